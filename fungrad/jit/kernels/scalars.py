@@ -26,6 +26,7 @@ every operation.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn, Protocol
 
 import ml_dtypes
@@ -233,12 +234,20 @@ class ScalarBuilder(Protocol):
     def convert(self, a: Value, type: str) -> Value:
         """The value in another type: float to integer truncates and saturates, NaN gives 0; integer
         to integer wraps; anything to `i1` is `a != 0`; float to a narrower float rounds to nearest
-        even."""
+        even (f64 to bf16 by way of f32, as NumPy and XLA do)."""
         ...
 
     def bitcast(self, a: Value, type: str) -> Value:
         """The same bits as another type of the same width."""
         ...
+
+    def precise(self) -> AbstractContextManager[None]:
+        """A context in which no operation is contracted, whatever the builder was told.
+
+        Error-free transformations (`a * b - p` for the rounding error of p) need it; `vecmath`
+        functions enter it by themselves.
+        """
+        return nullcontext()
 
     # What follows is spelling, the same for every builder.
 
@@ -364,9 +373,6 @@ class NumpyScalars(ScalarBuilder):
             return Value(self, type, np.asarray(a.raw != 0))
         if a.type in FLOATS and type not in FLOATS:
             return Value(self, type, _saturate(a.raw, NUMPY_DTYPES[type]))
-        if a.type == "f64" and type == "bf16":
-            # one rounding, where a detour through f32 would give two
-            return Value(self, type, _round_to_bfloat16(a.raw))
         return self._of(type, a.raw)
 
     def bitcast(self, a: Value, type: str) -> Value:
@@ -533,18 +539,3 @@ def _fma_double(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     rounded = np.where(tie, steps + np.copysign(0.5, error), np.rint(steps))
     result = np.where(np.abs(steps) < 2.0**52, np.ldexp(rounded, -1074), scaled)
     return np.where(special, np.where(np.isinf(c_given) & finite_product, c_given, naive), result)
-
-
-def _round_to_bfloat16(x: np.ndarray) -> np.ndarray:
-    single = x.astype(np.float32).astype(np.float64)
-    odd = _round_to_odd_single(x, single)
-    return odd.astype(ml_dtypes.bfloat16)
-
-
-def _round_to_odd_single(x: np.ndarray, single: np.ndarray) -> np.ndarray:
-    rounded = single.astype(np.float32)
-    bits = rounded.view(np.int32)
-    error = x - single
-    inexact = (error != 0) & np.isfinite(single) & (bits & 1 == 0)
-    away = (error > 0) == (single > 0)
-    return np.where(inexact, bits + np.where(away, 1, -1), bits).astype(np.int32).view(np.float32)

@@ -1,0 +1,391 @@
+"""Scalar code as LLVM instructions: the builder the compiler uses for the body of a loop.
+
+`LLVMScalars` implements `ScalarBuilder` by appending lines of LLVM assembly to `lines`. Text is the
+fastest form to produce (about 1 us an instruction) and the one LLVM parses anyway; equal
+expressions are written once. Values stand for one element; loads and stores turn memory layouts
+into register types:
+
+    type      in a register     in memory
+    i1        i1                i8, 0 or 1
+    i8 .. u64 iN                iN
+    bf16      i16 (its bits)    i16
+    f16       half              half
+    f32, f64  float, double     the same
+
+`bf16` is kept as bits and converted by integer arithmetic, which needs no support from the
+processor and vectorises.
+
+A builder writes one straight line of code. Names come from a counter that builders of one function
+share, and memoisation is per builder because a value is only visible where its block dominates.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import numpy as np
+
+from fungrad.jit.kernels.scalars import (
+    FLOATS,
+    HALF,
+    NUMPY_DTYPES,
+    SIGNED,
+    Number,
+    ScalarBuilder,
+    Value,
+    bit_width,
+    both_values,
+)
+
+_LLVM_TYPES = {
+    "i1": "i1",
+    **{f"{sign}{width}": f"i{width}" for sign in "iu" for width in (8, 16, 32, 64)},
+    "bf16": "i16",
+    "f16": "half",
+    "f32": "float",
+    "f64": "double",
+}
+_MEMORY_TYPES = {**_LLVM_TYPES, "i1": "i8"}
+
+_FLOAT_INSTRUCTIONS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv", "rem": "frem"}
+_INTEGER_INSTRUCTIONS = {"add": "add", "sub": "sub", "mul": "mul", "shl": "shl"}
+_BITWISE = ("and", "or", "xor")
+_INTRINSICS = {
+    "sqrt": "sqrt",
+    "abs": "fabs",
+    "floor": "floor",
+    "ceil": "ceil",
+    "trunc": "trunc",
+    "rint": "rint",
+}
+_FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
+
+
+def llvm_type(type: str) -> str:
+    """LLVM register type of a scalar type."""
+    return _LLVM_TYPES[type]
+
+
+def memory_type(type: str) -> str:
+    """LLVM type of an array element of a scalar type."""
+    return _MEMORY_TYPES[type]
+
+
+def memory_size(type: str) -> int:
+    """Bytes of an array element of a scalar type."""
+    return NUMPY_DTYPES[type].itemsize
+
+
+def constant_text(value: Number, type: str) -> str:
+    """A number, rounded to the type, as an LLVM operand."""
+    if type == "i1":
+        return "true" if value else "false"
+    if type == "f64":
+        return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+    if type == "f32":
+        with np.errstate(over="ignore"):
+            rounded = float(np.float32(value))
+        return f"0x{struct.unpack('<Q', struct.pack('<d', rounded))[0]:016X}"
+    if type in HALF:
+        with np.errstate(over="ignore"):
+            bits = np.asarray(value).astype(NUMPY_DTYPES[type]).view(np.uint16).item()
+        return f"0xH{bits:04X}" if type == "f16" else str(bits)
+    width = bit_width(type)
+    wrapped = int(value) & ((1 << width) - 1)
+    return str(wrapped - (1 << width) if wrapped >> (width - 1) else wrapped)
+
+
+class LLVMScalars(ScalarBuilder):
+    """Writes straight-line LLVM assembly for one element.
+
+    Args:
+      names: counter behind the names of registers; share it between the builders of one function.
+      declarations: intrinsics used, filled as they occur: name -> `declare` line. Share it within a
+      module. flags: fast-math flags of plain arithmetic (`"contract"` lets LLVM fuse
+      multiplications and additions);
+        suspended inside `precise()`.
+      prefix: start of the register names.
+
+    >>> m = LLVMScalars()
+    >>> x = m.load("f32", "%p")
+    >>> m.store(m.fma(x, x, 1.0), "%p")
+    >>> print("\\n".join(m.lines))
+    %s0 = load float, ptr %p, align 4
+    %s1 = call float @llvm.fma.f32(float %s0, float %s0, float 0x3FF0000000000000)
+    store float %s1, ptr %p, align 4
+    """
+
+    def __init__(
+        self,
+        names: Iterator[int] | None = None,
+        declarations: dict[str, str] | None = None,
+        flags: str = "",
+        prefix: str = "%s",
+    ):
+        self.lines: list[str] = []
+        self.names = count() if names is None else names
+        self.declarations = {} if declarations is None else declarations
+        self.flags = flags
+        self.prefix = prefix
+        self._known: dict[str, str] = {}
+
+    # Registers and memory
+
+    def value(self, type: str, operand: str) -> Value:
+        """A register or constant operand that already exists, as a Value."""
+        return Value(self, type, operand)
+
+    def load(self, type: str, pointer: str, suffix: str = "") -> Value:
+        """The element at a pointer operand. `suffix` (metadata such as `!alias.scope !3`) goes on
+        the instruction."""
+        where = f"ptr {pointer}, align {memory_size(type)}{_tail(suffix)}"
+        register = self._append(f"load {_MEMORY_TYPES[type]}, {where}")
+        if type == "i1":
+            register = self._operand(f"icmp ne i8 {register}, 0")
+        return Value(self, type, register)
+
+    def store(self, value: Value, pointer: str, suffix: str = "") -> None:
+        """Write an element through a pointer operand."""
+        operand = value.raw
+        if value.type == "i1":
+            operand = self._operand(f"zext i1 {operand} to i8")
+        where = f"ptr {pointer}, align {memory_size(value.type)}{_tail(suffix)}"
+        self.lines.append(f"store {_MEMORY_TYPES[value.type]} {operand}, {where}")
+
+    def _append(self, instruction: str) -> str:
+        register = f"{self.prefix}{next(self.names)}"
+        self.lines.append(f"{register} = {instruction}")
+        return register
+
+    def _operand(self, instruction: str) -> str:
+        """Register of a pure instruction, written at most once."""
+        register = self._known.get(instruction)
+        if register is None:
+            register = self._known[instruction] = self._append(instruction)
+        return register
+
+    def _call(self, intrinsic: str, result: str, *arguments: tuple[str, str]) -> str:
+        name = f"@llvm.{intrinsic}"
+        if name not in self.declarations:
+            types = ", ".join(type for type, _ in arguments)
+            self.declarations[name] = f"declare {result} {name}({types})"
+        operands = ", ".join(f"{type} {operand}" for type, operand in arguments)
+        return self._operand(f"call {result} {name}({operands})")
+
+    @contextmanager
+    def precise(self):
+        """Suspend the fast-math flags."""
+        flags, self.flags = self.flags, ""
+        try:
+            yield
+        finally:
+            self.flags = flags
+
+    # The interface
+
+    def const(self, value: Number, like: Value | str) -> Value:
+        type = like.type if isinstance(like, Value) else like
+        return Value(self, type, constant_text(value, type))
+
+    def unary(self, op: str, a: Value) -> Value:
+        type, llvm = a.type, _LLVM_TYPES[a.type]
+        if op == "not":
+            ones = "true" if type == "i1" else "-1"
+            return Value(self, type, self._operand(f"xor {llvm} {a.raw}, {ones}"))
+        if type in HALF:
+            return self._half_unary(op, a)
+        if type in FLOATS:
+            if op == "neg":
+                return Value(self, type, self._operand(f"fneg {llvm} {a.raw}"))
+            return Value(self, type, self._call(f"{_INTRINSICS[op]}.{type}", llvm, (llvm, a.raw)))
+        if op == "neg":
+            return Value(self, type, self._operand(f"sub {llvm} 0, {a.raw}"))
+        if op == "popcount":
+            return Value(self, type, self._call(f"ctpop.{llvm}", llvm, (llvm, a.raw)))
+        flag = ("i1", "false")  # zero (clz) and the minimum (abs) are ordinary operands
+        if op == "clz":
+            return Value(self, type, self._call(f"ctlz.{llvm}", llvm, (llvm, a.raw), flag))
+        if op == "abs":
+            if type not in SIGNED:
+                return a
+            return Value(self, type, self._call(f"abs.{llvm}", llvm, (llvm, a.raw), flag))
+        raise KeyError(f"scalar code: no operation {op} on {type}")
+
+    def _half_unary(self, op: str, a: Value) -> Value:
+        if op in ("neg", "abs"):
+            bits = self.bitcast(a, "u16")
+            return self.bitcast(bits ^ 0x8000 if op == "neg" else bits & 0x7FFF, a.type)
+        return self.convert(self.unary(op, self.convert(a, "f32")), a.type)
+
+    def binary(self, op: str, a: Value, b: Value) -> Value:
+        type, llvm = a.type, _LLVM_TYPES[a.type]
+        _require_same(op, type, b.type)
+        if op in ("min", "max"):
+            return self._min_max(op, a, b)
+        if type in HALF:
+            wide = self.binary(op, self.convert(a, "f32"), self.convert(b, "f32"))
+            return self.convert(wide, type)
+        if type in FLOATS:
+            if op == "copysign":
+                return Value(
+                    self, type, self._call(f"copysign.{type}", llvm, (llvm, a.raw), (llvm, b.raw))
+                )
+            instruction = _FLOAT_INSTRUCTIONS[op]
+            text = f"{instruction}{_tail(self.flags)} {llvm} {a.raw}, {b.raw}"
+            return Value(self, type, self._operand(text))
+        if op in _BITWISE:
+            return Value(self, type, self._operand(f"{op} {llvm} {a.raw}, {b.raw}"))
+        if op in _INTEGER_INSTRUCTIONS:
+            instruction = _INTEGER_INSTRUCTIONS[op]
+        elif op == "shr":
+            instruction = "ashr" if type in SIGNED else "lshr"
+        elif op in ("div", "rem"):
+            return self._divide(op, a, b)
+        elif op == "mulhi":
+            product = self.convert(a, "u64") * self.convert(b, "u64")
+            return self.convert(product >> 32, "u32")
+        else:
+            raise KeyError(f"scalar code: no operation {op} on {type}")
+        return Value(self, type, self._operand(f"{instruction} {llvm} {a.raw}, {b.raw}"))
+
+    def _min_max(self, op: str, a: Value, b: Value) -> Value:
+        if a.type in FLOATS or a.type == "i1":
+            return self.select(self.compare("lt" if op == "min" else "gt", a, b), a, b)
+        llvm = _LLVM_TYPES[a.type]
+        intrinsic = f"{'s' if a.type in SIGNED else 'u'}{op}.{llvm}"
+        return Value(self, a.type, self._call(intrinsic, llvm, (llvm, a.raw), (llvm, b.raw)))
+
+    def _divide(self, op: str, a: Value, b: Value) -> Value:
+        """Integer division with every case defined, where the instruction traps on 0 and on minimum
+        / -1."""
+        llvm, signed = _LLVM_TYPES[a.type], a.type in SIGNED
+        by_zero, by_minus_one = b == 0, b == -1
+        safe = self.select(by_zero | by_minus_one if signed else by_zero, 1, b)
+        instruction = ("s" if signed else "u") + op
+        result = Value(self, a.type, self._operand(f"{instruction} {llvm} {a.raw}, {safe.raw}"))
+        if op == "div":
+            if signed:
+                result = self.select(by_minus_one, -a, result)
+            return self.select(by_zero, -1, result)
+        # with a divisor of 1 in its place, remainder by -1 is already 0
+        return self.select(by_zero, a, result)
+
+    def compare(self, op: str, a: Value, b: Value) -> Value:
+        type = a.type
+        _require_same(op, type, b.type)
+        if type in HALF:
+            return self.compare(op, self.convert(a, "f32"), self.convert(b, "f32"))
+        if type in FLOATS:
+            text = f"fcmp {_FLOAT_COMPARE[op]} {_LLVM_TYPES[type]} {a.raw}, {b.raw}"
+        else:
+            sign = "" if op in ("eq", "ne") else "s" if type in SIGNED else "u"
+            text = f"icmp {sign}{op} {_LLVM_TYPES[type]} {a.raw}, {b.raw}"
+        return Value(self, "i1", self._operand(text))
+
+    def select(self, condition: Value, a: Value | Number, b: Value | Number) -> Value:
+        a, b = both_values("select", a, b)
+        _require_same("select", a.type, b.type)
+        if a.raw == b.raw:
+            return a
+        llvm = _LLVM_TYPES[a.type]
+        text = f"select i1 {condition.raw}, {llvm} {a.raw}, {llvm} {b.raw}"
+        return Value(self, a.type, self._operand(text))
+
+    def fma(self, a: Value, b: Value | Number, c: Value | Number) -> Value:
+        b, c = a._coerce(b), a._coerce(c)
+        type, llvm = a.type, _LLVM_TYPES[a.type]
+        _require_same("fma", type, b.type)
+        _require_same("fma", type, c.type)
+        if type in HALF:
+            wide = self.fma(*(self.convert(v, "f32") for v in (a, b, c)))
+            return self.convert(wide, type)
+        arguments = ((llvm, a.raw), (llvm, b.raw), (llvm, c.raw))
+        return Value(self, type, self._call(f"fma.{type}", llvm, *arguments))
+
+    def convert(self, a: Value, type: str) -> Value:
+        source = a.type
+        if source == type:
+            return a
+        if type == "i1":
+            return a != 0
+        if source == "i1":
+            return self.select(a, self.const(1, type), self.const(0, type))
+        if source in FLOATS:
+            return self._float_to_float(a, type) if type in FLOATS else self._float_to_int(a, type)
+        if type in FLOATS:
+            return self._int_to_float(a, type)
+        before, after = bit_width(source), bit_width(type)
+        if before == after:
+            return Value(self, type, a.raw)
+        instruction = "trunc" if before > after else "sext" if source in SIGNED else "zext"
+        return self._cast(instruction, a, type)
+
+    def _cast(self, instruction: str, a: Value, type: str) -> Value:
+        text = f"{instruction} {_LLVM_TYPES[a.type]} {a.raw} to {_LLVM_TYPES[type]}"
+        return Value(self, type, self._operand(text))
+
+    def _float_to_int(self, a: Value, type: str) -> Value:
+        if a.type in HALF:
+            a = self.convert(a, "f32")
+        llvm = _LLVM_TYPES[type]
+        sign = "s" if type in SIGNED else "u"
+        intrinsic = f"fpto{sign}i.sat.{llvm}.{a.type}"
+        return Value(self, type, self._call(intrinsic, llvm, (_LLVM_TYPES[a.type], a.raw)))
+
+    def _int_to_float(self, a: Value, type: str) -> Value:
+        if type in HALF:
+            return self.convert(self._int_to_float(a, "f32"), type)
+        return self._cast("sitofp" if a.type in SIGNED else "uitofp", a, type)
+
+    def _float_to_float(self, a: Value, type: str) -> Value:
+        source = a.type
+        if source == "bf16":
+            bits = self.convert(self.bitcast(a, "u16"), "u32") << 16
+            return self.convert(self.bitcast(bits, "f32"), type)
+        if source == "f16":
+            return self.convert(self._cast("fpext", a, "f32"), type)
+        if source == "f32" and type == "f64":
+            return self._cast("fpext", a, type)
+        if source == "f64":
+            single = self._cast("fptrunc", a, "f32")
+            if type == "f16":
+                single = self._rounded_to_odd(a, single)
+            return self.convert(single, type)
+        if type == "f16":
+            return self._cast("fptrunc", a, type)
+        return self._to_bfloat16(a)
+
+    def _to_bfloat16(self, a: Value) -> Value:
+        """Round the bits of an f32 to their upper half, ties to even; a NaN stays a (quiet) NaN."""
+        bits = self.bitcast(a, "u32")
+        rounded = (bits + ((bits >> 16) & 1) + 0x7FFF) >> 16
+        kept = self.select(a != a, (bits >> 16) | 0x0040, rounded)
+        return Value(self, "bf16", self.convert(kept, "u16").raw)
+
+    def _rounded_to_odd(self, exact: Value, single: Value) -> Value:
+        """`single` (the nearest f32) moved to its odd neighbour when inexact, so that rounding it
+        again to 11 bits gives the same as rounding `exact` once."""
+        back = self.convert(single, "f64")
+        bits = self.bitcast(single, "i32")
+        step = self.select((exact > back) == (back > 0.0), self.const(1, "i32"), -1)
+        inexact = (exact != back) & ((bits & 1) == 0) & (self.abs(single) < float("inf"))
+        return self.bitcast(self.select(inexact, bits + step, bits), "f32")
+
+    def bitcast(self, a: Value, type: str) -> Value:
+        if bit_width(a.type) != bit_width(type):
+            raise TypeError(f"scalar code: bitcast from {a.type} to {type} changes the width")
+        if _LLVM_TYPES[a.type] == _LLVM_TYPES[type]:
+            return Value(self, type, a.raw)
+        return self._cast("bitcast", a, type)
+
+
+def _tail(text: str) -> str:
+    return f" {text}" if text else ""
+
+
+def _require_same(op: str, a: str, b: str) -> None:
+    if a != b:
+        raise TypeError(f"scalar code: {op} of {a} and {b}; convert one of them first")
