@@ -362,7 +362,7 @@ class LLVMScalars(ScalarBuilder):
         """Round the bits of an f32 to their upper half, ties to even; a NaN stays a (quiet) NaN."""
         bits = self.bitcast(a, "u32")
         rounded = (bits + ((bits >> 16) & 1) + 0x7FFF) >> 16
-        kept = self.select(a != a, (bits >> 16) | 0x0040, rounded)
+        kept = self.select(self.is_nan(a), (bits >> 16) | 0x0040, rounded)
         return Value(self, "bf16", self.convert(kept, "u16").raw)
 
     def _rounded_to_odd(self, exact: Value, single: Value) -> Value:

@@ -259,6 +259,10 @@ class ScalarBuilder(Protocol):
         """Magnitude; clears the sign bit of a float, NaN included."""
         return self.unary("abs", a)
 
+    def is_nan(self, a: Value) -> Value:
+        """`a` is not a number, as an `i1`."""
+        return self.compare("ne", a, a)
+
     def floor(self, a: Value) -> Value:
         """Largest integral value not above `a`."""
         return self.unary("floor", a)
@@ -303,9 +307,6 @@ class ScalarBuilder(Protocol):
             self.select(self.is_nan(a), a, self.max(a, b)) if a.type in FLOATS else self.max(a, b)
         )
 
-    def is_nan(self, a: Value) -> Value:
-        """`a` is not a number."""
-        return self.compare("ne", a, a)
 
 
 class NumpyScalars(ScalarBuilder):
