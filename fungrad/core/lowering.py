@@ -1,0 +1,172 @@
+"""What the ``lower`` rule of a primitive sees: the interface between operations and the compiler.
+
+A rule describes its results and computes nothing.  Values are lazy: an elementwise result is a formula for one element, a slice or a
+transpose is a change of index, and nothing touches memory until the compiler decides where loops go.  So a rule that
+calls ``ctx.map``, ``ctx.view`` or ``ctx.compute`` takes part in fusion with whatever stands around it::
+
+    class Softplus(Primitive):
+        def lower(self, ctx, x):
+            return ctx.map(lambda m, x: m.max(x, 0.0) + log1p(m, exp(m, -m.abs(x))), [x], x.dtype)
+
+    class Roll(Primitive):  # by a static amount along the last axis
+        def lower(self, ctx, x, *, amount):
+            n = x.shape[-1]
+            return ctx.view(x, x.shape, lambda *i: (*i[:-1], (i[-1] + (n - amount)) % n))
+
+The compiler implements ``Lowering`` (``fungrad.jit.lowering``); operations only ever see it as an argument.
+
+May import ``core.avals``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from fungrad.core.avals import ShapedArray
+
+# Names of the associative operations that reductions and running results combine elements with.
+MONOIDS = ("add", "mul", "max", "min", "and", "or", "xor")
+
+Shape = tuple[int, ...]
+
+
+class Index(Protocol):
+    """A position along one dimension: an integer formula of loop counters.
+
+    Supports ``+ - *`` with ints and other indices of a compatible form, ``//`` and ``%`` by positive ints.  Formulas that
+    stay linear cost nothing in a loop.
+    """
+
+    def __add__(self, other: Any) -> Any: ...
+    def __sub__(self, other: Any) -> Any: ...
+    def __mul__(self, other: int) -> Any: ...
+    def __floordiv__(self, other: int) -> Any: ...
+    def __mod__(self, other: int) -> Any: ...
+
+
+class Lowered(Protocol):
+    """An array value in the program being compiled.
+
+    Attributes:
+      aval: its type.
+      shape: tuple of ints.
+      dtype: NumPy dtype.
+    """
+
+    aval: ShapedArray
+    shape: Shape
+    dtype: np.dtype
+
+
+class Lowering(Protocol):
+    """Builds the program; the first argument of every ``lower`` rule.
+
+    Scalar functions (``fn`` below) are written over a scalar builder ``m`` (``fungrad.jit.kernels.scalars``): ``m.select``,
+    ``m.convert``, operators on its values, and the vector mathematics of ``fungrad.jit.kernels.vecmath``.
+    """
+
+    out_avals: tuple[ShapedArray, ...]
+    """Types of the results of the equation that is being lowered."""
+
+    # -- elements -------------------------------------------------------------------------------------------------
+
+    def constant(self, value: Any, dtype: Any, shape: Shape = ()) -> Lowered:
+        """An array full of one number."""
+
+    def iota(self, shape: Shape, dtype: Any, dimension: int) -> Lowered:
+        """Positions along ``dimension``."""
+
+    def map(self, fn: Callable[..., Any], operands: Sequence[Lowered], dtype: Any) -> Lowered:
+        """``fn(m, *elements)`` at every position.
+
+        Args:
+          fn: scalar function; must return a value of the scalar type of ``dtype``.
+          operands: arrays of one shape; 0-d operands are broadcast.
+          dtype: of the result.
+        """
+
+    def maps(self, fn: Callable[..., Any], operands: Sequence[Lowered], dtypes: Sequence[Any]) -> list[Lowered]:
+        """As ``map`` for a function with several results."""
+
+    def compute(self, shape: Shape, dtype: Any, fn: Callable[..., Any]) -> Lowered:
+        """The general form: element ``(i0, i1, ...)`` is ``fn(m, i0, i1, ...)``.
+
+        ``m`` is a scalar builder with, in addition, ``m.load(operand, *indices)``, whose indices are ``Index`` formulas or
+        scalar integer values (the rule must have brought those into range), ``m.index(i, dtype)``, an index as a scalar
+        value, and ``m.within(i, low, high)``, the condition ``low <= i < high``.
+        """
+
+    # -- positions ------------------------------------------------------------------------------------------------
+
+    def view(self, operand: Lowered, shape: Shape, index: Callable[..., Sequence[Any]]) -> Lowered:
+        """Element ``i`` of the result is element ``index(*i)`` of ``operand``."""
+
+    def broadcast_in_dim(self, operand: Lowered, shape: Shape, dimensions: Sequence[int]) -> Lowered:
+        """Dimension ``d`` of ``operand`` becomes dimension ``dimensions[d]``; size 1 is repeated."""
+
+    def reshape(self, operand: Lowered, shape: Shape) -> Lowered:
+        """The same elements in row-major order."""
+
+    def transpose(self, operand: Lowered, permutation: Sequence[int]) -> Lowered:
+        """Dimension ``d`` of the result is ``permutation[d]`` of ``operand``."""
+
+    def slice(self, operand: Lowered, start: Sequence[int], limit: Sequence[int], strides: Sequence[int]) -> Lowered:
+        """Every ``strides[d]``-th element from ``start[d]`` up to, not including, ``limit[d]``."""
+
+    def reverse(self, operand: Lowered, dimensions: Sequence[int]) -> Lowered:
+        """Reversed along some dimensions."""
+
+    def pad(self, operand: Lowered, fill: Lowered, config: Sequence[tuple[int, int, int]]) -> Lowered:
+        """Surrounded by (and spread with) the 0-d ``fill``; ``config`` has (low, high, interior) per dimension."""
+
+    def concatenate(self, operands: Sequence[Lowered], dimension: int) -> Lowered:
+        """One after the other along ``dimension``."""
+
+    # -- combinations ---------------------------------------------------------------------------------------------
+
+    def reduce(self, operand: Lowered, monoid: str, axes: Sequence[int]) -> Lowered:
+        """All elements along ``axes`` combined with one of ``MONOIDS``; the neutral element if there is none."""
+
+    def arg_reduce(self, operand: Lowered, monoid: str, axis: int, index_dtype: Any) -> Lowered:
+        """First position of the ``max`` or ``min`` along ``axis``; of the first NaN if there is one."""
+
+    def cumulative(self, operand: Lowered, monoid: str, axis: int, reverse: bool) -> Lowered:
+        """Running combination along ``axis``, from the far end if ``reverse``."""
+
+    def dot(
+        self,
+        a: Lowered,
+        b: Lowered,
+        contracting: tuple[Sequence[int], Sequence[int]],
+        batch: tuple[Sequence[int], Sequence[int]],
+        dtype: Any,
+    ) -> Lowered:
+        """General product with dimensions (batch, free of ``a``, free of ``b``), accumulated in ``dtype``."""
+
+    # -- whole arrays -----------------------------------------------------------------------------------------------
+
+    def scatter(
+        self,
+        operand: Lowered,
+        shape: Shape,
+        update: Callable[..., tuple[Sequence[Any], Any, Any]],
+        monoid: str | None,
+    ) -> Lowered:
+        """A copy of ``operand`` into which elements are stored one by one, in row-major order of ``shape``.
+
+        Args:
+          operand: the initial contents.
+          shape: how many updates, as an index space.
+          update: ``update(m, *i) -> (indices, value, condition)`` with ``m`` as in ``compute``; the element is skipped
+            where ``condition`` (an ``i1`` value, or None) is false, and indices need be in range only where it holds.
+          monoid: how the value is combined with what is there; None replaces it.
+        """
+
+    def inline(self, jaxpr: Any, operands: Sequence[Lowered]) -> list[Lowered]:
+        """The results of a jaxpr without consts applied to ``operands``."""
+
+    def host(self, primitive: Any, operands: Sequence[Lowered], params: dict[str, Any]) -> Any:
+        """The operation by its NumPy ``impl``, between two pieces of native code."""
