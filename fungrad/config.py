@@ -1,0 +1,199 @@
+"""Configuration: the few switches that change what fungrad computes or reports.
+
+Each option has a process-wide value (``fungrad.config.update``) and may be overridden for the current
+thread inside a ``with`` block (``fungrad.enable_x64()``, ``fungrad.disable_jit()`` ...).  The initial value
+comes from the environment variable ``FUNGRAD_<NAME>``.
+
+=======================  ==========  =============================================================
+option                   default     meaning
+=======================  ==========  =============================================================
+enable_x64               False       default width of new values is 64 bit instead of 32 bit
+numpy_dtype_promotion    standard    ``strict`` forbids implicit promotion between strong dtypes
+numpy_rank_promotion     allow       ``warn`` or ``raise`` when broadcasting adds dimensions
+strict_index             False       every out-of-range index is an error instead of clamp or drop
+disable_jit              False       ``jit`` runs the Python function operation by operation
+debug_nans               False       raise at the first operation that produces a NaN
+debug_infs               False       raise at the first operation that produces an infinity
+explain_cache_misses     False       ``jit`` prints what differs from the nearest known call
+traceback_filtering      True        remove library frames from tracebacks of user errors
+threads                  0           threads of compiled code; 0 means all that the process may use
+=======================  ==========  =============================================================
+
+May import nothing from the package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+# Options that change what tracing produces: they are part of every cache key.
+_SEMANTIC = (
+    "enable_x64",
+    "numpy_dtype_promotion",
+    "numpy_rank_promotion",
+    "strict_index",
+    "debug_nans",
+    "debug_infs",
+    "disable_jit",
+)
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "numpy_dtype_promotion": ("standard", "strict"),
+    "numpy_rank_promotion": ("allow", "warn", "raise"),
+}
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off", "")
+
+
+def _parse(name: str, text: str, default: Any) -> Any:
+    """Value of option ``name`` read from the environment text ``text``."""
+    if isinstance(default, bool):
+        lowered = text.strip().lower()
+        if lowered in _TRUE:
+            return True
+        if lowered in _FALSE:
+            return False
+        raise ValueError(f"FUNGRAD_{name.upper()}={text!r}: expected one of {_TRUE + _FALSE}")
+    if isinstance(default, int):
+        return int(text)
+    return _validated(name, text)
+
+
+def _validated(name: str, value: Any) -> Any:
+    choices = _CHOICES.get(name)
+    if choices is not None and value not in choices:
+        raise ValueError(f"fungrad.config: {name} must be one of {choices}, got {value!r}")
+    return value
+
+
+def _derived(source: Any) -> tuple[tuple, bool]:
+    """Values of the derived attributes for the options of ``source``."""
+    key = tuple(getattr(source, option) for option in _SEMANTIC)
+    return key, source.debug_nans or source.debug_infs
+
+
+class Config(threading.local):
+    """The options of the table above, as attributes.
+
+    Process-wide values live on the class and overrides of one thread in the thread-local instance dictionary,
+    so that reading an option is one attribute access.
+    """
+
+    enable_x64: bool = False
+    numpy_dtype_promotion: str = "standard"
+    numpy_rank_promotion: str = "allow"
+    strict_index: bool = False
+    disable_jit: bool = False
+    debug_nans: bool = False
+    debug_infs: bool = False
+    explain_cache_misses: bool = False
+    traceback_filtering: bool = True
+    threads: int = 0
+    # The semantic options as one hashable value, kept up to date by every setter.
+    trace_key: tuple = ()
+    # Whether eager operations examine their results (debug_nans or debug_infs), kept up to date likewise.
+    check_results: bool = False
+
+    def update(self, name: str, value: Any) -> None:
+        """Sets an option for the whole process; ``name`` may carry JAX's ``jax_`` prefix.
+
+        Example:
+          >>> import fungrad
+          >>> fungrad.config.update("jax_enable_x64", True)
+          >>> fungrad.numpy.ones(2).dtype
+          dtype('float64')
+          >>> fungrad.config.update("enable_x64", False)
+        """
+        name = _option_name(name)
+        setattr(Config, name, _validated(name, value))
+        self.__dict__.pop(name, None)
+        Config.trace_key, Config.check_results = _derived(Config)
+        if self.__dict__:
+            self._refresh()
+
+    def read(self, name: str) -> Any:
+        """Value of an option in this thread."""
+        return getattr(self, _option_name(name))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("jax_", "fungrad_")):
+            return getattr(self, _option_name(name))
+        raise AttributeError(f"fungrad.config has no option {name!r}; options: {', '.join(_OPTIONS)}")
+
+    def _refresh(self) -> None:
+        self.__dict__["trace_key"], self.__dict__["check_results"] = _derived(self)
+
+    @contextlib.contextmanager
+    def override(self, name: str, value: Any) -> Iterator[None]:
+        """Sets an option for the current thread within a ``with`` block."""
+        name = _option_name(name)
+        value = _validated(name, value)
+        local = self.__dict__
+        missing = object()
+        before = local.get(name, missing)
+        local[name] = value
+        self._refresh()
+        try:
+            yield
+        finally:
+            if before is missing:
+                local.pop(name, None)
+            else:
+                local[name] = before
+            if set(local) <= set(_DERIVED):
+                local.clear()
+            else:
+                self._refresh()
+
+
+_DERIVED = ("trace_key", "check_results")
+_OPTIONS = tuple(name for name in Config.__annotations__ if name not in _DERIVED)
+
+
+def _option_name(name: str) -> str:
+    short = name.removeprefix("jax_").removeprefix("fungrad_")
+    if short not in _OPTIONS:
+        raise AttributeError(f"fungrad.config has no option {name!r}; options: {', '.join(_OPTIONS)}")
+    return short
+
+
+for _name in _OPTIONS:
+    _text = os.environ.get(f"FUNGRAD_{_name.upper()}")
+    if _text is not None:
+        setattr(Config, _name, _parse(_name, _text, getattr(Config, _name)))
+Config.trace_key, Config.check_results = _derived(Config)
+
+config = Config()
+
+
+def _switch(name: str, default: Any, doc: str) -> Callable[..., contextlib.AbstractContextManager]:
+    """A public context manager that overrides option ``name`` for the current thread."""
+
+    def context(value: Any = default) -> contextlib.AbstractContextManager:
+        return config.override(name, value)
+
+    context.__name__ = context.__qualname__ = name
+    context.__doc__ = doc
+    return context
+
+
+enable_x64 = _switch("enable_x64", True, "Makes 64 bit the default width inside a ``with`` block.")
+disable_jit = _switch("disable_jit", True, "Runs jitted functions operation by operation inside a ``with`` block.")
+debug_nans = _switch("debug_nans", True, "Raises at the first operation that produces a NaN inside a ``with`` block.")
+debug_infs = _switch("debug_infs", True, "Raises at the first operation that produces an infinity.")
+explain_cache_misses = _switch(
+    "explain_cache_misses", True, "Prints why ``jit`` traces a function again inside a ``with`` block."
+)
+strict_index = _switch("strict_index", True, "Makes every out-of-range index an error inside a ``with`` block.")
+numpy_dtype_promotion = _switch(
+    "numpy_dtype_promotion", "standard", "Sets implicit dtype promotion to ``standard`` or ``strict``."
+)
+numpy_rank_promotion = _switch(
+    "numpy_rank_promotion", "allow", "Sets implicit rank promotion to ``allow``, ``warn`` or ``raise``."
+)
+threads = _switch("threads", 0, "Sets the number of threads of compiled code inside a ``with`` block; 0 means all.")

@@ -1,0 +1,326 @@
+"""``Array``: the immutable array type that users see, and its concrete implementation.
+
+``Array`` is the base class of everything array-like in fungrad: concrete arrays (``ArrayImpl``) and the tracers of every
+transformation, so ``isinstance(x, fungrad.Array)`` holds for both.  Operators and methods (``x + y``, ``x.sum()``,
+``x.at[i].set(v)``) have NumPy semantics and are attached by ``fungrad.numpy`` at import: this file only says what an array
+is, how a concrete one is stored, and how it converts to Python and NumPy.
+
+May import ``core.dtypes`` and ``core.avals``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.avals import ShapedArray, scalar_aval
+
+PYTHON_SCALARS = (bool, int, float, complex)
+
+
+class Array:
+    """An immutable n-dimensional array, concrete or traced.
+
+    Create arrays with the functions of ``fungrad.numpy`` (``asarray``, ``zeros``, ``arange`` ...).  An array never
+    changes: where NumPy would write ``x[i] = v``, write ``x = x.at[i].set(v)``.
+
+    Attributes:
+      shape: tuple of ints.
+      dtype: NumPy dtype.
+      ndim: number of dimensions.
+      size: number of elements.
+      weak_type: whether the dtype yields to the dtype of other operands (values of Python scalars).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> x = jnp.arange(3.0)
+      >>> x.at[1].set(5.0)
+      Array([0., 5., 2.], dtype=float32)
+    """
+
+    __slots__ = ("__weakref__",)
+
+    # Set by every subclass, as a slot.
+    aval: ShapedArray
+
+    # NumPy must not treat an Array as a scalar or try its own ufunc loop first.
+    __array_priority__ = 100
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape, a tuple of ints."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """NumPy dtype."""
+        return self.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self.aval.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.aval.size
+
+    @property
+    def weak_type(self) -> bool:
+        """Whether the dtype is weak."""
+        return self.aval.weak_type
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self.aval.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.aval.size * self.aval.dtype.itemsize
+
+    def __len__(self) -> int:
+        return len(self.aval)
+
+    # -- conversion to Python and NumPy -------------------------------------------------------------------------
+
+    def _concrete(self, what: str) -> np.ndarray:
+        """The value as an ndarray; tracers without one raise, naming the conversion ``what``."""
+        raise NotImplementedError
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        data = self._concrete("__array__()")
+        if dtype is not None and data.dtype != dtype:
+            return data.astype(dtype)
+        if copy:
+            return data.copy()
+        view = data.view()
+        view.flags.writeable = False
+        return view
+
+    def __bool__(self) -> bool:
+        return bool(self._scalar("bool()"))
+
+    def __int__(self) -> int:
+        return int(self._scalar("int()"))
+
+    def __float__(self) -> float:
+        return float(self._scalar("float()"))
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar("complex()"))
+
+    def __index__(self) -> int:
+        aval = self.aval
+        if aval.ndim or not dtypes.is_integer(aval.dtype):
+            raise TypeError(f"only integer scalar arrays can be converted to an index, got {aval.str_short()}")
+        return int(self._concrete("__index__()")[()])
+
+    def _scalar(self, what: str) -> Any:
+        """The single element as a NumPy scalar, for ``bool``, ``int``, ``float`` and ``complex``."""
+        data = self._concrete(what)
+        if self.aval.size != 1:
+            if what == "bool()":
+                raise ValueError(
+                    f"The truth value of an array of shape {self.aval.shape} is ambiguous. "
+                    "Use a.any() or a.all()"
+                )
+            raise TypeError(
+                f"{what} needs an array with one element, got {self.aval.str_short()}; "
+                "use .item(), index it, or reduce it first"
+            )
+        return data.reshape(())[()]
+
+    def item(self, *args: Any) -> Any:
+        """The element as a Python scalar; ``args`` index it as in ``ndarray.item``."""
+        return self._concrete("item()").item(*args)
+
+    def tolist(self) -> Any:
+        """Nested Python lists of the elements."""
+        return self._concrete("tolist()").tolist()
+
+    def __hash__(self) -> int:
+        raise TypeError(f"unhashable type: {type(self).__name__}; arrays compare elementwise, so they cannot be keys")
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "fungrad arrays are immutable: `x[idx] = y` is not possible; "
+            "use `x = x.at[idx].set(y)` (also add, multiply, min, max ... on `.at[idx]`)"
+        )
+
+    @classmethod
+    def _bind_operators(cls, table: dict[str, Callable | property]) -> None:
+        """Attaches operators and methods; called once by ``fungrad.numpy``."""
+        for name, value in table.items():
+            setattr(cls, name, value)
+
+
+class ArrayImpl(Array):
+    """A concrete array: an aval and an ndarray that nobody writes to."""
+
+    __slots__ = ("aval", "_data")
+    _data: np.ndarray
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> ArrayImpl:
+        raise TypeError("fungrad.Array is not constructed directly; use fungrad.numpy.array or asarray")
+
+    def _concrete(self, what: str) -> np.ndarray:
+        return self._data
+
+    def __iter__(self) -> Iterator[Array]:
+        if not self.aval.shape:
+            raise TypeError("iteration over a 0-d array")
+        aval = ShapedArray(self.aval.shape[1:], self.aval.dtype, self.aval.weak_type)
+        return (wrap(row, aval) for row in self._data)
+
+    def __repr__(self) -> str:
+        aval = self.aval
+        suffix = f"dtype={aval.dtype.name if aval.dtype.names is None else dtypes.short_name(aval.dtype)}"
+        if aval.weak_type:
+            suffix += ", weak_type=True"
+        if aval.dtype.names is not None:
+            return f"Array({aval.shape}, {suffix}) overlaying:\n{self._data.view(np.uint32).reshape(aval.shape + (-1,))}"
+        if aval.size == 0:
+            return f"Array([], shape={aval.shape}, {suffix})"
+        text = np.array2string(self._data, prefix="Array(", separator=", ", suffix=")")
+        last = text.rsplit("\n", 1)[-1]
+        width = len(last) + len(suffix) + (7 if "\n" not in text else 1)
+        separator = ", " if width <= np.get_printoptions()["linewidth"] else ",\n      "
+        return f"Array({text}{separator}{suffix})"
+
+    def __str__(self) -> str:
+        return str(self._data)
+
+    def __format__(self, spec: str) -> str:
+        if not self.aval.shape:
+            return format(self._data[()], spec)
+        return format(self._data, spec)
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Array:
+        return wrap(self._data.copy(), self.aval)
+
+    def __reduce__(self) -> tuple:
+        return (wrap, (np.array(self._data), self.aval))
+
+    def __buffer__(self, flags: int) -> memoryview:
+        return memoryview(self.__array__())
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self._data.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple:
+        return self._data.__dlpack_device__()
+
+
+_new = object.__new__
+
+
+def wrap(data: Any, aval: ShapedArray) -> ArrayImpl:
+    """A concrete array around ``data``, an ndarray or NumPy scalar of exactly the type ``aval`` that nobody else writes to."""
+    if type(data) is not np.ndarray:
+        data = np.asarray(data)
+    if data.dtype is not aval.dtype and data.dtype != aval.dtype or data.shape != aval.shape:
+        raise AssertionError(
+            f"internal error: a value of type {data.dtype.name}{list(data.shape)} where {aval} was expected"
+        )
+    out = _new(ArrayImpl)
+    out._data = data
+    out.aval = aval
+    return out
+
+
+def wrap_unchecked(data: np.ndarray, aval: ShapedArray) -> ArrayImpl:
+    """``wrap`` for callers that have made ``data`` to the type ``aval`` themselves (compiled programs)."""
+    out = _new(ArrayImpl)
+    out._data = data
+    out.aval = aval
+    return out
+
+
+def from_numpy(x: np.ndarray, *, what: str = "argument", copy: bool = True) -> ArrayImpl:
+    """A concrete array of an ndarray without a dtype request: 64-bit dtypes narrow to the default width.
+
+    Args:
+      x: an ndarray or NumPy scalar.
+      what: how errors name the value.
+      copy: whether the data are copied; without, the caller promises not to write to them.
+
+    Raises:
+      OverflowError: an integer does not fit the default width.
+      TypeError: the dtype is not one that fungrad computes with.
+    """
+    x = np.asarray(x)
+    if x.dtype.kind not in "biufcV" or (x.dtype.kind == "V" and not dtypes.is_known(x.dtype)):
+        raise TypeError(
+            f"fungrad: {what} has dtype {x.dtype}, which is not a numeric dtype; convert it with .astype first"
+        )
+    dtype = dtypes.default_width(x.dtype)
+    if dtype != x.dtype:
+        if x.dtype.kind in "iu":
+            dtypes.check_int_range(x, dtype, what)
+        data = x.astype(dtype, order="C")
+    elif not x.dtype.isnative:
+        data = x.astype(x.dtype.newbyteorder("="))
+    else:
+        data = np.array(x, order="C", copy=True) if copy else x
+    return wrap(data, ShapedArray(data.shape, data.dtype))
+
+
+def from_scalar(x: Any) -> ArrayImpl:
+    """A weakly typed 0-d array of a Python scalar (``bool`` is strong)."""
+    aval = scalar_aval(x)
+    return wrap_unchecked(np.asarray(x, aval.dtype), aval)
+
+
+def is_array_like(x: Any) -> bool:
+    """Whether ``as_array`` accepts ``x``: arrays, tracers, ndarrays, NumPy and Python scalars, ``__jax_array__`` objects."""
+    return isinstance(x, (Array, np.ndarray, np.generic, *PYTHON_SCALARS)) or hasattr(x, "__jax_array__")
+
+
+def as_array(x: Any, what: str = "argument") -> Array:
+    """``x`` as an ``Array`` (arrays and tracers unchanged).
+
+    Raises:
+      TypeError: ``x`` is not an array or scalar; lists and tuples are refused, as in JAX.
+    """
+    if isinstance(x, Array):
+        return x
+    kind = type(x)
+    if kind is float or kind is int or kind is bool or kind is complex:
+        return from_scalar(x)
+    if isinstance(x, (np.ndarray, np.generic)):
+        return from_numpy(x, what=what)
+    if isinstance(x, PYTHON_SCALARS):
+        return from_scalar(x)
+    if hasattr(x, "__jax_array__"):
+        return as_array(x.__jax_array__(), what)
+    hint = "; convert it with fungrad.numpy.asarray first" if isinstance(x, (list, tuple)) else ""
+    raise TypeError(f"{what} must be an array or a scalar, got {x!r} of type {type(x).__name__}{hint}")
+
+
+def typeof(x: Any) -> ShapedArray:
+    """Aval of an array, tracer, ndarray or scalar, without converting it.
+
+    Example:
+      >>> import fungrad
+      >>> fungrad.typeof(1.0)
+      ShapedArray(float32[], weak_type=True)
+    """
+    if isinstance(x, Array):
+        return x.aval
+    if isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic):
+        return scalar_aval(x)
+    if isinstance(x, (np.ndarray, np.generic)):
+        return ShapedArray(x.shape, dtypes.default_width(x.dtype))
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        return ShapedArray(tuple(x.shape), x.dtype, bool(getattr(x, "weak_type", False)))
+    return as_array(x).aval
+

@@ -1,0 +1,151 @@
+"""Abstract values: what tracing knows of an array without its contents.
+
+Holds ``ShapedArray`` (shape, dtype, weak type), its interning, and the symbolic zero of differentiation.
+May import ``core.dtypes`` only.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+
+_interned: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+_intern_lock = threading.Lock()
+
+
+class ShapedArray:
+    """Type of an array value: ``shape``, ``dtype`` and whether the dtype is weak.
+
+    Instances are interned: two avals are equal exactly when they are the same object, so they are cheap keys of
+    dictionaries. Construction with the same arguments returns the existing object.
+
+    Attributes:
+      shape: tuple of ints.
+      dtype: NumPy dtype.
+      weak_type: true for values made from Python scalars, whose dtype yields to that of any other operand.
+      ndim: number of dimensions.
+      size: number of elements.
+
+    Example:
+      >>> from fungrad.core.avals import ShapedArray
+      >>> ShapedArray((2, 3), 'float32')
+      ShapedArray(float32[2,3])
+      >>> ShapedArray((2, 3), 'float32') is ShapedArray((2, 3), 'float32')
+      True
+    """
+
+    __slots__ = ("shape", "dtype", "weak_type", "ndim", "size", "_tangent", "__weakref__")
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    weak_type: bool
+    ndim: int
+    size: int
+
+    def __new__(cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False) -> ShapedArray:
+        if type(dtype) is not np.dtype and not isinstance(dtype, np.dtype):
+            dtype = dtypes.canonicalize_dtype(dtype)
+        key = (shape, dtype, weak_type)
+        try:
+            found = _interned.get(key)
+        except TypeError:
+            raise TypeError(f"ShapedArray: shape must be a tuple of ints, got {shape!r}") from None
+        if found is not None:
+            return found
+        return _intern(cls, tuple(int(d) for d in shape), dtype, bool(weak_type))
+
+    def update(self, *, shape: Any = None, dtype: Any = None, weak_type: bool | None = None) -> ShapedArray:
+        """The aval with some fields replaced."""
+        return ShapedArray(
+            self.shape if shape is None else shape,
+            self.dtype if dtype is None else dtype,
+            self.weak_type if weak_type is None else weak_type,
+        )
+
+    def strip_weak_type(self) -> ShapedArray:
+        """The aval with a strong dtype."""
+        return ShapedArray(self.shape, self.dtype) if self.weak_type else self
+
+    def tangent(self) -> ShapedArray:
+        """Aval of a tangent: the same for inexact dtypes, ``float0`` for integers, booleans and keys."""
+        found = self._tangent
+        if found is None:
+            inexact = dtypes.is_inexact(self.dtype)
+            found = self if inexact else ShapedArray(self.shape, dtypes.float0)
+            self._tangent = found
+        return found
+
+    to_tangent_aval = tangent
+
+    def str_short(self, *, weak: bool = False) -> str:
+        """Short text as in printed jaxprs, ``f32[2,3]``; with ``weak``, weak types carry a ``~``."""
+        mark = "~" if weak and self.weak_type else ""
+        return f"{mark}{dtypes.short_name(self.dtype)}[{','.join(map(str, self.shape))}]"
+
+    def __repr__(self) -> str:
+        name = "key<fry>" if dtypes.is_key(self.dtype) else dtypes.short_name(self.dtype)
+        if self.dtype.names is None:
+            name = self.dtype.name
+        weak = ", weak_type=True" if self.weak_type else ""
+        return f"ShapedArray({name}[{','.join(map(str, self.shape))}]{weak})"
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __reduce__(self) -> tuple:
+        return (ShapedArray, (self.shape, self.dtype, self.weak_type))
+
+
+def _intern(cls: type, shape: tuple[int, ...], dtype: np.dtype, weak_type: bool) -> ShapedArray:
+    with _intern_lock:
+        key = (shape, dtype, weak_type)
+        found = _interned.get(key)
+        if found is not None:
+            return found
+        new = object.__new__(cls)
+        new.shape, new.dtype, new.weak_type = shape, dtype, weak_type
+        new.ndim = len(shape)
+        size = 1
+        for d in shape:
+            size *= d
+        new.size = size
+        new._tangent = None
+        _interned[key] = new
+        return new
+
+
+class Zero:
+    """A symbolic zero tangent or cotangent: known to be zero without an array of zeros.
+
+    Attributes:
+      aval: the (tangent) aval of the zero it stands for.
+    """
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: ShapedArray):
+        self.aval = aval
+
+    def __repr__(self) -> str:
+        return f"Zero({self.aval.str_short()})"
+
+
+# The avals of Python scalars depend on the default width only; they are made once per width.
+_scalar_avals: dict[tuple[type, np.dtype], ShapedArray] = {}
+
+
+def scalar_aval(value: Any) -> ShapedArray:
+    """Weak aval of a Python scalar (``bool`` is strong, as in JAX)."""
+    kind = type(value)
+    dtype = dtypes.scalar_dtype(value)
+    found = _scalar_avals.get((kind, dtype))
+    if found is None:
+        found = ShapedArray((), dtype, not isinstance(value, bool))
+        _scalar_avals[(kind, dtype)] = found
+    return found

@@ -1,0 +1,330 @@
+"""The tracing context: which transformation interprets an operation now.
+
+There is one current trace per thread, and the named axes in scope. ``Primitive.bind`` hands every operation to the current trace; a
+trace recognises its own tracers by identity and treats everything else as a constant, so nested transformations
+cannot confuse each other's values.  While a rule is looked up the current trace is None: a rule that applies an
+operation must first say where (``with running(parent)``, or assign ``state.trace``, which ``bind`` restores).
+
+May import ``core.array``, ``core.avals``, ``core.source`` and the error classes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import threading
+from collections.abc import Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fungrad.config import config
+from fungrad.core.array import Array, ArrayImpl, as_array, wrap
+from fungrad.core.avals import ShapedArray
+from fungrad.core.source import Source, current_source
+from fungrad.errors import UnboundAxisNameError, UnexpectedTracerError
+
+if TYPE_CHECKING:
+    from fungrad.core.primitive import Primitive
+
+
+class AxisData(NamedTuple):
+    """A mapped axis: its name (a unique object if the user gave none) and size."""
+
+    name: Hashable
+    size: int
+
+
+class _State(threading.local):
+    """Per-thread context; the class attributes are its initial values."""
+
+    trace: Any = None  # set to EVAL below
+    axis_env: tuple[AxisData, ...] = ()
+    check_leaks: bool = False
+
+
+state = _State()
+
+
+class Trace:
+    """One run of a transformation: interprets operations on its own tracers, and forwards all others to its parent.
+
+    Attributes:
+      parent: the trace that was current when this one was made.
+      alive: false once the transformation has returned.
+      label: what is being run, for messages, as in ``grad of loss``.
+    """
+
+    __slots__ = ("parent", "alive", "label", "source", "__weakref__")
+
+    def __init__(self, parent: Trace, label: str = ""):
+        self.parent = parent
+        self.alive = True
+        self.label = label
+        self.source: Source | None = None
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Applies ``primitive``; called with no current trace, may set ``state.trace`` freely."""
+        raise NotImplementedError
+
+
+class Tracer(Array):
+    """A value inside a transformation: an array with a type but, in general, no contents.
+
+    Attributes:
+      aval: its type.
+    """
+
+    __slots__ = ("_trace", "aval")
+    _trace: Trace
+
+    def _concrete(self, what: str) -> np.ndarray:
+        """The ndarray behind the tracer where the transformation has one; raises otherwise."""
+        raise NotImplementedError
+
+    def origin(self) -> str:
+        """Where the value came from, for messages."""
+        return ""
+
+    def _leak_check(self) -> None:
+        if not self._trace.alive:
+            raise leaked_tracer_error(self)
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.aval.shape:
+            raise TypeError("iteration over a 0-d array")
+        return iter([self[i] for i in range(self.aval.shape[0])])  # type: ignore[index]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}<{self.aval.str_short(weak=True)}>"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self) if not spec else format(self._concrete("format()")[()], spec)
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Array:
+        return self
+
+
+class EvalTrace(Trace):
+    """The bottom of every stack: runs operations at once through their ``impl``."""
+
+    __slots__ = ()
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        state.trace = self
+        return evaluate(primitive, args, params)
+
+
+EVAL = EvalTrace(None, "eager evaluation")  # type: ignore[arg-type]
+_State.trace = EVAL
+
+_new = object.__new__
+
+
+def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Runs an operation on concrete arrays."""
+    for a in args:
+        if type(a) is not ArrayImpl:
+            args = [_require_concrete(primitive, a) for a in args]
+            break
+    aval = primitive.abstract(tuple([a.aval for a in args]), params)
+    data = primitive.impl(*[a._data for a in args], **params)
+    if primitive.multiple_results:
+        outs = [wrap(d, a) for d, a in zip(data, aval, strict=True)]
+        if config.check_results:
+            _check_finite(primitive, args, outs)
+        return outs
+    # `wrap`, written out: this is the path of every eager operation.
+    if type(data) is not np.ndarray:
+        data = np.asarray(data)
+    if data.dtype is not aval.dtype or data.shape != aval.shape:
+        return wrap(data, aval)
+    out = _new(ArrayImpl)
+    out._data = data
+    out.aval = aval
+    if config.check_results:
+        _check_finite(primitive, args, [out])
+    return out
+
+
+def _require_concrete(primitive: Primitive, x: Any) -> Any:
+    if isinstance(x, Tracer):
+        raise leaked_tracer_error(x, f"was used by {primitive.name}")
+    return as_array(x, f"fungrad: operand of {primitive.name}")
+
+
+def _check_finite(primitive: Primitive, args: Sequence[ArrayImpl], outs: Sequence[ArrayImpl]) -> None:
+    for out in outs:
+        data = out._data
+        if data.dtype.kind not in "fc":
+            continue
+        bad = None
+        if config.debug_nans and np.isnan(data).any():
+            bad = "NaN"
+        elif config.debug_infs and np.isinf(data).any():
+            bad = "infinity"
+        if bad is not None:
+            ranges = "; ".join(_range_text(a) for a in args)
+            raise FloatingPointError(
+                f"{primitive.name} produced {bad} in a result of type {out.aval.str_short()}; operands: {ranges}"
+            )
+
+
+def _range_text(a: ArrayImpl) -> str:
+    data = a._data
+    if data.size == 0 or data.dtype.kind not in "iuf":
+        return a.aval.str_short()
+    return f"{a.aval.str_short()} in [{data.min()}, {data.max()}]"
+
+
+def leaked_tracer_error(tracer: Tracer, how: str = "was used") -> UnexpectedTracerError:
+    """The error for a tracer whose transformation has finished (or runs elsewhere)."""
+    trace = tracer._trace
+    where = f", called at {trace.source}" if trace.source is not None else ""
+    origin = tracer.origin()
+    return UnexpectedTracerError(
+        f"A tracer of type {tracer.aval.str_short()} {how} after {trace.label or 'its transformation'} had finished"
+        f"{where}.{' ' + origin if origin else ''} A function given to a transformation must not store its "
+        "intermediate values outside (a global, an attribute, a list of an enclosing scope): return them instead. "
+        "`with fungrad.checking_leaks():` shows where it escapes."
+    )
+
+
+# -- current trace ------------------------------------------------------------------------------------------------
+
+
+class running:  # noqa: N801 - a context manager reads best in lower case
+    """Makes ``trace`` the current trace within a ``with`` block."""
+
+    __slots__ = ("trace", "before")
+
+    def __init__(self, trace: Trace):
+        self.trace = trace
+
+    def __enter__(self) -> None:
+        self.before = state.trace
+        state.trace = self.trace
+
+    def __exit__(self, *error: Any) -> None:
+        state.trace = self.before
+
+
+class transformation:  # noqa: N801
+    """Runs the body of a transformation under its new trace, which is dead afterwards."""
+
+    __slots__ = ("trace", "before")
+
+    def __init__(self, trace: Trace):
+        self.trace = trace
+
+    def __enter__(self) -> Any:
+        self.before = state.trace
+        state.trace = self.trace
+        return self.trace
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        state.trace = self.before
+        self.trace.alive = False
+
+
+def current_trace() -> Trace:
+    """The trace that interprets operations now."""
+    return state.trace
+
+
+def mark_call_site(trace: Trace) -> None:
+    """Remembers the user's line that started the transformation of ``trace``."""
+    trace.source = current_source()
+
+
+# -- named axes -----------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def named_axis(axis: AxisData) -> Iterator[None]:
+    """Brings a mapped axis into scope."""
+    before = state.axis_env
+    state.axis_env = (*before, axis)
+    try:
+        yield
+    finally:
+        state.axis_env = before
+
+
+def axis_size(name: Hashable, api: str) -> int:
+    """Size of the innermost axis called ``name``.
+
+    Raises:
+      UnboundAxisNameError: no axis in scope has that name.
+    """
+    for axis in reversed(state.axis_env):
+        if axis.name == name:
+            return axis.size
+    bound = [a.name for a in state.axis_env if not isinstance(a.name, AnonymousAxis)]
+    raise UnboundAxisNameError(
+        f"fungrad.lax.{api}: unbound axis name {name!r}; "
+        + (f"axis names in scope: {bound}" if bound else "no axis is named here")
+        + f". Name the mapped axis: vmap(f, axis_name={name!r})"
+    )
+
+
+class AnonymousAxis:
+    """The name of a mapped axis to which the user gave none."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<unnamed axis>"
+
+
+# -- leaks ----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def checking_leaks(enable: bool = True) -> Iterator[None]:
+    """Raises as soon as a transformation finishes while something still refers to one of its tracers.
+
+    Slow (it runs the garbage collector after every transformation): for finding a leak, not for production.
+
+    Example:
+      >>> import fungrad
+      >>> seen = []
+      >>> with fungrad.checking_leaks():
+      ...     fungrad.jit(lambda x: seen.append(x))(1.0)
+      Traceback (most recent call last):
+          ...
+      fungrad.errors.UnexpectedTracerError: ...
+    """
+    before = state.check_leaks
+    state.check_leaks = enable
+    try:
+        yield
+    finally:
+        state.check_leaks = before
+
+
+def report_leaks(trace: Trace) -> None:
+    """Raises if tracers of the finished ``trace`` are still referred to; call with no local reference to one left."""
+    gc.collect()
+    leaked = [x for x in gc.get_referrers(trace) if isinstance(x, Tracer)]
+    if not leaked:
+        return
+    holders = []
+    for tracer in leaked[:3]:
+        for holder in gc.get_referrers(tracer):
+            if holder is not leaked and not isinstance(holder, Tracer) and type(holder).__name__ != "frame":
+                holders.append(f"  {tracer!r} is held by a {type(holder).__name__}: {_short(holder)}")
+    raise UnexpectedTracerError(
+        f"{len(leaked)} tracer(s) of {trace.label} outlived it:\n" + "\n".join(holders[:6])
+        + "\nReturn the values from the function instead of storing them."
+    )
+
+
+def _short(x: Any) -> str:
+    text = repr(x)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+

@@ -1,0 +1,195 @@
+"""``Primitive``: one operation with all its rules.
+
+A primitive is an object whose attributes state facts and whose methods are the rules of every transformation.  Families of
+similar primitives are built by the constructors in ``fungrad.ops``; a rule that is missing says which method to write.
+
+May import ``core.ir``, ``core.avals`` and ``core.context``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fungrad.core import context
+from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.ir import check_hashable, params_key
+
+if TYPE_CHECKING:
+    from fungrad.core.context import AxisData
+
+# Results of abstract_eval kept per primitive; emptied when full (shapes that never come again must not pile up).
+_MEMO_LIMIT = 4096
+
+
+class Linear:
+    """Stands for an operand in which a primitive is to be transposed."""
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: ShapedArray):
+        self.aval = aval
+
+    def __repr__(self) -> str:
+        return f"Linear({self.aval.str_short()})"
+
+
+def is_linear(x: Any) -> bool:
+    """Whether a transposition rule was given ``x`` as an operand to transpose in."""
+    return type(x) is Linear
+
+
+class Primitive:
+    """An operation and its rules.
+
+    Values in rules are arrays or tracers; parameters are static and hashable and come as keywords.  Rules run
+    in the context of the transformation that called them, so they just call the functions of ``fungrad.ops``.
+
+    Attributes:
+      name: as printed in jaxprs.
+      multiple_results: whether ``bind`` returns a list.
+      kind: what the compiler may assume of the structure: ``elementwise``, ``reduction``, ``structural``, ``contraction``,
+        ``gather``, ``opaque`` or ``higher_order``.
+      commutative: whether the two operands may be swapped.
+      cheap: whether recomputing a result costs less than storing and loading it.
+      random: results must not be merged with those of an equal equation.
+      has_effects: must run even if its results are unused.
+      uses_axis_names: the abstract value depends on the named axes in scope.
+      instances: all primitives, by name.
+    """
+
+    instances: ClassVar[dict[str, Primitive]] = {}
+
+    name: str
+    multiple_results: bool = False
+    kind: str = "opaque"
+    commutative: bool = False
+    cheap: bool = False
+    random: bool = False
+    has_effects: bool = False
+    uses_axis_names: bool = False
+
+    def __init__(self, name: str):
+        self.name = name
+        self._memo: dict[Any, Any] = {}
+        Primitive.instances[name] = self
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> tuple:
+        return (_by_name, (self.name,))
+
+    # -- application ------------------------------------------------------------------------------------------
+
+    def bind(self, *args: Any, **params: Any) -> Any:
+        """Applies the primitive in the current context.
+
+        Args:
+          *args: arrays or tracers; NumPy arrays and Python scalars are converted.
+          **params: static parameters.
+
+        Returns:
+          An array or tracer, or a list of them if ``multiple_results``.
+        """
+        trace = context.state.trace
+        if trace is context.EVAL:
+            return context.evaluate(self, args, params)
+        if trace is None:
+            raise RuntimeError(
+                f"internal error: a transformation rule applied {self.name} without saying in which trace to run it"
+            )
+        context.state.trace = None
+        try:
+            return trace.process(self, args, params)
+        finally:
+            context.state.trace = trace
+
+    def abstract(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
+        """Memoised ``abstract_eval``: the aval of the result, or a tuple of avals if ``multiple_results``."""
+        key = (avals, params_key(params)) if params else avals
+        if self.uses_axis_names:
+            key = (key, context.state.axis_env)
+        try:
+            return self._memo[key]
+        except KeyError:
+            pass
+        except TypeError:
+            check_hashable(self, params)
+            raise
+        out = self.abstract_eval(*avals, **params)
+        if self.multiple_results:
+            out = tuple(out)
+        if len(self._memo) >= _MEMO_LIMIT:
+            self._memo.clear()
+        self._memo[key] = out
+        return out
+
+    # -- rules ------------------------------------------------------------------------------------------------
+
+    def abstract_eval(self, *avals: ShapedArray, **params: Any) -> Any:
+        """Aval of the result (a sequence if ``multiple_results``); raises for operands of the wrong type."""
+        raise self._missing("abstract_eval", "staging and checking its operands")
+
+    def impl(self, *args: Any, **params: Any) -> Any:
+        """The operation on ndarrays; returns ndarrays of exactly the types that ``abstract_eval`` announces."""
+        raise self._missing("impl", "eager execution")
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+        """Result and its tangent.
+
+        ``tangents`` are values or ``Zero`` (never all of them).  The primal result must depend on primals only, and the tangent
+        must be linear in the tangents.  May return ``Zero`` tangents.
+        """
+        raise self._missing("jvp", "differentiation")
+
+    def linearize(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+        """As ``jvp``, but run while linearizing: operations on tangents are recorded, all others executed."""
+        return self.jvp(primals, tangents, **params)
+
+    def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
+        """Cotangents of the operands marked by ``Linear`` in ``args``, given the cotangent of the result.
+
+        Returns:
+          One entry per operand: a value or ``Zero`` where ``args`` has ``Linear``, anything (None) elsewhere.
+          With ``multiple_results``, ``ct`` is a list of values and ``Zero``.
+        """
+        raise self._missing("transpose", "reverse-mode differentiation")
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+        """Result for batched operands, and the dimension of the batch in it (None if unbatched).
+
+        Args:
+          axis: name and size of the mapped axis.
+          args: operands.
+          dims: for each operand the dimension that is the batch, or None.
+        """
+        raise self._missing("batch", "vmap")
+
+    def lower(self, ctx: Any, *args: Any, **params: Any) -> Any:
+        """Native code of the operation in terms of ``ctx`` (``core.lowering``); default: a host step through ``impl``."""
+        return ctx.host(self, args, params)
+
+    def axis_names(self, params: dict[str, Any]) -> tuple:
+        """Names of mapped axes that the parameters refer to."""
+        return ()
+
+    def _missing(self, method: str, purpose: str) -> NotImplementedError:
+        return NotImplementedError(
+            f"primitive {self.name!r} has no rule for {purpose}: write the method `{method}` of "
+            f"{type(self).__module__}.{type(self).__qualname__}"
+        )
+
+    def has_rule(self, method: str) -> bool:
+        """Whether the primitive itself defines the rule ``method``."""
+        own = getattr(self, method)
+        return getattr(own, "__func__", own) is not getattr(Primitive, method)
+
+
+def _by_name(name: str) -> Primitive:
+    return Primitive.instances[name]
+
+
+def instantiate(x: Any, zeros: Any) -> Any:
+    """``x``, or zeros made by ``zeros(aval)`` if it is a symbolic ``Zero``."""
+    return zeros(x.aval) if type(x) is Zero else x

@@ -1,0 +1,164 @@
+"""Error classes of fungrad, each with the mistake that causes it and the way out.
+
+They are exported as ``fungrad.errors``.  May import nothing from the package.
+"""
+
+from __future__ import annotations
+
+
+class FungradTypeError(TypeError):
+    """Base of the errors about what a traced value can and cannot do."""
+
+
+class ConcretizationTypeError(FungradTypeError):
+    """A traced value was used where Python needs an actual number.
+
+    Under ``jit`` and ``vmap`` a function is run once with tracers, which have a shape and a dtype but no value.  A shape or a
+    Python loop bound cannot depend on them.
+
+    Broken::
+
+      @fungrad.jit
+      def f(x, n):
+          return jnp.zeros(n) + x        # n is a tracer: the shape is not known
+
+    Fixed, by making the argument static (one compilation per value)::
+
+      @functools.partial(fungrad.jit, static_argnames="n")
+      def f(x, n):
+          return jnp.zeros(n) + x
+
+    Shapes themselves are always known, so ``jnp.zeros(x.shape[0])`` works.
+    """
+
+
+class TracerBoolConversionError(ConcretizationTypeError):
+    """The truth value of a traced array was needed, usually by ``if``, ``while``, ``and`` or ``assert``.
+
+    Broken::
+
+      @fungrad.jit
+      def relu(x):
+          return x if x > 0 else 0.0     # which branch? x has no value yet
+
+    Fixed, by computing both and selecting, or by a traced branch::
+
+      @fungrad.jit
+      def relu(x):
+          return jnp.where(x > 0, x, 0.0)
+
+    If the argument takes few values, declare it static instead.
+    """
+
+
+class TracerIntegerConversionError(FungradTypeError):
+    """A traced array was used as a Python integer: a list index, a ``range`` bound, ``int(x)``.
+
+    Broken::
+
+      names = [1.0, 2.0, 3.0]
+      fungrad.jit(lambda i: names[i])(0)
+
+    Fixed, by indexing an array, or by declaring the argument static::
+
+      fungrad.jit(lambda i: jnp.array(names)[i])(0)
+      fungrad.jit(lambda i: names[i], static_argnums=0)(0)
+    """
+
+
+class TracerArrayConversionError(FungradTypeError):
+    """A traced array was converted to a NumPy array, usually by a function that is not fungrad's.
+
+    Broken::
+
+      fungrad.jit(lambda x: scipy.special.erf(x))(1.0)
+
+    Fixed, by using fungrad's own function::
+
+      fungrad.jit(lambda x: fungrad.scipy.special.erf(x))(1.0)
+    """
+
+
+class NonConcreteBooleanIndexError(FungradTypeError, IndexError):
+    """A traced boolean mask was used as an index: the shape of the result would depend on its values.
+
+    Broken::
+
+      fungrad.jit(lambda x: x[x > 0].sum())(x)
+
+    Fixed, by selecting instead of removing::
+
+      fungrad.jit(lambda x: jnp.where(x > 0, x, 0.0).sum())(x)
+    """
+
+
+class UnexpectedTracerError(FungradTypeError):
+    """A tracer was used after the transformation that made it had finished.
+
+    Functions given to transformations must be pure: a value stored outside while tracing is an empty shell afterwards.
+
+    Broken::
+
+      seen = []
+
+      @fungrad.jit
+      def f(x):
+          seen.append(x * 2)             # escapes
+          return x
+
+      f(1.0)
+      seen[0] + 1                        # UnexpectedTracerError
+
+    Fixed, by returning it::
+
+      @fungrad.jit
+      def f(x):
+          return x, x * 2
+
+    ``with fungrad.checking_leaks():`` raises where the tracer escapes instead of where it is used.
+    """
+
+
+LeakedTracerError = UnexpectedTracerError
+
+
+class KeyReuseError(RuntimeError):
+    """A random key was used twice, so the two results are not independent.
+
+    Broken::
+
+      a = random.normal(key)
+      b = random.normal(key)             # equals a
+
+    Fixed, by splitting::
+
+      key_a, key_b = random.split(key)
+      a, b = random.normal(key_a), random.normal(key_b)
+    """
+
+
+class TypePromotionError(ValueError):
+    """Strict promotion is on and the operands have different strong dtypes.
+
+    Broken::
+
+      with fungrad.numpy_dtype_promotion("strict"):
+          jnp.float32(1) + jnp.int32(1)
+
+    Fixed, by an explicit conversion::
+
+      jnp.float32(1) + jnp.int32(1).astype(jnp.float32)
+    """
+
+
+class UnboundAxisNameError(NameError):
+    """A collective such as ``lax.psum`` names an axis that no enclosing ``vmap`` maps.
+
+    Broken::
+
+      fungrad.vmap(lambda x: lax.psum(x, "batch"))(xs)
+
+    Fixed, by naming the mapped axis::
+
+      fungrad.vmap(lambda x: lax.psum(x, "batch"), axis_name="batch")(xs)
+    """

@@ -1,0 +1,182 @@
+"""Constructors of families of primitives: what similar operations share is written here once.
+
+An elementwise primitive is one call: its NumPy function, the dtypes it accepts and its derivative; typing, batching, linearity and
+transposition follow.
+
+May import ``core``, ``ops._operands`` and ``ops.foundation``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.context import AxisData
+from fungrad.core.primitive import Primitive
+from fungrad.ops._operands import check_kind
+from fungrad.ops.foundation import add_any, broadcast, broadcast_in_dim, move_dim, reduce_sum
+
+# -- elementwise ---------------------------------------------------------------------------------------------------
+
+
+class Elementwise(Primitive):
+    """An operation applied element by element.
+
+    Operands have the same shape, except that 0-d operands may stand beside others; they have the same dtype unless the
+    primitive says otherwise. The result is weak if all operands are.
+
+    Args:
+      name: name of the primitive.
+      impl: NumPy function of the operands and the parameters.
+      accepts: letters of the accepted dtype kinds (``kind_of``).
+      jvp: for unary primitives ``rule(g, x, y, **params)``, for others a tuple with one rule ``rule(g, y, *xs, **params)`` (or
+        None) per operand, where ``g`` is a tangent and ``y`` the result; ``None`` means that derivatives are zero.
+      result: function from operand dtype to result dtype; default the same.
+      scalar: ``rule(m, *xs, **params)`` native code in terms of a scalar builder; default the builder's method of this name.
+      arity: number of operands.
+      cheap, commutative: facts for the compiler.
+      mixed: operands may have different dtypes; ``result`` then gets all dtypes.
+    """
+
+    kind = "elementwise"
+
+    def __init__(
+        self,
+        name: str,
+        impl: Callable[..., Any],
+        accepts: str,
+        jvp: Any = None,
+        *,
+        result: Callable[..., np.dtype] | None = None,
+        scalar: Callable[..., Any] | None = None,
+        arity: int = 1,
+        cheap: bool = False,
+        commutative: bool = False,
+        mixed: bool = False,
+    ):
+        super().__init__(name)
+        self.impl = impl  # type: ignore[method-assign]
+        self.accepts = accepts
+        self.jvp_rule = jvp
+        self.result_dtype = result
+        self.scalar = scalar
+        self.arity = arity
+        self.cheap = cheap
+        self.commutative = commutative
+        self.mixed = mixed
+
+    def abstract_eval(self, *avals: ShapedArray, **params: Any) -> ShapedArray:
+        if len(avals) != self.arity:
+            raise TypeError(f"fungrad.lax.{self.name}: expected {self.arity} operands, got {len(avals)}")
+        first = avals[0]
+        shape = self._common_shape(avals)
+        for position, aval in enumerate(avals):
+            check_kind(self.name, aval, self.accepts, position if len(avals) > 1 else None)
+            if aval.dtype != first.dtype and not self.mixed:
+                types = ", ".join(a.str_short() for a in avals)
+                raise TypeError(
+                    f"fungrad.lax.{self.name}: operands must have the same dtype, got {types}; convert one with "
+                    ".astype, or use the function of fungrad.numpy, which promotes"
+                )
+        weak = all(a.weak_type for a in avals)
+        if self.result_dtype is None:
+            return ShapedArray(shape, first.dtype, weak)
+        dtype = self.result_dtype(*[a.dtype for a in avals]) if self.mixed else self.result_dtype(first.dtype)
+        return ShapedArray(shape, dtype, weak and not dtypes.is_bool(dtype))
+
+    def _common_shape(self, avals: Sequence[ShapedArray]) -> tuple[int, ...]:
+        shape: tuple[int, ...] = ()
+        for aval in avals:
+            if aval.shape and aval.shape != shape:
+                if shape:
+                    shapes = ", ".join(str(a.shape) for a in avals)
+                    raise TypeError(
+                        f"fungrad.lax.{self.name}: operands must have equal shapes (0-d operands may stand beside any), got "
+                        f"{shapes}; reshape or broadcast them, or use the function of fungrad.numpy, which broadcasts"
+                    )
+                shape = aval.shape
+        return shape
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+        y = self.bind(*primals, **params)
+        rule = self.jvp_rule
+        if rule is None:
+            return y, Zero(y.aval.tangent())
+        if self.arity == 1:
+            return y, rule(tangents[0], primals[0], y, **params)
+        total: Any = None
+        for position, g in enumerate(tangents):
+            if type(g) is Zero or rule[position] is None:
+                continue
+            t = rule[position](g, y, *primals, **params)
+            if t.aval.shape != y.aval.shape:
+                t = broadcast(t, y.aval.shape)
+            total = t if total is None else add_any(total, t)
+        return y, Zero(y.aval.tangent()) if total is None else total
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+        if len(args) == 1:
+            return self.bind(*args, **params), dims[0]
+        args, dim = align_batch(args, dims)
+        return self.bind(*args, **params), dim
+
+
+def align_batch(args: Sequence[Any], dims: Sequence[int | None]) -> tuple[list[Any], int]:
+    """Operands of an elementwise operation with all batches in one dimension, and that dimension.
+
+    Operands without a batch stay unbatched if 0-d, and get a dimension of size 1 broadcast otherwise.
+    """
+    shapes = {x.aval.shape for x in args}
+    found = {d for d in dims if d is not None}
+    if len(found) == 1 and (len(shapes) == 1 or _scalars_beside(args, dims)) and None not in dims:
+        return list(args), found.pop()
+    if len(found) == 1 and _scalars_beside(args, dims):
+        return list(args), found.pop()
+    # The batch goes to the front; operands of lower rank (0-d per example) get trailing dimensions.
+    size, rank, example = 0, 0, ()
+    for x, d in zip(args, dims, strict=True):
+        shape = x.aval.shape
+        if d is not None:
+            size = shape[d]
+            shape = shape[:d] + shape[d + 1 :]
+        if len(shape) >= rank and shape:
+            rank, example = len(shape), shape
+    out = []
+    for x, d in zip(args, dims, strict=True):
+        if d is None:
+            if x.aval.ndim:
+                x = broadcast_in_dim(x, (size, *example), tuple(range(1, rank + 1)))
+        else:
+            x = move_dim(x, d, 0)
+            if x.aval.ndim != rank + 1:
+                x = broadcast_in_dim(x, (size, *example), (0,))
+        out.append(x)
+    return out, 0
+
+
+def _scalars_beside(args: Sequence[Any], dims: Sequence[int | None]) -> bool:
+    """Whether all batched operands have one shape and the unbatched ones are 0-d."""
+    batched = {x.aval.shape for x, d in zip(args, dims, strict=True) if d is not None}
+    return len(batched) == 1 and all(d is not None or not x.aval.shape for x, d in zip(args, dims, strict=True))
+
+
+def unbroadcast(ct: Any, aval: ShapedArray) -> Any:
+    """The cotangent of an operand that was 0-d beside others: sums over the broadcast dimensions."""
+    if aval.shape == ct.aval.shape:
+        return ct
+    return reduce_sum(ct, tuple(range(ct.aval.ndim)))
+
+
+class LinearElementwise(Elementwise):
+    """An elementwise operation linear in its single operand: ``rule(ct, aval)`` is its transpose."""
+
+    def __init__(self, name: str, impl: Callable[..., Any], accepts: str, transpose: Callable[..., Any], **facts: Any):
+        super().__init__(name, impl, accepts, lambda g, x, y, **params: self.bind(g, **params), **facts)
+        self.transpose_rule = transpose
+
+    def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
+        return (self.transpose_rule(ct, args[0].aval, **params),)

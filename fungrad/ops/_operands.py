@@ -1,0 +1,99 @@
+"""Operands of ``fungrad.lax`` functions: kinds of dtypes, conversion of Python scalars, checks.
+
+May import ``core``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.array import Array, as_array, from_scalar, wrap_unchecked
+from fungrad.core.avals import ShapedArray
+
+# Kinds of dtypes, one letter each, as used in the `accepts` of a primitive.
+KIND_NAMES = {"b": "boolean", "i": "signed integer", "u": "unsigned integer", "f": "floating", "c": "complex", "k": "key"}
+_kinds: dict[np.dtype, str] = {}
+
+
+def kind_of(dtype: np.dtype) -> str:
+    """One letter for the kind of a dtype: b, i, u, f, c, k (random key) or 0 (float0)."""
+    found = _kinds.get(dtype)
+    if found is None:
+        if dtypes.is_bool(dtype):
+            found = "b"
+        elif dtypes.is_key(dtype):
+            found = "k"
+        elif dtype == dtypes.float0:
+            found = "0"
+        elif dtypes.is_complex(dtype):
+            found = "c"
+        elif dtypes.is_float(dtype):
+            found = "f"
+        else:
+            found = "i" if dtypes.is_signed(dtype) else "u"
+        _kinds[dtype] = found
+    return found
+
+
+def check_kind(name: str, aval: ShapedArray, accepts: str, position: int | None = None) -> None:
+    """Raises TypeError unless the dtype of an operand is of an accepted kind."""
+    if kind_of(aval.dtype) in accepts:
+        return
+    names = ", ".join(KIND_NAMES[k] for k in accepts)
+    operand = "the operand" if position is None else f"operand {position}"
+    raise TypeError(
+        f"fungrad.lax.{name}: {operand} must have a dtype of kind {names}, got {aval.str_short()}; "
+        "convert it with .astype"
+    )
+
+
+def lift(x: Any, what: str) -> Array:
+    """``x`` as an Array, for the arguments of ``fungrad.lax`` functions."""
+    return x if isinstance(x, Array) else as_array(x, what)
+
+
+def lift_pair(name: str, x: Any, y: Any) -> tuple[Array, Array]:
+    """Two operands of a ``fungrad.lax`` function: a Python scalar takes the dtype of the other operand."""
+    if isinstance(x, Array):
+        if isinstance(y, Array):
+            return x, y
+        return x, scalar_like(y, x) if type(y) in _PY else as_array(y, f"fungrad.lax.{name}: y")
+    if isinstance(y, Array):
+        return scalar_like(x, y) if type(x) in _PY else as_array(x, f"fungrad.lax.{name}: x"), y
+    x, y = as_array(x, f"fungrad.lax.{name}: x"), as_array(y, f"fungrad.lax.{name}: y")
+    return x, y
+
+
+_PY = (bool, int, float, complex)
+
+
+def scalar_like(value: Any, like: Array) -> Array:
+    """A Python scalar as a 0-d array of the dtype of ``like`` (weak if ``like`` is), where its kind allows."""
+    aval = like.aval
+    order = "biufc"
+    kind = "b" if type(value) is bool else "i" if type(value) is int else "f" if type(value) is float else "c"
+    other = kind_of(aval.dtype)
+    if other in order and order.index(kind) <= order.index(other) and not (kind != "b" and other == "b"):
+        return scalar_array(value, aval.dtype, aval.weak_type)
+    return from_scalar(value)
+
+
+def scalar_array(value: Any, dtype: np.dtype, weak_type: bool = False) -> Array:
+    """A concrete 0-d array of a Python scalar."""
+    from_cache = _scalars.get((value, type(value), dtype, weak_type)) if value == value and value != 0 else None
+    if from_cache is not None:
+        return from_cache
+    try:
+        data = np.asarray(value, dtype)
+    except OverflowError:
+        raise OverflowError(f"Python integer {value} does not fit dtype {dtype.name}; ask for a wider dtype") from None
+    out = wrap_unchecked(data, ShapedArray((), dtype, weak_type))
+    if len(_scalars) < 1024 and value == value and value != 0:
+        _scalars[(value, type(value), dtype, weak_type)] = out
+    return out
+
+
+_scalars: dict[Any, Array] = {}

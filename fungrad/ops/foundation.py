@@ -1,0 +1,387 @@
+"""The primitives that all other families are built on: addition of tangents, broadcast, transpose, reshape and sum.
+
+Differentiation adds tangents and makes zeros; batching moves and broadcasts dimensions; a broadcast transposes to a sum and the other way
+round.  They stand together because they need each other.
+
+May import ``core`` and ``ops._operands``.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.array import Array, wrap_unchecked
+from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.context import AxisData
+from fungrad.core.primitive import Primitive
+from fungrad.ops._operands import check_kind, kind_of, lift, scalar_array
+
+Dims = tuple[int, ...]
+
+
+class Structural(Primitive):
+    """Moves elements without arithmetic: linear in its first operand, differentiated by applying itself."""
+
+    kind = "structural"
+    cheap = True
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+        y = self.bind(*primals, **params)
+        if type(tangents[0]) is Zero:
+            return y, Zero(y.aval.tangent())
+        return y, self.bind(tangents[0], *primals[1:], **params)
+
+
+# -- addition of tangents ---------------------------------------------------------------------------------------------
+
+
+class AddAny(Primitive):
+    """Addition of two tangents or cotangents of the same type: linear in both operands."""
+
+    kind = "elementwise"
+    cheap = True
+    commutative = True
+
+    def abstract_eval(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
+        if x.shape != y.shape or x.dtype != y.dtype:
+            raise TypeError(f"fungrad: cannot add tangents of types {x.str_short()} and {y.str_short()}")
+        return x if x is y else x.strip_weak_type()
+
+    def impl(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.add(x, y)
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+        return add_any(*primals), add_zeros(*tangents)
+
+    def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
+        return ct, ct
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+        x, y = args
+        if dims[0] == dims[1]:
+            return self.bind(x, y), dims[0]
+        x, y = (batch_to(a, d, 0, axis.size) for a, d in zip(args, dims, strict=True))
+        return self.bind(x, y), 0
+
+    def scalar(self, m: Any, x: Any, y: Any) -> Any:
+        """Native code: an addition."""
+        return m.add(x, y)
+
+
+add_any_p = AddAny("add_any")
+
+
+def add_any(x: Any, y: Any) -> Any:
+    """Sum of two values of the same tangent type."""
+    return add_any_p.bind(x, y)
+
+
+def add_zeros(x: Any, y: Any) -> Any:
+    """Sum of two tangents, either of which may be a symbolic ``Zero``."""
+    if type(x) is Zero:
+        return y
+    return x if type(y) is Zero else add_any_p.bind(x, y)
+
+
+# -- zeros -----------------------------------------------------------------------------------------------------------
+
+
+def zeros(aval: ShapedArray) -> Array:
+    """Zeros of type ``aval``: a broadcast literal, or an array for dtypes without literals (float0)."""
+    if aval.dtype.names is not None:
+        return wrap_unchecked(np.zeros(aval.shape, aval.dtype), aval)
+    zero = scalar_array(False if dtypes.is_bool(aval.dtype) else 0, aval.dtype, aval.weak_type)
+    return broadcast_in_dim(zero, aval.shape, ()) if aval.shape else zero
+
+
+def instantiate(x: Any) -> Any:
+    """``x``, with a symbolic ``Zero`` made an array."""
+    return zeros(x.aval) if type(x) is Zero else x
+
+
+# -- broadcast ---------------------------------------------------------------------------------------------------------
+
+
+class BroadcastInDim(Structural):
+    """Operand dimension ``i`` becomes result dimension ``broadcast_dimensions[i]``; size 1 is repeated."""
+
+    def abstract_eval(self, x: ShapedArray, *, shape: Dims, broadcast_dimensions: Dims) -> ShapedArray:
+        api = "fungrad.lax.broadcast_in_dim"
+        if len(broadcast_dimensions) != x.ndim:
+            raise TypeError(
+                f"{api}: broadcast_dimensions must name one result dimension per operand dimension, got "
+                f"{broadcast_dimensions} for operand {x.str_short()}"
+            )
+        if any(b <= a for a, b in zip(broadcast_dimensions, broadcast_dimensions[1:], strict=False)):
+            raise TypeError(f"{api}: broadcast_dimensions must increase strictly, got {broadcast_dimensions}")
+        for size, d in zip(x.shape, broadcast_dimensions, strict=True):
+            if not 0 <= d < len(shape) or size not in (1, shape[d]):
+                raise TypeError(
+                    f"{api}: operand {x.str_short()} does not broadcast to shape {shape} with broadcast_dimensions "
+                    f"{broadcast_dimensions}: each operand dimension must be 1 or equal to the result's"
+                )
+        return ShapedArray(shape, x.dtype, x.weak_type)
+
+    def impl(self, x: np.ndarray, *, shape: Dims, broadcast_dimensions: Dims) -> np.ndarray:
+        if x.size == 1:
+            return np.full(shape, x.reshape(())[()], x.dtype)
+        middle = [1] * len(shape)
+        for size, d in zip(x.shape, broadcast_dimensions, strict=True):
+            middle[d] = size
+        out = np.empty(shape, x.dtype)
+        out[...] = x.reshape(middle)
+        return out
+
+    def transpose(self, ct: Any, *args: Any, shape: Dims, broadcast_dimensions: Dims) -> Sequence[Any]:
+        aval = args[0].aval
+        kept = {d for size, d in zip(aval.shape, broadcast_dimensions, strict=True) if size == shape[d]}
+        axes = tuple(d for d in range(len(shape)) if d not in kept)
+        out = reduce_sum(ct, axes) if axes else ct
+        return (reshape(out, aval.shape),)
+
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, shape: Dims, broadcast_dimensions: Dims
+    ) -> tuple[Any, Any]:
+        x = move_dim(args[0], dims[0], 0)
+        dimensions = (0, *(d + 1 for d in broadcast_dimensions))
+        return broadcast_in_dim(x, (axis.size, *shape), dimensions), 0
+
+
+broadcast_in_dim_p = BroadcastInDim("broadcast_in_dim")
+
+
+def broadcast_in_dim(operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int]) -> Array:
+    """Broadcasts ``operand`` to ``shape``, placing its dimensions as told.
+
+    Args:
+      operand: array.
+      shape: shape of the result.
+      broadcast_dimensions: for each operand dimension the dimension of the result that it becomes, increasing.
+
+    Returns:
+      An array of ``shape`` and the operand's dtype.
+
+    Raises:
+      TypeError: an operand dimension is neither 1 nor the size of its result dimension.
+
+    Example:
+      >>> from fungrad import lax
+      >>> import fungrad.numpy as jnp
+      >>> lax.broadcast_in_dim(jnp.array([1., 2.]), (2, 3), (0,))
+      Array([[1., 1., 1.],
+             [2., 2., 2.]], dtype=float32)
+    """
+    operand = lift(operand, "fungrad.lax.broadcast_in_dim: operand")
+    shape, dims = tuple(map(operator.index, shape)), tuple(map(operator.index, broadcast_dimensions))
+    if operand.aval.shape == shape and dims == tuple(range(len(shape))):
+        return operand
+    return broadcast_in_dim_p.bind(operand, shape=shape, broadcast_dimensions=dims)
+
+
+def broadcast(x: Any, shape: Dims) -> Any:
+    """NumPy broadcast of ``x`` to ``shape``: dimensions are aligned at the end."""
+    if x.aval.shape == shape:
+        return x
+    offset = len(shape) - x.aval.ndim
+    return broadcast_in_dim(x, shape, tuple(range(offset, len(shape))))
+
+
+# -- transpose ---------------------------------------------------------------------------------------------------------
+
+
+class Transpose(Structural):
+    """Permutes dimensions: result dimension ``i`` is operand dimension ``permutation[i]``."""
+
+    def abstract_eval(self, x: ShapedArray, *, permutation: Dims) -> ShapedArray:
+        if sorted(permutation) != list(range(x.ndim)):
+            raise TypeError(
+                f"fungrad.lax.transpose: permutation must be a permutation of {tuple(range(x.ndim))} for operand "
+                f"{x.str_short()}, got {permutation}"
+            )
+        return ShapedArray(tuple([x.shape[p] for p in permutation]), x.dtype, x.weak_type)
+
+    def impl(self, x: np.ndarray, *, permutation: Dims) -> np.ndarray:
+        return np.ascontiguousarray(x.transpose(permutation)).reshape([x.shape[p] for p in permutation])
+
+    def transpose(self, ct: Any, *args: Any, permutation: Dims) -> Sequence[Any]:
+        return (transpose(ct, inverse_permutation(permutation)),)
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, permutation: Dims) -> tuple:
+        d = dims[0]
+        shifted = tuple(p + (p >= d) for p in permutation)  # type: ignore[operator]
+        return transpose(args[0], (d, *shifted)), 0
+
+
+transpose_p = Transpose("transpose")
+
+
+def transpose(operand: Any, permutation: Sequence[int]) -> Array:
+    """Permutes the dimensions of ``operand``.
+
+    Args:
+      operand: array of rank n.
+      permutation: for each result dimension the operand dimension it is; a permutation of ``range(n)``.
+
+    Raises:
+      TypeError: ``permutation`` is not a permutation of the operand's dimensions.
+
+    Example:
+      >>> from fungrad import lax
+      >>> import fungrad.numpy as jnp
+      >>> lax.transpose(jnp.ones((2, 3, 4)), (2, 0, 1)).shape
+      (4, 2, 3)
+    """
+    operand = lift(operand, "fungrad.lax.transpose: operand")
+    permutation = tuple(map(operator.index, permutation))
+    if permutation == tuple(range(operand.aval.ndim)):
+        return operand
+    return transpose_p.bind(operand, permutation=permutation)
+
+
+def inverse_permutation(permutation: Sequence[int]) -> Dims:
+    """The permutation that undoes ``permutation``."""
+    out = [0] * len(permutation)
+    for i, p in enumerate(permutation):
+        out[p] = i
+    return tuple(out)
+
+
+def move_dim(x: Any, source: int | None, destination: int) -> Any:
+    """``x`` with one dimension moved (None moves nothing)."""
+    if source is None or source == destination:
+        return x
+    order = [d for d in range(x.aval.ndim) if d != source]
+    order.insert(destination, source)
+    return transpose(x, order)
+
+
+def batch_to(x: Any, dim: int | None, destination: int, size: int) -> Any:
+    """``x`` with its batch dimension at ``destination``; broadcast to ``size`` if it has none."""
+    if dim is not None:
+        return move_dim(x, dim, destination)
+    shape = list(x.aval.shape)
+    shape.insert(destination, size)
+    return broadcast_in_dim(x, shape, tuple(d for d in range(len(shape)) if d != destination))
+
+
+# -- reshape -----------------------------------------------------------------------------------------------------------
+
+
+class Reshape(Structural):
+    """The same elements in row-major order with other dimension sizes."""
+
+    def abstract_eval(self, x: ShapedArray, *, new_sizes: Dims, dimensions: None) -> ShapedArray:
+        if any(d < 0 for d in new_sizes) or math.prod(new_sizes) != x.size:
+            raise TypeError(
+                f"fungrad.lax.reshape: cannot reshape {x.str_short()} of {x.size} elements to {new_sizes}, "
+                f"which has {math.prod(new_sizes)}"
+            )
+        return ShapedArray(new_sizes, x.dtype, x.weak_type)
+
+    def impl(self, x: np.ndarray, *, new_sizes: Dims, dimensions: None) -> np.ndarray:
+        return x.reshape(new_sizes)
+
+    def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
+        return (reshape(ct, args[0].aval.shape),)
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, new_sizes: Dims, **_: Any) -> tuple:
+        return reshape(move_dim(args[0], dims[0], 0), (axis.size, *new_sizes)), 0
+
+
+reshape_p = Reshape("reshape")
+
+
+def reshape(operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | None = None) -> Array:
+    """Gives ``operand`` other dimension sizes, keeping its elements in row-major order.
+
+    Args:
+      operand: array.
+      new_sizes: shape of the result, with the same number of elements.
+      dimensions: order in which operand dimensions are read first (a permutation); default row-major.
+
+    Raises:
+      TypeError: the number of elements differs.
+
+    Example:
+      >>> from fungrad import lax
+      >>> import fungrad.numpy as jnp
+      >>> lax.reshape(jnp.arange(4), (2, 2))
+      Array([[0, 1],
+             [2, 3]], dtype=int32)
+    """
+    operand = lift(operand, "fungrad.lax.reshape: operand")
+    if dimensions is not None:
+        operand = transpose(operand, dimensions)
+    new_sizes = tuple(map(operator.index, new_sizes))
+    if operand.aval.shape == new_sizes:
+        return operand
+    return reshape_p.bind(operand, new_sizes=new_sizes, dimensions=None)
+
+
+# -- sum ---------------------------------------------------------------------------------------------------------------
+
+
+class ReduceSum(Primitive):
+    """Sum over dimensions, which disappear; linear."""
+
+    kind = "reduction"
+    monoid = "add"
+
+    def abstract_eval(self, x: ShapedArray, *, axes: Dims) -> ShapedArray:
+        check_kind("reduce_sum", x, "iufc")
+        check_axes("reduce_sum", x, axes)
+        return ShapedArray(tuple([n for d, n in enumerate(x.shape) if d not in axes]), x.dtype, x.weak_type)
+
+    def impl(self, x: np.ndarray, *, axes: Dims) -> Any:
+        if x.dtype.itemsize == 2 and kind_of(x.dtype) == "f":
+            # Half-precision sums are accumulated in float32, as compiled code does.
+            return np.add.reduce(x.astype(np.float32), axis=axes).astype(x.dtype)
+        return np.add.reduce(x, axis=axes, dtype=x.dtype)
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:
+        return self.bind(*primals, axes=axes), self.bind(*tangents, axes=axes)
+
+    def transpose(self, ct: Any, *args: Any, axes: Dims) -> Sequence[Any]:
+        shape = args[0].aval.shape
+        return (broadcast_in_dim(ct, shape, tuple(d for d in range(len(shape)) if d not in axes)),)
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, axes: Dims) -> tuple[Any, Any]:
+        return batch_reduction(self, args[0], dims[0], axes, {})
+
+
+def batch_reduction(primitive: Primitive, x: Any, dim: Any, axes: Dims, params: dict[str, Any]) -> tuple[Any, int]:
+    """A reduction over ``axes`` of each example of ``x``, whose batch is in ``dim``."""
+    shifted = tuple(a + (a >= dim) for a in axes)
+    out = primitive.bind(x, axes=shifted, **params)
+    return out, dim - sum(a < dim for a in shifted)
+
+
+def check_axes(name: str, x: ShapedArray, axes: Dims) -> None:
+    """Raises unless ``axes`` are distinct dimensions of ``x``."""
+    if len(set(axes)) != len(axes) or not all(0 <= a < x.ndim for a in axes):
+        raise ValueError(
+            f"fungrad.lax.{name}: axes must be distinct and in [0, {x.ndim}) for operand {x.str_short()}, got {axes}"
+        )
+
+
+reduce_sum_p = ReduceSum("reduce_sum")
+
+
+def reduce_sum(operand: Any, axes: Sequence[int]) -> Array:
+    """Sums ``operand`` over ``axes``, which must be non-negative.
+
+    Example:
+      >>> from fungrad import lax
+      >>> import fungrad.numpy as jnp
+      >>> lax.reduce_sum(jnp.ones((2, 3)), (1,))
+      Array([3., 3.], dtype=float32)
+    """
+    operand = lift(operand, "fungrad.lax.reduce_sum: operand")
+    axes = tuple(map(operator.index, axes))
+    return reduce_sum_p.bind(operand, axes=axes) if axes else operand
