@@ -24,6 +24,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 
 import numpy as np
@@ -62,6 +63,26 @@ _INTRINSICS = {
     "rint": "rint",
 }
 _FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
+
+
+@cache
+def register_types(lanes: int) -> dict[str, str]:
+    """LLVM type of a register that holds `lanes` values, by scalar type."""
+    return {k: v if lanes == 1 else f"<{lanes} x {v}>" for k, v in _LLVM_TYPES.items()}
+
+
+@cache
+def memory_types(lanes: int) -> dict[str, str]:
+    """LLVM type of `lanes` consecutive array elements, by scalar type."""
+    return {k: v if lanes == 1 else f"<{lanes} x {v}>" for k, v in _MEMORY_TYPES.items()}
+
+
+@cache
+def mangled_types(lanes: int) -> dict[str, str]:
+    """How the names of LLVM's intrinsics spell the register types."""
+    names = {"half": "f16", "float": "f32", "double": "f64"}
+    prefix = "" if lanes == 1 else f"v{lanes}"
+    return {k: prefix + names.get(v, v) for k, v in _LLVM_TYPES.items()}
 
 
 def llvm_type(type: str) -> str:
@@ -108,6 +129,8 @@ class LLVMScalars(ScalarBuilder):
       multiplications and additions);
         suspended inside `precise()`.
       prefix: start of the register names.
+      lanes: with more than one, every Value stands for that many consecutive elements and the
+        instructions are those of LLVM vectors.
 
     >>> m = LLVMScalars()
     >>> x = m.load("f32", "%p")
@@ -124,12 +147,17 @@ class LLVMScalars(ScalarBuilder):
         declarations: dict[str, str] | None = None,
         flags: str = "",
         prefix: str = "%s",
+        lanes: int = 1,
     ):
         self.lines: list[str] = []
         self.names = count() if names is None else names
         self.declarations = {} if declarations is None else declarations
         self.flags = flags
         self.prefix = prefix
+        self.lanes = lanes
+        self._llvm = register_types(lanes)
+        self._memory = memory_types(lanes)
+        self._mangled = mangled_types(lanes)
         self._known: dict[str, str] = {}
 
     # Registers and memory
@@ -142,18 +170,19 @@ class LLVMScalars(ScalarBuilder):
         """The element at a pointer operand. `suffix` (metadata such as `!alias.scope !3`) goes on
         the instruction."""
         where = f"ptr {pointer}, align {memory_size(type)}{_tail(suffix)}"
-        register = self._append(f"load {_MEMORY_TYPES[type]}, {where}")
+        register = self._append(f"load {self._memory[type]}, {where}")
         if type == "i1":
-            register = self._operand(f"icmp ne i8 {register}, 0")
+            zero = self.literal("0", "i8")
+            register = self._append(f"icmp ne {self._memory['i1']} {register}, {zero}")
         return Value(self, type, register)
 
     def store(self, value: Value, pointer: str, suffix: str = "") -> None:
         """Write an element through a pointer operand."""
         operand = value.raw
         if value.type == "i1":
-            operand = self._operand(f"zext i1 {operand} to i8")
+            operand = self._operand(f"zext {self._llvm['i1']} {operand} to {self._memory['i1']}")
         where = f"ptr {pointer}, align {memory_size(value.type)}{_tail(suffix)}"
-        self.lines.append(f"store {_MEMORY_TYPES[value.type]} {operand}, {where}")
+        self.lines.append(f"store {self._memory[value.type]} {operand}, {where}")
 
     def _append(self, instruction: str) -> str:
         register = f"{self.prefix}{next(self.names)}"
@@ -188,30 +217,36 @@ class LLVMScalars(ScalarBuilder):
 
     def const(self, value: Number, like: Value | str) -> Value:
         type = like.type if isinstance(like, Value) else like
-        return Value(self, type, constant_text(value, type))
+        return Value(self, type, self.literal(constant_text(value, type), type))
+
+    def literal(self, text: str, type: str) -> str:
+        """The operand for the same literal in every lane."""
+        return text if self.lanes == 1 else f"splat ({_LLVM_TYPES[type]} {text})"
 
     def unary(self, op: str, a: Value) -> Value:
-        type, llvm = a.type, _LLVM_TYPES[a.type]
+        type, llvm, mangled = a.type, self._llvm[a.type], self._mangled[a.type]
         if op == "not":
-            ones = "true" if type == "i1" else "-1"
+            ones = self.literal("true" if type == "i1" else "-1", type)
             return Value(self, type, self._operand(f"xor {llvm} {a.raw}, {ones}"))
         if type in HALF:
             return self._half_unary(op, a)
         if type in FLOATS:
             if op == "neg":
                 return Value(self, type, self._operand(f"fneg {llvm} {a.raw}"))
-            return Value(self, type, self._call(f"{_INTRINSICS[op]}.{type}", llvm, (llvm, a.raw)))
+            intrinsic = f"{_INTRINSICS[op]}.{mangled}"
+            return Value(self, type, self._call(intrinsic, llvm, (llvm, a.raw)))
         if op == "neg":
-            return Value(self, type, self._operand(f"sub {llvm} 0, {a.raw}"))
+            zero = self.literal("0", type)
+            return Value(self, type, self._operand(f"sub {llvm} {zero}, {a.raw}"))
         if op == "popcount":
-            return Value(self, type, self._call(f"ctpop.{llvm}", llvm, (llvm, a.raw)))
+            return Value(self, type, self._call(f"ctpop.{mangled}", llvm, (llvm, a.raw)))
         flag = ("i1", "false")  # zero (clz) and the minimum (abs) are ordinary operands
         if op == "clz":
-            return Value(self, type, self._call(f"ctlz.{llvm}", llvm, (llvm, a.raw), flag))
+            return Value(self, type, self._call(f"ctlz.{mangled}", llvm, (llvm, a.raw), flag))
         if op == "abs":
             if type not in SIGNED:
                 return a
-            return Value(self, type, self._call(f"abs.{llvm}", llvm, (llvm, a.raw), flag))
+            return Value(self, type, self._call(f"abs.{mangled}", llvm, (llvm, a.raw), flag))
         raise KeyError(f"scalar code: no operation {op} on {type}")
 
     def _half_unary(self, op: str, a: Value) -> Value:
@@ -221,7 +256,7 @@ class LLVMScalars(ScalarBuilder):
         return self.convert(self.unary(op, self.convert(a, "f32")), a.type)
 
     def binary(self, op: str, a: Value, b: Value) -> Value:
-        type, llvm = a.type, _LLVM_TYPES[a.type]
+        type, llvm = a.type, self._llvm[a.type]
         _require_same(op, type, b.type)
         if op in ("min", "max"):
             return self._min_max(op, a, b)
@@ -230,9 +265,8 @@ class LLVMScalars(ScalarBuilder):
             return self.convert(wide, type)
         if type in FLOATS:
             if op == "copysign":
-                return Value(
-                    self, type, self._call(f"copysign.{type}", llvm, (llvm, a.raw), (llvm, b.raw))
-                )
+                intrinsic = f"copysign.{self._mangled[type]}"
+                return Value(self, type, self._call(intrinsic, llvm, (llvm, a.raw), (llvm, b.raw)))
             instruction = _FLOAT_INSTRUCTIONS[op]
             text = f"{instruction}{_tail(self.flags)} {llvm} {a.raw}, {b.raw}"
             return Value(self, type, self._operand(text))
@@ -254,14 +288,14 @@ class LLVMScalars(ScalarBuilder):
     def _min_max(self, op: str, a: Value, b: Value) -> Value:
         if a.type in FLOATS or a.type == "i1":
             return self.select(self.compare("lt" if op == "min" else "gt", a, b), a, b)
-        llvm = _LLVM_TYPES[a.type]
-        intrinsic = f"{'s' if a.type in SIGNED else 'u'}{op}.{llvm}"
+        llvm = self._llvm[a.type]
+        intrinsic = f"{'s' if a.type in SIGNED else 'u'}{op}.{self._mangled[a.type]}"
         return Value(self, a.type, self._call(intrinsic, llvm, (llvm, a.raw), (llvm, b.raw)))
 
     def _divide(self, op: str, a: Value, b: Value) -> Value:
         """Integer division with every case defined, where the instruction traps on 0 and on minimum
         / -1."""
-        llvm, signed = _LLVM_TYPES[a.type], a.type in SIGNED
+        llvm, signed = self._llvm[a.type], a.type in SIGNED
         by_zero, by_minus_one = b == 0, b == -1
         safe = self.select(by_zero | by_minus_one if signed else by_zero, 1, b)
         instruction = ("s" if signed else "u") + op
@@ -279,10 +313,10 @@ class LLVMScalars(ScalarBuilder):
         if type in HALF:
             return self.compare(op, self.convert(a, "f32"), self.convert(b, "f32"))
         if type in FLOATS:
-            text = f"fcmp {_FLOAT_COMPARE[op]} {_LLVM_TYPES[type]} {a.raw}, {b.raw}"
+            text = f"fcmp {_FLOAT_COMPARE[op]} {self._llvm[type]} {a.raw}, {b.raw}"
         else:
             sign = "" if op in ("eq", "ne") else "s" if type in SIGNED else "u"
-            text = f"icmp {sign}{op} {_LLVM_TYPES[type]} {a.raw}, {b.raw}"
+            text = f"icmp {sign}{op} {self._llvm[type]} {a.raw}, {b.raw}"
         return Value(self, "i1", self._operand(text))
 
     def select(self, condition: Value, a: Value | Number, b: Value | Number) -> Value:
@@ -290,20 +324,20 @@ class LLVMScalars(ScalarBuilder):
         _require_same("select", a.type, b.type)
         if a.raw == b.raw:
             return a
-        llvm = _LLVM_TYPES[a.type]
-        text = f"select i1 {condition.raw}, {llvm} {a.raw}, {llvm} {b.raw}"
+        llvm = self._llvm[a.type]
+        text = f"select {self._llvm['i1']} {condition.raw}, {llvm} {a.raw}, {llvm} {b.raw}"
         return Value(self, a.type, self._operand(text))
 
     def fma(self, a: Value, b: Value | Number, c: Value | Number) -> Value:
         b, c = a._coerce(b), a._coerce(c)
-        type, llvm = a.type, _LLVM_TYPES[a.type]
+        type, llvm = a.type, self._llvm[a.type]
         _require_same("fma", type, b.type)
         _require_same("fma", type, c.type)
         if type in HALF:
             wide = self.fma(*(self.convert(v, "f32") for v in (a, b, c)))
             return self.convert(wide, type)
         arguments = ((llvm, a.raw), (llvm, b.raw), (llvm, c.raw))
-        return Value(self, type, self._call(f"fma.{type}", llvm, *arguments))
+        return Value(self, type, self._call(f"fma.{self._mangled[type]}", llvm, *arguments))
 
     def convert(self, a: Value, type: str) -> Value:
         source = a.type
@@ -324,16 +358,16 @@ class LLVMScalars(ScalarBuilder):
         return self._cast(instruction, a, type)
 
     def _cast(self, instruction: str, a: Value, type: str) -> Value:
-        text = f"{instruction} {_LLVM_TYPES[a.type]} {a.raw} to {_LLVM_TYPES[type]}"
+        text = f"{instruction} {self._llvm[a.type]} {a.raw} to {self._llvm[type]}"
         return Value(self, type, self._operand(text))
 
     def _float_to_int(self, a: Value, type: str) -> Value:
         if a.type in HALF:
             a = self.convert(a, "f32")
-        llvm = _LLVM_TYPES[type]
+        llvm = self._llvm[type]
         sign = "s" if type in SIGNED else "u"
-        intrinsic = f"fpto{sign}i.sat.{llvm}.{a.type}"
-        return Value(self, type, self._call(intrinsic, llvm, (_LLVM_TYPES[a.type], a.raw)))
+        intrinsic = f"fpto{sign}i.sat.{self._mangled[type]}.{self._mangled[a.type]}"
+        return Value(self, type, self._call(intrinsic, llvm, (self._llvm[a.type], a.raw)))
 
     def _int_to_float(self, a: Value, type: str) -> Value:
         if type in HALF:
@@ -377,7 +411,7 @@ class LLVMScalars(ScalarBuilder):
     def bitcast(self, a: Value, type: str) -> Value:
         if bit_width(a.type) != bit_width(type):
             raise TypeError(f"scalar code: bitcast from {a.type} to {type} changes the width")
-        if _LLVM_TYPES[a.type] == _LLVM_TYPES[type]:
+        if self._llvm[a.type] == self._llvm[type]:
             return Value(self, type, a.raw)
         return self._cast("bitcast", a, type)
 
