@@ -1,0 +1,46 @@
+"""Pass ``cse``: computes equal things once.
+
+Contract: of equations with the same primitive, operands, parameters and result types only the first stays.  Operands of commutative
+primitives are compared without order.  Equations that have effects or draw random numbers (``random``) are never merged, and
+nothing is looked up inside the bodies of checkpointed functions, which recompute on purpose.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var, params_key, substitute
+
+
+def cse(jaxpr: Jaxpr) -> Jaxpr:
+    """Merges equal equations in one forward sweep."""
+    env: dict[Var, Atom] = {}
+    first: dict[Any, tuple[Var, ...]] = {}
+    eqns: list[Eqn] = []
+    for eqn in jaxpr.eqns:
+        eqn = substitute(eqn, env)
+        if eqn.primitive.random or eqn.has_effects:
+            eqns.append(eqn)
+            continue
+        key = _key(eqn)
+        seen = first.get(key)
+        if seen is not None:
+            env.update(zip(eqn.outvars, seen, strict=True))
+            continue
+        first[key] = eqn.outvars
+        eqns.append(eqn)
+    if len(eqns) == len(jaxpr.eqns):
+        return jaxpr
+    outvars = [env.get(a, a) if type(a) is Var else a for a in jaxpr.outvars]
+    return jaxpr.replace(eqns=eqns, outvars=outvars)
+
+
+def _key(eqn: Eqn) -> tuple:
+    operands: Any = [a.key if type(a) is Literal else a for a in eqn.invars]
+    if eqn.primitive.commutative:
+        operands.sort(key=_order)
+    return (eqn.primitive, tuple(operands), params_key(eqn.params), tuple([v.aval for v in eqn.outvars]))
+
+
+def _order(operand: Any) -> tuple:
+    return (0, id(operand)) if type(operand) is Var else (1, hash(operand))

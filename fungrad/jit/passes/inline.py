@@ -1,0 +1,63 @@
+"""Pass ``inline``: replaces calls of jaxprs by their bodies.
+
+Contract: afterwards no equation is a call, that is, has a primitive with an attribute ``inline_param`` (the name of the parameter
+that holds the body: nested ``jit``, functions with custom derivative rules) or a ``cond`` whose predicate is a literal.  Calls
+that exist to keep two computations of one value apart (``inline_late``: checkpointed functions) are left to
+``inline_late``, which runs after common subexpressions have been merged.  Values and the order of effects are unchanged.
+"""
+
+from __future__ import annotations
+
+from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var, substitute
+
+
+def inline(jaxpr: Jaxpr) -> Jaxpr:
+    """Inlines every call except those of ``inline_late`` primitives."""
+    return _inline(jaxpr, late=False)
+
+
+def inline_late(jaxpr: Jaxpr) -> Jaxpr:
+    """Inlines all remaining calls."""
+    return _inline(jaxpr, late=True)
+
+
+def _inline(jaxpr: Jaxpr, late: bool) -> Jaxpr:
+    if not any(_body(eqn, late) is not None for eqn in jaxpr.eqns):
+        return jaxpr
+    eqns: list[Eqn] = []
+    env: dict[Var, Atom] = {}
+    _copy(jaxpr, env, eqns, late, fresh=False)
+    outvars = [env.get(a, a) if type(a) is Var else a for a in jaxpr.outvars]
+    return jaxpr.replace(eqns=eqns, outvars=outvars)
+
+
+def _body(eqn: Eqn, late: bool) -> tuple[Jaxpr, tuple[Atom, ...]] | None:
+    """The jaxpr that ``eqn`` calls and its operands, if it is to be inlined now."""
+    primitive = eqn.primitive
+    param = getattr(primitive, "inline_param", None)
+    if param is not None and (late or not getattr(primitive, "inline_late", False)):
+        return eqn.params[param], eqn.invars[: len(eqn.params[param].invars)]
+    if primitive.name == "cond" and type(eqn.invars[0]) is Literal:
+        branches = eqn.params["branches"]
+        return branches[min(max(int(eqn.invars[0].val), 0), len(branches) - 1)], eqn.invars[1:]
+    return None
+
+
+def _copy(jaxpr: Jaxpr, env: dict[Var, Atom], eqns: list[Eqn], late: bool, fresh: bool) -> None:
+    """Appends the equations of ``jaxpr`` under ``env``; with ``fresh``, its variables get new names."""
+    for eqn in jaxpr.eqns:
+        eqn = substitute(eqn, env)
+        call = _body(eqn, late)
+        if call is None:
+            if fresh:
+                outvars = [Var(v.aval) for v in eqn.outvars]
+                env.update(zip(eqn.outvars, outvars, strict=True))
+                eqn = eqn.replace(outvars=outvars)
+            eqns.append(eqn)
+            continue
+        body, operands = call
+        # A body may occur several times in the program: its variables are renamed at every use.
+        inner: dict[Var, Atom] = dict(zip(body.invars, operands, strict=True))
+        _copy(body, inner, eqns, late, fresh=True)
+        for outvar, a in zip(eqn.outvars, body.outvars, strict=True):
+            env[outvar] = inner.get(a, a) if type(a) is Var else a

@@ -1,0 +1,96 @@
+"""Pass ``layout``: moves transposes to where they are free.
+
+Contract: an operand of ``dot_general`` is never the result of a transpose (the dimension numbers absorb it), and an operand of a
+reduction over named axes is transposed only if its remaining dimensions change order, and then after the reduction.  Values are
+the same up to the order of summation.  Other changes of position (broadcasts, slices, pads, reversals) stay equations: the
+lowering turns them into index formulas of whoever reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Var, substitute
+from fungrad.core.primitive import Primitive
+
+
+def layout(jaxpr: Jaxpr) -> Jaxpr:
+    """Absorbs transposes into products and reductions in one forward sweep."""
+    env: dict[Var, Atom] = {}
+    made: dict[Var, Eqn] = {}
+    eqns: list[Eqn] = []
+    changed = False
+
+    def transposed(a: Atom) -> Eqn | None:
+        eqn = made.get(a) if type(a) is Var else None
+        return eqn if eqn is not None and eqn.primitive.name == "transpose" else None
+
+    for eqn in jaxpr.eqns:
+        eqn = substitute(eqn, env)
+        new = None
+        if eqn.primitive.name == "dot_general":
+            new = _dot(eqn, transposed)
+        elif eqn.primitive.name in _REDUCTIONS:
+            new = _reduction(eqn, transposed)
+        if new is not None and new[-1].outvars[0].aval is eqn.outvars[0].aval:
+            changed = True
+            env[eqn.outvars[0]] = new[-1].outvars[0]
+        else:
+            new = [eqn]
+        for e in new:
+            eqns.append(e)
+            for v in e.outvars:
+                made[v] = e
+    if not changed:
+        return jaxpr
+    outvars = [env.get(a, a) if type(a) is Var else a for a in jaxpr.outvars]
+    return jaxpr.replace(eqns=eqns, outvars=outvars)
+
+
+_REDUCTIONS = ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_and", "reduce_or", "reduce_xor")
+
+
+def _dot(eqn: Eqn, transposed: Callable[[Atom], Eqn | None]) -> list[Eqn] | None:
+    """``dot_general`` of what its operands were before they were transposed, if their free dimensions keep their order."""
+    contracting, batch = eqn.params["dimension_numbers"]
+    operands, contractings, batches = list(eqn.invars), list(contracting), list(batch)
+    changed = False
+    for side in (0, 1):
+        inner = transposed(operands[side])
+        if inner is None:
+            continue
+        permutation = tuple(inner.params["permutation"])
+        taken = set(contracting[side]) | set(batch[side])
+        free = [permutation[d] for d in range(len(permutation)) if d not in taken]
+        if free != sorted(free):
+            continue
+        operands[side] = inner.invars[0]
+        contractings[side] = tuple([permutation[d] for d in contracting[side]])
+        batches[side] = tuple([permutation[d] for d in batch[side]])
+        changed = True
+    if not changed:
+        return None
+    params: dict[str, Any] = {**eqn.params, "dimension_numbers": (tuple(contractings), tuple(batches))}
+    builder = Builder()
+    builder.add(eqn.primitive, operands, params, eqn.source)
+    return builder.eqns
+
+
+def _reduction(eqn: Eqn, transposed: Callable[[Atom], Eqn | None]) -> list[Eqn] | None:
+    """Reduces what was transposed, and transposes what is left."""
+    inner = transposed(eqn.invars[0])
+    if inner is None:
+        return None
+    permutation = tuple(inner.params["permutation"])
+    axes = {permutation[d] for d in eqn.params["axes"]}
+    kept_order = [permutation[d] for d in range(len(permutation)) if permutation[d] not in axes]
+    kept = sorted(kept_order)
+    builder = Builder()
+    params = {**eqn.params, "axes": tuple(sorted(axes))}
+    out = builder.add(eqn.primitive, [inner.invars[0]], params, eqn.source)
+    if kept_order != kept:
+        # Kept dimensions are numbered anew in the result.
+        after = tuple([kept.index(d) for d in kept_order])
+        builder.add(Primitive.instances["transpose"], out, {"permutation": after}, eqn.source)
+    return builder.eqns
