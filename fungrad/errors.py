@@ -162,3 +162,12 @@ class UnboundAxisNameError(NameError):
 
       fungrad.vmap(lambda x: lax.psum(x, "batch"), axis_name="batch")(xs)
     """
+
+
+def concretization_error_class(what: str) -> type[FungradTypeError]:
+    """The error class for a conversion of a traced value, such as ``bool()``."""
+    return {
+        "bool()": TracerBoolConversionError,
+        "__index__()": TracerIntegerConversionError,
+        "__array__()": TracerArrayConversionError,
+    }.get(what, ConcretizationTypeError)

@@ -20,12 +20,7 @@ from fungrad.core.context import Trace, Tracer, report_leaks, state, transformat
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, check_hashable
 from fungrad.core.primitive import Primitive
 from fungrad.core.source import current_source, function_name
-from fungrad.errors import (
-    ConcretizationTypeError,
-    TracerArrayConversionError,
-    TracerBoolConversionError,
-    TracerIntegerConversionError,
-)
+from fungrad.errors import concretization_error_class
 
 
 class DebugInfo(NamedTuple):
@@ -234,18 +229,15 @@ def argument_names(fun: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> tup
 
 _ADVICE = {
     "bool()": (
-        TracerBoolConversionError,
         "the truth value of a traced array is needed",
         "Use fungrad.numpy.where or fungrad.lax.select for a choice between values, fungrad.lax.cond or while_loop "
         "for control flow",
     ),
     "__index__()": (
-        TracerIntegerConversionError,
         "a traced array is used as a Python integer",
         "Index an array instead of a list, use fungrad.lax.fori_loop instead of range",
     ),
     "__array__()": (
-        TracerArrayConversionError,
         "a traced array is converted to a NumPy array",
         "Use the function of fungrad.numpy instead of NumPy's (or SciPy's)",
     ),
@@ -257,11 +249,10 @@ def _concretization_error(tracer: JaxprTracer, what: str) -> TypeError:
     if not trace.alive:
         return context.leaked_tracer_error(tracer)
     default = (
-        ConcretizationTypeError,
         f"the value of a traced array is needed by {what}",
         "Keep the computation in arrays: use fungrad.numpy functions and .astype instead of Python numbers",
     )
-    kind, problem, advice = _ADVICE.get(what, default)
+    problem, advice = _ADVICE.get(what, default)
     arguments = trace.arguments_of(tracer.var)
     names = ", ".join(arguments)
     depends = f" It depends on the value of the argument{'s' if len(arguments) > 1 else ''} {names}." if names else ""
@@ -269,7 +260,7 @@ def _concretization_error(tracer: JaxprTracer, what: str) -> TypeError:
     static = ""
     if trace.debug.api == "jit":
         static = ", or declare the argument static (static_argnums, static_argnames) if it takes few values"
-    return kind(
+    return concretization_error_class(what)(
         f"fungrad.{trace.debug.api}: {problem} while tracing {trace.debug.fun_name}, at {current_source()}. "
         f"The value has type {tracer.aval.str_short()}.{depends}{made} {advice}{static}."
     )

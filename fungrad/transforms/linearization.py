@@ -1,0 +1,295 @@
+"""Linearization: evaluating a function once while recording its derivative as a linear program.
+
+Two small traces do it.  ``LinearizeTrace`` pairs a primal value with a variable for its tangent, and runs the ``jvp`` rule of each
+primitive under ``TangentTrace``.  There an operation on tangent variables is recorded, and every other operation is
+executed at once: that one distinction is all the partial evaluation there is.  The values that recorded operations need are the
+residuals.
+
+May import ``core`` and ``ops.foundation``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import context
+from fungrad.core.array import as_array
+from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.context import Trace, Tracer, report_leaks, state, transformation
+from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.primitive import Primitive
+from fungrad.core.staging import DebugInfo, trace_flat
+
+
+class TangentVar(Tracer):
+    """A tangent that has no value yet: a variable of the linear program."""
+
+    __slots__ = ()
+
+    def __init__(self, trace: TangentTrace, aval: ShapedArray):
+        self._trace = trace
+        self.aval = aval
+
+    def _concrete(self, what: str) -> np.ndarray:
+        raise TypeError(
+            f"{what} of a tangent while a function is being linearized: a derivative rule must be linear in its tangents, "
+            "so it cannot look at their values"
+        )
+
+
+class LinearEqn:
+    """One recorded operation of a linear program; operands are ``TangentVar``s or residual values."""
+
+    __slots__ = ("primitive", "args", "params", "outs")
+
+    def __init__(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any], outs: list[TangentVar]):
+        self.primitive = primitive
+        self.args = args
+        self.params = params
+        self.outs = outs
+
+
+class TangentTrace(Trace):
+    """Records operations on tangent variables and executes all others in the parent."""
+
+    __slots__ = ("eqns",)
+
+    def __init__(self, parent: Trace, label: str):
+        super().__init__(parent, label)
+        self.eqns: list[LinearEqn] = []
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        for a in args:
+            if type(a) is TangentVar and a._trace is self:
+                break
+        else:
+            state.trace = self.parent
+            return primitive.bind(*args, **params)
+        args = [as_array(a) for a in args]
+        out = primitive.abstract(tuple([a.aval for a in args]), params)
+        if primitive.multiple_results:
+            outs = [TangentVar(self, a) for a in out]
+            self.eqns.append(LinearEqn(primitive, args, params, outs))
+            return outs
+        var = TangentVar(self, out)
+        self.eqns.append(LinearEqn(primitive, args, params, [var]))
+        return var
+
+
+class LinearizeTracer(Tracer):
+    """A primal value with the variable of its tangent."""
+
+    __slots__ = ("primal", "tangent")
+
+    def __init__(self, trace: LinearizeTrace, primal: Any, tangent: Any):
+        self._trace = trace
+        self.primal = primal
+        self.tangent = tangent
+        self.aval = primal.aval
+
+    def _concrete(self, what: str) -> np.ndarray:
+        self._leak_check()
+        return self.primal._concrete(what)
+
+    def __index__(self) -> int:
+        self._leak_check()
+        return self.primal.__index__()
+
+
+class LinearizeTrace(Trace):
+    """Executes operations on primals and records their derivatives."""
+
+    __slots__ = ("tangents",)
+
+    def __init__(self, parent: Trace, label: str):
+        super().__init__(parent, label)
+        self.tangents = TangentTrace(parent, label)
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        primals, tangents, active = [], [], False
+        for a in args:
+            if type(a) is LinearizeTracer and a._trace is self:
+                primals.append(a.primal)
+                tangents.append(a.tangent)
+                active = active or type(a.tangent) is not Zero
+            else:
+                primals.append(a)
+                tangents.append(Zero(a.aval.tangent()))
+        if not active:
+            state.trace = self.parent
+            return primitive.bind(*primals, **params)
+        state.trace = self.tangents
+        out, tangent = primitive.linearize(primals, tangents, **params)
+        if primitive.multiple_results:
+            return [LinearizeTracer(self, x, t) for x, t in zip(out, tangent, strict=True)]
+        return LinearizeTracer(self, out, tangent)
+
+    def split(self, x: Any) -> tuple[Any, Any]:
+        """Primal and tangent of a result of the linearized function.
+
+        A tangent that is not one of our variables does not depend on the inputs, so being linear it is zero.
+        """
+        if type(x) is LinearizeTracer and x._trace is self:
+            t = x.tangent
+            ours = type(t) is TangentVar and t._trace is self.tangents
+            return x.primal, t if ours else Zero(x.aval.tangent())
+        if isinstance(x, Tracer):
+            x._leak_check()
+        x = as_array(x)
+        return x, Zero(x.aval.tangent())
+
+
+class LinearProgram:
+    """The derivative of a function at a point.
+
+    Attributes:
+      inputs: one ``TangentVar`` per differentiated input.
+      eqns: recorded operations, in order.
+      outputs: ``TangentVar``, or ``Zero`` where a result does not depend on the inputs.
+    """
+
+    __slots__ = ("inputs", "eqns", "outputs")
+
+    def __init__(self, inputs: Sequence[TangentVar], eqns: Sequence[LinearEqn], outputs: Sequence[Any]):
+        self.inputs = inputs
+        self.eqns = eqns
+        self.outputs = outputs
+
+    def push_forward(self, tangents: Sequence[Any]) -> list[Any]:
+        """Tangents of the results (values or ``Zero``) for tangents of the inputs, in the current context."""
+        # Variables are keyed by identity: arrays do not hash.
+        env: dict[int, Any] = dict(zip(map(id, self.inputs), tangents, strict=True))
+        for eqn in self.live_eqns():
+            out = eqn.primitive.bind(*[env.get(id(a), a) for a in eqn.args], **eqn.params)
+            env.update(zip(map(id, eqn.outs), out if eqn.primitive.multiple_results else [out], strict=True))
+        return [env.get(id(x), x) for x in self.outputs]
+
+    def live_eqns(self) -> list[LinearEqn]:
+        """The operations on which the outputs depend, in order."""
+        needed = {id(x) for x in self.outputs if type(x) is TangentVar}
+        live = []
+        for eqn in reversed(self.eqns):
+            if any(id(v) in needed for v in eqn.outs) or eqn.primitive.has_effects:
+                needed.update(id(a) for a in eqn.args if type(a) is TangentVar)
+                live.append(eqn)
+        live.reverse()
+        return live
+
+
+def linearize_flat(
+    fun: Callable[..., Sequence[Any]], primals: Sequence[Any], active: Sequence[bool], label: str
+) -> tuple[list[Any], LinearProgram]:
+    """Evaluates ``fun`` and records its derivative with respect to the active inputs.
+
+    Args:
+      fun: function of flat arguments that returns a flat sequence.
+      primals: arrays or tracers.
+      active: which inputs are differentiated.
+      label: what is being run, for messages.
+
+    Returns:
+      The results, and the linear program from tangents of the active inputs to tangents of the results.
+    """
+    trace = LinearizeTrace(state.trace, label)
+    context.mark_call_site(trace)
+    with transformation(trace):
+        args, inputs = [], []
+        for p, on in zip(primals, active, strict=True):
+            if on:
+                var = TangentVar(trace.tangents, p.aval.tangent())
+                inputs.append(var)
+                p = LinearizeTracer(trace, p, var)
+            args.append(p)
+        outs = [trace.split(x) for x in fun(*args)]
+    trace.tangents.alive = False
+    program = LinearProgram(inputs, trace.tangents.eqns, [t for _, t in outs])
+    if state.check_leaks:
+        del args, p
+        report_leaks(trace)
+    return [p for p, _ in outs], program
+
+
+def linearize_jaxpr(jaxpr: Jaxpr, nonzero: Sequence[bool]) -> tuple[Jaxpr, Jaxpr, list[int | None], list[bool]]:
+    """Splits the derivative of a jaxpr without constants into a forward and a linear jaxpr.
+
+    Args:
+      jaxpr: the function.
+      nonzero: which inputs have a tangent.
+
+    Returns:
+      ``forward``: from the inputs to the results followed by the new residuals.
+      ``linear``: from all residuals followed by the non-zero input tangents to the non-zero result tangents.
+      ``residuals``: where each residual of ``linear`` comes from: the index of an input, ``n_inputs + i`` for result ``i``, or None for the
+        next new residual of ``forward``.
+      ``out_nonzero``: which results have a tangent.
+    """
+    key = ("linearize", tuple(nonzero), state.axis_env)
+    if key in jaxpr.memo:
+        return jaxpr.memo[key]
+    info: dict[str, Any] = {}
+
+    def forward_fun(*args: Any) -> list[Any]:
+        outs, program = linearize_flat(lambda *xs: eval_jaxpr(jaxpr, (), *xs), args, nonzero, "linearize")
+        outs = [as_array(x) for x in outs]
+        known = {id(x): i for i, x in enumerate([*args, *outs])}
+        residuals, where, position = [], [], {}
+        for eqn in program.live_eqns():
+            for a in eqn.args:
+                if type(a) is TangentVar or id(a) in position:
+                    continue
+                if not isinstance(a, Tracer):
+                    continue  # a constant array: the linear jaxpr captures it
+                position[id(a)] = len(residuals)
+                residuals.append(a)
+                where.append(known.get(id(a)))
+        info["linear"] = _linear_jaxpr(program, residuals)
+        info["where"] = where
+        info["out_nonzero"] = [type(t) is not Zero for t in program.outputs]
+        return outs + [r for r, w in zip(residuals, where, strict=True) if w is None]
+
+    name = jaxpr.debug.fun_name if jaxpr.debug else "jaxpr"
+    forward = trace_flat(forward_fun, jaxpr.in_avals, DebugInfo(name, (), "linearize"))
+    out = forward, info["linear"], info["where"], info["out_nonzero"]
+    jaxpr.memo[key] = out
+    return out
+
+
+def _linear_jaxpr(program: LinearProgram, residuals: Sequence[Any]) -> Jaxpr:
+    """The linear program as a jaxpr of residuals followed by input tangents."""
+    n = len(residuals)
+
+    def fun(*args: Any) -> list[Any]:
+        values = {id(r): x for r, x in zip(residuals, args[:n], strict=True)}
+        eqns = []
+        for eqn in program.live_eqns():
+            eqns.append(LinearEqn(eqn.primitive, [values.get(id(a), a) for a in eqn.args], eqn.params, eqn.outs))
+        staged = LinearProgram(program.inputs, eqns, program.outputs)
+        return [t for t in staged.push_forward(args[n:]) if type(t) is not Zero]
+
+    avals = [r.aval for r in residuals] + [v.aval for v in program.inputs]
+    return trace_flat(fun, avals, DebugInfo("linear", (), "linearize"))
+
+
+def record_linear(
+    fun: Callable[..., Sequence[Any]], args: Sequence[Any], linear: Sequence[bool], label: str
+) -> LinearProgram:
+    """Records a function as a linear program of some of its arguments.
+
+    Args:
+      fun: function of flat arguments that returns a flat sequence, linear in the marked ones.
+      args: values of the other arguments, avals of the marked ones.
+      linear: which arguments are variables.
+      label: what is being run, for messages.
+    """
+    trace = TangentTrace(state.trace, label)
+    with transformation(trace):
+        operands = [TangentVar(trace, a) if on else a for a, on in zip(args, linear, strict=True)]
+        outs = list(fun(*operands))
+    inputs = [x for x, on in zip(operands, linear, strict=True) if on]
+    outputs = [
+        x if type(x) is TangentVar and x._trace is trace else Zero(as_array(x).aval.tangent()) for x in outs
+    ]
+    return LinearProgram(inputs, trace.eqns, outputs)

@@ -1,0 +1,103 @@
+"""Transposition: running a linear program backwards.
+
+The backward pass walks the operations of a linear program in reverse and asks each primitive's ``transpose`` rule for the cotangents of
+its operands.  Reverse-mode differentiation is linearization followed by this.
+
+May import ``core``, ``ops.foundation`` and ``transforms.linearization``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fungrad.core.avals import Zero
+from fungrad.core.context import state
+from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.primitive import Linear
+from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.ops.foundation import add_any
+from fungrad.transforms.linearization import LinearEqn, LinearProgram, TangentVar, record_linear
+
+
+def backward_pass(program: LinearProgram, cotangents: Sequence[Any]) -> list[Any]:
+    """Cotangents of the inputs of a linear program.
+
+    Args:
+      program: from input tangents to result tangents.
+      cotangents: one value or ``Zero`` per result.
+
+    Returns:
+      One value or ``Zero`` per input.
+    """
+    # Variables are keyed by identity: arrays do not hash.
+    total: dict[int, Any] = {}
+    for x, ct in zip(program.outputs, cotangents, strict=True):
+        if type(x) is TangentVar and type(ct) is not Zero:
+            _accumulate(total, x, ct)
+    for eqn in reversed(program.eqns):
+        if eqn.primitive.multiple_results:
+            cts = [total.pop(id(v), None) for v in eqn.outs]
+            if all(ct is None for ct in cts):
+                continue
+            ct = [Zero(v.aval) if c is None else c for v, c in zip(eqn.outs, cts, strict=True)]
+        else:
+            ct = total.pop(id(eqn.outs[0]), None)
+            if ct is None:
+                continue
+        trace = eqn.outs[0]._trace
+        args = [Linear(a.aval) if type(a) is TangentVar and a._trace is trace else a for a in eqn.args]
+        results = eqn.primitive.transpose(ct, *args, **eqn.params)
+        for operand, marked, result in zip(eqn.args, args, results, strict=True):
+            if type(marked) is Linear and result is not None and type(result) is not Zero:
+                if result.aval is not operand.aval:
+                    _check_cotangent(eqn, operand, result)
+                _accumulate(total, operand, result)
+    return [total[id(v)] if id(v) in total else Zero(v.aval) for v in program.inputs]
+
+
+def _accumulate(total: dict[int, Any], var: TangentVar, ct: Any) -> None:
+    before = total.get(id(var))
+    total[id(var)] = ct if before is None else add_any(before, ct)
+
+
+def _check_cotangent(eqn: LinearEqn, operand: TangentVar, ct: Any) -> None:
+    if ct.aval.shape != operand.aval.shape or ct.aval.dtype != operand.aval.dtype:
+        raise TypeError(
+            f"the transpose rule of {eqn.primitive.name} returned a cotangent of type {ct.aval.str_short()} "
+            f"for an operand of type {operand.aval.str_short()}"
+        )
+
+
+def transpose_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool], ct_nonzero: Sequence[bool]) -> tuple[Jaxpr, list[bool]]:
+    """Transpose of a jaxpr without constants that is linear in some inputs.
+
+    Args:
+      jaxpr: the function.
+      linear: which inputs it is transposed in.
+      ct_nonzero: which results have a cotangent.
+
+    Returns:
+      A jaxpr from the other inputs followed by the given cotangents to the non-zero cotangents of the linear inputs, and which
+      linear inputs have one.
+    """
+    key = ("transpose", tuple(linear), tuple(ct_nonzero), state.axis_env)
+    if key in jaxpr.memo:
+        return jaxpr.memo[key]
+    nonzero: list[bool] = []
+    fixed_avals = [v.aval for v, on in zip(jaxpr.invars, linear, strict=True) if not on]
+
+    def fun(*args: Any) -> list[Any]:
+        fixed, given = iter(args[: len(fixed_avals)]), iter(args[len(fixed_avals) :])
+        operands = [v.aval if on else next(fixed) for v, on in zip(jaxpr.invars, linear, strict=True)]
+        program = record_linear(lambda *xs: eval_jaxpr(jaxpr, (), *xs), operands, linear, "transpose")
+        cts = [next(given) if nz else Zero(v.aval.tangent()) for nz, v in zip(ct_nonzero, jaxpr.outvars, strict=True)]
+        results = backward_pass(program, cts)
+        nonzero[:] = [type(r) is not Zero for r in results]
+        return [r for r in results if type(r) is not Zero]
+
+    ct_avals = [v.aval.tangent() for v, nz in zip(jaxpr.outvars, ct_nonzero, strict=True) if nz]
+    name = jaxpr.debug.fun_name if jaxpr.debug else "jaxpr"
+    out = trace_flat(fun, fixed_avals + ct_avals, DebugInfo(name, (), "transpose")), nonzero
+    jaxpr.memo[key] = out
+    return out
