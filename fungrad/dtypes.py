@@ -1,0 +1,84 @@
+"""Data types beyond NumPy's and functions about dtypes, under the names of ``jax.dtypes``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes as _dtypes
+from fungrad.core.dtypes import (
+    TypePromotionError,
+    extended,
+    finfo,
+    float0,
+    iinfo,
+    issubdtype,
+    scalar_type_of,
+)
+from fungrad.core.dtypes import prng_key_type as prng_key
+
+__all__ = [
+    "TypePromotionError",
+    "bfloat16",
+    "canonicalize_dtype",
+    "extended",
+    "finfo",
+    "float0",
+    "iinfo",
+    "issubdtype",
+    "itemsize_bits",
+    "prng_key",
+    "scalar_type_of",
+]
+
+# The scalar class, as for NumPy's own types: ``bfloat16(1.5)`` is a value.
+bfloat16: type[np.generic] = _dtypes.bfloat16.type
+
+
+def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> np.dtype:
+    """The dtype that a NumPy array of ``dtype`` gets when no other dtype is requested.
+
+    64-bit types become their 32-bit versions unless ``enable_x64`` is set.  This asks for the
+    default; requests such as ``x.astype("float64")`` are honoured whatever the setting.
+
+    Args:
+      dtype: a dtype-like; Python's ``int``, ``float`` and ``complex`` have the default width.
+      allow_extended_dtype: whether the dtype of random keys is accepted.
+
+    Raises:
+      TypeError: when ``dtype`` is not supported.
+      ValueError: when it is the dtype of random keys and these are not accepted.
+
+    Example:
+      >>> import fungrad
+      >>> fungrad.dtypes.canonicalize_dtype("float64")
+      dtype('float32')
+    """
+    api = "fungrad.dtypes.canonicalize_dtype"
+    found = _dtypes.canonicalize_dtype(dtype, api)
+    if _dtypes.is_key(found) and not allow_extended_dtype:
+        raise ValueError(
+            f"{api}: got the dtype of random keys; pass allow_extended_dtype=True to accept it"
+        )
+    return _dtypes.default_width(found, api)
+
+
+def itemsize_bits(dtype: Any) -> int:
+    """Number of bits of one value of ``dtype``: 4 for int4, 16 for bfloat16.
+
+    Raises:
+      ValueError: for dtypes whose elements are not numbers (float0, random keys).
+
+    Example:
+      >>> import fungrad
+      >>> fungrad.dtypes.itemsize_bits("int4")
+      4
+    """
+    found = _dtypes.canonicalize_dtype(dtype, "fungrad.dtypes.itemsize_bits")
+    if found not in _dtypes.number_dtypes:
+        raise ValueError(
+            f"fungrad.dtypes.itemsize_bits: expected a number dtype, got "
+            f"{_dtypes.display_name(found)}"
+        )
+    return _dtypes.itemsize_bits(found)
