@@ -171,3 +171,20 @@ def concretization_error_class(what: str) -> type[FungradTypeError]:
         "__index__()": TracerIntegerConversionError,
         "__array__()": TracerArrayConversionError,
     }.get(what, ConcretizationTypeError)
+
+
+class JaxprTypeError(TypeError):
+    """A jaxpr is malformed: it uses a variable before its definition, or a type in it is wrong.
+
+    Functions that build or change jaxprs cause it: a transformation rule, a compiler pass, or hand-written code.  The
+    message shows the equation, marked by ``>``, with its neighbours.
+
+    Broken::
+
+      def abstract_eval(self, x):        # announces another type than the rule makes
+          return ShapedArray(x.shape[1:], x.dtype)
+
+    Fixed, by making the rule and ``abstract_eval`` of the primitive agree, and by checking at once::
+
+      fungrad.core.check.check_jaxpr(jaxpr, where="after my_pass")
+    """
