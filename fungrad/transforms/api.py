@@ -1,0 +1,552 @@
+"""The differentiation API: ``jvp``, ``linearize``, ``vjp``, ``linear_transpose``, ``grad`` and ``value_and_grad``.
+
+This file checks arguments, flattens trees and words errors; the work is done in ``forward``, ``linearization`` and ``transposition``.
+
+May import ``core``, ``ops.foundation`` and the trace modules of ``transforms``.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes, tree
+from fungrad.core.array import Array, as_array, is_array_like
+from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.context import Tracer
+from fungrad.core.source import api_boundary, function_name
+from fungrad.ops._operands import scalar_array
+from fungrad.ops.foundation import instantiate
+from fungrad.transforms.forward import jvp_flat
+from fungrad.transforms.linearization import LinearProgram, linearize_flat, record_linear
+from fungrad.transforms.transposition import backward_pass
+
+
+def check_callable(fun: Any, api: str) -> None:
+    """Raises TypeError unless ``fun`` can be called."""
+    if not callable(fun):
+        raise TypeError(f"fungrad.{api}: expected a function, got {fun!r} of type {type(fun).__name__}")
+
+
+def flat_arrays(values: Any, api: str, what: str) -> tuple[list[Array], Any]:
+    """Leaves of a tree as arrays, and its structure.
+
+    Raises:
+      TypeError: a leaf is not an array or scalar; names its path.
+    """
+    leaves, treedef = tree.flatten(values)
+    out = []
+    for i, leaf in enumerate(leaves):
+        if not isinstance(leaf, Array):
+            if not is_array_like(leaf):
+                path = tree.leaf_paths(values)[i]
+                raise TypeError(
+                    f"fungrad.{api}: {what}{path} must be an array or a scalar, got {leaf!r} of type "
+                    f"{type(leaf).__name__}; pass other values through a closure or functools.partial"
+                )
+            leaf = as_array(leaf, f"fungrad.{api}: {what}")
+        out.append(leaf)
+    return out, treedef
+
+
+def float0_zeros(aval: ShapedArray) -> np.ndarray:
+    """The tangent or cotangent of an integer array, as users see it."""
+    return np.zeros(aval.shape, dtypes.float0)
+
+
+def visible(x: Any, primal: ShapedArray) -> Any:
+    """A tangent or cotangent as users see it: arrays, and float0 ndarrays for integer primals."""
+    if type(x) is Zero:
+        return float0_zeros(primal) if x.aval.dtype == dtypes.float0 else instantiate(x)
+    return x
+
+
+class _FlatFunction:
+    """A function of a tree as one of its leaves, with one or two result trees (``has_aux``).
+
+    Auxiliary results are not differentiated: only their arrays are carried through the trace.
+    """
+
+    def __init__(self, fun: Callable[..., Any], in_tree: Any, has_aux: bool, api: str):
+        self.fun, self.in_tree, self.has_aux, self.api = fun, in_tree, has_aux, api
+
+    def __call__(self, *leaves: Any) -> list[Any]:
+        result = self.fun(*tree.unflatten(self.in_tree, leaves))
+        if self.has_aux:
+            if not isinstance(result, (tuple, list)) or len(result) != 2:
+                raise TypeError(
+                    f"fungrad.{self.api}: with has_aux=True the function must return a pair (output, auxiliary data), got "
+                    f"{type(result).__name__}{f' of length {len(result)}' if isinstance(result, (tuple, list)) else ''}"
+                )
+            result, aux = result
+            self.aux_leaves, self.aux_tree = tree.flatten(aux)
+            self.aux_traced = [i for i, x in enumerate(self.aux_leaves) if isinstance(x, Tracer)]
+        outs, self.out_tree = flat_arrays(result, self.api, f"the result of {function_name(self.fun)}")
+        self.n_out = len(outs)
+        return outs + ([self.aux_leaves[i] for i in self.aux_traced] if self.has_aux else [])
+
+    def aux(self, values: Sequence[Any]) -> Any:
+        """The auxiliary tree, with its traced leaves replaced by ``values``."""
+        leaves = list(self.aux_leaves)
+        for i, x in zip(self.aux_traced, values, strict=True):
+            leaves[i] = x
+        return tree.unflatten(self.aux_tree, leaves)
+
+
+# -- forward mode ------------------------------------------------------------------------------------------------------
+
+
+@api_boundary
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """Jacobian-vector product: the value of a function and its directional derivative.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      primals: tuple or list of the arguments at which to differentiate.
+      tangents: tuple or list like ``primals``: the direction. Integer and boolean arguments have tangents of dtype ``float0``.
+      has_aux: whether ``fun`` returns a pair of the output and auxiliary data that are not differentiated.
+
+    Returns:
+      ``(output, output tangent)``, or ``(output, output tangent, aux)`` with ``has_aux``.
+
+    Raises:
+      TypeError: primals and tangents differ in structure, shape or dtype.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> y, dy = fungrad.jvp(jnp.sin, (0.0,), (2.0,))
+      >>> print(y, dy)
+      0.0 2.0
+    """
+    check_callable(fun, "jvp")
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TypeError(
+            "fungrad.jvp: primals and tangents must be tuples or lists of arguments, got "
+            f"{type(primals).__name__} and {type(tangents).__name__}; write jvp(f, (x,), (t,))"
+        )
+    flat_primals, in_tree = flat_arrays(tuple(primals), "jvp", "primals")
+    flat_tangents, tangent_tree = tree.flatten(tuple(tangents))
+    if in_tree != tangent_tree:
+        raise TypeError(
+            "fungrad.jvp: primals and tangents must have the same tree structure, got "
+            f"{tree.structure(tuple(primals))} and {tree.structure(tuple(tangents))}"
+        )
+    flat_tangents = [
+        _tangent(t, p, "jvp", i, primals) for i, (t, p) in enumerate(zip(flat_tangents, flat_primals, strict=True))
+    ]
+    flat_fun = _FlatFunction(fun, in_tree, has_aux, "jvp")
+    outs, out_tangents = jvp_flat(flat_fun, flat_primals, flat_tangents, f"jvp of {function_name(fun)}")
+    n = flat_fun.n_out
+    value = tree.unflatten(flat_fun.out_tree, outs[:n])
+    tangent = tree.unflatten(
+        flat_fun.out_tree, [visible(t, x.aval) for t, x in zip(out_tangents[:n], outs[:n], strict=True)]
+    )
+    return (value, tangent, flat_fun.aux(outs[n:])) if has_aux else (value, tangent)
+
+
+def _tangent(t: Any, primal: Array, api: str, position: int, primals: Any) -> Any:
+    """A tangent given by the user, checked against its primal; float0 becomes a symbolic zero."""
+    expected = primal.aval.tangent()
+    got_float0 = getattr(t, "dtype", None) == dtypes.float0
+    if expected.dtype == dtypes.float0 and got_float0 and np.shape(t) == expected.shape:
+        return Zero(expected)
+    if not got_float0:
+        scalar = not isinstance(t, (Array, np.ndarray, np.generic))
+        t = as_array(t, f"fungrad.{api}: tangent")
+        if scalar and dtypes.is_inexact(expected.dtype) and t.aval.weak_type and t.aval.dtype != expected.dtype:
+            if not (dtypes.is_complex(t.aval.dtype) and not dtypes.is_complex(expected.dtype)):
+                t = scalar_array(np.asarray(t._concrete("tangent")).item(), expected.dtype, expected.weak_type)
+        if t.aval.shape == expected.shape and t.aval.dtype == expected.dtype:
+            return t
+    path = tree.leaf_paths(primals)[position]
+    got = f"float0{list(np.shape(t))}" if got_float0 else t.aval.str_short()
+    raise TypeError(
+        f"fungrad.{api}: the tangent of primals{path} must have type {expected.str_short()} (that of the primal"
+        f"{', float0 for integers and booleans' if expected.dtype == dtypes.float0 else ''}), got {got}"
+    )
+
+
+@api_boundary
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Evaluates a function and returns its derivative at that point as a linear function.
+
+    The function is evaluated once; every call of the derivative costs only the linear part.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      *primals: arguments at which to linearize.
+      has_aux: whether ``fun`` returns a pair of the output and auxiliary data.
+
+    Returns:
+      ``(output, f_jvp)``, or ``(output, f_jvp, aux)``, where ``f_jvp(*tangents)`` is the output tangent.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> y, f_jvp = fungrad.linearize(jnp.sin, 0.0)
+      >>> print(f_jvp(1.0), f_jvp(3.0))
+      1.0 3.0
+    """
+    check_callable(fun, "linearize")
+    flat_primals, in_tree = flat_arrays(primals, "linearize", "primals")
+    flat_fun = _FlatFunction(fun, in_tree, has_aux, "linearize")
+    active = [dtypes.is_inexact(p.aval.dtype) for p in flat_primals]
+    outs, program = linearize_flat(flat_fun, flat_primals, active, f"linearize of {function_name(fun)}")
+    n = flat_fun.n_out
+    program.outputs = program.outputs[:n]
+    out_avals = [x.aval for x in outs[:n]]
+
+    def f_jvp(*tangents: Any) -> Any:
+        flat, given_tree = tree.flatten(tangents)
+        if given_tree != in_tree:
+            raise TypeError(
+                f"fungrad.linearize: the linearized function of {function_name(fun)} takes tangents of structure "
+                f"{in_tree}, got {given_tree}"
+            )
+        checked = [_tangent(t, p, "linearize", i, primals) for i, (t, p) in enumerate(zip(flat, flat_primals, strict=True))]
+        results = program.push_forward([instantiate(t) for t, on in zip(checked, active, strict=True) if on])
+        return tree.unflatten(flat_fun.out_tree, [visible(t, a) for t, a in zip(results, out_avals, strict=True)])
+
+    value = tree.unflatten(flat_fun.out_tree, outs[:n])
+    return (value, f_jvp, flat_fun.aux(outs[n:])) if has_aux else (value, f_jvp)
+
+
+# -- reverse mode ------------------------------------------------------------------------------------------------------
+
+
+@api_boundary
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()) -> Any:
+    """Vector-Jacobian product: the value of a function and its pullback.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      *primals: arguments at which to differentiate.
+      has_aux: whether ``fun`` returns a pair of the output and auxiliary data.
+      reduce_axes: accepted for compatibility; must be empty.
+
+    Returns:
+      ``(output, f_vjp)``, or ``(output, f_vjp, aux)``. ``f_vjp(cotangent)`` takes a tree like the output and returns a tuple of
+      cotangents like ``primals``.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> y, f_vjp = fungrad.vjp(lambda x, y: x * y, 3.0, 4.0)
+      >>> [float(ct) for ct in f_vjp(1.0)]
+      [4.0, 3.0]
+    """
+    check_callable(fun, "vjp")
+    _check_reduce_axes(reduce_axes, "vjp")
+    flat_primals, in_tree = flat_arrays(primals, "vjp", "primals")
+    flat_fun = _FlatFunction(fun, in_tree, has_aux, "vjp")
+    active = [dtypes.is_inexact(p.aval.dtype) for p in flat_primals]
+    outs, program = linearize_flat(flat_fun, flat_primals, active, f"vjp of {function_name(fun)}")
+    n = flat_fun.n_out
+    program.outputs = program.outputs[:n]
+    value = tree.unflatten(flat_fun.out_tree, outs[:n])
+    f_vjp = Pullback(
+        program,
+        tuple(p.aval for p in flat_primals),
+        in_tree,
+        tuple(x.aval for x in outs[:n]),
+        flat_fun.out_tree,
+        function_name(fun),
+    )
+    return (value, f_vjp, flat_fun.aux(outs[n:])) if has_aux else (value, f_vjp)
+
+
+class Pullback:
+    """The function that ``vjp`` returns: from cotangents of the output to cotangents of the arguments."""
+
+    def __init__(
+        self, program: LinearProgram, in_avals: tuple, in_tree: Any, out_avals: tuple, out_tree: Any, name: str
+    ):
+        self._program, self._in_avals, self._in_tree = program, in_avals, in_tree
+        self._out_avals, self._out_tree, self._name = out_avals, out_tree, name
+
+    def __call__(self, cotangent: Any) -> tuple:
+        leaves, treedef = tree.flatten(cotangent)
+        if treedef != self._out_tree:
+            raise TypeError(
+                f"fungrad.vjp: the cotangent for {self._name} must have the tree structure of its output, "
+                f"{self._out_tree}, got {treedef}"
+            )
+        cts = [self._cotangent(x, a, i, cotangent) for i, (x, a) in enumerate(zip(leaves, self._out_avals, strict=True))]
+        results = iter(backward_pass(self._program, cts))
+        out = []
+        for aval in self._in_avals:
+            active = dtypes.is_inexact(aval.dtype)
+            out.append(visible(next(results), aval) if active else float0_zeros(aval))
+        return tree.unflatten(self._in_tree, out)
+
+    def _cotangent(self, x: Any, aval: ShapedArray, position: int, cotangent: Any) -> Any:
+        expected = aval.tangent()
+        if expected.dtype == dtypes.float0:
+            if getattr(x, "dtype", None) == dtypes.float0 and np.shape(x) == expected.shape:
+                return Zero(expected)
+        elif getattr(x, "dtype", None) != dtypes.float0:
+            scalar = not isinstance(x, (Array, np.ndarray, np.generic))
+            x = as_array(x, "fungrad.vjp: cotangent")
+            if scalar and x.aval.dtype != expected.dtype and dtypes.is_inexact(expected.dtype) and x.aval.weak_type:
+                if dtypes.is_complex(expected.dtype) or not dtypes.is_complex(x.aval.dtype):
+                    x = scalar_array(x._concrete("cotangent").item(), expected.dtype, expected.weak_type)
+            if x.aval.shape == expected.shape and x.aval.dtype == expected.dtype:
+                return x
+        path = tree.leaf_paths(cotangent)[position]
+        got = x.aval.str_short() if isinstance(x, Array) else f"{getattr(x, 'dtype', type(x).__name__)}{list(np.shape(x))}"
+        raise ValueError(
+            f"fungrad.vjp: the cotangent{path} for {self._name} must have type {expected.str_short()}, that of the output, "
+            f"got {got}"
+        )
+
+
+def _check_reduce_axes(reduce_axes: Any, api: str) -> None:
+    if reduce_axes:
+        raise TypeError(f"fungrad.{api}: reduce_axes is not supported, got {reduce_axes!r}; use lax.psum on the result")
+
+
+@api_boundary
+def linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Sequence[Any] = ()) -> Callable[..., tuple]:
+    """Transpose of a function that is linear in its arguments.
+
+    Args:
+      fun: linear function of arrays and trees of arrays.
+      *primals: arguments, of which only shapes and dtypes are used (arrays or ``ShapeDtypeStruct``).
+      reduce_axes: accepted for compatibility; must be empty.
+
+    Returns:
+      A function from cotangents of the output to a tuple of cotangents of the arguments.
+
+    Raises:
+      TypeError: an argument has an integer dtype.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> transposed = fungrad.linear_transpose(lambda x: 3.0 * x, jnp.ones(2))
+      >>> transposed(jnp.ones(2))
+      (Array([3., 3.], dtype=float32),)
+    """
+    check_callable(fun, "linear_transpose")
+    _check_reduce_axes(reduce_axes, "linear_transpose")
+    leaves, in_tree = tree.flatten(primals)
+    avals = tuple(abstract_argument(x, "linear_transpose", primals, i) for i, x in enumerate(leaves))
+    for i, aval in enumerate(avals):
+        if not dtypes.is_inexact(aval.dtype):
+            raise TypeError(
+                f"fungrad.linear_transpose: primals{tree.leaf_paths(primals)[i]} must be floating or complex, got "
+                f"{aval.str_short()}"
+            )
+    flat_fun = _FlatFunction(fun, in_tree, False, "linear_transpose")
+    program = record_linear(flat_fun, avals, [True] * len(avals), f"linear_transpose of {function_name(fun)}")
+    out_avals = tuple(x.aval for x in program.outputs)
+    return Pullback(program, avals, in_tree, out_avals, flat_fun.out_tree, function_name(fun))
+
+
+def abstract_argument(x: Any, api: str, whole: Any, position: int) -> ShapedArray:
+    """Aval of an argument given as a value or as anything with ``shape`` and ``dtype``."""
+    if isinstance(x, Array):
+        return x.aval
+    if not is_array_like(x) and hasattr(x, "shape") and hasattr(x, "dtype"):
+        return ShapedArray(tuple(x.shape), dtypes.canonicalize_dtype(x.dtype, api), bool(getattr(x, "weak_type", False)))
+    if not is_array_like(x):
+        raise TypeError(
+            f"fungrad.{api}: the argument{tree.leaf_paths(whole)[position]} must be an array, a scalar or a ShapeDtypeStruct, "
+            f"got {x!r} of type {type(x).__name__}"
+        )
+    return as_array(x).aval
+
+
+def grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Sequence[Any] = (),
+) -> Callable[..., Any]:
+    """Gradient of a scalar-valued function.
+
+    Args:
+      fun: function whose output is a real scalar (an array of shape ``()``).
+      argnums: position of the argument to differentiate, or a tuple of positions.
+      has_aux: whether ``fun`` returns a pair of the output and auxiliary data.
+      holomorphic: whether ``fun`` is promised to be holomorphic; inputs and output must then be complex.
+      allow_int: whether integer arguments are allowed; their gradients have dtype ``float0``.
+      reduce_axes: accepted for compatibility; must be empty.
+
+    Returns:
+      A function with the arguments of ``fun`` that returns the gradient, a tree like the argument (a tuple of trees for a
+      tuple of ``argnums``), or ``(gradient, aux)``.
+
+    Raises:
+      TypeError: the output is not a scalar, or an argument or the output has the wrong kind of dtype.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> fungrad.grad(lambda w: jnp.sum(w ** 2))(jnp.array([1.0, 2.0]))
+      Array([2., 4.], dtype=float32)
+    """
+    value_and_grad_f = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, "grad")
+
+    @functools.wraps(fun)
+    @api_boundary
+    def grad_f(*args: Any, **kwargs: Any) -> Any:
+        if has_aux:
+            (_, aux), g = value_and_grad_f(args, kwargs)
+            return g, aux
+        return value_and_grad_f(args, kwargs)[1]
+
+    return grad_f
+
+
+def value_and_grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Sequence[Any] = (),
+) -> Callable[..., Any]:
+    """Value and gradient of a scalar-valued function; arguments as for ``grad``.
+
+    Returns:
+      A function that returns ``(value, gradient)``, or ``((value, aux), gradient)`` with ``has_aux``.
+
+    Example:
+      >>> import fungrad
+      >>> value, g = fungrad.value_and_grad(lambda x: x ** 3)(2.0)
+      >>> print(value, g)
+      8.0 12.0
+    """
+    value_and_grad_f = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, "value_and_grad")
+
+    @functools.wraps(fun)
+    @api_boundary
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return value_and_grad_f(args, kwargs)
+
+    return wrapped
+
+
+def _value_and_grad(
+    fun: Callable[..., Any], argnums: Any, has_aux: bool, holomorphic: bool, allow_int: bool, reduce_axes: Any, api: str
+) -> Callable[[tuple, dict], Any]:
+    """``value_and_grad`` as a function of ``args`` and ``kwargs``; errors name ``api``."""
+    check_callable(fun, api)
+    _check_reduce_axes(reduce_axes, api)
+    single = not isinstance(argnums, (tuple, list))
+    positions = _positions((argnums,) if single else argnums, api)
+    name = function_name(fun)
+    label = f"{api} of {name}"
+
+    def run(args: tuple, kwargs: dict) -> Any:
+        where = [_resolve(p, len(args), api, name) for p in positions]
+        selected = args[where[0]] if single else tuple([args[i] for i in where])
+        primals, in_tree = flat_arrays(selected, api, "the differentiated argument")
+        for i, p in enumerate(primals):
+            _check_input(p, i, selected, api, holomorphic, allow_int)
+
+        def of_selected(*leaves: Any) -> Any:
+            full = list(args)
+            values = tree.unflatten(in_tree, leaves)
+            for i, v in zip(where, (values,) if single else values, strict=True):
+                full[i] = v
+            return fun(*full, **kwargs)
+
+        flat_fun = _ScalarFunction(of_selected, has_aux, api, name, holomorphic)
+        active = [dtypes.is_inexact(p.aval.dtype) for p in primals]
+        outs, program = linearize_flat(flat_fun, primals, active, label)
+        value = outs[0]
+        seed = scalar_array(1, value.aval.dtype, value.aval.weak_type)
+        cts = iter(backward_pass(program, [seed] + [Zero(x.aval.tangent()) for x in outs[1:]]))
+        gradient = tree.unflatten(
+            in_tree,
+            [visible(next(cts), p.aval) if on else float0_zeros(p.aval) for p, on in zip(primals, active, strict=True)],
+        )
+        return ((value, flat_fun.aux(outs[1:])) if has_aux else value), gradient
+
+    return run
+
+
+class _ScalarFunction(_FlatFunction):
+    """A function of leaves whose result must be one scalar (and auxiliary data)."""
+
+    def __init__(self, fun: Callable[..., Any], has_aux: bool, api: str, name: str, holomorphic: bool):
+        self.fun, self.has_aux, self.api, self.name, self.holomorphic = fun, has_aux, api, name, holomorphic
+
+    def __call__(self, *leaves: Any) -> list[Any]:
+        result = self.fun(*leaves)
+        traced: list[Any] = []
+        if self.has_aux:
+            if not isinstance(result, (tuple, list)) or len(result) != 2:
+                raise TypeError(
+                    f"fungrad.{self.api}: with has_aux=True {self.name} must return a pair (loss, auxiliary data), got "
+                    f"{type(result).__name__}{f' of length {len(result)}' if isinstance(result, (tuple, list)) else ''}"
+                )
+            result, aux = result
+            self.aux_leaves, self.aux_tree = tree.flatten(aux)
+            self.aux_traced = [i for i, x in enumerate(self.aux_leaves) if isinstance(x, Tracer)]
+            traced = [self.aux_leaves[i] for i in self.aux_traced]
+        if not is_array_like(result):
+            hint = " (return (loss, aux) with has_aux=True)" if isinstance(result, (tuple, list)) else ""
+            raise TypeError(
+                f"fungrad.{self.api}: {self.name} must return a scalar, got a {type(result).__name__}{hint}"
+            )
+        result = as_array(result)
+        _check_output(result.aval, self.api, self.name, self.holomorphic)
+        return [result, *traced]
+
+
+def _positions(argnums: Any, api: str) -> tuple[int, ...]:
+    try:
+        return tuple(operator.index(a) for a in argnums)
+    except TypeError:
+        raise TypeError(f"fungrad.{api}: argnums must be an int or a tuple of ints, got {argnums!r}") from None
+
+
+def _resolve(position: int, n_args: int, api: str, name: str) -> int:
+    if not -n_args <= position < n_args:
+        raise ValueError(
+            f"fungrad.{api}: argnums={position} but {name} was called with {n_args} positional argument(s); arguments to be "
+            "differentiated must be passed by position"
+        )
+    return position % n_args
+
+
+def _check_input(x: Array, position: int, selected: Any, api: str, holomorphic: bool, allow_int: bool) -> None:
+    dtype = x.aval.dtype
+    if holomorphic:
+        ok, wanted = dtypes.is_complex(dtype), "complex, since holomorphic=True"
+    elif allow_int:
+        ok, wanted = not dtypes.is_complex(dtype), "real, or pass holomorphic=True if the function is holomorphic"
+    else:
+        ok, wanted = dtypes.is_float(dtype), "floating"
+    if ok:
+        return
+    path = tree.leaf_paths(selected)[position]
+    hint = ""
+    if not dtypes.is_inexact(dtype):
+        hint = "; convert it to float, differentiate another argument (argnums), or pass allow_int=True for float0 gradients"
+    elif not holomorphic:
+        hint = "; pass holomorphic=True if the function is holomorphic, or use vjp"
+    raise TypeError(
+        f"fungrad.{api}: the differentiated argument{path} must be {wanted}, got {x.aval.str_short()}{hint}"
+    )
+
+
+def _check_output(aval: ShapedArray, api: str, name: str, holomorphic: bool) -> None:
+    if aval.shape:
+        raise TypeError(
+            f"fungrad.{api}: gradients are defined for functions with a scalar output, but {name} returned "
+            f"{aval.str_short()}; reduce it (for example with .sum()), or use jacrev, jacfwd or vjp"
+        )
+    if holomorphic:
+        if not dtypes.is_complex(aval.dtype):
+            raise TypeError(f"fungrad.{api}: with holomorphic=True {name} must return a complex scalar, got {aval.str_short()}")
+    elif not dtypes.is_float(aval.dtype):
+        hint = "; pass holomorphic=True, or take the real part" if dtypes.is_complex(aval.dtype) else ""
+        raise TypeError(f"fungrad.{api}: {name} must return a real floating scalar, got {aval.str_short()}{hint}")
+
+

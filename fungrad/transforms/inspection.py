@@ -1,0 +1,159 @@
+"""Looking at a function without running it: ``make_jaxpr``, ``eval_shape`` and ``ShapeDtypeStruct``.
+
+May import ``core`` and ``transforms.api``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes, tree
+from fungrad.core.avals import ShapedArray
+from fungrad.core.context import AxisData, named_axis
+from fungrad.core.source import api_boundary
+from fungrad.core.staging import debug_info, trace_tree
+from fungrad.transforms.api import abstract_argument, check_callable
+
+
+class ShapeDtypeStruct:
+    """Shape and dtype of an array, without the array.
+
+    Attributes:
+      shape: tuple of ints.
+      dtype: NumPy dtype.
+      weak_type: whether the dtype is weak.
+
+    Example:
+      >>> import fungrad
+      >>> fungrad.ShapeDtypeStruct((2, 3), 'float32')
+      ShapeDtypeStruct(shape=(2, 3), dtype=float32)
+    """
+
+    __slots__ = ("shape", "dtype", "weak_type")
+
+    def __init__(self, shape: Sequence[int], dtype: Any, *, weak_type: bool = False, **_ignored: None):
+        if dtype is None:
+            raise ValueError("fungrad.ShapeDtypeStruct: dtype must not be None")
+        self.shape = tuple(operator.index(d) for d in shape)
+        self.dtype = dtypes.canonicalize_dtype(dtype, "fungrad.ShapeDtypeStruct")
+        self.weak_type = weak_type
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        name = self.dtype.name if self.dtype.names is None else dtypes.short_name(self.dtype)
+        weak = ", weak_type=True" if self.weak_type else ""
+        return f"ShapeDtypeStruct(shape={self.shape}, dtype={name}{weak})"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ShapeDtypeStruct):
+            return False
+        return (self.shape, self.dtype, self.weak_type) == (other.shape, other.dtype, other.weak_type)
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.dtype, self.weak_type))
+
+
+def shape_struct(aval: ShapedArray) -> ShapeDtypeStruct:
+    """The user's view of an aval."""
+    return ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
+
+
+def make_jaxpr(
+    fun: Callable[..., Any],
+    static_argnums: int | Sequence[int] = (),
+    axis_env: Sequence[tuple[Any, int]] | None = None,
+    return_shape: bool = False,
+) -> Callable[..., Any]:
+    """A function that returns the jaxpr of ``fun`` for given arguments instead of running it.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      static_argnums: positions of arguments that are passed on as they are.
+      axis_env: names and sizes of mapped axes that collectives in ``fun`` may refer to.
+      return_shape: whether to return a pair of the jaxpr and the tree of ``ShapeDtypeStruct`` of the output.
+
+    Returns:
+      A function with the arguments of ``fun`` (arrays, scalars or ``ShapeDtypeStruct``) that returns a ``Jaxpr``.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> fungrad.make_jaxpr(lambda x: jnp.sin(x) * 2.0)(1.0)
+      { lambda ; a:f32[]. let b:f32[] = sin a; c:f32[] = mul b 2.0:f32[] in (c,) }
+    """
+    check_callable(fun, "make_jaxpr")
+    static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+
+    @functools.wraps(fun)
+    @api_boundary
+    def jaxpr_of(*args: Any, **kwargs: Any) -> Any:
+        with contextlib.ExitStack() as stack:
+            for name, size in axis_env or ():
+                stack.enter_context(named_axis(AxisData(name, size)))
+            jaxpr, out_tree = trace_arguments(fun, args, kwargs, static, "make_jaxpr")
+        if return_shape:
+            return jaxpr, tree.unflatten(out_tree, [shape_struct(a) for a in jaxpr.out_avals])
+        return jaxpr
+
+    return jaxpr_of
+
+
+def trace_arguments(
+    fun: Callable[..., Any], args: tuple, kwargs: dict, static: Sequence[int], api: str
+) -> tuple[Any, Any]:
+    """The jaxpr of ``fun`` for arguments given as values or types, and the tree of its output."""
+    where = {a % len(args) if args else a for a in static}
+    fixed = {i: args[i] for i in where}
+    dynamic = tuple(a for i, a in enumerate(args) if i not in where)
+
+    def with_static(*rest: Any, **keywords: Any) -> Any:
+        given = iter(rest)
+        return fun(*[fixed[i] if i in where else next(given) for i in range(len(args))], **keywords)
+
+    leaves, in_tree = tree.flatten((dynamic, kwargs))
+    avals = [abstract_argument(x, api, (dynamic, kwargs), i) for i, x in enumerate(leaves)]
+    return trace_tree(with_static, in_tree, avals, debug_info(fun, dynamic, kwargs, api))
+
+
+@api_boundary
+def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Shapes and dtypes of the output of ``fun``, without any computation.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      *args: arguments: arrays, scalars, or anything with ``shape`` and ``dtype``.
+      **kwargs: keyword arguments, likewise.
+
+    Returns:
+      A tree like the output with ``ShapeDtypeStruct`` leaves.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> a = fungrad.ShapeDtypeStruct((2000, 1000), jnp.float32)
+      >>> fungrad.eval_shape(lambda a, x: jnp.dot(a, x), a, jnp.ones(1000))
+      ShapeDtypeStruct(shape=(2000,), dtype=float32)
+    """
+    check_callable(fun, "eval_shape")
+    jaxpr, out_tree = trace_arguments(fun, args, kwargs, (), "eval_shape")
+    return tree.unflatten(out_tree, [shape_struct(a) for a in jaxpr.out_avals])

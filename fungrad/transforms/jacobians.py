@@ -1,0 +1,223 @@
+"""Whole Jacobians and Hessians: ``jacfwd``, ``jacrev``, ``jacobian`` and ``hessian``.
+
+A Jacobian is a linear function mapped over the standard basis: linearize once, then ``vmap`` the push-forward or the pullback.
+
+May import ``core``, ``ops.foundation`` and the other modules of ``transforms``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes, tree
+from fungrad.core.array import Array, wrap_unchecked
+from fungrad.core.avals import ShapedArray
+from fungrad.core.context import AnonymousAxis, AxisData
+from fungrad.core.source import api_boundary, function_name
+from fungrad.ops.foundation import batch_to, instantiate, reshape
+from fungrad.ops.shape import slice as slice_op
+from fungrad.transforms.api import _check_input, _FlatFunction, _positions, _resolve, check_callable, flat_arrays
+from fungrad.transforms.batching import batch_flat
+from fungrad.transforms.linearization import linearize_flat
+from fungrad.transforms.transposition import backward_pass
+
+
+def jacfwd(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """Jacobian by forward mode: one push-forward per input element; best for tall Jacobians.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      argnums: position of the argument to differentiate, or a tuple of positions.
+      has_aux: whether ``fun`` returns a pair of the output and auxiliary data.
+      holomorphic: whether ``fun`` is promised to be holomorphic.
+
+    Returns:
+      A function that returns the Jacobian: a tree like the output whose leaves are trees like the argument, with arrays of shape
+      ``output shape + input shape``.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> fungrad.jacfwd(lambda x: x ** 2)(jnp.array([1.0, 2.0]))
+      Array([[2., 0.],
+             [0., 4.]], dtype=float32)
+    """
+    return _jacobian(fun, argnums, has_aux, holomorphic, False, "jacfwd")
+
+
+def jacrev(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """Jacobian by reverse mode: one pullback per output element; best for wide Jacobians. Arguments as for ``jacfwd``.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      argnums: position of the argument to differentiate, or a tuple of positions.
+      has_aux: whether ``fun`` returns a pair of the output and auxiliary data.
+      holomorphic: whether ``fun`` is promised to be holomorphic.
+      allow_int: whether integer arguments are allowed; their Jacobians have dtype ``float0``.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> fungrad.jacrev(lambda x: x[0] * x)(jnp.array([1.0, 2.0]))
+      Array([[2., 0.],
+             [2., 1.]], dtype=float32)
+    """
+    return _jacobian(fun, argnums, has_aux, holomorphic, allow_int, "jacrev")
+
+
+jacobian = jacrev
+
+
+def hessian(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """Hessian: forward mode over reverse mode.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      argnums: position of the argument to differentiate, or a tuple of positions.
+      has_aux: whether ``fun`` returns a pair of the output and auxiliary data.
+      holomorphic: whether ``fun`` is promised to be holomorphic.
+
+    Returns:
+      A function that returns the Jacobian of the Jacobian, a tree of trees of trees.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> fungrad.hessian(lambda x: x[0] * x[1] ** 2)(jnp.array([1.0, 2.0]))
+      Array([[0., 4.],
+             [4., 2.]], dtype=float32)
+    """
+    return jacfwd(
+        jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic),
+        argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+    )
+
+
+def _jacobian(
+    fun: Callable[..., Any], argnums: Any, has_aux: bool, holomorphic: bool, allow_int: bool, api: str
+) -> Callable[..., Any]:
+    check_callable(fun, api)
+    single = not isinstance(argnums, (tuple, list))
+    positions = _positions((argnums,) if single else argnums, api)
+    name = function_name(fun)
+
+    @functools.wraps(fun)
+    @api_boundary
+    def jacobian_f(*args: Any, **kwargs: Any) -> Any:
+        where = [_resolve(p, len(args), api, name) for p in positions]
+        selected = args[where[0]] if single else tuple([args[i] for i in where])
+        primals, in_tree = flat_arrays(selected, api, "the differentiated argument")
+        for i, p in enumerate(primals):
+            _check_input(p, i, selected, api, holomorphic, allow_int)
+
+        def of_selected(value: Any) -> Any:
+            full = list(args)
+            for i, v in zip(where, (value,) if single else value, strict=True):
+                full[i] = v
+            return fun(*full, **kwargs)
+
+        flat_fun = _FlatFunction(of_selected, tree.structure((selected,)), has_aux, api)
+        active = [dtypes.is_inexact(p.aval.dtype) for p in primals]
+        outs, program = linearize_flat(flat_fun, primals, active, f"{api} of {name}")
+        n = flat_fun.n_out
+        program.outputs = program.outputs[:n]
+        for x in outs[:n]:
+            _check_jacobian_output(x.aval, api, name, holomorphic)
+        blocks = _forward_blocks if api == "jacfwd" else _reverse_blocks
+        rows = blocks(program, primals, active, [x.aval for x in outs[:n]])
+        jac = tree.unflatten(flat_fun.out_tree, [tree.unflatten(in_tree, row) for row in rows])
+        return (jac, flat_fun.aux(outs[n:])) if has_aux else jac
+
+    return jacobian_f
+
+
+def _check_jacobian_output(aval: ShapedArray, api: str, name: str, holomorphic: bool) -> None:
+    if holomorphic and not dtypes.is_complex(aval.dtype):
+        raise TypeError(f"fungrad.{api}: with holomorphic=True {name} must return complex arrays, got {aval.str_short()}")
+    if not holomorphic and not dtypes.is_float(aval.dtype):
+        hint = "; pass holomorphic=True if it is holomorphic" if dtypes.is_complex(aval.dtype) else ""
+        raise TypeError(f"fungrad.{api}: {name} must return floating arrays, got {aval.str_short()}{hint}")
+
+
+def standard_basis(avals: Sequence[ShapedArray]) -> tuple[list[Array], int]:
+    """For each aval a batch of directions in dimension 0; together they are the standard basis. Also its size."""
+    total = sum(a.size for a in avals)
+    out, start = [], 0
+    for aval in avals:
+        data = np.zeros((total, aval.size), aval.dtype)
+        data[np.arange(start, start + aval.size), np.arange(aval.size)] = 1
+        out.append(wrap_unchecked(data.reshape(total, *aval.shape), ShapedArray((total, *aval.shape), aval.dtype)))
+        start += aval.size
+    return out, total
+
+
+def _forward_blocks(program: Any, primals: Sequence[Any], active: Sequence[bool], outs: Sequence[ShapedArray]) -> list:
+    """Blocks of the Jacobian by push-forward: ``[output][input]``."""
+    avals = [p.aval for p, on in zip(primals, active, strict=True) if on]
+    basis, size = standard_basis(avals)
+    axis = AxisData(AnonymousAxis(), size)
+
+    def push(*tangents: Any) -> list[Any]:
+        return [instantiate(t) for t in program.push_forward(tangents)]
+
+    columns, dims = batch_flat(push, axis, basis, [0] * len(basis), "jacfwd")
+    rows = []
+    for column, d, out in zip(columns, dims, outs, strict=True):
+        column = batch_to(column, d, column.aval.ndim - (d is not None), size)
+        parts = _split(column, [a.size for a in avals], column.aval.ndim - 1)
+        rows.append([reshape(part, (*out.shape, *a.shape)) for part, a in zip(parts, avals, strict=True)])
+    return rows
+
+
+def _reverse_blocks(program: Any, primals: Sequence[Any], active: Sequence[bool], outs: Sequence[ShapedArray]) -> list:
+    """Blocks of the Jacobian by pullback: ``[output][input]``."""
+    basis, size = standard_basis(outs)
+    axis = AxisData(AnonymousAxis(), size)
+
+    def pull(*cts: Any) -> list[Any]:
+        return [instantiate(ct) for ct in backward_pass(program, cts)]
+
+    cotangents, dims = batch_flat(pull, axis, basis, [0] * len(basis), "jacrev")
+    blocks = []
+    found = iter(zip(cotangents, dims, strict=True))
+    for p, on in zip(primals, active, strict=True):
+        if not on:
+            blocks.append([np.zeros((*out.shape, *p.aval.shape), dtypes.float0) for out in outs])
+            continue
+        ct, d = next(found)
+        parts = _split(batch_to(ct, d, 0, size), [out.size for out in outs], 0)
+        blocks.append([reshape(x, (*out.shape, *p.aval.shape)) for x, out in zip(parts, outs, strict=True)])
+    return [list(row) for row in zip(*blocks, strict=True)]
+
+
+def _split(x: Any, sizes: Sequence[int], dim: int) -> list[Any]:
+    """Consecutive pieces of ``x`` along ``dim``."""
+    if len(sizes) == 1:
+        return [x]
+    out, start = [], 0
+    for size in sizes:
+        limits = list(x.aval.shape)
+        starts = [0] * x.aval.ndim
+        starts[dim], limits[dim] = start, start + size
+        out.append(slice_op(x, starts, limits))
+        start += size
+    return out

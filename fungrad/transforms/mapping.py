@@ -1,0 +1,200 @@
+"""``vmap``: mapping a function over an axis of its arguments.
+
+Checks arguments, resolves ``in_axes`` and ``out_axes`` trees and words errors; the work is done in ``batching``.
+
+May import ``core``, ``ops.foundation`` and ``transforms.batching``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+from fungrad.core import tree
+from fungrad.core.context import AnonymousAxis, AxisData
+from fungrad.core.source import api_boundary, function_name
+from fungrad.ops.foundation import batch_to
+from fungrad.transforms.api import check_callable, flat_arrays
+from fungrad.transforms.batching import batch_flat
+
+
+def vmap(
+    fun: Callable[..., Any],
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    axis_name: Hashable | None = None,
+    axis_size: int | None = None,
+    spmd_axis_name: Hashable | None = None,
+) -> Callable[..., Any]:
+    """Maps a function of one example over a batch, without a Python loop.
+
+    Args:
+      fun: function of one example.
+      in_axes: axis of each argument to map over: an int, None (not mapped), or a tree of them that is a prefix of the tuple of
+        positional arguments. Negative axes count from the end. Keyword arguments are always mapped over axis 0.
+      out_axes: where the mapped axis appears in the outputs: a prefix of the output tree. None states that an output is the
+        same for all examples.
+      axis_name: name by which collectives such as ``lax.psum`` refer to the axis.
+      axis_size: size of the axis; needed only if no argument is mapped.
+      spmd_axis_name: accepted for compatibility; must be None.
+
+    Returns:
+      A function of whole batches.
+
+    Raises:
+      ValueError: mapped axes have different sizes, an axis does not exist, ``in_axes`` is not a prefix of the arguments, or an output
+        with ``out_axes=None`` differs between examples.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> fungrad.vmap(jnp.dot, in_axes=(0, None))(jnp.ones((2, 3)), jnp.arange(3.0))
+      Array([3., 3.], dtype=float32)
+    """
+    check_callable(fun, "vmap")
+    if spmd_axis_name is not None:
+        raise TypeError(f"fungrad.vmap: spmd_axis_name is not supported, got {spmd_axis_name!r}")
+    if isinstance(in_axes, list):
+        # As in JAX: a list is taken for a tuple, since the arguments are one.
+        in_axes = tuple(in_axes)
+    _check_axes_tree(in_axes, "in_axes")
+    _check_axes_tree(out_axes, "out_axes")
+    name = function_name(fun)
+
+    @functools.wraps(fun)
+    @api_boundary
+    def vmapped(*args: Any, **kwargs: Any) -> Any:
+        if isinstance(in_axes, tuple) and len(in_axes) != len(args):
+            raise ValueError(
+                f"fungrad.vmap: in_axes={in_axes} has {len(in_axes)} entries, but {name} was called with {len(args)} positional "
+                "arguments; give one entry per positional argument, or a single int for all"
+            )
+        leaves, in_tree = flat_arrays((args, kwargs), "vmap", "args")
+        axes = _flat_in_axes(in_axes, args, kwargs, len(leaves))
+        dims = [_checked_axis(a, x, i, (args, kwargs)) for i, (a, x) in enumerate(zip(axes, leaves, strict=True))]
+        size = _mapped_size(leaves, dims, axis_size, (args, kwargs), name)
+        axis = AxisData(AnonymousAxis() if axis_name is None else axis_name, size)
+        out_tree = None
+
+        def flat_fun(*xs: Any) -> Sequence[Any]:
+            nonlocal out_tree
+            positional, keywords = tree.unflatten(in_tree, xs)
+            outs, out_tree = flat_arrays(fun(*positional, **keywords), "vmap", f"the result of {name}")
+            return outs
+
+        outs, out_dims = batch_flat(flat_fun, axis, leaves, dims, f"vmap of {name}")
+        wanted = _flat_out_axes(out_axes, tree.unflatten(out_tree, outs), len(outs))
+        placed = [
+            _place(x, d, w, size, name, i, out_tree, outs)
+            for i, (x, d, w) in enumerate(zip(outs, out_dims, wanted, strict=True))
+        ]
+        return tree.unflatten(out_tree, placed)
+
+    return vmapped
+
+
+def _is_none(x: Any) -> bool:
+    return x is None
+
+
+def _check_axes_tree(axes: Any, what: str) -> None:
+    for leaf in tree.leaves(axes):
+        if not isinstance(leaf, int) or isinstance(leaf, bool):
+            raise TypeError(
+                f"fungrad.vmap: {what} must be an int, None, or a tree of them, got {leaf!r} of type {type(leaf).__name__}"
+            )
+
+
+def _flat_in_axes(in_axes: Any, args: tuple, kwargs: dict, n: int) -> list[int | None]:
+    """The axis of every leaf of ``(args, kwargs)``."""
+    if in_axes is None or isinstance(in_axes, int):
+        n_kwargs = len(tree.leaves(kwargs))
+        return [in_axes] * (n - n_kwargs) + [0] * n_kwargs
+    flat = tree.broadcast_prefix(in_axes, args, is_leaf=_is_none, api="fungrad.vmap", prefix_name="in_axes")
+    return flat + [0] * (n - len(flat))
+
+
+def _flat_out_axes(out_axes: Any, result: Any, n: int) -> list[int | None]:
+    if out_axes is None or isinstance(out_axes, int):
+        return [out_axes] * n
+    return tree.broadcast_prefix(out_axes, result, is_leaf=_is_none, api="fungrad.vmap", prefix_name="out_axes")
+
+
+def _path(whole: Any, position: int) -> str:
+    """Path of a leaf of ``(args, kwargs)``, as ``args[0]['w']`` or ``kwargs['scale']``."""
+    args, kwargs = whole
+    n = len(tree.leaves(args))
+    if position < n:
+        return "args" + tree.leaf_paths(args)[position]
+    return "kwargs" + tree.leaf_paths(kwargs)[position - n]
+
+
+def _checked_axis(axis: int | None, x: Any, position: int, whole: Any) -> int | None:
+    """A non-negative axis of ``x``."""
+    if axis is None:
+        return None
+    ndim = x.aval.ndim
+    if not -ndim <= axis < ndim:
+        raise ValueError(
+            f"fungrad.vmap: in_axes names axis {axis} of {_path(whole, position)}, which has type {x.aval.str_short()} and "
+            f"rank {ndim}; map an existing axis, or pass None for arguments that are not mapped"
+        )
+    return axis % ndim
+
+
+def _mapped_size(
+    leaves: Sequence[Any], dims: Sequence[int | None], axis_size: int | None, whole: Any, name: str
+) -> int:
+    """The common size of the mapped axes."""
+    first = None
+    for i, (x, d) in enumerate(zip(leaves, dims, strict=True)):
+        if d is None:
+            continue
+        size = x.aval.shape[d]
+        if first is None:
+            first = (i, size)
+        elif size != first[1]:
+            raise _size_error(leaves, dims, whole, name)
+    if axis_size is not None:
+        if first is not None and first[1] != axis_size:
+            raise ValueError(
+                f"fungrad.vmap: axis_size={axis_size}, but the mapped axis of {_path(whole, first[0])} has size {first[1]}"
+            )
+        return int(axis_size)
+    if first is None:
+        raise ValueError(
+            f"fungrad.vmap: {name} was called with no mapped argument, so the size of the axis is unknown; map at least one "
+            "argument (in_axes), or pass axis_size"
+        )
+    return first[1]
+
+
+def _size_error(leaves: Sequence[Any], dims: Sequence[int | None], whole: Any, name: str) -> ValueError:
+    lines = [
+        f"  axis {d} of {_path(whole, i)} of type {x.aval.str_short()} has size {x.aval.shape[d]}"
+        for i, (x, d) in enumerate(zip(leaves, dims, strict=True))
+        if d is not None
+    ]
+    shown = lines if len(lines) <= 12 else [*lines[:12], f"  ... and {len(lines) - 12} more"]
+    return ValueError(f"fungrad.vmap: the mapped axes of the arguments of {name} must have one size:\n" + "\n".join(shown))
+
+
+def _place(
+    x: Any, dim: int | None, wanted: int | None, size: int, name: str, position: int, out_tree: Any, outs: Sequence[Any]
+) -> Any:
+    """A result with its batch where ``out_axes`` wants it."""
+    rank = x.aval.ndim if dim is not None else x.aval.ndim + 1
+    if wanted is None:
+        if dim is None:
+            return x
+        path = tree.leaf_paths(tree.unflatten(out_tree, outs))[position]
+        raise ValueError(
+            f"fungrad.vmap: out_axes is None for the result{path} of {name}, but it differs between examples; give it an axis, or "
+            "reduce it over the mapped axis with a collective such as lax.psum"
+        )
+    if not -rank <= wanted < rank:
+        path = tree.leaf_paths(tree.unflatten(out_tree, outs))[position]
+        raise ValueError(
+            f"fungrad.vmap: out_axes names axis {wanted} of the result{path} of {name}, which has rank {rank} with the mapped axis"
+        )
+    return batch_to(x, dim, wanted % rank, size)
