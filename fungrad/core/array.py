@@ -220,6 +220,28 @@ class ArrayImpl(Array):
         return self._data.__dlpack_device__()
 
 
+class DeletedArray(Array):
+    """What an array becomes when its memory was given away: every use raises."""
+
+    __slots__ = ("aval", "_data")
+
+    def _concrete(self, what: str) -> np.ndarray:
+        raise RuntimeError(
+            f"fungrad: the array of type {self.aval.str_short()} has been deleted ({self._data}); copy it before donating it, "
+            "or use the function's result instead"
+        )
+
+    def __repr__(self) -> str:
+        return f"<deleted Array {self.aval.str_short()}>"
+
+
+def delete(x: Array, reason: str = "by delete()") -> None:
+    """Drops the memory of a concrete array; later uses raise and name ``reason``."""
+    if type(x) is ArrayImpl:
+        x.__class__ = DeletedArray  # type: ignore[assignment]
+        x._data = reason  # type: ignore[assignment]
+
+
 _new = object.__new__
 
 

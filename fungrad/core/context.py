@@ -21,6 +21,7 @@ import numpy as np
 from fungrad.config import config
 from fungrad.core.array import Array, ArrayImpl, as_array, wrap
 from fungrad.core.avals import ShapedArray
+from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.source import Source, current_source
 from fungrad.errors import UnboundAxisNameError, UnexpectedTracerError
 
@@ -131,7 +132,14 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
             args = [_require_concrete(primitive, a) for a in args]
             break
     aval = primitive.abstract(tuple([a.aval for a in args]), params)
-    data = primitive.impl(*[a._data for a in args], **params)
+    if primitive.quiet:
+        token = silence(SILENT)
+        try:
+            data = primitive.impl(*[a._data for a in args], **params)
+        finally:
+            unsilence(token)
+    else:
+        data = primitive.impl(*[a._data for a in args], **params)
     if primitive.multiple_results:
         outs = [wrap(d, a) for d, a in zip(data, aval, strict=True)]
         if config.check_results:
@@ -153,7 +161,8 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
 def _require_concrete(primitive: Primitive, x: Any) -> Any:
     if isinstance(x, Tracer):
         raise leaked_tracer_error(x, f"was used by {primitive.name}")
-    return as_array(x, f"fungrad: operand of {primitive.name}")
+    x = as_array(x, f"fungrad: operand of {primitive.name}")
+    return x if type(x) is ArrayImpl else x._concrete(primitive.name)
 
 
 def _check_finite(primitive: Primitive, args: Sequence[ArrayImpl], outs: Sequence[ArrayImpl]) -> None:

@@ -221,7 +221,12 @@ class Jaxpr:
         """The same function with its constants as leading inputs and none captured."""
         if not self.constvars:
             return self
-        return Jaxpr((), self.all_invars, self.outvars, self.eqns, (), self.debug)
+        # Kept, so that what is derived from the result (programs, derivatives) is kept too.
+        found = self.memo.get("with_consts_as_inputs")
+        if found is None:
+            found = Jaxpr((), self.all_invars, self.outvars, self.eqns, (), self.debug)
+            self.memo["with_consts_as_inputs"] = found
+        return found
 
     def __repr__(self) -> str:
         return printing_hooks.jaxpr_text(self)

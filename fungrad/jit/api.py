@@ -1,0 +1,464 @@
+"""``jit``: the decorator, its dispatch cache, static and donated arguments.
+
+A call flattens its arguments and looks for a program made for the same tree, types and static values.  A hit runs it; a miss
+traces the function and compiles.  Inside another transformation the call becomes one ``jit`` equation instead.
+
+May import ``core``, ``transforms`` and the other modules of ``jit``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fungrad.config import config
+from fungrad.core import tree
+from fungrad.core.array import Array, ArrayImpl, as_array, delete, is_array_like, wrap_unchecked
+from fungrad.core.avals import ShapedArray
+from fungrad.core.context import EVAL, Tracer, state
+from fungrad.core.ir import Jaxpr
+from fungrad.core.source import api_boundary, filter_exception, function_name
+from fungrad.core.staging import DebugInfo, trace_tree
+from fungrad.jit.call import jit_p, program_of
+from fungrad.jit.explain import explain_miss
+from fungrad.jit.stages import Traced
+from fungrad.transforms.api import abstract_argument, check_callable
+from fungrad.transforms.inspection import shape_struct
+
+
+class Options(NamedTuple):
+    """The options of one ``jit``."""
+
+    static_argnums: tuple[int, ...] = ()
+    static_argnames: tuple[str, ...] = ()
+    donate_argnums: tuple[int, ...] = ()
+    donate_argnames: tuple[str, ...] = ()
+    keep_unused: bool = False
+    inline: bool = False
+
+
+class Entry:
+    """What a dispatch key leads to: a traced function and, once run, its program.
+
+    Attributes:
+      jaxpr: the function, constants attached.
+      closed: the same with constants as leading inputs.
+      out_tree: structure of the result.
+      donated: which inputs of ``closed`` may be overwritten.
+      run: runs the program on a list of ndarrays; None until the first call.
+    """
+
+    __slots__ = ("jaxpr", "closed", "out_tree", "out_avals", "donated", "run", "const_data", "name", "single")
+
+    def __init__(self, jaxpr: Jaxpr, out_tree: Any, donated: tuple[bool, ...], name: str):
+        self.jaxpr = jaxpr
+        self.closed = jaxpr.with_consts_as_inputs()
+        self.out_tree = out_tree
+        self.out_avals = jaxpr.out_avals
+        self.donated = (False,) * len(jaxpr.consts) + donated if any(donated) else ()
+        self.name = name
+        self.run: Callable[[list[np.ndarray]], list[np.ndarray]] | None = None
+        self.const_data: list[np.ndarray] = []
+        # The commonest result is one array: no tree to rebuild.
+        self.single = tree.treedef_is_leaf(out_tree)
+
+    def program(self) -> Any:
+        """The compiled program."""
+        return program_of(self.closed, self.name, self.donated)
+
+    def prepare(self) -> None:
+        """Compiles."""
+        self.run = self.program().run
+        self.const_data = [c._data for c in self.jaxpr.consts]
+
+    @property
+    def has_tracers(self) -> bool:
+        """Whether the function closes over values of enclosing transformations, so that the entry is good for one call only."""
+        return any(isinstance(c, Tracer) for c in self.jaxpr.consts)
+
+
+# Functions jitted again with equal options share their entries.
+_shared: weakref.WeakKeyDictionary[Any, dict[Options, dict]] = weakref.WeakKeyDictionary()
+
+
+def _cache_for(fun: Any, options: Options) -> dict:
+    if inspect.ismethod(fun):
+        return {}
+    try:
+        return _shared.setdefault(fun, {}).setdefault(options, {})
+    except TypeError:  # not hashable or not weakly referable, such as a partial with arrays
+        return {}
+
+
+class JitFunction:
+    """A function compiled on first use for each new kind of arguments. Made by ``jit``."""
+
+    def __init__(self, fun: Callable[..., Any], options: Options):
+        functools.update_wrapper(self, fun)
+        self._fun = fun
+        self._options = options
+        self._name = function_name(fun)
+        self._entries = _cache_for(fun, options)
+        self._plain = not (options.static_argnums or options.static_argnames)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if state.trace is EVAL and self._plain and not config.disable_jit:
+            leaves, treedef = tree.flatten((args, kwargs))
+            avals = []
+            data = []
+            for x in leaves:
+                if type(x) is not ArrayImpl:
+                    break
+                avals.append(x.aval)
+                data.append(x._data)
+            else:
+                entry = self._entries.get((treedef, tuple(avals), config.trace_key))
+                if entry is not None and entry.run is not None and not entry.donated:
+                    outs = entry.run(entry.const_data + data if entry.const_data else data)
+                    wrapped = list(map(wrap_unchecked, outs, entry.out_avals))
+                    if config.check_results:
+                        _check_results(self._name, wrapped)
+                    return wrapped[0] if entry.single else tree.unflatten(entry.out_tree, wrapped)
+        try:
+            return self._call(args, kwargs)
+        except Exception as error:  # noqa: BLE001 - re-raised unchanged but for its traceback
+            filter_exception(error)
+            raise
+
+    def _call(self, args: tuple, kwargs: dict) -> Any:
+        if config.disable_jit:
+            return self._fun(*args, **kwargs)
+        call = self._arguments(args, kwargs)
+        entry = self._entry(call)
+        arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
+        if state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays) and not entry.has_tracers:
+            outs = self._run(entry, arrays)
+        else:
+            params = {"inline": True} if self._options.inline else {}
+            outs = jit_p.bind(*entry.jaxpr.consts, *arrays, jaxpr=entry.closed, name=self._name, **params)
+        return tree.unflatten(entry.out_tree, outs)
+
+    def _run(self, entry: Entry, arrays: list[Any]) -> list[Array]:
+        if entry.run is None:
+            entry.prepare()
+        data = [_data_of(x, self._name) for x in arrays]
+        if entry.donated:
+            n = len(entry.const_data)
+            donated = [x for x, d in zip(arrays, entry.donated[n:], strict=True) if d]
+            data = [
+                d.copy() if give and not _sole_owner(d) else d for d, give in zip(data, entry.donated[n:], strict=True)
+            ]
+            for x in donated:
+                delete(x, f"donated to jit of {self._name}")
+        outs = [wrap_unchecked(x, a) for x, a in zip(entry.run(entry.const_data + data), entry.out_avals, strict=True)]
+        if config.check_results:
+            _check_results(self._name, outs)
+        return outs
+
+    # -- dispatch -----------------------------------------------------------------------------------------------
+
+    def _arguments(self, args: tuple, kwargs: dict) -> Call:
+        """Splits static from traced arguments and flattens the latter."""
+        static: dict[int | str, Any] = {}
+        names = self._options.static_argnames
+        dynamic, keywords = args, kwargs
+        if not self._plain:
+            for a in self._options.static_argnums:
+                if -len(args) <= a < len(args):
+                    static[a % len(args)] = args[a % len(args)]
+            for i, name in enumerate(self._parameters()[: len(args)]):
+                if name in names:
+                    static[i] = args[i]
+            parameters = self._parameters()
+            numbered = {parameters[a] for a in self._options.static_argnums if -len(parameters) <= a < len(parameters)}
+            for k in kwargs:
+                if k in names or k in numbered:
+                    static[k] = kwargs[k]
+            for where, value in static.items():
+                self._check_hashable(where, value)
+            dynamic = tuple(x for i, x in enumerate(args) if i not in static)
+            keywords = {k: v for k, v in kwargs.items() if k not in static}
+        leaves, treedef = tree.flatten((dynamic, keywords))
+        return Call(args, kwargs, static, dynamic, keywords, leaves, treedef)
+
+    def _parameters(self) -> tuple[str, ...]:
+        found = self.__dict__.get("_parameter_names")
+        if found is None:
+            found = _positional_names(self._fun)
+            self.__dict__["_parameter_names"] = found
+        return found
+
+    def _check_hashable(self, where: int | str, value: Any) -> None:
+        try:
+            hash(value)
+        except TypeError:
+            parameters = self._parameters()
+            name = where if isinstance(where, str) else parameters[where] if where < len(parameters) else f"args[{where}]"
+            traced = " (a traced array cannot be static)" if isinstance(value, Tracer) else ""
+            raise ValueError(
+                f"fungrad.jit: the static argument {name!r} of {self._name} must be hashable, got {value!r} of type "
+                f"{type(value).__name__}{traced}; pass a tuple instead of a list, or do not declare it static"
+            ) from None
+
+    def _entry(self, call: Call) -> Entry:
+        """The entry for a call, made if there is none."""
+        avals = tuple([self._aval(x, call, i) for i, x in enumerate(call.leaves)])
+        key: Any = (call.treedef, avals, config.trace_key)
+        if call.static or state.axis_env:
+            key = (*key, tuple(sorted(call.static.items(), key=_static_order)), state.axis_env)
+        entry = self._entries.get(key)
+        if entry is None:
+            if config.explain_cache_misses:
+                explain_miss(self._name, key, list(self._entries), self._leaf_names(call))
+            entry = self._trace(call, avals)
+            if not entry.has_tracers:
+                self._entries[key] = entry
+        return entry
+
+    def _leaf_names(self, call: Call) -> tuple[str, ...]:
+        names = [n for i, n in enumerate(self._parameters()) if i not in call.static and n not in call.static]
+        out = []
+        for i, arg in enumerate(call.dynamic):
+            name = names[i] if i < len(names) else f"args[{i}]"
+            out += [name + path for path in tree.leaf_paths(arg)]
+        for k in sorted(call.keywords):
+            out += [k + path for path in tree.leaf_paths(call.keywords[k])]
+        return tuple(out)
+
+    def _aval(self, x: Any, call: Call, position: int) -> ShapedArray:
+        if isinstance(x, Array):
+            return x.aval
+        if not is_array_like(x) and not (hasattr(x, "shape") and hasattr(x, "dtype")):
+            name = self._leaf_names(call)[position]
+            raise TypeError(
+                f"fungrad.jit: the argument {name} of {self._name} must be an array or a scalar, got {x!r} of type "
+                f"{type(x).__name__}; declare it static (static_argnums, static_argnames) or close over it"
+            )
+        return abstract_argument(x, "jit", (call.dynamic, call.keywords), position)
+
+    def _trace(self, call: Call, avals: tuple[ShapedArray, ...]) -> Entry:
+        static = call.static
+
+        def fun(*rest: Any, **keywords: Any) -> Any:
+            given = iter(rest)
+            full = [static[i] if i in static else next(given) for i in range(len(call.args))]
+            fixed = {k: v for k, v in static.items() if isinstance(k, str)}
+            return self._fun(*full, **keywords, **fixed)
+
+        debug = DebugInfo(self._name, self._leaf_names(call), "jit")
+        jaxpr, out_tree = trace_tree(fun if static else self._fun, call.treedef, avals, debug)
+        return Entry(jaxpr, out_tree, self._donated(call), self._name)
+
+    def _donated(self, call: Call) -> tuple[bool, ...]:
+        options = self._options
+        if not options.donate_argnums and not options.donate_argnames:
+            return (False,) * len(call.leaves)
+        n = len(call.args)
+        wanted = {a % n for a in options.donate_argnums if -n <= a < n}
+        wanted |= {i for i, name in enumerate(self._parameters()[:n]) if name in options.donate_argnames}
+        both = wanted & {i for i in call.static if isinstance(i, int)}
+        if both:
+            raise ValueError(f"fungrad.jit: argument {sorted(both)[0]} of {self._name} is both static and donated")
+        flags: list[bool] = []
+        for i, arg in enumerate(call.args):
+            if i not in call.static:
+                flags += [i in wanted] * len(tree.leaves(arg))
+        for k in sorted(call.keywords):
+            flags += [k in options.donate_argnames] * len(tree.leaves(call.keywords[k]))
+        return tuple(flags)
+
+    # -- stages and maintenance ---------------------------------------------------------------------------------
+
+    @api_boundary
+    def trace(self, *args: Any, **kwargs: Any) -> Traced:
+        """Traces for the given arguments (arrays or ``ShapeDtypeStruct``) without compiling."""
+        call = self._arguments(args, kwargs)
+        entry = self._entry(call)
+        return Traced(entry, call.treedef, self._name)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Any:
+        """Traces and lowers for the given arguments; see ``fungrad.stages.Lowered``."""
+        return self.trace(*args, **kwargs).lower()
+
+    @api_boundary
+    def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Shapes and dtypes of the result, as a tree of ``ShapeDtypeStruct``."""
+        entry = self._entry(self._arguments(args, kwargs))
+        return tree.unflatten(entry.out_tree, [shape_struct(a) for a in entry.out_avals])
+
+    def clear_cache(self) -> None:
+        """Forgets every traced and compiled version."""
+        self._entries.clear()
+
+    def _cache_size(self) -> int:
+        """Number of versions traced so far."""
+        return len(self._entries)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<jit of {self._name}>"
+
+
+class Call(NamedTuple):
+    """The arguments of one call, static ones apart."""
+
+    args: tuple
+    kwargs: dict
+    static: dict
+    dynamic: tuple
+    keywords: dict
+    leaves: list
+    treedef: Any
+
+
+def _static_order(item: tuple) -> tuple:
+    return (isinstance(item[0], str), item[0])
+
+
+def _data_of(x: Any, name: str) -> np.ndarray:
+    if type(x) is not ArrayImpl:
+        return x._concrete(f"jit of {name}")
+    return x._data
+
+
+def _sole_owner(data: np.ndarray) -> bool:
+    """Whether nothing but the array that is being donated refers to the memory."""
+    # References: the Array's slot, the caller's list, the loop variable, our parameter, and getrefcount's own.
+    return data.base is None and data.flags.owndata and sys.getrefcount(data) <= 5
+
+
+def _check_results(name: str, outs: Sequence[Array]) -> None:
+    for x in outs:
+        data = x._concrete("debug_nans")
+        if data.dtype.kind in "fc":
+            if config.debug_nans and np.isnan(data).any():
+                raise FloatingPointError(
+                    f"jit of {name} produced NaN in a result of type {x.aval.str_short()}; run it with fungrad.disable_jit() to "
+                    "find the operation"
+                )
+            if config.debug_infs and np.isinf(data).any():
+                raise FloatingPointError(f"jit of {name} produced infinity in a result of type {x.aval.str_short()}")
+
+
+def _positional_names(fun: Any) -> tuple[str, ...]:
+    """Names of the positional parameters of ``fun``; empty if it has no signature."""
+    try:
+        parameters = inspect.signature(fun).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(p.name for p in parameters if p.kind in kinds)
+
+
+def _as_tuple(value: Any, kind: type, what: str) -> tuple:
+    if value is None:
+        return ()
+    if isinstance(value, kind):
+        return (value,)
+    values = tuple(value)
+    if not all(isinstance(v, kind) for v in values):
+        raise TypeError(f"fungrad.jit: {what} must be {kind.__name__} or a sequence of {kind.__name__}, got {value!r}")
+    return values
+
+
+def jit(
+    fun: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Sequence[str] | None = None,
+    donate_argnums: int | Sequence[int] | None = None,
+    donate_argnames: str | Sequence[str] | None = None,
+    keep_unused: bool = False,
+    inline: bool = False,
+    device: Any = None,
+    backend: str | None = None,
+    in_shardings: Any = None,
+    out_shardings: Any = None,
+    compiler_options: Any = None,
+) -> Any:
+    """Compiles a function to native code, once per kind of arguments.
+
+    The function is traced: it runs once with tracers, its operations become a jaxpr, and the jaxpr becomes one fused
+    native program. It must be pure. Works as a decorator with and without arguments.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      static_argnums: positions of arguments that are Python values: hashable; one compilation per value.
+      static_argnames: names of such arguments.
+      donate_argnums: positions of arguments whose memory the results may take; the arrays passed are unusable afterwards.
+      donate_argnames: names of such arguments.
+      keep_unused: accepted for compatibility; unused arguments cost nothing.
+      inline: whether calls from other traced functions are inlined in their jaxpr.
+      device, backend, in_shardings, out_shardings, compiler_options: accepted for compatibility; must be None
+        (``backend`` may be ``"cpu"``).
+
+    Returns:
+      A callable with ``trace``, ``lower``, ``eval_shape`` and ``clear_cache``.
+
+    Raises:
+      TypeError: a traced argument is not an array, or the function needs the value of a traced argument.
+      ValueError: a static argument is not hashable.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> @fungrad.jit
+      ... def selu(x, alpha=1.67, lmbda=1.05):
+      ...     return lmbda * jnp.where(x > 0, x, alpha * jnp.exp(x) - alpha)
+      >>> print(selu(1.0))
+      1.05
+    """
+    unsupported = {"device": device, "in_shardings": in_shardings, "out_shardings": out_shardings}
+    for what, value in unsupported.items():
+        if value is not None:
+            raise TypeError(f"fungrad.jit: {what} is not supported (there is one device, the CPU), got {value!r}")
+    if backend not in (None, "cpu"):
+        raise TypeError(f"fungrad.jit: backend must be 'cpu' or None, got {backend!r}")
+    if compiler_options:
+        raise TypeError(f"fungrad.jit: compiler_options are XLA's and not supported, got {compiler_options!r}")
+    options = Options(
+        _as_tuple(static_argnums, int, "static_argnums"),
+        _as_tuple(static_argnames, str, "static_argnames"),
+        _as_tuple(donate_argnums, int, "donate_argnums"),
+        _as_tuple(donate_argnames, str, "donate_argnames"),
+        keep_unused,
+        inline,
+    )
+    if fun is None:
+        return lambda f: jit(f, **options._asdict())
+    check_callable(fun, "jit")
+    if options.static_argnames or options.donate_argnames:
+        _check_names(fun, options)
+    return JitFunction(fun, options)
+
+
+def _check_names(fun: Any, options: Options) -> None:
+    try:
+        parameters = inspect.signature(fun).parameters
+    except (TypeError, ValueError):
+        return
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return
+    for what in ("static_argnames", "donate_argnames"):
+        for name in getattr(options, what):
+            if name not in parameters:
+                raise ValueError(
+                    f"fungrad.jit: {what} names {name!r}, but {function_name(fun)} has the parameters {', '.join(parameters)}"
+                )
+
+
+def clear_caches() -> None:
+    """Forgets every traced function and compiled program of the process."""
+    for by_options in list(_shared.values()):
+        for entries in by_options.values():
+            entries.clear()
+
+
+__all__ = ["jit", "clear_caches", "JitFunction"]

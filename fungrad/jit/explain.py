@@ -1,0 +1,60 @@
+"""Why ``jit`` traced a function again: the difference between a call and the nearest known one.
+
+May import ``core`` only.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from fungrad.core.source import current_source
+
+
+def explain_miss(name: str, key: tuple, known: Sequence[tuple], leaf_names: Sequence[str]) -> None:
+    """Prints to standard error what differs between ``key`` and the nearest of the ``known`` keys.
+
+    A key is ``(tree, avals, configuration)``, followed by static values and mapped axes if there are any.
+    """
+    where = current_source()
+    head = f"fungrad.jit: tracing {name}" + (f" (called at {where})" if where is not None else "")
+    if not known:
+        lines = ["first call"]
+    else:
+        lines = min((differences(key, other, leaf_names) for other in known), key=len)
+    print(f"{head}: {'; '.join(lines)}", file=sys.stderr)
+
+
+def differences(key: tuple, other: tuple, leaf_names: Sequence[str]) -> list[str]:
+    """What differs between two dispatch keys, the second one known before."""
+    out = []
+    treedef, avals, settings, static, axes = (*key, (), ())[:5] if len(key) == 3 else key
+    old_treedef, old_avals, old_settings, old_static, old_axes = (*other, (), ())[:5] if len(other) == 3 else other
+    if treedef != old_treedef:
+        out.append(f"the tree of the arguments is {treedef}, before {old_treedef}")
+    elif len(avals) == len(old_avals):
+        for leaf, new, old in zip(leaf_names, avals, old_avals, strict=True):
+            if new is not old:
+                out.append(f"argument {leaf} {_aval_difference(new, old)}")
+    before = dict(old_static)
+    for where, value in static:
+        if where in before and before[where] != value:
+            what = f"argument {where!r}" if isinstance(where, str) else f"argument number {where}"
+            out.append(f"static {what} is {value!r}, before {before[where]!r}")
+    if {w for w, _ in static} != set(before):
+        out.append("other arguments are passed by keyword or left out")
+    if settings != old_settings:
+        out.append("the configuration differs (width, promotion, debugging or index checks)")
+    if axes != old_axes:
+        out.append(f"it is called under other mapped axes: {axes}, before {old_axes}")
+    return out or ["the arguments are equal to known ones, but the cached version was dropped"]
+
+
+def _aval_difference(new: Any, old: Any) -> str:
+    if new.shape != old.shape:
+        return f"has shape {new.shape}, before {old.shape}"
+    if new.dtype != old.dtype:
+        return f"has dtype {new.dtype.name}, before {old.dtype.name}"
+    weak = "weakly typed (it comes from a Python scalar)"
+    return f"is {weak if new.weak_type else 'strongly typed'}, before {weak if old.weak_type else 'strongly typed'}"
