@@ -1,0 +1,225 @@
+"""Native code of elementwise primitives: for each name a scalar function over a builder.
+
+A primitive may bring its own rule (its attribute ``scalar``, called with `Scalars` so that it can use every function here by
+name); the table covers those that map to the operations of the builder and to ``jit.kernels.vecmath``.  Real and integer types
+only: operations on complex numbers have rules of their own or run as host steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fungrad.jit.kernels import vecmath
+from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, SIGNED, ScalarBuilder, Value, bit_width, type_of
+
+ScalarRule = Callable[..., Any]
+
+# Rough worth of an operation in additions, where it is not 1.
+COSTS = {"div": 4, "sqrt": 4, "rsqrt": 6, "rem": 8, "integer_pow": 4}
+TRANSCENDENTAL_COST = 12
+
+
+class Scalars:
+    """A scalar builder on which every elementwise primitive can be called by name, as in ``m.exp(x)``."""
+
+    __slots__ = ("builder",)
+
+    def __init__(self, builder: ScalarBuilder):
+        self.builder = builder
+
+    def __getattr__(self, name: str) -> Any:
+        # `max` and `min` of the builder are raw instructions; here they are the primitives.
+        rule = TABLE.get(name)
+        if rule is not None:
+            return partial(rule, self.builder)
+        return getattr(self.builder, name)
+
+
+def scalar_rule(primitive: Any) -> ScalarRule | None:
+    """The scalar function ``rule(m, *xs, **params)`` of an elementwise primitive, None if it has none."""
+    own = getattr(primitive, "scalar", None)
+    if own is not None:
+        return lambda m, *xs, **params: own(Scalars(m), *xs, **params)
+    return TABLE.get(primitive.name)
+
+
+def cost(primitive: Any) -> int:
+    """Rough cost of one application, in additions."""
+    if primitive.name in COSTS:
+        return COSTS[primitive.name]
+    return 1 if primitive.cheap or primitive.name in _SIMPLE else TRANSCENDENTAL_COST
+
+
+# -- rules --------------------------------------------------------------------------------------------------------------
+
+
+def _binary(op: str) -> ScalarRule:
+    return lambda m, x, y: m.binary(op, x, y)
+
+
+def _unary(op: str) -> ScalarRule:
+    return lambda m, x: m.unary(op, x)
+
+
+def _compare(op: str) -> ScalarRule:
+    return lambda m, x, y: m.compare(op, x, y)
+
+
+def _integral(op: str) -> ScalarRule:
+    return lambda m, x: m.unary(op, x) if x.type in FLOATS else x
+
+
+def _sign(m: ScalarBuilder, x: Value) -> Value:
+    if x.type in FLOATS:
+        magnitude = m.select(x == 0, x, m.copysign(m.const(1, x), x))
+        return m.select(m.is_nan(x), x, magnitude)
+    positive = m.select(x > 0, m.const(1, x), m.const(0, x))
+    return m.select(x < 0, m.const(-1, x), positive) if x.type in SIGNED else positive
+
+
+def _round(m: ScalarBuilder, x: Value, *, rounding_method: Any) -> Value:
+    if int(rounding_method) == 1:
+        return m.rint(x)
+    # Halves away from zero: compare the lost part, which is exact, instead of adding one half, which is not.
+    whole = m.trunc(x)
+    up = m.select(m.abs(x - whole) >= 0.5, m.const(1, x), m.const(0, x))
+    return m.copysign(m.abs(whole) + up, x)
+
+
+def _is_finite(m: ScalarBuilder, x: Value) -> Value:
+    return m.abs(x) < float("inf") if x.type in FLOATS else m.const(True, "i1")
+
+
+def _select_n(m: ScalarBuilder, which: Value, *cases: Value) -> Value:
+    if which.type == "i1":
+        return m.select(which, cases[1], cases[0]) if len(cases) == 2 else cases[0]
+    result = cases[-1]
+    for number in range(len(cases) - 2, -1, -1):
+        result = m.select(which <= number, cases[number], result)
+    return result
+
+
+def _clamp(m: ScalarBuilder, low: Value, x: Value, high: Value) -> Value:
+    return m.minimum(m.maximum(x, low), high)
+
+
+def _convert(m: ScalarBuilder, x: Value, *, new_dtype: Any, **_: Any) -> Value:
+    return m.convert(x, type_of(new_dtype))
+
+
+def _bitcast(m: ScalarBuilder, x: Value, *, new_dtype: Any) -> Value:
+    return m.bitcast(x, type_of(new_dtype))
+
+
+def _shift(op: str, arithmetic: bool) -> ScalarRule:
+    def rule(m: ScalarBuilder, x: Value, amount: Value) -> Value:
+        """A shift by the width or more gives 0, or the sign everywhere for an arithmetic one."""
+        width, type = bit_width(x.type), x.type
+        unsigned = "u" + type[1:]
+        wide = m.convert(amount, unsigned) >= width
+        safe = m.select(wide, m.const(width - 1 if arithmetic else 0, unsigned), m.convert(amount, unsigned))
+        kind = ("i" if arithmetic else "u") + type[1:]
+        value = m.convert(x, kind)
+        shifted = m.convert(m.binary(op, value, m.convert(safe, kind)), type)
+        return shifted if arithmetic else m.select(wide, m.const(0, type), shifted)
+
+    return rule
+
+
+def _integer_pow(m: ScalarBuilder, x: Value, *, y: int) -> Value:
+    result, base, n = None, x, abs(y)
+    while n:
+        if n & 1:
+            result = base if result is None else result * base
+        n >>= 1
+        if n:
+            base = base * base
+    if result is None:
+        return m.const(1, x)
+    return m.const(1, x) / result if y < 0 else result
+
+
+def _rsqrt(m: ScalarBuilder, x: Value) -> Value:
+    return m.const(1, x) / m.sqrt(x)
+
+
+def _pow(m: ScalarBuilder, x: Value, y: Value) -> Value:
+    if y.type != x.type:
+        y = m.convert(y, x.type)
+    return vecmath.pow(m, x, y)
+
+
+def _reduce_precision(m: ScalarBuilder, x: Value, *, exponent_bits: int, mantissa_bits: int) -> Value:
+    for type in ("bf16", "f16", "f32"):
+        info = NUMPY_DTYPES[type]
+        if (exponent_bits, mantissa_bits) == _FORMATS[type]:
+            return m.convert(m.convert(x, type), x.type) if info.itemsize < NUMPY_DTYPES[x.type].itemsize else x
+    raise KeyError(f"reduce_precision to {exponent_bits} exponent and {mantissa_bits} mantissa bits")
+
+
+_FORMATS = {"bf16": (8, 7), "f16": (5, 10), "f32": (8, 23)}
+
+
+def _logical_not(m: ScalarBuilder, x: Value) -> Value:
+    return m.unary("not", x)
+
+
+_SIMPLE: dict[str, ScalarRule] = {
+    **{op: _binary(op) for op in ("add", "sub", "mul", "div", "rem", "and", "or", "xor")},
+    **{op: _compare(op) for op in ("eq", "ne", "lt", "le", "gt", "ge")},
+    **{op: _integral(op) for op in ("floor", "ceil")},
+    "add_any": _binary("add"),
+    "neg": _unary("neg"),
+    "abs": _unary("abs"),
+    "not": _logical_not,
+    "sqrt": _unary("sqrt"),
+    "rsqrt": _rsqrt,
+    "sign": _sign,
+    "round": _round,
+    "max": lambda m, x, y: m.maximum(x, y),
+    "min": lambda m, x, y: m.minimum(x, y),
+    "is_finite": _is_finite,
+    "select_n": _select_n,
+    "clamp": _clamp,
+    "convert_element_type": _convert,
+    "bitcast_convert_type": _bitcast,
+    "shift_left": _shift("shl", False),
+    "shift_right_logical": _shift("shr", False),
+    "shift_right_arithmetic": _shift("shr", True),
+    "population_count": _unary("popcount"),
+    "clz": _unary("clz"),
+    "integer_pow": _integer_pow,
+    "square": lambda m, x: x * x,
+    "copy": lambda m, x: x,
+    "copy_p": lambda m, x: x,
+    "stop_gradient": lambda m, x: x,
+    "conj": lambda m, x: x,
+    "real": lambda m, x: x,
+    "reduce_precision": _reduce_precision,
+}
+
+# Names of primitives and of the functions of `vecmath` that compute them.
+_VECMATH = (
+    "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logistic", "sin", "cos", "tan", "asin", "acos", "atan", "atan2",
+    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "cbrt", "erf", "erfc", "erf_inv", "lgamma", "digamma", "nextafter",
+    "hypot", "bessel_i0e", "bessel_i1e", "sinpi", "cospi",
+)  # fmt: skip
+
+TABLE: dict[str, ScalarRule] = {
+    **_SIMPLE,
+    **{name: getattr(vecmath, name) for name in _VECMATH if hasattr(vecmath, name)},
+}
+if hasattr(vecmath, "pow"):
+    TABLE["pow"] = _pow
+
+
+def supports(dtype: Any) -> bool:
+    """Whether elements of a dtype can be computed with in native code."""
+    return np.dtype(dtype) in _SUPPORTED
+
+
+_SUPPORTED = frozenset(NUMPY_DTYPES.values())
