@@ -148,9 +148,10 @@ def _check_eqn(jaxpr: Jaxpr, where: str, at: int, defined: set[Var], checked: se
         _fail(jaxpr, where, at, f"{eqn.primitive!r} is not a primitive")
     for i, atom in enumerate(eqn.invars):
         _check_atom(jaxpr, where, at, f"operand {i}", atom, defined)
+    # Before the parameters are hashed, which fails without an explanation for malformed jaxprs.
+    _check_subjaxprs(jaxpr, where, at, checked)
     with _rule(jaxpr, where, at, "parameters"):
         check_hashable(eqn.primitive, eqn.params)
-    _check_subjaxprs(jaxpr, where, at, checked)
     seen: set[Any] = set()
     for i, var in enumerate(eqn.outvars):
         if type(var) is not Var:

@@ -308,9 +308,9 @@ class _Parser:
         return out
 
     def name_param(self) -> Any:
-        """The parameter ``name``: a bare word is a string even if a shared jaxpr is called so."""
+        """The parameter ``name``: a function may be called like a shared jaxpr or a dtype."""
         token = self.token
-        if token.kind == "word" and token.text not in _CONSTANTS and token.text[0] != "@":
+        if token.kind == "word" and (token.text in self.definitions or token.text in _DTYPES):
             self.at += 1
             return token.text
         return self.value()

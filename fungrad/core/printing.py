@@ -147,13 +147,18 @@ def _set_order(element: Any) -> tuple[str, Any]:
 
 
 class _Scope:
-    """Names of the variables of one jaxpr."""
+    """Names of the variables of one jaxpr, and those of its variables that are printed as ``_``."""
 
-    def __init__(self, eqns: Sequence[Eqn], outvars: Sequence[Atom], names: dict[Var, str]):
+    def __init__(self, names: dict[Var, str], unused: frozenset[Var] = frozenset()):
         self.names = names
-        used = {a for eqn in eqns for a in eqn.invars if type(a) is Var}
-        used.update(a for a in outvars if type(a) is Var)
-        self.unused = {v for eqn in eqns for v in eqn.outvars if type(v) is Var} - used
+        self.unused = unused
+
+
+def _unused(jaxpr: Jaxpr) -> frozenset[Var]:
+    """Results of equations that nothing uses."""
+    defined = {v for eqn in jaxpr.eqns for v in eqn.outvars if type(v) is Var}
+    used = {a for eqn in jaxpr.eqns for a in eqn.invars if type(a) is Var}
+    return frozenset(defined - used - {a for a in jaxpr.outvars if type(a) is Var})
 
 
 class Printer:
@@ -342,7 +347,7 @@ class Printer:
         self._name_like_operands(eqn, scope)
         note = str(eqn.source or "") if self.source_info else None
         lhs = self.binders(eqn.outvars, scope)
-        name: Doc = eqn.primitive.name
+        name: Doc = str(eqn.primitive)
         equals: Doc = " = "
         if note is not None:
             equals, name = (Note(equals, note), name) if eqn.outvars else ("", Note(name, note))
@@ -354,7 +359,7 @@ class Printer:
 
         Names that would not be unique inside are not handed down, nor is ``_``.
         """
-        if eqn.primitive.name not in _CALLS:
+        if str(eqn.primitive) not in _CALLS:
             return
         for sub in jaxprs_in_params(eqn.params):
             if id(sub) in self.shared or len(sub.invars) != len(eqn.invars):
@@ -371,9 +376,11 @@ class Printer:
                     inner[v] = self.name(a, scope)
             self._names_inside[id(sub)] = inner
 
-    def scope(self, jaxpr: Jaxpr) -> _Scope:
-        """A new scope for the variables of ``jaxpr``."""
-        return _Scope(jaxpr.eqns, jaxpr.outvars, dict(self._names_inside.get(id(jaxpr), {})))
+    def scope(self, jaxpr: Jaxpr, *, inner: bool) -> _Scope:
+        """A new scope for ``jaxpr``.  As in JAX, only the outermost jaxpr has results named ``_``."""
+        if not inner:
+            return _Scope({}, _unused(jaxpr))
+        return _Scope(dict(self._names_inside.get(id(jaxpr), {})))
 
     def header(self, jaxpr: Jaxpr, scope: _Scope) -> Doc:
         constvars, invars = self.binders(jaxpr.constvars, scope), self.binders(jaxpr.invars, scope)
@@ -385,8 +392,8 @@ class Printer:
         effects = f" : {{ {', '.join(sorted(jaxpr.effects))} }}" if self.print_effects else ""
         return ["in (", row, tail, effects]
 
-    def jaxpr(self, jaxpr: Jaxpr) -> Doc:
-        scope = self.scope(jaxpr)
+    def jaxpr(self, jaxpr: Jaxpr, *, inner: bool = True) -> Doc:
+        scope = self.scope(jaxpr, inner=inner)
         header = self.header(jaxpr, scope)
         eqns = join(Break("; "), [self.eqn(eqn, scope) for eqn in jaxpr.eqns])
         body = [header, Nest(2, [Break(" "), eqns]), Break(" "), self.results(jaxpr, scope)]
@@ -397,7 +404,7 @@ class Printer:
         docs: list[Doc] = []
         for shared in self.share(jaxpr):
             docs += ["let ", self.shared[id(shared)], " = ", self.jaxpr(shared), " in", Break(" ")]
-        return [docs, self.jaxpr(jaxpr)]
+        return [docs, self.jaxpr(jaxpr, inner=False)]
 
 
 def jaxpr_text(jaxpr: Jaxpr, *, width: int = 80, **options: Any) -> str:
@@ -423,8 +430,7 @@ def jaxpr_text(jaxpr: Jaxpr, *, width: int = 80, **options: Any) -> str:
 def eqn_text(eqn: Eqn, *, width: int = 80, **options: Any) -> str:
     """Text of one equation, with the options of ``jaxpr_text``."""
     printer = Printer(**options)
-    # All results count as used: what follows the equation is not known.
-    return layout(printer.eqn(eqn, _Scope((), (), {})), width)
+    return layout(printer.eqn(eqn, _Scope({})), width)
 
 
 def opaque_objects(jaxpr: Jaxpr) -> dict[str, Any]:
@@ -445,7 +451,7 @@ def excerpt(jaxpr: Jaxpr, at: int | str, *, radius: int = 6, max_lines: int = 4)
     """
     printer = Printer(weak=True)
     printer.share(jaxpr)
-    scope = printer.scope(jaxpr)
+    scope = printer.scope(jaxpr, inner=False)
     header = layout(printer.header(jaxpr, scope), 76)
     # All equations, so that variables have the names they have in the complete text.
     eqns = [layout(printer.eqn(eqn, scope), 76) for eqn in jaxpr.eqns]
