@@ -54,6 +54,7 @@ class Primitive:
       cheap: whether recomputing a result costs less than storing and loading it.
       random: results must not be merged with those of an equal equation.
       has_effects: must run even if its results are unused.
+      quiet: whether NumPy's floating point warnings are off while ``impl`` runs; set it where ``impl`` computes.
       uses_axis_names: the abstract value depends on the named axes in scope.
       instances: all primitives, by name.
     """
@@ -67,6 +68,7 @@ class Primitive:
     cheap: bool = False
     random: bool = False
     has_effects: bool = False
+    quiet: bool = False
     uses_axis_names: bool = False
 
     def __init__(self, name: str):

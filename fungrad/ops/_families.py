@@ -43,6 +43,7 @@ class Elementwise(Primitive):
     """
 
     kind = "elementwise"
+    quiet = True
 
     def __init__(
         self,

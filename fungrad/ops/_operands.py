@@ -5,6 +5,7 @@ May import ``core``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,24 @@ def lift_pair(name: str, x: Any, y: Any) -> tuple[Array, Array]:
 
 
 _PY = (bool, int, float, complex)
+
+
+def lift_like(name: str, operands: Sequence[Any], names: Sequence[str]) -> list[Array]:
+    """Operands of a ``fungrad.lax`` function of one dtype: Python scalars take the dtype of the first array among them."""
+    like = None
+    for x in operands:
+        if isinstance(x, (Array, np.ndarray, np.generic)):
+            like = as_array(x, f"fungrad.lax.{name}")
+            break
+    return [
+        scalar_like(x, like) if like is not None and type(x) in _PY else lift(x, f"fungrad.lax.{name}: {n}")
+        for x, n in zip(operands, names, strict=True)
+    ]
+
+
+def constant(like: Array, value: Any) -> Array:
+    """A 0-d array of ``value`` with the dtype of ``like``, whose kind must be able to hold it (rules use it)."""
+    return scalar_array(value, like.aval.dtype, like.aval.weak_type)
 
 
 def scalar_like(value: Any, like: Array) -> Array:

@@ -1,24 +1,31 @@
-"""Elementwise arithmetic and mathematics: one call per primitive, and its function of ``fungrad.lax``.
+"""Elementwise arithmetic, rounding and powers: one call per primitive, and its function of ``fungrad.lax``.
+
+``impl`` is NumPy's ufunc itself wherever it computes what is wanted: every eager operation pays for what stands between.
 
 May import ``core``, ``ops._operands``, ``ops._families`` and ``ops.foundation``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import enum
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from fungrad.core import dtypes
 from fungrad.core.array import Array
+from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.primitive import is_linear
 from fungrad.ops._families import Elementwise, LinearElementwise, unbroadcast
-from fungrad.ops._operands import lift, lift_pair
+from fungrad.ops._operands import constant, kind_of, lift, lift_pair
 
 NUMERIC = "iufc"
 INEXACT = "fc"
+FLOAT = "f"
 
-# -- arithmetic --------------------------------------------------------------------------------------------------------
+# -- sums and products -------------------------------------------------------------------------------------------------
 
 neg_p = LinearElementwise("neg", np.negative, NUMERIC, lambda ct, aval: neg(ct), cheap=True)
 
@@ -36,7 +43,13 @@ class Add(Elementwise):
 
 
 add_p = Add(
-    "add", np.add, NUMERIC, (lambda g, z, x, y: g, lambda g, z, x, y: g), arity=2, cheap=True, commutative=True
+    "add",
+    np.add,
+    NUMERIC,
+    (lambda g, z, x, y: g, lambda g, z, x, y: g),
+    arity=2,
+    cheap=True,
+    commutative=True,
 )
 
 
@@ -61,7 +74,14 @@ class Sub(Elementwise):
         ]
 
 
-sub_p = Sub("sub", np.subtract, NUMERIC, (lambda g, z, x, y: g, lambda g, z, x, y: neg(g)), arity=2, cheap=True)
+sub_p = Sub(
+    "sub",
+    np.subtract,
+    NUMERIC,
+    (lambda g, z, x, y: g, lambda g, z, x, y: neg(g)),
+    arity=2,
+    cheap=True,
+)
 
 
 def sub(x: Any, y: Any) -> Array:
@@ -94,35 +114,274 @@ def mul(x: Any, y: Any) -> Array:
     return mul_p.bind(*lift_pair("mul", x, y))
 
 
-# -- exponentials and friends ------------------------------------------------------------------------------------------
-
-exp_p = Elementwise("exp", np.exp, INEXACT, lambda g, x, y: mul(g, y))
+# -- quotients ---------------------------------------------------------------------------------------------------------
 
 
-def exp(x: Any) -> Array:
-    """Elementwise exponential of a floating or complex array."""
-    return exp_p.bind(lift(x, "fungrad.lax.exp: x"))
+def _div(x: np.ndarray, y: np.ndarray) -> Any:
+    kind = kind_of(x.dtype)
+    if kind in "fc":
+        return np.divide(x, y)
+    quotient = np.floor_divide(x, y)
+    if kind == "i":
+        # Toward zero: one more where the division is inexact and the signs differ.
+        inexact = np.multiply(quotient, y) != x
+        quotient = quotient + (inexact & ((x < 0) != (y < 0)))
+    minus_one = np.invert(np.zeros((), x.dtype))
+    return np.where(y == 0, minus_one, quotient).astype(x.dtype, copy=False)
 
 
-tanh_p = Elementwise("tanh", np.tanh, INEXACT, lambda g, x, y: mul(g, sub(1.0, mul(y, y))))
+def _rem(x: np.ndarray, y: np.ndarray) -> Any:
+    out = np.fmod(x, y)
+    return out if kind_of(x.dtype) == "f" else np.where(y == 0, x, out).astype(x.dtype, copy=False)
 
 
-def tanh(x: Any) -> Array:
-    """Elementwise hyperbolic tangent of a floating or complex array."""
-    return tanh_p.bind(lift(x, "fungrad.lax.tanh: x"))
+class Div(Elementwise):
+    """Quotient; linear in the dividend."""
+
+    def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
+        return [unbroadcast(div(ct, y), x.aval), None]
 
 
-sin_p = Elementwise("sin", np.sin, INEXACT, lambda g, x, y: mul(g, cos(x)))
+div_p = Div(
+    "div",
+    _div,
+    NUMERIC,
+    (lambda g, z, x, y: div(g, y), lambda g, z, x, y: mul(g, neg(div(z, y)))),
+    arity=2,
+    cheap=True,
+)
 
 
-def sin(x: Any) -> Array:
-    """Elementwise sine of a floating or complex array, in radians."""
-    return sin_p.bind(lift(x, "fungrad.lax.sin: x"))
+def div(x: Any, y: Any) -> Array:
+    """Elementwise quotient of operands of one dtype; equal shapes, or one operand 0-d.
+
+    Integers divide toward zero; division of an integer by zero gives the integer whose bits are all 1.
+
+    Example:
+      >>> import numpy as np
+      >>> from fungrad import lax
+      >>> lax.div(np.int32([7, -7]), 2)
+      Array([ 3, -3], dtype=int32)
+    """
+    return div_p.bind(*lift_pair("div", x, y))
 
 
-cos_p = Elementwise("cos", np.cos, INEXACT, lambda g, x, y: neg(mul(g, sin(x))))
+rem_p = Elementwise(
+    "rem",
+    _rem,
+    "iuf",
+    (lambda g, z, x, y: g, lambda g, z, x, y: mul(g, neg(round(div(sub(x, z), y))))),
+    arity=2,
+    cheap=True,
+)
 
 
-def cos(x: Any) -> Array:
-    """Elementwise cosine of a floating or complex array, in radians."""
-    return cos_p.bind(lift(x, "fungrad.lax.cos: x"))
+def rem(x: Any, y: Any) -> Array:
+    """Elementwise remainder of the division toward zero: it has the sign of ``x``; ``x`` itself for an integer ``y`` of 0.
+
+    Example:
+      >>> import numpy as np
+      >>> from fungrad import lax
+      >>> lax.rem(np.int32([7, -7]), 3)
+      Array([ 1, -1], dtype=int32)
+    """
+    return rem_p.bind(*lift_pair("rem", x, y))
+
+
+# -- sign and rounding -------------------------------------------------------------------------------------------------
+
+sign_p = Elementwise("sign", np.sign, NUMERIC, cheap=True)
+
+
+def sign(x: Any) -> Array:
+    """Elementwise sign: -1, 0 or 1; NaN for NaN; ``x / abs(x)`` for complex numbers. Its derivative is taken as zero."""
+    return sign_p.bind(lift(x, "fungrad.lax.sign: x"))
+
+
+floor_p = Elementwise("floor", np.floor, FLOAT, cheap=True)
+ceil_p = Elementwise("ceil", np.ceil, FLOAT, cheap=True)
+
+
+def floor(x: Any) -> Array:
+    """Elementwise largest integer not above ``x``, in its floating dtype."""
+    return floor_p.bind(lift(x, "fungrad.lax.floor: x"))
+
+
+def ceil(x: Any) -> Array:
+    """Elementwise smallest integer not below ``x``, in its floating dtype."""
+    return ceil_p.bind(lift(x, "fungrad.lax.ceil: x"))
+
+
+class RoundingMethod(enum.IntEnum):
+    """What ``round`` does with numbers half way between two integers."""
+
+    AWAY_FROM_ZERO = 0
+    TO_NEAREST_EVEN = 1
+
+
+def _round(x: np.ndarray, *, rounding_method: RoundingMethod) -> Any:
+    if rounding_method == RoundingMethod.TO_NEAREST_EVEN:
+        return np.rint(x)
+    whole = np.trunc(x)
+    # The difference is exact, so that 0.49999997 is not rounded up.
+    up = np.abs(np.subtract(x, whole)) >= x.dtype.type(0.5)
+    return np.where(up, np.add(whole, np.copysign(x.dtype.type(1), x)), whole)
+
+
+round_p = Elementwise("round", _round, FLOAT, cheap=True)
+
+
+def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZERO) -> Array:
+    """Elementwise nearest integer, in the floating dtype of ``x``.
+
+    Args:
+      x: floating array.
+      rounding_method: what to do half way between two integers.
+
+    Example:
+      >>> import numpy as np
+      >>> from fungrad import lax
+      >>> lax.round(np.float32([0.5, 1.5, -2.5]))
+      Array([ 1.,  2., -3.], dtype=float32)
+      >>> lax.round(np.float32([0.5, 1.5, -2.5]), lax.RoundingMethod.TO_NEAREST_EVEN)
+      Array([ 0.,  2., -2.], dtype=float32)
+    """
+    return round_p.bind(
+        lift(x, "fungrad.lax.round: x"), rounding_method=RoundingMethod(rounding_method)
+    )
+
+
+def _to_bool(dtype: np.dtype) -> np.dtype:
+    return dtypes.bool_
+
+
+is_finite_p = Elementwise("is_finite", np.isfinite, FLOAT, result=_to_bool, cheap=True)
+nextafter_p = Elementwise("nextafter", np.nextafter, FLOAT, arity=2, cheap=True)
+
+
+def is_finite(x: Any) -> Array:
+    """Elementwise whether a floating number is neither infinite nor NaN."""
+    return is_finite_p.bind(lift(x, "fungrad.lax.is_finite: x"))
+
+
+def nextafter(x: Any, y: Any) -> Array:
+    """Elementwise next representable number after ``x`` in the direction of ``y``; its derivative is taken as zero."""
+    return nextafter_p.bind(*lift_pair("nextafter", x, y))
+
+
+# -- powers and roots --------------------------------------------------------------------------------------------------
+
+square_p = Elementwise(
+    "square", np.square, NUMERIC, lambda g, x, y: mul(g, mul(2.0, x)), cheap=True
+)
+
+
+def square(x: Any) -> Array:
+    """Elementwise ``x * x``."""
+    return square_p.bind(lift(x, "fungrad.lax.square: x"))
+
+
+sqrt_p = Elementwise("sqrt", np.sqrt, INEXACT, lambda g, x, y: mul(g, div(0.5, y)), cheap=True)
+
+
+def sqrt(x: Any) -> Array:
+    """Elementwise square root of a floating or complex array; NaN for negative real numbers."""
+    return sqrt_p.bind(lift(x, "fungrad.lax.sqrt: x"))
+
+
+def in_float32(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """An ``impl`` of several steps, which for half precision and narrower floats are taken in float32 and rounded once."""
+
+    def impl(*operands: np.ndarray, **params: Any) -> Any:
+        dtype = operands[0].dtype
+        if dtype.itemsize >= 4 or kind_of(dtype) != "f":
+            return fun(*operands, **params)
+        return fun(*[x.astype(np.float32) for x in operands], **params).astype(dtype)
+
+    return impl
+
+
+rsqrt_p = Elementwise(
+    "rsqrt",
+    in_float32(lambda x: np.reciprocal(np.sqrt(x))),
+    INEXACT,
+    lambda g, x, y: mul(g, mul(-0.5, div(y, x))),
+    cheap=True,
+)
+
+
+def rsqrt(x: Any) -> Array:
+    """Elementwise ``1 / sqrt(x)`` of a floating or complex array."""
+    return rsqrt_p.bind(lift(x, "fungrad.lax.rsqrt: x"))
+
+
+cbrt_p = Elementwise("cbrt", np.cbrt, FLOAT, lambda g, x, y: mul(g, div(1 / 3, square(y))))
+
+
+def cbrt(x: Any) -> Array:
+    """Elementwise real cube root of a floating array."""
+    return cbrt_p.bind(lift(x, "fungrad.lax.cbrt: x"))
+
+
+class IntegerPow(Elementwise):
+    """Power with a static integer exponent ``y``."""
+
+    def abstract_eval(self, x: ShapedArray, *, y: int) -> ShapedArray:
+        out = super().abstract_eval(x, y=y)
+        if y < 0 and kind_of(x.dtype) in "iu":
+            raise TypeError(
+                f"fungrad.lax.integer_pow: an integer has no negative power, got exponent {y} for {x.str_short()}; "
+                "convert it with .astype to a floating dtype"
+            )
+        return out
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, y: int) -> tuple[Any, Any]:
+        (x,), (g,) = primals, tangents
+        out = self.bind(x, y=y)
+        if y == 0:
+            return out, Zero(out.aval.tangent())
+        if y == 1:
+            return out, g
+        lower = x if y == 2 else integer_pow(x, y - 1)
+        return out, mul(g, mul(constant(x, y), lower))
+
+
+def _integer_pow(x: np.ndarray, *, y: int) -> Any:
+    if y == 0:
+        return np.ones_like(x, subok=False)
+    if y == 1:
+        return x
+    if y < 0:
+        return np.reciprocal(_integer_pow(x, y=-y))
+    # Repeated squaring, as compiled code does it: exact for small integers in any dtype, faster than a general power.
+    power, out = x, None
+    while True:
+        if y & 1:
+            out = power if out is None else np.multiply(out, power)
+        y >>= 1
+        if not y:
+            return out
+        power = np.multiply(power, power)
+
+
+integer_pow_p = IntegerPow("integer_pow", in_float32(_integer_pow), NUMERIC, cheap=True)
+
+
+def integer_pow(x: Any, y: int) -> Array:
+    """Elementwise power with a static integer exponent.
+
+    Args:
+      x: numeric array.
+      y: exponent, a Python int; at least 0 if ``x`` has an integer dtype.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.integer_pow(2.0, -2)
+      Array(0.25, dtype=float32, weak_type=True)
+    """
+    return integer_pow_p.bind(lift(x, "fungrad.lax.integer_pow: x"), y=operator.index(y))
+
+
+def reciprocal(x: Any) -> Array:
+    """Elementwise ``1 / x`` of a floating or complex array."""
+    return integer_pow(x, -1)

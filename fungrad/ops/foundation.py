@@ -47,6 +47,7 @@ class AddAny(Primitive):
     kind = "elementwise"
     cheap = True
     commutative = True
+    quiet = True
 
     def abstract_eval(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
         if x.shape != y.shape or x.dtype != y.dtype:
@@ -332,6 +333,7 @@ class ReduceSum(Primitive):
 
     kind = "reduction"
     monoid = "add"
+    quiet = True
 
     def abstract_eval(self, x: ShapedArray, *, axes: Dims) -> ShapedArray:
         check_kind("reduce_sum", x, "iufc")

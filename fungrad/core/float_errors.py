@@ -1,0 +1,37 @@
+"""Floating point exceptions of NumPy: arithmetic of fungrad never warns, whatever ``np.seterr`` says.
+
+Overflow gives infinity and 0/0 gives NaN, silently, as in compiled code.  ``np.errstate`` does this in Python code
+that takes longer than a small operation; here the same context variable is set directly (``np.errstate`` stands in where a
+version of NumPy has none).
+
+Imports nothing from the package.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+try:
+    from numpy._core.umath import _extobj_contextvar, _make_extobj
+except ImportError:
+    _extobj_contextvar = None
+
+if _extobj_contextvar is not None:
+    SILENT: Any = _make_extobj(all="ignore")
+    # token = silence(SILENT); try: ... finally: unsilence(token)
+    silence = _extobj_contextvar.set
+    unsilence = _extobj_contextvar.reset
+else:
+    SILENT = None
+
+    def silence(_: Any) -> Any:
+        """Starts a stretch of code in which NumPy does not warn."""
+        token = np.errstate(all="ignore")
+        token.__enter__()
+        return token
+
+    def unsilence(token: Any) -> None:
+        """Ends the stretch of code that ``silence`` started."""
+        token.__exit__(None, None, None)

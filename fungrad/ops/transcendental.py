@@ -1,0 +1,285 @@
+"""Elementwise exponentials, logarithms, general powers, trigonometric and hyperbolic functions.
+
+May import ``core``, ``ops._operands``, ``ops._families``, ``ops.elementwise`` and ``ops.compare``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fungrad.core.array import PYTHON_SCALARS, Array
+from fungrad.core.avals import ShapedArray
+from fungrad.ops._families import Elementwise
+from fungrad.ops._operands import check_kind, constant, kind_of, lift, lift_pair
+from fungrad.ops.cast import convert_element_type
+from fungrad.ops.compare import eq, select_n
+from fungrad.ops.elementwise import (
+    FLOAT,
+    INEXACT,
+    add,
+    div,
+    in_float32,
+    mul,
+    neg,
+    rsqrt,
+    square,
+    sub,
+)
+
+# -- exponentials and logarithms ---------------------------------------------------------------------------------------
+
+exp_p = Elementwise("exp", np.exp, INEXACT, lambda g, x, y: mul(g, y))
+
+
+def exp(x: Any) -> Array:
+    """Elementwise exponential of a floating or complex array.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.exp(0.0)
+      Array(1., dtype=float32, weak_type=True)
+    """
+    return exp_p.bind(lift(x, "fungrad.lax.exp: x"))
+
+
+def _exp2(x: np.ndarray) -> Any:
+    return (
+        np.exp2(x) if kind_of(x.dtype) == "f" else np.exp(np.multiply(x, x.dtype.type(math.log(2))))
+    )
+
+
+exp2_p = Elementwise("exp2", _exp2, INEXACT, lambda g, x, y: mul(g, mul(math.log(2), y)))
+
+
+def exp2(x: Any) -> Array:
+    """Elementwise ``2 ** x`` of a floating or complex array."""
+    return exp2_p.bind(lift(x, "fungrad.lax.exp2: x"))
+
+
+expm1_p = Elementwise("expm1", np.expm1, INEXACT, lambda g, x, y: mul(g, add(y, 1.0)))
+
+
+def expm1(x: Any) -> Array:
+    """Elementwise ``exp(x) - 1`` of a floating or complex array, accurate near 0."""
+    return expm1_p.bind(lift(x, "fungrad.lax.expm1: x"))
+
+
+log_p = Elementwise("log", np.log, INEXACT, lambda g, x, y: div(g, x))
+
+
+def log(x: Any) -> Array:
+    """Elementwise natural logarithm of a floating or complex array; -inf at 0, NaN for negative real numbers."""
+    return log_p.bind(lift(x, "fungrad.lax.log: x"))
+
+
+log1p_p = Elementwise("log1p", np.log1p, INEXACT, lambda g, x, y: div(g, add(x, 1.0)))
+
+
+def log1p(x: Any) -> Array:
+    """Elementwise ``log(1 + x)`` of a floating or complex array, accurate near 0."""
+    return log1p_p.bind(lift(x, "fungrad.lax.log1p: x"))
+
+
+def _logistic(x: np.ndarray) -> Any:
+    # exp overflows to infinity for very negative x, whose reciprocal is the right 0.
+    return np.reciprocal(np.add(np.exp(np.negative(x)), x.dtype.type(1)))
+
+
+logistic_p = Elementwise(
+    "logistic", in_float32(_logistic), INEXACT, lambda g, x, y: mul(g, mul(y, sub(1.0, y)))
+)
+
+
+def logistic(x: Any) -> Array:
+    """Elementwise logistic function (sigmoid) ``1 / (1 + exp(-x))`` of a floating or complex array.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.logistic(0.0)
+      Array(0.5, dtype=float32, weak_type=True)
+    """
+    return logistic_p.bind(lift(x, "fungrad.lax.logistic: x"))
+
+
+# -- general power -----------------------------------------------------------------------------------------------------
+
+
+class Pow(Elementwise):
+    """``x ** y`` for inexact ``x`` and ``y`` of the same dtype, or an integer ``y``."""
+
+    def abstract_eval(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
+        check_kind("pow", x, "fc", 0)
+        check_kind("pow", y, "iufc", 1)
+        if kind_of(y.dtype) in "fc" and y.dtype != x.dtype:
+            raise TypeError(
+                f"fungrad.lax.pow: an inexact exponent must have the dtype of the base, got {x.str_short()} and "
+                f"{y.str_short()}; convert one with .astype, or use fungrad.numpy.power, which promotes"
+            )
+        return ShapedArray(self._common_shape((x, y)), x.dtype, x.weak_type and y.weak_type)
+
+
+def _pow(x: np.ndarray, y: np.ndarray) -> Any:
+    # For an integer exponent, NumPy would promote the pair to a wider dtype.
+    return np.power(x, y if y.dtype == x.dtype else y.astype(x.dtype))
+
+
+def _pow_jvp_base(g: Any, z: Any, x: Any, y: Any) -> Array:
+    if kind_of(y.aval.dtype) in "fc":
+        return mul(g, mul(y, pow(x, sub(y, 1.0))))
+    # An exponent that is the integer 0 has derivative 0, also at x = 0.
+    none = eq(y, 0)
+    lower = select_n(none, sub(y, 1), constant(y, 0))
+    factor = mul(convert_element_type(y, x.aval.dtype), pow(x, lower))
+    return mul(g, select_n(none, factor, constant(x, 0)))
+
+
+def _pow_jvp_exponent(g: Any, z: Any, x: Any, y: Any) -> Array:
+    # 0 ** y does not change with a positive y: its logarithm is replaced by that of 1.
+    safe = select_n(eq(x, constant(x, 0)), x, constant(x, 1))
+    return mul(g, mul(log(safe), z))
+
+
+pow_p = Pow("pow", _pow, INEXACT, (_pow_jvp_base, _pow_jvp_exponent), arity=2, mixed=True)
+
+
+def pow(x: Any, y: Any) -> Array:
+    """Elementwise power.
+
+    Args:
+      x: base, floating or complex.
+      y: exponent of the dtype of ``x`` or an integer dtype; equal shapes, or one operand 0-d.
+
+    Raises:
+      TypeError: the base is an integer (see ``integer_pow``), or the exponent has another inexact dtype.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.pow(2.0, 0.5)
+      Array(1.4142135, dtype=float32, weak_type=True)
+    """
+    if type(y) is int or (
+        isinstance(y, Array) and kind_of(y.aval.dtype) in "iu" and type(x) in PYTHON_SCALARS
+    ):
+        return pow_p.bind(lift(x, "fungrad.lax.pow: x"), lift(y, "fungrad.lax.pow: y"))
+    return pow_p.bind(*lift_pair("pow", x, y))
+
+
+# -- trigonometric -----------------------------------------------------------------------------------------------------
+
+sin_p = Elementwise("sin", np.sin, INEXACT, lambda g, x, y: mul(g, cos(x)))
+cos_p = Elementwise("cos", np.cos, INEXACT, lambda g, x, y: mul(g, neg(sin(x))))
+tan_p = Elementwise("tan", np.tan, INEXACT, lambda g, x, y: mul(g, add(1.0, square(y))))
+
+
+def sin(x: Any) -> Array:
+    """Elementwise sine of a floating or complex array, in radians."""
+    return sin_p.bind(lift(x, "fungrad.lax.sin: x"))
+
+
+def cos(x: Any) -> Array:
+    """Elementwise cosine of a floating or complex array, in radians."""
+    return cos_p.bind(lift(x, "fungrad.lax.cos: x"))
+
+
+def tan(x: Any) -> Array:
+    """Elementwise tangent of a floating or complex array, in radians."""
+    return tan_p.bind(lift(x, "fungrad.lax.tan: x"))
+
+
+asin_p = Elementwise("asin", np.arcsin, INEXACT, lambda g, x, y: mul(g, rsqrt(sub(1.0, square(x)))))
+acos_p = Elementwise(
+    "acos", np.arccos, INEXACT, lambda g, x, y: mul(g, neg(rsqrt(sub(1.0, square(x)))))
+)
+atan_p = Elementwise("atan", np.arctan, INEXACT, lambda g, x, y: div(g, add(1.0, square(x))))
+
+
+def asin(x: Any) -> Array:
+    """Elementwise arc sine of a floating or complex array; NaN for real numbers outside [-1, 1]."""
+    return asin_p.bind(lift(x, "fungrad.lax.asin: x"))
+
+
+def acos(x: Any) -> Array:
+    """Elementwise arc cosine of a floating or complex array; NaN for real numbers outside [-1, 1]."""
+    return acos_p.bind(lift(x, "fungrad.lax.acos: x"))
+
+
+def atan(x: Any) -> Array:
+    """Elementwise arc tangent of a floating or complex array."""
+    return atan_p.bind(lift(x, "fungrad.lax.atan: x"))
+
+
+atan2_p = Elementwise(
+    "atan2",
+    np.arctan2,
+    FLOAT,
+    (
+        lambda g, z, x, y: mul(g, div(y, add(square(x), square(y)))),
+        lambda g, z, x, y: mul(g, div(neg(x), add(square(x), square(y)))),
+    ),
+    arity=2,
+)
+
+
+def atan2(x: Any, y: Any) -> Array:
+    """Elementwise angle, in (-pi, pi], of the point with ordinate ``x`` and abscissa ``y``: ``atan(x / y)`` in the right quadrant.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.atan2(1.0, -1.0)
+      Array(2.3561945, dtype=float32, weak_type=True)
+    """
+    return atan2_p.bind(*lift_pair("atan2", x, y))
+
+
+# -- hyperbolic --------------------------------------------------------------------------------------------------------
+
+sinh_p = Elementwise("sinh", np.sinh, INEXACT, lambda g, x, y: mul(g, cosh(x)))
+cosh_p = Elementwise("cosh", np.cosh, INEXACT, lambda g, x, y: mul(g, sinh(x)))
+tanh_p = Elementwise("tanh", np.tanh, INEXACT, lambda g, x, y: mul(g, sub(1.0, square(y))))
+
+
+def sinh(x: Any) -> Array:
+    """Elementwise hyperbolic sine of a floating or complex array."""
+    return sinh_p.bind(lift(x, "fungrad.lax.sinh: x"))
+
+
+def cosh(x: Any) -> Array:
+    """Elementwise hyperbolic cosine of a floating or complex array."""
+    return cosh_p.bind(lift(x, "fungrad.lax.cosh: x"))
+
+
+def tanh(x: Any) -> Array:
+    """Elementwise hyperbolic tangent of a floating or complex array."""
+    return tanh_p.bind(lift(x, "fungrad.lax.tanh: x"))
+
+
+asinh_p = Elementwise(
+    "asinh", np.arcsinh, INEXACT, lambda g, x, y: mul(g, rsqrt(add(square(x), 1.0)))
+)
+# The product of two roots, not the root of a product: right for complex x as well.
+acosh_p = Elementwise("acosh", np.arccosh, INEXACT, lambda g, x, y: mul(g, _acosh_slope(x)))
+atanh_p = Elementwise(
+    "atanh", np.arctanh, INEXACT, lambda g, x, y: div(g, mul(add(1.0, x), sub(1.0, x)))
+)
+
+
+def _acosh_slope(x: Any) -> Array:
+    return mul(rsqrt(sub(x, 1.0)), rsqrt(add(x, 1.0)))
+
+
+def asinh(x: Any) -> Array:
+    """Elementwise inverse hyperbolic sine of a floating or complex array."""
+    return asinh_p.bind(lift(x, "fungrad.lax.asinh: x"))
+
+
+def acosh(x: Any) -> Array:
+    """Elementwise inverse hyperbolic cosine of a floating or complex array; NaN for real numbers below 1."""
+    return acosh_p.bind(lift(x, "fungrad.lax.acosh: x"))
+
+
+def atanh(x: Any) -> Array:
+    """Elementwise inverse hyperbolic tangent of a floating or complex array; NaN for real numbers outside [-1, 1]."""
+    return atanh_p.bind(lift(x, "fungrad.lax.atanh: x"))
