@@ -1,0 +1,37 @@
+"""Applying updates to parameters.
+
+May import ``fungrad.numpy``, ``core.tree`` and ``optim.base``.
+"""
+
+from __future__ import annotations
+
+import fungrad.numpy as jnp
+from fungrad.core import tree
+from fungrad.optim.base import Params, Updates
+
+
+def apply_updates(params: Params, updates: Updates) -> Params:
+    """Adds updates to parameters, keeping each parameter's dtype.
+
+    Args:
+      params: tree of arrays.
+      updates: tree like ``params``; a None leaves its parameter unchanged.
+
+    Returns:
+      A tree like ``params``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> optim.apply_updates({'b': jnp.zeros(2)}, {'b': jnp.ones(2)})
+      {'b': Array([1., 1.], dtype=float32)}
+    """
+
+    def add(u, p):  # type: ignore[no-untyped-def]
+        if u is None or p is None:
+            return p
+        p = jnp.asarray(p)
+        new = p + u
+        return new if new.dtype == p.dtype else new.astype(p.dtype)
+
+    return tree.map(add, updates, params, is_leaf=lambda x: x is None)

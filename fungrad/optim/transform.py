@@ -1,0 +1,202 @@
+"""Elementary gradient transformations: momentum, Adam's scaling, weight decay, learning rates.
+
+Each is arithmetic and a state, with no policy; ``optim.alias`` chains them to named optimizers.
+
+May import ``fungrad.numpy``, ``core.tree`` and ``optim.base``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import fungrad.numpy as jnp
+from fungrad.core import tree
+from fungrad.optim.base import (
+    EmptyState,
+    GradientTransformation,
+    OptState,
+    Params,
+    ScalarOrSchedule,
+    Updates,
+    needs_params,
+    stateless,
+)
+
+
+class TraceState(NamedTuple):
+    """State of ``trace``.
+
+    Attributes:
+      trace: running sum of updates, like the parameters.
+    """
+
+    trace: Params
+
+
+def trace(decay: float, nesterov: bool = False, accumulator_dtype: Any = None) -> GradientTransformation:
+    """Momentum: a decaying sum of updates, ``t <- g + decay * t``.
+
+    Args:
+      decay: factor of the past.
+      nesterov: whether to return ``g + decay * t`` with the new ``t``, looking one step ahead.
+      accumulator_dtype: dtype of the sum; default that of the parameters.
+
+    References:
+      Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013.
+    """
+
+    def init(params: Params) -> TraceState:
+        return TraceState(tree.map(lambda p: jnp.zeros_like(p, dtype=accumulator_dtype), params))
+
+    def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
+        new = tree.map(lambda g, t: g + decay * t, updates, state.trace)
+        out = tree.map(lambda g, t: g + decay * t, updates, new) if nesterov else new
+        if accumulator_dtype is not None:
+            new = tree.map(lambda t: t.astype(accumulator_dtype), new)
+        return out, TraceState(new)
+
+    return GradientTransformation(init, update)
+
+
+class ScaleByAdamState(NamedTuple):
+    """State of ``scale_by_adam``.
+
+    Attributes:
+      count: number of updates so far, int32 scalar.
+      mu: first moment, like the parameters.
+      nu: second moment, like the parameters.
+    """
+
+    count: Any
+    mu: Updates
+    nu: Updates
+
+
+def scale_by_adam(
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+    eps_root: float = 0.0,
+    mu_dtype: Any = None,
+    *,
+    nesterov: bool = False,
+) -> GradientTransformation:
+    """Adam's rescaling: the mean of gradients over the root of the mean of their squares, both corrected for their start at zero.
+
+    Args:
+      b1: decay of the first moment.
+      b2: decay of the second moment.
+      eps: added to the root.
+      eps_root: added under the root; makes derivatives through the update finite at zero.
+      mu_dtype: dtype of the first moment; default that of the parameters.
+      nesterov: whether the first moment looks one step ahead (NAdam).
+
+    References:
+      Kingma and Ba, "Adam: a method for stochastic optimization", 2014. Dozat, "Incorporating Nesterov momentum into Adam", 2016.
+    """
+
+    def init(params: Params) -> ScaleByAdamState:
+        mu = tree.map(lambda p: jnp.zeros_like(p, dtype=mu_dtype), params)
+        return ScaleByAdamState(jnp.zeros((), jnp.int32), mu, tree.map(jnp.zeros_like, params))
+
+    def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
+        mu = tree.map(lambda g, m: (1 - b1) * g + b1 * m, updates, state.mu)
+        nu = tree.map(lambda g, v: (1 - b2) * _square(g) + b2 * v, updates, state.nu)
+        count = state.count + 1
+        correct1, correct2 = 1 - b1**count, 1 - b2**count
+        if nesterov:
+            ahead = 1 - b1 ** (count + 1)
+            mu_hat = tree.map(
+                lambda m, g: b1 * (m / ahead.astype(m.dtype)) + (1 - b1) * (g / correct1.astype(g.dtype)), mu, updates
+            )
+        else:
+            mu_hat = tree.map(lambda m: m / correct1.astype(m.dtype), mu)
+        out = tree.map(
+            lambda m, v: m / (jnp.sqrt(v / correct2.astype(v.dtype) + eps_root) + eps), mu_hat, nu
+        )
+        if mu_dtype is not None:
+            mu = tree.map(lambda m: m.astype(mu_dtype), mu)
+        return out, ScaleByAdamState(count, mu, nu)
+
+    return GradientTransformation(init, update)
+
+
+def _square(g: Any) -> Any:
+    """Squared magnitude."""
+    return (g.real**2 + g.imag**2).astype(g.dtype) if jnp.iscomplexobj(g) else g * g
+
+
+def add_decayed_weights(weight_decay: float = 0.0, mask: Any = None) -> GradientTransformation:
+    """Adds ``weight_decay * parameter`` to every update.
+
+    Args:
+      weight_decay: strength.
+      mask: tree of bools like the parameters (or a function from parameters to one): where to decay; default everywhere.
+
+    References:
+      Loshchilov and Hutter, "Decoupled weight decay regularization", 2017.
+    """
+
+    def decay(updates: Updates, params: Params | None) -> Updates:
+        needs_params("add_decayed_weights", params)
+        if mask is None:
+            return tree.map(lambda g, p: g + weight_decay * p, updates, params)
+        chosen = mask(params) if callable(mask) else mask
+        return tree.map(lambda g, p, on: g + weight_decay * p if on else g, updates, params, chosen)
+
+    return stateless(decay)
+
+
+def scale(step_size: float) -> GradientTransformation:
+    """Multiplies updates by a constant."""
+    return stateless(lambda updates, params: tree.map(lambda g: step_size * g, updates))
+
+
+class ScaleByScheduleState(NamedTuple):
+    """State of ``scale_by_schedule``.
+
+    Attributes:
+      count: number of updates so far, int32 scalar.
+    """
+
+    count: Any
+
+
+def scale_by_schedule(step_size_fn: Any) -> GradientTransformation:
+    """Multiplies updates by a function of the number of updates so far.
+
+    Args:
+      step_size_fn: ``step_size_fn(count)`` returns the factor for update number ``count`` (from 0).
+    """
+
+    def init(params: Params) -> ScaleByScheduleState:
+        return ScaleByScheduleState(jnp.zeros((), jnp.int32))
+
+    def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
+        step_size = jnp.asarray(step_size_fn(state.count))
+        out = tree.map(lambda g: step_size.astype(g.dtype) * g, updates)
+        return out, ScaleByScheduleState(state.count + 1)
+
+    return GradientTransformation(init, update)
+
+
+def scale_by_learning_rate(learning_rate: ScalarOrSchedule, *, flip_sign: bool = True) -> GradientTransformation:
+    """Multiplies updates by the (negative) learning rate, a number or a function of the number of updates."""
+    sign = -1 if flip_sign else 1
+    if callable(learning_rate):
+        return scale_by_schedule(lambda count: sign * learning_rate(count))
+    return scale(sign * learning_rate)
+
+
+__all__ = [
+    "EmptyState",
+    "ScaleByAdamState",
+    "ScaleByScheduleState",
+    "TraceState",
+    "add_decayed_weights",
+    "scale",
+    "scale_by_adam",
+    "scale_by_learning_rate",
+    "scale_by_schedule",
+    "trace",
+]
