@@ -26,6 +26,7 @@ every operation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn, Protocol
 
@@ -248,6 +249,20 @@ class ScalarBuilder(Protocol):
         functions enter it by themselves.
         """
         return nullcontext()
+
+    def rare(
+        self,
+        condition: Value,
+        usual: tuple[Value, ...],
+        fallback: Callable[[], tuple[Value, ...]],
+    ) -> tuple[Value, ...]:
+        """`fallback()` where the `i1` holds and `usual` elsewhere, element by element.
+
+        For a costly correction of few arguments: a builder may skip the fallback where no element
+        needs it. Here it is always evaluated.
+        """
+        pairs = zip(fallback(), usual, strict=True)
+        return tuple(self.select(condition, a, b) for a, b in pairs)
 
     # What follows is spelling, the same for every builder.
 

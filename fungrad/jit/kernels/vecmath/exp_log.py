@@ -1,0 +1,208 @@
+"""Exponentials and logarithms.
+
+Exponentials reduce x = n log(2) + r with Cody and Waite's two-part constant and evaluate a polynomial
+in r. The result is scaled by 2**n in two steps: neither factor overflows where the result does not,
+and subnormal results are rounded once.
+
+Logarithms split x = 2**e (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2), so that e = 0 around 1 where
+the logarithm vanishes.
+
+References: W. J. Cody and W. Waite, "Software Manual for the Elementary Functions" (1980);
+P. T. P. Tang, "Table-driven implementation of the expm1 function" (1992) for the error analysis of
+2**n - 1 + 2**n expm1(r).
+"""
+
+from __future__ import annotations
+
+from fungrad.jit.kernels.scalars import ScalarBuilder, Value
+from fungrad.jit.kernels.vecmath.coefficients import (
+    EXP,
+    EXP2,
+    EXPM1,
+    LN2,
+    LOG,
+    LOG2E,
+    LOG10_2,
+    LOG10E,
+    LOG_ATANH,
+)
+from fungrad.jit.kernels.vecmath.core import (
+    FORMATS,
+    INF,
+    NAN,
+    clamp,
+    elementary,
+    polynomial,
+    power_of_two,
+    shifted_round,
+)
+
+# Arguments beyond which the result is 0 or infinite whatever they are.
+EXP_RANGE = {"f32": (-104.0, 89.0), "f64": (-746.0, 710.0)}
+EXP2_RANGE = {"f32": (-151.0, 129.0), "f64": (-1076.0, 1025.0)}
+
+SQRT_HALF_BITS = {"f32": 0x3F3504F3, "f64": 0x3FE6A09E667F3BCD}
+
+
+def exp_parts(m: ScalarBuilder, x: Value) -> tuple[Value, Value, Value]:
+    """(p, s, t) with exp(x) = p * s * t, s and t powers of two, 0.7 < p < 1.42; x in EXP_RANGE."""
+    log2e, (ln2_high, ln2_low, _) = LOG2E[x.type][0], LN2[x.type]
+    n, bits = shifted_round(m, x, log2e)
+    r = m.fma(n, -ln2_high, x)
+    r = m.fma(n, -ln2_low, r)
+    p = m.fma(r * r, polynomial(m, r, EXP[x.type]), r) + 1.0
+    return p, *two_powers_of_two(m, bits, x.type)
+
+
+def two_powers_of_two(m: ScalarBuilder, n: Value, type: str) -> tuple[Value, Value]:
+    """(s, t) with s * t = 2**n for bits n, each of them normal even where the product is not."""
+    half = n >> 1
+    return power_of_two(m, half, type), power_of_two(m, n - half, type)
+
+
+@elementary
+def exp(m: ScalarBuilder, x: Value) -> Value:
+    """e to the power x."""
+    p, s, t = exp_parts(m, clamp(m, x, *EXP_RANGE[x.type]))
+    return p * s * t
+
+
+@elementary
+def exp2(m: ScalarBuilder, x: Value) -> Value:
+    """2 to the power x; exact for integers."""
+    x = clamp(m, x, *EXP2_RANGE[x.type])
+    n, bits = shifted_round(m, x, 1.0)
+    r = x - n
+    p = m.fma(r, polynomial(m, r, EXP2[x.type]), 1.0)
+    s, t = two_powers_of_two(m, bits, x.type)
+    return p * s * t
+
+
+def expm1_parts(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:
+    """(q, n) with exp(x) = 2**n (1 + q): q is a float, n are bits for `power_of_two`."""
+    log2e, (ln2_high, ln2_low, _) = LOG2E[x.type][0], LN2[x.type]
+    n, bits = shifted_round(m, x, log2e)
+    r = m.fma(n, -ln2_high, x)
+    r = m.fma(n, -ln2_low, r)
+    return m.fma(r * r, polynomial(m, r, EXPM1[x.type]), r), bits
+
+
+@elementary
+def expm1(m: ScalarBuilder, x: Value) -> Value:
+    """exp(x) - 1, accurate near 0."""
+    q, n = expm1_parts(m, clamp(m, x, -40.0, EXP_RANGE[x.type][1]))
+    half = power_of_two(m, n - 1, x.type)  # half of 2**n, which may overflow where the result does not
+    y = m.fma(half, q, half - 0.5) * 2.0
+    return m.copysign(y, x)
+
+
+def log_parts(
+    m: ScalarBuilder, x: Value, lost: Value | None = None
+) -> tuple[Value, Value, Value]:
+    """(e, f, g) with log(x) = e log(2) + f + g and |g| well below |f|, for x > 0.
+
+    Args:
+      lost: what rounding removed from x, to be put back (x is then normal, and lost is 0 where x
+        is huge).
+    """
+    format = FORMATS[x.type]
+    one = format.bias << format.digits
+    # e is read off the exponent field through a float 2**digits + field, which avoids conversions
+    exponent_offset = m.const(2.0**format.digits + format.bias, x)
+    if lost is None:
+        subnormal = x < format.tiny
+        x = m.select(subnormal, x * 2.0 ** (format.digits + 1), x)
+        adjusted = 2.0**format.digits + format.bias + format.digits + 1
+        exponent_offset = m.select(subnormal, adjusted, exponent_offset)
+    # Move the break between two exponents from 1 to sqrt(1/2).
+    shifted = m.bitcast(x, format.bits) + (one - SQRT_HALF_BITS[x.type])
+    field = shifted >> format.digits
+    f = m.bitcast((shifted & format.fraction) + SQRT_HALF_BITS[x.type], x.type) - 1.0
+    e = m.bitcast(field | ((format.bias + format.digits) << format.digits), x.type)
+    if lost is not None:
+        # 2**(1 - e), which does not leave the range at the largest e as 2**-e would
+        scale = m.bitcast((m.const(2 * format.bias + 1, field) - field) << format.digits, x.type)
+        f = m.fma(lost * 0.5, scale, f)
+    return e - exponent_offset, f, log_tail(m, f)
+
+
+def log_tail(m: ScalarBuilder, f: Value) -> Value:
+    """log(1 + f) - f for sqrt(1/2) <= 1 + f < sqrt(2)."""
+    if f.type == "f32":
+        return f * f * m.fma(f, polynomial(m, f, LOG[f.type]), -0.5)
+    # A polynomial in f would need 20 terms here; log(1 + f) = 2 atanh(s) needs 7 and a division.
+    s = f / (f + 2.0)
+    z = s * s
+    half_square = f * f * 0.5
+    return m.fma(s, m.fma(z, polynomial(m, z, LOG_ATANH[f.type]), half_square), -half_square)
+
+
+def log_special(m: ScalarBuilder, x: Value, y: Value) -> Value:
+    """y corrected to the limits of the logarithm at x = inf, 0, below 0 and NaN."""
+    y = m.select(x < INF, y, x)
+    y = m.select(x == 0.0, -INF, y)
+    return m.select(x < 0.0, NAN, y)
+
+
+@elementary
+def log(m: ScalarBuilder, x: Value) -> Value:
+    """Natural logarithm; -inf at 0, NaN below."""
+    e, f, g = log_parts(m, x)
+    high, low, _ = LN2[x.type]
+    return log_special(m, x, m.fma(e, high, f + m.fma(e, low, g)))
+
+
+@elementary
+def log2(m: ScalarBuilder, x: Value) -> Value:
+    """Logarithm to base 2; exact for powers of two."""
+    e, f, g = log_parts(m, x)
+    high, low, _ = LOG2E[x.type]
+    return log_special(m, x, m.fma(f, high, m.fma(f, low, g * high)) + e)
+
+
+@elementary
+def log10(m: ScalarBuilder, x: Value) -> Value:
+    """Logarithm to base 10."""
+    e, f, g = log_parts(m, x)
+    high, low, _ = LOG10E[x.type]
+    e_high, e_low, _ = LOG10_2[x.type]
+    small = m.fma(e, e_low, m.fma(f, low, g * high))
+    return log_special(m, x, m.fma(e, e_high, m.fma(f, high, small)))
+
+
+def log1p_finite(m: ScalarBuilder, x: Value) -> Value:
+    """log(1 + x) for finite x > -1 and without care for the sign of zero."""
+    u = x + 1.0
+    e, f, g = log_parts(m, u, lost=x - (u - 1.0))
+    high, low, _ = LN2[x.type]
+    return m.fma(e, high, f + m.fma(e, low, g))
+
+
+@elementary
+def log1p(m: ScalarBuilder, x: Value) -> Value:
+    """log(1 + x), accurate near 0."""
+    return m.copysign(log_special(m, x + 1.0, log1p_finite(m, x)), x)
+
+
+@elementary
+def logistic(m: ScalarBuilder, x: Value) -> Value:
+    """1 / (1 + exp(-x)), by the exponential of -|x| so that neither tail loses accuracy."""
+    z = exp(m, -m.abs(x))
+    denominator = z + 1.0
+    lost = z - (denominator - 1.0)
+    y = m.select(x < 0.0, z, 1.0) / denominator
+    return m.fma(-y, lost, y)
+
+
+@elementary
+def softplus(m: ScalarBuilder, x: Value) -> Value:
+    """log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))."""
+    return m.max(m.const(0.0, x), x) + log1p_finite(m, exp(m, -m.abs(x)))
+
+
+@elementary
+def logaddexp(m: ScalarBuilder, x: Value, y: Value) -> Value:
+    """log(exp(x) + exp(y)) without overflow; equal infinities give themselves."""
+    high, low = m.maximum(x, y), m.minimum(x, y)
+    gap = m.select(high == low, 0.0, low - high)
+    return high + log1p_finite(m, exp(m, gap))
