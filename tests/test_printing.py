@@ -604,8 +604,8 @@ def test_excerpt():
         ("{ lambda ; . let t_none[k=?]  in () }", "expected the value of a parameter"),
         ("let f = { lambda ; . let t_none[jaxpr=f]  in () } in { lambda ; . let in () }",
          "the jaxpr f contains itself"),
-        ("let f = { lambda ; . let in () } in let f = { lambda ; . let in () } in "
-         "{ lambda ; . let in () }", "name f is defined twice"),
+        (("let f = { lambda ; . let in () } in let f = { lambda ; . let in () } in "
+         "{ lambda ; . let in () }"), "name f is defined twice"),
         ("{ lambda ; . let t_none[j={ lambda c:f32[]; . let in () }]  in () }",
          "parameter cannot have constants"),
         ("", "expected '{', got the end"),

@@ -285,16 +285,17 @@ class Printer:
         if isinstance(value, str):
             return str(value) if top and not self.exact else repr(str(value))
         if type(value) in (tuple, list):
-            return self._sequence(value)
+            return self._sequence(value, top)
         if type(value) is frozenset:
             elements = [self.value(e) for e in sorted(value, key=_set_order)]
             return ["frozenset({", join(", ", elements), "})"]
         return self._atomic(value)
 
-    def _sequence(self, value: Sequence[Any]) -> Doc:
+    def _sequence(self, value: Sequence[Any], top: bool) -> Doc:
         left, right = "[]" if type(value) is list else "()"
         items = [self.value(item) for item in value]
-        if items and all(isinstance(item, Jaxpr) for item in value):
+        # As in JAX, an empty tuple counts as one of jaxprs, which matters where lines are too long.
+        if all(isinstance(item, Jaxpr) for item in value) and (items or top):
             return Group([Nest(2, [left, Break(""), join(Break(" "), items)]), Break(""), right])
         return [left, join(", ", items), ",)" if len(items) == 1 and left == "(" else right]
 
@@ -456,7 +457,7 @@ def excerpt(jaxpr: Jaxpr, at: int | str, *, radius: int = 6, max_lines: int = 4)
     # All equations, so that variables have the names they have in the complete text.
     eqns = [layout(printer.eqn(eqn, scope), 76) for eqn in jaxpr.eqns]
     results = layout(printer.results(jaxpr, scope), 76) + " }"
-    middle = {"in": 0, "out": len(eqns)}.get(at, at)  # type: ignore[call-overload]
+    middle = at if isinstance(at, int) else len(eqns) if at == "out" else 0
     first, last = max(0, middle - radius), min(len(eqns), middle + radius + 1)
 
     out = [_marked(header, 0, at == "in")]
