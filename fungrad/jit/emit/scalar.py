@@ -15,14 +15,15 @@ into register types:
 `bf16` is kept as bits and converted by integer arithmetic, which needs no support from the
 processor and vectorises.
 
-A builder writes one straight line of code. Names come from a counter that builders of one function
-share, and memoisation is per builder because a value is only visible where its block dominates.
+A builder writes one straight line of code, except around a `rare` fallback, which it branches over.
+Names come from a counter that builders of one function share, and memoisation is per builder
+because a value is only visible where its block dominates.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
@@ -124,13 +125,18 @@ class LLVMScalars(ScalarBuilder):
 
     Args:
       names: counter behind the names of registers; share it between the builders of one function.
-      declarations: intrinsics used, filled as they occur: name -> `declare` line. Share it within a
-      module. flags: fast-math flags of plain arithmetic (`"contract"` lets LLVM fuse
-      multiplications and additions);
-        suspended inside `precise()`.
+      declarations: intrinsics used, filled as they occur: name -> `declare` line. Share it within
+        a module.
+      flags: fast-math flags of plain arithmetic (`"contract"` lets LLVM fuse multiplications and
+        additions); suspended inside `precise()`.
       prefix: start of the register names.
       lanes: with more than one, every Value stands for that many consecutive elements and the
         instructions are those of LLVM vectors.
+
+    Attributes:
+      start: called with the label of every basic block that the builder begins, to write it; replace
+        it to keep track of blocks elsewhere.
+      branches: whether `rare` may branch. Turn it off in a loop that LLVM is to vectorise itself.
 
     >>> m = LLVMScalars()
     >>> x = m.load("f32", "%p")
@@ -158,7 +164,54 @@ class LLVMScalars(ScalarBuilder):
         self._llvm = register_types(lanes)
         self._memory = memory_types(lanes)
         self._mangled = mangled_types(lanes)
+        self.start: Callable[[str], None] = self._write_label
+        self.branches = True
+        self._block = ""
         self._known: dict[str, str] = {}
+
+    # Blocks
+
+    def _write_label(self, label: str) -> None:
+        self.lines.append(f"{label}:")
+
+    def _begin(self, label: str) -> None:
+        self._block = label
+        self.start(label)
+
+    def rare(
+        self,
+        condition: Value,
+        usual: tuple[Value, ...],
+        fallback: Callable[[], tuple[Value, ...]],
+    ) -> tuple[Value, ...]:
+        if not self.branches:
+            return super().rare(condition, usual, fallback)
+        number = next(self.names)
+        before, inside, after = f"usual{number}", f"rare{number}", f"joined{number}"
+        self.lines.append(f"br label %{before}")
+        self._begin(before)
+        some = condition.raw
+        if self.lanes > 1:
+            vector = (self._llvm["i1"], condition.raw)
+            some = self._call(f"vector.reduce.or.{self._mangled['i1']}", "i1", vector)
+        self.lines.append(f"br i1 {some}, label %{inside}, label %{after}")
+        self._begin(inside)
+        known = self.known()
+        changed = super().rare(condition, usual, fallback)
+        end = self._block
+        self.lines.append(f"br label %{after}")
+        self.forget(known)
+        self._begin(after)
+        return tuple(
+            Value(
+                self,
+                a.type,
+                self._append(
+                    f"phi {self._llvm[a.type]} [ {a.raw}, %{before} ], [ {b.raw}, %{end} ]"
+                ),
+            )
+            for a, b in zip(usual, changed, strict=True)
+        )
 
     # Registers and memory
 
@@ -169,19 +222,13 @@ class LLVMScalars(ScalarBuilder):
     def load(self, type: str, pointer: str, suffix: str = "") -> Value:
         """The element at a pointer operand. `suffix` (metadata such as `!alias.scope !3`) goes on
         the instruction."""
-        where = f"ptr {pointer}, align {memory_size(type)}{_tail(suffix)}"
-        register = self._append(f"load {self._memory[type]}, {where}")
-        if type == "i1":
-            zero = self.literal("0", "i8")
-            register = self._append(f"icmp ne {self._memory['i1']} {register}, {zero}")
-        return Value(self, type, register)
+        where = f"ptr {pointer}, align {memory_size(type)}{_metadata(suffix)}"
+        return self.from_memory(type, self._append(f"load {self._memory[type]}, {where}"))
 
     def store(self, value: Value, pointer: str, suffix: str = "") -> None:
         """Write an element through a pointer operand."""
-        operand = value.raw
-        if value.type == "i1":
-            operand = self._operand(f"zext {self._llvm['i1']} {operand} to {self._memory['i1']}")
-        where = f"ptr {pointer}, align {memory_size(value.type)}{_tail(suffix)}"
+        operand = self.to_memory(value)
+        where = f"ptr {pointer}, align {memory_size(value.type)}{_metadata(suffix)}"
         self.lines.append(f"store {self._memory[value.type]} {operand}, {where}")
 
     def _append(self, instruction: str) -> str:
@@ -218,6 +265,51 @@ class LLVMScalars(ScalarBuilder):
     def const(self, value: Number, like: Value | str) -> Value:
         type = like.type if isinstance(like, Value) else like
         return Value(self, type, self.literal(constant_text(value, type), type))
+
+    def llvm(self, type: str) -> str:
+        """LLVM type of a register that holds a Value."""
+        return self._llvm[type]
+
+    def memory(self, type: str) -> str:
+        """LLVM type of what `load` reads at once."""
+        return self._memory[type]
+
+    def memory_name(self, type: str) -> str:
+        """How names of intrinsics spell the type of what `load` reads at once."""
+        return self._mangled["i8" if type == "i1" else type]
+
+    def to_memory(self, value: Value) -> str:
+        """Operand of the form that is stored."""
+        if value.type != "i1":
+            return value.raw
+        return self._operand(f"zext {self._llvm['i1']} {value.raw} to {self._memory['i1']}")
+
+    def from_memory(self, type: str, register: str) -> Value:
+        """The Value for a register of the form that was loaded."""
+        if type == "i1":
+            zero = self.literal("0", "i8")
+            register = self._append(f"icmp ne {self._memory['i1']} {register}, {zero}")
+        return Value(self, type, register)
+
+    def append(self, instruction: str) -> str:
+        """Register of an instruction that is written here in any case."""
+        return self._append(instruction)
+
+    def operand(self, instruction: str) -> str:
+        """Register of a pure instruction, written at most once where it is known."""
+        return self._operand(instruction)
+
+    def declare(self, name: str, signature: str) -> None:
+        """Note that a function outside of the module is used."""
+        self.declarations.setdefault(name, f"declare {signature}")
+
+    def known(self) -> dict[str, str]:
+        """What is known here; give it to `forget` where the block is left."""
+        return dict(self._known)
+
+    def forget(self, known: dict[str, str] | None) -> None:
+        """Return to an earlier state of knowledge."""
+        self._known = {} if known is None else dict(known)
 
     def literal(self, text: str, type: str) -> str:
         """The operand for the same literal in every lane."""
@@ -414,6 +506,10 @@ class LLVMScalars(ScalarBuilder):
         if self._llvm[a.type] == self._llvm[type]:
             return Value(self, type, a.raw)
         return self._cast("bitcast", a, type)
+
+
+def _metadata(text: str) -> str:
+    return f", {text}" if text else ""
 
 
 def _tail(text: str) -> str:
