@@ -27,7 +27,7 @@ from fungrad.core.source import api_boundary, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.call import jit_p, program_of
 from fungrad.jit.explain import explain_miss
-from fungrad.jit.stages import Traced
+from fungrad.jit.aot import Traced
 from fungrad.transforms.api import abstract_argument, check_callable
 from fungrad.transforms.inspection import shape_struct
 

@@ -18,7 +18,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind
-from fungrad.ops.foundation import add_any, broadcast, broadcast_in_dim, move_dim, reduce_sum
+from fungrad.ops.foundation import add_any, broadcast, broadcast_in_dim, move_dim, reduce_sum, reshape
 
 # -- elementwise ---------------------------------------------------------------------------------------------------
 
@@ -26,8 +26,8 @@ from fungrad.ops.foundation import add_any, broadcast, broadcast_in_dim, move_di
 class Elementwise(Primitive):
     """An operation applied element by element.
 
-    Operands have the same shape, except that 0-d operands may stand beside others; they have the same dtype unless the
-    primitive says otherwise. The result is weak if all operands are.
+    Operands have the same shape, except that dimensions of size 1 are repeated and 0-d operands may stand beside others; they have
+    the same dtype unless the primitive says otherwise. The result is weak if all operands are.
 
     Args:
       name: name of the primitive.
@@ -90,17 +90,17 @@ class Elementwise(Primitive):
         return ShapedArray(shape, dtype, weak and not dtypes.is_bool(dtype))
 
     def _common_shape(self, avals: Sequence[ShapedArray]) -> tuple[int, ...]:
-        shape: tuple[int, ...] = ()
-        for aval in avals:
-            if aval.shape and aval.shape != shape:
-                if shape:
-                    shapes = ", ".join(str(a.shape) for a in avals)
-                    raise TypeError(
-                        f"fungrad.lax.{self.name}: operands must have equal shapes (0-d operands may stand beside any), got "
-                        f"{shapes}; reshape or broadcast them, or use the function of fungrad.numpy, which broadcasts"
-                    )
-                shape = aval.shape
-        return shape
+        shapes = {a.shape for a in avals if a.shape}
+        if len(shapes) <= 1:
+            return shapes.pop() if shapes else ()
+        sizes = [{d for d in column if d != 1} or {1} for column in zip(*shapes, strict=False)]
+        if len({len(s) for s in shapes}) > 1 or any(len(s) > 1 for s in sizes):
+            listed = ", ".join(str(a.shape) for a in avals)
+            raise TypeError(
+                f"fungrad.lax.{self.name}: operands must have equal shapes (dimensions of size 1 are repeated, 0-d operands may stand "
+                f"beside any), got {listed}; reshape them, or use the function of fungrad.numpy, which broadcasts"
+            )
+        return tuple([s.pop() for s in sizes])
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         y = self.bind(*primals, **params)
@@ -129,47 +129,38 @@ class Elementwise(Primitive):
 def align_batch(args: Sequence[Any], dims: Sequence[int | None]) -> tuple[list[Any], int]:
     """Operands of an elementwise operation with all batches in one dimension, and that dimension.
 
-    Operands without a batch stay unbatched if 0-d, and get a dimension of size 1 broadcast otherwise.
+    Operands without a batch stay as they are if 0-d, and get a dimension of size 1 otherwise.
     """
-    shapes = {x.aval.shape for x in args}
-    found = {d for d in dims if d is not None}
-    if len(found) == 1 and (len(shapes) == 1 or _scalars_beside(args, dims)) and None not in dims:
-        return list(args), found.pop()
-    if len(found) == 1 and _scalars_beside(args, dims):
-        return list(args), found.pop()
-    # The batch goes to the front; operands of lower rank (0-d per example) get trailing dimensions.
-    size, rank, example = 0, 0, ()
-    for x, d in zip(args, dims, strict=True):
-        shape = x.aval.shape
-        if d is not None:
-            size = shape[d]
-            shape = shape[:d] + shape[d + 1 :]
-        if len(shape) >= rank and shape:
-            rank, example = len(shape), shape
+    batched = {d for d in dims if d is not None}
+    ranks = {x.aval.ndim - (d is not None) for x, d in zip(args, dims, strict=True)} - {0}
+    rank = max(ranks, default=0)
+    if len(batched) == 1:
+        dim = batched.pop()
+        if all(x.aval.ndim == rank + 1 if d is not None else not x.aval.shape for x, d in zip(args, dims, strict=True)):
+            return list(args), dim
+    # The batch goes to the front; operands that are 0-d per example get trailing dimensions of size 1.
     out = []
     for x, d in zip(args, dims, strict=True):
+        shape = x.aval.shape
         if d is None:
-            if x.aval.ndim:
-                x = broadcast_in_dim(x, (size, *example), tuple(range(1, rank + 1)))
-        else:
-            x = move_dim(x, d, 0)
-            if x.aval.ndim != rank + 1:
-                x = broadcast_in_dim(x, (size, *example), (0,))
+            out.append(broadcast_in_dim(x, (1, *shape), tuple(range(1, len(shape) + 1))) if shape else x)
+            continue
+        x = move_dim(x, d, 0)
+        if x.aval.ndim != rank + 1:
+            x = broadcast_in_dim(x, (x.aval.shape[0],) + (1,) * rank, (0,))
         out.append(x)
     return out, 0
 
 
-def _scalars_beside(args: Sequence[Any], dims: Sequence[int | None]) -> bool:
-    """Whether all batched operands have one shape and the unbatched ones are 0-d."""
-    batched = {x.aval.shape for x, d in zip(args, dims, strict=True) if d is not None}
-    return len(batched) == 1 and all(d is not None or not x.aval.shape for x, d in zip(args, dims, strict=True))
-
-
 def unbroadcast(ct: Any, aval: ShapedArray) -> Any:
-    """The cotangent of an operand that was 0-d beside others: sums over the broadcast dimensions."""
-    if aval.shape == ct.aval.shape:
+    """The cotangent of an operand that was repeated to the shape of ``ct``: sums over the repetitions."""
+    shape = ct.aval.shape
+    if aval.shape == shape:
         return ct
-    return reduce_sum(ct, tuple(range(ct.aval.ndim)))
+    if not aval.shape:
+        return reduce_sum(ct, tuple(range(len(shape))))
+    axes = tuple(d for d, (n, m) in enumerate(zip(aval.shape, shape, strict=True)) if n != m)
+    return reshape(reduce_sum(ct, axes), aval.shape)
 
 
 class LinearElementwise(Elementwise):
