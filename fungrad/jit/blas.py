@@ -1,0 +1,66 @@
+"""The BLAS library of this process: the one that NumPy has already loaded.
+
+Its C interface is found by name among the symbols that NumPy's extension module can see; builds differ in prefix, suffix and
+the width of integers. Where none is found, SciPy's copy is tried.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+# (pattern of the C interface, LLVM type of its integers)
+_SPELLINGS = (
+    ("scipy_cblas_{}64_", "i64"),
+    ("cblas_{}64_", "i64"),
+    ("scipy_cblas_{}", "i32"),
+    ("cblas_{}", "i32"),
+)
+
+
+@dataclass(frozen=True)
+class Blas:
+    """A library with the C interface of the BLAS.
+
+    Attributes:
+      handle: the loaded library.
+      pattern: name of a routine, `{}` for its BLAS name.
+      integer: LLVM type of integer arguments.
+    """
+
+    handle: ctypes.CDLL
+    pattern: str
+    integer: str
+
+    def address(self, name: str) -> int:
+        """Address of a routine such as `sgemm`."""
+        function = getattr(self.handle, self.pattern.format(name))
+        return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+@cache
+def library() -> Blas:
+    """The library to use.
+
+    Raises:
+      RuntimeError: there is none.
+    """
+    handle = ctypes.CDLL(np._core._multiarray_umath.__file__)
+    found = _spelled(handle)
+    if found is None:
+        from scipy.linalg import _fblas
+
+        found = _spelled(ctypes.CDLL(_fblas.__file__))
+    if found is None:
+        raise RuntimeError("fungrad.jit: neither NumPy nor SciPy brings a BLAS with a C interface")
+    return found
+
+
+def _spelled(handle: ctypes.CDLL) -> Blas | None:
+    for pattern, integer in _SPELLINGS:
+        if hasattr(handle, pattern.format("sgemm")):
+            return Blas(handle, pattern, integer)
+    return None

@@ -1,0 +1,221 @@
+"""Accumulators: how a reduction is spread over vector lanes and put together again.
+
+An accumulator that is updated in a vector loop below its declaration has one partial result per lane (a power of two of
+them); after the last update the lanes are combined pairwise, upper half with lower half, and then with the initial value.
+This order is fixed by the number of lanes, so a result never changes between runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from fungrad.jit.emit.ops import combine, neutral
+from fungrad.jit.kernels.scalars import FLOATS, Value
+from fungrad.jit.loops import (
+    Acc,
+    Affine,
+    Const,
+    Loop,
+    Prefix,
+    Update,
+    Var,
+    children,
+    walk,
+)
+
+if TYPE_CHECKING:
+    from fungrad.jit.emit.nests import NestEmitter
+
+
+class Cell:
+    """The current state of an accumulator or variable.
+
+    Attributes:
+      values: SSA values of the state: one, or (value, position) of an arg reduction.
+      lanes: vector lanes of a reduction in progress that runs through a vector loop below its declaration; 0 for a plain
+        state.
+    """
+
+    __slots__ = ("declaration", "values", "lanes")
+
+    def __init__(self, declaration: Acc | Var, values: list[Value], lanes: int = 0):
+        self.declaration = declaration
+        self.values = values
+        self.lanes = lanes
+
+
+def lanes_of_accumulators(statements: Sequence[Any]) -> dict[str, int]:
+    """For every accumulator that is updated in vector loops below its declaration the greatest number
+    of lanes that meet there, rounded up to a power of two."""
+    lanes: dict[str, int] = {}
+
+    def visit(items: Sequence[Any], outer: dict[str, int], width: int) -> None:
+        declared = dict(outer)
+        for s in items:
+            kind = type(s)
+            if kind is Acc:
+                declared[s.name] = width
+            elif kind is Update and width > declared.get(s.acc, width):
+                lanes[s.acc] = max(lanes.get(s.acc, 1), 1 << (width - 1).bit_length())
+            inner = width
+            if kind is Loop and s.vector:
+                inner = max(1, min(s.lanes or 1, s.extent))
+            for nested in children(s):
+                visit(nested, declared, inner)
+
+    visit(statements, {}, 1)
+    return lanes
+
+
+def updates(statements: Sequence[Any], name: str) -> bool:
+    """Whether the statements update an accumulator."""
+    return any(type(s) in (Update, Prefix) and s.acc == name for s in walk(statements))
+
+
+def is_arg(acc: Acc) -> bool:
+    """Whether the accumulator keeps a position."""
+    return acc.op in ("argmax", "argmin")
+
+
+def declare(nest: NestEmitter, acc: Acc) -> Cell:
+    """The cell of an accumulator in its initial state."""
+    start = Const(neutral(acc.op, acc.type), acc.type)
+    wide = nest.wide.get(acc.name, 0)
+    m = nest.builder(wide) if wide else nest.m
+    if wide or acc.init is None or is_arg(acc):
+        values = [m.const(start.value, acc.type)]
+    else:
+        values = [nest.varying(acc.init)]
+    if is_arg(acc):
+        values.append(m.const(-1, "i64"))
+    return Cell(acc, values, wide)
+
+
+def widened(nest: NestEmitter, value: Value, fill: Any, lanes: int) -> Value:
+    """A value with more lanes; the new ones hold `fill`."""
+    m = value.m
+    target = nest.builder(lanes)
+    if m.lanes == lanes:
+        return value
+    if m.lanes == 1:
+        vector = target.llvm(value.type)
+        base = target.const(fill, value.type).raw
+        element = m.llvm(value.type)
+        text = f"insertelement {vector} {base}, {element} {value.raw}, i64 0"
+        return target.value(value.type, target.operand(text))
+    order = [k if k < m.lanes else m.lanes for k in range(lanes)]
+    return nest.access.shuffle(value, m.const(fill, value.type), order, target)
+
+
+def update(nest: NestEmitter, cell: Cell, s: Update) -> None:
+    """Combine a value into the state."""
+    acc = cell.declaration
+    value = nest.varying(s.value)
+    if is_arg(acc):
+        position = position_value(nest, s.position, value)
+        if cell.lanes:
+            worst = neutral(acc.op, acc.type)
+            value = widened(nest, value, worst, cell.lanes)
+            position = widened(nest, position, -1, cell.lanes)
+        cell.values = list(better(acc.op, *cell.values, value, position, ordered=True))
+        return
+    if cell.lanes:
+        value = widened(nest, value, neutral(acc.op, acc.type), cell.lanes)
+    state = cell.values[0]
+    if state.m is not value.m:
+        raise ValueError(f"loop IR: {acc.name} is updated with vectors but declared outside of them")
+    cell.values = [combine(value.m, acc.op, state, value)]
+
+
+def position_value(nest: NestEmitter, position: Affine | None, value: Value) -> Value:
+    """A position as an `i64` with the lanes of `value`."""
+    if position is None:
+        raise ValueError("loop IR: an arg reduction needs the position of every update")
+    base, stride, vector = nest.affine(Affine.of(position))
+    m = value.m
+    result = nest.spread(nest.scalar.value("i64", base), m)
+    if stride:
+        result = result + nest.iota("i64", stride)
+    return result if vector is None else result + vector
+
+
+def better(
+    op: str, a: Value, i: Value, b: Value, j: Value, ordered: bool
+) -> tuple[Value, Value]:
+    """The winner of two (value, position) pairs. Position -1 means none. With `ordered`, `j` comes after
+    `i`; otherwise ties go to the smaller position."""
+    m = a.m
+    compare = "gt" if op == "argmax" else "lt"
+    take = m.compare(compare, b, a) | (i == -1)
+    if a.type in FLOATS:
+        nan_a, nan_b = m.is_nan(a), m.is_nan(b)
+        take = take | (nan_b & ~nan_a)
+    if not ordered:
+        tied = a == b
+        if a.type in FLOATS:
+            tied = tied | (nan_a & nan_b)
+        first = m.convert(j, "u64") < m.convert(i, "u64")
+        take = take | (tied & first)
+        # nothing replaces something
+        take = take & (j != -1)
+    elif a.m.lanes > 1:
+        take = take & (j != -1)
+    return m.select(take, b, a), m.select(take, j, i)
+
+
+def finish(nest: NestEmitter, cell: Cell) -> None:
+    """Combine the lanes of a wide state to one value, which becomes the plain state."""
+    acc = cell.declaration
+    values = cell.values
+    while values[0].m.lanes > 1:
+        lanes = values[0].m.lanes // 2
+        m = nest.builder(lanes)
+        low = [half(nest, v, 0, m) for v in values]
+        high = [half(nest, v, lanes, m) for v in values]
+        if is_arg(acc):
+            values = list(better(acc.op, *low, *high, ordered=False))
+        else:
+            values = [combine(m, acc.op, low[0], high[0])]
+    if acc.init is not None and not is_arg(acc):
+        values = [combine(nest.scalar, acc.op, nest.value(acc.init), values[0])]
+    cell.values = values
+    cell.lanes = 0
+    settle(nest, cell)
+
+
+def half(nest: NestEmitter, value: Value, start: int, m: Any) -> Value:
+    """`m.lanes` lanes of a vector from `start`."""
+    if m.lanes == 1:
+        text = f"extractelement {value.m.llvm(value.type)} {value.raw}, i64 {start}"
+        return m.value(value.type, m.operand(text))
+    return nest.access.shuffle(value, value, list(range(start, start + m.lanes)), m)
+
+
+def settle(nest: NestEmitter, cell: Cell) -> None:
+    """Make the result readable by name."""
+    acc = cell.declaration
+    if is_arg(acc) and acc.position is not None:
+        nest.env[acc.position] = cell.values[1]
+
+
+def prefix(nest: NestEmitter, cell: Cell, operand: Any) -> Value:
+    """Running result: lanes are combined with those before them in log2(lanes) steps, then with the
+    state, which continues from the last lane."""
+    acc = cell.declaration
+    value = nest.varying(operand)
+    state = cell.values[0]
+    if state.m is value.m:
+        result = combine(value.m, acc.op, state, value)
+        cell.values = [result]
+        return result
+    m = value.m
+    fill = m.const(neutral(acc.op, acc.type), acc.type)
+    step = 1
+    while step < m.lanes:
+        order = [k - step if k >= step else m.lanes for k in range(m.lanes)]
+        value = combine(m, acc.op, nest.access.shuffle(value, fill, order, m), value)
+        step *= 2
+    result = combine(m, acc.op, nest.spread(state, m), value)
+    cell.values = [half(nest, result, m.lanes - 1, nest.scalar)]
+    return result

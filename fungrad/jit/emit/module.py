@@ -1,0 +1,162 @@
+"""What the functions of one LLVM module share: declarations, metadata, and the layout of the pointer table.
+
+Every function of a program gets one argument, a table of 8-byte slots:
+
+    0                   base of the arena (the temporaries)
+    1 ..                inputs, outputs and constants, one pointer per buffer that has its own memory
+    then                counters of the enclosing `Repeat` steps, as i64
+
+A table belongs to one call, so calls from several threads do not meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fungrad.jit.loops import Buffer, Program, Repeat, walk
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the emitter must know of the processor.
+
+    Attributes:
+      vector_bytes: width of a vector register.
+      threads: whether parallel loops may be split.
+      blas_int: LLVM type of the integers of the BLAS.
+    """
+
+    vector_bytes: int = 16
+    threads: bool = False
+    blas_int: str = "i64"
+
+
+class Module:
+    """Collects the parts of one module.
+
+    Attributes:
+      functions: texts of finished functions.
+      declarations: `declare` lines by symbol.
+      slots: table slot of every buffer with memory of its own and of every `Repeat` counter.
+    """
+
+    def __init__(self, program: Program, machine: Machine):
+        self.program = program
+        self.machine = machine
+        self.functions: list[str] = []
+        self.declarations: dict[str, str] = {}
+        self.globals: dict[str, str] = {}
+        self._metadata: list[str] = []
+        self.slots: dict[str, int] = {}
+        self.arguments = [
+            b.name
+            for b in program.buffers.values()
+            if b.alias is None and b.kind in ("input", "output", "const")
+        ]
+        for k, name in enumerate(self.arguments):
+            self.slots[name] = k + 1
+        for step in walk(program.steps):
+            if type(step) is Repeat:
+                self.slots.setdefault(f"%{step.index}", len(self.slots) + 1)
+
+    @property
+    def table_size(self) -> int:
+        """Number of slots."""
+        return len(self.slots) + 1
+
+    def metadata(self, text: str) -> str:
+        """Reference to a metadata node; `{self}` in the text stands for the node itself."""
+        name = f"!{len(self._metadata)}"
+        self._metadata.append(f"{name} = {text.replace('{self}', name)}")
+        return name
+
+    def zeros(self, nbytes: int) -> str:
+        """A readable global of at least that many zero bytes: where loads that must not happen go
+        instead."""
+        self.globals["@zeros"] = "@zeros = internal constant [16 x i8] zeroinitializer, align 16"
+        assert nbytes <= 16
+        return "@zeros"
+
+    def text(self) -> str:
+        """The whole module."""
+        return "\n".join(
+            [
+                *self.globals.values(),
+                *self.functions,
+                *self.declarations.values(),
+                *self._metadata,
+                "",
+            ]
+        )
+
+
+class Memory:
+    """How one function reaches the buffers: base pointers and alias metadata.
+
+    Buffers that may share bytes (aliases, overlapping places in the arena) form a group; everything that is only read forms one
+    group too. An access carries its group as `alias.scope` and all others as `noalias`.
+    """
+
+    def __init__(self, module: Module, reads: set[str], writes: set[str]):
+        self.module = module
+        self.setup: list[str] = []
+        self._bases: dict[str, str] = {}
+        program = module.program
+        roots = {name: program.root(name) for name in reads | writes}
+        written = {roots[n].name for n in writes}
+        groups: list[list[Buffer]] = []
+        for root in dict.fromkeys(roots.values()):
+            if root.name not in written and not any(_overlap(root, roots[w]) for w in writes):
+                continue
+            touching = [g for g in groups if any(_overlap(root, b) for b in g)]
+            merged = [root, *(b for g in touching for b in g)]
+            groups = [g for g in groups if g not in touching] + [merged]
+        self._suffix: dict[str, str] = {}
+        suffixes = self._scopes(len(groups))
+        group_of = {b.name: k for k, g in enumerate(groups) for b in g}
+        for name, root in roots.items():
+            self._suffix[name] = suffixes[group_of.get(root.name, len(groups))]
+
+    def _scopes(self, n: int) -> list[str]:
+        """Metadata suffix of the `n` written groups and, last, of all that is only read."""
+        if n == 0:
+            return [""]
+        metadata = self.module.metadata
+        domain = metadata("distinct !{{self}}")
+        scopes = [metadata(f"distinct !{{{{self}}, {domain}}}") for _ in range(n + 1)]
+        suffixes = []
+        for k, scope in enumerate(scopes):
+            others = metadata(f"!{{{', '.join(s for i, s in enumerate(scopes) if i != k)}}}")
+            suffixes.append(f"!alias.scope {metadata(f'!{{{scope}}}')}, !noalias {others}")
+        return suffixes
+
+    def suffix(self, buffer: str) -> str:
+        """Metadata for an access to a buffer, "" if none."""
+        return self._suffix[buffer]
+
+    def base(self, buffer: str) -> str:
+        """Register with the address of a buffer, loaded in the entry block."""
+        root = self.module.program.root(buffer)
+        register = self._bases.get(root.name)
+        if register is None:
+            k = len(self._bases)
+            register = self._bases[root.name] = f"%b{k}"
+            slot = self.module.slots.get(root.name, 0)
+            target = register if slot else f"%arena{k}"
+            self.setup += [
+                f"%slot{k} = getelementptr inbounds ptr, ptr %table, i64 {slot}",
+                f"{target} = load ptr, ptr %slot{k}, align 8",
+            ]
+            if not slot:
+                self.setup.append(
+                    f"{register} = getelementptr inbounds i8, ptr {target}, i64 {root.offset}"
+                )
+        return register
+
+
+def _overlap(a: Buffer, b: Buffer) -> bool:
+    if a is b:
+        return True
+    if a.kind != "temp" or b.kind != "temp":
+        return False
+    return a.offset < b.offset + b.nbytes and b.offset < a.offset + a.nbytes

@@ -1,0 +1,488 @@
+"""A `Nest` as one LLVM function, with explicit vectors.
+
+The loop marked `vector` advances by `lanes` iterations at a time; inside it a value is either uniform (the same for all of
+them, kept in a scalar register) or varying (an LLVM vector of `lanes` elements). What is left over is one more copy of
+the body with fewer lanes. LLVM is only asked to select instructions: there are no alias checks, no cost model, and
+a reduction has exactly the partial sums that are written here, so results do not depend on the version of LLVM.
+
+More lanes than a register holds is how loops are unrolled: LLVM splits the vectors.
+
+Accumulators and variables are SSA values from the start: a loop or branch that assigns one gets a phi for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+from typing import Any
+
+from fungrad.jit.emit import accumulate
+from fungrad.jit.emit.access import Access
+from fungrad.jit.emit.accumulate import Cell
+from fungrad.jit.emit.module import Memory, Module
+from fungrad.jit.emit.ops import apply
+from fungrad.jit.emit.scalar import LLVMScalars
+from fungrad.jit.kernels.scalars import UNSIGNED, Value
+from fungrad.jit.loops import (
+    Acc,
+    Affine,
+    Const,
+    If,
+    Index,
+    Let,
+    Load,
+    Loop,
+    LoopWhile,
+    Nest,
+    Prefix,
+    Set,
+    Store,
+    Update,
+    Var,
+    buffers_of,
+    walk,
+)
+
+_FLAGS = "contract"
+
+
+class Vector:
+    """The vector loop that is being emitted: its symbol and how many iterations run at once."""
+
+    __slots__ = ("symbol", "lanes")
+
+    def __init__(self, symbol: str, lanes: int):
+        self.symbol = symbol
+        self.lanes = lanes
+
+
+class NestEmitter:
+    """Writes one function. `emit` gives its text."""
+
+    def __init__(self, module: Module, nest: Nest, name: str):
+        self.module = module
+        self.nest = nest
+        self.name = name
+        self.lines: list[str] = []
+        self.names = count()
+        self._labels = count()
+        self._builders: dict[int, LLVMScalars] = {}
+        self.scalar = self.builder(1)
+        self.vector: Vector | None = None
+        self.env: dict[str, Value] = {}
+        self.symbols: dict[str, str | int] = {}
+        self.cells: dict[str, Cell] = {}
+        self.block = "entry"
+        self.memory = Memory(module, *buffers_of(nest))
+        self.access = Access(self)
+        self.wide = accumulate.lanes_of_accumulators(nest.body)
+
+    # -- values -----------------------------------------------------------------------------------------------
+
+    def builder(self, lanes: int) -> LLVMScalars:
+        """The scalar builder that writes `lanes` elements at a time into this function."""
+        m = self._builders.get(lanes)
+        if m is None:
+            m = LLVMScalars(self.names, self.module.declarations, _FLAGS, "%v", lanes)
+            m.lines = self.lines
+            m.start = self.start
+            self._builders[lanes] = m
+        return m
+
+    @property
+    def m(self) -> LLVMScalars:
+        """Builder of varying values."""
+        return self._builders[1] if self.vector is None else self.builder(self.vector.lanes)
+
+    def value(self, x: Any) -> Value:
+        """An operand, uniform or varying."""
+        if isinstance(x, Const):
+            return self.scalar.const(x.value, x.type)
+        known = self.env.get(x)
+        if known is not None:
+            return known
+        cell = self.cells.get(x)
+        if cell is not None:
+            return cell.values[0]
+        raise KeyError(f"loop IR: {x} is used before its definition in nest {self.nest.name!r}")
+
+    def varying(self, x: Any) -> Value:
+        """An operand as a vector of the current loop."""
+        m = self.m
+        if isinstance(x, Const):
+            return m.const(x.value, x.type)
+        value = x if isinstance(x, Value) else self.value(x)
+        return value if value.m is m else self.spread(value, m)
+
+    def spread(self, value: Value, m: LLVMScalars) -> Value:
+        """A uniform value in every lane of `m`."""
+        if m.lanes == 1 or value.m is m:
+            return Value(m, value.type, value.raw)
+        if not value.raw.startswith("%"):
+            return m.value(value.type, m.literal(value.raw, value.type))
+        vector, element = m.llvm(value.type), self.scalar.llvm(value.type)
+        one = m.operand(f"insertelement {vector} poison, {element} {value.raw}, i64 0")
+        return m.value(
+            value.type,
+            m.operand(
+                f"shufflevector {vector} {one}, {vector} poison, <{m.lanes} x i32> zeroinitializer"
+            ),
+        )
+
+    def as_i64(self, value: Value) -> Value:
+        """An integer value as an `i64`, for addresses."""
+        return value.m.convert(value, "u64" if value.type in UNSIGNED else "i64")
+
+    def affine(self, expression: Affine) -> tuple[str, int, Value | None]:
+        """An affine expression as (scalar i64 operand, lane stride, varying i64 summand)."""
+        const, stride, vector = expression.const, 0, None
+        parts: list[str] = []
+        add = self.scalar.operand
+        for symbol, c in expression.terms:
+            if self.vector is not None and symbol == self.vector.symbol:
+                stride = c
+            place = self.symbols.get(symbol)
+            if place is None:
+                value = self.as_i64(self.value(symbol))
+                if value.m is not self.scalar:
+                    scaled = value if c == 1 else value * c
+                    vector = scaled if vector is None else vector + scaled
+                    continue
+                place = value.raw
+            if isinstance(place, int):
+                const += c * place
+            else:
+                parts.append(place if c == 1 else add(f"mul nsw i64 {place}, {c}"))
+        total = None
+        for p in parts:
+            total = p if total is None else add(f"add nsw i64 {total}, {p}")
+        if total is None:
+            total = str(const)
+        elif const:
+            total = add(f"add nsw i64 {total}, {const}")
+        return total, stride, vector
+
+    # -- control flow -----------------------------------------------------------------------------------------
+
+    def label(self, stem: str) -> str:
+        return f"{stem}{next(self._labels)}"
+
+    def start(self, label: str) -> None:
+        """Begin a basic block."""
+        self.lines.append(f"{label}:")
+        self.block = label
+
+    def save(self) -> tuple:
+        """Remember what is known here, to forget what a nested block adds."""
+        known = {k: m.known() for k, m in self._builders.items()}
+        return dict(self.env), known, dict(self.cells)
+
+    def restore(self, saved: tuple) -> None:
+        env, known, cells = saved
+        self.env, self.cells = dict(env), dict(cells)
+        for k, m in self._builders.items():
+            m.forget(known.get(k))
+
+    def assigned(self, *bodies: Iterable[Any]) -> list[Cell]:
+        """Cells that exist here and that the statements change."""
+        names = dict.fromkeys(
+            n
+            for body in bodies
+            for s in walk(body)
+            if (n := getattr(s, "acc", None) or getattr(s, "var", None))
+        )
+        return [self.cells[n] for n in names if n in self.cells]
+
+    def phis(self, cells: list[Cell]) -> list[tuple[Cell, int, str, str, str, int]]:
+        """Start a loop head: replace the states of the cells by phis whose second edge is still open."""
+        opened = []
+        for cell in cells:
+            for k, value in enumerate(cell.values):
+                register = f"%v{next(self.names)}"
+                type = value.m.llvm(value.type)
+                opened.append((cell, k, register, type, value.raw, len(self.lines)))
+                self.lines.append("")
+                cell.values[k] = value.m.value(value.type, register)
+        return opened
+
+    def close_phis(self, opened: list, before: str, latch: str) -> None:
+        """Fill in the phis with the states that the body left."""
+        for cell, k, register, type, initial, line in opened:
+            self.lines[line] = (
+                f"{register} = phi {type} [ {initial}, %{before} ], [ {cell.values[k].raw}, %{latch} ]"
+            )
+
+    def loop_exit(self, opened: list) -> None:
+        """After a loop that tests at its head the states are those of the phis."""
+        for cell, k, register, _, _, _ in opened:
+            value = cell.values[k]
+            cell.values[k] = value.m.value(value.type, register)
+
+    # -- statements -------------------------------------------------------------------------------------------
+
+    def body(self, statements: Sequence[Any]) -> None:
+        declared: list[str] = []
+        for k, s in enumerate(statements):
+            _EMIT[type(s)](self, s)
+            if type(s) is Acc:
+                declared.append(s.name)
+            for name in declared:
+                cell = self.cells[name]
+                if cell.lanes and not accumulate.updates(statements[k + 1 :], name):
+                    accumulate.finish(self, cell)
+                elif k == len(statements) - 1 or not accumulate.updates(statements[k + 1 :], name):
+                    accumulate.settle(self, cell)
+
+    def let(self, s: Let) -> None:
+        values = [a if isinstance(a, Const) else self.value(a) for a in s.args]
+        uniform = all(isinstance(v, Const) or v.m is self.scalar for v in values)
+        if uniform:
+            m = self.scalar
+            operands = [m.const(v.value, v.type) if isinstance(v, Const) else v for v in values]
+        else:
+            m = self.m
+            operands = [self.varying(v) for v in values]
+        names = (s.name,) if isinstance(s.name, str) else s.name
+        for name, result in zip(names, apply(m, s, operands), strict=True):
+            self.env[name] = result
+
+    def index(self, s: Index) -> None:
+        integer = "i64" if s.type in ("i64", "u64") or s.type[0] in "fb" else s.type
+        base, stride, vector = self.affine(s.affine)
+        m = self.scalar
+        value = m.convert(m.value("i64", base), integer)
+        if stride or vector is not None:
+            value = self.spread(value, self.m)
+            if stride:
+                value = value + self.iota(integer, stride)
+            if vector is not None:
+                value = value + self.m.convert(vector, integer)
+        self.env[s.name] = value.m.convert(value, s.type)
+
+    def iota(self, type: str, stride: int) -> Value:
+        """`stride * lane` in every lane."""
+        m, element = self.m, self.scalar.llvm(type)
+        mask = (1 << int(type[1:])) - 1
+        lanes = ", ".join(f"{element} {(k * stride) & mask}" for k in range(m.lanes))
+        return m.value(type, f"<{lanes}>")
+
+    def load(self, s: Load) -> None:
+        self.env[s.name] = self.access.load(s)
+
+    def store(self, s: Store) -> None:
+        self.access.store(s)
+
+    def acc(self, s: Acc) -> None:
+        self.cells[s.name] = accumulate.declare(self, s)
+
+    def update(self, s: Update) -> None:
+        accumulate.update(self, self.cells[s.acc], s)
+
+    def prefix(self, s: Prefix) -> None:
+        self.env[s.name] = accumulate.prefix(self, self.cells[s.acc], s.value)
+
+    def var(self, s: Var) -> None:
+        value = self.value(s.init)
+        self.cells[s.name] = Cell(s, [value if self.vector is None else self.varying(s.init)])
+
+    def set(self, s: Set) -> None:
+        cell = self.cells[s.var]
+        value = self.value(s.value)
+        cell.values[0] = value if value.m is cell.values[0].m else self.varying(value)
+
+    def loop(self, s: Loop) -> None:
+        if s.extent == 0:
+            return
+        if s.vector:
+            self.vector_loop(s)
+        elif s.extent == 1 and not self.is_split(s):
+            self.once(s, 0)
+        else:
+            bounds = ("%begin", "%end") if self.is_split(s) else ("0", str(s.extent))
+            self.counted(s, *bounds, 1)
+
+    def is_split(self, s: Loop) -> bool:
+        """Whether this loop runs over the range given by the caller."""
+        return s is split_loop(self.nest)
+
+    def once(self, s: Loop, at: int) -> None:
+        """One iteration at a known place."""
+        saved = self.save()
+        self.symbols[s.index] = at
+        self.body(s.body)
+        del self.symbols[s.index]
+        self.restore(saved)
+
+    def counted(self, s: Loop, first: str, end: str, step: int) -> None:
+        """A loop that runs at least once."""
+        head, leave = self.label("loop"), self.label("done")
+        before, saved = self.block, self.save()
+        self.lines.append(f"br label %{head}")
+        self.start(head)
+        counter, following = f"%i{head[4:]}", f"%n{head[4:]}"
+        at = len(self.lines)
+        self.lines.append("")
+        opened = self.phis(self.assigned(s.body))
+        self.symbols[s.index] = counter
+        self.body(s.body)
+        del self.symbols[s.index]
+        latch = self.block
+        self.lines[at] = f"{counter} = phi i64 [ {first}, %{before} ], [ {following}, %{latch} ]"
+        self.close_phis(opened, before, latch)
+        self.lines += [
+            f"{following} = add nuw nsw i64 {counter}, {step}",
+            f"%c{head[4:]} = icmp ult i64 {following}, {end}",
+            f"br i1 %c{head[4:]}, label %{head}, label %{leave}",
+        ]
+        self.restore(saved)
+        self.start(leave)
+
+    def vector_loop(self, s: Loop) -> None:
+        lanes = s.lanes or 1
+        full, rest = divmod(s.extent, lanes)
+        if self.is_split(s):
+            self.split_vector_loop(s, lanes, full, rest)
+            return
+        if full:
+            self.vector = Vector(s.index, lanes) if lanes > 1 else None
+            if full == 1:
+                self.once(s, 0)
+            else:
+                self.counted(s, "0", str(full * lanes), lanes)
+        self.vector = None
+        if rest:
+            self.vector_rest(s, full * lanes, rest)
+
+    def vector_rest(self, s: Loop, at: int, rest: int) -> None:
+        self.vector = Vector(s.index, rest) if rest > 1 else None
+        self.once(s, at)
+        self.vector = None
+
+    def split_vector_loop(self, s: Loop, lanes: int, full: int, rest: int) -> None:
+        """The outermost loop as vectors, for a caller who gives a range of full vectors; who gets
+        the last of them also does the rest. Has no cells: reductions are split beforehand."""
+        scale = self.scalar.operand
+        if full:
+            last = scale(f"mul nuw nsw i64 %end, {lanes}")
+            first = scale(f"mul nuw nsw i64 %begin, {lanes}")
+            self.vector = Vector(s.index, lanes) if lanes > 1 else None
+            self.counted(s, first, last, lanes)
+            self.vector = None
+        if rest:
+            do, leave = self.label("rest"), self.label("done")
+            if full:
+                saved = self.save()
+                here = scale(f"icmp eq i64 %end, {full}")
+                self.lines.append(f"br i1 {here}, label %{do}, label %{leave}")
+                self.start(do)
+            self.vector_rest(s, full * lanes, rest)
+            if full:
+                self.lines.append(f"br label %{leave}")
+                self.restore(saved)
+                self.start(leave)
+
+    def branch(self, s: If) -> None:
+        """Both ways assign to the same cells; a phi joins them."""
+        yes, no, leave = self.label("then"), self.label("else"), self.label("join")
+        condition = self.value(s.condition)
+        self.lines.append(f"br i1 {condition.raw}, label %{yes}, label %{no}")
+        cells = self.assigned(s.then, s.orelse)
+        initial = [list(c.values) for c in cells]
+        ends = []
+        for name, body in ((yes, s.then), (no, s.orelse)):
+            saved = self.save()
+            for cell, values in zip(cells, initial, strict=True):
+                cell.values = list(values)
+            self.start(name)
+            self.body(body)
+            self.lines.append(f"br label %{leave}")
+            ends.append((self.block, [list(c.values) for c in cells]))
+            self.restore(saved)
+        self.start(leave)
+        (left, a), (right, b) = ends
+        for cell, from_left, from_right in zip(cells, a, b, strict=True):
+            for k, (x, y) in enumerate(zip(from_left, from_right, strict=True)):
+                if x.raw != y.raw:
+                    text = f"phi {x.m.llvm(x.type)} [ {x.raw}, %{left} ], [ {y.raw}, %{right} ]"
+                    cell.values[k] = x.m.value(x.type, x.m.append(text))
+                else:
+                    cell.values[k] = x
+
+    def loop_while(self, s: LoopWhile) -> None:
+        head, inside, leave = self.label("test"), self.label("while"), self.label("done")
+        before, saved = self.block, self.save()
+        self.lines.append(f"br label %{head}")
+        self.start(head)
+        opened = self.phis(self.assigned(s.test, s.body))
+        self.body(s.test)
+        condition = self.value(s.condition)
+        after_test = [list(c.values) for c in self.assigned(s.test, s.body)]
+        self.lines.append(f"br i1 {condition.raw}, label %{inside}, label %{leave}")
+        self.start(inside)
+        self.body(s.body)
+        self.close_phis(opened, before, self.block)
+        self.lines.append(f"br label %{head}")
+        for cell, values in zip(self.assigned(s.test, s.body), after_test, strict=True):
+            cell.values = values
+        self.restore(saved)
+        self.start(leave)
+
+    # -- the function -----------------------------------------------------------------------------------------
+
+    def emit(self) -> None:
+        """Add the function to the module."""
+        self.region_symbols()
+        self.body(self.nest.body)
+        header = f"define internal void @{self.name}(ptr noalias %table, i64 %begin, i64 %end) #0 {{"
+        text = [header, "entry:", *self.memory.setup, *self.lines, "ret void", "}"]
+        self.module.functions.append("\n".join(text))
+
+    def region_symbols(self) -> None:
+        """Load the counters of enclosing `Repeat` steps that addresses in this nest use."""
+        used: dict[str, None] = {}
+        for s in walk(self.nest.body):
+            for expression in (getattr(s, "index", None), getattr(s, "affine", None)):
+                if isinstance(expression, Affine):
+                    used.update(dict.fromkeys(expression.symbols()))
+        for symbol in used:
+            slot = self.module.slots.get(f"%{symbol}")
+            if slot is not None:
+                self.memory.setup += [
+                    f"%at.{slot} = getelementptr inbounds i64, ptr %table, i64 {slot}",
+                    f"%r.{slot} = load i64, ptr %at.{slot}, align 8",
+                ]
+                self.symbols[symbol] = f"%r.{slot}"
+
+
+def split_loop(nest: Nest) -> Loop | None:
+    """The loop whose range the caller of the nest's function chooses: a parallel loop at the end of
+    the nest, with nothing but pure statements before it."""
+    last = nest.body[-1] if nest.body else None
+    if type(last) is not Loop or not last.parallel or last.extent == 0:
+        return None
+    return last if all(type(s) in (Let, Index, Load) for s in nest.body[:-1]) else None
+
+
+def units(nest: Nest) -> int:
+    """How many units the range has: the caller passes `begin < end` in `0 .. units`. 1 if the nest is
+    not divisible."""
+    loop = split_loop(nest)
+    if loop is None:
+        return 1
+    return max(1, loop.extent // (loop.lanes or 1)) if loop.vector else loop.extent
+
+
+_EMIT = {
+    Let: NestEmitter.let,
+    Index: NestEmitter.index,
+    Load: NestEmitter.load,
+    Store: NestEmitter.store,
+    Acc: NestEmitter.acc,
+    Update: NestEmitter.update,
+    Prefix: NestEmitter.prefix,
+    Var: NestEmitter.var,
+    Set: NestEmitter.set,
+    Loop: NestEmitter.loop,
+    If: NestEmitter.branch,
+    LoopWhile: NestEmitter.loop_while,
+}

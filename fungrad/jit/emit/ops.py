@@ -1,0 +1,90 @@
+"""Applies the operation of a `Let` to the values of any scalar builder: the one place that knows the names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fungrad.jit.kernels.scalars import ScalarBuilder, Value
+from fungrad.jit.loops import Let
+
+_UNARY = (
+    "neg", "abs", "not", "sqrt", "floor", "ceil", "trunc", "rint", "popcount", "clz",
+)  # fmt: skip
+_BINARY = (
+    "add", "sub", "mul", "div", "rem", "and", "or", "xor", "shl", "shr", "min", "max", "copysign", "mulhi",
+)  # fmt: skip
+_COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
+
+
+def _method(name: str) -> Callable[..., Value]:
+    return lambda m, type, *args: getattr(m, name)(*args)
+
+
+_OPERATIONS: dict[str, Callable[..., Value]] = {
+    **{op: (lambda m, type, a, op=op: m.unary(op, a)) for op in _UNARY},
+    **{op: (lambda m, type, a, b, op=op: m.binary(op, a, b)) for op in _BINARY},
+    **{op: (lambda m, type, a, b, op=op: m.compare(op, a, b)) for op in _COMPARE},
+    **{op: _method(op) for op in ("select", "fma", "minimum", "maximum", "is_nan")},
+    "copy": lambda m, type, a: a,
+    "convert": lambda m, type, a: m.convert(a, type),
+    "bitcast": lambda m, type, a: m.bitcast(a, type),
+}
+OPERATIONS = frozenset(_OPERATIONS)
+
+
+def apply(m: ScalarBuilder, let: Let, args: Sequence[Value]) -> tuple[Value, ...]:
+    """The results of a `Let` on operands of the builder `m`.
+
+    Raises:
+      TypeError: the result has another type than the statement says.
+    """
+    if let.fn is not None:
+        results = let.fn(m, *args)
+    elif let.op in _OPERATIONS:
+        results = _OPERATIONS[let.op](m, let.type, *args)
+    else:
+        raise KeyError(f"loop IR: no operation is called {let.op!r}, and the Let has no function")
+    if isinstance(results, Value):
+        results = (results,)
+    names, types = names_and_types(let)
+    if len(results) != len(names):
+        raise TypeError(f"loop IR: {let.op} gave {len(results)} results for {names}")
+    for name, type, r in zip(names, types, results, strict=True):
+        if r.type != type:
+            raise TypeError(f"loop IR: {name} = {let.op} is {r.type}, declared as {type}")
+    return tuple(results)
+
+
+def names_and_types(let: Let) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names and types of the results of a `Let`, as tuples."""
+    if isinstance(let.name, str):
+        return (let.name,), (let.type,)  # type: ignore[return-value]
+    return tuple(let.name), tuple(let.type)
+
+
+def combine(m: ScalarBuilder, op: str, a: Value, b: Value) -> Value:
+    """`a op b` for a monoid (not the arg reductions); `max` and `min` propagate NaN."""
+    if op == "max":
+        return m.maximum(a, b)
+    if op == "min":
+        return m.minimum(a, b)
+    return m.binary(op, a, b)
+
+
+def neutral(op: str, type: str) -> bool | int | float:
+    """The neutral element of a monoid."""
+    if op in ("add", "or", "xor"):
+        return False if type == "i1" else 0
+    if op == "mul":
+        return True if type == "i1" else 1
+    if op == "and":
+        return True if type == "i1" else -1
+    largest = op in ("min", "argmin")
+    if type == "i1":
+        return largest
+    if type[0] in "fb":
+        return float("inf") if largest else float("-inf")
+    width = int(type[1:])
+    if type[0] == "u":
+        return (1 << width) - 1 if largest else 0
+    return (1 << (width - 1)) - 1 if largest else -(1 << (width - 1))

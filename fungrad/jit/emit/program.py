@@ -1,0 +1,258 @@
+"""A `Program` as one LLVM module: a function per nest, `run` that calls them in order, and `entry`, which Python
+calls.
+
+`entry` is a C function of Python's fast calling convention. Its arguments are arrays: the arena, then the buffers in the order of
+`Module.arguments`. It reads their addresses straight from the array objects, releases the interpreter lock around
+long programs and returns an integer: 0, or 1 if a host step failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from fungrad.jit.emit import blas
+from fungrad.jit.emit.module import Machine, Module
+from fungrad.jit.emit.nests import NestEmitter, split_loop, units
+from fungrad.jit.emit.schedule import schedule, total_work
+from fungrad.jit.loops import Affine, Branch, Call, Host, Loop, Nest, Program, Repeat, While, walk
+
+# Estimated vector instructions from which the interpreter lock is released.
+_LONG = 20_000
+
+# Offset of `char *data` in an array object: it follows the reference count and the type.
+DATA_OFFSET = 16
+
+
+class ProgramEmitter:
+    """Writes the module of one program.
+
+    Attributes:
+      hosts: the host steps in the order of their numbers.
+      symbols: names of external functions that must be supplied when the module is loaded.
+      nests: the scheduled nests, for printing.
+    """
+
+    def __init__(self, program: Program, machine: Machine):
+        self.program = program
+        self.module = Module(program, machine)
+        self.hosts: list[Host] = []
+        self.symbols: dict[str, None] = {}
+        self.lines: list[str] = []
+        self.names = count()
+        self.long = False
+
+    def emit(self) -> str:
+        """Text of the module."""
+        for buffer in self.program.buffers.values():
+            if buffer.kind == "temp" and buffer.alias is None and buffer.offset is None:
+                raise ValueError(f"loop IR: temporary {buffer.name} has no place in the arena")
+        self.steps(self.program.steps)
+        self.module.functions.append(
+            "\n".join(["define internal i32 @run(ptr %table) #0 {", "entry:", *self.lines, "ret i32 0", "}"])
+        )
+        self.module.functions.append(self.entry())
+        return self.module.text() + "attributes #0 = { nounwind noinline }\n"
+
+    def entry(self) -> str:
+        """The function that Python calls."""
+        module = self.module
+        lines = [
+            "define ptr @entry(ptr %self, ptr %args, i64 %n) #0 {",
+            f"%table = alloca [{module.table_size} x ptr], align 16",
+        ]
+        for k in range(len(module.arguments) + 1):
+            lines += [
+                f"%a{k} = getelementptr inbounds ptr, ptr %args, i64 {k}",
+                f"%o{k} = load ptr, ptr %a{k}, align 8",
+                f"%d{k} = getelementptr inbounds i8, ptr %o{k}, i64 {DATA_OFFSET}",
+                f"%p{k} = load ptr, ptr %d{k}, align 8",
+                f"%s{k} = getelementptr inbounds ptr, ptr %table, i64 {k}",
+                f"store ptr %p{k}, ptr %s{k}, align 8",
+            ]
+        if self.long:
+            lines.append("%thread = call ptr @PyEval_SaveThread()")
+            module.declarations["@PyEval_SaveThread"] = "declare ptr @PyEval_SaveThread()"
+            module.declarations["@PyEval_RestoreThread"] = "declare void @PyEval_RestoreThread(ptr)"
+        lines.append("%status = call i32 @run(ptr %table)")
+        if self.long:
+            lines.append("call void @PyEval_RestoreThread(ptr %thread)")
+        module.declarations["@PyLong_FromLong"] = "declare ptr @PyLong_FromLong(i64)"
+        lines += [
+            "%wide = sext i32 %status to i64",
+            "%result = call ptr @PyLong_FromLong(i64 %wide)",
+            "ret ptr %result",
+            "}",
+        ]
+        return "\n".join(lines)
+
+    # -- steps ------------------------------------------------------------------------------------------------
+
+    def steps(self, steps: Sequence[Any]) -> None:
+        for step in steps:
+            _STEP[type(step)](self, step)
+
+    def register(self, stem: str = "%x") -> str:
+        return f"{stem}{next(self.names)}"
+
+    def nest(self, nest: Nest) -> None:
+        nest = schedule(self.program, nest, self.module.machine)
+        if not nest.body:
+            return
+        name = f"nest{len(self.module.functions)}"
+        NestEmitter(self.module, nest, name).emit()
+        work = sum(total_work(self.program, s) for s in nest.body if type(s) is Loop)
+        self.long = self.long or work > _LONG
+        n = units(nest)
+        if self.module.machine.threads and split_loop(nest) is not None and n > 1:
+            self.symbols["fg_parallel"] = None
+            self.module.declarations["@fg_parallel"] = "declare void @fg_parallel(ptr, ptr, i64)"
+            self.lines.append(f"call void @fg_parallel(ptr @{name}, ptr %table, i64 {n})")
+        else:
+            self.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {n})")
+
+    def slot(self, symbol: str) -> str:
+        """Address of the table slot of a `Repeat` counter."""
+        register = self.register()
+        place = self.module.slots[f"%{symbol}"]
+        self.lines.append(f"{register} = getelementptr inbounds i64, ptr %table, i64 {place}")
+        return register
+
+    def base(self, buffer: str) -> str:
+        """Address of a buffer."""
+        root = self.program.root(buffer)
+        slot = self.module.slots.get(root.name, 0)
+        at, base = self.register(), self.register()
+        self.lines += [
+            f"{at} = getelementptr inbounds ptr, ptr %table, i64 {slot}",
+            f"{base} = load ptr, ptr {at}, align 8",
+        ]
+        if slot:
+            return base
+        moved = self.register()
+        self.lines.append(f"{moved} = getelementptr inbounds i8, ptr {base}, i64 {root.offset}")
+        return moved
+
+    def address(self, buffer: str, offset: Affine) -> str:
+        """Address of an element of a buffer; the offset may contain `Repeat` counters."""
+        base = self.base(buffer)
+        total = self.offset(offset)
+        register = self.register()
+        size = self.program.buffers[buffer].dtype.itemsize
+        scaled = self.register()
+        self.lines += [
+            f"{scaled} = mul i64 {total}, {size}",
+            f"{register} = getelementptr inbounds i8, ptr {base}, i64 {scaled}",
+        ]
+        return register
+
+    def offset(self, expression: Affine) -> str:
+        """An affine expression of counters as an operand."""
+        total = str(expression.const)
+        for symbol, c in expression.terms:
+            at, value, part, following = (self.register() for _ in range(4))
+            place = self.module.slots[f"%{symbol}"]
+            self.lines += [
+                f"{at} = getelementptr inbounds i64, ptr %table, i64 {place}",
+                f"{value} = load i64, ptr {at}, align 8",
+                f"{part} = mul i64 {value}, {c}",
+                f"{following} = add i64 {total}, {part}",
+            ]
+            total = following
+        return total
+
+    def call(self, call: Call) -> None:
+        self.long = self.long or blas.is_long(call)
+        blas.emit(self, call)
+
+    def host(self, host: Host) -> None:
+        """Call back into Python; leave with status 1 if it failed."""
+        number = len(self.hosts)
+        self.hosts.append(host)
+        self.symbols["fg_host"] = None
+        self.module.declarations["@fg_host"] = "declare i32 @fg_host(i32, ptr)"
+        status, failed = self.register(), self.register()
+        k = next(self.names)
+        self.lines += [
+            f"{status} = call i32 @fg_host(i32 {number}, ptr %table)",
+            f"{failed} = icmp ne i32 {status}, 0",
+            f"br i1 {failed}, label %fail{k}, label %host{k}",
+            f"fail{k}:",
+            "ret i32 1",
+            f"host{k}:",
+        ]
+
+    def repeat(self, step: Repeat) -> None:
+        if step.extent == 0:
+            return
+        k = next(self.names)
+        at = self.slot(step.index)
+        self.lines += [f"store i64 0, ptr {at}, align 8", f"br label %repeat{k}", f"repeat{k}:"]
+        self.steps(step.steps)
+        self.lines += [
+            f"%now{k} = load i64, ptr {at}, align 8",
+            f"%next{k} = add i64 %now{k}, 1",
+            f"store i64 %next{k}, ptr {at}, align 8",
+            f"%more{k} = icmp ult i64 %next{k}, {step.extent}",
+            f"br i1 %more{k}, label %repeat{k}, label %done{k}",
+            f"done{k}:",
+        ]
+
+    def loop_while(self, step: While) -> None:
+        k = next(self.names)
+        self.lines += [f"br label %test{k}", f"test{k}:"]
+        self.steps(step.test)
+        base = self.base(step.condition)
+        self.lines += [
+            f"%byte{k} = load i8, ptr {base}, align 1",
+            f"%more{k} = icmp ne i8 %byte{k}, 0",
+            f"br i1 %more{k}, label %body{k}, label %done{k}",
+            f"body{k}:",
+        ]
+        self.steps(step.steps)
+        self.lines += [f"br label %test{k}", f"done{k}:"]
+
+    def branch(self, step: Branch) -> None:
+        k = next(self.names)
+        base = self.base(step.selector)
+        last = len(step.branches) - 1
+        cases = " ".join(f"i32 {b}, label %case{k}.{b}" for b in range(last))
+        self.lines += [
+            f"%which{k} = load i32, ptr {base}, align 4",
+            f"switch i32 %which{k}, label %case{k}.{last} [ {cases} ]",
+        ]
+        for b, steps in enumerate(step.branches):
+            self.lines.append(f"case{k}.{b}:")
+            self.steps(steps)
+            self.lines.append(f"br label %join{k}")
+        self.lines.append(f"join{k}:")
+
+
+def place_temporaries(program: Program) -> int:
+    """Give every temporary without an offset its own place in the arena; returns the size of the arena."""
+    end = 0
+    buffers = [b for b in program.buffers.values() if b.kind == "temp" and b.alias is None]
+    for b in buffers:
+        if b.offset is not None:
+            end = max(end, b.offset + b.nbytes)
+    for b in buffers:
+        if b.offset is None:
+            b.offset = (end + 63) // 64 * 64
+            end = b.offset + b.nbytes
+    return end
+
+
+def has_hosts(program: Program) -> bool:
+    """Whether any step runs in Python."""
+    return any(type(s) is Host for s in walk(program.steps))
+
+
+_STEP = {
+    Nest: ProgramEmitter.nest,
+    Call: ProgramEmitter.call,
+    Host: ProgramEmitter.host,
+    Repeat: ProgramEmitter.repeat,
+    While: ProgramEmitter.loop_while,
+    Branch: ProgramEmitter.branch,
+}

@@ -1,0 +1,411 @@
+"""Decides how the loops of a nest run: merged, hoisted, vectorised, split over threads.
+
+Producers write nests in the plain order of the result; `schedule` rewrites them:
+
+1. `collapse`: two perfectly nested loops become one where every address allows it;
+2. `hoist`: what does not change in a loop moves in front of it;
+3. `vectorise`: along every path the loop is chosen for which a simple cost model gives the least work, and the number of
+   lanes follows from the element types and the amount of work per element;
+4. `parallelise`: the outermost loop is marked if the nest is large.
+
+Loops that the producer marked `vector` are left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fungrad.jit.emit.module import Machine
+from fungrad.jit.kernels.scalars import bit_width
+from fungrad.jit.loops import (
+    Acc,
+    Affine,
+    If,
+    Index,
+    Let,
+    Load,
+    Loop,
+    LoopWhile,
+    Nest,
+    Prefix,
+    Program,
+    Set,
+    Store,
+    Update,
+    Var,
+    buffers_of,
+    children,
+    walk,
+)
+
+# Work in units of about one vector instruction, below which a nest stays on one thread.
+PARALLEL_WORK = 40_000
+
+
+def schedule(program: Program, nest: Nest, machine: Machine) -> Nest:
+    """The nest in the form in which it is emitted."""
+    body = hoist(program, collapse(nest.body))
+    body = _vectorised(program, body, machine)
+    scheduled = Nest(body, nest.name)
+    if machine.threads:
+        parallelise(program, scheduled)
+    return scheduled
+
+
+# Collapsing ----------------------------------------------------------------------------------------------------------
+
+
+def collapse(statements: Sequence[Any]) -> list[Any]:
+    """Merge perfectly nested loops; drop loops that never run."""
+    result = []
+    for s in statements:
+        if type(s) is Loop:
+            if s.extent == 0:
+                continue
+            s = _with_body(s, collapse(s.body))
+            while (merged := _merged(s)) is not None:
+                s = merged
+        elif type(s) is If:
+            s = If(s.condition, collapse(s.then), collapse(s.orelse))
+        elif type(s) is LoopWhile:
+            s = LoopWhile(collapse(s.test), s.condition, collapse(s.body))
+        result.append(s)
+    return result
+
+
+def _with_body(s: Loop, body: list[Any]) -> Loop:
+    return Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered)
+
+
+def _merged(outer: Loop) -> Loop | None:
+    """One loop for two perfectly nested ones, or None."""
+    if len(outer.body) != 1 or type(outer.body[0]) is not Loop:
+        return None
+    inner = outer.body[0]
+    if outer.vector or inner.vector or inner.parallel or outer.ordered != inner.ordered:
+        return None
+    n = inner.extent
+    for s in walk(inner.body):
+        for expression in expressions(s):
+            if expression.coefficient(outer.index) != n * expression.coefficient(inner.index):
+                return None
+    # the inner symbol now counts through both ranges
+    drop = {outer.index: Affine()}
+    body = [substituted(s, drop) for s in inner.body]
+    return Loop(inner.index, outer.extent * n, body, outer.parallel, False, None, inner.ordered)
+
+
+def expressions(s: Any) -> tuple[Affine, ...]:
+    """The affine expressions in one statement."""
+    kind = type(s)
+    if kind is Load or kind is Store:
+        return (s.index,)
+    if kind is Index:
+        return (s.affine,)
+    if kind is Update and s.position is not None:
+        return (Affine.of(s.position),)
+    return ()
+
+
+def substituted(s: Any, values: dict[str, Affine]) -> Any:
+    """A statement with symbols in its addresses replaced, nested statements included."""
+    kind = type(s)
+    if kind is Load:
+        return Load(s.name, s.buffer, s.index.substitute(values), s.part, s.where, s.other)
+    if kind is Store:
+        index = s.index.substitute(values)
+        return Store(s.buffer, index, s.value, s.imag, s.where, s.update)
+    if kind is Index:
+        return Index(s.name, s.affine.substitute(values), s.type)
+    if kind is Update and s.position is not None:
+        return Update(s.acc, s.value, Affine.of(s.position).substitute(values))
+    if kind is Loop:
+        return _with_body(s, [substituted(t, values) for t in s.body])
+    if kind is If:
+        return If(
+            s.condition,
+            [substituted(t, values) for t in s.then],
+            [substituted(t, values) for t in s.orelse],
+        )
+    if kind is LoopWhile:
+        return LoopWhile(
+            [substituted(t, values) for t in s.test],
+            s.condition,
+            [substituted(t, values) for t in s.body],
+        )
+    return s
+
+
+# Hoisting ------------------------------------------------------------------------------------------------------------
+
+
+def hoist(program: Program, statements: Sequence[Any]) -> list[Any]:
+    """Move pure statements in front of the loops they do not depend on."""
+    result = []
+    for s in statements:
+        if type(s) is Loop:
+            before, loop = _hoisted(program, s)
+            result += [*before, loop]
+        elif type(s) is If:
+            result.append(If(s.condition, hoist(program, s.then), hoist(program, s.orelse)))
+        else:
+            result.append(s)
+    return result
+
+
+def _hoisted(program: Program, loop: Loop) -> tuple[list[Any], Loop]:
+    body = hoist(program, loop.body)
+    changing = {loop.index}
+    for s in walk(body):
+        if type(s) in (Acc, Var):
+            changing.update(n for n in (s.name, getattr(s, "position", None)) if n)
+        elif type(s) in (Update, Prefix):
+            changing.add(s.acc)
+        elif type(s) is Set:
+            changing.add(s.var)
+    stored = {program.root(b).name for b in buffers_of(loop)[1]}
+    before, rest = [], []
+    for s in body:
+        if _is_movable(program, s, stored) and changing.isdisjoint(uses(s)):
+            before.append(s)
+            continue
+        rest.append(s)
+        for t in walk([s]):
+            changing.update(defines(t))
+    return before, _with_body(loop, rest)
+
+
+def _is_movable(program: Program, s: Any, stored: set[str]) -> bool:
+    if type(s) is Load:
+        # temporaries may share memory with what is stored without sharing a root
+        root = program.root(s.buffer)
+        shared = any(program.buffers[b].kind == "temp" for b in stored)
+        return root.name not in stored and not (root.kind == "temp" and shared)
+    return type(s) in (Let, Index)
+
+
+def defines(s: Any) -> tuple[str, ...]:
+    """Names of values that a statement defines."""
+    kind = type(s)
+    if kind is Let:
+        return (s.name,) if isinstance(s.name, str) else tuple(s.name)
+    if kind in (Index, Load, Prefix, Acc, Var):
+        position = getattr(s, "position", None)
+        return (s.name,) if position is None else (s.name, position)
+    if kind is Loop:
+        return (s.index,)
+    return ()
+
+
+def uses(s: Any) -> set[str]:
+    """Names of values and symbols that a statement itself (not what is nested in it) uses."""
+    names: set[str] = set()
+    for expression in expressions(s):
+        names.update(expression.symbols())
+    kind = type(s)
+    if kind is Let:
+        names.update(a for a in s.args if isinstance(a, str))
+    for field in ("where", "other", "value", "imag", "init", "condition", "acc", "var"):
+        operand = getattr(s, field, None)
+        if isinstance(operand, str):
+            names.add(operand)
+    return names
+
+
+# Vectorising ---------------------------------------------------------------------------------------------------------
+
+_GATHER = 0.7  # cost of one element of a gather, where a vector instruction is 1
+_REDUCE = 4.0  # cost of combining the lanes of an accumulator
+_FUNCTION = 12.0  # cost of a function given as Python code, such as exp
+_MOST_LANES = 64
+
+
+def _vectorised(program: Program, statements: list[Any], machine: Machine) -> list[Any]:
+    return [
+        _best(program, s, machine, statements)[1] if type(s) is Loop else s for s in statements
+    ]
+
+
+def _best(program: Program, loop: Loop, machine: Machine, scope: Any) -> tuple[float, Loop]:
+    """The cheapest way to run a loop: as vectors itself, or with loops inside as vectors."""
+    if any(type(s) is Loop and s.vector for s in walk([loop])):
+        return 0.0, _with_lanes(program, loop, machine)
+    plain, body = 0.0, []
+    for s in loop.body:
+        if type(s) is Loop:
+            cost, s = _best(program, s, machine, scope)
+            plain += cost
+        elif type(s) is If:
+            s = If(
+                s.condition,
+                _vectorised(program, s.then, machine),
+                _vectorised(program, s.orelse, machine),
+            )
+            plain += 2 + _work(program, s.then + s.orelse, None, 1)
+        else:
+            plain += _cost(program, s, None, 1)
+        body.append(s)
+    best = plain * loop.extent, _with_body(loop, body)
+    if not is_vectorisable(program, loop):
+        return best
+    lanes = choose_lanes(program, loop, machine)
+    if lanes < 2:
+        return best
+    native = min(lanes, natural_lanes(program, loop, machine))
+    work = _work(program, loop.body, loop.index, native) * -(-loop.extent // native)
+    work += _REDUCE * len(_outer_cells(loop))
+    if work < best[0]:
+        best = work, Loop(loop.index, loop.extent, loop.body, loop.parallel, True, lanes)
+    return best
+
+
+def _with_lanes(program: Program, loop: Loop, machine: Machine) -> Loop:
+    """Fill in the lanes of loops that the producer marked."""
+    body = [_with_lanes(program, s, machine) if type(s) is Loop else s for s in loop.body]
+    loop = _with_body(loop, body)
+    if loop.vector and loop.lanes is None:
+        loop.lanes = choose_lanes(program, loop, machine)
+    return loop
+
+
+def _outer_cells(loop: Loop) -> set[str]:
+    """Accumulators declared outside of a loop and updated inside."""
+    inside = {s.name for s in walk(loop.body) if type(s) is Acc}
+    return {s.acc for s in walk(loop.body) if type(s) in (Update, Prefix)} - inside
+
+
+def _work(program: Program, statements: Sequence[Any], symbol: str | None, lanes: int) -> float:
+    total = 0.0
+    for s in statements:
+        nested = sum(_work(program, body, symbol, lanes) for body in children(s))
+        total += nested * s.extent + 1 if type(s) is Loop else nested
+        total += _cost(program, s, symbol, lanes)
+    return total
+
+
+def _cost(program: Program, s: Any, symbol: str | None, lanes: int) -> float:
+    kind = type(s)
+    if kind is Let:
+        return 1.0 if s.fn is None else _FUNCTION
+    if kind in (Load, Store):
+        stride = s.index.coefficient(symbol) if symbol else 0
+        each = 2.0 if kind is Store and s.update else 1.0
+        if lanes == 1 or abs(stride) <= 1:
+            return each
+        return each * max(2.0, _GATHER * lanes)
+    if kind in (Update, Prefix):
+        return 1.0
+    return 0.0
+
+
+def is_vectorisable(program: Program, loop: Loop) -> bool:
+    """Whether iterations of a loop may run side by side."""
+    if loop.ordered:
+        return False
+    declared = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
+    values = {n for s in walk(loop.body) if type(s) is not Loop for n in defines(s)}
+    direct = {s.acc for s in loop.body if type(s) is Prefix}
+    for s in walk(loop.body):
+        kind = type(s)
+        if kind in (If, LoopWhile) or (kind is Loop and s.vector):
+            return False
+        if kind is Set and s.var not in declared:
+            return False
+        if kind is Prefix and s.acc not in declared and s.acc not in direct:
+            return False
+        if kind is Store and s.update is not None:
+            varying = any(t in values for t in s.index.symbols())
+            if varying or s.index.coefficient(loop.index) == 0:
+                return False
+    return True
+
+
+def _types_in(program: Program, loop: Loop) -> list[str]:
+    types = []
+    for s in walk(loop.body):
+        kind = type(s)
+        if kind is Let:
+            types += [s.type] if isinstance(s.type, str) else list(s.type)
+        elif kind in (Load, Store):
+            types.append(program.buffers[s.buffer].type)
+    return types
+
+
+def natural_lanes(program: Program, loop: Loop, machine: Machine) -> int:
+    """Elements of the most demanding type in one vector register."""
+    widest = 1
+    counts: dict[int, int] = {}
+    for type in _types_in(program, loop):
+        size = max(1, bit_width(type) // 8)
+        counts[size] = counts.get(size, 0) + 1
+    if counts:
+        # a rare wider type (an address, a conversion) does not halve the lanes of all others
+        total = sum(counts.values())
+        widest = max(size for size, n in counts.items() if n * 4 >= total)
+    return max(1, machine.vector_bytes // max(widest, 2))
+
+
+def choose_lanes(program: Program, loop: Loop, machine: Machine) -> int:
+    """Lanes of a vector loop: one register's worth, more where the body is light (memory traffic and the latency of an
+    accumulator then need several registers in flight)."""
+    natural = natural_lanes(program, loop, machine)
+    statements = list(walk(loop.body))
+    operations = sum(_cost(program, s, loop.index, 1) for s in statements)
+    reduces = bool(_outer_cells(loop)) and not any(type(s) is Prefix for s in statements)
+    inner = any(type(s) is Loop for s in statements)
+    if any(type(s) is Prefix for s in statements):
+        factor = 1
+    elif reduces or inner:
+        factor = 4 if operations <= 12 else 2 if operations <= 40 else 1
+    else:
+        factor = 2 if operations <= 6 else 1
+    lanes = min(natural * factor, _MOST_LANES)
+    while lanes > natural and lanes > loop.extent:
+        lanes //= 2
+    return min(lanes, loop.extent)
+
+
+# Threads -------------------------------------------------------------------------------------------------------------
+
+
+def parallelise(program: Program, nest: Nest) -> None:
+    """Mark the outermost loop of a large nest as parallel, if its iterations are independent."""
+    last = nest.body[-1] if nest.body else None
+    if type(last) is not Loop or not all(type(s) in (Let, Index, Load) for s in nest.body[:-1]):
+        return
+    if last.parallel or not is_independent(program, last):
+        return
+    lanes = last.lanes if last.vector and last.lanes else 1
+    if total_work(program, last) >= PARALLEL_WORK and last.extent // lanes >= 2:
+        last.parallel = True
+
+
+def total_work(program: Program, loop: Loop) -> float:
+    """Estimated vector instructions of a loop."""
+    symbol, lanes = (loop.index, loop.lanes or 1) if loop.vector else (None, 1)
+    work = 0.0
+    for s in loop.body:
+        work += total_work(program, s) if type(s) is Loop else _work(program, [s], symbol, lanes)
+    return work * (loop.extent / lanes)
+
+
+def is_independent(program: Program, loop: Loop) -> bool:
+    """Whether iterations of a loop may run on different threads."""
+    if loop.ordered:
+        return False
+    declared = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
+    values = {n for s in walk(loop.body) if type(s) is not Loop for n in defines(s)}
+    for s in walk(loop.body):
+        kind = type(s)
+        if kind is Set and s.var not in declared:
+            return False
+        if kind in (Update, Prefix) and s.acc not in declared:
+            return False
+        if kind is Store:
+            computed = any(t in values for t in s.index.symbols())
+            if s.index.coefficient(loop.index) == 0 or (computed and s.update is not None):
+                return False
+            if computed:
+                return False
+    return True

@@ -1,0 +1,126 @@
+"""From LLVM text to machine code in this process.
+
+One target machine for the host processor and one linking layer serve all programs. The optimiser of LLVM is not run: the
+emitter writes vectors, partial sums and SSA form itself, and instruction selection (with its own loop
+optimisations) does the rest; a small program takes a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+# Codegen does not scale with the optimisation level for straight-line vector code; 2 has everything needed.
+_LEVEL = 2
+
+
+@dataclass(frozen=True)
+class Host:
+    """The processor that code is compiled for."""
+
+    triple: str
+    cpu: str
+    features: str
+
+    @property
+    def vector_bytes(self) -> int:
+        """Width of a vector register."""
+        names = self.features.split(",")
+        if "+avx512f" in names and "+avx512vl" in names:
+            return 64
+        return 32 if "+avx2" in names else 16
+
+
+class Session:
+    """The compiler of this process. Use `session()`."""
+
+    def __init__(self) -> None:
+        # 30 ms that `import fungrad` need not spend
+        import llvmlite.binding as llvm
+
+        self._llvm = llvm
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        self.host = Host(
+            llvm.get_process_triple(),
+            llvm.get_host_cpu_name(),
+            llvm.get_host_cpu_features().flatten(),
+        )
+        self._target = llvm.Target.from_triple(self.host.triple)
+        self._machine = self._new_machine()
+        self._jit = llvm.create_lljit_compiler(self._new_machine(), use_jit_link=True)
+        self._libraries = count()
+        self._lock = threading.Lock()
+
+    def _new_machine(self) -> Any:
+        return self._target.create_target_machine(
+            cpu=self.host.cpu,
+            features=self.host.features,
+            opt=_LEVEL,
+            reloc="pic",
+            codemodel="default",
+        )
+
+    def compile(self, text: str, timings: dict[str, float] | None = None) -> bytes:
+        """Object code of a module."""
+        with self._lock:
+            start = time.perf_counter()
+            module = self._llvm.parse_assembly(text)
+            parsed = time.perf_counter()
+            code = self._machine.emit_object(module)
+            module.close()
+            if timings is not None:
+                timings["parse"] = parsed - start
+                timings["codegen"] = time.perf_counter() - parsed
+            return code
+
+    def assembly(self, text: str) -> str:
+        """Assembly text of a module."""
+        with self._lock:
+            return self._machine.emit_assembly(self._llvm.parse_assembly(text))
+
+    def link(self, code: bytes, symbols: Mapping[str, int], export: str) -> Loaded:
+        """Load object code into the process.
+
+        Args:
+          code: from `compile`.
+          symbols: addresses of external functions.
+          export: name of the function wanted.
+        """
+        builder = self._llvm.JITLibraryBuilder().add_object_img(code).export_symbol(export)
+        for name, address in symbols.items():
+            builder.import_symbol(name, address)
+        builder.add_current_process()
+        with self._lock:
+            tracker = builder.link(self._jit, f"fungrad{next(self._libraries)}")
+        return Loaded(tracker, tracker[export])
+
+
+class Loaded:
+    """Machine code in the process; freed with this object.
+
+    Attributes:
+      address: of the exported function.
+    """
+
+    def __init__(self, tracker: Any, address: int):
+        self._tracker = tracker
+        self.address = address
+
+
+_session: Session | None = None
+_session_lock = threading.Lock()
+
+
+def session() -> Session:
+    """The compiler of this process, made at the first use."""
+    global _session
+    if _session is None:
+        with _session_lock:
+            if _session is None:
+                _session = Session()
+    return _session
