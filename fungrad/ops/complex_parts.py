@@ -86,7 +86,7 @@ class Complex(Elementwise):
 
 def _complex(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     # Not x + 1j * y: that loses signed zeros, and makes NaN of infinities.
-    out = np.empty(x.shape or y.shape, dtypes.to_complex_dtype(x.dtype))
+    out = np.empty(np.broadcast_shapes(x.shape, y.shape), dtypes.to_complex_dtype(x.dtype))
     out.real = x
     out.imag = y
     return out

@@ -146,3 +146,38 @@ def clz(x: Any) -> Array:
       Array([7, 8, 0], dtype=uint8)
     """
     return clz_p.bind(lift(x, "fungrad.lax.clz: x"))
+
+
+# -- high half of a product ----------------------------------------------------------------------------------------
+
+
+def _mulhi(x: np.ndarray, y: np.ndarray) -> Any:
+    bits = 8 * x.dtype.itemsize
+    if bits < 64:
+        wide = np.dtype(f"{x.dtype.kind}{2 * x.dtype.itemsize}")
+        return np.right_shift(np.multiply(x, y, dtype=wide), wide.type(bits)).astype(x.dtype)
+    half, mask = np.uint64(32), np.uint64(0xFFFFFFFF)
+    a, b = _unsigned(x), _unsigned(y)
+    a_high, a_low, b_high, b_low = a >> half, a & mask, b >> half, b & mask
+    middle = a_high * b_low + ((a_low * b_low) >> half)
+    middle_low = a_low * b_high + (middle & mask)
+    high = a_high * b_high + (middle >> half) + (middle_low >> half)
+    if x.dtype.kind == "i":
+        # A negative number is its unsigned reading minus 2**64, which takes the other operand off the high half.
+        high = high - np.where(x < 0, b, np.uint64(0)) - np.where(y < 0, a, np.uint64(0))
+    return np.asarray(high).view(x.dtype)
+
+
+mulhi_p = Elementwise("mulhi", _mulhi, INTEGERS, arity=2, cheap=True, commutative=True)
+
+
+def mulhi(x: Any, y: Any) -> Array:
+    """Elementwise upper half of the full product of two integers.
+
+    Example:
+      >>> import numpy as np
+      >>> from fungrad import lax
+      >>> lax.mulhi(np.uint8([200, 3]), 200)
+      Array([156,   2], dtype=uint8)
+    """
+    return mulhi_p.bind(*lift_pair("mulhi", x, y))

@@ -1,0 +1,314 @@
+"""Elementwise special functions: error, gamma, incomplete gamma and beta, zeta, and Bessel functions.
+
+Eager evaluation is SciPy's, imported at the first use.
+
+May import ``core``, ``ops._operands``, ``ops._families``, ``ops.elementwise``, ``ops.compare``, ``ops.complex_parts`` and
+``ops.transcendental``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.array import Array
+from fungrad.ops import gamma_slopes
+from fungrad.ops._families import Elementwise
+from fungrad.ops._operands import constant, lift, lift_like, lift_pair
+from fungrad.ops.compare import gt, select_n
+from fungrad.ops.complex_parts import abs
+from fungrad.ops.elementwise import FLOAT, add, in_float32, mul, neg, reciprocal, sign, square, sub
+from fungrad.ops.transcendental import exp, log, log1p
+
+_functions: dict[str, Callable[..., Any]] = {}
+
+
+def _scipy(name: str) -> Callable[..., Any]:
+    """The function ``name`` of ``scipy.special``, whose import takes longer than that of fungrad."""
+    found = _functions.get(name)
+    if found is None:
+        from scipy import special
+
+        found = _functions[name] = getattr(special, name)
+    return found
+
+
+def _impl(name: str) -> Callable[..., Any]:
+    return in_float32(lambda *operands: _scipy(name)(*operands))
+
+
+def _no_derivative(primitive: str, operand: str) -> Callable[..., Any]:
+    """A derivative rule that says that there is none."""
+
+    def rule(g: Any, z: Any, *operands: Any) -> Any:
+        raise NotImplementedError(
+            f"fungrad.lax.{primitive}: the derivative with respect to {operand} is not available; if it is not needed, "
+            f"wrap that operand in fungrad.lax.stop_gradient"
+        )
+
+    return rule
+
+
+# -- error function ----------------------------------------------------------------------------------------------------
+
+_TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
+
+erf_p = Elementwise(
+    "erf",
+    _impl("erf"),
+    FLOAT,
+    lambda g, x, y: mul(g, mul(_TWO_OVER_SQRT_PI, exp(neg(square(x))))),
+)
+erfc_p = Elementwise(
+    "erfc",
+    _impl("erfc"),
+    FLOAT,
+    lambda g, x, y: mul(g, mul(-_TWO_OVER_SQRT_PI, exp(neg(square(x))))),
+)
+erf_inv_p = Elementwise(
+    "erf_inv",
+    _impl("erfinv"),
+    FLOAT,
+    lambda g, x, y: mul(g, mul(1 / _TWO_OVER_SQRT_PI, exp(square(y)))),
+)
+
+
+def erf(x: Any) -> Array:
+    """Elementwise error function of a floating array.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.erf(0.0)
+      Array(0., dtype=float32, weak_type=True)
+    """
+    return erf_p.bind(lift(x, "fungrad.lax.erf: x"))
+
+
+def erfc(x: Any) -> Array:
+    """Elementwise complementary error function ``1 - erf(x)``, accurate for large ``x``."""
+    return erfc_p.bind(lift(x, "fungrad.lax.erfc: x"))
+
+
+def erf_inv(x: Any) -> Array:
+    """Elementwise inverse of the error function; NaN outside [-1, 1]."""
+    return erf_inv_p.bind(lift(x, "fungrad.lax.erf_inv: x"))
+
+
+# -- gamma function and relatives --------------------------------------------------------------------------------------
+
+
+def _lgamma(x: np.ndarray) -> Any:
+    return np.where(x == -np.inf, x.dtype.type(np.inf), _scipy("gammaln")(x))
+
+
+def _digamma(x: np.ndarray) -> Any:
+    # A pole has no sign: NaN at 0 as at the other non-positive integers.
+    return np.where(x == 0, x.dtype.type(np.nan), _scipy("psi")(x))
+
+
+def _polygamma(m: np.ndarray, x: np.ndarray) -> Any:
+    one = x.dtype.type(1)
+    order = np.add(m, one)
+    odd = np.subtract(one, np.fmod(m, x.dtype.type(2)) * x.dtype.type(2))
+    general = np.negative(odd) * _scipy("gamma")(order) * _scipy("zeta")(order, x)
+    out = np.where(m == 0, _digamma(x), general)
+    return np.where((m >= 0) & (np.floor(m) == m), out, x.dtype.type(np.nan))
+
+
+lgamma_p = Elementwise("lgamma", in_float32(_lgamma), FLOAT, lambda g, x, y: mul(g, digamma(x)))
+digamma_p = Elementwise(
+    "digamma", in_float32(_digamma), FLOAT, lambda g, x, y: mul(g, polygamma(constant(x, 1), x))
+)
+polygamma_p = Elementwise(
+    "polygamma",
+    in_float32(_polygamma),
+    FLOAT,
+    (_no_derivative("polygamma", "m"), lambda g, z, m, x: mul(g, polygamma(add(m, 1.0), x))),
+    arity=2,
+)
+zeta_p = Elementwise(
+    "zeta",
+    _impl("zeta"),
+    FLOAT,
+    (_no_derivative("zeta", "x"), lambda g, z, x, q: mul(g, mul(neg(x), zeta(add(x, 1.0), q)))),
+    arity=2,
+)
+
+
+def lgamma(x: Any) -> Array:
+    """Elementwise logarithm of the absolute value of the gamma function.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.lgamma(1.0)
+      Array(0., dtype=float32, weak_type=True)
+    """
+    return lgamma_p.bind(lift(x, "fungrad.lax.lgamma: x"))
+
+
+def digamma(x: Any) -> Array:
+    """Elementwise logarithmic derivative of the gamma function; NaN at its poles 0, -1, -2 ..."""
+    return digamma_p.bind(lift(x, "fungrad.lax.digamma: x"))
+
+
+def polygamma(m: Any, x: Any) -> Array:
+    """Elementwise derivative of order ``m`` of ``digamma``; NaN unless ``m`` is a non-negative integer.
+
+    Differentiable with respect to ``x`` only.
+    """
+    return polygamma_p.bind(*lift_pair("polygamma", m, x))
+
+
+def zeta(x: Any, q: Any) -> Array:
+    """Elementwise Hurwitz zeta function, the sum of ``(n + q) ** -x`` over n = 0, 1, 2 ...; NaN for ``x < 1``.
+
+    Differentiable with respect to ``q`` only.
+    """
+    return zeta_p.bind(*lift_pair("zeta", x, q))
+
+
+# -- incomplete gamma --------------------------------------------------------------------------------------------------
+
+
+def _igamma_density(a: Any, x: Any) -> Array:
+    return exp(sub(add(neg(x), mul(sub(a, 1.0), log(x))), lgamma(a)))
+
+
+def _igamma_grad_a(a: np.ndarray, x: np.ndarray) -> Any:
+    slope = gamma_slopes.parameter_slope(a, x) * gamma_slopes.density(a, x)
+    return np.where((a > 0) & ((x == 0) | (x == np.inf)), 0.0, slope).astype(a.dtype)
+
+
+def _random_gamma_grad(a: np.ndarray, x: np.ndarray) -> Any:
+    return np.negative(gamma_slopes.parameter_slope(a, x)).astype(a.dtype)
+
+
+igamma_p = Elementwise(
+    "igamma",
+    _impl("gammainc"),
+    FLOAT,
+    (
+        lambda g, z, a, x: mul(g, igamma_grad_a(a, x)),
+        lambda g, z, a, x: mul(g, _igamma_density(a, x)),
+    ),
+    arity=2,
+)
+igammac_p = Elementwise(
+    "igammac",
+    _impl("gammaincc"),
+    FLOAT,
+    (
+        lambda g, z, a, x: mul(g, neg(igamma_grad_a(a, x))),
+        lambda g, z, a, x: mul(g, neg(_igamma_density(a, x))),
+    ),
+    arity=2,
+)
+igamma_grad_a_p = Elementwise(
+    "igamma_grad_a",
+    _igamma_grad_a,
+    FLOAT,
+    (_no_derivative("igamma_grad_a", "a"), _no_derivative("igamma_grad_a", "x")),
+    arity=2,
+)
+random_gamma_grad_p = Elementwise(
+    "random_gamma_grad",
+    _random_gamma_grad,
+    FLOAT,
+    (_no_derivative("random_gamma_grad", "a"), _no_derivative("random_gamma_grad", "x")),
+    arity=2,
+)
+
+
+def igamma(a: Any, x: Any) -> Array:
+    """Elementwise regularized lower incomplete gamma function P(a, x).
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.igamma(1.0, 1.0)
+      Array(0.63212055, dtype=float32, weak_type=True)
+    """
+    return igamma_p.bind(*lift_pair("igamma", a, x))
+
+
+def igammac(a: Any, x: Any) -> Array:
+    """Elementwise regularized upper incomplete gamma function ``1 - igamma(a, x)``, accurate for large ``x``."""
+    return igammac_p.bind(*lift_pair("igammac", a, x))
+
+
+def igamma_grad_a(a: Any, x: Any) -> Array:
+    """Elementwise derivative of ``igamma(a, x)`` with respect to ``a``."""
+    return igamma_grad_a_p.bind(*lift_pair("igamma_grad_a", a, x))
+
+
+def random_gamma_grad(a: Any, x: Any) -> Array:
+    """Elementwise derivative with respect to ``a`` of a sample ``x`` of the gamma distribution with parameter ``a``.
+
+    The sample moves so that its probability ``igamma(a, x)`` stays (implicit reparameterization: M. Figurnov, S. Mohamed,
+    A. Mnih, "Implicit reparameterization gradients", 2018).
+    """
+    return random_gamma_grad_p.bind(*lift_pair("random_gamma_grad", a, x))
+
+
+# -- incomplete beta ---------------------------------------------------------------------------------------------------
+
+
+def _betainc_jvp(g: Any, z: Any, a: Any, b: Any, x: Any) -> Array:
+    log_beta = sub(add(lgamma(a), lgamma(b)), lgamma(add(a, b)))
+    log_power = add(mul(sub(b, 1.0), log1p(neg(x))), mul(sub(a, 1.0), log(x)))
+    return mul(g, exp(sub(log_power, log_beta)))
+
+
+regularized_incomplete_beta_p = Elementwise(
+    "regularized_incomplete_beta",
+    _impl("betainc"),
+    FLOAT,
+    (_no_derivative("betainc", "a"), _no_derivative("betainc", "b"), _betainc_jvp),
+    arity=3,
+)
+
+
+def betainc(a: Any, b: Any, x: Any) -> Array:
+    """Elementwise regularized incomplete beta function; differentiable with respect to ``x`` only.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.betainc(1.0, 1.0, 0.25)
+      Array(0.25, dtype=float32, weak_type=True)
+    """
+    operands = lift_like("betainc", (a, b, x), ("a", "b", "x"))
+    return regularized_incomplete_beta_p.bind(*operands)
+
+
+# -- Bessel functions --------------------------------------------------------------------------------------------------
+
+
+def _i1e_jvp(g: Any, x: Any, y: Any) -> Array:
+    # 1/x is not defined at 0, where the slope is 1/2.
+    tiny = constant(x, float(dtypes.finfo(x.aval.dtype).eps))
+    regular = gt(abs(x), tiny)
+    safe = select_n(regular, tiny, x)
+    slope = sub(bessel_i0e(safe), mul(y, add(sign(safe), reciprocal(safe))))
+    return mul(g, select_n(regular, constant(x, 0.5), slope))
+
+
+bessel_i0e_p = Elementwise(
+    "bessel_i0e",
+    _impl("i0e"),
+    FLOAT,
+    lambda g, x, y: mul(g, sub(bessel_i1e(x), mul(sign(x), y))),
+)
+bessel_i1e_p = Elementwise("bessel_i1e", _impl("i1e"), FLOAT, _i1e_jvp)
+
+
+def bessel_i0e(x: Any) -> Array:
+    """Elementwise modified Bessel function of order 0, times ``exp(-abs(x))``."""
+    return bessel_i0e_p.bind(lift(x, "fungrad.lax.bessel_i0e: x"))
+
+
+def bessel_i1e(x: Any) -> Array:
+    """Elementwise modified Bessel function of order 1, times ``exp(-abs(x))``."""
+    return bessel_i1e_p.bind(lift(x, "fungrad.lax.bessel_i1e: x"))
