@@ -192,9 +192,9 @@ class Lowerer:
             if type(x) is Compute and type(x.expr) is Number:
                 args.append(x.expr)
                 continue
-            if x.shape not in ((), shape):
-                raise TypeError(f"{name}: an operand has shape {x.shape}, expected {shape} or 0-d")
-            args.append(Element(x, position if x.shape else (), type_of(x.dtype)))
+            # Dimensions of size 1 are repeated, and 0-d operands stand beside any.
+            index = tuple([Idx.of(0) if n == 1 else i for n, i in zip(x.shape, position, strict=False)])
+            args.append(Element(x, index, type_of(x.dtype)))
         types = [type_of(d) for d in dtypes]
         if len(types) == 1:
             return [self._compute(shape, dtypes[0], axes, Apply(name, args, types[0], fn, cost))]
@@ -412,8 +412,12 @@ class Lowerer:
         recorder = Recorder(axes)
         indices, value, condition = update(recorder, *[Idx.of(a) for a in axes])
         target = [recorder.at(i) for i in indices]
+        # Updates go into a copy, which the buffer planner makes the operand itself where nobody else needs that.
+        own = _axes(operand.shape)
+        elements = Element(operand, tuple([Idx.of(a) for a in own]), type_of(operand.dtype))
+        base = self._compute(operand.shape, operand.dtype, own, elements)
         return Scatter(
-            operand, self._rank(), axes, value.raw, target, None if condition is None else condition.raw, monoid, distinct
+            base, self._rank(), axes, value.raw, target, None if condition is None else condition.raw, monoid, distinct
         )
 
     def host(self, primitive: Any, operands: Sequence[Tensor], params: dict[str, Any]) -> Any:
@@ -444,7 +448,9 @@ def _axes(shape: Sequence[int]) -> list[Axis]:
 
 
 def _common_shape(operands: Sequence[Tensor]) -> tuple[int, ...]:
-    return next((x.shape for x in operands if x.shape), ())
+    """Shape of an elementwise result: ranks are equal (or 0), and dimensions of size 1 are repeated."""
+    shapes = [x.shape for x in operands if x.shape]
+    return tuple([next((n for n in column if n != 1), 1) for column in zip(*shapes, strict=True)])
 
 
 def _name_of(fn: Callable) -> str:

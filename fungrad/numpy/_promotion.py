@@ -1,0 +1,193 @@
+"""NumPy's conveniences on top of ``lax``: conversion of operands, dtype promotion and broadcasting.
+
+May import ``core``, ``ops`` and the error classes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.config import config
+from fungrad.core import dtypes
+from fungrad.core.array import PYTHON_SCALARS, Array, ArrayImpl, as_array, wrap_unchecked
+from fungrad.core.avals import ShapedArray, scalar_aval
+from fungrad.ops._operands import scalar_array
+from fungrad.ops.cast import convert_element_type_p
+from fungrad.ops.foundation import broadcast_in_dim
+
+
+def operand(x: Any, api: str, name: str) -> Array:
+    """An argument of a ``fungrad.numpy`` function as an array.
+
+    Raises:
+      TypeError: it is not an array or scalar (lists and tuples are refused, as in JAX).
+    """
+    if isinstance(x, Array):
+        return x
+    return as_array(x, f"fungrad.numpy.{api}: {name}")
+
+
+def _type_of(x: Any) -> tuple[np.dtype, bool]:
+    if isinstance(x, Array):
+        return x.aval.dtype, x.aval.weak_type
+    aval = scalar_aval(x)
+    return aval.dtype, aval.weak_type
+
+
+def _is_scalar(x: Any) -> bool:
+    return isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic)
+
+
+def cast(x: Array, dtype: np.dtype, weak_type: bool = False) -> Array:
+    """``x`` with another dtype and weakness; concrete scalars are converted at once, not by an operation."""
+    aval = x.aval
+    if aval.dtype == dtype and aval.weak_type == weak_type:
+        return x
+    if type(x) is ArrayImpl and not aval.shape and aval.dtype.kind in "biuf" and dtype.kind in "biufc":
+        return wrap_unchecked(x._data.astype(dtype), ShapedArray((), dtype, weak_type))
+    return convert_element_type_p.bind(x, new_dtype=dtype, weak_type=weak_type)
+
+
+def promote_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
+    """Two operands with a common dtype, and broadcastable by ``lax``: equal ranks or 0-d.
+
+    A Python scalar becomes a scalar of the common dtype without any operation.
+    """
+    if isinstance(x, Array) and isinstance(y, Array):
+        ax, ay = x.aval, y.aval
+        if ax is ay:
+            return x, y
+        if ax.dtype is not ay.dtype or ax.weak_type != ay.weak_type:
+            x, y = promote_dtypes(api, x, y)
+        if ax.shape != ay.shape:
+            x, y = match_ranks(api, x, y)
+        return x, y
+    # One is a Python scalar in the commonest case.
+    if _is_scalar(y) and isinstance(x, Array):
+        return _with_scalar(api, x, y)
+    if _is_scalar(x) and isinstance(y, Array):
+        y, x = _with_scalar(api, y, x)
+        return x, y
+    x, y = operand(x, api, "x"), operand(y, api, "y")
+    return promote_pair(api, x, y)
+
+
+def _with_scalar(api: str, x: Array, value: Any) -> tuple[Array, Array]:
+    aval = x.aval
+    other = scalar_aval(value)
+    if aval.dtype is other.dtype and not aval.weak_type:
+        return x, scalar_array(value, aval.dtype)
+    dtype, weak = dtypes.lattice_result_type((aval.dtype, aval.weak_type), (other.dtype, other.weak_type))
+    return cast(x, dtype, weak), scalar_array(value, dtype, weak)
+
+
+def promote_dtypes(api: str, *xs: Any) -> list[Array]:
+    """Operands converted to their common dtype (Python scalars included)."""
+    dtype, weak = dtypes.lattice_result_type(*map(_type_of, xs))
+    return [cast(x, dtype, weak) if isinstance(x, Array) else scalar_array(x, dtype, weak) for x in xs]
+
+
+def promote_dtypes_inexact(api: str, *xs: Any) -> list[Array]:
+    """Operands converted to their common dtype, which is made floating if it is integer or boolean."""
+    arrays = [operand(x, api, f"operand {i}") if not _is_scalar(x) else x for i, x in enumerate(xs)]
+    dtype, weak = dtypes.lattice_result_type(*[_type_of(x) for x in arrays])
+    if not dtypes.is_inexact(dtype):
+        dtype = inexact_dtype(dtype)
+    return [cast(x, dtype, weak) if isinstance(x, Array) else scalar_array(x, dtype, weak) for x in arrays]
+
+
+def promote_pair_inexact(api: str, x: Any, y: Any) -> tuple[Array, Array]:
+    """Two operands with a common inexact dtype and matching ranks."""
+    if isinstance(x, Array) and isinstance(y, Array) and x.aval is y.aval and dtypes.is_inexact(x.aval.dtype):
+        return x, y
+    x, y = promote_dtypes_inexact(api, x, y)
+    return match_ranks(api, x, y)
+
+
+def inexact_dtype(dtype: np.dtype) -> np.dtype:
+    """The floating dtype in which an integer or boolean array is computed: the default width, 64 bit for 64-bit integers."""
+    if dtypes.is_inexact(dtype):
+        return dtype
+    return dtypes.lattice_result_type((dtype, False), (dtypes.default_float(), True))[0]
+
+
+def inexact(x: Any, api: str) -> Array:
+    """The operand of a function that needs floating or complex numbers."""
+    if not isinstance(x, Array):
+        x = operand(x, api, "x")
+    dtype = x.aval.dtype
+    if dtypes.is_inexact(dtype):
+        return x
+    return cast(x, inexact_dtype(dtype), x.aval.weak_type)
+
+
+def match_ranks(api: str, *xs: Array) -> tuple[Array, ...]:
+    """Operands with leading dimensions of size 1 added so that ranks are equal (0-d operands stay).
+
+    Raises:
+      ValueError: the shapes do not broadcast.
+    """
+    shapes = [x.aval.shape for x in xs]
+    ranks = {len(s) for s in shapes if s}
+    _check_broadcast(api, shapes)
+    if len(ranks) <= 1:
+        return xs
+    rank = max(ranks)
+    _check_rank_promotion(api, shapes)
+    return tuple(
+        x
+        if not s or len(s) == rank
+        else broadcast_in_dim(x, (1,) * (rank - len(s)) + s, tuple(range(rank - len(s), rank)))
+        for x, s in zip(xs, shapes, strict=True)
+    )
+
+
+def _check_broadcast(api: str, shapes: Sequence[tuple[int, ...]]) -> None:
+    rank = max(map(len, shapes), default=0)
+    for d in range(1, rank + 1):
+        sizes = {s[-d] for s in shapes if len(s) >= d} - {1}
+        if len(sizes) > 1:
+            raise ValueError(
+                f"fungrad.numpy.{api}: shapes {' and '.join(map(str, shapes))} do not broadcast: dimension {-d} has sizes "
+                f"{' and '.join(str(s[-d]) for s in shapes if len(s) >= d)}; align them with reshape or x[:, None]"
+            )
+
+
+def _check_rank_promotion(api: str, shapes: Sequence[tuple[int, ...]]) -> None:
+    mode = config.numpy_rank_promotion
+    if mode == "allow":
+        return
+    message = (
+        f"fungrad.numpy.{api}: operands of shapes {', '.join(map(str, shapes))} have different ranks and "
+        "fungrad.config.numpy_rank_promotion is on guard; add dimensions explicitly with x[None, :] or reshape"
+    )
+    if mode == "raise":
+        raise ValueError(message)
+    warnings.warn(message, stacklevel=4)
+
+
+def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape to which the given shapes broadcast.
+
+    Raises:
+      ValueError: they do not.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.broadcast_shapes((3, 1), (4,))
+      (3, 4)
+    """
+    shapes = tuple((s,) if isinstance(s, int) else tuple(s) for s in shapes)
+    _check_broadcast("broadcast_shapes", shapes)
+    rank = max(map(len, shapes), default=0)
+    padded = [(1,) * (rank - len(s)) + s for s in shapes]
+    return tuple([next((n for n in column if n != 1), 1) for column in zip(*padded, strict=True)])
+
+
+def requested_dtype(dtype: Any, api: str) -> np.dtype | None:
+    """The dtype of a ``dtype=`` argument, None if there is none."""
+    return None if dtype is None else dtypes.canonicalize_dtype(dtype, f"fungrad.numpy.{api}")
