@@ -396,6 +396,28 @@ def test_opaque_parameters_are_given_by_name():
         parse_jaxpr(text)
 
 
+def test_numbered_enums():
+    level = enum.IntEnum("Level", "LOW HIGH")
+    register_param_type(level)
+    jaxpr = one_eqn({"level": level.HIGH, "levels": (level.LOW,)})
+    assert "t_one[level=2 levels=(Level.LOW,)]" in str(jaxpr)
+    assert "level=Level.HIGH" in jaxpr_text(jaxpr, weak=True)
+    assert parse_jaxpr(str(jaxpr)) == jaxpr
+    assert round_trip(jaxpr).eqns[0].params["level"] is level.HIGH
+
+
+@pytest.mark.parametrize(
+    "name", ["f", "<lambda>", "jvp(f)", "vmap(jvp(<lambda>))", "float32", "sin"]
+)
+def test_names_of_functions(name):
+    f, x, y, z = one_eqn(), Var(VEC), Var(VEC), Var(VEC)
+    params = {"name": name, "jaxpr": f}
+    eqns = [Eqn(prim("t_one"), [x], params, [y]), Eqn(prim("t_one"), [y], params, [z])]
+    for jaxpr in (one_eqn(params), one_eqn({"name": name}), Jaxpr((), [x], [z], eqns)):
+        assert parse_jaxpr(str(jaxpr)) == jaxpr
+        round_trip(jaxpr)
+
+
 def test_register_param_type():
     with pytest.raises(TypeError, match="expected an Enum, NamedTuple or dataclass"):
         register_param_type(int)

@@ -131,7 +131,10 @@ class Jaxpr:
     Example:
       >>> import fungrad
       >>> print(fungrad.make_jaxpr(lambda x: 2.0 * x + 1.0)(3.0))
-      { lambda ; a:f32[]. let b:f32[] = mul 2.0:f32[] a; c:f32[] = add b 1.0:f32[] in (c,) }
+      { lambda ; a:f32[]. let
+          b:f32[] = mul 2.0:f32[] a
+          c:f32[] = add b 1.0:f32[]
+        in (c,) }
     """
 
     __slots__ = ("constvars", "invars", "eqns", "outvars", "consts", "debug", "_key", "_hash", "_effects", "memo")

@@ -40,6 +40,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _TYPE = re.compile(r"(~?)([a-z]\w*(?:<\w+>)?)")
+_NAME_END = re.compile(r"[\s\]]")
 _CONSTANTS = {"None": None, "True": True, "False": False, "Ellipsis": Ellipsis}
 _DTYPES = {dtypes.display_name(dtype): dtype for dtype in dtypes.all_dtypes}
 
@@ -308,12 +309,18 @@ class _Parser:
         return out
 
     def name_param(self) -> Any:
-        """The parameter ``name``: a function may be called like a shared jaxpr or a dtype."""
+        """The parameter ``name``: without quotes, everything up to a space is the name.
+
+        It may be that of a shared jaxpr or a dtype, or contain parentheses, as in ``jvp(f)``.
+        """
         token = self.token
-        if token.kind == "word" and (token.text in self.definitions or token.text in _DTYPES):
+        if token.kind == "string" or token.text in _CONSTANTS or token.text.startswith("@"):
+            return self.value()
+        stop = _NAME_END.search(self.text, token.start)
+        end = stop.start() if stop else len(self.text)
+        while self.token.start < end:
             self.at += 1
-            return token.text
-        return self.value()
+        return self.text[token.start : end]
 
     def value(self) -> Any:
         token = self.token

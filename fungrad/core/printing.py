@@ -277,7 +277,7 @@ class Printer:
         """A parameter or, unless ``top``, a part of one."""
         if isinstance(value, Jaxpr):
             return self.shared.get(id(value)) or self.jaxpr(value)
-        structured = self._structured(value)
+        structured = self._structured(value, top)
         if structured is not None:
             return structured
         if isinstance(value, (bool, np.bool_)):
@@ -299,14 +299,16 @@ class Printer:
             return Group([Nest(2, [left, Break(""), join(Break(" "), items)]), Break(""), right])
         return [left, join(", ", items), ",)" if len(items) == 1 and left == "(" else right]
 
-    def _structured(self, value: Any) -> Doc | None:
+    def _structured(self, value: Any, top: bool) -> Doc | None:
         """``Name.MEMBER`` for an enum, ``Name(field=value)`` for a named tuple or dataclass."""
         cls = type(value)
         registered = param_types.get(cls.__name__) is cls
         if not registered and (self.exact or not isinstance(value, (Enum, tuple))):
             return None
         if isinstance(value, Enum):
-            return f"{cls.__name__}.{value.name}"
+            # The members of an IntEnum print as numbers, which they equal.
+            plain = top and not self.exact
+            return str(value) if plain else f"{cls.__name__}.{value.name}"
         fields = _field_names(cls)
         if fields is None:
             return None

@@ -156,6 +156,15 @@ class BroadcastInDim(Structural):
         dimensions = (0, *(d + 1 for d in broadcast_dimensions))
         return broadcast_in_dim(x, (axis.size, *shape), dimensions), 0
 
+    def printed_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The dimensions, if any: the type of the result tells the shape."""
+        dims = params["broadcast_dimensions"]
+        return {"broadcast_dimensions": dims} if dims else {}
+
+    def restored_params(self, printed: dict[str, Any], in_avals: Any, out_avals: Any) -> dict[str, Any]:
+        """All parameters, from those that are printed."""
+        return {"shape": out_avals[0].shape, "broadcast_dimensions": (), **printed}
+
 
 broadcast_in_dim_p = BroadcastInDim("broadcast_in_dim")
 
