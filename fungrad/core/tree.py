@@ -11,11 +11,19 @@ A pytree is a leaf, or a node whose children are pytrees. The parts are in the m
     flat_tree          `FlatTree`
     tree_registration  registering classes, `Partial`
 
-It is plain Python. An earlier draft wrapped the compiled `optree` library. Measured on the trees
-functions are usually called with (a few arrays, dicts of arrays), flattening took a quarter to a
-half longer there, hashing a structure four times as long, and several rules differ from JAX's:
-`deque` and `time.struct_time` are nodes, a dict matches an `OrderedDict`, and a defaultdict one
-with another factory.
+It is plain Python. An earlier draft wrapped the compiled `optree` library, whose rules differ from
+JAX's in several places: `deque` and `time.struct_time` are nodes, a dict matches an `OrderedDict`,
+and a defaultdict one with another factory. It is not faster either. Nanoseconds, for one array |
+a dict of 6 arrays and two arrays in a tuple | a nested dict of 20 arrays:
+
+    flatten      jaxlib 200 | 940 | 2290    optree 510 | 2530 | 7240    here 85 | 1780 | 5370
+    match                                                               here 250 | 540 | 1310
+    unflatten    jaxlib 100 | 420 | 910     optree 100 | 320 | 1280     here 70 | 260 | 730
+    hash         jaxlib 40 | 70 | 150       optree 150 | 210 | 370      here 50 | 45 | 50
+
+(`unflatten` and `match` of structures that have been used often; before, `unflatten` takes three
+times as long.) `match(treedef, tree)` flattens a tree whose structure is probably `treedef`, and is
+what a function called again and again should try first.
 
 Differences from `jax.tree`, all where JAX raises an error: dict keys of mixed types are accepted
 (ordered by type name, then by value, and members of an enumeration by name), and so is a predicate
