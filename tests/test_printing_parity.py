@@ -1,10 +1,14 @@
 """Texts of jaxprs compared with those of JAX.
 
-Programs traced by JAX are copied equation by equation, so that names, line breaking, and the sharing of jaxprs are compared
-whatever primitives fungrad itself uses.
+Programs traced by JAX are copied equation by equation, so that names, line breaking, and the sharing
+of jaxprs are compared whatever primitives fungrad itself uses.  At the end, programs of functions of
+``lax`` are traced by both.
 """
 
 from __future__ import annotations
+
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +16,25 @@ import pytest
 from fungrad.core import dtypes
 from fungrad.core.array import from_numpy
 from fungrad.core.avals import ShapedArray
+from fungrad.core.check import check_jaxpr
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var
 from fungrad.core.parsing import parse_jaxpr
 from fungrad.core.primitive import Primitive
 from fungrad.core.printing import jaxpr_text, opaque_objects, param_types, register_param_type
+from fungrad.ops import (
+    cast,
+    compare,
+    complex_parts,
+    dot,
+    elementwise,
+    foundation,
+    integer,
+    joining,
+    shape,
+    special,
+    transcendental,
+)
+from fungrad.transforms.inspection import make_jaxpr
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
@@ -35,6 +54,9 @@ HIDDEN = {
     "dot_general": ["out_sharding"],
     "mul": ["out_dtype"],
 }  # fmt: skip
+
+# Parameters that JAX prints and fungrad does not have.
+SHARDING = ("sharding", "out_sharding")
 
 
 class Copy(Primitive):
@@ -79,11 +101,13 @@ class Copier:
 
     Attributes:
       listed: dimension numbers of dot_general are lists, which JAX prints (but does not have).
+      sharding: parameters about sharding are kept.
     """
 
-    def __init__(self, listed):
+    def __init__(self, listed, sharding):
         self.jaxprs = {}
         self.listed = listed
+        self.left_out = () if sharding else SHARDING
 
     def param(self, value):
         if isinstance(value, jax_core.ClosedJaxpr):
@@ -95,7 +119,7 @@ class Copier:
         return tuple(map(self.param, value)) if type(value) is tuple else value
 
     def params(self, eqn):
-        hidden = HIDDEN.get(eqn.primitive.name, ())
+        hidden = (*HIDDEN.get(eqn.primitive.name, ()), *self.left_out)
         out = {k: self.param(v) for k, v in eqn.params.items() if k not in hidden}
         if eqn.primitive.name == "dot_general":
             if self.listed:
@@ -203,9 +227,9 @@ def traced():
     return {name: jax.make_jaxpr(fun)(*args) for name, (fun, *args) in PROGRAMS.items()}
 
 
-def copy(closed, *, listed=True):
+def copy(closed, *, listed=True, sharding=True):
     consts = [from_numpy(np.asarray(c)) for c in closed.consts]
-    return Copier(listed).jaxpr(closed.jaxpr, consts)
+    return Copier(listed, sharding).jaxpr(closed.jaxpr, consts)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -239,3 +263,89 @@ def test_own_texts_are_read(traced, name):
     jaxpr = copy(traced[name], listed=False)
     parsed = parse_jaxpr(str(traced[name]), consts=jaxpr.consts)
     assert str(parsed) == str(traced[name])
+
+
+# -- programs of fungrad itself -------------------------------------------------------------------
+
+OWN_MODULES = (cast, compare, complex_parts, dot, elementwise, foundation)
+OWN_MODULES += (integer, joining, shape, special, transcendental)
+OWN_LAX = SimpleNamespace(**{k: v for module in OWN_MODULES for k, v in vars(module).items()})
+
+
+def names(text):
+    return re.findall(r"\w+", text)
+
+
+UNARY = names("""sin cos tan exp log tanh sqrt rsqrt abs sign floor ceil logistic expm1 log1p erf erfc
+                 asin atan sinh cosh is_finite square cbrt lgamma digamma erf_inv exp2 round neg""")
+BINARY = names("eq ne lt le gt ge max min pow atan2 div rem nextafter add sub mul")
+BITWISE = names("""bitwise_and bitwise_or bitwise_xor shift_left shift_right_logical
+                   shift_right_arithmetic""")
+MATMUL = (((1,), (0,)), ((), ()))
+I = np.arange(3, dtype=np.int32)
+Z = X.astype(np.complex64)
+
+LAX_PROGRAMS = {
+    "arithmetic": (lambda lax, x, y: lax.add(lax.mul(x, 2.0), lax.sub(y, lax.neg(x))), X, X),
+    "weak arithmetic": (lambda lax, x, y: lax.add(lax.mul(x, 2.0), y), 1.0, X[0]),
+    "unary": (lambda lax, x: [getattr(lax, name)(x) for name in UNARY], X),
+    "binary": (lambda lax, x: [getattr(lax, name)(x, 1.0) for name in BINARY], X),
+    "integer_pow": (lambda lax, x: (lax.integer_pow(x, 3), lax.integer_pow(x, -1)), X),
+    "bitwise": (lambda lax, x: [getattr(lax, name)(x, 3) for name in BITWISE], I),
+    "bit counts": (lambda lax, x: [lax.population_count(x), lax.clz(x), lax.bitwise_not(x)], I),
+    "convert": (lambda lax, x: [lax.convert_element_type(x, t) for t in (np.int32, bool)], X),
+    "convert weak": (lambda lax, x: lax.convert_element_type(x, np.float32), 1.0),
+    "bitcast": (lambda lax, x: lax.bitcast_convert_type(x, np.int32), X),
+    "reduce_precision": (lambda lax, x: lax.reduce_precision(x, 5, 10), X),
+    "complex": (lambda lax, z: [lax.real(z), lax.conj(z), lax.complex(lax.imag(z), 1.0)], Z),
+    "stop_gradient": (lambda lax, x: lax.stop_gradient(x), X),
+    "broadcast": (lambda lax, x: lax.broadcast_in_dim(x, (2, 3), (1,)), X),
+    "broadcast scalar": (lambda lax, x: lax.broadcast_in_dim(x, (2, 3), ()), 1.0),
+    "reshape": (lambda lax, m: lax.reshape(m, (3, 4)), M),
+    "transpose": (lambda lax, m: lax.transpose(m, (1, 0)), M),
+    "squeeze": (lambda lax, m: lax.squeeze(lax.expand_dims(m, (0,)), (0,)), M),
+    "rev": (lambda lax, m: lax.rev(m, (0,)), M),
+    "concatenate": (lambda lax, m: lax.concatenate([m, m], 0), M),
+    "pad": (lambda lax, m: lax.pad(m, 0.0, [(1, 1, 0), (0, -1, 1)]), M),
+    "slice": (lambda lax, m: lax.slice(m, (0, 1), (4, 3), (2, 1)), M),
+    "slice without strides": (lambda lax, m: lax.slice(m, (0, 1), (4, 3)), M),
+    "split": (lambda lax, x: lax.split(x, (1, 2)), X),
+    "select": (lambda lax, m: lax.select(lax.gt(m, 0.0), m, lax.neg(m)), M),
+    "clamp": (lambda lax, m: lax.clamp(0.0, m, 1.0), M),
+    "iota": (lambda lax: lax.iota(np.int32, 5),),
+    "broadcasted_iota": (lambda lax: lax.broadcasted_iota(np.float32, (2, 5), 1),),
+    "dot_general": (lambda lax, a, b: lax.dot_general(a, b, MATMUL), M, N),
+    "dot_general options": (
+        lambda lax, a, b: lax.dot_general(
+            a, b, MATMUL, precision="highest", preferred_element_type=np.dtype(np.float32)
+        ),
+        M,
+        N,
+    ),
+    "no equation": (lambda lax, x, y: (y, x, np.float32(1)), X, X),
+    "constants": (lambda lax, x: lax.add(x, CONST), X),
+    "unused result": (lambda lax, x: lax.split(x, (1, 2))[1], X),
+    "unused": (lambda lax, x: (lax.sin(x), lax.cos(x))[1], X),
+    "long": (lambda lax, *xs: lax.concatenate([lax.sin(x) for x in xs], 0), *[X] * 40),
+}
+
+
+def both_traced(name):
+    """Jaxprs of a program, traced by fungrad and by JAX."""
+    fun, *args = LAX_PROGRAMS[name]
+    own = make_jaxpr(lambda *xs: fun(OWN_LAX, *xs))(*args)
+    return own, jax.make_jaxpr(lambda *xs: fun(lax, *xs))(*args)
+
+
+@pytest.mark.parametrize("name", LAX_PROGRAMS)
+def test_lax_programs(name):
+    own, theirs = both_traced(name)
+    check_jaxpr(own, name)
+    text, exact = str(own), jaxpr_text(own, weak=True)
+    assert parse_jaxpr(exact, consts=own.consts, objects=opaque_objects(own)) == own
+    assert str(parse_jaxpr(text, consts=own.consts)) == text
+    # Last, since the copy takes over the names of the primitives.
+    copied = copy(theirs, sharding=False)
+    assert text == str(copied)
+    types = [(a.shape, a.dtype, a.weak_type) for a in theirs.out_avals]
+    assert [(a.shape, a.dtype, a.weak_type) for a in own.out_avals] == types

@@ -43,9 +43,11 @@ def check_jaxpr(jaxpr: Jaxpr, where: str = "", *, axis_env: Sequence[AxisData] =
       JaxprTypeError: with the equation at fault and its neighbours.
 
     Example:
+      >>> import fungrad
       >>> from fungrad.core.check import check_jaxpr
       >>> from fungrad.core.parsing import parse_jaxpr
-      >>> check_jaxpr(parse_jaxpr("{ lambda ; a:f32[3]. let b:f32[2] = neg a in (b,) }"))
+      >>> wrong = parse_jaxpr("{ lambda ; a:f32[3]. let b:f32[2] = neg a in (b,) }")
+      >>> check_jaxpr(wrong)  # doctest: +ELLIPSIS
       Traceback (most recent call last):
         ...
       fungrad.errors.JaxprTypeError: check_jaxpr: equation 0 (neg): result 0 has type f32[3] ...

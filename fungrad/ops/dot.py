@@ -290,8 +290,14 @@ class DotGeneral(Primitive):
         return out if wide == dtype else ctx.map(lambda m, value: m.convert(value, dtype), [out], dtype)
 
     def printed_params(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Parameters worth printing: those that ask for something."""
-        return {name: value for name, value in params.items() if value is not None}
+        """Parameters worth printing: those that ask for something. Dimensions are lists, as in JAX."""
+        numbers = tuple([tuple([list(dims) for dims in pair]) for pair in params["dimension_numbers"]])
+        asked = {name: value for name, value in params.items() if value is not None}
+        return {**asked, "dimension_numbers": numbers}
+
+    def restored_params(self, printed: dict[str, Any], in_avals: Any, out_avals: Any) -> dict[str, Any]:
+        """All parameters, from those that are printed."""
+        return {"precision": None, "preferred_element_type": None, **printed}
 
 
 def _skip(dims: Dims, new: int) -> Dims:
