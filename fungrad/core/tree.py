@@ -368,7 +368,7 @@ def all_leaves(iterable: Iterable[Any], is_leaf: IsLeaf | None = None) -> bool:
       >>> tree_util.all_leaves([1, 'a']), tree_util.all_leaves([1, (2,)])
       (True, False)
     """
-    return builtins.all([structure(element, is_leaf) is LEAF for element in iterable])
+    return builtins.all(structure(element, is_leaf) is LEAF for element in iterable)
 
 
 def transpose(

@@ -139,7 +139,7 @@ class _DictShape:
 
     def __init__(self, keys: tuple[Any, ...]):
         self.keys = sorted_keys(keys)
-        in_order = all([a is b for a, b in zip(keys, self.keys, strict=True)])
+        in_order = all(a is b for a, b in zip(keys, self.keys, strict=True))
         # The function that gets the values in the order of the sorted keys, if that is not theirs.
         self.pick = None if in_order else itemgetter(*self.keys)
         self.table = DICT.table(self.keys)

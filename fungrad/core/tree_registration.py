@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import operator
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from fungrad.core.tree_flatten import flatten, flatten_with_path
 from fungrad.core.tree_keys import GetAttrKey, KeyEntry, KeyPath
@@ -391,7 +391,7 @@ class Partial(functools.partial):
       150
     """
 
-    def __new__(cls, func: Callable[..., Any], /, *args: Any, **keywords: Any) -> Partial:
+    def __new__(cls, func: Callable[..., Any], /, *args: Any, **keywords: Any) -> Self:
         # functools.partial merges with a function that is a partial itself; then its arguments
         # would become children too. Setting the state keeps the two apart.
         self = super().__new__(cls, _uncalled, *args, **keywords)

@@ -224,7 +224,7 @@ def known_or_new(
     treedef = table.get(key)
     if treedef is None:
         treedef = PyTreeDef(node, meta, tuple(children))
-        if all([child.is_known for child in children]):
+        if all(child.is_known for child in children):
             treedef.is_known = True
             if len(table) >= _MAX_ENTRIES:
                 table.clear()
@@ -270,14 +270,15 @@ def _make_builder(treedef: PyTreeDef) -> Callable[[Iterator[Any]], Any]:
         return lambda _leaves: None
     assert node is not None  # leaves have their builder from the start
     unflatten_node, length = node.unflatten, len(children)
-    if all([child is LEAF for child in children]):
+    if all(child is LEAF for child in children):
         if node is TUPLE:
             return lambda leaves: tuple(islice(leaves, length))
         if node is LIST:
             return lambda leaves: list(islice(leaves, length))
         if node is DICT:
-            # The keys come first, so that zip stops before it takes a leaf too many.
-            return lambda leaves: dict(zip(meta, leaves))  # noqa: B905
+            # Not strict: the iterator goes on to other nodes. With the keys first, zip stops before
+            # it takes a leaf too many.
+            return lambda leaves: dict(zip(meta, leaves, strict=False))
         return lambda leaves: unflatten_node(meta, tuple(islice(leaves, length)))
     builders = [child.builder() for child in children]
     if node is TUPLE:
