@@ -424,8 +424,8 @@ def jaxpr_text(jaxpr: Jaxpr, *, width: int = 80, **options: Any) -> str:
     Example:
       >>> import fungrad
       >>> from fungrad.core.printing import jaxpr_text
-      >>> print(jaxpr_text(fungrad.make_jaxpr(lambda x: x + 1)(2.0), weak=True))
-      { lambda ; a:~f32[]. let b:~f32[] = add a 1.0:~f32[] in (b,) }
+      >>> print(jaxpr_text(fungrad.make_jaxpr(fungrad.lax.sin)(2.0), weak=True))
+      { lambda ; a:~f32[]. let b:~f32[] = sin a in (b,) }
     """
     return layout(Printer(**options).program(jaxpr), width)
 
