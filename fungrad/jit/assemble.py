@@ -1,0 +1,406 @@
+"""Writes fused stages as statements of the loop IR.
+
+`NestWriter` walks one tree of loops. A statement goes into the outermost block in which everything it depends on is known, so what
+does not change in a loop is computed before it, and equal formulas at equal positions are written once per block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fungrad.jit import loops
+from fungrad.jit.emit.ops import neutral
+from fungrad.jit.fuse import LoopNode, Storage, shared_depth, solve
+from fungrad.jit.kernels.scalars import type_of
+from fungrad.jit.plan import Stage
+from fungrad.jit.tensors import (
+    Apply,
+    Axis,
+    Dynamic,
+    Element,
+    Expr,
+    Guard,
+    Idx,
+    Number,
+    Part,
+    Position,
+    Reduction,
+    Running,
+    Scatter,
+    Source,
+    Tensor,
+    linear,
+)
+from fungrad.jit.tensors import Item as ExprItem
+
+Operand = str | loops.Const
+Placed = tuple[Operand, int]
+
+
+class Memory:
+    """Where arrays are: buffers of the program and how stages keep their values.
+
+    Attributes:
+      storage: per stage tensor.
+      buffer: name of the buffer of a tensor kept whole, or of a row of it.
+    """
+
+    def __init__(self, storage: dict[Tensor, Storage], stages: dict[Tensor, Stage]):
+        self.storage = storage
+        self.stages = stages
+        self.buffer: dict[Tensor, str] = {}
+
+    def position(self, tensor: Tensor, index: Sequence[Idx]) -> Idx:
+        """Address of an element in the buffer of ``tensor``."""
+        storage = self.storage.get(tensor)
+        if storage is None or storage.full:
+            return linear(tensor.shape, index)
+        solution = solve(self.stages[tensor], tuple(index))
+        return linear(storage.shape, [solution[a] for a in storage.axes])
+
+
+class NestWriter:
+    """Writes one item as a `loops.Nest`."""
+
+    def __init__(self, memory: Memory, new_buffer: Callable[[Any, Sequence[int]], str]):
+        self.memory = memory
+        self.new_buffer = new_buffer
+        self.blocks: list[list[Any]] = [[]]
+        self.memo: dict[Any, Placed] = {}
+        self.scopes: list[list[Any]] = [[]]
+        self.symbols: dict[Axis, tuple[str, int]] = {}
+        self.registers: dict[Tensor, Placed] = {}
+        self.accumulators: dict[Stage, str] = {}
+        self.rows: dict[Stage, str] = {}
+        self.made: set[Tensor] = set()
+        self.stage: Stage | None = None
+        self._depth_of_mask: dict[str, int] = {}
+        self._count = 0
+
+    def write(self, item: LoopNode | Stage) -> loops.Nest:
+        """The nest of an item."""
+        stages = [item] if isinstance(item, Stage) else list(item.stages())
+        self._item(item)
+        names = {type(s.tensor).__name__.lower() for s in stages}
+        return loops.Nest(self.blocks[0], "+".join(sorted(names)))
+
+    # -- tree -------------------------------------------------------------------------------------------------------
+
+    def _item(self, item: LoopNode | Stage) -> None:
+        if isinstance(item, Stage):
+            self._leaf(item)
+            return
+        self._count += 1
+        symbol, depth = f"i{self._count}", item.depth
+        stages = list(item.stages())
+        for s in stages:
+            if _accumulates_at(s) == depth:
+                self._declare(s)
+            if _buffered_at(s) == depth:
+                self._initialise(s)
+        body: list[Any] = []
+        self.blocks.append(body)
+        self.scopes.append([])
+        for s in stages:
+            self.symbols[s.axes[depth]] = (symbol, depth + 1)
+        for child in item.children:
+            self._item(child)
+        self.blocks.pop()
+        for key in self.scopes.pop():
+            self.memo.pop(key, None)
+        ordered = item.sequential and not all(type(s.tensor) is Scatter and s.tensor.distinct for s in stages)
+        prefix_only = item.sequential and all(type(s.tensor) is Running and s not in self.rows for s in stages)
+        self.blocks[-1].append(loops.Loop(symbol, item.extent, body, ordered=ordered and not prefix_only))
+        for s in stages:
+            if _accumulates_at(s) == depth:
+                self._finish(s)
+
+    # -- stages ---------------------------------------------------------------------------------------------------------
+
+    def _leaf(self, stage: Stage) -> None:
+        self.stage = stage
+        tensor = stage.tensor
+        position = tuple([stage.env[a] for a in tensor.axes])
+        value, depth = self._value(tensor.expr, tensor.axes, position, None)
+        if type(tensor) is Scatter:
+            self._scatter(stage, tensor, position, value)
+        elif type(tensor) is Running:
+            self._running(stage, tensor, value)
+        elif type(tensor) is Reduction and "r" in stage.kinds:
+            self._update(stage, tensor, position, value)
+        elif type(tensor) is Reduction and tensor.monoid.startswith("arg"):
+            self._keep(stage, loops.Const(0, "i64"), 0)
+        else:
+            self._keep(stage, value, depth)
+        self.made.add(tensor)
+
+    def _keep(self, stage: Stage, value: Operand, depth: int) -> None:
+        """Puts the value of a stage where its users look for it."""
+        tensor = stage.tensor
+        if self.memory.storage[tensor].is_register:
+            self.registers[tensor] = (value, depth)
+            return
+        address, _ = self._affine(self.memory.position(tensor, stage.out_index))
+        self.blocks[-1].append(loops.Store(self.memory.buffer[tensor], address, value))
+
+    def _declare(self, stage: Stage) -> None:
+        tensor = stage.tensor
+        name = self._name("acc")
+        self.accumulators[stage] = name
+        type = type_of(tensor.dtype)
+        position = None
+        if tensor.monoid.startswith("arg"):  # type: ignore[attr-defined]
+            type, position = tensor.expr.type, self._name("at")  # type: ignore[attr-defined]
+            self.rows[stage] = position
+        self.blocks[-1].append(loops.Acc(name, tensor.monoid, type, None, position))  # type: ignore[attr-defined]
+
+    def _update(self, stage: Stage, tensor: Reduction, position: tuple[Idx, ...], value: Operand) -> None:
+        acc = self.accumulators.get(stage)
+        if acc is None:
+            address, _ = self._affine(self.memory.position(tensor, stage.out_index))
+            self.blocks[-1].append(loops.Store(self.memory.buffer[tensor], address, value, update=tensor.monoid))
+            return
+        where = None
+        if tensor.monoid.startswith("arg"):
+            where, _ = self._affine(position[-1])
+        self.blocks[-1].append(loops.Update(acc, value, where))
+
+    def _finish(self, stage: Stage) -> None:
+        """After the loops of an accumulator: its value is the result, or a part of one that is collected in memory."""
+        tensor = stage.tensor
+        if type(tensor) is Running:
+            return
+        name: Operand = self.rows.pop(stage, None) or self.accumulators[stage]
+        if _buffered_at(stage) is not None:
+            address, _ = self._affine(self.memory.position(tensor, stage.out_index))
+            update = tensor.monoid  # type: ignore[attr-defined]
+            self.blocks[-1].append(loops.Store(self.memory.buffer[tensor], address, name, update=update))
+            return
+        self._keep(stage, name, len(self.blocks) - 1)
+
+    def _initialise(self, stage: Stage) -> None:
+        """Fills the memory in which a result is collected with the neutral element."""
+        tensor = stage.tensor
+        depth = _buffered_at(stage)
+        inner = [a for a, k in zip(stage.axes[depth:], stage.kinds[depth:], strict=True) if k == "p"]
+        names = {a: self._name("z") for a in inner}
+        type = type_of(tensor.dtype)
+        if isinstance(tensor, Running):
+            buffer = self.new_buffer(tensor.dtype, [a.extent for a in inner])
+            self.rows[stage] = buffer
+            address = loops.address([a.extent for a in inner], [names[a] for a in inner])
+        else:
+            buffer = self.memory.buffer[tensor]
+            saved = dict(self.symbols)
+            for a in inner:
+                self.symbols[a] = (names[a], 0)
+            address, _ = self._affine(self.memory.position(tensor, stage.out_index))
+            self.symbols = saved
+        fill: Any = loops.Store(buffer, address, loops.Const(neutral(tensor.monoid, type), type))  # type: ignore[attr-defined]
+        for a in reversed(inner):
+            fill = loops.Loop(names[a], a.extent, [fill])
+        self.blocks[-1].append(fill)
+
+    def _running(self, stage: Stage, tensor: Running, value: Operand) -> None:
+        name = self._name("run")
+        type = type_of(tensor.dtype)
+        if "s" not in stage.kinds:
+            self._keep(stage, value, len(self.blocks) - 1)
+            return
+        row = self.rows.get(stage)
+        if row is None:
+            self.blocks[-1].append(loops.Prefix(name, self.accumulators[stage], value))
+        else:
+            at = stage.kinds.index("s")
+            inner = stage.axes[at + 1 :]
+            address = loops.address([a.extent for a in inner], [self.symbols[a][0] for a in inner])
+            before = self._name("v")
+            op = {"max": "maximum", "min": "minimum"}.get(tensor.monoid, tensor.monoid)
+            self.blocks[-1] += [
+                loops.Load(before, row, address),
+                loops.Let(name, op, (before, value), type),
+                loops.Store(row, address, name),
+            ]
+        self._keep(stage, name, len(self.blocks) - 1)
+
+    def _scatter(self, stage: Stage, tensor: Scatter, position: tuple[Idx, ...], value: Operand) -> None:
+        where: Any = None
+        if tensor.condition is not None:
+            where, _ = self._value(tensor.condition, tensor.axes, position, None)
+            if isinstance(where, loops.Const):
+                if not where.value:
+                    return
+                where = None
+        env = dict(zip(tensor.axes, position, strict=True))
+        target = linear(tensor.shape, [i.substitute(env) for i in tensor.target])
+        address, _ = self._affine(target)
+        buffer = self.memory.buffer[tensor]
+        self.blocks[-1].append(loops.Store(buffer, address, value, where=where, update=tensor.monoid))
+
+    # -- formulas --------------------------------------------------------------------------------------------------------
+
+    def _name(self, prefix: str) -> str:
+        self._count += 1
+        return f"{prefix}{self._count}"
+
+    def _remember(self, key: Any, placed: Placed) -> Placed:
+        self.memo[key] = placed
+        # Forgotten when the current block ends, except what stands further out.
+        self.scopes[placed[1]].append(key)
+        return placed
+
+    def _value(self, expr: Expr, axes: Sequence[Axis], position: tuple[Idx, ...], mask: str | None) -> Placed:
+        """The operand that holds a formula at a position, and the depth of the block in which it is known."""
+        if type(expr) is Number:
+            return loops.Const(expr.value, expr.type), 0
+        key = (expr, position, mask)
+        found = self.memo.get(key)
+        if found is not None:
+            return found
+        if type(expr) is Element:
+            env = dict(zip(axes, position, strict=True))
+            index = tuple([i.substitute(env) for i in expr.index])
+            return self._element(expr.tensor, index, mask)
+        if type(expr) is Position:
+            env = dict(zip(axes, position, strict=True))
+            return self._remember(key, self._index_value(expr.index.substitute(env), expr.type))
+        if type(expr) is Guard:
+            return self._remember(key, self._guard(expr, axes, position, mask))
+        if type(expr) is ExprItem:
+            item = (expr.apply, expr.number, position, mask)
+            if item not in self.memo:
+                self._value(expr.apply, axes, position, mask)
+            return self.memo[item]
+        assert type(expr) is Apply
+        args = [self._value(a, axes, position, mask) for a in expr.args]
+        depth = max([d for _, d in args], default=0)
+        return self._let(expr, [a for a, _ in args], depth, position, mask)
+
+    def _let(self, expr: Apply, args: list[Operand], depth: int, position: tuple[Idx, ...], mask: str | None) -> Placed:
+        op = expr.op
+        if isinstance(expr.type, str):
+            name = self._name("v")
+            self.blocks[depth].append(loops.Let(name, op, args, expr.type, expr.fn))
+            return self._remember((expr, position, mask), (name, depth))
+        names = tuple([self._name("v") for _ in expr.type])
+        self.blocks[depth].append(loops.Let(names, op, args, expr.type, expr.fn))
+        self._remember((expr, position, mask), (names[0], depth))
+        for n, name in enumerate(names):
+            self._remember((expr, n, position, mask), (name, depth))
+        return names[0], depth
+
+    def _element(self, tensor: Tensor, index: tuple[Idx, ...], mask: str | None, other: Operand | None = None) -> Placed:
+        kept = isinstance(tensor, Source) or tensor in self.memory.storage
+        if not kept:
+            return self._value(tensor.expr, tensor.axes, index, mask)  # type: ignore[attr-defined]
+        if tensor in self.registers:
+            return self.registers[tensor]
+        key = (tensor, index, mask, other)
+        found = self.memo.get(key)
+        if found is not None:
+            return found
+        address, depth = self._affine(self.memory.position(tensor, index))
+        if tensor in self.made and self.stage is not None:
+            # Written in this nest: not before the loop in which both stand has got there.
+            depth = max(depth, shared_depth(self.stage, self.memory.stages[tensor]))
+        if mask is not None:
+            depth = max(depth, self._depth_of_mask[mask])
+            if other is None:
+                type = type_of(tensor.dtype)
+                other = loops.Const(False if type == "i1" else 0, type)
+        name = self._name("v")
+        self.blocks[depth].append(loops.Load(name, self.memory.buffer[tensor], address, None, mask, other))
+        return self._remember(key, (name, depth))
+
+    def _guard(self, expr: Guard, axes: Sequence[Axis], position: tuple[Idx, ...], mask: str | None) -> Placed:
+        condition, depth = self._value(expr.condition, axes, position, mask)
+        if isinstance(condition, loops.Const):
+            return self._value(expr.value if condition.value else expr.other, axes, position, mask)
+        inner = condition
+        if mask is not None:
+            inner = self._name("v")
+            depth = max(depth, self._depth_of_mask[mask])
+            self.blocks[depth].append(loops.Let(inner, "and", (mask, condition), "i1"))
+        self._depth_of_mask[inner] = depth
+        value, value_depth = self._value(expr.value, axes, position, inner)
+        other, other_depth = self._value(expr.other, axes, position, mask)
+        depth = max(depth, value_depth, other_depth)
+        name = self._name("v")
+        self.blocks[depth].append(loops.Let(name, "select", (condition, value, other), expr.type))
+        return name, depth
+
+    # -- indices ---------------------------------------------------------------------------------------------------------
+
+    def _index_value(self, index: Idx, type: str) -> Placed:
+        affine, depth = self._affine(index)
+        if not affine.terms:
+            return loops.Const(affine.const, type), 0
+        name = self._name("n")
+        self.blocks[depth].append(loops.Index(name, affine, type))
+        return name, depth
+
+    def _affine(self, index: Idx) -> tuple[loops.Affine, int]:
+        """An index as an address, and the depth of the block in which it is known."""
+        result, depth = loops.Affine(index.const), 0
+        for atom, c in index.terms.items():
+            if type(atom) is Axis:
+                symbol, d = self.symbols[atom]
+                result = result + loops.Affine.var(symbol, c)
+            elif type(atom) is Part:
+                symbol, d = self._part(atom)
+                result = result + loops.Affine.var(symbol, c)
+            else:
+                operand, d = self._dynamic(atom)  # type: ignore[arg-type]
+                if isinstance(operand, loops.Const):
+                    result = result + int(operand.value) * c
+                else:
+                    result = result + loops.Affine.var(operand, c)
+            depth = max(depth, d)
+        return result, depth
+
+    def _dynamic(self, atom: Dynamic) -> Placed:
+        operand, depth = self._value(atom.expr, atom.axes, atom.positions, None)
+        type = atom.expr.type
+        if isinstance(operand, loops.Const) or type in ("i32", "i64"):
+            return operand, depth
+        key = (atom, "i64")
+        found = self.memo.get(key)
+        if found is not None:
+            return found
+        name = self._name("n")
+        self.blocks[depth].append(loops.Let(name, "convert", (operand,), "i64"))
+        return self._remember(key, (name, depth))
+
+    def _part(self, part: Part) -> tuple[str, int]:
+        found = self.memo.get(part)
+        if found is not None:
+            return found  # type: ignore[return-value]
+        operand, depth = self._index_value(part.index, "i64")
+        name = self._name("n")
+        op = "div" if part.kind == "div" else "rem"
+        self.blocks[depth].append(loops.Let(name, op, (operand, loops.Const(part.divisor, "i64")), "i64"))
+        return self._remember(part, (name, depth))  # type: ignore[return-value]
+
+
+def _accumulates_at(stage: Stage) -> int | None:
+    """Depth of the loop around which the accumulator of a stage is declared; None if it has none."""
+    kinds = stage.kinds
+    if type(stage.tensor) is Running:
+        return kinds.index("s") if kinds and kinds[-1] == "s" else None
+    if type(stage.tensor) is not Reduction or not kinds or kinds[-1] != "r":
+        return None
+    depth = len(kinds)
+    while depth and kinds[depth - 1] == "r":
+        depth -= 1
+    return depth
+
+
+def _buffered_at(stage: Stage) -> int | None:
+    """Depth of the reduced loop around which memory for partial results is filled; None if a register holds them."""
+    kinds = stage.kinds
+    sought = {Reduction: "r", Running: "s"}.get(type(stage.tensor))
+    if sought is None or sought not in kinds:
+        return None
+    first = kinds.index(sought)
+    return first if "p" in kinds[first:] else None

@@ -1,0 +1,192 @@
+"""Gives temporaries their memory.
+
+`place` looks at the steps of a program in order. A temporary lives from the step that first writes it to the last that reads it. Two
+rules save memory and traffic:
+
+* a step that reads an array for the last time, and writes another of the same size at the same positions, works in place
+  (donated inputs become results this way, and copies that are made to be updated disappear);
+* everything else is put into one arena, lowest free place first.
+
+Results are never put into inputs that were not donated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fungrad.jit.loops import Affine, Load, Loop, Nest, Program, Store, buffers_of, children, walk
+
+_ALIGN = 64
+
+
+def place(program: Program, donated: Sequence[str] = ()) -> int:
+    """Aliases and places temporaries of ``program`` in place; returns the bytes of the arena."""
+    _in_place(program, set(donated))
+    _drop_empty_copies(program)
+    return _arena(program)
+
+
+# -- lifetimes ----------------------------------------------------------------------------------------------------------
+
+
+def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
+    """First and last step that touches each memory, by the name of its root buffer."""
+    found: dict[str, tuple[int, int]] = {}
+    for number, step in enumerate(program.steps):
+        reads, writes = buffers_of(step)
+        for name in reads | writes:
+            root = program.root(name).name
+            first, _ = found.get(root, (number, number))
+            found[root] = (first, number)
+    return found
+
+
+# -- working in place -----------------------------------------------------------------------------------------------------
+
+
+def _in_place(program: Program, donated: set[str]) -> None:
+    """Lets steps write over arrays that they are the last to read."""
+    written: set[str] = set()
+    for number, step in enumerate(program.steps):
+        reads, writes = buffers_of(step)
+        for name in sorted(writes):
+            buffer = program.buffers[name]
+            if name in written or buffer.alias is not None or buffer.kind not in ("temp", "output"):
+                continue
+            written.add(name)
+            if type(step) is not Nest:
+                continue
+            for source in sorted(reads - writes):
+                if _may_reuse(program, number, step, source, name, donated):
+                    _alias(program, source, name)
+                    break
+
+
+def _may_reuse(program: Program, number: int, step: Nest, source: str, target: str, donated: set[str]) -> bool:
+    old, new = program.root(source), program.buffers[target]
+    if old.nbytes != new.nbytes or old.dtype.itemsize != new.dtype.itemsize or old.nbytes == 0:
+        return False
+    if old.kind == "input" and old.name not in donated:
+        return False
+    if old.kind not in ("input", "temp") or (old.kind == "temp" and _is_aliased(program, old.name) and new.kind == "output"):
+        return False
+    if old.kind == "input" and new.kind == "output" and program.outputs.count(target) != 1:
+        return False
+    for other in program.steps[number + 1 :]:
+        reads, writes = buffers_of(other)
+        if any(program.root(n) is old for n in reads | writes):
+            return False
+    # Another result of this step may already live there.
+    if any(program.root(n) is old for n in buffers_of(step)[1]):
+        return False
+    # An output takes over a temporary only if nothing touches it before.
+    if new.kind == "output" and old.kind == "temp" and _touched_before(program, number, target):
+        return False
+    return _same_positions(step.body, {n for n in buffers_of(step)[0] if program.root(n) is old}, target)
+
+
+def _is_aliased(program: Program, name: str) -> bool:
+    return any(b.alias == name for b in program.buffers.values())
+
+
+def _touched_before(program: Program, number: int, name: str) -> bool:
+    return any(name in set().union(*buffers_of(s)) for s in program.steps[:number])
+
+
+def _alias(program: Program, source: str, target: str) -> None:
+    old, new = program.root(source), program.buffers[target]
+    if new.kind == "output" and old.kind == "temp":
+        # The temporary is computed in the memory of the result.
+        old.alias = target
+    else:
+        new.alias = old.name
+
+
+def _same_positions(body: Sequence[Any], sources: set[str], target: str) -> bool:
+    """Whether every element of ``sources`` is read only in the iteration that overwrites it, and before that."""
+    stores = [(path, s) for path, s in _accesses(body, ()) if type(s) is Store and s.buffer == target]
+    if len(stores) != 1:
+        return False
+    path, store = stores[0]
+    loops = {loop.index for loop in path if isinstance(loop, Loop)}
+    if store.update is not None or any(s not in loops for s in store.index.symbols()):
+        return False
+    if not _injective(store.index, [loop for loop in path if isinstance(loop, Loop)]):
+        return False
+    seen_store = False
+    for where, s in _accesses(body, ()):
+        if s is store:
+            seen_store = True
+        elif type(s) is Load and s.buffer in sources:
+            if seen_store or s.index != store.index or [id(x) for x in where] != [id(x) for x in path]:
+                return False
+    return True
+
+
+def _accesses(items: Sequence[Any], path: tuple) -> list[tuple[tuple, Any]]:
+    """Loads and stores in program order, each with the statements around it."""
+    found = []
+    for s in items:
+        if type(s) in (Load, Store):
+            found.append((path, s))
+        for nested in children(s):
+            found.extend(_accesses(nested, (*path, s)))
+    return found
+
+
+def _injective(index: Affine, loops: Sequence[Loop]) -> bool:
+    """Whether different iterations have different addresses: every loop counts in a stride beyond the ones inside."""
+    steps = sorted((abs(index.coefficient(loop.index)), loop.extent) for loop in loops if loop.extent > 1)
+    reach = 0
+    for stride, extent in steps:
+        if stride <= reach:
+            return False
+        reach += stride * (extent - 1)
+    return True
+
+
+def _drop_empty_copies(program: Program) -> None:
+    """Removes nests that copy an array onto itself."""
+    program.steps = [s for s in program.steps if not (type(s) is Nest and _copies_onto_itself(program, s))]
+
+
+def _copies_onto_itself(program: Program, nest: Nest) -> bool:
+    statements = [s for s in walk(nest.body) if type(s) is not Loop]
+    if [type(s) for s in statements] != [Load, Store]:
+        return False
+    load, store = statements
+    return (
+        program.root(load.buffer) is program.root(store.buffer)
+        and load.index == store.index
+        and store.value == load.name
+        and load.where is None
+        and store.where is None
+        and store.update is None
+        and program.buffers[load.buffer].dtype == program.buffers[store.buffer].dtype
+    )
+
+
+# -- arena --------------------------------------------------------------------------------------------------------------
+
+
+def _arena(program: Program) -> int:
+    """Places all temporaries that own memory; those alive together do not overlap."""
+    lives = lifetimes(program)
+    placed: list[tuple[int, int, int, int]] = []  # offset, end, first step, last step
+    total = 0
+    own = [b for b in program.buffers.values() if b.kind == "temp" and b.alias is None]
+    for buffer in sorted(own, key=lambda b: (lives.get(b.name, (0, 0))[0], -b.nbytes)):
+        first, last = lives.get(buffer.name, (0, 0))
+        offset = 0
+        for start, end, other_first, other_last in sorted(placed):
+            if other_last < first or other_first > last:
+                continue
+            if offset + buffer.nbytes <= start:
+                break
+            offset = max(offset, end)
+        buffer.offset = offset
+        end = (offset + buffer.nbytes + _ALIGN - 1) // _ALIGN * _ALIGN
+        placed.append((offset, end, first, last))
+        total = max(total, end)
+    return total

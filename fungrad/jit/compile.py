@@ -1,0 +1,294 @@
+"""The compiler: a jaxpr in, a program that runs on ndarrays out.
+
+`compile_jaxpr` runs the passes, lowers to tensors, plans and fuses stages, writes the loop IR, places memory, and hands the program to
+`jit.runtime`.  A `CompiledProgram` keeps what people want to look at.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core.ir import Jaxpr
+from fungrad.jit import buffers, loops
+from fungrad.jit.assemble import Memory, NestWriter
+from fungrad.jit.fuse import Item, fuse, storages
+from fungrad.jit.lowering import Graph, lower_jaxpr
+from fungrad.jit.passes import run_passes
+from fungrad.jit.plan import Stage, gemm_operand_fits, matrix_strides, plan, strided
+from fungrad.jit.runtime import Executable, load
+from fungrad.jit.tensors import Opaque, Scatter, Tensor
+
+
+class CompiledProgram:
+    """A compiled jaxpr.
+
+    Attributes:
+      jaxpr: as given.
+      optimised: after all passes.
+      program: the loop IR.
+      timings: seconds per stage of compilation.
+    """
+
+    def __init__(self, jaxpr: Jaxpr, name: str, donated: Sequence[bool]):
+        self.jaxpr = jaxpr
+        self.name = name
+        self.timings: dict[str, float] = {}
+        self._pass_texts: list[tuple[str, Jaxpr]] = []
+        closed = jaxpr.with_consts_as_inputs()
+        self.optimised = self._timed("passes", lambda: run_passes(closed, self._note))
+        graph = self._timed("lower", lambda: lower_jaxpr(self.optimised))
+        given = [False] * len(jaxpr.consts) + list(donated) if any(donated) else []
+        self._timed("fuse", lambda: self._plan(graph, given))
+        self._consts = [np.asarray(c) for c in jaxpr.consts]
+        self._executable: Executable | None = None
+        if self.program is not None:
+            self._executable = self._timed("native", lambda: load(self.program))
+            self.timings.update({f"native/{k}": v for k, v in self._executable.timings.items()})
+
+    def _timed(self, stage: str, fn: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = fn()
+        self.timings[stage] = time.perf_counter() - start
+        return result
+
+    def _note(self, name: str, jaxpr: Jaxpr) -> None:
+        self._pass_texts.append((name, jaxpr))
+
+    def _plan(self, graph: Graph, donated: Sequence[bool]) -> None:
+        # Results that are inputs, or one array twice, are the same array objects: arrays never change.
+        inputs = {t: n for n, t in enumerate(graph.inputs)}
+        made: dict[Tensor, int] = {}
+        self._sources: list[tuple[str, int]] = []
+        for t in graph.outputs:
+            if t in inputs:
+                self._sources.append(("input", inputs[t]))
+            else:
+                self._sources.append(("made", made.setdefault(t, len(made))))
+        self._plain = all(s == ("made", n) for n, s in enumerate(self._sources))
+        self.program = build_program(graph, list(made), self.name)
+        forwarded = {n for kind, n in self._sources if kind == "input"}
+        free = [f"in{n}" for n, given in enumerate(donated) if given and n not in forwarded]
+        self.arena_bytes = buffers.place(self.program, free)
+
+    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Runs the program.
+
+        Args:
+          arrays: one ndarray per input, of exactly its shape and dtype.
+
+        Returns:
+          One ndarray per output. A result that is an input is that very array; no other memory is shared with inputs
+          except donated ones.
+        """
+        for x in arrays:
+            if not x.flags.c_contiguous:
+                arrays = [np.ascontiguousarray(a).reshape(a.shape) for a in arrays]
+                break
+        if self._consts:
+            arrays = [*self._consts, *arrays]
+        made = self._executable.run(arrays)
+        if self._plain:
+            return made
+        return [arrays[n] if kind == "input" else made[n] for kind, n in self._sources]
+
+    # -- looking inside -----------------------------------------------------------------------------------------------
+
+    def text(self, stage: str = "steps") -> str:
+        """Text of the program.
+
+        Args:
+          stage: ``jaxpr``, ``passes`` (after each pass that changed something), ``steps``, ``llvm`` or ``asm``.
+        """
+        if stage == "jaxpr":
+            return str(self.jaxpr)
+        if stage == "passes":
+            parts, before = [f"-- traced\n{self.jaxpr}"], self.jaxpr.with_consts_as_inputs()
+            for name, jaxpr in self._pass_texts:
+                parts.append(f"-- {name}" + (": no change" if jaxpr is before else f"\n{jaxpr}"))
+                before = jaxpr
+            return "\n".join(parts)
+        if stage not in ("steps", "llvm", "asm"):
+            raise ValueError(
+                f"fungrad.jit: there is no text of stage {stage!r}; choose jaxpr, passes, steps, llvm or asm"
+            )
+        return self._executable.text(stage)
+
+    @property
+    def host_steps(self) -> list[str]:
+        """Names of the primitives that run in Python."""
+        return [s.name for s in loops.walk(self.program.steps) if type(s) is loops.Host]
+
+    def cost_analysis(self) -> dict[str, float]:
+        """Scalar operations and bytes read and written by one call, estimated from the steps."""
+        flops = moved = 0.0
+        for step in self.program.steps:
+            f, b = _step_cost(self.program, step, 1)
+            flops, moved = flops + f, moved + b
+        return {"flops": flops, "bytes accessed": moved}
+
+    def memory_analysis(self) -> dict[str, int]:
+        """Bytes of arguments, results and temporaries."""
+        kinds = {"argument": "input", "output": "output"}
+        sizes = {
+            f"{label}_size_in_bytes": sum(b.nbytes for b in self.program.buffers.values() if b.kind == kind)
+            for label, kind in kinds.items()
+        }
+        alias = sum(b.nbytes for b in self.program.buffers.values() if b.kind == "output" and b.alias is not None)
+        return {**sizes, "alias_size_in_bytes": alias, "temp_size_in_bytes": self.arena_bytes}
+
+
+def compile_jaxpr(jaxpr: Jaxpr, *, name: str = "program", donated: Sequence[bool] = ()) -> CompiledProgram:
+    """Compiles a jaxpr to native code.
+
+    Args:
+      jaxpr: the function; its constants are bound.
+      name: for printed programs.
+      donated: for each input, whether its memory may be overwritten; empty for none.
+    """
+    return CompiledProgram(jaxpr, name, donated)
+
+
+def _step_cost(program: loops.Program, step: Any, times: float) -> tuple[float, float]:
+    kind = type(step)
+    if kind is loops.Repeat:
+        parts = [_step_cost(program, s, times * step.extent) for s in step.steps]
+        return sum(p[0] for p in parts), sum(p[1] for p in parts)
+    if kind in (loops.While, loops.Branch):
+        parts = [_step_cost(program, s, times) for nested in loops.children(step) for s in nested]
+        return sum(p[0] for p in parts), sum(p[1] for p in parts)
+    reads, writes = loops.buffers_of(step)
+    moved = times * sum(program.buffers[n].nbytes for n in [*reads, *writes])
+    if kind is loops.Call and step.routine == "gemm":
+        return times * 2.0 * math.prod(step.outputs[0].shape) * step.inputs[0].shape[-1], moved
+    if kind is loops.Nest:
+        return times * _statement_cost(step.body, 1), moved
+    return 0.0, moved
+
+
+def _statement_cost(body: Sequence[Any], times: float) -> float:
+    total = 0.0
+    for s in body:
+        if type(s) in (loops.Let, loops.Update, loops.Prefix):
+            total += times
+        elif type(s) is loops.Loop:
+            total += _statement_cost(s.body, times * s.extent)
+        else:
+            total += sum(_statement_cost(nested, times) for nested in loops.children(s))
+    return total
+
+
+# -- from tensors to the loop IR ----------------------------------------------------------------------------------------
+
+
+def build_program(graph: Graph, outputs: Sequence[Tensor], name: str) -> loops.Program:
+    """The loop IR of a graph; ``outputs`` are its distinct results that are not inputs."""
+    return _Build(graph, outputs, name).program
+
+
+class _Build:
+    def __init__(self, graph: Graph, outputs: Sequence[Tensor], name: str):
+        self.declared: dict[str, list[loops.Buffer]] = {"input": [], "output": [], "temp": []}
+        planned = plan(graph)
+        items = fuse(planned.order)
+        stages = {s.tensor: s for s in planned.order if isinstance(s, Stage)}
+        self.memory = Memory(storages(items, set(outputs)), stages)
+        for n, t in enumerate(graph.inputs):
+            self.declare("input", f"in{n}", t)
+        for n, t in enumerate(outputs):
+            self.declare("output", f"out{n}", t)
+        steps: list[Any] = []
+        for item in items:
+            steps.extend(self.steps(item))
+        declared = [b for kind in ("input", "output", "temp") for b in self.declared[kind]]
+        self.program = loops.Program(
+            name, declared, steps, [b.name for b in self.declared["input"]], [b.name for b in self.declared["output"]]
+        )
+
+    def declare(self, kind: str, name: str, tensor: Tensor) -> None:
+        """Gives a whole tensor a buffer."""
+        self.declared[kind].append(loops.Buffer(name, tensor.dtype, tensor.shape, kind))
+        self.memory.buffer[tensor] = name
+        if type(tensor) is Scatter:
+            # Updates happen in the copy of the operand, which therefore is this buffer.
+            self.memory.buffer[tensor.operand] = name
+
+    def temporary(self, dtype: Any, shape: Sequence[int]) -> str:
+        """A new temporary buffer."""
+        name = f"t{len(self.declared['temp'])}"
+        self.declared["temp"].append(loops.Buffer(name, dtype, shape, "temp"))
+        return name
+
+    def steps(self, item: Item) -> list[Any]:
+        """The steps of one item."""
+        if isinstance(item, Opaque):
+            for t in item.results:
+                if t not in self.memory.buffer:
+                    self.memory.buffer[t] = self.temporary(t.dtype, t.shape)
+            return _OPAQUE[item.kind](self, item)
+        stages = [item] if isinstance(item, Stage) else list(item.stages())
+        for s in stages:
+            self.keep(s.tensor)
+        if all(s.tensor.aval.size == 0 for s in stages):
+            return []
+        return [NestWriter(self.memory, self.temporary).write(item)]
+
+    def keep(self, tensor: Tensor) -> None:
+        """Gives the value of a stage the memory that it needs."""
+        storage = self.memory.storage[tensor]
+        if tensor in self.memory.buffer or storage.is_register:
+            return
+        user = self.updates_of(tensor)
+        if user is not None:
+            self.keep(user)
+            return
+        shape = tensor.shape if storage.full else storage.shape
+        self.memory.buffer[tensor] = self.temporary(tensor.dtype, shape)
+        if type(tensor) is Scatter:
+            self.memory.buffer[tensor.operand] = self.memory.buffer[tensor]
+
+    def updates_of(self, tensor: Tensor) -> Scatter | None:
+        """The scatter that updates ``tensor`` in place."""
+        return next((t for t in self.memory.storage if type(t) is Scatter and t.operand is tensor), None)
+
+    # -- opaque steps ---------------------------------------------------------------------------------------------------
+
+    def whole(self, tensor: Tensor) -> loops.View:
+        """All of a tensor in memory."""
+        return loops.View(self.memory.buffer[tensor], tensor.shape)
+
+    def host(self, step: Opaque) -> list[Any]:
+        """A step in Python."""
+        inputs = [self.whole(t) for t in step.operands]
+        return [loops.Host(step.params["name"], step.params["fn"], inputs, [self.whole(t) for t in step.results])]
+
+    def gemm(self, step: Opaque) -> list[Any]:
+        """A matrix product."""
+        groups, (rows, inner, columns) = step.params["groups"], step.params["sizes"]
+        (result,) = step.results
+        if result.aval.size == 0:
+            return []
+        batch = result.shape[: groups[0]]
+        views = [
+            self.matrix(step, t, side, (*batch, *size))
+            for side, (t, size) in enumerate(zip(step.operands, [(rows, inner), (inner, columns)], strict=True))
+        ]
+        out = loops.View(self.memory.buffer[result], (*batch, rows, columns))
+        return [loops.Call("gemm", views, [out])]
+
+    def matrix(self, step: Opaque, t: Tensor, side: int, shape: tuple[int, ...]) -> loops.View:
+        """An operand of a product, read where its elements are."""
+        if not gemm_operand_fits(step, t):
+            return loops.View(self.memory.buffer[t], shape)
+        base, offset, strides = strided(t)  # type: ignore[misc]
+        n_batch = step.params["groups"][0]
+        two = matrix_strides(t.shape, strides, step.params["groups"], side)
+        return loops.View(self.memory.buffer[base], shape, offset.const, (*strides[:n_batch], *two))  # type: ignore[misc]
+
+
+_OPAQUE: dict[str, Callable[[_Build, Opaque], list[Any]]] = {"host": _Build.host, "gemm": _Build.gemm}
+

@@ -1,0 +1,240 @@
+"""Puts stages into common loops.
+
+`fuse` takes the stages of a program in order and grows a tree of loops: a stage enters the loops of an earlier one when the values it
+reads from there are finished at that point of the loop, which is when it reads them at the very iteration that made
+them.  A reduction is finished after its loop, so what uses it continues in the loop outside: softmax becomes one loop
+over rows with three short loops inside, and its row statistics never leave registers.
+
+The order of stages is kept except that a stage may move up to the loops it joins; opaque steps stay in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fungrad.jit.plan import Read, Stage, in_memory
+from fungrad.jit.tensors import Axis, Idx, Opaque, Scatter, Source, Tensor
+
+# Arrays that one nest of loops may read, and stages that it may hold.
+_MAX_ARRAYS = 24
+_MAX_STAGES = 40
+
+
+class LoopNode:
+    """A loop shared by some stages.
+
+    Attributes:
+      extent: number of iterations.
+      children: loops and stages inside, in order.
+      depth: number of loops around it.
+    """
+
+    __slots__ = ("extent", "children", "depth", "sequential")
+
+    def __init__(self, extent: int, depth: int, sequential: bool):
+        self.extent = extent
+        self.depth = depth
+        self.children: list[LoopNode | Stage] = []
+        self.sequential = sequential
+
+    def stages(self) -> Iterator[Stage]:
+        """All stages inside, in order."""
+        for child in self.children:
+            if isinstance(child, Stage):
+                yield child
+            else:
+                yield from child.stages()
+
+
+Item = LoopNode | Stage | Opaque
+
+
+def fuse(order: Sequence[Stage | Opaque]) -> list[Item]:
+    """The items of a program: loop nests, stages without loops, and opaque steps, in execution order."""
+    fuser = _Fuser()
+    for x in order:
+        if isinstance(x, Opaque):
+            fuser.add_opaque(x)
+        else:
+            fuser.add_stage(x)
+    return fuser.items
+
+
+class _Fuser:
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.stage_of: dict[Tensor, Stage] = {}
+
+    def add_opaque(self, step: Opaque) -> None:
+        self.items.append(step)
+
+    def add_stage(self, stage: Stage) -> None:
+        self.stage_of[stage.tensor] = stage
+        self._insert(self.items, stage, 0)
+
+    def _insert(self, sequence: list[Any], stage: Stage, depth: int) -> None:
+        """Puts ``stage``, whose loops from ``depth`` on are missing, into a sequence of items."""
+        at = self._earliest(sequence, stage)
+        if depth < len(stage.axes) and type(stage.tensor) is not Scatter:
+            for item in sequence[max(at, 0) :]:
+                if isinstance(item, LoopNode) and self._joins(item, stage, depth):
+                    stage.path.append(item)
+                    self._insert(item.children, stage, depth + 1)
+                    return
+        if depth == len(stage.axes):
+            sequence.append(stage)
+            return
+        node = LoopNode(stage.axes[depth].extent, depth, stage.kinds[depth] == "s")
+        sequence.append(node)
+        stage.path.append(node)
+        self._insert(node.children, stage, depth + 1)
+
+    def _earliest(self, sequence: list[Any], stage: Stage) -> int:
+        """Index of the last item that makes something ``stage`` needs; -1 if none does."""
+        needed = {t for t, _ in stage.reads}
+        if type(stage.tensor) is Scatter:
+            needed.add(stage.tensor.operand)
+        for at in range(len(sequence) - 1, -1, -1):
+            if not needed.isdisjoint(_made(sequence[at])):
+                return at
+        return -1
+
+    def _joins(self, node: LoopNode, stage: Stage, depth: int) -> bool:
+        """Whether ``stage`` can run inside ``node`` and gains from it."""
+        axis = stage.axes[depth]
+        if axis.extent != node.extent or node.sequential != (stage.kinds[depth] == "s"):
+            return False
+        inside = list(node.stages())
+        if len(inside) >= _MAX_STAGES or any(type(s.tensor) is Scatter for s in inside):
+            return False
+        made = {s.tensor for s in inside}
+        related = depth > 0
+        for tensor, index in stage.reads:
+            if tensor not in made:
+                continue
+            related = True
+            if not _same_iteration(self.stage_of[tensor], index, axis, depth):
+                return False
+        arrays = {t for s in inside for t, _ in s.reads if t not in made}
+        mine = {t for t, _ in stage.reads}
+        if not related and not any(t in arrays and t.aval.size > 1 for t in mine):
+            return False
+        return len((arrays | mine) - made) <= _MAX_ARRAYS
+
+
+def _made(item: Item) -> set[Tensor]:
+    if isinstance(item, Opaque):
+        return set(item.results)
+    if isinstance(item, Stage):
+        return {item.tensor}
+    return {s.tensor for s in item.stages()}
+
+
+def _same_iteration(maker: Stage, index: tuple[Idx, ...], axis: Axis, depth: int) -> bool:
+    """Whether an element read in iteration ``axis`` of the loop at ``depth`` was finished in that iteration by ``maker``."""
+    if depth >= len(maker.axes) or maker.kinds[depth] == "r":
+        return False
+    return solve(maker, index).get(maker.axes[depth]) == Idx.of(axis)
+
+
+def solve(maker: Stage, index: tuple[Idx, ...]) -> dict[Axis, Idx]:
+    """Loop counters at which ``maker`` computes the element ``index`` of its tensor, as far as they can be told."""
+    found: dict[Axis, Idx] = {}
+    for made, read in zip(maker.out_index, index, strict=True):
+        if not made.terms:
+            continue
+        if len(made.terms) == 1:
+            ((atom, c),) = made.terms.items()
+            if c in (1, -1):
+                found[atom] = (read - made.const) * c  # type: ignore[index]
+            continue
+        # A dimension run over by several loops: each must meet a loop of the reader with the same stride.
+        by_stride = {c: a for a, c in read.terms.items() if type(a) is Axis}
+        if read.const != made.const or len(read.terms) != len(made.terms):
+            continue
+        for atom, c in made.terms.items():
+            other = by_stride.get(c)
+            if other is not None and type(atom) is Axis and other.extent == atom.extent:
+                found[atom] = Idx.of(other)
+    return found
+
+
+# -- where values live -------------------------------------------------------------------------------------------------
+
+
+class Storage:
+    """Where the value of a stage is kept.
+
+    Attributes:
+      shared: number of outer loops that all its users share with it: those dimensions need no memory.
+      axes: its loop axes that remain as dimensions; empty for a register.
+      full: whether it is kept whole, in row-major order of the tensor.
+    """
+
+    __slots__ = ("shared", "axes", "full")
+
+    def __init__(self, shared: int, axes: Sequence[Axis], full: bool):
+        self.shared = shared
+        self.axes = tuple(axes)
+        self.full = full
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Dimensions of a row buffer."""
+        return tuple([a.extent for a in self.axes])
+
+    @property
+    def is_register(self) -> bool:
+        """Whether the value is one scalar at a time."""
+        return not self.full and not self.axes
+
+
+def storages(items: Sequence[Item], whole: set[Tensor]) -> dict[Tensor, Storage]:
+    """Decides how much of every stage's value is kept; tensors in ``whole`` are needed in memory."""
+    stages: dict[Tensor, Stage] = {}
+    readers: dict[Tensor, list[tuple[Stage, Read]]] = {}
+    whole = set(whole)
+    for item in items:
+        if isinstance(item, Opaque):
+            whole.update(in_memory(item))
+            continue
+        for stage in [item] if isinstance(item, Stage) else item.stages():
+            stages[stage.tensor] = stage
+            if type(stage.tensor) is Scatter:
+                whole.add(stage.tensor.operand)
+                whole.add(stage.tensor)
+            for read in stage.reads:
+                readers.setdefault(read[0], []).append((stage, read))
+    result = {}
+    for tensor, stage in stages.items():
+        if isinstance(tensor, Source):
+            continue
+        result[tensor] = _storage(stage, readers.get(tensor, []), tensor in whole)
+    return result
+
+
+def _storage(stage: Stage, readers: list[tuple[Stage, Read]], whole: bool) -> Storage:
+    everything = Storage(0, (), True)
+    if whole or not readers:
+        return everything
+    shared = len(stage.path)
+    for reader, (_, index) in readers:
+        shared = min(shared, shared_depth(stage, reader))
+        solution = solve(stage, index)
+        if any(a not in solution for a, k in zip(stage.axes, stage.kinds, strict=True) if k != "r"):
+            return everything
+    if shared == 0:
+        return everything
+    axes = [a for a, k in zip(stage.axes[shared:], stage.kinds[shared:], strict=True) if k != "r"]
+    return Storage(shared, axes, False)
+
+
+def shared_depth(a: Stage, b: Stage) -> int:
+    """Number of loops that two stages have in common."""
+    depth = 0
+    for x, y in zip(a.path, b.path, strict=False):
+        if x is not y:
+            break
+        depth += 1
+    return depth
