@@ -1,0 +1,259 @@
+"""Sorting: a stable sort of several arrays by some of them, and the k greatest elements.
+
+May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.compare``, ``ops.shape`` and ``ops.indexing``.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.array import Array
+from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.context import AxisData
+from fungrad.core.primitive import Primitive
+from fungrad.ops._operands import check_kind, kind_of, lift
+from fungrad.ops.compare import total_order_key
+from fungrad.ops.foundation import batch_to, move_dim
+from fungrad.ops.indexing import GatherDimensionNumbers, gather
+from fungrad.ops.shape import broadcasted_iota, canonical_axis, expand_dims
+
+# From this size on, finding the few greatest elements first beats sorting all.
+_PARTITION_SIZE = 1024
+
+
+def take_along(x: Any, indices: Any, axis: int) -> Any:
+    """The elements of ``x`` at ``indices`` along ``axis``; both agree in the other dimensions, and indices are in range."""
+    others = tuple([d for d in range(x.aval.ndim) if d != axis])
+    numbers = GatherDimensionNumbers(
+        offset_dims=(),
+        collapsed_slice_dims=(axis,),
+        start_index_map=(axis,),
+        operand_batching_dims=others,
+        start_indices_batching_dims=others,
+    )
+    return gather(
+        x, expand_dims(indices, (-1,)), numbers, (1,) * x.aval.ndim, unique_indices=True, mode="promise_in_bounds"
+    )
+
+
+# -- sort --------------------------------------------------------------------------------------------------------------
+
+
+def sort_keys(x: np.ndarray) -> list[np.ndarray]:
+    """Arrays that NumPy orders, one after the other, as ``x`` is to be ordered.
+
+    NaN comes last, -0.0 and 0.0 are equal, and complex numbers are ordered by their real, then by their imaginary part.
+    """
+    if x.dtype.kind == "c":
+        return [x.real, x.imag]
+    if x.dtype.kind == "V":
+        # NumPy orders the small types of ml_dtypes without regard to NaN.
+        return [x.astype(np.float32)]
+    return [x]
+
+
+def _order(keys: Sequence[np.ndarray], dimension: int) -> np.ndarray:
+    parts = [part for key in keys for part in sort_keys(key)]
+    if len(parts) == 1:
+        return np.argsort(parts[0], dimension, kind="stable")
+    return np.lexsort(parts[::-1], dimension)
+
+
+class Sort(Primitive):
+    """Sorts all operands along ``dimension`` by the first ``num_keys`` of them."""
+
+    multiple_results = True
+
+    def abstract_eval(
+        self, *avals: ShapedArray, dimension: int, is_stable: bool, num_keys: int
+    ) -> Sequence[ShapedArray]:
+        api = "fungrad.lax.sort"
+        if any(a.shape != avals[0].shape for a in avals):
+            shapes = ", ".join(str(a.shape) for a in avals)
+            raise TypeError(f"{api}: operands must have equal shapes, got {shapes}")
+        if not 1 <= num_keys <= len(avals):
+            raise ValueError(f"{api}: num_keys must be in [1, {len(avals)}], the number of operands, got {num_keys}")
+        for position, aval in enumerate(avals[:num_keys]):
+            check_kind("sort", aval, "biufc", position)
+        return avals
+
+    def impl(self, *xs: np.ndarray, dimension: int, is_stable: bool, num_keys: int) -> Sequence[np.ndarray]:
+        if len(xs) == 1 and xs[0].dtype.kind in "biuf":
+            x = xs[0]
+            out = np.sort(x, dimension)
+            # Equal elements can be told apart only if they are zeros of different sign.
+            if x.dtype.kind == "f" and is_stable and _has_both_zeros(out):
+                out = np.sort(x, dimension, kind="stable")
+            return [out]
+        order = _order(xs[:num_keys], dimension)
+        return [np.take_along_axis(x, order, dimension) for x in xs]
+
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, dimension: int, is_stable: bool, num_keys: int
+    ) -> tuple[Any, Any]:
+        positions = broadcasted_iota(np.int32, primals[0].aval.shape, dimension)
+        *ys, order = self.bind(
+            *primals, positions, dimension=dimension, is_stable=is_stable, num_keys=num_keys
+        )
+        return ys, [t if type(t) is Zero else take_along(t, order, dimension) for t in tangents]
+
+    def batch(
+        self,
+        axis: AxisData,
+        args: Sequence[Any],
+        dims: Sequence[Any],
+        *,
+        dimension: int,
+        is_stable: bool,
+        num_keys: int,
+    ) -> tuple[Any, Any]:
+        d = next(d for d in dims if d is not None)
+        moved = [batch_to(x, dim, d, axis.size) for x, dim in zip(args, dims, strict=True)]
+        out = self.bind(
+            *moved, dimension=dimension + (dimension >= d), is_stable=is_stable, num_keys=num_keys
+        )
+        return out, [d] * len(out)
+
+
+def _has_both_zeros(x: np.ndarray) -> bool:
+    signs = np.signbit(x[x == 0])
+    return bool(signs.size and signs.any() and not signs.all())
+
+
+sort_p = Sort("sort")
+
+
+def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
+    """Sorts one or several arrays, ascending along a dimension.
+
+    NaN comes last, -0.0 equals 0.0, and complex numbers are ordered lexicographically.
+
+    Args:
+      operand: an array, or a sequence of arrays of one shape that are permuted together.
+      dimension: dimension to sort along; may be negative.
+      is_stable: keep the order of equal elements.
+      num_keys: how many operands to compare: by the first, equal ones by the second, and so on.
+
+    Returns:
+      An array, or a tuple of arrays if ``operand`` is a sequence.
+
+    Raises:
+      TypeError: shapes differ, or a key has no order.
+      ValueError: there is no such dimension, or not as many operands as keys.
+
+    Example:
+      >>> import numpy as np
+      >>> from fungrad import lax
+      >>> lax.sort((np.array([2, 1, 2]), np.array([6, 5, 4])), num_keys=2)
+      (Array([1, 2, 2], dtype=int32), Array([5, 4, 6], dtype=int32))
+    """
+    api = "fungrad.lax.sort"
+    several = isinstance(operand, (list, tuple))
+    xs = [lift(x, f"{api}: operand") for x in (operand if several else (operand,))]
+    if not xs:
+        raise TypeError(f"{api}: expected an array or a sequence of arrays, got an empty sequence")
+    dimension = canonical_axis(api, dimension, xs[0].aval.ndim, "dimension")
+    out = sort_p.bind(*xs, dimension=dimension, is_stable=bool(is_stable), num_keys=operator.index(num_keys))
+    return tuple(out) if several else out[0]
+
+
+def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = True) -> tuple[Array, Array]:
+    """Sorts ``keys`` along a dimension and permutes ``values`` of the same shape with them.
+
+    Example:
+      >>> import numpy as np
+      >>> from fungrad import lax
+      >>> lax.sort_key_val(np.array([3, 1, 2]), np.array([10, 20, 30]))
+      (Array([1, 2, 3], dtype=int32), Array([20, 30, 10], dtype=int32))
+    """
+    return sort((keys, values), dimension, is_stable, 1)
+
+
+# -- top_k -------------------------------------------------------------------------------------------------------------
+
+
+class TopK(Primitive):
+    """The ``k`` greatest elements along ``axis``, in descending order, and their positions."""
+
+    multiple_results = True
+
+    def abstract_eval(self, x: ShapedArray, *, axis: int, k: int) -> Sequence[ShapedArray]:
+        api = "fungrad.lax.top_k"
+        check_kind("top_k", x, "biuf")
+        if not 0 <= k <= x.shape[axis]:
+            raise ValueError(
+                f"{api}: k must be in [0, {x.shape[axis]}], the size of axis {axis} of operand {x.str_short()}, got {k}"
+            )
+        shape = (*x.shape[:axis], k, *x.shape[axis + 1 :])
+        return [x.update(shape=shape), ShapedArray(shape, dtypes.int32)]
+
+    def impl(self, x: np.ndarray, *, axis: int, k: int) -> Sequence[np.ndarray]:
+        if kind_of(x.dtype) in "iu" and x.dtype.kind == "V":
+            key = x.astype(np.int8 if kind_of(x.dtype) == "i" else np.uint8)
+        else:
+            key = total_order_key(x)
+        # Complementing bits reverses the order without overflow, so that equal elements stay in order.
+        order = _first_k(np.moveaxis(~key, axis, -1), k)
+        order = np.ascontiguousarray(np.moveaxis(order, -1, axis))
+        return [np.take_along_axis(x, order, axis), order.astype(np.int32)]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, k: int) -> tuple[Any, Any]:
+        values, indices = self.bind(*primals, axis=axis, k=k)
+        tangent = take_along(tangents[0], indices, axis)
+        return [values, indices], [tangent, Zero(indices.aval.tangent())]
+
+    def batch(
+        self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int, k: int
+    ) -> tuple[Any, Any]:
+        x = move_dim(args[0], dims[0], 0)
+        return self.bind(x, axis=axis + 1, k=k), [0, 0]
+
+
+def _first_k(key: np.ndarray, k: int) -> np.ndarray:
+    """Positions of the ``k`` least keys along the last axis, in ascending order, the first of equal ones first."""
+    n = key.shape[-1]
+    if n < _PARTITION_SIZE or k == 0 or 8 * k > n or key.dtype.itemsize > 4:
+        return np.argsort(key, kind="stable")[..., :k]
+    # Key and position in one integer: all are different, so that a partial sort is exact.
+    low = np.iinfo(key.dtype).min if key.dtype.kind in "iu" else 0
+    ranked = (key.astype(np.int64) - low - 2**31 << 32) | np.arange(n)
+    least = np.partition(ranked, k - 1)[..., :k]
+    least.sort()
+    return least & 0xFFFFFFFF
+
+
+top_k_p = TopK("top_k")
+
+
+def top_k(operand: Any, k: int, *, axis: int = -1) -> list[Array]:
+    """The ``k`` greatest elements along an axis, in descending order, with their positions.
+
+    Of equal elements the first comes first. Floats are compared in the total order: NaN is greatest (with the sign bit set,
+    least), and 0.0 is greater than -0.0.
+
+    Args:
+      operand: array of a boolean, integer or real floating dtype.
+      k: how many; at most the size of the axis.
+      axis: may be negative.
+
+    Returns:
+      Values, and int32 positions, both with size ``k`` along ``axis``.
+
+    Raises:
+      TypeError: the operand is complex.
+      ValueError: ``k`` is negative or too large, or there is no such axis.
+
+    Example:
+      >>> import numpy as np
+      >>> from fungrad import lax
+      >>> lax.top_k(np.array([3, 1, 3, 2]), 3)
+      [Array([3, 3, 2], dtype=int32), Array([0, 2, 3], dtype=int32)]
+    """
+    operand = lift(operand, "fungrad.lax.top_k: operand")
+    axis = canonical_axis("fungrad.lax.top_k", axis, operand.aval.ndim)
+    return list(top_k_p.bind(operand, axis=axis, k=operator.index(k)))
