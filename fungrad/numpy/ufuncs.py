@@ -1,0 +1,723 @@
+"""Elementwise functions of ``fungrad.numpy``: NumPy's names, promotion and broadcasting over the primitives of ``lax``.
+
+May import ``core``, ``ops`` and ``numpy._promotion``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.array import Array
+from fungrad.core.primitive import Primitive
+from fungrad.numpy._promotion import (
+    cast,
+    inexact,
+    match_ranks,
+    operand,
+    promote_pair,
+    promote_pair_inexact,
+)
+from fungrad.ops import cast as cast_ops
+from fungrad.ops import compare, complex_parts, elementwise, integer, transcendental
+from fungrad.ops._operands import scalar_like
+from fungrad.ops.foundation import zeros
+
+# -- constructors ------------------------------------------------------------------------------------------------------
+
+
+def _named(fun: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
+    fun.__name__ = fun.__qualname__ = name
+    fun.__doc__ = doc
+    return fun
+
+
+def _unary_inexact(name: str, primitive: Primitive, what: str, example: str = "") -> Callable[[Any], Array]:
+    """A function of one operand that is made floating first."""
+
+    def f(x: Any, /) -> Array:
+        if not isinstance(x, Array) or not dtypes.is_inexact(x.aval.dtype):
+            x = inexact(x, name)
+        return primitive.bind(x)
+
+    doc = f"""{what}
+
+    Args:
+      x: array or scalar; integers and booleans are converted to the default floating dtype.
+
+    Returns:
+      Array of the shape of ``x``.
+    """
+    return _named(f, name, doc + example)
+
+
+def _binary(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
+    """A function of two operands of a common dtype."""
+
+    def f(x: Any, y: Any, /) -> Array:
+        x, y = promote_pair(name, x, y)
+        return primitive.bind(x, y)
+
+    return _named(f, name, _binary_doc(what))
+
+
+def _binary_inexact(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
+    """A function of two operands of a common floating dtype."""
+
+    def f(x: Any, y: Any, /) -> Array:
+        x, y = promote_pair_inexact(name, x, y)
+        return primitive.bind(x, y)
+
+    return _named(f, name, _binary_doc(what))
+
+
+def _binary_doc(what: str) -> str:
+    return f"""{what}
+
+    Args:
+      x: array or scalar.
+      y: array or scalar; dtypes are promoted and shapes broadcast.
+
+    Returns:
+      Array of the broadcast shape.
+
+    Raises:
+      ValueError: the shapes do not broadcast.
+    """
+
+
+def _logical(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
+    """A function of two truth values."""
+
+    def f(x: Any, y: Any, /) -> Array:
+        x, y = match_ranks(name, truth(x, name), truth(y, name))
+        return primitive.bind(x, y)
+
+    return _named(f, name, _binary_doc(what))
+
+
+def truth(x: Any, api: str) -> Array:
+    """``x`` as booleans: whether it is not zero."""
+    x = operand(x, api, "x")
+    return x if dtypes.is_bool(x.aval.dtype) else compare.ne(x, 0)
+
+
+# -- exponentials, logarithms, trigonometry -------------------------------------------------------------------------------
+
+exp = _unary_inexact("exp", transcendental.exp_p, "Exponential.")
+exp2 = _unary_inexact("exp2", transcendental.exp2_p, "Two to the power of ``x``.")
+expm1 = _unary_inexact("expm1", transcendental.expm1_p, "``exp(x) - 1``, accurate for small ``x``.")
+log = _unary_inexact("log", transcendental.log_p, "Natural logarithm.")
+log1p = _unary_inexact("log1p", transcendental.log1p_p, "``log(1 + x)``, accurate for small ``x``.")
+sqrt = _unary_inexact("sqrt", elementwise.sqrt_p, "Square root.")
+cbrt = _unary_inexact("cbrt", elementwise.cbrt_p, "Cube root.")
+sin = _unary_inexact("sin", transcendental.sin_p, "Sine of an angle in radians.")
+cos = _unary_inexact("cos", transcendental.cos_p, "Cosine of an angle in radians.")
+tan = _unary_inexact("tan", transcendental.tan_p, "Tangent of an angle in radians.")
+arcsin = _unary_inexact("arcsin", transcendental.asin_p, "Inverse sine, in radians.")
+arccos = _unary_inexact("arccos", transcendental.acos_p, "Inverse cosine, in radians.")
+arctan = _unary_inexact("arctan", transcendental.atan_p, "Inverse tangent, in radians.")
+sinh = _unary_inexact("sinh", transcendental.sinh_p, "Hyperbolic sine.")
+cosh = _unary_inexact("cosh", transcendental.cosh_p, "Hyperbolic cosine.")
+tanh = _unary_inexact("tanh", transcendental.tanh_p, "Hyperbolic tangent.")
+arcsinh = _unary_inexact("arcsinh", transcendental.asinh_p, "Inverse hyperbolic sine.")
+arccosh = _unary_inexact("arccosh", transcendental.acosh_p, "Inverse hyperbolic cosine.")
+arctanh = _unary_inexact("arctanh", transcendental.atanh_p, "Inverse hyperbolic tangent.")
+arctan2 = _binary_inexact("arctan2", transcendental.atan2_p, "Angle of the point ``(y, x)``, in radians.")
+nextafter = _binary_inexact("nextafter", elementwise.nextafter_p, "Next representable number after ``x`` towards ``y``.")
+
+asin, acos, atan, atan2 = arcsin, arccos, arctan, arctan2
+asinh, acosh, atanh = arcsinh, arccosh, arctanh
+
+
+def log2(x: Any, /) -> Array:
+    """Logarithm to base 2."""
+    x = inexact(x, "log2")
+    return elementwise.div(transcendental.log(x), scalar_like(float(np.log(2.0)), x))
+
+
+def log10(x: Any, /) -> Array:
+    """Logarithm to base 10."""
+    x = inexact(x, "log10")
+    return elementwise.div(transcendental.log(x), scalar_like(float(np.log(10.0)), x))
+
+
+def logaddexp(x1: Any, x2: Any, /) -> Array:
+    """``log(exp(x1) + exp(x2))`` without overflow."""
+    x, y = promote_pair_inexact("logaddexp", x1, x2)
+    top = cast_ops.stop_gradient(compare.max(x, y)) if not dtypes.is_complex(x.aval.dtype) else None
+    if top is None:
+        raise TypeError(f"fungrad.numpy.logaddexp: complex operands are not supported, got {x.aval.str_short()}")
+    # Equal infinities would give inf - inf.
+    safe = compare.select_n(elementwise.is_finite(top), zeros(top.aval.strip_weak_type()), top)
+    total = elementwise.add(
+        transcendental.exp(elementwise.sub(x, safe)), transcendental.exp(elementwise.sub(y, safe))
+    )
+    return elementwise.add(transcendental.log(total), safe)
+
+
+def logaddexp2(x1: Any, x2: Any, /) -> Array:
+    """``log2(2**x1 + 2**x2)`` without overflow."""
+    x, y = promote_pair_inexact("logaddexp2", x1, x2)
+    ln2 = float(np.log(2.0))
+    return elementwise.div(logaddexp(elementwise.mul(x, ln2), elementwise.mul(y, ln2)), ln2)
+
+
+def deg2rad(x: Any, /) -> Array:
+    """Degrees to radians."""
+    x = inexact(x, "deg2rad")
+    return elementwise.mul(x, float(np.pi / 180))
+
+
+def rad2deg(x: Any, /) -> Array:
+    """Radians to degrees."""
+    x = inexact(x, "rad2deg")
+    return elementwise.mul(x, float(180 / np.pi))
+
+
+radians, degrees = deg2rad, rad2deg
+
+
+def sinc(x: Any, /) -> Array:
+    """``sin(pi x) / (pi x)``, one at zero."""
+    x = inexact(x, "sinc")
+    zero = compare.eq(x, 0)
+    # Both branches of the select stay finite, so that derivatives do too.
+    scaled = elementwise.mul(where_value(zero, 1, x), float(np.pi))
+    near = elementwise.sub(1, elementwise.mul(elementwise.square(x), float(np.pi**2 / 6)))
+    return compare.select_n(zero, elementwise.div(transcendental.sin(scaled), scaled), near)
+
+
+def where_value(mask: Array, value: float, x: Array) -> Array:
+    """``x`` with the constant ``value`` where ``mask`` holds."""
+    filled = cast_ops.full_like(x, value)
+    return compare.select_n(mask, x, filled)
+
+
+# -- arithmetic ----------------------------------------------------------------------------------------------------------
+
+
+def _arithmetic(name: str, primitive: Primitive, for_bool: Primitive, what: str) -> Callable[[Any, Any], Array]:
+    """Sum or product, which for booleans are OR and AND."""
+
+    def f(x: Any, y: Any, /) -> Array:
+        x, y = promote_pair(name, x, y)
+        return (for_bool if x.aval.dtype.kind == "b" else primitive).bind(x, y)
+
+    return _named(f, name, _binary_doc(what))
+
+
+add = _arithmetic("add", elementwise.add_p, integer.or_p, "Sum; for booleans OR.")
+multiply = _arithmetic("multiply", elementwise.mul_p, integer.and_p, "Product; for booleans AND.")
+subtract = _binary("subtract", elementwise.sub_p, "Difference.")
+true_divide = _binary_inexact("true_divide", elementwise.div_p, "Quotient; integers are converted to floating first.")
+divide = true_divide
+maximum = _binary("maximum", compare.max_p, "Larger of two operands; NaN if either is.")
+minimum = _binary("minimum", compare.min_p, "Smaller of two operands; NaN if either is.")
+
+
+def negative(x: Any, /) -> Array:
+    """Negation."""
+    return elementwise.neg(operand(x, "negative", "x"))
+
+
+def positive(x: Any, /) -> Array:
+    """The operand itself."""
+    return operand(x, "positive", "x")
+
+
+def floor_divide(x1: Any, x2: Any, /) -> Array:
+    """Largest integer not above the quotient.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.floor_divide(jnp.array([7, -7]), 2)
+      Array([ 3, -4], dtype=int32)
+    """
+    x, y = promote_pair("floor_divide", x1, x2)
+    dtype = x.aval.dtype
+    if dtypes.is_bool(dtype):
+        raise TypeError("fungrad.numpy.floor_divide: boolean operands are not supported; convert them with .astype(int)")
+    if dtypes.is_complex(dtype):
+        raise TypeError("fungrad.numpy.floor_divide: complex operands are not supported; divide and round the parts")
+    if dtypes.is_unsigned(dtype):
+        return elementwise.div(x, y)
+    if dtypes.is_integer(dtype):
+        quotient = elementwise.div(x, y)
+        apart = compare.ne(elementwise.sign(x), elementwise.sign(y))
+        inexact_quotient = compare.ne(elementwise.rem(x, y), 0)
+        down = integer.bitwise_and(apart, inexact_quotient)
+        return compare.select_n(down, quotient, elementwise.sub(quotient, 1))
+    return _float_divmod(x, y)[0]
+
+
+def _float_divmod(x: Array, y: Array) -> tuple[Array, Array]:
+    """Quotient rounded down and remainder with the sign of the divisor, as Python has them."""
+    rest = elementwise.rem(x, y)
+    quotient = elementwise.div(elementwise.sub(x, rest), y)
+    adjust = integer.bitwise_and(
+        compare.ne(rest, 0), compare.ne(elementwise.sign(y), elementwise.sign(rest))
+    )
+    rest_adjusted = elementwise.add(rest, y)
+    rest = compare.select_n(adjust, rest, _like(rest_adjusted, rest))
+    quotient = compare.select_n(adjust, quotient, elementwise.sub(quotient, 1))
+    return elementwise.round(quotient, elementwise.RoundingMethod.TO_NEAREST_EVEN), rest
+
+
+def _like(x: Array, reference: Array) -> Array:
+    return cast(x, reference.aval.dtype, reference.aval.weak_type)
+
+
+def remainder(x1: Any, x2: Any, /) -> Array:
+    """Remainder with the sign of the divisor, as Python's ``%``."""
+    x, y = promote_pair("remainder", x1, x2)
+    if dtypes.is_complex(x.aval.dtype):
+        raise TypeError("fungrad.numpy.remainder: complex operands are not supported")
+    rest = elementwise.rem(x, y)
+    if dtypes.is_unsigned(x.aval.dtype):
+        return rest
+    zero = scalar_like(0, rest)
+    differs = compare.ne(compare.lt(rest, zero), compare.lt(y, scalar_like(0, y)))
+    adjust = integer.bitwise_and(differs, compare.ne(rest, zero))
+    return compare.select_n(adjust, rest, elementwise.add(rest, y))
+
+
+mod = remainder
+
+
+def fmod(x1: Any, x2: Any, /) -> Array:
+    """Remainder with the sign of the dividend, as C's ``fmod``."""
+    return elementwise.rem(*promote_pair("fmod", x1, x2))
+
+
+def divmod(x1: Any, x2: Any, /) -> tuple[Array, Array]:
+    """Quotient rounded down, and remainder with the sign of the divisor."""
+    x, y = promote_pair("divmod", x1, x2)
+    if dtypes.is_integer(x.aval.dtype):
+        return floor_divide(x, y), remainder(x, y)
+    return _float_divmod(x, y)
+
+
+def modf(x: Any, /) -> tuple[Array, Array]:
+    """Fractional and integral parts, both with the sign of ``x``."""
+    x = inexact(x, "modf")
+    whole = trunc(x)
+    return elementwise.sub(x, whole), whole
+
+
+def power(x1: Any, x2: Any, /) -> Array:
+    """``x1`` to the power of ``x2``.
+
+    A static integer exponent is computed by repeated multiplication; integer bases need exponents that are not negative.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.power(jnp.arange(4.0), 2)
+      Array([0., 1., 4., 9.], dtype=float32)
+    """
+    exponent = x2
+    if isinstance(exponent, int) and not isinstance(exponent, bool) and isinstance(x1, Array):
+        if dtypes.is_bool(x1.aval.dtype):
+            x1 = cast(x1, dtypes.default_int())
+        if exponent < 0 and dtypes.is_integer(x1.aval.dtype):
+            raise ValueError(
+                f"fungrad.numpy.power: integers to negative powers are not allowed, got exponent {exponent}; convert the base "
+                "to float"
+            )
+        return elementwise.integer_pow(x1, exponent)
+    x, y = promote_pair("power", x1, x2)
+    dtype = x.aval.dtype
+    if dtypes.is_bool(dtype):
+        x, y = cast(x, dtypes.default_int()), cast(y, dtypes.default_int())
+    elif dtypes.is_inexact(dtype):
+        if isinstance(x2, Array) and dtypes.is_integer(x2.aval.dtype):
+            # Keeps the derivative with respect to the exponent out of it.
+            return transcendental.pow(*match_ranks("power", x, x2))
+        return transcendental.pow(x, y)
+    return _integer_power(x, y)
+
+
+pow = power
+
+
+def _integer_power(x: Array, y: Array) -> Array:
+    """Integer power by squaring; negative exponents give 0, or the power of 1 and -1 that is exact."""
+    bits = 8 * y.aval.dtype.itemsize
+    result = cast_ops.full_like(elementwise.add(x, y), 1)
+    base = x
+    for _ in range(min(bits, 64)):
+        odd = compare.eq(integer.bitwise_and(y, 1), scalar_like(1, y))
+        result = compare.select_n(_full_mask(odd, result), result, elementwise.mul(result, base))
+        y = integer.shift_right_logical(y, scalar_like(1, y))
+        base = elementwise.mul(base, base)
+    return result
+
+
+def _full_mask(mask: Array, like: Array) -> Array:
+    if mask.aval.shape == like.aval.shape or not mask.aval.shape:
+        return mask
+    from_shape = cast_ops.full_like(like, False, dtype=np.dtype(bool))
+    return integer.bitwise_or(from_shape, mask)
+
+
+def float_power(x: Any, y: Any, /) -> Array:
+    """``x`` to the power of ``y`` in floating arithmetic."""
+    return transcendental.pow(*promote_pair_inexact("float_power", x, y))
+
+
+def square(x: Any, /) -> Array:
+    """Square."""
+    x = operand(x, "square", "x")
+    return integer.bitwise_and(x, x) if dtypes.is_bool(x.aval.dtype) else elementwise.square(x)
+
+
+def reciprocal(x: Any, /) -> Array:
+    """One over ``x``."""
+    x = inexact(x, "reciprocal")
+    return elementwise.div(scalar_like(1, x), x)
+
+
+def hypot(x1: Any, x2: Any, /) -> Array:
+    """``sqrt(x1**2 + x2**2)`` without overflow."""
+    x, y = promote_pair_inexact("hypot", x1, x2)
+    x, y = complex_parts.abs(x), complex_parts.abs(y)
+    top, low = compare.max(x, y), compare.min(x, y)
+    zero = compare.eq(top, 0)
+    ratio = elementwise.div(low, where_value(zero, 1, top))
+    scaled = elementwise.mul(top, elementwise.sqrt(elementwise.add(1, elementwise.square(ratio))))
+    infinite = integer.bitwise_or(isinf(x), isinf(y))
+    return where_value(infinite, float("inf"), compare.select_n(zero, scaled, top))
+
+
+def copysign(x1: Any, x2: Any, /) -> Array:
+    """Magnitude of ``x1`` with the sign of ``x2``."""
+    x, y = promote_pair_inexact("copysign", x1, x2)
+    size = complex_parts.abs(x)
+    negative_y = signbit(y)
+    size, negative_y = match_ranks("copysign", size, negative_y)
+    out = elementwise.add(size, cast_ops.full_like(y, 0)) if y.aval.shape != size.aval.shape else size
+    return compare.select_n(_full_mask(negative_y, out), out, elementwise.neg(out))
+
+
+def heaviside(x1: Any, x2: Any, /) -> Array:
+    """Step function: 0 below zero, 1 above, ``x2`` at zero."""
+    x, y = promote_pair_inexact("heaviside", x1, x2)
+    x = elementwise.add(x, cast_ops.full_like(y, 0))
+    y = elementwise.add(y, cast_ops.full_like(x, 0))
+    step = where_value(compare.gt(x, 0), 1, cast_ops.full_like(x, 0))
+    step = compare.select_n(compare.eq(x, 0), step, y)
+    return where_value(compare.ne(x, x), float("nan"), step)
+
+
+def ldexp(x1: Any, x2: Any, /) -> Array:
+    """``x1 * 2**x2``."""
+    x2 = operand(x2, "ldexp", "x2")
+    if not dtypes.is_integer(x2.aval.dtype):
+        raise ValueError(f"fungrad.numpy.ldexp: x2 must be an integer array, got {x2.aval.str_short()}")
+    x, y = promote_pair_inexact("ldexp", x1, x2)
+    return elementwise.mul(x, transcendental.exp2(y))
+
+
+def gcd(x1: Any, x2: Any, /) -> Array:
+    """Greatest common divisor."""
+    x, y = _integer_pair("gcd", x1, x2)
+    x, y = elementwise.add(x, cast_ops.full_like(y, 0)), elementwise.add(y, cast_ops.full_like(x, 0))
+    a, b = complex_parts.abs(x) if dtypes.is_signed(x.aval.dtype) else x, complex_parts.abs(y) if dtypes.is_signed(y.aval.dtype) else y
+    # Euclid's algorithm shrinks the pair by the golden ratio at least: 1.5 steps per bit suffice.
+    for _ in range(12 * a.aval.dtype.itemsize):
+        done = compare.eq(b, 0)
+        rest = elementwise.rem(a, where_value(done, 1, b))
+        a, b = compare.select_n(done, b, a), where_value(done, 0, rest)
+    return a
+
+
+def lcm(x1: Any, x2: Any, /) -> Array:
+    """Least common multiple."""
+    x, y = _integer_pair("lcm", x1, x2)
+    if dtypes.is_signed(x.aval.dtype):
+        x, y = complex_parts.abs(x), complex_parts.abs(y)
+    common = gcd(x, y)
+    zero = compare.eq(common, 0)
+    product = elementwise.mul(x, elementwise.div(elementwise.add(y, cast_ops.full_like(common, 0)), where_value(zero, 1, common)))
+    return where_value(zero, 0, product)
+
+
+def _integer_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
+    x, y = promote_pair(api, x, y)
+    if not dtypes.is_integer(x.aval.dtype):
+        raise ValueError(f"fungrad.numpy.{api}: operands must be integers, got dtype {x.aval.dtype.name}")
+    return x, y
+
+
+# -- signs, rounding, parts --------------------------------------------------------------------------------------------------
+
+
+def absolute(x: Any, /) -> Array:
+    """Magnitude; real for complex operands."""
+    x = operand(x, "absolute", "x")
+    kind = x.aval.dtype.kind
+    return x if kind in "bu" else complex_parts.abs(x)
+
+
+abs = absolute
+
+
+def fabs(x: Any, /) -> Array:
+    """Magnitude as a floating number."""
+    return complex_parts.abs(inexact(x, "fabs"))
+
+
+def sign(x: Any, /) -> Array:
+    """-1, 0 or 1; for complex operands ``x / abs(x)``."""
+    return elementwise.sign(operand(x, "sign", "x"))
+
+
+def signbit(x: Any, /) -> Array:
+    """Whether the sign is negative (also of -0.0)."""
+    x = operand(x, "signbit", "x")
+    dtype = x.aval.dtype
+    if dtypes.is_bool(dtype) or dtypes.is_unsigned(dtype):
+        return cast_ops.full_like(x, False, dtype=np.dtype(bool))
+    if dtypes.is_integer(dtype):
+        return compare.lt(x, 0)
+    if dtypes.is_complex(dtype):
+        raise TypeError("fungrad.numpy.signbit: complex operands have no sign")
+    bits = np.dtype(f"int{8 * dtype.itemsize}")
+    return compare.lt(cast_ops.bitcast_convert_type(x, bits), 0)
+
+
+def _rounding(name: str, rule: Callable[[Array], Array], what: str) -> Callable[[Any], Array]:
+    def f(x: Any, /) -> Array:
+        x = operand(x, name, "x")
+        if not dtypes.is_inexact(x.aval.dtype):
+            return x
+        return rule(x)
+
+    return _named(f, name, what + " Integers are returned unchanged.")
+
+
+floor = _rounding("floor", elementwise.floor, "Largest integer not above ``x``.")
+ceil = _rounding("ceil", elementwise.ceil, "Smallest integer not below ``x``.")
+
+
+def _trunc(x: Array) -> Array:
+    return compare.select_n(compare.lt(x, 0), elementwise.floor(x), elementwise.ceil(x))
+
+
+trunc = _rounding("trunc", _trunc, "``x`` rounded towards zero.")
+fix = trunc
+
+
+def rint(x: Any, /) -> Array:
+    """``x`` rounded to the nearest integer, halves to even."""
+    x = inexact(x, "rint")
+    return _round_even(x)
+
+
+def _round_even(x: Array) -> Array:
+    if dtypes.is_complex(x.aval.dtype):
+        return complex_parts.complex(_round_even(complex_parts.real(x)), _round_even(complex_parts.imag(x)))
+    return elementwise.round(x, elementwise.RoundingMethod.TO_NEAREST_EVEN)
+
+
+def round(a: Any, decimals: int = 0) -> Array:
+    """``a`` rounded to a number of decimals, halves to even.
+
+    Args:
+      a: array or scalar.
+      decimals: digits after the point; negative rounds to tens, hundreds ...
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.round(jnp.array([1.55, 2.5]), 1)
+      Array([1.5, 2.5], dtype=float32)
+    """
+    a = operand(a, "round", "a")
+    dtype = a.aval.dtype
+    if dtypes.is_bool(dtype) or dtypes.is_integer(dtype):
+        if decimals < 0:
+            raise NotImplementedError("fungrad.numpy.round: negative decimals of integers are not supported; convert to float")
+        return a
+    if decimals == 0:
+        return _round_even(a)
+    factor = float(10.0 ** max(decimals, -decimals))
+    scaled = elementwise.mul(a, factor) if decimals > 0 else elementwise.div(a, factor)
+    rounded = _round_even(scaled)
+    return elementwise.div(rounded, factor) if decimals > 0 else elementwise.mul(rounded, factor)
+
+
+around = round
+
+
+def real(val: Any, /) -> Array:
+    """Real part."""
+    x = operand(val, "real", "val")
+    return complex_parts.real(x) if dtypes.is_complex(x.aval.dtype) else x
+
+
+def imag(val: Any, /) -> Array:
+    """Imaginary part; zeros for real operands."""
+    x = operand(val, "imag", "val")
+    return complex_parts.imag(x) if dtypes.is_complex(x.aval.dtype) else cast_ops.full_like(x, 0)
+
+
+def conjugate(x: Any, /) -> Array:
+    """Complex conjugate."""
+    x = operand(x, "conjugate", "x")
+    return complex_parts.conj(x) if dtypes.is_complex(x.aval.dtype) else x
+
+
+conj = conjugate
+
+
+def angle(z: Any, deg: bool = False) -> Array:
+    """Argument of a complex number, in radians (degrees with ``deg``)."""
+    z = inexact(z, "angle")
+    if dtypes.is_complex(z.aval.dtype):
+        out = transcendental.atan2(complex_parts.imag(z), complex_parts.real(z))
+    else:
+        out = transcendental.atan2(cast_ops.full_like(z, 0), z)
+    return rad2deg(out) if deg else out
+
+
+# -- comparison and logic ------------------------------------------------------------------------------------------------------
+
+equal = _binary("equal", compare.eq_p, "Whether the operands are equal.")
+not_equal = _binary("not_equal", compare.ne_p, "Whether the operands differ.")
+
+
+def _ordering(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
+    """A comparison; complex numbers are ordered by real, then imaginary part."""
+
+    def f(x: Any, y: Any, /) -> Array:
+        x, y = promote_pair(name, x, y)
+        if x.aval.dtype.kind != "c":
+            return primitive.bind(x, y)
+        rx, ry = complex_parts.real(x), complex_parts.real(y)
+        by_imag = primitive.bind(complex_parts.imag(x), complex_parts.imag(y))
+        same = compare.eq(rx, ry)
+        return integer.bitwise_or(
+            integer.bitwise_and(same, by_imag),
+            integer.bitwise_and(integer.bitwise_not(same), primitive.bind(rx, ry)),
+        )
+
+    return _named(f, name, _binary_doc(what))
+
+
+less = _ordering("less", compare.lt_p, "Whether ``x < y``.")
+less_equal = _ordering("less_equal", compare.le_p, "Whether ``x <= y``.")
+greater = _ordering("greater", compare.gt_p, "Whether ``x > y``.")
+greater_equal = _ordering("greater_equal", compare.ge_p, "Whether ``x >= y``.")
+
+logical_and = _logical("logical_and", integer.and_p, "Whether both operands are true (not zero).")
+logical_or = _logical("logical_or", integer.or_p, "Whether an operand is true (not zero).")
+logical_xor = _logical("logical_xor", integer.xor_p, "Whether exactly one operand is true (not zero).")
+
+
+def logical_not(x: Any, /) -> Array:
+    """Whether the operand is false (zero)."""
+    return integer.bitwise_not(truth(x, "logical_not"))
+
+
+def fmax(x1: Any, x2: Any, /) -> Array:
+    """Larger of two operands; a NaN yields to a number."""
+    x, y = promote_pair("fmax", x1, x2)
+    return _ignoring_nan(x, y, compare.max(x, y))
+
+
+def fmin(x1: Any, x2: Any, /) -> Array:
+    """Smaller of two operands; a NaN yields to a number."""
+    x, y = promote_pair("fmin", x1, x2)
+    return _ignoring_nan(x, y, compare.min(x, y))
+
+
+def _ignoring_nan(x: Array, y: Array, both: Array) -> Array:
+    if not dtypes.is_inexact(x.aval.dtype):
+        return both
+    full_x = elementwise.add(x, cast_ops.full_like(both, 0)) if x.aval.shape != both.aval.shape else x
+    full_y = elementwise.add(y, cast_ops.full_like(both, 0)) if y.aval.shape != both.aval.shape else y
+    out = compare.select_n(compare.ne(full_x, full_x), both, full_y)
+    return compare.select_n(compare.ne(full_y, full_y), out, full_x)
+
+
+def isnan(x: Any, /) -> Array:
+    """Whether the operand is NaN."""
+    x = operand(x, "isnan", "x")
+    return compare.ne(x, x)
+
+
+def isfinite(x: Any, /) -> Array:
+    """Whether the operand is neither infinite nor NaN."""
+    x = operand(x, "isfinite", "x")
+    dtype = x.aval.dtype
+    if dtypes.is_complex(dtype):
+        return integer.bitwise_and(
+            elementwise.is_finite(complex_parts.real(x)), elementwise.is_finite(complex_parts.imag(x))
+        )
+    return elementwise.is_finite(x) if dtypes.is_float(dtype) else cast_ops.full_like(x, True, dtype=np.dtype(bool))
+
+
+def isinf(x: Any, /) -> Array:
+    """Whether the operand is infinite."""
+    x = operand(x, "isinf", "x")
+    dtype = x.aval.dtype
+    if dtypes.is_complex(dtype):
+        return integer.bitwise_or(isinf(complex_parts.real(x)), isinf(complex_parts.imag(x)))
+    if not dtypes.is_float(dtype):
+        return cast_ops.full_like(x, False, dtype=np.dtype(bool))
+    return compare.eq(complex_parts.abs(x), float("inf"))
+
+
+def isposinf(x: Any, /) -> Array:
+    """Whether the operand is positive infinity."""
+    x = operand(x, "isposinf", "x")
+    if not dtypes.is_float(x.aval.dtype):
+        return cast_ops.full_like(x, False, dtype=np.dtype(bool))
+    return compare.eq(x, float("inf"))
+
+
+def isneginf(x: Any, /) -> Array:
+    """Whether the operand is negative infinity."""
+    x = operand(x, "isneginf", "x")
+    if not dtypes.is_float(x.aval.dtype):
+        return cast_ops.full_like(x, False, dtype=np.dtype(bool))
+    return compare.eq(x, -float("inf"))
+
+
+# -- bits ----------------------------------------------------------------------------------------------------------------------
+
+bitwise_and = _binary("bitwise_and", integer.and_p, "AND of the bits of integers or booleans.")
+bitwise_or = _binary("bitwise_or", integer.or_p, "OR of the bits of integers or booleans.")
+bitwise_xor = _binary("bitwise_xor", integer.xor_p, "XOR of the bits of integers or booleans.")
+left_shift = _binary("left_shift", integer.shift_left_p, "Bits of ``x`` shifted left by ``y``.")
+bitwise_left_shift = left_shift
+
+
+def invert(x: Any, /) -> Array:
+    """All bits inverted; for booleans NOT."""
+    return integer.bitwise_not(operand(x, "invert", "x"))
+
+
+bitwise_not = bitwise_invert = invert
+
+
+def right_shift(x1: Any, x2: Any, /) -> Array:
+    """Bits of ``x1`` shifted right by ``x2``; signed integers keep their sign."""
+    x, y = promote_pair("right_shift", x1, x2)
+    if dtypes.is_signed(x.aval.dtype):
+        return integer.shift_right_arithmetic(x, y)
+    return integer.shift_right_logical(x, y)
+
+
+bitwise_right_shift = right_shift
+
+
+def bitwise_count(x: Any, /) -> Array:
+    """Number of one bits in the magnitude, as uint8."""
+    x = operand(x, "bitwise_count", "x")
+    if dtypes.is_signed(x.aval.dtype):
+        x = complex_parts.abs(x)
+    return cast(integer.population_count(x), np.dtype(np.uint8))

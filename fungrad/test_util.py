@@ -1,0 +1,228 @@
+"""Checking derivatives numerically: ``check_grads`` and friends, public.
+
+May import every layer below ``fungrad``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes, tree
+from fungrad.core.array import as_array, wrap
+from fungrad.core.avals import ShapedArray
+from fungrad.core.source import function_name
+from fungrad.transforms.api import jvp, vjp
+
+_EPS = {2: 1e-1, 4: 1e-2, 8: 1e-4}
+_TOLERANCE = {2: 3e-1, 4: 2e-2, 8: 1e-5}
+
+
+def _is_float0(x: Any) -> bool:
+    return getattr(x, "dtype", None) == dtypes.float0
+
+
+def _numpy(x: Any) -> np.ndarray:
+    """A leaf as a NumPy array in double precision."""
+    x = np.asarray(x)
+    if _is_float0(x):
+        return x
+    return x.astype(np.complex128 if np.iscomplexobj(x) else np.float64)
+
+
+def _narrowest(values: Any) -> int:
+    """Bytes of the real part of the narrowest inexact leaf."""
+    sizes = [
+        dtypes.to_real_dtype(as_array(x).dtype).itemsize
+        for x in tree.leaves(values)
+        if not _is_float0(x) and dtypes.is_inexact(as_array(x).dtype)
+    ]
+    return min(sizes, default=8)
+
+
+def _direction(rng: np.random.Generator, x: Any) -> Any:
+    """A random tangent of a leaf."""
+    aval = as_array(x).aval
+    if not dtypes.is_inexact(aval.dtype):
+        return np.zeros(aval.shape, dtypes.float0)
+    value = rng.standard_normal(aval.shape)
+    if dtypes.is_complex(aval.dtype):
+        value = value + 1j * rng.standard_normal(aval.shape)
+    return _array(value, aval.dtype)
+
+
+def _array(value: Any, dtype: np.dtype) -> Any:
+    """A concrete array of exactly ``dtype``, whatever the default width."""
+    data = np.asarray(value).astype(dtype)
+    return wrap(data, ShapedArray(data.shape, data.dtype))
+
+
+def _move(x: Any, direction: Any, step: float) -> Any:
+    """``x + step * direction``, leaf by leaf, in the dtype of ``x``."""
+
+    def leaf(p: Any, t: Any) -> Any:
+        if _is_float0(t):
+            return p
+        return _array(_numpy(p) + step * _numpy(t), as_array(p).dtype)
+
+    return tree.map(leaf, x, direction)
+
+
+def _inner(xs: Any, ys: Any) -> Any:
+    """Bilinear product of two trees (no conjugation)."""
+    total: Any = 0.0
+    for x, y in zip(tree.leaves(xs), tree.leaves(ys), strict=True):
+        if not _is_float0(x) and not _is_float0(y):
+            total = total + np.sum(_numpy(x) * _numpy(y))
+    return total
+
+
+def numerical_jvp(f: Callable[..., Any], primals: tuple, tangents: tuple, eps: float | None = None) -> Any:
+    """Directional derivative by central differences.
+
+    Args:
+      f: function of arrays and trees of arrays.
+      primals: tuple of arguments.
+      tangents: tuple like ``primals``: the direction.
+      eps: step; default by dtype.
+
+    Returns:
+      A tree of NumPy arrays like the output.
+    """
+    step = _EPS[_narrowest(primals)] if eps is None else eps
+    above, below = f(*_move(primals, tangents, step)), f(*_move(primals, tangents, -step))
+    return tree.map(lambda a, b: (_numpy(a) - _numpy(b)) / (2 * step), above, below)
+
+
+def _assert_close(got: Any, wanted: Any, atol: float, rtol: float, what: str) -> None:
+    paths = tree.leaf_paths(wanted)
+    for path, g, w in zip(paths, tree.leaves(got), tree.leaves(wanted), strict=True):
+        if _is_float0(g):
+            continue
+        np.testing.assert_allclose(_numpy(g), _numpy(w), atol=atol, rtol=rtol, err_msg=f"{what}, leaf{path}")
+
+
+def check_jvp(
+    f: Callable[..., Any],
+    f_jvp: Callable[..., Any],
+    args: tuple,
+    atol: float | None = None,
+    rtol: float | None = None,
+    eps: float | None = None,
+    err_msg: str = "",
+) -> None:
+    """Compares a JVP with central differences in one random direction.
+
+    Args:
+      f: function of arrays and trees of arrays.
+      f_jvp: ``f_jvp(primals, tangents)`` returns the output and its tangent, as ``fungrad.jvp`` does.
+      args: tuple of arguments.
+      atol, rtol: tolerances; default by dtype.
+      eps: step of the differences; default by dtype.
+      err_msg: added to failures.
+
+    Raises:
+      AssertionError: they differ.
+    """
+    tolerance = _TOLERANCE[_narrowest(args)]
+    atol, rtol = (tolerance if t is None else t for t in (atol, rtol))
+    rng = np.random.default_rng(0)
+    tangents = tree.map(functools.partial(_direction, rng), args)
+    value, tangent = f_jvp(args, tangents)
+    _assert_close(value, f(*args), atol, rtol, f"{err_msg}: the value of the JVP")
+    _assert_close(tangent, numerical_jvp(f, args, tangents, eps), atol, rtol, f"{err_msg}: the JVP")
+
+
+def check_vjp(
+    f: Callable[..., Any],
+    f_vjp: Callable[..., Any],
+    args: tuple,
+    atol: float | None = None,
+    rtol: float | None = None,
+    eps: float | None = None,
+    err_msg: str = "",
+) -> None:
+    """Compares a VJP with central differences: in a random direction ``t``, ``<vjp(ct), t> = <ct, jvp(t)>``.
+
+    Args:
+      f: function of arrays and trees of arrays.
+      f_vjp: ``f_vjp(*args)`` returns the output and a pullback, as ``fungrad.vjp`` does.
+      args, atol, rtol, eps, err_msg: as for ``check_jvp``.
+
+    Raises:
+      AssertionError: they differ.
+    """
+    tolerance = _TOLERANCE[_narrowest(args)]
+    atol, rtol = (tolerance if t is None else t for t in (atol, rtol))
+    rng = np.random.default_rng(1)
+    tangents = tree.map(functools.partial(_direction, rng), args)
+    numerical = numerical_jvp(f, args, tangents, eps)
+    value, pullback = f_vjp(*args)
+    _assert_close(value, f(*args), atol, rtol, f"{err_msg}: the value of the VJP")
+    cotangent = tree.map(functools.partial(_direction, rng), value)
+    got, wanted = _inner(pullback(cotangent), tangents), _inner(cotangent, numerical)
+    np.testing.assert_allclose(got, wanted, atol=atol, rtol=rtol, err_msg=f"{err_msg}: the VJP")
+
+
+def check_grads(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    order: int,
+    modes: Sequence[str] = ("fwd", "rev"),
+    atol: float | None = None,
+    rtol: float | None = None,
+    eps: float | None = None,
+) -> None:
+    """Checks derivatives of a function against central differences, in random directions.
+
+    Args:
+      f: function of arrays and trees of arrays.
+      args: its arguments.
+      order: highest order of derivatives to check.
+      modes: ``"fwd"`` (jvp) and ``"rev"`` (vjp); orders above one nest them in every combination.
+      atol, rtol: tolerances; default by dtype.
+      eps: step of the differences; default by dtype.
+
+    Raises:
+      AssertionError: a derivative differs from the differences.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.test_util import check_grads
+      >>> check_grads(jnp.sin, (0.5,), order=2)
+    """
+    modes = (modes,) if isinstance(modes, str) else tuple(modes)
+    for mode in modes:
+        if mode not in ("fwd", "rev"):
+            raise ValueError(f"fungrad.test_util.check_grads: modes are 'fwd' and 'rev', got {mode!r}")
+    _check_grads(f, tuple(args), order, modes, atol, rtol, eps, f"derivative of {function_name(f)}")
+
+
+def _check_grads(
+    f: Callable[..., Any], args: tuple, order: int, modes: tuple, atol: Any, rtol: Any, eps: Any, message: str
+) -> None:
+    # Differences of derivatives are less exact than those of values.
+    if "fwd" in modes:
+        check_jvp(f, functools.partial(jvp, f), args, atol, rtol, eps, f"{message}, fwd")
+        if order > 1:
+            rng = np.random.default_rng(2)
+            tangents = tree.map(functools.partial(_direction, rng), args)
+
+            def pushed(*xs: Any) -> Any:
+                return jvp(f, xs, tangents)[1]
+
+            _check_grads(pushed, args, order - 1, modes, atol, rtol, eps, f"{message}, fwd")
+    if "rev" in modes:
+        check_vjp(f, functools.partial(vjp, f), args, atol, rtol, eps, f"{message}, rev")
+        if order > 1:
+            rng = np.random.default_rng(3)
+            cotangent = tree.map(functools.partial(_direction, rng), f(*args))
+
+            def pulled(*xs: Any) -> Any:
+                out = vjp(f, *xs)[1](cotangent)
+                return [x for x in tree.leaves(out) if not _is_float0(x)]
+
+            _check_grads(pulled, args, order - 1, modes, atol, rtol, eps, f"{message}, rev")
