@@ -156,6 +156,9 @@ class BroadcastInDim(Structural):
         dimensions = (0, *(d + 1 for d in broadcast_dimensions))
         return broadcast_in_dim(x, (axis.size, *shape), dimensions), 0
 
+    def lower(self, ctx: Any, x: Any, *, shape: Dims, broadcast_dimensions: Dims) -> Any:
+        return ctx.broadcast_in_dim(x, shape, broadcast_dimensions)
+
     def printed_params(self, params: dict[str, Any]) -> dict[str, Any]:
         """The dimensions, if any: the type of the result tells the shape."""
         dims = params["broadcast_dimensions"]
@@ -229,6 +232,9 @@ class Transpose(Structural):
         d = dims[0]
         shifted = tuple(p + (p >= d) for p in permutation)  # type: ignore[operator]
         return transpose(args[0], (d, *shifted)), 0
+
+    def lower(self, ctx: Any, x: Any, *, permutation: Dims) -> Any:
+        return ctx.transpose(x, permutation)
 
 
 transpose_p = Transpose("transpose")
@@ -305,6 +311,9 @@ class Reshape(Structural):
 
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, new_sizes: Dims, **_: Any) -> tuple:
         return reshape(move_dim(args[0], dims[0], 0), (axis.size, *new_sizes)), 0
+
+    def lower(self, ctx: Any, x: Any, *, new_sizes: Dims, dimensions: None) -> Any:
+        return ctx.reshape(x, new_sizes)
 
 
 reshape_p = Reshape("reshape")
