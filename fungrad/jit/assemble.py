@@ -102,8 +102,7 @@ class NestWriter:
         body: list[Any] = []
         self.blocks.append(body)
         self.scopes.append([])
-        for s in stages:
-            self.symbols[s.axes[depth]] = (symbol, depth + 1)
+        self.symbols[item.axis] = (symbol, depth + 1)
         for child in item.children:
             self._item(child)
         self.blocks.pop()
@@ -143,6 +142,8 @@ class NestWriter:
             return
         address, _ = self._affine(self.memory.position(tensor, stage.out_index))
         self.blocks[-1].append(loops.Store(self.memory.buffer[tensor], address, value))
+        # Whoever reads the element in the same iteration gets the value itself.
+        self._remember((self.memory.buffer[tensor], address, None), (value, len(self.blocks) - 1))
 
     def _declare(self, stage: Stage) -> None:
         tensor = stage.tensor
@@ -290,25 +291,25 @@ class NestWriter:
             self._remember((expr, n, position, mask), (name, depth))
         return names[0], depth
 
-    def _element(self, tensor: Tensor, index: tuple[Idx, ...], mask: str | None, other: Operand | None = None) -> Placed:
+    def _element(self, tensor: Tensor, index: tuple[Idx, ...], mask: str | None) -> Placed:
         kept = isinstance(tensor, Source) or tensor in self.memory.storage
         if not kept:
             return self._value(tensor.expr, tensor.axes, index, mask)  # type: ignore[attr-defined]
         if tensor in self.registers:
             return self.registers[tensor]
-        key = (tensor, index, mask, other)
-        found = self.memo.get(key)
+        address, depth = self._affine(self.memory.position(tensor, index))
+        key = (self.memory.buffer[tensor], address, mask)
+        found = self.memo.get((self.memory.buffer[tensor], address, None)) or self.memo.get(key)
         if found is not None:
             return found
-        address, depth = self._affine(self.memory.position(tensor, index))
+        other = None
         if tensor in self.made and self.stage is not None:
             # Written in this nest: not before the loop in which both stand has got there.
             depth = max(depth, shared_depth(self.stage, self.memory.stages[tensor]))
         if mask is not None:
             depth = max(depth, self._depth_of_mask[mask])
-            if other is None:
-                type = type_of(tensor.dtype)
-                other = loops.Const(False if type == "i1" else 0, type)
+            type = type_of(tensor.dtype)
+            other = loops.Const(False if type == "i1" else 0, type)
         name = self._name("v")
         self.blocks[depth].append(loops.Load(name, self.memory.buffer[tensor], address, None, mask, other))
         return self._remember(key, (name, depth))

@@ -26,14 +26,16 @@ class LoopNode:
 
     Attributes:
       extent: number of iterations.
+      axis: its counter, which takes the place of the axes of the stages that join.
       children: loops and stages inside, in order.
       depth: number of loops around it.
     """
 
-    __slots__ = ("extent", "children", "depth", "sequential")
+    __slots__ = ("extent", "axis", "children", "depth", "sequential")
 
-    def __init__(self, extent: int, depth: int, sequential: bool):
-        self.extent = extent
+    def __init__(self, axis: Axis, depth: int, sequential: bool):
+        self.extent = axis.extent
+        self.axis = axis
         self.depth = depth
         self.children: list[LoopNode | Stage] = []
         self.sequential = sequential
@@ -72,6 +74,7 @@ class _Fuser:
     def add_stage(self, stage: Stage) -> None:
         self.stage_of[stage.tensor] = stage
         self._insert(self.items, stage, 0)
+        stage.rename({a: node.axis for a, node in zip(stage.axes, stage.path, strict=True)})
 
     def _insert(self, sequence: list[Any], stage: Stage, depth: int) -> None:
         """Puts ``stage``, whose loops from ``depth`` on are missing, into a sequence of items."""
@@ -85,7 +88,7 @@ class _Fuser:
         if depth == len(stage.axes):
             sequence.append(stage)
             return
-        node = LoopNode(stage.axes[depth].extent, depth, stage.kinds[depth] == "s")
+        node = LoopNode(stage.axes[depth], depth, stage.kinds[depth] == "s")
         sequence.append(node)
         stage.path.append(node)
         self._insert(node.children, stage, depth + 1)

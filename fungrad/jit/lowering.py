@@ -169,12 +169,12 @@ class Lowerer:
         return self._compute(shape, dtype, axes, Apply("convert", [Position(index, "i64")], type))
 
     def map(self, fn: Callable[..., Any], operands: Sequence[Tensor], dtype: Any, cost: int = 1) -> Tensor:
-        return self._maps(_name_of(fn), fn, operands, [dtype], _common_shape(operands), cost)[0]
+        return self._maps(_name_of(fn), _on_scalars(fn), operands, [dtype], _common_shape(operands), cost)[0]
 
     def maps(
         self, fn: Callable[..., Any], operands: Sequence[Tensor], dtypes: Sequence[Any], cost: int = 1
     ) -> list[Tensor]:
-        return self._maps(_name_of(fn), fn, operands, dtypes, _common_shape(operands), cost)
+        return self._maps(_name_of(fn), _on_scalars(fn), operands, dtypes, _common_shape(operands), cost)
 
     def _maps(
         self,
@@ -441,6 +441,11 @@ def _host_call(primitive: Any, params: dict[str, Any], *args: np.ndarray) -> Any
 
 def _call_with(rule: Callable, params: dict[str, Any], m: Any, *xs: Any) -> Any:
     return rule(m, *xs, **params)
+
+
+def _on_scalars(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """A scalar function of a rule, given a builder with every elementwise primitive."""
+    return lambda m, *xs: fn(scalar_rules.Scalars(m), *xs)
 
 
 def _axes(shape: Sequence[int]) -> list[Axis]:

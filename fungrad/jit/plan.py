@@ -392,6 +392,14 @@ class Stage:
                             return atom, size
         return None
 
+    def rename(self, names: dict[Axis, Axis]) -> None:
+        """Replaces loop axes by those of the loops that the stage has joined."""
+        moved = {a: Idx.of(b) for a, b in names.items()}
+        self.axes = [names[a] for a in self.axes]
+        self.env = {a: i.substitute(moved) for a, i in self.env.items()}
+        self.out_index = [i.substitute(moved) for i in self.out_index]
+        self.reads = {(t, tuple([i.substitute(moved) for i in index])): None for t, index in self.reads}
+
     def _ordered(self) -> list[Axis]:
         """Loop order: dimensions of the result outside, reduced ones inside, unless memory is laid out the other way."""
         axes = list(self.kinds_of)

@@ -31,6 +31,18 @@ class Scalars:
     def __init__(self, builder: ScalarBuilder):
         self.builder = builder
 
+    def convert(self, x: Value, dtype: Any) -> Value:
+        """The value in another type: a NumPy dtype or the name of a scalar type."""
+        return self.builder.convert(x, dtype if isinstance(dtype, str) else type_of(dtype))
+
+    def bitcast(self, x: Value, dtype: Any) -> Value:
+        """The same bits as another type of the same width."""
+        return self.builder.bitcast(x, dtype if isinstance(dtype, str) else type_of(dtype))
+
+    def const(self, value: Any, like: Any) -> Value:
+        """A number in the type of a value, a NumPy dtype or a scalar type by name."""
+        return self.builder.const(value, like if isinstance(like, (str, Value)) else type_of(like))
+
     def __getattr__(self, name: str) -> Any:
         # `max` and `min` of the builder are raw instructions; here they are the primitives.
         rule = TABLE.get(name)
