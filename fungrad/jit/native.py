@@ -52,7 +52,7 @@ class Session:
         )
         self._target = llvm.Target.from_triple(self.host.triple)
         self._machine = self._new_machine()
-        self._jit = llvm.create_lljit_compiler(self._new_machine(), use_jit_link=True)
+        self.jit = llvm.create_lljit_compiler(self._new_machine(), use_jit_link=True)
         self._libraries = count()
         self._lock = threading.Lock()
 
@@ -83,33 +83,35 @@ class Session:
         with self._lock:
             return self._machine.emit_assembly(self._llvm.parse_assembly(text))
 
-    def link(self, code: bytes, symbols: Mapping[str, int], export: str) -> Loaded:
+    def link(self, code: bytes, symbols: Mapping[str, int], *exports: str) -> Loaded:
         """Load object code into the process.
 
         Args:
           code: from `compile`.
           symbols: addresses of external functions.
-          export: name of the function wanted.
+          *exports: names of the functions wanted.
         """
-        builder = self._llvm.JITLibraryBuilder().add_object_img(code).export_symbol(export)
+        builder = self._llvm.JITLibraryBuilder().add_object_img(code)
+        for name in exports:
+            builder.export_symbol(name)
         for name, address in symbols.items():
             builder.import_symbol(name, address)
         builder.add_current_process()
         with self._lock:
-            tracker = builder.link(self._jit, f"fungrad{next(self._libraries)}")
-        return Loaded(tracker, tracker[export])
+            tracker = builder.link(self.jit, f"fungrad{next(self._libraries)}")
+        return Loaded(tracker, {name: tracker[name] for name in exports})
 
 
 class Loaded:
     """Machine code in the process; freed with this object.
 
     Attributes:
-      address: of the exported function.
+      addresses: of the exported functions.
     """
 
-    def __init__(self, tracker: Any, address: int):
-        self._tracker = tracker
-        self.address = address
+    def __init__(self, tracker: Any, addresses: dict[str, int]):
+        self.tracker = tracker
+        self.addresses = addresses
 
 
 _session: Session | None = None

@@ -1,28 +1,116 @@
 """Memory for results and temporaries.
 
 Fresh pages cost more than the work on them (a new 40 MB array halves the bandwidth of a simple operation), so the memory
-of large results is kept when they die and handed out again.
+of large results is kept when they die and handed out again. A result is an ordinary array on a block of the pool; when it
+and everything that refers to it (views, exports) is gone, the block returns.
 """
 
 from __future__ import annotations
 
-import math
+import ctypes
+import threading
+import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
 # Results from this size come from the pool; below, the allocator of NumPy is as good.
-LARGE = 1 << 18
+LARGE = 1 << 17
+
+# Most memory that waits for reuse.
+LIMIT = 1 << 30
 
 
 def aligned(nbytes: int) -> np.ndarray:
-    """Bytes that start at a multiple of 64."""
+    """Uninitialised bytes that start at a multiple of 64."""
     raw = np.empty(nbytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + nbytes]
 
 
+class Pool:
+    """Blocks of memory by size.
+
+    Attributes:
+      waiting: bytes of all free blocks.
+    """
+
+    def __init__(self) -> None:
+        self._free: dict[int, list[np.ndarray]] = {}
+        self._lent: dict[int, tuple[weakref.ref, np.ndarray]] = {}
+        self._lock = threading.Lock()
+        self._returned: list[np.ndarray] = []
+        self.waiting = 0
+
+    def array(self, shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:
+        """An uninitialised array on a block of `size` bytes."""
+        block = self._take(size)
+        # A base that is not an array stops NumPy from letting views refer to the block directly: views keep this array alive.
+        memory = (ctypes.c_char * size).from_address(block.ctypes.data)
+        array = np.ndarray(shape, dtype, memory)
+        key = id(array)
+        self._lent[key] = weakref.ref(array, partial(self._return, key)), block
+        return array
+
+    def _take(self, size: int) -> np.ndarray:
+        with self._lock:
+            self._sort_returned()
+            blocks = self._free.get(size)
+            if blocks:
+                self.waiting -= size
+                return blocks.pop()
+        return aligned(size)
+
+    def _return(self, key: int, _: weakref.ref) -> None:
+        """An array died, at any moment and on any thread: only note its block, without a lock."""
+        self._returned.append(self._lent.pop(key)[1])
+
+    def _sort_returned(self) -> None:
+        while self._returned:
+            block = self._returned.pop()
+            self._free.setdefault(block.nbytes, []).append(block)
+            self.waiting += block.nbytes
+        if self.waiting > LIMIT:
+            self._trim()
+
+    def _trim(self) -> None:
+        """Give the memory of the largest free blocks back to the system until half of the limit is left."""
+        for size in sorted(self._free, reverse=True):
+            blocks = self._free[size]
+            while blocks and self.waiting > LIMIT // 2:
+                blocks.pop()
+                self.waiting -= size
+            if not blocks:
+                del self._free[size]
+
+    def clear(self) -> None:
+        """Give all free memory back to the system."""
+        with self._lock:
+            self._sort_returned()
+            self._free.clear()
+            self.waiting = 0
+
+
+pool = Pool()
+
+
+def block_size(nbytes: int) -> int:
+    """Size of the block for a result: at most an eighth more, so that similar sizes share blocks.
+
+    >>> block_size(1_000_000), block_size(1 << 20)
+    (1048576, 1048576)
+    """
+    step = 1 << max(0, nbytes.bit_length() - 4)
+    return -(-nbytes // step) * step
+
+
 def allocator(shape: Sequence[int], dtype: np.dtype) -> Callable[[], np.ndarray]:
     """A function that makes uninitialised arrays of one type."""
-    return partial(np.empty, tuple(shape), dtype)
+    shape, dtype = tuple(shape), np.dtype(dtype)
+    nbytes = dtype.itemsize
+    for n in shape:
+        nbytes *= n
+    if nbytes < LARGE:
+        return partial(np.empty, shape, dtype)
+    return partial(pool.array, shape, dtype, block_size(nbytes))

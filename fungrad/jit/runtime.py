@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.config import config
 from fungrad.jit import blas, cache, native, pool, threads
 from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.program import DATA_OFFSET, ProgramEmitter, place_temporaries
@@ -100,7 +101,7 @@ class Executable:
         start = time.perf_counter()
         self._loaded = session.link(code, self._symbols(emitter), "entry")
         self.timings["link"] = time.perf_counter() - start
-        self._entry, self._definition = _builtin(self._loaded.address)
+        self._entry, self._definition = _builtin(self._loaded.addresses["entry"])
         buffers = program.buffers
         names = emitter.module.arguments
         self._inputs = [k for k, n in enumerate(names) if buffers[n].kind == "input"]
@@ -178,6 +179,8 @@ class Executable:
         Returns:
           New arrays, in the order of `program.outputs`.
         """
+        if config.threads != threads.current:
+            threads.follow(config.threads)
         outputs = [new() for new in self._new_outputs]
         arguments = inputs if self._in_order else [inputs[k] for k in self._input_places]
         try:

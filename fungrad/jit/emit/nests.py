@@ -86,6 +86,7 @@ class NestEmitter:
             m = LLVMScalars(self.names, self.module.declarations, _FLAGS, "%v", lanes)
             m.lines = self.lines
             m.start = self.start
+            m.start = self.start
             self._builders[lanes] = m
         return m
 

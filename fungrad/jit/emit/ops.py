@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fungrad.jit.kernels.scalars import ScalarBuilder, Value
+from fungrad.jit.kernels.vecmath import FUNCTIONS
 from fungrad.jit.loops import Let
 
 _UNARY = (
@@ -42,6 +43,8 @@ def apply(m: ScalarBuilder, let: Let, args: Sequence[Value]) -> tuple[Value, ...
         results = let.fn(m, *args)
     elif let.op in _OPERATIONS:
         results = _OPERATIONS[let.op](m, let.type, *args)
+    elif let.op in FUNCTIONS:
+        results = FUNCTIONS[let.op](m, *args)
     else:
         raise KeyError(f"loop IR: no operation is called {let.op!r}, and the Let has no function")
     if isinstance(results, Value):

@@ -458,8 +458,19 @@ class LLVMScalars(ScalarBuilder):
             a = self.convert(a, "f32")
         llvm = self._llvm[type]
         sign = "s" if type in SIGNED else "u"
+        if self.lanes > 1:
+            return self._vector_to_int(a, type, f"fpto{sign}i")
         intrinsic = f"fpto{sign}i.sat.{self._mangled[type]}.{self._mangled[a.type]}"
         return Value(self, type, self._call(intrinsic, llvm, (self._llvm[a.type], a.raw)))
+
+    def _vector_to_int(self, a: Value, type: str, instruction: str) -> Value:
+        """Saturating conversion by selects: LLVM takes the intrinsic apart into single elements."""
+        bits = bit_width(type)
+        low, high = (-(1 << (bits - 1)), 1 << (bits - 1)) if type in SIGNED else (0, 1 << bits)
+        above, below = a >= float(high), a < float(low)
+        inside = (a < float(high)) & (a >= float(low))
+        result = self._cast(instruction, self.select(inside, a, 0.0), type)
+        return self.select(above, high - 1, self.select(below, low, result))
 
     def _int_to_float(self, a: Value, type: str) -> Value:
         if type in HALF:
