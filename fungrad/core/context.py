@@ -20,8 +20,8 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core.array import Array, ArrayImpl, as_array, wrap
-from fungrad.core.avals import ShapedArray
 from fungrad.core.float_errors import SILENT, silence, unsilence
+from fungrad.core.ir import params_key
 from fungrad.core.source import Source, current_source
 from fungrad.errors import UnboundAxisNameError, UnexpectedTracerError
 
@@ -126,26 +126,41 @@ _new = object.__new__
 
 
 def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-    """Runs an operation on concrete arrays."""
-    for a in args:
+    """Runs an operation on concrete arrays.
+
+    This is the path of every eager operation: one and two operands are written out, since comprehensions and calls cost
+    more here than small arrays take to compute.
+    """
+    n = len(args)
+    if n == 1:
+        (a,) = args
         if type(a) is not ArrayImpl:
-            args = [_require_concrete(primitive, a) for a in args]
-            break
-    aval = primitive.abstract(tuple([a.aval for a in args]), params)
+            a = _require_concrete(primitive, a)
+        avals: tuple = (a.aval,)
+        aval = primitive.memo.get(avals) if not params else _known_aval(primitive, avals, params)
+        if aval is None or primitive.multiple_results:
+            return _evaluate_many(primitive, (a,), params)
+        operands: tuple = (a._data,)
+    elif n == 2:
+        a, b = args
+        if type(a) is not ArrayImpl or type(b) is not ArrayImpl:
+            a, b = _require_concrete(primitive, a), _require_concrete(primitive, b)
+        avals = (a.aval, b.aval)
+        aval = primitive.memo.get(avals) if not params else _known_aval(primitive, avals, params)
+        if aval is None or primitive.multiple_results:
+            return _evaluate_many(primitive, (a, b), params)
+        operands = (a._data, b._data)
+    else:
+        return _evaluate_many(primitive, args, params)
     if primitive.quiet:
         token = silence(SILENT)
         try:
-            data = primitive.impl(*[a._data for a in args], **params)
+            data = primitive.impl(*operands, **params)
         finally:
             unsilence(token)
     else:
-        data = primitive.impl(*[a._data for a in args], **params)
-    if primitive.multiple_results:
-        outs = [wrap(d, a) for d, a in zip(data, aval, strict=True)]
-        if config.check_results:
-            _check_finite(primitive, args, outs)
-        return outs
-    # `wrap`, written out: this is the path of every eager operation.
+        data = primitive.impl(*operands, **params)
+    # `wrap`, written out.
     if type(data) is not np.ndarray:
         data = np.asarray(data)
     if data.dtype is not aval.dtype or data.shape != aval.shape:
@@ -158,7 +173,35 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
     return out
 
 
+def _known_aval(primitive: Primitive, avals: tuple, params: dict[str, Any]) -> Any:
+    """Memoised aval of a result, or None; unhashable parameters are left to ``Primitive.abstract`` to report."""
+    try:
+        return primitive.memo.get((avals, params_key(params)))
+    except TypeError:
+        return None
+
+
+def _evaluate_many(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+    """``evaluate`` for any number of operands and results, and for types seen for the first time."""
+    arrays = [a if type(a) is ArrayImpl else _require_concrete(primitive, a) for a in args]
+    aval = primitive.abstract(tuple([a.aval for a in arrays]), params)
+    token = silence(SILENT)
+    try:
+        data = primitive.impl(*[a._data for a in arrays], **params)
+    finally:
+        unsilence(token)
+    if primitive.multiple_results:
+        outs = [wrap(d, a) for d, a in zip(data, aval, strict=True)]
+    else:
+        outs = [wrap(data, aval)]
+    if config.check_results:
+        _check_finite(primitive, arrays, outs)
+    return outs if primitive.multiple_results else outs[0]
+
+
 def _require_concrete(primitive: Primitive, x: Any) -> Any:
+    if type(x) is ArrayImpl:
+        return x
     if isinstance(x, Tracer):
         raise leaked_tracer_error(x, f"was used by {primitive.name}")
     x = as_array(x, f"fungrad: operand of {primitive.name}")

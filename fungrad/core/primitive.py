@@ -73,7 +73,8 @@ class Primitive:
 
     def __init__(self, name: str):
         self.name = name
-        self._memo: dict[Any, Any] = {}
+        # Results of abstract_eval by operand types (and parameters), without those that depend on named axes.
+        self.memo: dict[Any, Any] = {}
         Primitive.instances[name] = self
 
     def __repr__(self) -> str:
@@ -110,10 +111,8 @@ class Primitive:
     def abstract(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
         """Memoised ``abstract_eval``: the aval of the result, or a tuple of avals if ``multiple_results``."""
         key = (avals, params_key(params)) if params else avals
-        if self.uses_axis_names:
-            key = (key, context.state.axis_env)
         try:
-            return self._memo[key]
+            return self.memo[key]
         except KeyError:
             pass
         except TypeError:
@@ -122,9 +121,11 @@ class Primitive:
         out = self.abstract_eval(*avals, **params)
         if self.multiple_results:
             out = tuple(out)
-        if len(self._memo) >= _MEMO_LIMIT:
-            self._memo.clear()
-        self._memo[key] = out
+        if self.uses_axis_names:
+            return out
+        if len(self.memo) >= _MEMO_LIMIT:
+            self.memo.clear()
+        self.memo[key] = out
         return out
 
     # -- rules ------------------------------------------------------------------------------------------------
