@@ -1,0 +1,35 @@
+"""The op table: all rows, collected from ``tests/optable_<family>.py``."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from optable_base import Op
+
+
+def _collect() -> list[Op]:
+    rows: list[Op] = []
+    for path in sorted(Path(__file__).parent.glob("optable_*.py")):
+        if path.stem != "optable_base":
+            rows += importlib.import_module(path.stem).OPS
+    return rows
+
+
+OPS = _collect()
+
+# Primitives without a row because their operands are functions, names of axes, or tracers; each has tests of its own.
+NOT_ROWS = frozenset(
+    {
+        "jit",
+        "scan",
+        "while",
+        "cond",
+        "custom_jvp_call",
+        "custom_vjp_call",
+        "custom_lin",
+        "custom_linear_solve",
+        "checkpoint",
+        "remat",
+    }
+)
