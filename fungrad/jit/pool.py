@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 
 # Results from this size come from the pool; below, the allocator of NumPy is as good.
-LARGE = 1 << 17
+LARGE = 1 << 20
 
 # Most memory that waits for reuse.
 LIMIT = 1 << 30
@@ -29,6 +29,23 @@ def aligned(nbytes: int) -> np.ndarray:
     return raw[start : start + nbytes]
 
 
+class Block:
+    """A piece of memory.
+
+    Attributes:
+      size: bytes.
+      memory: what arrays are made on. It is no array itself, which stops NumPy from letting views refer to it directly: a view
+        keeps the array alive that it is a view of.
+    """
+
+    __slots__ = ("_owner", "memory", "size")
+
+    def __init__(self, size: int):
+        self._owner = aligned(size)
+        self.size = size
+        self.memory = (ctypes.c_char * size).from_address(self._owner.ctypes.data)
+
+
 class Pool:
     """Blocks of memory by size.
 
@@ -37,30 +54,28 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        self._free: dict[int, list[np.ndarray]] = {}
-        self._lent: dict[int, tuple[weakref.ref, np.ndarray]] = {}
+        self._free: dict[int, list[Block]] = {}
+        self._lent: dict[int, tuple[weakref.ref, Block]] = {}
         self._lock = threading.Lock()
-        self._returned: list[np.ndarray] = []
+        self._returned: list[Block] = []
         self.waiting = 0
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:
         """An uninitialised array on a block of `size` bytes."""
         block = self._take(size)
-        # A base that is not an array stops NumPy from letting views refer to the block directly: views keep this array alive.
-        memory = (ctypes.c_char * size).from_address(block.ctypes.data)
-        array = np.ndarray(shape, dtype, memory)
+        array = np.ndarray(shape, dtype, block.memory)
         key = id(array)
         self._lent[key] = weakref.ref(array, partial(self._return, key)), block
         return array
 
-    def _take(self, size: int) -> np.ndarray:
+    def _take(self, size: int) -> Block:
         with self._lock:
             self._sort_returned()
             blocks = self._free.get(size)
             if blocks:
                 self.waiting -= size
                 return blocks.pop()
-        return aligned(size)
+        return Block(size)
 
     def _return(self, key: int, _: weakref.ref) -> None:
         """An array died, at any moment and on any thread: only note its block, without a lock."""
@@ -69,8 +84,8 @@ class Pool:
     def _sort_returned(self) -> None:
         while self._returned:
             block = self._returned.pop()
-            self._free.setdefault(block.nbytes, []).append(block)
-            self.waiting += block.nbytes
+            self._free.setdefault(block.size, []).append(block)
+            self.waiting += block.size
         if self.waiting > LIMIT:
             self._trim()
 
