@@ -1,12 +1,13 @@
-"""Running combinations along an axis: cumsum, cumprod, cummax, cummin, cumlogsumexp, and the linear recurrence behind
-their derivatives.
+"""Running combinations along an axis: cumsum, cumprod, cummax, cummin, cumlogsumexp, and the linear
+recurrence behind their derivatives.
 
-The derivative of a running combination ``y[k] = f(y[k-1], x[k])`` is itself a running combination, linear in the tangent ``g``:
-``dy[k] = a[k] * dy[k-1] + b[k]`` with ``a = df/dy`` and ``b = df/dx * g``. One primitive, ``linear_recurrence``, computes
-it; it is linear in ``b``, its transpose is the same recurrence run from the other end, and its derivative another one.
+The derivative of a running combination ``y[k] = f(y[k-1], x[k])`` is itself a running combination,
+linear in the tangent ``g``: ``dy[k] = a[k] * dy[k-1] + b[k]`` with ``a = df/dy`` and ``b = df/dx *
+g``. One primitive, ``linear_recurrence``, computes it; it is linear in ``b``, its transpose is the
+same recurrence run from the other end, and its derivative another one.
 
-May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.elementwise``, ``ops.transcendental``,
-``ops.compare`` and ``ops.shape``.
+May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.elementwise``,
+``ops.transcendental``, ``ops.compare`` and ``ops.shape``.
 """
 
 from __future__ import annotations
@@ -28,41 +29,52 @@ from fungrad.ops.foundation import add_zeros, batch_to
 from fungrad.ops.shape import compact, pad_p
 from fungrad.ops.transcendental import exp
 
-# The recurrence runs element by element if a step works on at least this many, and otherwise by doubling.
+# The recurrence runs element by element if a step works on at least this many, and otherwise by
+# doubling.
 _WIDE = 256
 
 
 def _check_axis(name: str, x: ShapedArray, axis: int) -> None:
     if not 0 <= axis < x.ndim:
         raise ValueError(
-            f"fungrad.lax.{name}: axis must be in [0, {x.ndim}) for operand {x.str_short()}, got {axis}"
+            f"fungrad.lax.{name}: axis must be in [0, {x.ndim}) for operand {x.str_short()}, got "
+            f"{axis}"
         )
 
 
 def previous(x: Any, first: Any, axis: int, reverse: bool) -> Any:
-    """``x`` moved by one along ``axis``: element ``k`` is ``x[k-1]`` (``x[k+1]`` if ``reverse``), and ``first`` at the end."""
+    """``x`` moved by one along ``axis``: element ``k`` is ``x[k-1]`` (``x[k+1]`` if ``reverse``),
+    and ``first`` at the end.
+    """
     config = [(0, 0, 0)] * x.aval.ndim
     config[axis] = (-1, 1, 0) if reverse else (1, -1, 0)
     return pad_p.bind(x, first, padding_config=tuple(config)) if x.aval.shape[axis] else x
 
 
 def _wide(dtype: np.dtype) -> np.dtype:
-    """The dtype in which running results are kept: half precision is too coarse to accumulate in."""
+    """The dtype in which running results are kept: half precision is too coarse to accumulate
+    in.
+    """
     return np.dtype(np.float32) if dtype.itemsize <= 2 and kind_of(dtype) == "f" else dtype
 
 
-# -- linear recurrence -------------------------------------------------------------------------------------------------
+# -- linear recurrence -----------------------------------------------------------------------------
 
 
 class LinearRecurrence(Primitive):
-    """``h[k] = a[k] * h[k-1] + b[k]`` along an axis, starting from 0, or from the far end if ``reverse``; linear in ``b``."""
+    """``h[k] = a[k] * h[k-1] + b[k]`` along an axis, starting from 0, or from the far end if
+    ``reverse``; linear in ``b``.
+    """
 
-    def abstract_eval(self, a: ShapedArray, b: ShapedArray, *, axis: int, reverse: bool) -> ShapedArray:
+    def abstract_eval(
+        self, a: ShapedArray, b: ShapedArray, *, axis: int, reverse: bool
+    ) -> ShapedArray:
         check_kind(self.name, b, "fc")
         _check_axis(self.name, b, axis)
         if a.shape != b.shape or a.dtype != b.dtype:
             raise TypeError(
-                f"fungrad.lax.{self.name}: coefficients and terms must have the same type, got {a.str_short()} and "
+                f"fungrad.lax.{self.name}: coefficients and terms must have the same type, got "
+                f"{a.str_short()} and "
                 f"{b.str_short()}"
             )
         return b.strip_weak_type()
@@ -103,7 +115,13 @@ class LinearRecurrence(Primitive):
         return None, self.bind(following, ct, axis=axis, reverse=not reverse)
 
     def batch(
-        self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int, reverse: bool
+        self,
+        axis_data: AxisData,
+        args: Sequence[Any],
+        dims: Sequence[Any],
+        *,
+        axis: int,
+        reverse: bool,
     ) -> tuple[Any, Any]:
         a, b = (batch_to(x, d, 0, axis_data.size) for x, d in zip(args, dims, strict=True))
         return self.bind(a, b, axis=axis + 1, reverse=reverse), 0
@@ -112,7 +130,7 @@ class LinearRecurrence(Primitive):
 linear_recurrence_p = LinearRecurrence("linear_recurrence")
 
 
-# -- running combinations ----------------------------------------------------------------------------------------------
+# -- running combinations --------------------------------------------------------------------------
 
 
 class Cumulative(Primitive):
@@ -126,7 +144,9 @@ class Cumulative(Primitive):
       tangent: ``rule(g, x, y, axis, reverse)``, the tangent of the result ``y``.
     """
 
-    def __init__(self, name: str, ufunc: np.ufunc, monoid: str, accepts: str, tangent: Callable[..., Any]):
+    def __init__(
+        self, name: str, ufunc: np.ufunc, monoid: str, accepts: str, tangent: Callable[..., Any]
+    ):
         super().__init__(name)
         self.ufunc = ufunc
         self.monoid = monoid
@@ -153,7 +173,13 @@ class Cumulative(Primitive):
         return y, self.tangent(tangents[0], primals[0], y, axis, reverse)
 
     def batch(
-        self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int, reverse: bool
+        self,
+        axis_data: AxisData,
+        args: Sequence[Any],
+        dims: Sequence[Any],
+        *,
+        axis: int,
+        reverse: bool,
     ) -> tuple[Any, Any]:
         d = dims[0]
         return self.bind(args[0], axis=axis + (axis >= d), reverse=reverse), d
@@ -206,7 +232,9 @@ def _cumprod_tangent(g: Any, x: Any, y: Any, axis: int, reverse: bool) -> Any:
 
 
 def _extremum_tangent(g: Any, x: Any, y: Any, axis: int, reverse: bool) -> Any:
-    """Shared evenly among the elements that attain the extremum so far, so that the last result agrees with ``reduce_max``."""
+    """Shared evenly among the elements that attain the extremum so far, so that the last result
+    agrees with ``reduce_max``.
+    """
     one, zero = (scalar_array(v, y.aval.dtype) for v in (1, 0))
     unchanged = select(eq(y, previous(y, zero, axis, reverse)), one, zero)
     attained = eq(x, y)
@@ -239,7 +267,9 @@ cumsum_p = CumSum(
 cumprod_p = Cumulative("cumprod", np.multiply, "mul", "iufc", _cumprod_tangent)
 cummax_p = Cumulative("cummax", np.maximum, "max", "iufc", _extremum_tangent)
 cummin_p = Cumulative("cummin", np.minimum, "min", "iufc", _extremum_tangent)
-cumlogsumexp_p = CumLogSumExp("cumlogsumexp", np.logaddexp, "logaddexp", "fc", _cumlogsumexp_tangent)
+cumlogsumexp_p = CumLogSumExp(
+    "cumlogsumexp", np.logaddexp, "logaddexp", "fc", _cumlogsumexp_tangent
+)
 
 
 def _cumulative(primitive: Cumulative, operand: Any, axis: int, reverse: bool) -> Array:

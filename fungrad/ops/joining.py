@@ -36,7 +36,8 @@ def _check_alike(api: str, avals: Sequence[ShapedArray], tip: str) -> None:
     if any(a.dtype != avals[0].dtype for a in avals):
         types = ", ".join(a.str_short() for a in avals)
         raise TypeError(
-            f"{api}: arrays must have the same dtype, got {types}; convert them with .astype, or use "
+            f"{api}: arrays must have the same dtype, got {types}; convert them with .astype, or "
+            f"use "
             f"fungrad.numpy.{tip}, which promotes"
         )
 
@@ -50,7 +51,7 @@ def _unpacked(api: str, operands: Any) -> list[Array]:
     return [lift(x, f"{api}: operands[{i}]") for i, x in enumerate(operands)]
 
 
-# -- concatenate -------------------------------------------------------------------------------------------------------
+# -- concatenate -----------------------------------------------------------------------------------
 
 
 class Concatenate(Primitive):
@@ -65,10 +66,13 @@ class Concatenate(Primitive):
         first = avals[0]
         if any(a.ndim != first.ndim for a in avals):
             shapes = ", ".join(str(a.shape) for a in avals)
-            raise TypeError(f"{api}: arrays must have the same number of dimensions, got shapes {shapes}")
+            raise TypeError(
+                f"{api}: arrays must have the same number of dimensions, got shapes {shapes}"
+            )
         if not 0 <= dimension < first.ndim:
             raise TypeError(
-                f"{api}: dimension must be in [0, {first.ndim}) for arrays of {first.ndim} dimensions, got {dimension}"
+                f"{api}: dimension must be in [0, {first.ndim}) for arrays of {first.ndim} "
+                f"dimensions, got {dimension}"
             )
         rest = first.shape[:dimension], first.shape[dimension + 1 :]
         if any((a.shape[:dimension], a.shape[dimension + 1 :]) != rest for a in avals):
@@ -81,7 +85,9 @@ class Concatenate(Primitive):
     def impl(self, *xs: np.ndarray, dimension: int) -> np.ndarray:
         return np.concatenate(xs, dimension)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, dimension: int) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, dimension: int
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, dimension=dimension)
         return y, self.bind(*map(instantiate, tangents), dimension=dimension)
 
@@ -93,7 +99,9 @@ class Concatenate(Primitive):
             start = limit
         return out
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimension: int) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimension: int
+    ) -> tuple[Any, Any]:
         d = next(d for d in dims if d is not None)
         moved = [batch_to(x, dim, d, axis.size) for x, dim in zip(args, dims, strict=True)]
         return self.bind(*moved, dimension=dimension + (dimension >= d)), d
@@ -136,7 +144,7 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Array:
     return concatenate_p.bind(*xs, dimension=operator.index(dimension))
 
 
-# -- split -------------------------------------------------------------------------------------------------------------
+# -- split -----------------------------------------------------------------------------------------
 
 
 class Split(Primitive):
@@ -150,7 +158,8 @@ class Split(Primitive):
         api = "fungrad.lax.split"
         if any(n < 0 for n in sizes) or sum(sizes) != x.shape[axis]:
             raise ValueError(
-                f"{api}: sizes must be non-negative and add up to {x.shape[axis]}, the size of axis {axis} of operand "
+                f"{api}: sizes must be non-negative and add up to {x.shape[axis]}, the size of "
+                f"axis {axis} of operand "
                 f"{x.str_short()}, got {sizes}"
             )
         return [x.update(shape=(*x.shape[:axis], n, *x.shape[axis + 1 :])) for n in sizes]
@@ -162,14 +171,22 @@ class Split(Primitive):
             start += n
         return out
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         return self.bind(*primals, **params), self.bind(*tangents, **params)
 
     def transpose(self, ct: Any, *args: Any, sizes: Dims, axis: int) -> Sequence[Any]:
         return (concatenate([instantiate(c) for c in ct], axis),)
 
     def batch(
-        self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, sizes: Dims, axis: int
+        self,
+        axis_data: AxisData,
+        args: Sequence[Any],
+        dims: Sequence[Any],
+        *,
+        sizes: Dims,
+        axis: int,
     ) -> tuple[Any, Any]:
         d = dims[0]
         return self.bind(args[0], sizes=sizes, axis=axis + (axis >= d)), [d] * len(sizes)
@@ -209,7 +226,7 @@ def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Array]:
     return list(split_p.bind(operand, sizes=int_tuple(sizes), axis=axis))
 
 
-# -- stack and unstack -------------------------------------------------------------------------------------------------
+# -- stack and unstack -----------------------------------------------------------------------------
 
 
 class Stack(Primitive):
@@ -243,7 +260,9 @@ class Stack(Primitive):
             out.append(None if section is None else reshape(section, x.aval.shape))
         return out
 
-    def batch(self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int) -> tuple[Any, Any]:
+    def batch(
+        self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int
+    ) -> tuple[Any, Any]:
         moved = [batch_to(x, d, 0, axis_data.size) for x, d in zip(args, dims, strict=True)]
         return self.bind(*moved, axis=axis + 1), 0
 
@@ -290,16 +309,21 @@ class Unstack(Primitive):
         return [x.update(shape=x.shape[:axis] + x.shape[axis + 1 :])] * x.shape[axis]
 
     def impl(self, x: np.ndarray, *, axis: int) -> Sequence[np.ndarray]:
-        # Moved to the front first, so that every row is a view of one copy. `asarray` because 0-d rows are scalars.
+        # Moved to the front first, so that every row is a view of one copy. `asarray` because 0-d
+        # rows are scalars.
         return [np.asarray(row) for row in compact(np.moveaxis(x, axis, 0))]
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         return self.bind(*primals, **params), self.bind(*tangents, **params)
 
     def transpose(self, ct: Any, *args: Any, axis: int) -> Sequence[Any]:
         return (stack_p.bind(*map(instantiate, ct), axis=axis),) if ct else (Zero(args[0].aval),)
 
-    def batch(self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int) -> tuple[Any, Any]:
+    def batch(
+        self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int
+    ) -> tuple[Any, Any]:
         x = move_dim(args[0], dims[0], 0)
         out = self.bind(x, axis=axis + 1)
         return out, [0] * len(out)
@@ -333,7 +357,7 @@ def unstack(x: Any, axis: int = 0) -> tuple[Array, ...]:
     return tuple(unstack_p.bind(x, axis=axis))
 
 
-# -- tile --------------------------------------------------------------------------------------------------------------
+# -- tile ------------------------------------------------------------------------------------------
 
 
 class Tile(Structural):
@@ -342,7 +366,8 @@ class Tile(Structural):
     def abstract_eval(self, x: ShapedArray, *, reps: Dims) -> ShapedArray:
         if len(reps) != x.ndim or any(r < 0 for r in reps):
             raise TypeError(
-                f"fungrad.lax.tile: reps must have one non-negative entry per dimension of operand {x.str_short()}, got "
+                f"fungrad.lax.tile: reps must have one non-negative entry per dimension of operand "
+                f"{x.str_short()}, got "
                 f"{reps}; fungrad.numpy.tile adds dimensions"
             )
         return x.update(shape=tuple([n * r for n, r in zip(x.shape, reps, strict=True)]))
@@ -355,7 +380,9 @@ class Tile(Structural):
         pairs = [n for pair in zip(reps, shape, strict=True) for n in pair]
         return (reduce_sum(reshape(ct, pairs), tuple(range(0, len(pairs), 2))),)
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, reps: Dims) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, reps: Dims
+    ) -> tuple[Any, Any]:
         d = dims[0]
         return self.bind(args[0], reps=(*reps[:d], 1, *reps[d:])), d
 
@@ -364,7 +391,11 @@ class Tile(Structural):
         if not math.prod(shape):
             return ctx.constant(0, x.dtype, shape)
         repeated = [r > 1 for r in reps]
-        return ctx.view(x, shape, lambda *i: [j % n if r else j for j, n, r in zip(i, x.shape, repeated, strict=True)])
+        return ctx.view(
+            x,
+            shape,
+            lambda *i: [j % n if r else j for j, n, r in zip(i, x.shape, repeated, strict=True)],
+        )
 
 
 tile_p = Tile("tile")

@@ -1,7 +1,8 @@
-"""Reductions other than the sum: product, maximum, minimum, the bitwise ones, and positions of extrema.
+"""Reductions other than the sum: product, maximum, minimum, the bitwise ones, and positions of
+extrema.
 
-May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.elementwise``, ``ops.compare``, ``ops.shape`` and
-``ops.cumulative``.
+May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.elementwise``, ``ops.compare``,
+``ops.shape`` and ``ops.cumulative``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from fungrad.ops.foundation import (
     transpose,
 )
 
-# -- neutral elements --------------------------------------------------------------------------------------------------
+# -- neutral elements ------------------------------------------------------------------------------
 
 
 def lowest(dtype: np.dtype) -> Any:
@@ -79,7 +80,7 @@ NEUTRAL: dict[str, Callable[[np.dtype], Any]] = {
 }
 
 
-# -- the primitives ----------------------------------------------------------------------------------------------------
+# -- the primitives --------------------------------------------------------------------------------
 
 
 class Reduction(Primitive):
@@ -112,7 +113,9 @@ class Reduction(Primitive):
         shape = [n for d, n in enumerate(x.shape) if d not in axes]
         return np.full(shape, NEUTRAL[self.monoid](x.dtype), x.dtype)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, axes=axes)
         return y, Zero(y.aval.tangent())
 
@@ -136,7 +139,9 @@ def _by_ufunc(ufunc: np.ufunc, x: np.ndarray, axes: Dims) -> Any:
 class ReduceExtremum(Reduction):
     """Maximum or minimum; the derivative is shared evenly among the elements that attain it."""
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims
+    ) -> tuple[Any, Any]:
         x, g = primals[0], tangents[0]
         y = self.bind(x, axes=axes)
         kept = tuple([d for d in range(x.aval.ndim) if d not in axes])
@@ -147,14 +152,18 @@ class ReduceExtremum(Reduction):
 
 
 class ReduceProd(Reduction):
-    """Product; the derivative by an element is the product of the others, which is exact also for zeros."""
+    """Product; the derivative by an element is the product of the others, which is exact also for
+    zeros.
+    """
 
     def impl(self, x: np.ndarray, *, axes: Dims) -> Any:
         if x.dtype.itemsize == 2 and kind_of(x.dtype) == "f":
             return np.multiply.reduce(x.astype(np.float32), axis=axes).astype(x.dtype)
         return np.multiply.reduce(x, axis=axes, dtype=x.dtype)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, axes=axes)
         x, g = (_reduced_first(v, axes) for v in (primals[0], tangents[0]))
         one = scalar_array(1, x.aval.dtype)
@@ -197,7 +206,8 @@ def reduce_prod(operand: Any, axes: Sequence[int]) -> Array:
 
 
 def reduce_max(operand: Any, axes: Sequence[int]) -> Array:
-    """Maximum of ``operand`` over non-negative ``axes``; NaN if there is one, the least value for no elements.
+    """Maximum of ``operand`` over non-negative ``axes``; NaN if there is one, the least value for
+    no elements.
 
     The derivative is shared evenly among the elements that attain the maximum.
 
@@ -211,7 +221,8 @@ def reduce_max(operand: Any, axes: Sequence[int]) -> Array:
 
 
 def reduce_min(operand: Any, axes: Sequence[int]) -> Array:
-    """Minimum of ``operand`` over non-negative ``axes``; NaN if there is one, the greatest value for no elements.
+    """Minimum of ``operand`` over non-negative ``axes``; NaN if there is one, the greatest value
+    for no elements.
 
     The derivative is shared evenly among the elements that attain the minimum.
 
@@ -260,7 +271,7 @@ def reduce_xor(operand: Any, axes: Sequence[int]) -> Array:
     return _reduction(reduce_xor_p, operand, axes)
 
 
-# -- positions of extrema ----------------------------------------------------------------------------------------------
+# -- positions of extrema --------------------------------------------------------------------------
 
 
 class ArgReduction(Primitive):
@@ -280,9 +291,13 @@ class ArgReduction(Primitive):
         if not dtypes.is_integer(index_dtype):
             raise TypeError(f"{api}: index_dtype must be an integer dtype, got {index_dtype.name}")
         if not 0 <= axis < x.ndim:
-            raise ValueError(f"{api}: axis must be in [0, {x.ndim}) for operand {x.str_short()}, got {axis}")
+            raise ValueError(
+                f"{api}: axis must be in [0, {x.ndim}) for operand {x.str_short()}, got {axis}"
+            )
         if not x.shape[axis]:
-            raise ValueError(f"{api}: axis {axis} of operand {x.str_short()} has no elements to choose from")
+            raise ValueError(
+                f"{api}: axis {axis} of operand {x.str_short()} has no elements to choose from"
+            )
         return ShapedArray(x.shape[:axis] + x.shape[axis + 1 :], index_dtype)
 
     def impl(self, x: np.ndarray, *, axes: Dims, index_dtype: np.dtype) -> Any:
@@ -290,12 +305,20 @@ class ArgReduction(Primitive):
             return np.zeros(x.shape[: axes[0]] + x.shape[axes[0] + 1 :], index_dtype)
         return self.function(x, axes[0]).astype(index_dtype)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, **params)
         return y, Zero(y.aval.tangent())
 
     def batch(
-        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axes: Dims, index_dtype: np.dtype
+        self,
+        axis: AxisData,
+        args: Sequence[Any],
+        dims: Sequence[Any],
+        *,
+        axes: Dims,
+        index_dtype: np.dtype,
     ) -> tuple[Any, Any]:
         return batch_reduction(self, args[0], dims[0], axes, {"index_dtype": index_dtype})
 
@@ -314,7 +337,8 @@ def _arg_reduction(primitive: ArgReduction, operand: Any, axis: int, index_dtype
 
 
 def argmax(operand: Any, axis: int, index_dtype: Any) -> Array:
-    """Position of the maximum along ``axis``: the first of equal ones, and the first NaN if there is one.
+    """Position of the maximum along ``axis``: the first of equal ones, and the first NaN if there
+    is one.
 
     Args:
       operand: array of a boolean, integer or real floating dtype.
@@ -338,7 +362,8 @@ def argmax(operand: Any, axis: int, index_dtype: Any) -> Array:
 
 
 def argmin(operand: Any, axis: int, index_dtype: Any) -> Array:
-    """Position of the minimum along ``axis``: the first of equal ones, and the first NaN if there is one.
+    """Position of the minimum along ``axis``: the first of equal ones, and the first NaN if there
+    is one.
 
     See ``argmax`` for arguments and errors.
 

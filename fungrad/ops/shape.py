@@ -1,4 +1,5 @@
-"""Primitives that select, pad and reorder elements of one array: squeeze, slice, pad, rev, iota, and functions made of them.
+"""Primitives that select, pad and reorder elements of one array: squeeze, slice, pad, rev, iota,
+and functions made of them.
 
 May import ``core``, ``ops._operands``, ``ops.foundation`` and ``ops.compare``.
 """
@@ -49,7 +50,10 @@ def canonical_axes(api: str, axes: Sequence[int], ndim: int) -> Dims:
     """Distinct ``axes``, counted from the front and sorted."""
     out = sorted([canonical_axis(api, a, ndim, "dimension") for a in axes])
     if len(set(out)) != len(out):
-        raise ValueError(f"{api}: dimensions must be distinct, got {tuple(axes)} for an array of {ndim} dimensions")
+        raise ValueError(
+            f"{api}: dimensions must be distinct, got {tuple(axes)} for an array of {ndim} "
+            f"dimensions"
+        )
     return tuple(out)
 
 
@@ -59,11 +63,13 @@ def int_tuple(xs: Sequence[int]) -> Dims:
 
 
 def compact(x: np.ndarray) -> np.ndarray:
-    """``x`` in row-major order: arrays keep one memory layout, so that compiled code and views stay simple."""
+    """``x`` in row-major order: arrays keep one memory layout, so that compiled code and views stay
+    simple.
+    """
     return x if x.flags.c_contiguous else x.copy()
 
 
-# -- squeeze -----------------------------------------------------------------------------------------------------------
+# -- squeeze ---------------------------------------------------------------------------------------
 
 
 class Squeeze(Structural):
@@ -72,7 +78,8 @@ class Squeeze(Structural):
     def abstract_eval(self, x: ShapedArray, *, dimensions: Dims) -> ShapedArray:
         if any(x.shape[d] != 1 for d in dimensions):
             raise ValueError(
-                f"fungrad.lax.squeeze: dimensions to drop must have size 1, got dimensions {dimensions} of "
+                f"fungrad.lax.squeeze: dimensions to drop must have size 1, got dimensions "
+                f"{dimensions} of "
                 f"operand {x.str_short()}"
             )
         shape = tuple([n for d, n in enumerate(x.shape) if d not in dimensions])
@@ -84,7 +91,9 @@ class Squeeze(Structural):
     def transpose(self, ct: Any, *args: Any, dimensions: Dims) -> Sequence[Any]:
         return (reshape(ct, args[0].aval.shape),)
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimensions: Dims) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimensions: Dims
+    ) -> tuple[Any, Any]:
         d = dims[0]
         shifted = tuple([s + (s >= d) for s in dimensions])
         return self.bind(args[0], dimensions=shifted), d - sum(s < d for s in shifted)
@@ -139,11 +148,13 @@ def expand_dims(array: Any, dimensions: Sequence[int]) -> Array:
     return broadcast_in_dim(array, shape, kept)
 
 
-# -- slice -------------------------------------------------------------------------------------------------------------
+# -- slice -----------------------------------------------------------------------------------------
 
 
 class Slice(Structural):
-    """Elements from ``start_indices`` up to, not including, ``limit_indices``, every ``strides``-th."""
+    """Elements from ``start_indices`` up to, not including, ``limit_indices``, every
+    ``strides``-th.
+    """
 
     def abstract_eval(
         self, x: ShapedArray, *, limit_indices: Dims, start_indices: Dims, strides: Dims | None
@@ -152,19 +163,25 @@ class Slice(Structural):
         steps = strides or (1,) * x.ndim
         if not len(start_indices) == len(limit_indices) == len(steps) == x.ndim:
             raise TypeError(
-                f"{api}: start_indices, limit_indices and strides must have one entry per dimension of operand "
+                f"{api}: start_indices, limit_indices and strides must have one entry per "
+                f"dimension of operand "
                 f"{x.str_short()}, got {start_indices}, {limit_indices}, {strides}"
             )
         if any(s < 1 for s in steps):
-            raise TypeError(f"{api}: strides must be positive, got {strides}; reverse with fungrad.lax.rev")
+            raise TypeError(
+                f"{api}: strides must be positive, got {strides}; reverse with fungrad.lax.rev"
+            )
         for start, limit, size in zip(start_indices, limit_indices, x.shape, strict=True):
             if not 0 <= start <= limit <= size:
                 raise TypeError(
-                    f"{api}: 0 <= start <= limit <= size must hold in every dimension, got start_indices {start_indices} "
+                    f"{api}: 0 <= start <= limit <= size must hold in every dimension, got "
+                    f"start_indices {start_indices} "
                     f"and limit_indices {limit_indices} for operand {x.str_short()}; "
                     "fungrad.lax.slice_in_dim and indexing accept negative positions"
                 )
-        shape = [-(-(b - a) // s) for a, b, s in zip(start_indices, limit_indices, steps, strict=True)]
+        shape = [
+            -(-(b - a) // s) for a, b, s in zip(start_indices, limit_indices, steps, strict=True)
+        ]
         return ShapedArray(tuple(shape), x.dtype, x.weak_type)
 
     def impl(
@@ -195,7 +212,9 @@ class Slice(Structural):
         steps = None if strides is None else (*strides[:d], 1, *strides[d:])
         return self.bind(args[0], limit_indices=limit, start_indices=start, strides=steps), d
 
-    def lower(self, ctx: Any, x: Any, *, limit_indices: Dims, start_indices: Dims, strides: Dims | None) -> Any:
+    def lower(
+        self, ctx: Any, x: Any, *, limit_indices: Dims, start_indices: Dims, strides: Dims | None
+    ) -> Any:
         return ctx.slice(x, start_indices, limit_indices, strides or (1,) * len(x.shape))
 
 
@@ -207,7 +226,10 @@ def _zero_like(aval: ShapedArray) -> Array:
 
 
 def slice(
-    operand: Any, start_indices: Sequence[int], limit_indices: Sequence[int], strides: Sequence[int] | None = None
+    operand: Any,
+    start_indices: Sequence[int],
+    limit_indices: Sequence[int],
+    strides: Sequence[int] | None = None,
 ) -> Array:
     """The elements of ``operand`` in a box of static position and size.
 
@@ -238,7 +260,8 @@ def slice(
 def slice_in_dim(
     operand: Any, start_index: int | None, limit_index: int | None, stride: int = 1, axis: int = 0
 ) -> Array:
-    """Slices one dimension: ``operand[..., start_index:limit_index:stride, ...]`` with static indices.
+    """Slices one dimension: ``operand[..., start_index:limit_index:stride, ...]`` with static
+    indices.
 
     Args:
       operand: array.
@@ -295,7 +318,8 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
     size = operand.aval.shape[axis]
     if not -size <= index < size:
         raise IndexError(
-            f"fungrad.lax.index_in_dim: index {index} is out of bounds for axis {axis} with size {size} of operand "
+            f"fungrad.lax.index_in_dim: index {index} is out of bounds for axis {axis} with size "
+            f"{size} of operand "
             f"{operand.aval.str_short()}"
         )
     index += size if index < 0 else 0
@@ -303,7 +327,7 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
     return out if keepdims else squeeze_p.bind(out, dimensions=(axis,))
 
 
-# -- pad ---------------------------------------------------------------------------------------------------------------
+# -- pad -------------------------------------------------------------------------------------------
 
 
 def padded_size(size: int, low: int, high: int, interior: int) -> int:
@@ -312,34 +336,43 @@ def padded_size(size: int, low: int, high: int, interior: int) -> int:
 
 
 class Pad(Primitive):
-    """Surrounds and spreads an array with a 0-d value; negative amounts cut. Linear in both operands."""
+    """Surrounds and spreads an array with a 0-d value; negative amounts cut. Linear in both
+    operands.
+    """
 
     kind = "structural"
     cheap = True
 
-    def abstract_eval(self, x: ShapedArray, value: ShapedArray, *, padding_config: PaddingConfig) -> ShapedArray:
+    def abstract_eval(
+        self, x: ShapedArray, value: ShapedArray, *, padding_config: PaddingConfig
+    ) -> ShapedArray:
         api = "fungrad.lax.pad"
         if value.shape:
             raise ValueError(f"{api}: padding_value must be a scalar, got {value.str_short()}")
         if value.dtype != x.dtype:
             raise TypeError(
-                f"{api}: padding_value must have the dtype of the operand {x.str_short()}, got {value.str_short()}; "
+                f"{api}: padding_value must have the dtype of the operand {x.str_short()}, got "
+                f"{value.str_short()}; "
                 "convert it with .astype"
             )
         if len(padding_config) != x.ndim or any(len(c) != 3 or c[2] < 0 for c in padding_config):
             raise ValueError(
-                f"{api}: padding_config must have one (low, high, interior) per dimension of operand {x.str_short()} "
+                f"{api}: padding_config must have one (low, high, interior) per dimension of "
+                f"operand {x.str_short()} "
                 f"with interior >= 0, got {padding_config}"
             )
         shape = tuple([padded_size(n, *c) for n, c in zip(x.shape, padding_config, strict=True)])
         if any(n < 0 for n in shape):
             raise ValueError(
-                f"{api}: padding_config {padding_config} cuts more than there is of operand {x.str_short()}: the "
+                f"{api}: padding_config {padding_config} cuts more than there is of operand "
+                f"{x.str_short()}: the "
                 f"result would have shape {shape}"
             )
         return ShapedArray(shape, x.dtype, x.weak_type and value.weak_type)
 
-    def impl(self, x: np.ndarray, value: np.ndarray, *, padding_config: PaddingConfig) -> np.ndarray:
+    def impl(
+        self, x: np.ndarray, value: np.ndarray, *, padding_config: PaddingConfig
+    ) -> np.ndarray:
         shape = [padded_size(n, *c) for n, c in zip(x.shape, padding_config, strict=True)]
         out = np.empty(shape, x.dtype)
         out[...] = value
@@ -352,7 +385,11 @@ class Pad(Primitive):
             source.append(builtins.slice(first, end))
             begin = low + first * step
             # An empty selection must not turn into a slice with negative ends.
-            target.append(builtins.slice(begin, low + (end - 1) * step + 1, step) if end > first else builtins.slice(0, 0))
+            target.append(
+                builtins.slice(begin, low + (end - 1) * step + 1, step)
+                if end > first
+                else builtins.slice(0, 0)
+            )
         out[tuple(target)] = x[tuple(source)]
         return out
 
@@ -363,7 +400,9 @@ class Pad(Primitive):
         x, value = (zeros(t.aval) if type(t) is Zero else t for t in tangents)
         return y, self.bind(x, value, padding_config=padding_config)
 
-    def transpose(self, ct: Any, x: Any, value: Any, *, padding_config: PaddingConfig) -> Sequence[Any]:
+    def transpose(
+        self, ct: Any, x: Any, value: Any, *, padding_config: PaddingConfig
+    ) -> Sequence[Any]:
         ct_x = ct_value = None
         if is_linear(x):
             cut = tuple([(-low, -high, 0) for low, high, _ in padding_config])
@@ -371,14 +410,21 @@ class Pad(Primitive):
             if any(interior for _, _, interior in padding_config):
                 shape = ct_x.aval.shape
                 steps = tuple([interior + 1 for _, _, interior in padding_config])
-                ct_x = slice_p.bind(ct_x, start_indices=(0,) * len(shape), limit_indices=shape, strides=steps)
+                ct_x = slice_p.bind(
+                    ct_x, start_indices=(0,) * len(shape), limit_indices=shape, strides=steps
+                )
         if is_linear(value):
             outside = select(padding_mask(x.aval.shape, padding_config), ct, _zero_like(ct.aval))
             ct_value = reduce_sum(outside, tuple(range(ct.aval.ndim)))
         return ct_x, ct_value
 
     def batch(
-        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, padding_config: PaddingConfig
+        self,
+        axis: AxisData,
+        args: Sequence[Any],
+        dims: Sequence[Any],
+        *,
+        padding_config: PaddingConfig,
     ) -> tuple[Any, Any]:
         (x, value), (d, value_dim) = args, dims
         if value_dim is None:
@@ -388,7 +434,9 @@ class Pad(Primitive):
         config = ((0, 0, 0), *padding_config)
         inside = self.bind(x, _zero_like(x.aval), padding_config=config)
         shape = inside.aval.shape
-        return select(padding_mask(x.aval.shape, config), broadcast_in_dim(value, shape, (0,)), inside), 0
+        return select(
+            padding_mask(x.aval.shape, config), broadcast_in_dim(value, shape, (0,)), inside
+        ), 0
 
     def lower(self, ctx: Any, x: Any, value: Any, *, padding_config: PaddingConfig) -> Any:
         return ctx.pad(x, value, padding_config)
@@ -409,8 +457,9 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
     Args:
       operand: array of rank n.
       padding_value: scalar of the operand's dtype.
-      padding_config: n triples ``(low, high, interior)``: how many elements to put before, after, and between each two
-        elements. Negative ``low`` and ``high`` remove elements, after the interior ones have been inserted.
+      padding_config: n triples ``(low, high, interior)``: how many elements to put before, after,
+        and between each two elements. Negative ``low`` and ``high`` remove elements, after the
+        interior ones have been inserted.
 
     Raises:
       TypeError: the dtypes differ.
@@ -427,7 +476,7 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
     return pad_p.bind(operand, padding_value, padding_config=config)
 
 
-# -- rev ---------------------------------------------------------------------------------------------------------------
+# -- rev -------------------------------------------------------------------------------------------
 
 
 class Rev(Structural):
@@ -436,7 +485,8 @@ class Rev(Structural):
     def abstract_eval(self, x: ShapedArray, *, dimensions: Dims) -> ShapedArray:
         if len(set(dimensions)) != len(dimensions) or not all(0 <= d < x.ndim for d in dimensions):
             raise TypeError(
-                f"fungrad.lax.rev: dimensions must be distinct and in [0, {x.ndim}) for operand {x.str_short()}, "
+                f"fungrad.lax.rev: dimensions must be distinct and in [0, {x.ndim}) for operand "
+                f"{x.str_short()}, "
                 f"got {dimensions}"
             )
         return x
@@ -447,7 +497,9 @@ class Rev(Structural):
     def transpose(self, ct: Any, *args: Any, dimensions: Dims) -> Sequence[Any]:
         return (self.bind(ct, dimensions=dimensions),)
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimensions: Dims) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimensions: Dims
+    ) -> tuple[Any, Any]:
         d = dims[0]
         return self.bind(args[0], dimensions=tuple([r + (r >= d) for r in dimensions])), d
 
@@ -474,7 +526,7 @@ def rev(operand: Any, dimensions: Sequence[int]) -> Array:
     return rev_p.bind(operand, dimensions=int_tuple(dimensions))
 
 
-# -- iota --------------------------------------------------------------------------------------------------------------
+# -- iota ------------------------------------------------------------------------------------------
 
 
 class Iota(Primitive):
@@ -488,7 +540,9 @@ class Iota(Primitive):
         if any(n < 0 for n in shape):
             raise TypeError(f"{api}: sizes must not be negative, got {shape}")
         if not 0 <= dimension < len(shape):
-            raise ValueError(f"{api}: dimension must be in [0, {len(shape)}) for shape {shape}, got {dimension}")
+            raise ValueError(
+                f"{api}: dimension must be in [0, {len(shape)}) for shape {shape}, got {dimension}"
+            )
         out = ShapedArray(shape, dtype)
         check_kind("iota", out, "iufc")
         return out
@@ -539,7 +593,7 @@ def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int) -> Array:
     return iota_p.bind(dtype=dtype, shape=int_tuple(shape), dimension=operator.index(dimension))
 
 
-# -- functions of other primitives -------------------------------------------------------------------------------------
+# -- functions of other primitives -----------------------------------------------------------------
 
 
 def broadcast(operand: Any, sizes: Sequence[int]) -> Array:
@@ -568,8 +622,8 @@ def broadcast_to_rank(x: Any, rank: int) -> Array:
 def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = None) -> Array:
     """Merges the dimensions ``start_dimension`` up to, not including, ``stop_dimension`` into one.
 
-    Positions are those of a Python slice: negative ones count from the end, and a range of no dimensions inserts one
-    of size 1.
+    Positions are those of a Python slice: negative ones count from the end, and a range of no
+    dimensions inserts one of size 1.
 
     Raises:
       ValueError: the range ends before it starts.
@@ -608,7 +662,8 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Dims:
         sizes = {s[-1 - position] for s in tuples if len(s) > position} - {1}
         if len(sizes) > 1:
             raise ValueError(
-                f"fungrad.lax.broadcast_shapes: shapes {', '.join(map(str, tuples))} do not broadcast: sizes must be equal "
+                f"fungrad.lax.broadcast_shapes: shapes {', '.join(map(str, tuples))} do not "
+                f"broadcast: sizes must be equal "
                 "or 1 in every dimension, counted from the last"
             )
         out.append(sizes.pop() if sizes else 1)

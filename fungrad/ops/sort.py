@@ -1,6 +1,7 @@
 """Sorting: a stable sort of several arrays by some of them, and the k greatest elements.
 
-May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.compare``, ``ops.shape`` and ``ops.indexing``.
+May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.compare``, ``ops.shape`` and
+``ops.indexing``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ _PARTITION_SIZE = 1024
 
 
 def take_along(x: Any, indices: Any, axis: int) -> Any:
-    """The elements of ``x`` at ``indices`` along ``axis``; both agree in the other dimensions, and indices are in range."""
+    """The elements of ``x`` at ``indices`` along ``axis``; both agree in the other dimensions, and
+    indices are in range.
+    """
     others = tuple([d for d in range(x.aval.ndim) if d != axis])
     numbers = GatherDimensionNumbers(
         offset_dims=(),
@@ -37,17 +40,23 @@ def take_along(x: Any, indices: Any, axis: int) -> Any:
         start_indices_batching_dims=others,
     )
     return gather(
-        x, expand_dims(indices, (-1,)), numbers, (1,) * x.aval.ndim, unique_indices=True, mode="promise_in_bounds"
+        x,
+        expand_dims(indices, (-1,)),
+        numbers,
+        (1,) * x.aval.ndim,
+        unique_indices=True,
+        mode="promise_in_bounds",
     )
 
 
-# -- sort --------------------------------------------------------------------------------------------------------------
+# -- sort ------------------------------------------------------------------------------------------
 
 
 def sort_keys(x: np.ndarray) -> list[np.ndarray]:
     """Arrays that NumPy orders, one after the other, as ``x`` is to be ordered.
 
-    NaN comes last, -0.0 and 0.0 are equal, and complex numbers are ordered by their real, then by their imaginary part.
+    NaN comes last, -0.0 and 0.0 are equal, and complex numbers are ordered by their real, then by
+    their imaginary part.
     """
     if x.dtype.kind == "c":
         return [x.real, x.imag]
@@ -77,12 +86,17 @@ class Sort(Primitive):
             shapes = ", ".join(str(a.shape) for a in avals)
             raise TypeError(f"{api}: operands must have equal shapes, got {shapes}")
         if not 1 <= num_keys <= len(avals):
-            raise ValueError(f"{api}: num_keys must be in [1, {len(avals)}], the number of operands, got {num_keys}")
+            raise ValueError(
+                f"{api}: num_keys must be in [1, {len(avals)}], the number of operands, got "
+                f"{num_keys}"
+            )
         for position, aval in enumerate(avals[:num_keys]):
             check_kind("sort", aval, "biufc", position)
         return avals
 
-    def impl(self, *xs: np.ndarray, dimension: int, is_stable: bool, num_keys: int) -> Sequence[np.ndarray]:
+    def impl(
+        self, *xs: np.ndarray, dimension: int, is_stable: bool, num_keys: int
+    ) -> Sequence[np.ndarray]:
         if len(xs) == 1 and xs[0].dtype.kind in "biuf":
             x = xs[0]
             out = np.sort(x, dimension)
@@ -94,7 +108,13 @@ class Sort(Primitive):
         return [np.take_along_axis(x, order, dimension) for x in xs]
 
     def jvp(
-        self, primals: Sequence[Any], tangents: Sequence[Any], *, dimension: int, is_stable: bool, num_keys: int
+        self,
+        primals: Sequence[Any],
+        tangents: Sequence[Any],
+        *,
+        dimension: int,
+        is_stable: bool,
+        num_keys: int,
     ) -> tuple[Any, Any]:
         positions = broadcasted_iota(np.int32, primals[0].aval.shape, dimension)
         *ys, order = self.bind(
@@ -158,11 +178,15 @@ def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: in
     if not xs:
         raise TypeError(f"{api}: expected an array or a sequence of arrays, got an empty sequence")
     dimension = canonical_axis(api, dimension, xs[0].aval.ndim, "dimension")
-    out = sort_p.bind(*xs, dimension=dimension, is_stable=bool(is_stable), num_keys=operator.index(num_keys))
+    out = sort_p.bind(
+        *xs, dimension=dimension, is_stable=bool(is_stable), num_keys=operator.index(num_keys)
+    )
     return tuple(out) if several else out[0]
 
 
-def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = True) -> tuple[Array, Array]:
+def sort_key_val(
+    keys: Any, values: Any, dimension: int = -1, is_stable: bool = True
+) -> tuple[Array, Array]:
     """Sorts ``keys`` along a dimension and permutes ``values`` of the same shape with them.
 
     Example:
@@ -174,7 +198,7 @@ def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = 
     return sort((keys, values), dimension, is_stable, 1)
 
 
-# -- top_k -------------------------------------------------------------------------------------------------------------
+# -- top_k -----------------------------------------------------------------------------------------
 
 
 class TopK(Primitive):
@@ -187,7 +211,8 @@ class TopK(Primitive):
         check_kind("top_k", x, "biuf")
         if not 0 <= k <= x.shape[axis]:
             raise ValueError(
-                f"{api}: k must be in [0, {x.shape[axis]}], the size of axis {axis} of operand {x.str_short()}, got {k}"
+                f"{api}: k must be in [0, {x.shape[axis]}], the size of axis {axis} of operand "
+                f"{x.str_short()}, got {k}"
             )
         shape = (*x.shape[:axis], k, *x.shape[axis + 1 :])
         return [x.update(shape=shape), ShapedArray(shape, dtypes.int32)]
@@ -197,12 +222,15 @@ class TopK(Primitive):
             key = x.astype(np.int8 if kind_of(x.dtype) == "i" else np.uint8)
         else:
             key = total_order_key(x)
-        # Complementing bits reverses the order without overflow, so that equal elements stay in order.
+        # Complementing bits reverses the order without overflow, so that equal elements stay in
+        # order.
         order = _first_k(np.moveaxis(~key, axis, -1), k)
         order = np.ascontiguousarray(np.moveaxis(order, -1, axis))
         return [np.take_along_axis(x, order, axis), order.astype(np.int32)]
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, k: int) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, k: int
+    ) -> tuple[Any, Any]:
         values, indices = self.bind(*primals, axis=axis, k=k)
         tangent = take_along(tangents[0], indices, axis)
         return [values, indices], [tangent, Zero(indices.aval.tangent())]
@@ -215,7 +243,9 @@ class TopK(Primitive):
 
 
 def _first_k(key: np.ndarray, k: int) -> np.ndarray:
-    """Positions of the ``k`` least keys along the last axis, in ascending order, the first of equal ones first."""
+    """Positions of the ``k`` least keys along the last axis, in ascending order, the first of equal
+    ones first.
+    """
     n = key.shape[-1]
     if n < _PARTITION_SIZE or k == 0 or 8 * k > n or key.dtype.itemsize > 4:
         return np.argsort(key, kind="stable")[..., :k]
@@ -233,8 +263,8 @@ top_k_p = TopK("top_k")
 def top_k(operand: Any, k: int, *, axis: int = -1) -> list[Array]:
     """The ``k`` greatest elements along an axis, in descending order, with their positions.
 
-    Of equal elements the first comes first. Floats are compared in the total order: NaN is greatest (with the sign bit set,
-    least), and 0.0 is greater than -0.0.
+    Of equal elements the first comes first. Floats are compared in the total order: NaN is greatest
+    (with the sign bit set, least), and 0.0 is greater than -0.0.
 
     Args:
       operand: array of a boolean, integer or real floating dtype.

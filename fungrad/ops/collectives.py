@@ -1,0 +1,362 @@
+"""Collectives: reductions among the examples of a ``vmap`` with a named axis, and positions of
+examples in it.
+
+Each example is a member of the axis.  A collective exists as long as its axis is in scope; its
+``batch`` rule, where all members come together in one array, turns it into ordinary operations
+along the batch dimension and so removes the name.  It runs also if no operand is mapped, because
+then too the result depends on the axis.  Several names stand for one axis of all their members, the
+first name being the most significant.
+
+May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.elementwise``, ``ops.cast``,
+``ops.compare``, ``ops.shape`` and ``ops.reduce``.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Hashable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fungrad.core import context, dtypes, tree
+from fungrad.core.array import Array, as_array, wrap_unchecked
+from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.context import AxisData
+from fungrad.core.primitive import Primitive
+from fungrad.ops._operands import lift, scalar_array
+from fungrad.ops.cast import convert_element_type
+from fungrad.ops.compare import eq, select
+from fungrad.ops.elementwise import add, div, mul
+from fungrad.ops.foundation import reduce_sum
+from fungrad.ops.reduce import Reduction, reduce_max_p, reduce_min_p
+from fungrad.ops.shape import canonical_axis, iota
+
+Names = tuple[Hashable, ...]
+
+
+def axis_names_of(axis_name: Any) -> Names:
+    """The names that an ``axis_name`` argument gives: one, or a list or tuple of several."""
+    return tuple(axis_name) if isinstance(axis_name, (tuple, list)) else (axis_name,)
+
+
+def members(names: Names, api: str) -> int:
+    """How many members the axes ``names`` have together.
+
+    Raises:
+      UnboundAxisNameError: a name is not in scope.
+    """
+    return math.prod([context.axis_size(name, api) for name in names])
+
+
+def check_arguments(api: str, names: Names, groups: Any) -> None:
+    if len(set(names)) != len(names):
+        raise ValueError(f"fungrad.lax.{api}: axis names must be distinct, got {names}")
+    if groups is not None:
+        raise NotImplementedError(
+            f"fungrad.lax.{api}: axis_index_groups is not supported for axes of vmap; reshape the "
+            f"mapped axis into "
+            "two, and map each with its own name"
+        )
+
+
+class Collective(Primitive):
+    """Base of the operations among the members of named axes, whose names are in the parameter
+    ``param``.
+    """
+
+    uses_axis_names = True
+    param = "axis_name"
+
+    def axis_names(self, params: dict[str, Any]) -> Names:
+        return axis_names_of(params[self.param])
+
+    def impl(self, *args: Any, **params: Any) -> NoReturn:
+        names = self.axis_names(params)
+        raise RuntimeError(
+            f"internal error: {self.name} over {names} was to be computed for one member alone; "
+            f"the axis must be "
+            "removed by vmap first"
+        )
+
+
+class LinearCollective(Collective):
+    """A collective that is linear in its operand."""
+
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
+        return self.bind(*primals, **params), self.bind(*tangents, **params)
+
+
+def times_size(x: Any, size: int) -> Any:
+    """``x`` multiplied by a number of members, in its own dtype."""
+    factor = np.asarray(size).astype(x.aval.dtype)
+    return mul(x, wrap_unchecked(factor, ShapedArray((), x.aval.dtype, x.aval.weak_type)))
+
+
+def without(names: Names, name: Hashable) -> Names:
+    return tuple([n for n in names if n != name])
+
+
+# -- reductions over members -----------------------------------------------------------------------
+
+
+class PSum(LinearCollective):
+    """Sum over all members."""
+
+    param = "axes"
+
+    def abstract_eval(self, x: ShapedArray, *, axes: Names, axis_index_groups: None) -> ShapedArray:
+        members(axes, "psum")
+        return x
+
+    def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
+        # Every member's operand reaches every member's result.
+        return (self.bind(ct, **params),)
+
+    def batch(
+        self,
+        axis: AxisData,
+        args: Sequence[Any],
+        dims: Sequence[Any],
+        *,
+        axes: Names,
+        axis_index_groups: None,
+    ) -> tuple[Any, Any]:
+        (x,), (d,) = args, dims
+        if axis.name in axes:
+            x = times_size(x, axis.size) if d is None else reduce_sum(x, (d,))
+            axes, d = without(axes, axis.name), None
+        return (self.bind(x, axes=axes, axis_index_groups=None) if axes else x), d
+
+
+class PExtremum(Collective):
+    """Elementwise maximum or minimum over all members; its derivative is shared evenly among those
+    that attain it.
+    """
+
+    param = "axes"
+
+    def __init__(self, name: str, reduction: Reduction):
+        super().__init__(name)
+        self.reduction = reduction
+
+    def abstract_eval(self, x: ShapedArray, *, axes: Names, axis_index_groups: None) -> ShapedArray:
+        members(axes, self.name)
+        return x
+
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
+        x, g = primals[0], tangents[0]
+        y = self.bind(x, **params)
+        attained = eq(x, y)
+        one, zero = (scalar_array(v, x.aval.dtype) for v in (1, 0))
+        count = psum_p.bind(select(attained, one, zero), **params)
+        return y, div(psum_p.bind(select(attained, g, zero), **params), count)
+
+    def batch(
+        self,
+        axis: AxisData,
+        args: Sequence[Any],
+        dims: Sequence[Any],
+        *,
+        axes: Names,
+        axis_index_groups: None,
+    ) -> tuple[Any, Any]:
+        (x,), (d,) = args, dims
+        if axis.name in axes:
+            x = x if d is None else self.reduction.bind(x, axes=(d,))
+            axes, d = without(axes, axis.name), None
+        return (self.bind(x, axes=axes, axis_index_groups=None) if axes else x), d
+
+
+psum_p = PSum("psum")
+pmax_p = PExtremum("pmax", reduce_max_p)
+pmin_p = PExtremum("pmin", reduce_min_p)
+
+
+def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
+    """Sum of ``x`` over all members of a mapped axis.
+
+    Args:
+      x: array or pytree of arrays. Booleans are counted; a Python scalar gives a Python scalar, its
+        multiple by the number of members, so that ``psum(1, name)`` is the size of the axis.
+      axis_name: name of a mapped axis, or a tuple of names. Integers among them are dimensions of
+        ``x`` to sum too.
+      axis_index_groups: must be None.
+
+    Returns:
+      The sum, the same for all members, in the structure of ``x``.
+
+    Raises:
+      UnboundAxisNameError: a name is not in scope.
+      NotImplementedError: ``axis_index_groups`` is given.
+
+    Example:
+      >>> import fungrad
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> fungrad.vmap(lambda x: x / lax.psum(x, 'i'), axis_name='i')(jnp.array([1., 3.]))
+      Array([0.25, 0.75], dtype=float32)
+    """
+    given = axis_names_of(axis_name)
+    check_arguments("psum", given, axis_index_groups)
+    dimensions = [n for n in given if isinstance(n, int)]
+    names = tuple([n for n in given if not isinstance(n, int)])
+    size = members(names, "psum")
+
+    def one(leaf: Any) -> Any:
+        if isinstance(leaf, numbers.Number) and not isinstance(leaf, np.generic) and not dimensions:
+            return leaf * size if names else leaf  # type: ignore[operator]
+        leaf = as_array(leaf, "fungrad.lax.psum: x")
+        if not given:
+            return leaf
+        if dtypes.is_bool(leaf.dtype):
+            leaf = convert_element_type(leaf, dtypes.default_int())
+        if dimensions:
+            axes = [canonical_axis("fungrad.lax.psum", d, leaf.aval.ndim) for d in dimensions]
+            leaf = reduce_sum(leaf, axes)
+        return psum_p.bind(leaf, axes=names, axis_index_groups=None) if names else leaf
+
+    return tree.map(one, x)
+
+
+def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
+    """Mean of ``x`` over all members of a mapped axis; integers and booleans become floats.
+
+    Args:
+      x: array or pytree of arrays.
+      axis_name: name of a mapped axis, or a tuple of names.
+      axis_index_groups: must be None.
+
+    Raises:
+      UnboundAxisNameError: a name is not in scope.
+
+    Example:
+      >>> import fungrad
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> fungrad.vmap(lambda x: x - lax.pmean(x, 'i'), axis_name='i')(jnp.array([1., 3.]))
+      Array([-1.,  1.], dtype=float32)
+    """
+    given = axis_names_of(axis_name)
+    size = members(tuple([n for n in given if not isinstance(n, int)]), "pmean")
+
+    def mean(leaf: Any, total: Any) -> Any:
+        if not isinstance(total, Array):
+            return total / size
+        count = size * math.prod([leaf.shape[n] for n in given if isinstance(n, int)])
+        total = convert_element_type(total, dtypes.to_inexact_dtype(total.dtype))
+        return div(total, float(count))
+
+    return tree.map(mean, x, psum(x, axis_name, axis_index_groups=axis_index_groups))
+
+
+def _pextremum(primitive: PExtremum, x: Any, axis_name: Any, groups: Any) -> Any:
+    names = axis_names_of(axis_name)
+    check_arguments(primitive.name, names, groups)
+
+    def one(leaf: Any) -> Any:
+        leaf = lift(leaf, f"fungrad.lax.{primitive.name}: x")
+        return primitive.bind(leaf, axes=names, axis_index_groups=None)
+
+    return tree.map(one, x)
+
+
+def pmax(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
+    """Elementwise maximum of ``x`` over all members of a mapped axis.
+
+    The derivative is shared evenly among the members that attain the maximum.
+
+    Args:
+      x: array or pytree of arrays.
+      axis_name: name of a mapped axis, or a tuple of names.
+      axis_index_groups: must be None.
+
+    Raises:
+      UnboundAxisNameError: a name is not in scope.
+
+    Example:
+      >>> import fungrad
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> fungrad.vmap(lambda x: lax.pmax(x, 'i'), axis_name='i')(jnp.array([1., 3.]))
+      Array([3., 3.], dtype=float32)
+    """
+    return _pextremum(pmax_p, x, axis_name, axis_index_groups)
+
+
+def pmin(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
+    """Elementwise minimum of ``x`` over all members of a mapped axis; see ``pmax``."""
+    return _pextremum(pmin_p, x, axis_name, axis_index_groups)
+
+
+# -- positions -------------------------------------------------------------------------------------
+
+
+class AxisIndex(Collective):
+    """Position of the member along one axis; no operands."""
+
+    def abstract_eval(self, *, axis_name: Hashable) -> ShapedArray:
+        context.axis_size(axis_name, "axis_index")
+        return ShapedArray((), dtypes.int32)
+
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
+        y = self.bind(**params)
+        return y, Zero(y.aval.tangent())
+
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis_name: Hashable
+    ) -> tuple[Any, Any]:
+        return iota(dtypes.int32, axis.size), 0
+
+
+axis_index_p = AxisIndex("axis_index")
+
+
+def axis_index(axis_name: Any) -> Array:
+    """Position of this member along a mapped axis, a 0-d int32 array.
+
+    Args:
+      axis_name: name of a mapped axis, or a tuple of names, of which the first is the most
+        significant.
+
+    Raises:
+      UnboundAxisNameError: a name is not in scope.
+
+    Example:
+      >>> import fungrad
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> fungrad.vmap(lambda x: x + lax.axis_index('i'), axis_name='i')(jnp.array([10, 10]))
+      Array([10, 11], dtype=int32)
+    """
+    if not isinstance(axis_name, (tuple, list)):
+        return axis_index_p.bind(axis_name=axis_name)
+    index: Array = scalar_array(0, dtypes.int32)
+    for name in axis_name:
+        size = context.axis_size(name, "axis_index")
+        index = add(mul(index, size), axis_index_p.bind(axis_name=name))
+    return index
+
+
+def axis_size(axis_name: Any) -> int:
+    """Number of members of a mapped axis (of all of them together, if several are named), a Python
+    int.
+
+    Raises:
+      UnboundAxisNameError: a name is not in scope.
+
+    Example:
+      >>> import fungrad
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> fungrad.vmap(lambda x: x / lax.axis_size('i'), axis_name='i')(jnp.array([1., 3.]))
+      Array([0.5, 1.5], dtype=float32)
+    """
+    return members(axis_names_of(axis_name), "axis_size")
