@@ -264,10 +264,12 @@ def _inlined_sizes(
     cost: dict[Tensor, int] = {}
     leaves: dict[Tensor, set[Tensor]] = {}
 
-    def seen_as(t: Tensor) -> tuple[int, set[Tensor]]:
-        """What reading ``t`` adds to a formula."""
-        inlined = type(t) is Compute and t not in forced
-        return (cost[t], leaves[t]) if inlined else (0, {t})
+    def seen_as(x: Tensor, user: Tensor) -> tuple[int, set[Tensor]]:
+        """What reading ``x`` adds to the formula of ``user``. What is repeated there will be kept if it costs anything."""
+        inlined = type(x) is Compute and x not in forced
+        if inlined and x.aval.size < user.aval.size and cost[x] > _CHEAP:
+            inlined = False
+        return (cost[x], leaves[x]) if inlined else (0, {x})
 
     for t in tensors:
         if not isinstance(t, Formula):
@@ -275,8 +277,8 @@ def _inlined_sizes(
         own = _own_cost(t)
         while True:
             operands = {x for x, _ in reads[t]}
-            total = own + sum(seen_as(x)[0] for x in operands)
-            union = set().union(*[seen_as(x)[1] for x in operands])
+            total = own + sum(seen_as(x, t)[0] for x in operands)
+            union = set().union(*[seen_as(x, t)[1] for x in operands])
             heavy = [x for x in operands if type(x) is Compute and x not in forced and not is_view(x)]
             if (len(union) <= _MAX_LEAVES and total <= _MAX_COST) or not heavy:
                 break
