@@ -215,7 +215,7 @@ def special_values(dtype: np.dtype) -> np.ndarray:
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
         values = [info.min, info.min + 1, -1, 0, 1, 2, 3, info.max - 1, info.max]
-        return np.array([v for v in values if info.min <= v <= info.max], dtype)
+        return np.array(sorted({v for v in values if info.min <= v <= info.max}), dtype)
     if dtype.kind == "c":
         parts = [0.0, -0.0, 1.0, -2.5]
         return np.array([complex(a, b) for a, b in itertools.product(parts, parts)], dtype)

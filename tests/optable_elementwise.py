@@ -221,7 +221,9 @@ def binary(name, reference, dtypes=NUMERIC, **facts):
 
 ARITHMETIC = [
     unary("neg", np.negative, NUMERIC),
-    unary("sign", np.sign, NUMERIC, domains=(away_from_zero,)),
+    unary("sign", np.sign, REAL, domains=(away_from_zero,)),
+    # The derivative of a complex sign is taken as zero, as in JAX, which it is not.
+    Op("sign_complex", lax.sign, np.sign, COMPLEX, order=0, primitives=("sign",), jax="sign"),
     unary(
         "abs", np.absolute, (*FLOATS, *COMPLEX, *SIGNED), domains=(away_from_zero,), result=real_of
     ),
@@ -487,12 +489,12 @@ CAST = [
             f"convert_element_type_to_{new}",
             lax.convert_element_type,
             ref_convert,
-            (*FLOATS, *COMPLEX, *INTEGERS, "bool"),
+            ("int16", *FLOATS, *COMPLEX, *INTEGERS, "bool"),
             params={"new_dtype": dtype_of(new)},
             domains=((-300, 300),) if new not in ("float32", "float64") else ((-3, 3),),
             result=lambda *_, new=new: dtype_of(new),
             wide=False,
-            order=2 if new in (*FLOATS[:2], *COMPLEX) else 0,
+            order=2 if new in ("float64", "complex128") else 0,
             weak=False,
             primitives=("convert_element_type",),
             jax="convert_element_type",
@@ -509,6 +511,7 @@ CAST = [
             "uint64",
             "bool",
             "complex64",
+            "complex128",
         )
     ],
     *[
@@ -546,7 +549,7 @@ CAST = [
             primitives=("reduce_precision",),
             jax="reduce_precision",
         )
-        for exponent, mantissa in ((5, 3), (4, 10), (8, 7), (5, 0))
+        for exponent, mantissa in ((5, 3), (4, 10), (8, 7), (5, 1))
     ],
     Op(
         "copy",
@@ -556,7 +559,7 @@ CAST = [
         jax=lambda jax, x: jax.lax.copy_p.bind(x),
         weak=False,
     ),
-    Op("stop_gradient", lax.stop_gradient, np.copy, INEXACT, order=0),
+    Op("stop_gradient", lax.stop_gradient, np.copy, INEXACT, order=0, weak=False),
 ]
 
 COMPLEX_PARTS = [

@@ -66,6 +66,7 @@ OPS = [
     binary(
         "random_gamma_grad",
         lambda a, x: -slope_in_a(a, x) / density(a, x),
+        weak=False,
         order=0,
         special=False,
         rtol={"float32": 1e-5, "float64": 1e-8},

@@ -137,6 +137,8 @@ def test_memory_layouts(op):
     expected = as_list(op.call(*[array(x) for x in operands]))
 
     def strided(x):
+        if not x.ndim:
+            return x
         wide = np.zeros([2 * n for n in x.shape], x.dtype)
         view = wide[tuple(slice(None, None, 2) for _ in x.shape)]
         view[...] = x
@@ -209,7 +211,7 @@ def test_jaxpr_is_valid_and_survives_printing(op):
     for shapes, dtypes in op.cases()[:3]:
         jaxpr, operands = traced(op, shapes, dtypes)
         check_jaxpr(jaxpr)
-        again = parse_jaxpr(jaxpr_text(jaxpr, exact=True), objects=opaque_objects(jaxpr))
+        again = parse_jaxpr(jaxpr_text(jaxpr, weak=True), objects=opaque_objects(jaxpr))
         assert jaxpr_text(again) == jaxpr_text(jaxpr)
         assert again == jaxpr
         direct = as_list(op.call(*operands))
@@ -385,8 +387,9 @@ def test_derivative_rules_are_linear(op):
         _, of_sum = call([x + y for x, y in zip(a, b, strict=True)])
         _, of_scaled = call([2.5 * x for x in a])
         for x, y, total, scaled in zip(of_a, of_b, of_sum, of_scaled, strict=True):
-            np.testing.assert_allclose(total, x + y, rtol=1e-10, atol=1e-10)
-            np.testing.assert_allclose(scaled, 2.5 * x, rtol=1e-10, atol=1e-10)
+            eps = 1e-10 if x.dtype.itemsize >= 8 and x.dtype != np.complex64 else 1e-5
+            np.testing.assert_allclose(total, x + y, rtol=eps, atol=eps)
+            np.testing.assert_allclose(scaled, 2.5 * x, rtol=eps, atol=eps)
         # A symbolic zero must mean what an array of zeros means.
         for kept in itertools.product([True, False], repeat=len(active)):
             if any(kept) and not all(kept):
@@ -540,7 +543,7 @@ def test_special_values_are_those_of_jax(op):
         if any(d.kind == "c" or d.itemsize not in (1, 4) for d in dtypes):
             continue
         operands = special_operands(op, dtypes)
-        with warnings.catch_warnings():
+        with jax.enable_x64(True), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             (expected,) = as_list(fun(*[jax.numpy.asarray(x) for x in operands]))
         (actual,) = as_list(op.call(*[array(x) for x in operands]))

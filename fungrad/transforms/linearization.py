@@ -16,12 +16,21 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import context
-from fungrad.core.array import as_array
+from fungrad.core.array import Array, as_array
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import Trace, Tracer, report_leaks, state, transformation
+from fungrad.core.context import EVAL, Trace, Tracer, evaluate, report_leaks, state, transformation
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.primitive import Primitive
 from fungrad.core.staging import DebugInfo, trace_flat
+
+
+def run_in(trace: Trace, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Applies a primitive in ``trace``, from a ``process`` method (which need not restore the current trace)."""
+    if trace is EVAL:
+        state.trace = EVAL
+        return evaluate(primitive, args, params)
+    state.trace = trace
+    return primitive.bind(*args, **params)
 
 
 class TangentVar(Tracer):
@@ -66,9 +75,11 @@ class TangentTrace(Trace):
             if type(a) is TangentVar and a._trace is self:
                 break
         else:
-            state.trace = self.parent
-            return primitive.bind(*args, **params)
-        args = [as_array(a) for a in args]
+            return run_in(self.parent, primitive, args, params)
+        for a in args:
+            if not isinstance(a, Array):
+                args = [as_array(a) for a in args]
+                break
         out = primitive.abstract(tuple([a.aval for a in args]), params)
         if primitive.multiple_results:
             outs = [TangentVar(self, a) for a in out]
@@ -119,8 +130,7 @@ class LinearizeTrace(Trace):
                 primals.append(a)
                 tangents.append(Zero(a.aval.tangent()))
         if not active:
-            state.trace = self.parent
-            return primitive.bind(*primals, **params)
+            return run_in(self.parent, primitive, primals, params)
         state.trace = self.tangents
         out, tangent = primitive.linearize(primals, tangents, **params)
         if primitive.multiple_results:

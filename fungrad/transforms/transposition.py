@@ -34,7 +34,8 @@ def backward_pass(program: LinearProgram, cotangents: Sequence[Any]) -> list[Any
     total: dict[int, Any] = {}
     for x, ct in zip(program.outputs, cotangents, strict=True):
         if type(x) is TangentVar and type(ct) is not Zero:
-            _accumulate(total, x, ct)
+            before = total.get(id(x))
+            total[id(x)] = ct if before is None else add_any(before, ct)
     for eqn in reversed(program.eqns):
         if eqn.primitive.multiple_results:
             cts = [total.pop(id(v), None) for v in eqn.outs]
@@ -52,13 +53,10 @@ def backward_pass(program: LinearProgram, cotangents: Sequence[Any]) -> list[Any
             if type(marked) is Linear and result is not None and type(result) is not Zero:
                 if result.aval is not operand.aval:
                     _check_cotangent(eqn, operand, result)
-                _accumulate(total, operand, result)
+                key = id(operand)
+                before = total.get(key)
+                total[key] = result if before is None else add_any(before, result)
     return [total[id(v)] if id(v) in total else Zero(v.aval) for v in program.inputs]
-
-
-def _accumulate(total: dict[int, Any], var: TangentVar, ct: Any) -> None:
-    before = total.get(id(var))
-    total[id(var)] = ct if before is None else add_any(before, ct)
 
 
 def _check_cotangent(eqn: LinearEqn, operand: TangentVar, ct: Any) -> None:
