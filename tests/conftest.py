@@ -1,0 +1,12 @@
+"""Shared settings of the test suite."""
+
+import os
+
+import hypothesis
+
+# Compiled programs of the tests must not come from another run's disk cache.
+os.environ.setdefault("FUNGRAD_CACHE_DIR", os.path.join(os.path.dirname(__file__), ".cache"))
+
+hypothesis.settings.register_profile("default", deadline=None, max_examples=50, derandomize=True)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
