@@ -1,0 +1,118 @@
+"""fungrad: composable transformations of functions on NumPy arrays, with JAX's names and semantics.
+
+``grad``, ``jit``, ``vmap`` and their relatives transform functions written with ``fungrad.numpy``; see the docstrings of
+each, and ``fungrad.lax`` for the operations underneath.
+"""
+
+import importlib as _importlib
+from typing import Any as _Any
+
+# Operators and methods of arrays come with fungrad.numpy, the text of jaxprs with core.printing.
+from fungrad import dtypes, errors, lax, numpy, tree, tree_util
+from fungrad.config import (
+    config,
+    debug_infs,
+    debug_nans,
+    disable_jit,
+    enable_x64,
+    explain_cache_misses,
+    numpy_dtype_promotion,
+    numpy_rank_promotion,
+    strict_index,
+    threads,
+)
+from fungrad.core import printing as _printing
+from fungrad.core.array import Array, typeof
+from fungrad.core.context import checking_leaks
+from fungrad.core.device import (
+    Device,
+    block_until_ready,
+    default_backend,
+    device_count,
+    device_get,
+    device_put,
+    devices,
+    local_device_count,
+    local_devices,
+    process_count,
+    process_index,
+)
+from fungrad.core.dtypes import float0
+from fungrad.jit.api import clear_caches, jit
+from fungrad.transforms.api import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
+from fungrad.transforms.inspection import ShapeDtypeStruct, eval_shape, make_jaxpr
+from fungrad.transforms.jacobians import hessian, jacfwd, jacobian, jacrev
+from fungrad.transforms.mapping import vmap
+
+__version__ = "0.1.0"
+
+# Imported when first used.
+_SUBMODULES = ("nn", "optim", "random", "scipy", "stages", "test_util")
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _SUBMODULES:
+        return _importlib.import_module(f"fungrad.{name}")
+    raise AttributeError(f"module 'fungrad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
+
+
+__all__ = [
+    "Array",
+    "Device",
+    "ShapeDtypeStruct",
+    "__version__",
+    "block_until_ready",
+    "checking_leaks",
+    "clear_caches",
+    "config",
+    "debug_infs",
+    "debug_nans",
+    "default_backend",
+    "device_count",
+    "device_get",
+    "device_put",
+    "devices",
+    "disable_jit",
+    "dtypes",
+    "enable_x64",
+    "errors",
+    "eval_shape",
+    "explain_cache_misses",
+    "float0",
+    "grad",
+    "hessian",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jit",
+    "jvp",
+    "lax",
+    "linear_transpose",
+    "linearize",
+    "local_device_count",
+    "local_devices",
+    "make_jaxpr",
+    "nn",
+    "numpy",
+    "numpy_dtype_promotion",
+    "numpy_rank_promotion",
+    "optim",
+    "process_count",
+    "process_index",
+    "random",
+    "scipy",
+    "stages",
+    "strict_index",
+    "test_util",
+    "threads",
+    "tree",
+    "tree_util",
+    "typeof",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

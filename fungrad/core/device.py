@@ -1,0 +1,159 @@
+"""The one device there is, and the functions that move arrays between devices, which here move nothing.
+
+Programs written for accelerators call these; on the CPU they convert and return.
+
+May import ``core.array`` and ``core.tree``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import tree
+from fungrad.core.array import Array, as_array
+
+
+class Device:
+    """A device: the CPU of this process.
+
+    Attributes:
+      id: always 0.
+      platform: always ``cpu``.
+      device_kind: always ``cpu``.
+      process_index: always 0.
+    """
+
+    id: int = 0
+    platform: str = "cpu"
+    device_kind: str = "cpu"
+    process_index: int = 0
+
+    def __repr__(self) -> str:
+        return "CpuDevice(id=0)"
+
+    def __str__(self) -> str:
+        return "CPU_0"
+
+    def __reduce__(self) -> str:
+        return "CPU"
+
+
+CPU = Device()
+
+
+def _check_backend(backend: str | None, api: str) -> None:
+    if backend not in (None, "cpu"):
+        raise RuntimeError(f"fungrad.{api}: unknown backend {backend!r}; the only backend is 'cpu'")
+
+
+def check_device(device: Any, api: str) -> None:
+    """Raises unless ``device`` is None or the CPU.
+
+    Raises:
+      ValueError: it is another device or a sharding.
+    """
+    if device is not None and device is not CPU:
+        raise ValueError(f"{api}: device must be None or fungrad.devices()[0], got {device!r}; fungrad computes on the CPU")
+
+
+def devices(backend: str | None = None) -> list[Device]:
+    """All devices: the CPU.
+
+    Example:
+      >>> import fungrad
+      >>> fungrad.devices()
+      [CpuDevice(id=0)]
+    """
+    _check_backend(backend, "devices")
+    return [CPU]
+
+
+def local_devices(process_index: int | None = None, backend: str | None = None) -> list[Device]:
+    """The devices of this process: the CPU."""
+    return devices(backend)
+
+
+def device_count(backend: str | None = None) -> int:
+    """Number of devices: 1."""
+    return len(devices(backend))
+
+
+def local_device_count(backend: str | None = None) -> int:
+    """Number of devices of this process: 1."""
+    return len(devices(backend))
+
+
+def process_index(backend: str | None = None) -> int:
+    """Number of this process among those that compute together: 0."""
+    _check_backend(backend, "process_index")
+    return 0
+
+
+def process_count(backend: str | None = None) -> int:
+    """Number of processes that compute together: 1."""
+    _check_backend(backend, "process_count")
+    return 1
+
+
+def default_backend() -> str:
+    """Name of the platform: ``cpu``."""
+    return CPU.platform
+
+
+def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = False, may_alias: bool | None = None) -> Any:
+    """The leaves of a pytree as fungrad arrays.
+
+    Args:
+      x: pytree of arrays and scalars.
+      device: None or the CPU.
+      src: ignored.
+      donate: ignored.
+      may_alias: ignored.
+
+    Raises:
+      TypeError: a leaf is not an array or scalar.
+
+    Example:
+      >>> import numpy as np
+      >>> import fungrad
+      >>> fungrad.device_put({"w": np.ones(2, np.float32)})
+      {'w': Array([1., 1.], dtype=float32)}
+    """
+    check_device(device, "fungrad.device_put")
+    return tree.map(lambda leaf: as_array(leaf, "fungrad.device_put: x"), x)
+
+
+def device_get(x: Any) -> Any:
+    """The leaves of a pytree as NumPy arrays (Python scalars stay).
+
+    Example:
+      >>> import fungrad
+      >>> fungrad.device_get((fungrad.numpy.arange(2), 1.5))
+      (array([0, 1], dtype=int32), 1.5)
+    """
+    return tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, (Array, np.ndarray)) else leaf, x)
+
+
+def block_until_ready(x: Any) -> Any:
+    """Waits for the arrays of a pytree; computation is synchronous, so ``x`` is returned at once."""
+    return x
+
+
+__all__: Sequence[str] = [
+    "CPU",
+    "Device",
+    "block_until_ready",
+    "check_device",
+    "default_backend",
+    "device_count",
+    "device_get",
+    "device_put",
+    "devices",
+    "local_device_count",
+    "local_devices",
+    "process_count",
+    "process_index",
+]

@@ -1,0 +1,397 @@
+"""Making arrays: from values, of constants, ranges and grids.
+
+May import ``core``, ``ops`` and ``numpy._promotion``.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.array import PYTHON_SCALARS, Array, from_numpy, from_scalar, wrap
+from fungrad.core.avals import ShapedArray
+from fungrad.core.device import check_device
+from fungrad.numpy import ufuncs
+from fungrad.numpy._promotion import cast, operand, requested_dtype
+from fungrad.ops import joining
+from fungrad.ops import shape as shape_ops
+from fungrad.ops._operands import scalar_array
+from fungrad.ops.cast import convert_element_type
+from fungrad.ops.cast import copy as copy_op
+from fungrad.ops.foundation import broadcast, broadcast_in_dim
+
+# -- from values -------------------------------------------------------------------------------------------------------
+
+
+def array(
+    object: Any,
+    dtype: Any = None,
+    copy: bool = True,
+    order: str | None = "K",
+    ndmin: int = 0,
+    *,
+    device: Any = None,
+    out_sharding: None = None,
+) -> Array:
+    """An array of a value.
+
+    Args:
+      object: scalar, array, or nested lists and tuples of them; arrays and tracers inside lists are stacked.
+      dtype: dtype of the result, honoured at any width. By default that of the value at the default width.
+      copy: ignored for what cannot be shared; without, a fungrad array is returned as it is.
+      order: only for compatibility: ``K``, ``A``, ``C`` (arrays are row-major).
+      ndmin: least rank of the result: dimensions of size 1 are put in front.
+      device: None or the CPU.
+
+    Returns:
+      Array; weakly typed only if ``object`` is a Python number and no dtype is given.
+
+    Raises:
+      TypeError: the value is not numeric, or its nesting is ragged.
+      OverflowError: an integer does not fit the dtype.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.array([[1, 2], [3, 4.5]])
+      Array([[1. , 2. ],
+             [3. , 4.5]], dtype=float32)
+    """
+    check_device(device, "fungrad.numpy.array")
+    if order not in (None, "K", "A", "C"):
+        raise NotImplementedError(f"fungrad.numpy.array: order must be 'K', 'A' or 'C', got {order!r}; arrays are row-major")
+    out = _convert(object, requested_dtype(dtype, "array"), "array", copy)
+    if ndmin > out.aval.ndim:
+        out = shape_ops.expand_dims(out, range(ndmin - out.aval.ndim))
+    return out
+
+
+def asarray(
+    a: Any,
+    dtype: Any = None,
+    order: str | None = None,
+    *,
+    copy: bool | None = None,
+    device: Any = None,
+    out_sharding: None = None,
+) -> Array:
+    """``a`` as an array; arrays of the requested dtype are returned as they are.
+
+    See ``array`` for arguments and errors.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.asarray(2), jnp.asarray((2, 3))
+      (Array(2, dtype=int32, weak_type=True), Array([2, 3], dtype=int32))
+    """
+    if copy is False and not isinstance(a, Array):
+        raise ValueError(
+            f"fungrad.numpy.asarray: copy=False is not possible for a {type(a).__name__}; arrays are never views of mutable data"
+        )
+    return array(a, dtype=dtype, copy=bool(copy), order=order, device=device)
+
+
+def _convert(x: Any, dtype: np.dtype | None, api: str, copy: bool) -> Array:
+    """The value ``x`` as an array of ``dtype`` (None: its own, at default width)."""
+    what = f"fungrad.numpy.{api}: the value"
+    if hasattr(x, "__jax_array__"):
+        x = x.__jax_array__()
+    if isinstance(x, Array):
+        if dtype is None or x.aval.dtype == dtype and not x.aval.weak_type:
+            return copy_op(x) if copy else x
+        return convert_element_type(x, dtype)
+    if isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic):
+        return from_scalar(x) if dtype is None else _from_numpy(np.asarray(_fitting(x, dtype)), dtype, what)
+    if isinstance(x, (list, tuple)):
+        return _from_sequence(x, dtype, api, what)
+    if x is None:
+        raise TypeError(f"{what} is None, which is not an array or scalar")
+    if not isinstance(x, (np.ndarray, np.generic)):
+        x = np.asarray(x)
+    return _from_numpy(x, dtype, what)
+
+
+def _fitting(x: Any, dtype: np.dtype) -> Any:
+    """A Python scalar as a 0-d array that NumPy has checked to fit an integer dtype."""
+    if isinstance(x, int) and dtypes.is_integer(dtype) and not isinstance(x, bool):
+        dtypes.check_int_range(np.asarray(x), dtype, f"Python integer {x}")
+    return x
+
+
+def _from_numpy(x: np.ndarray, dtype: np.dtype | None, what: str) -> Array:
+    if dtype is None:
+        return from_numpy(x, what=what)
+    if x.dtype.kind not in "biufcV" or (x.dtype.kind == "V" and not dtypes.is_known(x.dtype)):
+        raise TypeError(f"{what} has dtype {x.dtype}, which is not numeric")
+    if x.dtype.kind == "c" and not dtypes.is_complex(dtype):
+        x = x != 0 if dtypes.is_bool(dtype) else x.real
+    if x.dtype.kind == "f" and dtypes.is_integer(dtype):
+        # NumPy leaves the conversion of numbers out of range to the machine; this one saturates.
+        wide = wrap(np.array(x, order="C"), ShapedArray(x.shape, x.dtype.newbyteorder("=")))
+        return convert_element_type(wide, dtype)
+    return wrap(np.array(x, dtype=dtype, order="C"), ShapedArray(x.shape, dtype))
+
+
+def _from_sequence(x: Sequence[Any], dtype: np.dtype | None, api: str, what: str) -> Array:
+    """An array of nested lists and tuples."""
+    leaves = list(_leaves(x))
+    if not any(isinstance(leaf, Array) or hasattr(leaf, "__jax_array__") for leaf in leaves):
+        try:
+            data = np.array(x, dtype=None if dtype is None or not leaves else _request_for(leaves, dtype))
+        except ValueError as error:
+            raise TypeError(f"{what}: {error}") from error
+        if not leaves and dtype is None:
+            dtype = dtypes.default_float()
+        if data.dtype == object:
+            bad = next((leaf for leaf in leaves if not isinstance(leaf, (*PYTHON_SCALARS, np.ndarray, np.generic))), None)
+            if bad is not None:
+                raise TypeError(f"{what} holds {bad!r} of type {type(bad).__name__}; elements must be arrays or numbers")
+            raise OverflowError(f"{what} holds integers that do not fit 64 bit")
+        return _from_numpy(data, dtype, what)
+    leaf_arrays = [leaf if isinstance(leaf, PYTHON_SCALARS) else operand(leaf, api, "an element") for leaf in leaves]
+    if dtype is None:
+        operands = [(a.aval.dtype, a.aval.weak_type) for a in map(_as_operand, leaf_arrays)]
+        dtype = dtypes.lattice_result_type(*operands)[0]
+    elements = [_convert(element, dtype, api, copy=False) for element in x]
+    shapes = {e.aval.shape for e in elements}
+    if len(shapes) > 1:
+        raise TypeError(f"{what}: elements of a list must have one shape, got {' and '.join(map(str, sorted(shapes)))}")
+    return joining.stack(elements, 0)
+
+
+def _as_operand(x: Any) -> Array:
+    return x if isinstance(x, Array) else operand(x, "array", "an element")
+
+
+def _request_for(leaves: Sequence[Any], dtype: np.dtype) -> np.dtype | None:
+    """The dtype to ask NumPy for, which checks that Python integers fit; None for numbers that must be converted first."""
+    only_ints = all(isinstance(leaf, int) for leaf in leaves)
+    return dtype if only_ints and dtypes.is_integer(dtype) and dtype.kind in "iu" else None
+
+
+def _leaves(x: Any) -> Any:
+    for element in x:
+        if isinstance(element, (list, tuple)):
+            yield from _leaves(element)
+        else:
+            yield element
+
+
+def copy(a: Any, order: str | None = None) -> Array:
+    """A copy of an array."""
+    return array(a, copy=True)
+
+
+def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> Array:
+    """``x`` converted to a dtype.
+
+    Complex numbers lose their imaginary part, numbers become booleans by comparison with zero.
+
+    Args:
+      x: array or scalar.
+      dtype: any supported dtype; None means the default floating dtype.
+      copy: ignored.
+      device: None or the CPU.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.astype(jnp.array([0.0, 1.7]), int)
+      Array([0, 1], dtype=int32)
+    """
+    check_device(device, "fungrad.numpy.astype")
+    x = operand(x, "astype", "x")
+    new = dtypes.default_float() if dtype is None else dtypes.canonicalize_dtype(dtype, "fungrad.numpy.astype")
+    if dtypes.is_complex(x.aval.dtype) and not dtypes.is_complex(new) and not dtypes.is_bool(new):
+        x = ufuncs.real(x)
+    return convert_element_type(x, new)
+
+
+# -- constants ---------------------------------------------------------------------------------------------------------
+
+
+def canonical_shape(shape: Any, api: str) -> tuple[int, ...]:
+    """A shape argument as a tuple: an int stands for one dimension.
+
+    Raises:
+      TypeError: it is not made of integers.
+      ValueError: a size is negative.
+    """
+    try:
+        out = tuple([operator.index(n) for n in shape]) if hasattr(shape, "__len__") and not _is_0d(shape) else (operator.index(shape),)
+    except TypeError as error:
+        if type(error) is not TypeError:
+            raise  # a traced size has its own explanation
+        raise TypeError(
+            f"fungrad.numpy.{api}: shape must be an integer or a sequence of integers, got {shape!r}"
+        ) from error
+    if any(n < 0 for n in out):
+        raise ValueError(f"fungrad.numpy.{api}: sizes must not be negative, got shape {out}")
+    return out
+
+
+def _is_0d(shape: Any) -> bool:
+    return isinstance(shape, (Array, np.ndarray)) and not shape.shape
+
+
+def _constant(value: Any, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    return broadcast_in_dim(scalar_array(value, dtype), shape, ())
+
+
+def _filled(api: str, value: int, shape: Any, dtype: Any, device: Any) -> Array:
+    check_device(device, f"fungrad.numpy.{api}")
+    found = requested_dtype(dtype, api)
+    found = dtypes.default_float() if found is None else found
+    if dtypes.is_bool(found):
+        value = bool(value)
+    return _constant(value, canonical_shape(shape, api), found)
+
+
+def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+    """An array of zeros, of the default floating dtype unless ``dtype`` is given.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.zeros(2), jnp.zeros((1, 2), int)
+      (Array([0., 0.], dtype=float32), Array([[0, 0]], dtype=int32))
+    """
+    return _filled("zeros", 0, shape, dtype, device)
+
+
+def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+    """An array of ones, of the default floating dtype unless ``dtype`` is given."""
+    return _filled("ones", 1, shape, dtype, device)
+
+
+def empty(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+    """The same as ``zeros``: there is no uninitialised memory."""
+    return _filled("empty", 0, shape, dtype, device)
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+    """An array of one value.
+
+    Args:
+      shape: shape of the result.
+      fill_value: scalar, or array that broadcasts to ``shape``.
+      dtype: dtype of the result; by default that of ``fill_value``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.full((2, 2), jnp.array([1, 2]))
+      Array([[1, 2],
+             [1, 2]], dtype=int32)
+    """
+    check_device(device, "fungrad.numpy.full")
+    return _full(fill_value, canonical_shape(shape, "full"), requested_dtype(dtype, "full"), None, "full")
+
+
+def _full(fill_value: Any, shape: tuple[int, ...], dtype: np.dtype | None, weak: bool | None, api: str) -> Array:
+    value = operand(fill_value, api, "fill_value") if not isinstance(fill_value, (list, tuple)) else asarray(fill_value)
+    if dtype is not None:
+        value = cast(_convert(fill_value, dtype, api, copy=False), dtype, bool(weak))
+    return broadcast_to(value, shape, api)
+
+
+def broadcast_to(array: Any, shape: Any, api: str = "broadcast_to") -> Array:
+    """NumPy broadcast of an array to a shape."""
+    x = operand(array, api, "array")
+    aval = x.aval
+    fits = len(shape) >= aval.ndim and all(n in (1, m) for n, m in zip(aval.shape[::-1], shape[::-1], strict=False))
+    if not fits:
+        raise ValueError(
+            f"fungrad.numpy.{api}: cannot broadcast {aval.str_short()} to shape {tuple(shape)}: each dimension, counted from the "
+            "last, must be 1 or equal"
+        )
+    return broadcast(x, tuple(shape))
+
+
+def _like(api: str, a: Any, dtype: Any, shape: Any, device: Any) -> tuple[tuple[int, ...], np.dtype, bool]:
+    """Shape, dtype and weakness of a ``*_like`` function's result."""
+    check_device(device, f"fungrad.numpy.{api}")
+    aval = a if hasattr(a, "shape") and hasattr(a, "dtype") and not isinstance(a, (Array, np.ndarray)) else None
+    if aval is None:
+        aval = operand(a, api, "a").aval
+    weak = dtype is None and bool(getattr(aval, "weak_type", False))
+    found = requested_dtype(dtype, api)
+    if found is None:
+        found = dtypes.canonicalize_dtype(aval.dtype)
+    return tuple(aval.shape) if shape is None else canonical_shape(shape, api), found, weak
+
+
+def _filled_like(api: str, value: int, a: Any, dtype: Any, shape: Any, device: Any) -> Array:
+    sizes, found, weak = _like(api, a, dtype, shape, device)
+    scalar = scalar_array(bool(value) if dtypes.is_bool(found) else value, found, weak)
+    return broadcast_in_dim(scalar, sizes, ())
+
+
+def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+    """Zeros of the shape and dtype of ``a``, either of which may be replaced."""
+    return _filled_like("zeros_like", 0, a, dtype, shape, device)
+
+
+def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+    """Ones of the shape and dtype of ``a``, either of which may be replaced."""
+    return _filled_like("ones_like", 1, a, dtype, shape, device)
+
+
+def empty_like(prototype: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Array:
+    """The same as ``zeros_like``: there is no uninitialised memory."""
+    return _filled_like("empty_like", 0, prototype, dtype, shape, device)
+
+
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: None = None
+) -> Array:
+    """One value in the shape and dtype of ``a``, either of which may be replaced."""
+    sizes, found, weak = _like("full_like", a, dtype, shape, device)
+    return _full(fill_value, sizes, found, weak, "full_like")
+
+
+# -- ranges ------------------------------------------------------------------------------------------------------------
+
+
+def arange(
+    start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None, out_sharding: None = None
+) -> Array:
+    """Numbers from ``start`` up to, without, ``stop`` in steps of ``step``; ``arange(n)`` counts from 0.
+
+    The arguments must be known when tracing: they decide the shape.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.arange(3), jnp.arange(1, 2, 0.5)
+      (Array([0, 1, 2], dtype=int32), Array([1. , 1.5], dtype=float32))
+    """
+    check_device(device, "fungrad.numpy.arange")
+    given = [x for x in (start, stop, step) if x is not None]
+    found = requested_dtype(dtype, "arange")
+    values = [_static_number(x) for x in given]
+    if found is None:
+        operands = [operand(x, "arange", "an argument") for x in given]
+        found = dtypes.lattice_result_type(*[(x.aval.dtype, x.aval.weak_type) for x in operands])[0]
+    if stop is None:
+        first, last = 0, values[0]
+        interval = values[1] if step is not None else 1
+    else:
+        first, last = values[0], values[1]
+        interval = values[2] if step is not None else 1
+    if interval == 0:
+        raise ValueError("fungrad.numpy.arange: step must not be 0")
+    size = max(0, math.ceil((last - first) / interval))
+    if first == 0 and interval == 1 and not dtypes.is_bool(found):
+        return shape_ops.iota(found, size)
+    exact = np.arange(first, last, interval)
+    if exact.size != size:
+        exact = first + interval * np.arange(size)
+    return wrap(exact.astype(found), ShapedArray((size,), found))
+
+
+def _static_number(x: Any) -> Any:
+    """A bound of a range as a Python number."""
+    if isinstance(x, Array):
+        return x._concrete("arange()").item()
+    return x.item() if isinstance(x, (np.ndarray, np.generic)) else x

@@ -1,0 +1,119 @@
+"""Questions about arrays and dtypes that need no computation.
+
+May import ``core`` and ``numpy._promotion``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.array import PYTHON_SCALARS, Array, typeof
+from fungrad.core.avals import scalar_aval
+
+
+def _operand_type(x: Any) -> tuple[np.dtype, bool]:
+    """Dtype and weakness of an array, scalar or dtype-like."""
+    if isinstance(x, Array):
+        return x.aval.dtype, x.aval.weak_type
+    if isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic):
+        aval = scalar_aval(x)
+        return aval.dtype, aval.weak_type
+    if isinstance(x, (np.ndarray, np.generic)):
+        return dtypes.default_width(x.dtype), False
+    if not isinstance(x, (type, np.dtype, str)) and hasattr(x, "shape") and hasattr(x, "dtype"):
+        return dtypes.canonicalize_dtype(x.dtype), bool(getattr(x, "weak_type", False))
+    weak = isinstance(x, type) and x in (int, float, complex)
+    return dtypes.canonicalize_dtype(x, "fungrad.numpy.result_type"), weak
+
+
+def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
+    """The dtype to which operands are promoted together.
+
+    Args:
+      *args: arrays, scalars and dtype-likes; Python scalars and ``int``, ``float``, ``complex`` are weak.
+      return_weak_type_flag: whether to return also if the result is weak.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.result_type(jnp.int8, jnp.arange(2.0), 1)
+      dtype('float32')
+    """
+    if not args:
+        raise ValueError("fungrad.numpy.result_type: expected at least one array or dtype, got none")
+    dtype, weak = dtypes.lattice_result_type(*[_operand_type(x) for x in args])
+    return (dtype, weak) if return_weak_type_flag else dtype
+
+
+def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
+    """Whether values of one dtype can be converted to another under NumPy's casting rules."""
+    return bool(np.can_cast(_numpy_dtype(from_), _numpy_dtype(to), casting))
+
+
+def _numpy_dtype(x: Any) -> np.dtype:
+    return x.dtype if isinstance(x, Array) else np.dtype(x)
+
+
+def _aval_of(x: Any, api: str) -> Any:
+    if isinstance(x, (list, tuple)):
+        raise TypeError(f"fungrad.numpy.{api}: a must be an array or scalar, got a {type(x).__name__}; convert it with asarray")
+    return typeof(x)
+
+
+def shape(a: Any) -> tuple[int, ...]:
+    """Shape of an array or scalar."""
+    return _aval_of(a, "shape").shape
+
+
+def ndim(a: Any) -> int:
+    """Number of dimensions of an array or scalar."""
+    return len(_aval_of(a, "ndim").shape)
+
+
+def size(a: Any, axis: int | Sequence[int] | None = None) -> int:
+    """Number of elements of an array or scalar, or along some of its axes."""
+    sizes = _aval_of(a, "size").shape
+    axes = range(len(sizes)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    out = 1
+    for d in axes:
+        if not -len(sizes) <= d < len(sizes):
+            raise ValueError(f"fungrad.numpy.size: axis {d} is out of bounds for an array of {len(sizes)} dimensions")
+        out *= sizes[d]
+    return out
+
+
+def isscalar(element: Any) -> bool:
+    """Whether the argument is a scalar: a Python or NumPy number, or a 0-d array.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.isscalar(1.0), jnp.isscalar(jnp.array(1.0)), jnp.isscalar(jnp.ones(1))
+      (True, True, False)
+    """
+    if isinstance(element, Array):
+        return element.aval.ndim == 0
+    if hasattr(element, "__jax_array__"):
+        return isscalar(element.__jax_array__())
+    return bool(np.isscalar(element)) and not isinstance(element, (str, bytes)) or (
+        isinstance(element, np.ndarray) and element.ndim == 0
+    )
+
+
+def iterable(y: Any) -> bool:
+    """Whether the argument can be iterated over."""
+    if isinstance(y, Array):
+        return y.aval.ndim > 0
+    return bool(np.iterable(y))
+
+
+def iscomplexobj(x: Any) -> bool:
+    """Whether the dtype is complex."""
+    return x is not None and dtypes.is_complex(_operand_type(x)[0])
+
+
+def isrealobj(x: Any) -> bool:
+    """Whether the dtype is not complex."""
+    return not iscomplexobj(x)
