@@ -226,35 +226,20 @@ def select(pred: Any, on_true: Any, on_false: Any) -> Array:
 # -- maximum, minimum, clamp -------------------------------------------------------------------------------------------
 
 
-def _share(beats: Any) -> Any:
-    """Derivative of max or min by an operand: 1 where it wins, 1/2 in a tie, else (NaN included) 0."""
-
-    def rule(g: Any, z: Any, x: Any, y: Any) -> Any:
-        one, half, zero = constant(z, 1), constant(z, 0.5), constant(z, 0)
-        return mul(
-            g, select_n_p.bind(beats(x, y), select_n_p.bind(eq_p.bind(x, y), zero, half), one)
-        )
-
-    return rule
+def _share(g: Any, z: Any, x: Any, y: Any) -> Any:
+    """Derivative of max or min by ``x``: 1 where it wins, 1/2 in a tie, else (NaN included) 0."""
+    one, half, zero = constant(z, 1), constant(z, 0.5), constant(z, 0)
+    if_winner = select_n_p.bind(eq_p.bind(y, z), one, half)
+    return mul(g, select_n_p.bind(eq_p.bind(x, z), zero, if_winner))
 
 
-def _greater(x: Any, y: Any) -> Array:
-    return gt_p.bind(x, y)
-
-
-def _smaller(x: Any, y: Any) -> Array:
-    return lt_p.bind(x, y)
-
-
-def _swapped(rule: Any) -> Any:
-    return lambda g, z, x, y: rule(g, z, y, x)
-
+_SHARES = (_share, lambda g, z, x, y: _share(g, z, y, x))
 
 max_p = Elementwise(
     "max",
     np.maximum,
     EVERY_NUMBER,
-    (_share(_greater), _swapped(_share(_greater))),
+    _SHARES,
     arity=2,
     cheap=True,
     commutative=True,
@@ -263,7 +248,7 @@ min_p = Elementwise(
     "min",
     np.minimum,
     EVERY_NUMBER,
-    (_share(_smaller), _swapped(_share(_smaller))),
+    _SHARES,
     arity=2,
     cheap=True,
     commutative=True,
