@@ -108,12 +108,22 @@ class NestWriter:
         self.blocks.pop()
         for key in self.scopes.pop():
             self.memo.pop(key, None)
-        ordered = item.sequential and not all(type(s.tensor) is Scatter and s.tensor.distinct for s in stages)
-        prefix_only = item.sequential and all(type(s.tensor) is Running and s not in self.rows for s in stages)
-        self.blocks[-1].append(loops.Loop(symbol, item.extent, body, ordered=ordered and not prefix_only))
+        self.blocks[-1].append(loops.Loop(symbol, item.extent, body, ordered=self._ordered(item, stages)))
         for s in stages:
             if _accumulates_at(s) == depth:
                 self._finish(s)
+
+    def _ordered(self, item: LoopNode, stages: Sequence[Stage]) -> bool:
+        """Whether iterations must run one after the other: they use the same memory or continue each other's results."""
+        for s in stages:
+            storage = self.memory.storage[s.tensor]
+            if not storage.full and storage.axes and storage.shared > item.depth:
+                return True
+            if type(s.tensor) is Running and (at := _buffered_at(s)) is not None and item.depth <= at:
+                return True
+            if type(s.tensor) is Scatter and not s.tensor.distinct:
+                return True
+        return False
 
     # -- stages ---------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Pass ``simplify``: rewrites equations into cheaper ones with the same results.
 
-Contract: every rule keeps the bits of the result for all operands, infinities, NaNs and signed zeros included (so ``x + 0.0`` stays, as it
+Contract: every rule keeps the result for all operands, infinities, NaNs (but for their sign) and signed zeros included (so ``x + 0.0`` stays, as it
 turns -0.0 into 0.0, while ``x + -0.0`` goes), except that ``integer_pow`` and ``square`` become products, whose rounding may
 differ from that of a library ``pow`` in the last place.  Types, weakness included, never change.  The rules are the
 functions registered with ``@rule`` in this module; each gets an equation and how its operands were made, and returns an
