@@ -56,8 +56,7 @@ def check_arguments(api: str, names: Names, groups: Any) -> None:
     if groups is not None:
         raise NotImplementedError(
             f"fungrad.lax.{api}: axis_index_groups is not supported for axes of vmap; reshape the "
-            f"mapped axis into "
-            "two, and map each with its own name"
+            "mapped axis into two, and map each with its own name"
         )
 
 
@@ -76,8 +75,7 @@ class Collective(Primitive):
         names = self.axis_names(params)
         raise RuntimeError(
             f"internal error: {self.name} over {names} was to be computed for one member alone; "
-            f"the axis must be "
-            "removed by vmap first"
+            "the axis must be removed by vmap first"
         )
 
 

@@ -74,8 +74,7 @@ class LinearRecurrence(Primitive):
         if a.shape != b.shape or a.dtype != b.dtype:
             raise TypeError(
                 f"fungrad.lax.{self.name}: coefficients and terms must have the same type, got "
-                f"{a.str_short()} and "
-                f"{b.str_short()}"
+                f"{a.str_short()} and {b.str_short()}"
             )
         return b.strip_weak_type()
 

@@ -36,8 +36,7 @@ def _check(name: str, x: ShapedArray, sizes: Dims, indices: Sequence[ShapedArray
     if len(indices) != x.ndim or len(sizes) != x.ndim:
         raise TypeError(
             f"{api}: expected one start index and one size per dimension of operand "
-            f"{x.str_short()}, got {len(indices)} "
-            f"indices and sizes {sizes}"
+            f"{x.str_short()}, got {len(indices)} indices and sizes {sizes}"
         )
     if any(not 0 <= s <= n for s, n in zip(sizes, x.shape, strict=True)):
         raise TypeError(
@@ -145,8 +144,7 @@ class DynamicUpdateSlice(Primitive):
         if update.dtype != x.dtype:
             raise TypeError(
                 f"{api}: update must have the dtype of the operand {x.str_short()}, got "
-                f"{update.str_short()}; "
-                "convert it with .astype"
+                f"{update.str_short()}; convert it with .astype"
             )
         if update.ndim != x.ndim:
             raise TypeError(
@@ -240,9 +238,8 @@ def _start_indices(
     allowed = list(allow_negative) if several else [allow_negative] * len(shape)
     if len(allowed) != len(shape):
         raise ValueError(
-            f"{api}: allow_negative_indices must be a bool or have one per dimension of an operand "
-            f"of shape {shape}, got "
-            f"{allow_negative}"
+            f"{api}: allow_negative_indices must be a bool or have one per dimension of an "
+            f"operand of shape {shape}, got {allow_negative}"
         )
     # Python integers take the dtype of the others.
     given = [s.dtype for s in starts if isinstance(s, (Array, np.ndarray, np.generic))]
@@ -257,7 +254,7 @@ def _start_index(api: str, start: Any, size: int, allow_negative: bool, dtype: n
         if start < 0 and not allow_negative:
             raise ValueError(
                 f"{api}: start index {start} is negative, which allow_negative_indices=False "
-                f"forbids"
+                "forbids"
             )
         return _static_index(start + size if start < 0 else start, dtype)
     start = lift(start, f"{api}: start index")
@@ -486,8 +483,7 @@ def dynamic_update_index_in_dim(
         if update.aval.ndim != operand.aval.ndim - 1:
             raise TypeError(
                 f"{api}: update must have the rank of the operand {operand.aval.str_short()} or "
-                f"one less, got "
-                f"{update.aval.str_short()}"
+                f"one less, got {update.aval.str_short()}"
             )
         shape = (*update.aval.shape[:axis], 1, *update.aval.shape[axis:])
         update = reshape(update, shape)

@@ -180,8 +180,7 @@ class ReduceScatter(LinearCollective):
             wanted = "a multiple of" if tiled else "equal to"
             raise ValueError(
                 f"fungrad.lax.psum_scatter: the size of dimension {d} of {x.str_short()} must be "
-                f"{wanted} {axis_size}, the "
-                f"number of members of {axis_name}"
+                f"{wanted} {axis_size}, the number of members of {axis_name}"
             )
         if tiled:
             shape[d] //= axis_size
@@ -306,8 +305,7 @@ class AllToAll(LinearCollective):
         if shape[split_axis] % size:
             raise ValueError(
                 f"fungrad.lax.all_to_all: the size of split_axis {split_axis} of {x.str_short()} "
-                f"must be a multiple of "
-                f"{size}, the number of members of {axis_name!r}"
+                f"must be a multiple of {size}, the number of members of {axis_name!r}"
             )
         shape[split_axis] //= size
         shape[concat_axis] *= size
@@ -416,8 +414,7 @@ def all_to_all(
         if leaf.aval.shape[split] != size:
             raise ValueError(
                 f"{api}: without tiled, the size of split_axis {split} of {leaf.aval.str_short()} "
-                f"must be {size}, the number of "
-                f"members of {name!r}"
+                f"must be {size}, the number of members of {name!r}"
             )
         if split == concat:
             return _bind_all_to_all(leaf, name, split, concat, False)
@@ -452,9 +449,8 @@ class PPermute(LinearCollective):
         for what, which in (("source", sources), ("destination", destinations)):
             if len(set(which)) != len(which) or not all(0 <= i < size for i in which):
                 raise ValueError(
-                    f"fungrad.lax.ppermute: every {what} must be a different member in [0, {size}) "
-                    f"of {axis_name}, got "
-                    f"perm {perm}"
+                    f"fungrad.lax.ppermute: every {what} must be a different member in [0, "
+                    f"{size}) of {axis_name}, got perm {perm}"
                 )
         return x
 

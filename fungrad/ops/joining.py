@@ -37,8 +37,7 @@ def _check_alike(api: str, avals: Sequence[ShapedArray], tip: str) -> None:
         types = ", ".join(a.str_short() for a in avals)
         raise TypeError(
             f"{api}: arrays must have the same dtype, got {types}; convert them with .astype, or "
-            f"use "
-            f"fungrad.numpy.{tip}, which promotes"
+            f"use fungrad.numpy.{tip}, which promotes"
         )
 
 
@@ -159,8 +158,7 @@ class Split(Primitive):
         if any(n < 0 for n in sizes) or sum(sizes) != x.shape[axis]:
             raise ValueError(
                 f"{api}: sizes must be non-negative and add up to {x.shape[axis]}, the size of "
-                f"axis {axis} of operand "
-                f"{x.str_short()}, got {sizes}"
+                f"axis {axis} of operand {x.str_short()}, got {sizes}"
             )
         return [x.update(shape=(*x.shape[:axis], n, *x.shape[axis + 1 :])) for n in sizes]
 
@@ -366,9 +364,8 @@ class Tile(Structural):
     def abstract_eval(self, x: ShapedArray, *, reps: Dims) -> ShapedArray:
         if len(reps) != x.ndim or any(r < 0 for r in reps):
             raise TypeError(
-                f"fungrad.lax.tile: reps must have one non-negative entry per dimension of operand "
-                f"{x.str_short()}, got "
-                f"{reps}; fungrad.numpy.tile adds dimensions"
+                "fungrad.lax.tile: reps must have one non-negative entry per dimension of "
+                f"operand {x.str_short()}, got {reps}; fungrad.numpy.tile adds dimensions"
             )
         return x.update(shape=tuple([n * r for n, r in zip(x.shape, reps, strict=True)]))
 

@@ -52,7 +52,7 @@ def canonical_axes(api: str, axes: Sequence[int], ndim: int) -> Dims:
     if len(set(out)) != len(out):
         raise ValueError(
             f"{api}: dimensions must be distinct, got {tuple(axes)} for an array of {ndim} "
-            f"dimensions"
+            "dimensions"
         )
     return tuple(out)
 
@@ -78,9 +78,8 @@ class Squeeze(Structural):
     def abstract_eval(self, x: ShapedArray, *, dimensions: Dims) -> ShapedArray:
         if any(x.shape[d] != 1 for d in dimensions):
             raise ValueError(
-                f"fungrad.lax.squeeze: dimensions to drop must have size 1, got dimensions "
-                f"{dimensions} of "
-                f"operand {x.str_short()}"
+                "fungrad.lax.squeeze: dimensions to drop must have size 1, got dimensions "
+                f"{dimensions} of operand {x.str_short()}"
             )
         shape = tuple([n for d, n in enumerate(x.shape) if d not in dimensions])
         return ShapedArray(shape, x.dtype, x.weak_type)
@@ -164,8 +163,8 @@ class Slice(Structural):
         if not len(start_indices) == len(limit_indices) == len(steps) == x.ndim:
             raise TypeError(
                 f"{api}: start_indices, limit_indices and strides must have one entry per "
-                f"dimension of operand "
-                f"{x.str_short()}, got {start_indices}, {limit_indices}, {strides}"
+                f"dimension of operand {x.str_short()}, got {start_indices}, {limit_indices}, "
+                f"{strides}"
             )
         if any(s < 1 for s in steps):
             raise TypeError(
@@ -175,9 +174,9 @@ class Slice(Structural):
             if not 0 <= start <= limit <= size:
                 raise TypeError(
                     f"{api}: 0 <= start <= limit <= size must hold in every dimension, got "
-                    f"start_indices {start_indices} "
-                    f"and limit_indices {limit_indices} for operand {x.str_short()}; "
-                    "fungrad.lax.slice_in_dim and indexing accept negative positions"
+                    f"start_indices {start_indices} and limit_indices {limit_indices} for operand "
+                    f"{x.str_short()}; fungrad.lax.slice_in_dim and indexing accept negative "
+                    "positions"
                 )
         shape = [
             -(-(b - a) // s) for a, b, s in zip(start_indices, limit_indices, steps, strict=True)
@@ -319,8 +318,7 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
     if not -size <= index < size:
         raise IndexError(
             f"fungrad.lax.index_in_dim: index {index} is out of bounds for axis {axis} with size "
-            f"{size} of operand "
-            f"{operand.aval.str_short()}"
+            f"{size} of operand {operand.aval.str_short()}"
         )
     index += size if index < 0 else 0
     out = slice_in_dim(operand, index, index + 1, 1, axis)
@@ -352,21 +350,18 @@ class Pad(Primitive):
         if value.dtype != x.dtype:
             raise TypeError(
                 f"{api}: padding_value must have the dtype of the operand {x.str_short()}, got "
-                f"{value.str_short()}; "
-                "convert it with .astype"
+                f"{value.str_short()}; convert it with .astype"
             )
         if len(padding_config) != x.ndim or any(len(c) != 3 or c[2] < 0 for c in padding_config):
             raise ValueError(
                 f"{api}: padding_config must have one (low, high, interior) per dimension of "
-                f"operand {x.str_short()} "
-                f"with interior >= 0, got {padding_config}"
+                f"operand {x.str_short()} with interior >= 0, got {padding_config}"
             )
         shape = tuple([padded_size(n, *c) for n, c in zip(x.shape, padding_config, strict=True)])
         if any(n < 0 for n in shape):
             raise ValueError(
                 f"{api}: padding_config {padding_config} cuts more than there is of operand "
-                f"{x.str_short()}: the "
-                f"result would have shape {shape}"
+                f"{x.str_short()}: the result would have shape {shape}"
             )
         return ShapedArray(shape, x.dtype, x.weak_type and value.weak_type)
 
@@ -486,8 +481,7 @@ class Rev(Structural):
         if len(set(dimensions)) != len(dimensions) or not all(0 <= d < x.ndim for d in dimensions):
             raise TypeError(
                 f"fungrad.lax.rev: dimensions must be distinct and in [0, {x.ndim}) for operand "
-                f"{x.str_short()}, "
-                f"got {dimensions}"
+                f"{x.str_short()}, got {dimensions}"
             )
         return x
 
@@ -639,8 +633,8 @@ def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = No
     low, high, _ = builtins.slice(start_dimension, stop_dimension).indices(len(shape))
     if low > high:
         raise ValueError(
-            f"fungrad.lax.collapse: the dimensions [{start_dimension}:{stop_dimension}] of operand "
-            f"{operand.aval.str_short()} end before they start"
+            f"fungrad.lax.collapse: the dimensions [{start_dimension}:{stop_dimension}] of "
+            f"operand {operand.aval.str_short()} end before they start"
         )
     return reshape(operand, (*shape[:low], math.prod(shape[low:high]), *shape[high:]))
 
@@ -663,8 +657,7 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Dims:
         if len(sizes) > 1:
             raise ValueError(
                 f"fungrad.lax.broadcast_shapes: shapes {', '.join(map(str, tuples))} do not "
-                f"broadcast: sizes must be equal "
-                "or 1 in every dimension, counted from the last"
+                "broadcast: sizes must be equal or 1 in every dimension, counted from the last"
             )
         out.append(sizes.pop() if sizes else 1)
     return tuple(reversed(out))
