@@ -6,6 +6,10 @@ beside others; Python scalars take the dtype of the other operand).  ``fungrad.n
 The file holds no code: operations live in ``fungrad.ops``, control flow in ``fungrad.control``.
 """
 
+from fungrad.control.reduction import (
+    reduce,
+    reduce_p,
+)
 from fungrad.ops.cast import (
     bitcast_convert_type,
     bitcast_convert_type_p,
@@ -18,6 +22,18 @@ from fungrad.ops.cast import (
     reduce_precision_p,
     stop_gradient,
     stop_gradient_p,
+)
+from fungrad.ops.collectives import (
+    axis_index,
+    axis_index_p,
+    axis_size,
+    pmax,
+    pmax_p,
+    pmean,
+    pmin,
+    pmin_p,
+    psum,
+    psum_p,
 )
 from fungrad.ops.compare import (
     clamp,
@@ -57,6 +73,28 @@ from fungrad.ops.complex_parts import (
     real,
     real_p,
 )
+from fungrad.ops.cumulative import (
+    cumlogsumexp,
+    cumlogsumexp_p,
+    cummax,
+    cummax_p,
+    cummin,
+    cummin_p,
+    cumprod,
+    cumprod_p,
+    cumsum,
+    cumsum_p,
+)
+from fungrad.ops.dynamic import (
+    dynamic_index_in_dim,
+    dynamic_slice,
+    dynamic_slice_in_dim,
+    dynamic_slice_p,
+    dynamic_update_index_in_dim,
+    dynamic_update_slice,
+    dynamic_update_slice_in_dim,
+    dynamic_update_slice_p,
+)
 from fungrad.ops.elementwise import (
     RoundingMethod,
     add,
@@ -95,6 +133,19 @@ from fungrad.ops.elementwise import (
     sub,
     sub_p,
 )
+from fungrad.ops.exchanges import (
+    all_gather,
+    all_gather_p,
+    all_to_all,
+    all_to_all_p,
+    pbroadcast,
+    ppermute,
+    ppermute_p,
+    pshuffle,
+    psum_scatter,
+    pswapaxes,
+    reduce_scatter_p,
+)
 from fungrad.ops.foundation import (
     broadcast_in_dim,
     broadcast_in_dim_p,
@@ -126,6 +177,63 @@ from fungrad.ops.integer import (
     shift_right_logical,
     shift_right_logical_p,
     xor_p,
+)
+from fungrad.ops.joining import (
+    concatenate,
+    concatenate_p,
+    split,
+    split_p,
+    stack,
+    stack_p,
+    tile,
+    tile_p,
+    unstack,
+    unstack_p,
+)
+from fungrad.ops.reduce import (
+    argmax,
+    argmax_p,
+    argmin,
+    argmin_p,
+    reduce_and,
+    reduce_and_p,
+    reduce_max,
+    reduce_max_p,
+    reduce_min,
+    reduce_min_p,
+    reduce_or,
+    reduce_or_p,
+    reduce_prod,
+    reduce_prod_p,
+    reduce_xor,
+    reduce_xor_p,
+)
+from fungrad.ops.shape import (
+    broadcast,
+    broadcast_shapes,
+    broadcast_to_rank,
+    broadcasted_iota,
+    collapse,
+    expand_dims,
+    index_in_dim,
+    iota,
+    iota_p,
+    pad,
+    pad_p,
+    rev,
+    rev_p,
+    slice,
+    slice_in_dim,
+    slice_p,
+    squeeze,
+    squeeze_p,
+)
+from fungrad.ops.sort import (
+    sort,
+    sort_key_val,
+    sort_p,
+    top_k,
+    top_k_p,
 )
 from fungrad.ops.special import (
     bessel_i0e,
@@ -200,6 +308,9 @@ from fungrad.ops.transcendental import (
 )
 
 __all__ = [
+    # fungrad.control.reduction
+    "reduce",
+    "reduce_p",
     # fungrad.ops.cast
     "bitcast_convert_type",
     "bitcast_convert_type_p",
@@ -212,6 +323,17 @@ __all__ = [
     "reduce_precision_p",
     "stop_gradient",
     "stop_gradient_p",
+    # fungrad.ops.collectives
+    "axis_index",
+    "axis_index_p",
+    "axis_size",
+    "pmax",
+    "pmax_p",
+    "pmean",
+    "pmin",
+    "pmin_p",
+    "psum",
+    "psum_p",
     # fungrad.ops.compare
     "clamp",
     "clamp_p",
@@ -248,6 +370,26 @@ __all__ = [
     "imag_p",
     "real",
     "real_p",
+    # fungrad.ops.cumulative
+    "cumlogsumexp",
+    "cumlogsumexp_p",
+    "cummax",
+    "cummax_p",
+    "cummin",
+    "cummin_p",
+    "cumprod",
+    "cumprod_p",
+    "cumsum",
+    "cumsum_p",
+    # fungrad.ops.dynamic
+    "dynamic_index_in_dim",
+    "dynamic_slice",
+    "dynamic_slice_in_dim",
+    "dynamic_slice_p",
+    "dynamic_update_index_in_dim",
+    "dynamic_update_slice",
+    "dynamic_update_slice_in_dim",
+    "dynamic_update_slice_p",
     # fungrad.ops.elementwise
     "RoundingMethod",
     "add",
@@ -285,6 +427,18 @@ __all__ = [
     "square_p",
     "sub",
     "sub_p",
+    # fungrad.ops.exchanges
+    "all_gather",
+    "all_gather_p",
+    "all_to_all",
+    "all_to_all_p",
+    "pbroadcast",
+    "ppermute",
+    "ppermute_p",
+    "pshuffle",
+    "psum_scatter",
+    "pswapaxes",
+    "reduce_scatter_p",
     # fungrad.ops.foundation
     "broadcast_in_dim",
     "broadcast_in_dim_p",
@@ -315,6 +469,59 @@ __all__ = [
     "shift_right_logical",
     "shift_right_logical_p",
     "xor_p",
+    # fungrad.ops.joining
+    "concatenate",
+    "concatenate_p",
+    "split",
+    "split_p",
+    "stack",
+    "stack_p",
+    "tile",
+    "tile_p",
+    "unstack",
+    "unstack_p",
+    # fungrad.ops.reduce
+    "argmax",
+    "argmax_p",
+    "argmin",
+    "argmin_p",
+    "reduce_and",
+    "reduce_and_p",
+    "reduce_max",
+    "reduce_max_p",
+    "reduce_min",
+    "reduce_min_p",
+    "reduce_or",
+    "reduce_or_p",
+    "reduce_prod",
+    "reduce_prod_p",
+    "reduce_xor",
+    "reduce_xor_p",
+    # fungrad.ops.shape
+    "broadcast",
+    "broadcast_shapes",
+    "broadcast_to_rank",
+    "broadcasted_iota",
+    "collapse",
+    "expand_dims",
+    "index_in_dim",
+    "iota",
+    "iota_p",
+    "pad",
+    "pad_p",
+    "rev",
+    "rev_p",
+    "slice",
+    "slice_in_dim",
+    "slice_p",
+    "squeeze",
+    "squeeze_p",
+    # fungrad.ops.sort
+    "sort",
+    "sort_key_val",
+    "sort_p",
+    "top_k",
+    "top_k_p",
     # fungrad.ops.special
     "bessel_i0e",
     "bessel_i0e_p",
