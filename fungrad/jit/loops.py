@@ -80,6 +80,9 @@ class Affine:
     def __sub__(self, other: Affine | str | int) -> Affine:
         return self + Affine.of(other) * -1
 
+    def __rsub__(self, other: Affine | str | int) -> Affine:
+        return Affine.of(other) - self
+
     def __mul__(self, factor: int) -> Affine:
         return Affine(self.const * factor, tuple((s, c * factor) for s, c in self.terms))
 
