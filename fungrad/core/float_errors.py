@@ -9,6 +9,7 @@ Imports nothing from the package.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,3 +36,12 @@ else:
     def unsilence(token: Any) -> None:
         """Ends the stretch of code that ``silence`` started."""
         token.__exit__(None, None, None)
+
+
+def quietly(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """``fun(*args, **kwargs)`` without warnings of NumPy's arithmetic."""
+    token = silence(SILENT)
+    try:
+        return fun(*args, **kwargs)
+    finally:
+        unsilence(token)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.avals import ShapedArray
+from fungrad.core.float_errors import quietly
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var
 from fungrad.jit import scalar_rules
 from fungrad.jit.kernels.scalars import HALF, Value, type_of
@@ -406,7 +407,6 @@ class Lowerer:
         shape: Sequence[int],
         update: Callable[..., tuple[Sequence[Any], Value, Value | None]],
         monoid: str | None,
-        distinct: bool = False,
     ) -> Tensor:
         axes = _axes(shape)
         recorder = Recorder(axes)
@@ -416,9 +416,9 @@ class Lowerer:
         own = _axes(operand.shape)
         elements = Element(operand, tuple([Idx.of(a) for a in own]), type_of(operand.dtype))
         base = self._compute(operand.shape, operand.dtype, own, elements)
-        return Scatter(
-            base, self._rank(), axes, value.raw, target, None if condition is None else condition.raw, monoid, distinct
-        )
+        where = None if condition is None else condition.raw
+        distinct = where is None and _distinct(axes, target)
+        return Scatter(base, self._rank(), axes, value.raw, target, where, monoid, distinct)
 
     def host(self, primitive: Any, operands: Sequence[Tensor], params: dict[str, Any]) -> Any:
         fn = partial(_host_call, primitive, params)
@@ -436,11 +436,24 @@ _MONOID_NAMES = {
 
 
 def _host_call(primitive: Any, params: dict[str, Any], *args: np.ndarray) -> Any:
-    return primitive.impl(*args, **params)
+    return quietly(primitive.impl, *args, **params) if primitive.quiet else primitive.impl(*args, **params)
 
 
 def _call_with(rule: Callable, params: dict[str, Any], m: Any, *xs: Any) -> Any:
     return rule(m, *xs, **params)
+
+
+def _distinct(axes: Sequence[Axis], target: Sequence[Idx]) -> bool:
+    """Whether different positions have different targets: every axis alone moves one dimension of the target."""
+    alone = set()
+    for index in target:
+        moving = index.axes() - {a for a in axes if a.extent == 1}
+        if len(moving) == 1 and moving <= set(index.terms):
+            # The axis must not move a computed part too.
+            (axis,) = moving
+            if not any(axis in p.axes() for d in index.dynamics() for p in d.positions):
+                alone.add(axis)
+    return alone >= {a for a in axes if a.extent > 1}
 
 
 def _on_scalars(fn: Callable[..., Any]) -> Callable[..., Any]:

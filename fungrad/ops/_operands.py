@@ -92,12 +92,23 @@ def constant(like: Array, value: Any) -> Array:
 def scalar_like(value: Any, like: Array) -> Array:
     """A Python scalar as a 0-d array of the dtype of ``like`` (weak if ``like`` is), where its kind allows."""
     aval = like.aval
+    # The text of a zero tells 0.0 from -0.0, which are equal as keys.
+    key = (value or repr(value), type(value), aval.dtype, aval.weak_type)
+    found = _scalars_like.get(key)
+    if found is not None:
+        return found
     order = "biufc"
     kind = "b" if type(value) is bool else "i" if type(value) is int else "f" if type(value) is float else "c"
     other = kind_of(aval.dtype)
     if other in order and order.index(kind) <= order.index(other) and not (kind != "b" and other == "b"):
-        return scalar_array(value, aval.dtype, aval.weak_type)
+        out = scalar_array(value, aval.dtype, aval.weak_type)
+        if len(_scalars_like) < 1024:
+            _scalars_like[key] = out
+        return out
     return from_scalar(value)
+
+
+_scalars_like: dict[Any, Array] = {}
 
 
 def scalar_array(value: Any, dtype: np.dtype, weak_type: bool = False) -> Array:

@@ -218,6 +218,33 @@ def _reduce_precision(x: np.ndarray, *, exponent_bits: int, mantissa_bits: int) 
     return np.where(np.isnan(x), x, result)
 
 
+def _reduce_precision_scalar(m: Any, x: Any, *, exponent_bits: int, mantissa_bits: int) -> Any:
+    """Native code: the steps of ``_reduce_precision`` for one number."""
+    full_exponent, full_mantissa = {
+        "f16": (5, 10),
+        "bf16": (8, 7),
+        "f32": (8, 23),
+        "f64": (11, 52),
+    }[x.type]
+    width = 1 + full_exponent + full_mantissa
+    bits = m.bitcast(x, f"u{width}")
+    magnitude = bits & ((1 << (width - 1)) - 1)
+    dropped = full_mantissa - mantissa_bits
+    if dropped > 0:
+        last_kept = (magnitude >> dropped) & 1
+        magnitude = (magnitude + last_kept + ((1 << (dropped - 1)) - 1)) & (
+            (1 << (width - 1)) - (1 << dropped)
+        )
+    if exponent_bits < full_exponent:
+        bias, new_bias = (1 << (full_exponent - 1)) - 1, (1 << (exponent_bits - 1)) - 1
+        exponent = magnitude >> full_mantissa
+        infinity = m.const(((1 << full_exponent) - 1) << full_mantissa, magnitude)
+        magnitude = m.select(exponent > bias + new_bias, infinity, magnitude)
+        magnitude = m.select(exponent <= bias - new_bias, m.const(0, magnitude), magnitude)
+    result = m.bitcast((bits & (1 << (width - 1))) | magnitude, x.type)
+    return m.select(m.is_nan(x), x, result)
+
+
 class ReducePrecision(LinearElementwise):
     """Rounds to a floating format with fewer bits, without changing the dtype; treated as the identity by derivatives."""
 
@@ -237,6 +264,7 @@ reduce_precision_p = ReducePrecision(
     _reduce_precision,
     "f",
     lambda ct, aval, **params: reduce_precision(ct, **params),
+    scalar=_reduce_precision_scalar,
     cheap=True,
 )
 

@@ -351,6 +351,8 @@ def _integer_pow(x: np.ndarray, *, y: int) -> Any:
         return np.ones_like(x, subok=False)
     if y == 1:
         return x
+    if y == 2:
+        return np.square(x)
     if y < 0:
         return np.reciprocal(_integer_pow(x, y=-y))
     # Repeated squaring, as compiled code does it: exact for small integers in any dtype, faster than a general power.

@@ -85,7 +85,10 @@ def log1p(x: Any) -> Array:
 
 def _logistic(x: np.ndarray) -> Any:
     # exp overflows to infinity for very negative x, whose reciprocal is the right 0.
-    return np.reciprocal(np.add(np.exp(np.negative(x)), x.dtype.type(1)))
+    out = np.negative(x, out=np.empty(x.shape, x.dtype))
+    np.exp(out, out)
+    np.add(out, x.dtype.type(1), out)
+    return np.reciprocal(out, out)
 
 
 logistic_p = Elementwise(
