@@ -96,7 +96,8 @@ class Lowering(Protocol):
 
         ``m`` is a scalar builder with, in addition, ``m.load(operand, *indices)``, whose indices are ``Index`` formulas or
         scalar integer values (the rule must have brought those into range), ``m.index(i, dtype)``, an index as a scalar
-        value, and ``m.within(i, low, high)``, the condition ``low <= i < high``.
+        value, ``m.at(value)``, a scalar value as an index, ``m.within(i, low, high)``, the condition ``low <= i < high``,
+        and ``m.guard(condition, value, other)``, a choice that reads what ``value`` loads only where the condition holds.
         """
 
     # -- positions ------------------------------------------------------------------------------------------------
@@ -164,6 +165,45 @@ class Lowering(Protocol):
             where ``condition`` (an ``i1`` value, or None) is false, and indices need be in range only where it holds.
           monoid: how the value is combined with what is there; None replaces it.
         """
+
+    # -- control flow -------------------------------------------------------------------------------------------------
+
+    def scan(
+        self,
+        body: Any,
+        consts: Sequence[Lowered],
+        init: Sequence[Lowered],
+        xs: Sequence[Lowered],
+        length: int,
+        reverse: bool,
+    ) -> list[Lowered]:
+        """A loop that carries values along and stacks results.
+
+        Args:
+          body: jaxpr without consts from ``(*consts, *carry, *slices)`` to ``(*carry, *slices)``; carries keep their types.
+          consts: the same in every iteration.
+          init: first carry.
+          xs: arrays whose leading dimension, of size ``length``, is iterated over.
+          length: number of iterations.
+          reverse: go from the last slice to the first (also in the stacked results).
+
+        Returns:
+          The last carry, then the stacked results.
+        """
+
+    def while_loop(
+        self,
+        condition: Any,
+        condition_consts: Sequence[Lowered],
+        body: Any,
+        body_consts: Sequence[Lowered],
+        init: Sequence[Lowered],
+    ) -> list[Lowered]:
+        """Runs ``body`` (from ``(*body_consts, *carry)`` to the carry) while ``condition`` (from ``(*condition_consts, *carry)``
+        to one boolean) holds; returns the last carry."""
+
+    def cond(self, index: Lowered, branches: Sequence[Any], operands: Sequence[Lowered]) -> list[Lowered]:
+        """The results of ``branches[index]``, a jaxpr of the operands; the 0-d int32 ``index`` is clamped."""
 
     def inline(self, jaxpr: Any, operands: Sequence[Lowered]) -> list[Lowered]:
         """The results of a jaxpr without consts applied to ``operands``."""

@@ -36,6 +36,8 @@ from fungrad.jit.tensors import (
 
 # A formula used several times is computed again if it costs at most this much (in additions) and reads one array.
 _CHEAP = 2
+# The same for single numbers, which are computed once per loop nest at worst.
+_CHEAP_SCALAR = 12
 # Formulas grow by inlining up to these sizes.
 _MAX_LEAVES = 24
 _MAX_COST = 600
@@ -294,12 +296,18 @@ def _worth_keeping(t: Tensor, uses: set[tuple[Tensor, tuple[Idx, ...]]], cost: i
     full = sum(1 for x in leaves if x.aval.size >= t.aval.size)
     if cost <= _CHEAP and full <= 1:
         return False
+    if cost <= _CHEAP_SCALAR and t.aval.size == 1:
+        return False
     if len(uses) > 1:
         return True
     for user, index in uses:
-        # Axes of the user along which the same element would be computed again and again.
+        # Loops in which the same element would be computed again and again; it is hoisted out of those inside the last
+        # loop that it depends on.
         varying: set[Axis] = set().union(*[i.axes() for i in index]) if index else set()
-        repeats = math.prod(a.extent for a in user.axes if a not in varying)  # type: ignore[attr-defined]
+        axes = list(user.axes)  # type: ignore[attr-defined]
+        while axes and axes[-1] not in varying:
+            axes.pop()
+        repeats = math.prod(a.extent for a in axes if a not in varying)
         if any(True for i in index for _ in i.dynamics()):
             repeats = max(repeats, math.prod(a.extent for a in user.axes) // max(t.aval.size, 1))  # type: ignore[attr-defined]
         if repeats > 1:

@@ -10,7 +10,7 @@ import numpy as np
 from fungrad.jit.kernels.scalars import Number as PythonNumber
 from fungrad.jit.kernels.scalars import ScalarBuilder, Value, both_values, type_of
 from fungrad.jit.scalar_rules import TABLE
-from fungrad.jit.tensors import Apply, Axis, Dynamic, Element, Expr, Guard, Idx, Number, Position, Tensor
+from fungrad.jit.tensors import Apply, Axis, Dynamic, Element, Expr, Guard, Idx, Number, Position, Tensor, free_axes
 
 
 class Recorder(ScalarBuilder):
@@ -39,14 +39,20 @@ class Recorder(ScalarBuilder):
 
     def at(self, value: Any) -> Idx:
         """A scalar integer value as an index, to which offsets can be added."""
-        if isinstance(value, Value):
-            if type(value.raw) is Position:
-                return value.raw.index
-            if type(value.raw) is Number:
-                return Idx.of(int(value.raw.value))
-            own = tuple([Idx.of(a) for a in self.axes])
-            return Idx.of(Dynamic(value.raw, self.axes, own))
-        return Idx.of(value)
+        return self._index_of(value.raw) if isinstance(value, Value) else Idx.of(value)
+
+    def _index_of(self, expr: Expr) -> Idx:
+        """A formula as an index: sums of counters stay sums, so that addresses are linear in them."""
+        if type(expr) is Position:
+            return expr.index
+        if type(expr) is Number:
+            return Idx.of(int(expr.value))
+        if type(expr) is Apply and expr.fn is None and expr.op in ("add", "sub"):
+            x, y = [self._index_of(a) for a in expr.args]
+            return x + y if expr.op == "add" else x - y
+        free = free_axes(expr)
+        axes = tuple([a for a in self.axes if a in free])
+        return Idx.of(Dynamic(expr, axes, tuple([Idx.of(a) for a in axes])))
 
     def index(self, i: Any, dtype: Any = np.int32) -> Value:
         """A position as a number."""

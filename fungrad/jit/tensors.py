@@ -357,6 +357,24 @@ def operands_of(expr: Expr) -> tuple[Expr, ...]:
     return ()
 
 
+def free_axes(expr: Expr) -> set[Axis]:
+    """The axes of its tensor on which a formula depends."""
+    found: set[Axis] = set()
+    stack, seen = [expr], set()
+    while stack:
+        x = stack.pop()
+        if x in seen:
+            continue
+        seen.add(x)
+        if type(x) is Element:
+            for i in x.index:
+                found |= i.axes()
+        elif type(x) is Position:
+            found |= x.index.axes()
+        stack.extend(operands_of(x))
+    return found
+
+
 # -- tensors ------------------------------------------------------------------------------------------------------------
 
 
