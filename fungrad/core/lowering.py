@@ -79,16 +79,19 @@ class Lowering(Protocol):
     def iota(self, shape: Shape, dtype: Any, dimension: int) -> Lowered:
         """Positions along ``dimension``."""
 
-    def map(self, fn: Callable[..., Any], operands: Sequence[Lowered], dtype: Any) -> Lowered:
+    def map(self, fn: Callable[..., Any], operands: Sequence[Lowered], dtype: Any, cost: int = 1) -> Lowered:
         """``fn(m, *elements)`` at every position.
 
         Args:
           fn: scalar function; must return a value of the scalar type of ``dtype``.
           operands: arrays of one shape; 0-d operands are broadcast.
           dtype: of the result.
+          cost: rough number of additions that one element is worth: cheap values may be computed several times.
         """
 
-    def maps(self, fn: Callable[..., Any], operands: Sequence[Lowered], dtypes: Sequence[Any]) -> list[Lowered]:
+    def maps(
+        self, fn: Callable[..., Any], operands: Sequence[Lowered], dtypes: Sequence[Any], cost: int = 1
+    ) -> list[Lowered]:
         """As ``map`` for a function with several results."""
 
     def compute(self, shape: Shape, dtype: Any, fn: Callable[..., Any]) -> Lowered:

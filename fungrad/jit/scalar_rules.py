@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.core.dtypes import prng_key
 from fungrad.jit.kernels import vecmath
 from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, SIGNED, ScalarBuilder, Value, bit_width, type_of
 
@@ -234,4 +235,4 @@ def supports(dtype: Any) -> bool:
     return np.dtype(dtype) in _SUPPORTED
 
 
-_SUPPORTED = frozenset(NUMPY_DTYPES.values())
+_SUPPORTED = frozenset(NUMPY_DTYPES.values()) | {prng_key}

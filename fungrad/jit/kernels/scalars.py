@@ -33,6 +33,8 @@ from typing import Any, NoReturn, Protocol
 import ml_dtypes
 import numpy as np
 
+from fungrad.core import dtypes
+
 Number = bool | int | float
 
 SIGNED = ("i8", "i16", "i32", "i64")
@@ -50,6 +52,8 @@ NUMPY_DTYPES: dict[str, np.dtype] = {
     "f64": np.dtype(np.float64),
 }
 _TYPE_OF_DTYPE = {dtype: name for name, dtype in NUMPY_DTYPES.items()}
+# A random key is moved as one number; the operations on keys take its words apart.
+_TYPE_OF_DTYPE[dtypes.prng_key] = "u64"
 
 
 def type_of(dtype: Any) -> str:

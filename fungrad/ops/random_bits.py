@@ -1,0 +1,385 @@
+"""Primitives of random numbers: keys, and the bits they stand for.
+
+A key is two 32-bit words, and all randomness is the hash threefry2x32 of a key and a position (Salmon et al., "Parallel random
+numbers: as easy as 1, 2, 3", 2011): element ``i`` of a draw depends on the key and on ``i`` alone.  So results do not depend on
+how the work is divided, draws of different keys can be made in one operation, and a compiled program computes a bit
+where it is used.
+
+Arrays of keys have the dtype ``core.dtypes.prng_key``; compiled code holds a key in one 64-bit integer, the first word in its
+lower half.
+
+May import ``core``, ``ops._operands`` and ``ops.foundation``.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.array import Array
+from fungrad.core.avals import ShapedArray
+from fungrad.core.context import AxisData
+from fungrad.core.primitive import Primitive
+from fungrad.ops._operands import check_kind, lift
+from fungrad.ops.foundation import Dims, batch_to, move_dim
+
+# -- the hash ----------------------------------------------------------------------------------------------------------
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = 0x1BD11BDA
+# Additions that one hash is worth, for the compiler: never computed twice.
+_HASH_COST = 100
+
+
+def _hash_in_place(k0: Any, k1: Any, x0: np.ndarray, x1: np.ndarray) -> None:
+    """Replaces the pairs of words (x0, x1) by their hashes under the keys (k0, k1), which broadcast to them."""
+    keys = (k0, k1, k0 ^ k1 ^ np.uint32(_PARITY))
+    other = np.empty_like(x1)
+    np.add(x0, k0, out=x0)
+    np.add(x1, k1, out=x1)
+    for group in range(5):
+        for r in _ROTATIONS[group % 2]:
+            np.add(x0, x1, out=x0)
+            # The rotation of x1 by r; a product with a power of 2 is faster than a shift in NumPy.
+            np.multiply(x1, np.uint32(1 << r), out=other)
+            np.right_shift(x1, np.uint32(32 - r), out=x1)
+            np.bitwise_or(x1, other, out=x1)
+            np.bitwise_xor(x1, x0, out=x1)
+        np.add(x0, keys[(group + 1) % 3], out=x0)
+        np.add(x1, keys[(group + 2) % 3] + np.uint32(group + 1), out=x1)
+
+
+def _hash_ints(k0: int, k1: int, x0: int, x1: int) -> tuple[int, int]:
+    """The hash of Python integers: for a few hashes faster than arrays."""
+    mask = 0xFFFFFFFF
+    keys = (k0, k1, k0 ^ k1 ^ _PARITY)
+    x0, x1 = (x0 + k0) & mask, (x1 + k1) & mask
+    for group in range(5):
+        for r in _ROTATIONS[group % 2]:
+            x0 = (x0 + x1) & mask
+            x1 = ((x1 << r) & mask | x1 >> (32 - r)) ^ x0
+        x0 = (x0 + keys[(group + 1) % 3]) & mask
+        x1 = (x1 + keys[(group + 2) % 3] + group + 1) & mask
+    return x0, x1
+
+
+def _hash_scalar(k0: Any, k1: Any, x0: Any, x1: Any) -> tuple[Any, Any]:
+    """The hash in native code: all operands are 32-bit unsigned values of a scalar builder."""
+    keys = (k0, k1, k0 ^ k1 ^ _PARITY)
+    x0, x1 = x0 + k0, x1 + k1
+    for group in range(5):
+        for r in _ROTATIONS[group % 2]:
+            x0 = x0 + x1
+            x1 = ((x1 << r) | (x1 >> (32 - r))) ^ x0
+        x0 = x0 + keys[(group + 1) % 3]
+        x1 = x1 + keys[(group + 2) % 3] + (group + 1)
+    return x0, x1
+
+
+# Positions hashed at a time: the three arrays of a block stay in the second-level cache. A power of 2, so that no
+# block crosses a multiple of 2**32.
+_BLOCK = 1 << 15
+_POSITIONS = np.arange(_BLOCK, dtype=np.uint32)
+# Up to this many hashes are made one by one.
+_FEW = 12
+
+
+def _blocks(rows: int, columns: int) -> Iterator[tuple[slice, int, int]]:
+    """Parts of a matrix of at most ``_BLOCK`` elements: rows, first column, end of columns."""
+    height = max(1, _BLOCK // max(1, columns))
+    for top in range(0, rows, height):
+        for left in range(0, columns, _BLOCK):
+            yield slice(top, min(rows, top + height)), left, min(columns, left + _BLOCK)
+
+
+def _hash_positions(keys: np.ndarray, count: int) -> Iterator[tuple[slice, slice, np.ndarray, np.ndarray]]:
+    """Hashes of the positions 0, 1 ... ``count - 1`` under each of a vector of keys, block by block.
+
+    Yields:
+      The rows (keys) and columns (positions) of the block, and both words of the hashes.
+    """
+    words = dtypes.key_words(keys)
+    if len(keys) * count <= _FEW:
+        hashes = [[_hash_ints(*key, 0, i) for i in range(count)] for key in words.tolist()]
+        pairs = np.array(hashes, np.uint32).reshape(len(keys), count, 2)
+        yield slice(None), slice(None), pairs[..., 0], pairs[..., 1]
+        return
+    for rows, left, right in _blocks(len(keys), count):
+        block = words[rows]
+        # One key is given as scalars, which NumPy is faster with than with columns of length 1.
+        k0, k1 = (block[0, 0], block[0, 1]) if len(block) == 1 else (block[:, :1], block[:, 1:])
+        shape = (len(block), right - left)
+        x0 = np.full(shape, left >> 32, np.uint32)
+        x1 = np.empty(shape, np.uint32)
+        np.add(_POSITIONS[: right - left], np.uint32(left & 0xFFFFFFFF), out=x1)
+        _hash_in_place(k0, k1, x0, x1)
+        yield rows, slice(left, right), x0, x1
+
+
+# -- keys in native code -----------------------------------------------------------------------------------------------
+
+
+def _first(m: Any, key: Any) -> Any:
+    return m.convert(key, "u32")
+
+
+def _second(m: Any, key: Any) -> Any:
+    return m.convert(key >> 32, "u32")
+
+
+def _joined(m: Any, first: Any, second: Any) -> Any:
+    return m.convert(first, "u64") | (m.convert(second, "u64") << 32)
+
+
+def _with_positions(ctx: Any, keys: Any, shape: Dims) -> tuple[Any, Any]:
+    """Each key and each row-major position in ``shape``, as two arrays of shape ``keys.shape + shape``."""
+    rank = len(keys.shape)
+    full = (*keys.shape, *shape)
+
+    def position(m: Any, *i: Any) -> Any:
+        flat: Any = 0
+        for size, one in zip(shape, i[rank:], strict=True):
+            flat = flat * size + one
+        return m.index(flat, "u64")
+
+    return ctx.broadcast_in_dim(keys, full, tuple(range(rank))), ctx.compute(full, np.uint64, position)
+
+
+def _hash_of(m: Any, key: Any, position: Any) -> tuple[Any, Any]:
+    return _hash_scalar(_first(m, key), _second(m, key), _second(m, position), _first(m, position))
+
+
+# -- representation of keys --------------------------------------------------------------------------------------------
+
+
+class RandomWrap(Primitive):
+    """Pairs of words, the last dimension of a uint32 array, as keys."""
+
+    kind = "structural"
+    cheap = True
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        if x.dtype != dtypes.uint32 or x.shape[-1:] != (2,):
+            raise TypeError(f"random_wrap: a key is two uint32 words in the last dimension, got {x.str_short()}")
+        return ShapedArray(x.shape[:-1], dtypes.prng_key)
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return dtypes.keys_from_words(x)
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(move_dim(args[0], dims[0], 0)), 0
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        def key(m: Any, *i: Any) -> Any:
+            return _joined(m, m.load(x, *i, 0), m.load(x, *i, 1))
+
+        return ctx.compute(x.shape[:-1], dtypes.prng_key, key)
+
+
+class RandomUnwrap(Primitive):
+    """The two words of each key, in a new last dimension."""
+
+    kind = "structural"
+    cheap = True
+
+    def abstract_eval(self, keys: ShapedArray) -> ShapedArray:
+        check_kind(self.name, keys, "k")
+        return ShapedArray((*keys.shape, 2), dtypes.uint32)
+
+    def impl(self, keys: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(dtypes.key_words(keys))
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(*args), dims[0]
+
+    def lower(self, ctx: Any, keys: Any) -> Any:
+        def word(m: Any, *i: Any) -> Any:
+            key = m.load(keys, *i[:-1])
+            return m.select(m.index(i[-1], "u32") == 0, _first(m, key), _second(m, key))
+
+        return ctx.compute((*keys.shape, 2), np.uint32, word)
+
+
+random_wrap_p = RandomWrap("random_wrap")
+random_unwrap_p = RandomUnwrap("random_unwrap")
+
+
+def random_wrap(words: Any) -> Array:
+    """uint32 words of shape ``[..., 2]`` as an array of keys of shape ``[...]``."""
+    return random_wrap_p.bind(lift(words, "random_wrap: words"))
+
+
+def random_unwrap(keys: Any) -> Array:
+    """The words of an array of keys of shape ``[...]``, uint32 of shape ``[..., 2]``."""
+    return random_unwrap_p.bind(keys)
+
+
+# -- keys from numbers and from keys -------------------------------------------------------------------------------------
+
+
+class RandomSeed(Primitive):
+    """One key per integer: its upper and its lower 32 bits (narrower integers have zeros for the upper ones)."""
+
+    kind = "elementwise"
+
+    def abstract_eval(self, seeds: ShapedArray) -> ShapedArray:
+        check_kind(self.name, seeds, "iu")
+        return ShapedArray(seeds.shape, dtypes.prng_key)
+
+    def impl(self, seeds: np.ndarray) -> np.ndarray:
+        words = np.zeros((*seeds.shape, 2), np.uint32)
+        if seeds.dtype.itemsize == 8:
+            words[..., 0] = np.right_shift(seeds, 32).astype(np.uint32)
+        words[..., 1] = seeds.astype(np.uint32)
+        return dtypes.keys_from_words(words)
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(*args), dims[0]
+
+    def lower(self, ctx: Any, seeds: Any) -> Any:
+        wide = seeds.dtype.itemsize == 8
+
+        def random_seed(m: Any, x: Any) -> Any:
+            lower = m.convert(x, "u32")
+            upper = m.convert(m.convert(x, "u64") >> 32, "u32") if wide else m.const(0, "u32")
+            return _joined(m, upper, lower)
+
+        return ctx.map(random_seed, [seeds], dtypes.prng_key)
+
+
+class RandomSplit(Primitive):
+    """``shape`` new keys for each key: the hashes of their positions."""
+
+    kind = "elementwise"
+
+    def abstract_eval(self, keys: ShapedArray, *, shape: Dims) -> ShapedArray:
+        check_kind(self.name, keys, "k")
+        return ShapedArray((*keys.shape, *shape), dtypes.prng_key)
+
+    def impl(self, keys: np.ndarray, *, shape: Dims) -> np.ndarray:
+        count = math.prod(shape)
+        out = np.empty((keys.size, count, 2), np.uint32)
+        for rows, columns, first, second in _hash_positions(keys.reshape(-1), count):
+            out[rows, columns, 0] = first
+            out[rows, columns, 1] = second
+        return dtypes.keys_from_words(out).reshape(*keys.shape, *shape)
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, shape: Dims) -> tuple[Any, Any]:
+        return self.bind(*args, shape=shape), dims[0]
+
+    def lower(self, ctx: Any, keys: Any, *, shape: Dims) -> Any:
+        def random_split(m: Any, key: Any, position: Any) -> Any:
+            return _joined(m, *_hash_of(m, key, position))
+
+        return ctx.map(random_split, _with_positions(ctx, keys, shape), dtypes.prng_key, cost=_HASH_COST)
+
+
+class RandomFoldIn(Primitive):
+    """For each key and each 32-bit number a new key: the hash of the number."""
+
+    kind = "elementwise"
+
+    def abstract_eval(self, keys: ShapedArray, data: ShapedArray) -> ShapedArray:
+        check_kind(self.name, keys, "k", 0)
+        if data.dtype != dtypes.uint32 or data.shape != keys.shape:
+            raise TypeError(
+                f"random_fold_in: expected one uint32 number per key, got {data.str_short()} for {keys.str_short()}"
+            )
+        return keys
+
+    def impl(self, keys: np.ndarray, data: np.ndarray) -> np.ndarray:
+        words = dtypes.key_words(keys)
+        if keys.size == 1:
+            pair = _hash_ints(*words.reshape(2).tolist(), 0, int(data.reshape(())))
+            return dtypes.keys_from_words(np.array(pair, np.uint32)).reshape(keys.shape)
+        second = np.array(data, copy=True).reshape(-1)
+        first = np.zeros_like(second)
+        _hash_in_place(words[..., 0].reshape(-1), words[..., 1].reshape(-1), first, second)
+        out = np.stack([first, second], axis=-1)
+        return dtypes.keys_from_words(out).reshape(keys.shape)
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(*[batch_to(x, d, 0, axis.size) for x, d in zip(args, dims, strict=True)]), 0
+
+    def lower(self, ctx: Any, keys: Any, data: Any) -> Any:
+        def random_fold_in(m: Any, key: Any, number: Any) -> Any:
+            return _joined(m, *_hash_of(m, key, m.convert(number, "u64")))
+
+        return ctx.map(random_fold_in, [keys, data], dtypes.prng_key, cost=_HASH_COST)
+
+
+random_seed_p = RandomSeed("random_seed")
+random_split_p = RandomSplit("random_split")
+random_fold_in_p = RandomFoldIn("random_fold_in")
+
+
+def random_seed(seeds: Any) -> Array:
+    """A key for each integer."""
+    return random_seed_p.bind(lift(seeds, "random_seed: seeds"))
+
+
+def random_split(keys: Any, shape: Sequence[int]) -> Array:
+    """An array of ``keys.shape + shape`` new keys."""
+    return random_split_p.bind(keys, shape=tuple(map(operator.index, shape)))
+
+
+def random_fold_in(keys: Any, data: Any) -> Array:
+    """A new key for each key and each number (uint32, of the same shape)."""
+    return random_fold_in_p.bind(keys, lift(data, "random_fold_in: data"))
+
+
+# -- bits --------------------------------------------------------------------------------------------------------------
+
+
+class RandomBits(Primitive):
+    """An array of ``shape`` random unsigned integers for each key.
+
+    64 bits are both words of the hash of a position, the first one on top; 32 bits their exclusive or, and fewer bits
+    the lowest of these.
+    """
+
+    kind = "elementwise"
+
+    def abstract_eval(self, keys: ShapedArray, *, bit_width: int, shape: Dims) -> ShapedArray:
+        check_kind(self.name, keys, "k")
+        if bit_width not in (8, 16, 32, 64):
+            raise TypeError(f"random_bits: bit_width must be 8, 16, 32 or 64, got {bit_width}")
+        return ShapedArray((*keys.shape, *shape), np.dtype(f"uint{bit_width}"))
+
+    def impl(self, keys: np.ndarray, *, bit_width: int, shape: Dims) -> np.ndarray:
+        count = math.prod(shape)
+        out = np.empty((keys.size, count), f"uint{bit_width}")
+        for rows, columns, first, second in _hash_positions(keys.reshape(-1), count):
+            target = out[rows, columns]
+            if bit_width == 64:
+                np.left_shift(first, np.uint64(32), out=target, dtype=np.uint64)
+                np.bitwise_or(target, second, out=target)
+            else:
+                np.bitwise_xor(first, second, out=target, casting="unsafe")
+        return out.reshape(*keys.shape, *shape)
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+        return self.bind(*args, **params), dims[0]
+
+    def lower(self, ctx: Any, keys: Any, *, bit_width: int, shape: Dims) -> Any:
+        def random_bits(m: Any, key: Any, position: Any) -> Any:
+            first, second = _hash_of(m, key, position)
+            if bit_width == 64:
+                return _joined(m, second, first)
+            return m.convert(first ^ second, f"u{bit_width}")
+
+        dtype = np.dtype(f"uint{bit_width}")
+        return ctx.map(random_bits, _with_positions(ctx, keys, shape), dtype, cost=_HASH_COST)
+
+
+random_bits_p = RandomBits("random_bits")
+
+
+def random_bits(keys: Any, bit_width: int, shape: Sequence[int]) -> Array:
+    """Random unsigned integers of ``bit_width`` bits, an array of shape ``keys.shape + shape``."""
+    return random_bits_p.bind(keys, bit_width=bit_width, shape=tuple(map(operator.index, shape)))
