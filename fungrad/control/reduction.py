@@ -196,8 +196,9 @@ def reduce(
     Example:
       >>> import numpy as np
       >>> from fungrad import lax
-      >>> lax.reduce(np.float32([[1, 2], [3, 4]]), 0.0, lambda a, b: lax.add(a, lax.mul(b, b)),
-      (1,)) Array([ 5., 25.], dtype=float32)
+      >>> x = np.float32([[1, 2], [3, 4]])
+      >>> lax.reduce(x, 0.0, lambda a, b: lax.add(a, lax.mul(b, b)), (1,))
+      Array([ 5., 25.], dtype=float32)
     """
     api = "fungrad.lax.reduce"
     leaves, structure = tree.flatten(operands)

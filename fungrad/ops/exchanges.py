@@ -145,7 +145,8 @@ def all_gather(
       >>> import fungrad
       >>> import fungrad.numpy as jnp
       >>> from fungrad import lax
-      >>> fungrad.vmap(lambda x: lax.all_gather(x, 'i'), axis_name='i')(jnp.array([1., 3.]))
+      >>> f = fungrad.vmap(lambda x: lax.all_gather(x, 'i'), axis_name='i')
+      >>> f(jnp.array([1., 3.]))
       Array([[1., 3.],
              [1., 3.]], dtype=float32)
     """
@@ -270,8 +271,9 @@ def psum_scatter(
       >>> import fungrad
       >>> import fungrad.numpy as jnp
       >>> from fungrad import lax
-      >>> fungrad.vmap(lambda x: lax.psum_scatter(x, 'i'), axis_name='i')(jnp.array([[1., 2.], [3.,
-      4.]])) Array([4., 6.], dtype=float32)
+      >>> f = fungrad.vmap(lambda x: lax.psum_scatter(x, 'i'), axis_name='i')
+      >>> f(jnp.array([[1., 2.], [3., 4.]]))
+      Array([4., 6.], dtype=float32)
     """
     names = axis_names_of(axis_name)
     check_arguments("psum_scatter", names, axis_index_groups)
@@ -394,8 +396,9 @@ def all_to_all(
       >>> import fungrad
       >>> import fungrad.numpy as jnp
       >>> from fungrad import lax
-      >>> fungrad.vmap(lambda x: lax.all_to_all(x, 'i', 0, 0), axis_name='i')(jnp.array([[1., 2.],
-      [3., 4.]])) Array([[1., 3.],
+      >>> f = fungrad.vmap(lambda x: lax.all_to_all(x, 'i', 0, 0), axis_name='i')
+      >>> f(jnp.array([[1., 2.], [3., 4.]]))
+      Array([[1., 3.],
              [2., 4.]], dtype=float32)
     """
     api = "fungrad.lax.all_to_all"
@@ -518,8 +521,9 @@ def ppermute(x: Any, axis_name: Any, perm: Sequence[tuple[int, int]]) -> Any:
       >>> import fungrad.numpy as jnp
       >>> from fungrad import lax
       >>> shift = [(0, 1), (1, 2)]
-      >>> fungrad.vmap(lambda x: lax.ppermute(x, 'i', shift), axis_name='i')(jnp.array([1., 2.,
-      3.])) Array([0., 1., 2.], dtype=float32)
+      >>> f = fungrad.vmap(lambda x: lax.ppermute(x, 'i', shift), axis_name='i')
+      >>> f(jnp.array([1., 2., 3.]))
+      Array([0., 1., 2.], dtype=float32)
     """
     names = axis_names_of(axis_name)
     check_arguments("ppermute", names, None)
@@ -552,8 +556,9 @@ def pshuffle(x: Any, axis_name: Any, perm: Sequence[int]) -> Any:
       >>> import fungrad
       >>> import fungrad.numpy as jnp
       >>> from fungrad import lax
-      >>> fungrad.vmap(lambda x: lax.pshuffle(x, 'i', [2, 0, 1]), axis_name='i')(jnp.array([1., 2.,
-      3.])) Array([3., 1., 2.], dtype=float32)
+      >>> f = fungrad.vmap(lambda x: lax.pshuffle(x, 'i', [2, 0, 1]), axis_name='i')
+      >>> f(jnp.array([1., 2., 3.]))
+      Array([3., 1., 2.], dtype=float32)
     """
     size = axis_size(axis_name)
     if sorted(perm) != list(range(size)):
@@ -610,7 +615,8 @@ def pbroadcast(x: Any, axis_name: Hashable, source: int) -> Any:
       >>> import fungrad
       >>> import fungrad.numpy as jnp
       >>> from fungrad import lax
-      >>> fungrad.vmap(lambda x: lax.pbroadcast(x, 'i', 1), axis_name='i')(jnp.array([1., 3.]))
+      >>> f = fungrad.vmap(lambda x: lax.pbroadcast(x, 'i', 1), axis_name='i')
+      >>> f(jnp.array([1., 3.]))
       Array([3., 3.], dtype=float32)
     """
     names = axis_names_of(axis_name)
