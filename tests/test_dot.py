@@ -270,7 +270,7 @@ def test_vmap_equals_a_loop(product, size, data):
 
 
 @pytest.mark.parity
-@pytest.mark.parametrize("x, y", itertools.product(DTYPES, DTYPES))
+@pytest.mark.parametrize("x, y", list(itertools.product(DTYPES, DTYPES)))
 def test_mixed_dtypes_as_jax(x, y):
     jax = pytest.importorskip("jax")
     numbers = (((1,), (0,)), ((), ()))
@@ -286,7 +286,8 @@ def test_jaxprs_are_those_of_jax():
     x, y, ct = np.ones((2, 5, 3), np.float32), np.ones((3, 2, 4, 5), np.float32), np.ones((5, 3, 3, 4), np.float32)
     numbers = (((0,), (1,)), ((1,), (3,)))
     mine = make_jaxpr(lambda x, y, ct: vjp(lambda *a: dot_general(*a, numbers), x, y)[1](ct))(x, y, ct)
-    theirs = jax.make_jaxpr(lambda x, y, ct: jax.vjp(lambda *a: jax.lax.dot_general(*a, numbers), x, y)[1](ct))(x, y, ct)
+    their_product = lambda *a: jax.lax.dot_general(*a, numbers)  # noqa: E731
+    theirs = jax.make_jaxpr(lambda x, y, ct: jax.vjp(their_product, x, y)[1](ct))(x, y, ct)
 
     def listing(jaxpr):
         return sorted(
@@ -297,3 +298,4 @@ def test_jaxprs_are_those_of_jax():
     theirs = [e for e in listing(theirs) if e != ("dot_general", str(numbers), "None")]
     mine = [e for e in listing(mine) if e != ("dot_general", str(numbers), "None")]
     assert mine == theirs
+    assert len(mine) == 4

@@ -169,7 +169,7 @@ def test_scatter_dtypes(name, dtype):
     x, updates = np.array([1, 2, 3]).astype(dtype), np.array([2, 1, 5, 1]).astype(dtype)
     indices = np.array([[0], [2], [0], [7]])
     numbers = ScatterDimensionNumbers((), (0,), (0,))
-    if (dtype == bool and name not in ("scatter", "scatter_min", "scatter_max")) or (
+    if (dtype.kind == "b" and name not in ("scatter", "scatter_min", "scatter_max")) or (
         dtype.kind == "c" and name in ("scatter_min", "scatter_max")
     ):
         with pytest.raises(TypeError, match=f"fungrad.lax.{name}: operand 0 must have a dtype of kind"):
@@ -424,7 +424,7 @@ ROWS = GatherDimensionNumbers((1,), (0,), (0,))
         (ROWS, (2, 4), "window size must be 1 in dimensions of collapsed_slice_dims"),
         (ROWS._replace(offset_dims=(0, 1)), (1, 4), "offset_dims must have one entry for each operand dimension"),
         (ROWS._replace(offset_dims=(5,)), (1, 4), "offset_dims must be distinct and in \\[0, 2\\)"),
-        (ROWS._replace(start_index_map=(0, 1)), (1, 4), "last dimension of the indices must have one entry for each of the 2"),
+        (ROWS._replace(start_index_map=(0, 1)), (1, 4), "the indices must have one entry for each of the 2"),
         (ROWS._replace(start_index_map=(3,)), (1, 4), "start_index_map must be distinct and in \\[0, 2\\)"),
         (ROWS._replace(collapsed_slice_dims=(-1,)), (1, 4), "collapsed_slice_dims must be distinct"),
         (ROWS._replace(operand_batching_dims=(0,)), (1, 4), "and operand_batching_dims must be distinct"),
@@ -436,6 +436,13 @@ ROWS = GatherDimensionNumbers((1,), (0,), (0,))
 def test_wrong_gathers(numbers, sizes, words):
     with pytest.raises(TypeError, match=f"fungrad.lax.gather: .*{words}"):
         gather(np.ones((3, 4)), np.zeros((2, 1), np.int32), numbers, sizes)
+
+
+def test_nothing_can_be_read_from_an_empty_dimension():
+    numbers = GatherDimensionNumbers((), (0,), (0,))
+    for size, words in ((1, "do not fit dimension 0"), (0, "window size must be 1")):
+        with pytest.raises(TypeError, match=words):
+            gather(np.ones(0), np.array([[0]]), numbers, (size,))
 
 
 def test_other_errors():
@@ -495,15 +502,17 @@ def test_gather_as_jax(case, mode, seed):
 def test_scatter_as_jax(name, case, mode, seed):
     lax = jax_lax()
     jax = pytest.importorskip("jax")
-    x, indices, updates = sample(case, seed)
+    # JAX divides by zero in the derivative of extremes where it has clipped an index, and gives dropped updates a
+    # cotangent where the promise is broken.
+    clipped = mode == "clip" and name in ("scatter_min", "scatter_max")
+    x, indices, updates = sample(case, seed, inside=clipped or mode == "promise_in_bounds")
     if 0 in case.operand or 0 in case.window_shape or not case.index_map:
         return  # XLA rejects some of these
     numbers = lax.ScatterDimensionNumbers(*case.numbers)
     unique = name == "scatter_mul"
-    theirs, pull = jax.vjp(lambda x, u: getattr(lax, name)(x, indices, u, numbers, mode=mode, unique_indices=unique), x, updates)
-    mine, my_pull = vjp(
-        lambda x, u: run_scatter(SCATTERS[name][0], case, x, indices, u, mode, unique_indices=unique), x, updates
-    )
+    options = {"mode": mode, "unique_indices": unique}
+    theirs, pull = jax.vjp(lambda x, u: getattr(lax, name)(x, indices, u, numbers, **options), x, updates)
+    mine, my_pull = vjp(lambda x, u: run_scatter(SCATTERS[name][0], case, x, indices, u, **options), x, updates)
     if unique:
         distinct = [p for _, p in positions(case, indices, mode == "clip") if p is not None]
         if len(set(distinct)) != len(distinct):

@@ -1,7 +1,8 @@
 """``fungrad.lax``: the operations that everything else is made of, under JAX's names.
 
-These functions do no type promotion and no NumPy broadcasting: operands have one dtype and one shape (0-d operands may stand
-beside others; Python scalars take the dtype of the other operand).  ``fungrad.numpy`` is the friendly layer above.
+These functions do no type promotion and no NumPy broadcasting: operands have one dtype and one
+shape (0-d operands may stand beside others; Python scalars take the dtype of the other operand).
+``fungrad.numpy`` is the friendly layer above.
 
 The file holds no code: operations live in ``fungrad.ops``, control flow in ``fungrad.control``.
 """
@@ -10,6 +11,7 @@ from fungrad.control.reduction import (
     reduce,
     reduce_p,
 )
+from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.cast import (
     bitcast_convert_type,
     bitcast_convert_type_p,
@@ -85,6 +87,13 @@ from fungrad.ops.cumulative import (
     cumsum,
     cumsum_p,
 )
+from fungrad.ops.dot import (
+    Precision,
+    batch_matmul,
+    dot,
+    dot_general,
+    dot_general_p,
+)
 from fungrad.ops.dynamic import (
     dynamic_index_in_dim,
     dynamic_slice,
@@ -156,6 +165,14 @@ from fungrad.ops.foundation import (
     transpose,
     transpose_p,
 )
+from fungrad.ops.indexing import (
+    GatherDimensionNumbers,
+    ScatterDimensionNumbers,
+    gather,
+    gather_p,
+    scatter_add,
+    scatter_add_p,
+)
 from fungrad.ops.integer import (
     and_p,
     bitwise_and,
@@ -207,6 +224,18 @@ from fungrad.ops.reduce import (
     reduce_prod_p,
     reduce_xor,
     reduce_xor_p,
+)
+from fungrad.ops.scatter import (
+    scatter,
+    scatter_max,
+    scatter_max_p,
+    scatter_min,
+    scatter_min_p,
+    scatter_mul,
+    scatter_mul_p,
+    scatter_p,
+    scatter_sub,
+    scatter_sub_p,
 )
 from fungrad.ops.shape import (
     broadcast,
@@ -311,6 +340,8 @@ __all__ = [
     # fungrad.control.reduction
     "reduce",
     "reduce_p",
+    # fungrad.ops._windows
+    "GatherScatterMode",
     # fungrad.ops.cast
     "bitcast_convert_type",
     "bitcast_convert_type_p",
@@ -381,6 +412,12 @@ __all__ = [
     "cumprod_p",
     "cumsum",
     "cumsum_p",
+    # fungrad.ops.dot
+    "Precision",
+    "batch_matmul",
+    "dot",
+    "dot_general",
+    "dot_general_p",
     # fungrad.ops.dynamic
     "dynamic_index_in_dim",
     "dynamic_slice",
@@ -448,6 +485,13 @@ __all__ = [
     "reshape_p",
     "transpose",
     "transpose_p",
+    # fungrad.ops.indexing
+    "GatherDimensionNumbers",
+    "ScatterDimensionNumbers",
+    "gather",
+    "gather_p",
+    "scatter_add",
+    "scatter_add_p",
     # fungrad.ops.integer
     "and_p",
     "bitwise_and",
@@ -497,6 +541,17 @@ __all__ = [
     "reduce_prod_p",
     "reduce_xor",
     "reduce_xor_p",
+    # fungrad.ops.scatter
+    "scatter",
+    "scatter_max",
+    "scatter_max_p",
+    "scatter_min",
+    "scatter_min_p",
+    "scatter_mul",
+    "scatter_mul_p",
+    "scatter_p",
+    "scatter_sub",
+    "scatter_sub_p",
     # fungrad.ops.shape
     "broadcast",
     "broadcast_shapes",

@@ -32,8 +32,8 @@ class GatherScatterMode(enum.Enum):
     Attributes:
       CLIP: they are moved inside.
       FILL_OR_DROP: gather fills their elements with ``fill_value``, scatter ignores them.
-      PROMISE_IN_BOUNDS: the caller promises that there are none; should there be one nevertheless, gather moves it inside and
-        scatter ignores it.
+      PROMISE_IN_BOUNDS: the caller promises that there are none; should there be one nevertheless, gather moves it
+        inside and scatter ignores it.
     """
 
     CLIP = 1
@@ -70,8 +70,8 @@ _MODES = {
 class Windows(NamedTuple):
     """Meaning of the dimensions of operand, indices and windows (the result of gather, the updates of scatter).
 
-    The last dimension of the indices holds one position per entry of ``index_map``; all its others say which window it is, and
-    come back in the window array, in order, as the dimensions that are not in ``window_dims``.
+    The last dimension of the indices holds one position per entry of ``index_map``; all its others say which window it
+    is, and come back in the window array, in order, as the dimensions that are not in ``window_dims``.
 
     Attributes:
       operand: shape of the operand.
@@ -183,12 +183,12 @@ def locate(
       indices: the indices.
       w: what their dimensions mean.
       g: ``geometry(w)``.
-      clip: whether windows that stick out are moved inside; otherwise they are found out (and moved as well, so that the row
-        numbers can be used).
+      clip: whether windows that stick out are moved inside; otherwise they are found out (and moved as well, so that
+        the row numbers can be used).
 
     Returns:
-      The row numbers, shaped as the numbering dimensions followed by ``g.inner``, and whether each window is inside: None (all
-      are) or a boolean array shaped as the numbering dimensions.
+      The row numbers, shaped as the numbering dimensions followed by ``g.inner``, and whether each window is inside:
+      None (all are) or a boolean array shaped as the numbering dimensions.
     """
     numbering = w.indices[:-1]
     rows: Any = np.zeros(numbering, np.intp)
@@ -231,7 +231,8 @@ def check_in_bounds(api: str, indices: np.ndarray, w: Windows, mode: GatherScatt
         bad = (start < 0) | (start > limit)
         if bad.any():
             raise IndexError(
-                f"fungrad.lax.{api}: index {start[bad].reshape(-1)[0]} is out of bounds for axis {d} of size {w.operand[d]}"
+                f"fungrad.lax.{api}: index {start[bad].reshape(-1)[0]} is out of bounds for axis {d} of size "
+                f"{w.operand[d]}"
                 + (f" and windows of size {w.sizes[d]}" if w.sizes[d] > 1 else "")
                 + " (strict_index is on)"
             )
@@ -262,8 +263,9 @@ def check_windows(api: str, w: Windows, indices: ShapedArray, names: tuple[str, 
     sizes, window, collapsed, index_map, batching, indices_batching = names
     if batch_rank < 0 or w.indices[-1] != len(w.index_map):
         raise TypeError(
-            f"fungrad.lax.{api}: the last dimension of the indices must have one entry for each of the {len(w.index_map)} "
-            f"dimensions in {index_map}, got indices of type {indices.str_short()} and {index_map}={w.index_map}"
+            f"fungrad.lax.{api}: the last dimension of the indices must have one entry for each of the "
+            f"{len(w.index_map)} dimensions in {index_map}, got indices of type {indices.str_short()} and "
+            f"{index_map}={w.index_map}"
         )
     _check_distinct(api, collapsed, w.collapsed, rank, ordered=True)
     _check_distinct(api, batching, w.operand_batching, rank, ordered=True)
@@ -272,11 +274,14 @@ def check_windows(api: str, w: Windows, indices: ShapedArray, names: tuple[str, 
     _check_distinct(api, f"{collapsed} and {batching}", (*w.collapsed, *w.operand_batching), rank)
     _check_distinct(api, f"{index_map} and {batching}", (*w.index_map, *w.operand_batching), rank)
     if len(w.sizes) != rank:
-        raise TypeError(f"fungrad.lax.{api}: {sizes} must have one entry per operand dimension, got {w.sizes} for {rank}")
+        raise TypeError(
+            f"fungrad.lax.{api}: {sizes} must have one entry per operand dimension, got {w.sizes} for {rank} dimensions"
+        )
     if len(w.kept) != len(w.window_dims):
         raise TypeError(
-            f"fungrad.lax.{api}: {window} must have one entry for each operand dimension that is in neither {collapsed} nor "
-            f"{batching}, got {window}={w.window_dims} for the dimensions {w.kept} of an operand of shape {w.operand}"
+            f"fungrad.lax.{api}: {window} must have one entry for each operand dimension that is in neither "
+            f"{collapsed} nor {batching}, got {window}={w.window_dims} for the dimensions {w.kept} of an operand of "
+            f"shape {w.operand}"
         )
     _check_distinct(api, window, w.window_dims, w.rank, ordered=True)
     if len(w.operand_batching) != len(w.indices_batching):
@@ -287,25 +292,27 @@ def check_windows(api: str, w: Windows, indices: ShapedArray, names: tuple[str, 
     for d, i in zip(w.operand_batching, w.indices_batching, strict=True):
         if w.operand[d] != w.indices[i]:
             raise TypeError(
-                f"fungrad.lax.{api}: batching dimensions must have the same size, got {w.operand[d]} (dimension {d} of an operand of "
-                f"shape {w.operand}) and {w.indices[i]} (dimension {i} of indices of shape {w.indices})"
+                f"fungrad.lax.{api}: batching dimensions must have the same size, got {w.operand[d]} (dimension {d} of "
+                f"an operand of shape {w.operand}) and {w.indices[i]} (dimension {i} of indices of shape {w.indices})"
             )
     for d, (size, n) in enumerate(zip(w.sizes, w.operand, strict=True)):
         if not 0 <= size <= n:
             raise TypeError(
                 f"fungrad.lax.{api}: windows of size {size} do not fit dimension {d} of an operand of shape {w.operand}"
             )
-    for d in w.collapsed:
-        if w.sizes[d] != 1:
-            raise TypeError(f"fungrad.lax.{api}: the window size must be 1 in dimensions of {collapsed}, got {sizes}={w.sizes}")
-    for d in w.operand_batching:
-        if w.sizes[d] > 1:
-            raise TypeError(f"fungrad.lax.{api}: the window size must be 1 in dimensions of {batching}, got {sizes}={w.sizes}")
+    for name, dims, least in ((collapsed, w.collapsed, 1), (batching, w.operand_batching, 0)):
+        # Batching dimensions may be empty.
+        if any(w.sizes[d] != max(least, min(1, w.operand[d])) for d in dims):
+            raise TypeError(
+                f"fungrad.lax.{api}: the window size must be 1 in dimensions of {name}={dims}, got {sizes}={w.sizes}"
+            )
 
 
 def _check_distinct(api: str, name: str, dims: Sequence[int], rank: int, *, ordered: bool = False) -> None:
     if any(not 0 <= d < rank for d in dims) or len(set(dims)) != len(dims):
-        raise TypeError(f"fungrad.lax.{api}: dimensions in {name} must be distinct and in [0, {rank}), got {tuple(dims)}")
+        raise TypeError(
+            f"fungrad.lax.{api}: dimensions in {name} must be distinct and in [0, {rank}), got {tuple(dims)}"
+        )
     if ordered and list(dims) != sorted(dims):
         raise TypeError(f"fungrad.lax.{api}: dimensions in {name} must increase, got {tuple(dims)}")
 

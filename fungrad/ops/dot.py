@@ -1,8 +1,8 @@
 """Contraction: ``dot_general`` and the products made of it.
 
-A product of arrays pairs *batch* dimensions (kept, aligned), sums over *contracting* dimensions (which disappear) and keeps all
-others, the *free* ones. The result has the batch dimensions first, then the free ones of the left operand, then those of
-the right one.
+A product of arrays pairs *batch* dimensions (kept, aligned), sums over *contracting* dimensions (which disappear) and
+keeps all others, the *free* ones. The result has the batch dimensions first, then the free ones of the left operand,
+then those of the right one.
 
 May import ``core``, ``ops._operands``, ``ops.foundation`` and ``ops.cast``.
 """
@@ -154,8 +154,8 @@ def _check_dims(side: str, x: ShapedArray, contracting: Dims, batch: Dims) -> No
     dims = (*batch, *contracting)
     if any(not 0 <= d < x.ndim for d in dims) or len(set(dims)) != len(dims):
         raise TypeError(
-            f"fungrad.lax.dot_general: {side} of type {x.str_short()}: batch dimensions {batch} and contracting dimensions "
-            f"{contracting} must be distinct and in [0, {x.ndim})"
+            f"fungrad.lax.dot_general: {side} of type {x.str_short()}: batch dimensions {batch} and contracting "
+            f"dimensions {contracting} must be distinct and in [0, {x.ndim})"
         )
 
 
@@ -167,8 +167,9 @@ def _check_shapes(x: ShapedArray, y: ShapedArray, dimension_numbers: DimensionNu
         sizes_x, sizes_y = tuple([x.shape[d] for d in dims_x]), tuple([y.shape[d] for d in dims_y])
         if sizes_x != sizes_y:
             raise TypeError(
-                f"fungrad.lax.dot_general: {what} dimensions must have the same sizes in both operands, got sizes {sizes_x} "
-                f"(dimensions {dims_x} of lhs {x.str_short()}) and {sizes_y} (dimensions {dims_y} of rhs {y.str_short()})"
+                f"fungrad.lax.dot_general: {what} dimensions must have the same sizes in both operands, got sizes "
+                f"{sizes_x} (dimensions {dims_x} of lhs {x.str_short()}) and {sizes_y} (dimensions {dims_y} of rhs "
+                f"{y.str_short()})"
             )
 
 
@@ -191,8 +192,9 @@ def _result_dtype(x: np.dtype, y: np.dtype, preferred: np.dtype | None) -> np.dt
     narrower = before in "iu" and dtypes.itemsize_bits(preferred) < dtypes.itemsize_bits(natural)
     if after not in "biufc" or narrower or "biufc".index(after) < "biufc".index("i" if before == "u" else before):
         raise TypeError(
-            f"fungrad.lax.dot_general: preferred_element_type must be able to hold the products of dtype {natural.name} "
-            f"(no narrower integer, no simpler kind), got {preferred.name}; convert the result with .astype instead"
+            f"fungrad.lax.dot_general: preferred_element_type must be able to hold the products of dtype "
+            f"{natural.name} (no narrower integer, no simpler kind), got {preferred.name}; convert the result with "
+            ".astype instead"
         )
     return preferred
 
@@ -259,8 +261,9 @@ class DotGeneral(Primitive):
         return None, _cotangent(ct, rows, y.aval, own, x, other, options)
 
     def batch(
-        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimension_numbers: DimensionNumbers, **params: Any
-    ) -> tuple[Any, int]:
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *,
+        dimension_numbers: DimensionNumbers, **params: Any,
+    ) -> tuple[Any, int]:  # fmt: skip
         (x, y), (dim_x, dim_y) = args, dims
         (inner_x, inner_y), (batch_x, batch_y) = dimension_numbers
         if dim_x is not None:
@@ -285,9 +288,7 @@ class DotGeneral(Primitive):
     ) -> Any:  # fmt: skip
         contracting, batch = dimension_numbers
         dtype = _result_dtype(x.dtype, y.dtype, preferred_element_type)
-        wide = _arithmetic_dtype(_result_dtype(x.dtype, y.dtype, None), dtype)
-        out = ctx.dot(x, y, contracting, batch, wide)
-        return out if wide == dtype else ctx.map(lambda m, value: m.convert(value, dtype), [out], dtype)
+        return ctx.dot(x, y, contracting, batch, dtype)
 
     def printed_params(self, params: dict[str, Any]) -> dict[str, Any]:
         """Parameters worth printing: those that ask for something. Dimensions are lists, as in JAX."""
@@ -355,8 +356,8 @@ def dot_general(
     Args:
       lhs: array.
       rhs: array.
-      dimension_numbers: ``((lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch))``: the dimensions that are summed
-        over and those along which the operands run together, paired in order.
+      dimension_numbers: ``((lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch))``: the dimensions that are
+        summed over and those along which the operands run together, paired in order.
       precision: accepted for compatibility, see ``Precision``.
       preferred_element_type: dtype of the result, in which sums are accumulated; default that of the operands. Sums of
         half-precision products are accumulated in float32 in any case.
@@ -422,8 +423,8 @@ def dot(
         x, y = lhs.aval, rhs.aval
         if not (1 <= x.ndim <= 2 and 1 <= y.ndim <= 2 and x.shape[-1] == y.shape[0]):
             raise ValueError(
-                "fungrad.lax.dot: operands must be vectors or matrices, the last dimension of lhs as long as the first of "
-                f"rhs, got {x.str_short()} and {y.str_short()}; give dimension_numbers for other products"
+                "fungrad.lax.dot: operands must be vectors or matrices, the last dimension of lhs as long as the first "
+                f"of rhs, got {x.str_short()} and {y.str_short()}; give dimension_numbers for other products"
             )
         dimension_numbers = (((x.ndim - 1,), (0,)), ((), ()))
     return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type, out_sharding=out_sharding)

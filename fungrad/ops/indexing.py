@@ -1,7 +1,8 @@
 """``gather``: windows of an array at positions given by an array of indices; and ``scatter-add``, its transpose.
 
-All of NumPy's indexing with arrays is a gather (``fungrad.numpy.indexing`` translates it).  The two primitives stand together
-because each is the other's transpose; the other ways to scatter are in ``ops.scatter``, built on ``Scatter`` here.
+All of NumPy's indexing with arrays is a gather (``fungrad.numpy.indexing`` translates it).  The two primitives stand
+together because each is the other's transpose; the other ways to scatter are in ``ops.scatter``, built on ``Scatter``
+here.
 
 May import ``core``, ``ops._operands``, ``ops._windows`` and ``ops.foundation``.
 """
@@ -64,8 +65,8 @@ class GatherDimensionNumbers(NamedTuple):
       offset_dims: dimensions of the result that run inside a window, increasing.
       collapsed_slice_dims: operand dimensions, of window size 1, that the result does not have, increasing.
       start_index_map: operand dimensions to which the numbers in a position belong.
-      operand_batching_dims: operand dimensions that run together with a dimension of the indices, increasing; the window
-        size is 1 there.
+      operand_batching_dims: operand dimensions that run together with a dimension of the indices, increasing; the
+        window size is 1 there.
       start_indices_batching_dims: those dimensions of the indices, in the same order.
     """
 
@@ -114,8 +115,8 @@ class Gather(Primitive):
 
     def impl(
         self, x: np.ndarray, indices: np.ndarray, *,
-        dimension_numbers: GatherDimensionNumbers, slice_sizes: Dims, mode: GatherScatterMode, fill_value: Any, **_: Any,
-    ) -> np.ndarray:  # fmt: skip
+        dimension_numbers: GatherDimensionNumbers, slice_sizes: Dims, mode: GatherScatterMode, fill_value: Any, **_:
+    Any, ) -> np.ndarray:  # fmt: skip
         w = _windows(x.shape, indices.shape, dimension_numbers, slice_sizes)
         g = geometry(w)
         check_in_bounds("gather", indices, w, mode)
@@ -188,8 +189,8 @@ class Gather(Primitive):
 
     def lower(
         self, ctx: Any, x: Any, indices: Any, *,
-        dimension_numbers: GatherDimensionNumbers, slice_sizes: Dims, mode: GatherScatterMode, fill_value: Any, **rest: Any,
-    ) -> Any:  # fmt: skip
+        dimension_numbers: GatherDimensionNumbers, slice_sizes: Dims, mode: GatherScatterMode, fill_value: Any, **rest:
+    Any, ) -> Any:  # fmt: skip
         if config.strict_index and mode is GatherScatterMode.PROMISE_IN_BOUNDS:
             params = {"dimension_numbers": dimension_numbers, "slice_sizes": slice_sizes, "mode": mode}
             return ctx.host(self, (x, indices), {**params, "fill_value": fill_value, **rest})
@@ -228,8 +229,8 @@ def gather(
       unique_indices: a promise that no two windows overlap, which may make derivatives faster.
       indices_are_sorted: a promise that positions come in increasing order.
       mode: what happens to windows that are not inside: ``"clip"``, ``"fill"`` (default) or ``"promise_in_bounds"``.
-      fill_value: a number for windows outside; default NaN for floating and complex dtypes, the smallest number for signed and the
-        largest for unsigned integers, True for booleans.
+      fill_value: a number for windows outside; default NaN for floating and complex dtypes, the smallest number for
+        signed and the largest for unsigned integers, True for booleans.
 
     Returns:
       An array of the operand's dtype: the dimensions ``offset_dims`` run inside the windows, all others number them.
@@ -284,8 +285,8 @@ class ScatterDimensionNumbers(NamedTuple):
       update_window_dims: dimensions of the updates that run inside a window, increasing.
       inserted_window_dims: operand dimensions, of window size 1, that the updates do not have, increasing.
       scatter_dims_to_operand_dims: operand dimensions to which the numbers in a position belong.
-      operand_batching_dims: operand dimensions that run together with a dimension of the indices, increasing; the window
-        size is 1 there.
+      operand_batching_dims: operand dimensions that run together with a dimension of the indices, increasing; the
+        window size is 1 there.
       scatter_indices_batching_dims: those dimensions of the indices, in the same order.
     """
 
@@ -364,8 +365,8 @@ class Scatter(Primitive):
         expected = indices.shape[:-1]
         if updates.ndim != w.rank or tuple([updates.shape[d] for d in w.numbering]) != expected:
             raise TypeError(
-                f"fungrad.lax.{api}: updates must have one dimension for each of {expected}, the dimensions that number the "
-                f"positions in indices of type {indices.str_short()}, beside update_window_dims="
+                f"fungrad.lax.{api}: updates must have one dimension for each of {expected}, the dimensions that "
+                f"number the positions in indices of type {indices.str_short()}, beside update_window_dims="
                 f"{dimension_numbers.update_window_dims}; got updates of type {updates.str_short()}"
             )
         return operand
@@ -446,7 +447,9 @@ class Scatter(Primitive):
         return value
 
 
-def gather_updates(x: Any, indices: Any, updates: ShapedArray, numbers: ScatterDimensionNumbers, params: dict[str, Any]) -> Any:
+def gather_updates(
+    x: Any, indices: Any, updates: ShapedArray, numbers: ScatterDimensionNumbers, params: dict[str, Any]
+) -> Any:
     """The elements of ``x`` at which a scatter with these parameters puts its updates; 0 where it drops them."""
     mode = params["mode"]
     return gather_p.bind(
@@ -474,8 +477,9 @@ class ScatterAdd(Scatter):
         return y, self.bind(d_operand, indices, d_updates, **params)
 
     def transpose(
-        self, ct: Any, operand: Any, indices: Any, updates: Any, *, dimension_numbers: ScatterDimensionNumbers, **params: Any
-    ) -> Sequence[Any]:
+        self, ct: Any, operand: Any, indices: Any, updates: Any, *,
+        dimension_numbers: ScatterDimensionNumbers, **params: Any,
+    ) -> Sequence[Any]:  # fmt: skip
         ct_updates = None
         if is_linear(updates):
             ct_updates = self.signed(gather_updates(ct, indices, updates.aval, dimension_numbers, params))

@@ -49,8 +49,9 @@ class ScatterSet(Scatter):
         return y, self.bind(d_operand, indices, d_updates, **params)
 
     def transpose(
-        self, ct: Any, operand: Any, indices: Any, updates: Any, *, dimension_numbers: ScatterDimensionNumbers, **params: Any
-    ) -> Sequence[Any]:
+        self, ct: Any, operand: Any, indices: Any, updates: Any, *,
+        dimension_numbers: ScatterDimensionNumbers, **params: Any,
+    ) -> Sequence[Any]:  # fmt: skip
         ct_operand = ct_updates = None
         updates_aval = updates.aval
         if is_linear(operand):
@@ -64,8 +65,9 @@ class ScatterSet(Scatter):
         return ct_operand, None, ct_updates
 
     def _winners(
-        self, operand: ShapedArray, indices: Any, updates: ShapedArray, numbers: ScatterDimensionNumbers, params: dict[str, Any]
-    ) -> Any:
+        self, operand: ShapedArray, indices: Any, updates: ShapedArray,
+        numbers: ScatterDimensionNumbers, params: dict[str, Any],
+    ) -> Any:  # fmt: skip
         """Which elements of the updates are the last ones at their place."""
         number = reshape(iota(np.int32 if updates.size < 2**31 else np.int64, updates.size), updates.shape)
         before = zeros(ShapedArray(operand.shape, number.aval.dtype))
@@ -108,13 +110,14 @@ class ScatterMul(Scatter):
             self._require_unique(params)
             numbers = params["dimension_numbers"]
             here = gather_updates(operand, indices, updates.aval, numbers, params)
-            change = scatter_add_p.bind(zeros(y.aval.tangent().strip_weak_type()), indices, mul(here, d_updates), **params)
-            total = add_zeros(total, change)
+            nothing = zeros(y.aval.strip_weak_type())
+            total = add_zeros(total, scatter_add_p.bind(nothing, indices, mul(here, d_updates), **params))
         return y, total
 
     def transpose(
-        self, ct: Any, operand: Any, indices: Any, updates: Any, *, dimension_numbers: ScatterDimensionNumbers, **params: Any
-    ) -> Sequence[Any]:
+        self, ct: Any, operand: Any, indices: Any, updates: Any, *,
+        dimension_numbers: ScatterDimensionNumbers, **params: Any,
+    ) -> Sequence[Any]:  # fmt: skip
         if is_linear(operand):
             return self.bind(ct, indices, updates, dimension_numbers=dimension_numbers, **params), None, None
         self._require_unique(params)
@@ -125,8 +128,9 @@ class ScatterMul(Scatter):
     def _require_unique(params: dict[str, Any]) -> None:
         if not params["unique_indices"]:
             raise NotImplementedError(
-                "fungrad.lax.scatter_mul: the derivative by the updates is implemented only with unique_indices=True (it would need "
-                "the product of all other updates of an element); pass it, also to x.at[idx].multiply, if no index repeats"
+                "fungrad.lax.scatter_mul: the derivative by the updates is implemented only with unique_indices=True "
+                "(it would need the product of all other updates of an element); pass it, also to x.at[idx].multiply, "
+                "if no index repeats"
             )
 
 
