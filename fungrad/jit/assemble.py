@@ -44,12 +44,17 @@ class Memory:
     Attributes:
       storage: per stage tensor.
       buffer: name of the buffer of a tensor kept whole, or of a row of it.
+      offset: where in its buffer a tensor starts, if not at the beginning: an address in terms of the counters of
+        enclosing steps, and the depth of the block of a nest in which those are known.
+      extra: more places into which a whole tensor is stored.
     """
 
     def __init__(self, storage: dict[Tensor, Storage], stages: dict[Tensor, Stage]):
         self.storage = storage
         self.stages = stages
         self.buffer: dict[Tensor, str] = {}
+        self.offset: dict[Tensor, tuple[loops.Affine, int]] = {}
+        self.extra: dict[Tensor, list[tuple[str, loops.Affine]]] = {}
 
     def position(self, tensor: Tensor, index: Sequence[Idx]) -> Idx:
         """Address of an element in the buffer of ``tensor``."""
@@ -76,6 +81,7 @@ class NestWriter:
         self.made: set[Tensor] = set()
         self.stage: Stage | None = None
         self._depth_of_mask: dict[str, int] = {}
+        self._types: dict[str, str] = {}
         self._count = 0
 
     def write(self, item: LoopNode | Stage) -> loops.Nest:
@@ -84,6 +90,60 @@ class NestWriter:
         self._item(item)
         names = {type(s.tensor).__name__.lower() for s in stages}
         return loops.Nest(self.blocks[0], "+".join(sorted(names)))
+
+    # -- loops over single numbers, written by hand ---------------------------------------------------------------------------
+
+    def variables(self, tensors: Sequence[Tensor], places: Sequence[tuple[str, loops.Affine]]) -> list[str]:
+        """Variables that stand for 0-d tensors, with their initial values from memory."""
+        names = []
+        for t, (buffer, offset) in zip(tensors, places, strict=True):
+            first, name = self._name("v"), self._name("x")
+            type = type_of(t.dtype)
+            self.put(loops.Load(first, buffer, offset))
+            self.put(loops.Var(name, type, first))
+            self._types[name] = type
+            # They change in every iteration, so nothing made of them is known outside of the loop.
+            self.registers[t] = (name, 1)
+            names.append(name)
+        return names
+
+    def put(self, statement: Any) -> None:
+        """Appends a statement to the current block."""
+        self.blocks[-1].append(statement)
+
+    def open(self) -> None:
+        """Starts an inner block."""
+        self.blocks.append([])
+        self.scopes.append([])
+
+    def close(self) -> list[Any]:
+        """Ends the inner block and returns it."""
+        for key in self.scopes.pop():
+            self.memo.pop(key, None)
+        return self.blocks.pop()
+
+    def formulas(self, tensors: Sequence[Tensor]) -> list[Operand]:
+        """The values of 0-d tensors."""
+        return [self._element(t, (), None)[0] for t in tensors]
+
+    def named(self, value: Operand, block: list[Any]) -> str:
+        """A value as a name of its own, which later assignments do not change."""
+        name = self._name("v")
+        type = value.type if isinstance(value, loops.Const) else self._types[value]
+        block.append(loops.Let(name, "copy", (value,), type))
+        return name
+
+    def assign(self, names: Sequence[str], values: Sequence[Operand]) -> None:
+        """Sets variables at once: a value that is another variable is read before any changes."""
+        fixed = [self.named(v, self.blocks[-1]) if v in self._types and v != n else v for n, v in zip(names, values, strict=True)]
+        for name, value in zip(names, fixed, strict=True):
+            if name != value:
+                self.put(loops.Set(name, value))
+
+    def save(self, names: Sequence[str], places: Sequence[tuple[str, loops.Affine]]) -> None:
+        """Stores variables to memory."""
+        for name, (buffer, offset) in zip(names, places, strict=True):
+            self.put(loops.Store(buffer, offset, name))
 
     # -- tree -------------------------------------------------------------------------------------------------------
 
@@ -150,8 +210,11 @@ class NestWriter:
         if self.memory.storage[tensor].is_register:
             self.registers[tensor] = (value, depth)
             return
-        address, _ = self._affine(self.memory.position(tensor, stage.out_index))
+        address, _ = self._address(tensor, stage.out_index)
         self.blocks[-1].append(loops.Store(self.memory.buffer[tensor], address, value))
+        for buffer, offset in self.memory.extra.get(tensor, ()):
+            again, _ = self._affine(linear(tensor.shape, stage.out_index))
+            self.blocks[-1].append(loops.Store(buffer, again + offset, value))
         # Whoever reads the element in the same iteration gets the value itself.
         self._remember((self.memory.buffer[tensor], address, None), (value, len(self.blocks) - 1))
 
@@ -169,7 +232,7 @@ class NestWriter:
     def _update(self, stage: Stage, tensor: Reduction, position: tuple[Idx, ...], value: Operand) -> None:
         acc = self.accumulators.get(stage)
         if acc is None:
-            address, _ = self._affine(self.memory.position(tensor, stage.out_index))
+            address, _ = self._address(tensor, stage.out_index)
             self.blocks[-1].append(loops.Store(self.memory.buffer[tensor], address, value, update=tensor.monoid))
             return
         where = None
@@ -184,7 +247,7 @@ class NestWriter:
             return
         name: Operand = self.rows.pop(stage, None) or self.accumulators[stage]
         if _buffered_at(stage) is not None:
-            address, _ = self._affine(self.memory.position(tensor, stage.out_index))
+            address, _ = self._address(tensor, stage.out_index)
             update = tensor.monoid  # type: ignore[attr-defined]
             self.blocks[-1].append(loops.Store(self.memory.buffer[tensor], address, name, update=update))
             return
@@ -206,7 +269,7 @@ class NestWriter:
             saved = dict(self.symbols)
             for a in inner:
                 self.symbols[a] = (names[a], 0)
-            address, _ = self._affine(self.memory.position(tensor, stage.out_index))
+            address, _ = self._address(tensor, stage.out_index)
             self.symbols = saved
         fill: Any = loops.Store(buffer, address, loops.Const(neutral(tensor.monoid, type), type))  # type: ignore[attr-defined]
         for a in reversed(inner):
@@ -244,8 +307,7 @@ class NestWriter:
                     return
                 where = None
         env = dict(zip(tensor.axes, position, strict=True))
-        target = linear(tensor.shape, [i.substitute(env) for i in tensor.target])
-        address, _ = self._affine(target)
+        address, _ = self._address(tensor, [i.substitute(env) for i in tensor.target])
         buffer = self.memory.buffer[tensor]
         self.blocks[-1].append(loops.Store(buffer, address, value, where=where, update=tensor.monoid))
 
@@ -302,12 +364,11 @@ class NestWriter:
         return names[0], depth
 
     def _element(self, tensor: Tensor, index: tuple[Idx, ...], mask: str | None) -> Placed:
-        kept = isinstance(tensor, Source) or tensor in self.memory.storage
-        if not kept:
-            return self._value(tensor.expr, tensor.axes, index, mask)  # type: ignore[attr-defined]
         if tensor in self.registers:
             return self.registers[tensor]
-        address, depth = self._affine(self.memory.position(tensor, index))
+        if not isinstance(tensor, Source) and tensor not in self.memory.storage:
+            return self._value(tensor.expr, tensor.axes, index, mask)  # type: ignore[attr-defined]
+        address, depth = self._address(tensor, index)
         key = (self.memory.buffer[tensor], address, mask)
         found = self.memo.get((self.memory.buffer[tensor], address, None)) or self.memo.get(key)
         if found is not None:
@@ -350,6 +411,14 @@ class NestWriter:
         name = self._name("n")
         self.blocks[depth].append(loops.Index(name, affine, type))
         return name, depth
+
+    def _address(self, tensor: Tensor, index: Sequence[Idx]) -> tuple[loops.Affine, int]:
+        """Address of an element in its buffer, and the depth of the block in which it is known."""
+        address, depth = self._affine(self.memory.position(tensor, index))
+        offset = self.memory.offset.get(tensor)
+        if offset is None:
+            return address, depth
+        return address + offset[0], max(depth, offset[1])
 
     def _affine(self, index: Idx) -> tuple[loops.Affine, int]:
         """An index as an address, and the depth of the block in which it is known."""

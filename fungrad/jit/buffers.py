@@ -12,10 +12,11 @@ Results are never put into inputs that were not donated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.loops import Affine, Load, Loop, Nest, Program, Store, buffers_of, children, walk
+from fungrad.jit.loops import Affine, Call, Load, Loop, Nest, Program, Store, buffers_of, children, walk
 
 _ALIGN = 64
 
@@ -25,6 +26,24 @@ def place(program: Program, donated: Sequence[str] = ()) -> int:
     _in_place(program, set(donated))
     _drop_empty_copies(program)
     return _arena(program)
+
+
+def overwrites_safely(steps: Sequence[Any], new: str, old: str) -> bool:
+    """Whether ``new``, which ``steps`` make once, may be made in the memory of ``old``: nothing reads ``old`` after that."""
+    writers = [n for n, s in enumerate(steps) if new in buffers_of(s)[1]]
+    if len(writers) != 1:
+        return False
+    step = steps[writers[0]]
+    for later in steps[writers[0] + 1 :]:
+        reads, writes = buffers_of(later)
+        if old in reads | writes:
+            return False
+    reads, writes = buffers_of(step)
+    if old in writes:
+        return False
+    if old not in reads:
+        return True
+    return type(step) is Nest and _same_positions(step.body, {old}, new)
 
 
 # -- lifetimes ----------------------------------------------------------------------------------------------------------
@@ -55,7 +74,7 @@ def _in_place(program: Program, donated: set[str]) -> None:
             if name in written or buffer.alias is not None or buffer.kind not in ("temp", "output"):
                 continue
             written.add(name)
-            if type(step) is not Nest:
+            if type(step) is not Nest and not _is_whole_copy(program, step):
                 continue
             for source in sorted(reads - writes):
                 if _may_reuse(program, number, step, source, name, donated):
@@ -63,7 +82,7 @@ def _in_place(program: Program, donated: set[str]) -> None:
                     break
 
 
-def _may_reuse(program: Program, number: int, step: Nest, source: str, target: str, donated: set[str]) -> bool:
+def _may_reuse(program: Program, number: int, step: Nest | Call, source: str, target: str, donated: set[str]) -> bool:
     old, new = program.root(source), program.buffers[target]
     if old.nbytes != new.nbytes or old.dtype.itemsize != new.dtype.itemsize or old.nbytes == 0:
         return False
@@ -83,7 +102,17 @@ def _may_reuse(program: Program, number: int, step: Nest, source: str, target: s
     # An output takes over a temporary only if nothing touches it before.
     if new.kind == "output" and old.kind == "temp" and _touched_before(program, number, target):
         return False
+    if type(step) is Call:
+        return True
     return _same_positions(step.body, {n for n in buffers_of(step)[0] if program.root(n) is old}, target)
+
+
+def _is_whole_copy(program: Program, step: Any) -> bool:
+    """Whether a step copies all of one array to all of another."""
+    if type(step) is not Call or step.routine != "copy":
+        return False
+    views = [step.inputs[0], step.outputs[0]]
+    return all(v.offset == Affine() and program.buffers[v.buffer].size == math.prod(v.shape) for v in views)
 
 
 def _is_aliased(program: Program, name: str) -> bool:
@@ -148,10 +177,14 @@ def _injective(index: Affine, loops: Sequence[Loop]) -> bool:
 
 def _drop_empty_copies(program: Program) -> None:
     """Removes nests that copy an array onto itself."""
-    program.steps = [s for s in program.steps if not (type(s) is Nest and _copies_onto_itself(program, s))]
+    program.steps = [s for s in program.steps if not _copies_onto_itself(program, s)]
 
 
-def _copies_onto_itself(program: Program, nest: Nest) -> bool:
+def _copies_onto_itself(program: Program, nest: Any) -> bool:
+    if _is_whole_copy(program, nest):
+        return program.root(nest.inputs[0].buffer) is program.root(nest.outputs[0].buffer)
+    if type(nest) is not Nest:
+        return False
     statements = [s for s in walk(nest.body) if type(s) is not Loop]
     if [type(s) for s in statements] != [Load, Store]:
         return False

@@ -15,13 +15,11 @@ import numpy as np
 
 from fungrad.core.ir import Jaxpr
 from fungrad.jit import buffers, loops
-from fungrad.jit.assemble import Memory, NestWriter
-from fungrad.jit.fuse import Item, fuse, storages
+from fungrad.jit.build import build_program
 from fungrad.jit.lowering import Graph, lower_jaxpr
 from fungrad.jit.passes import run_passes
-from fungrad.jit.plan import Stage, gemm_operand_fits, matrix_strides, plan, strided
 from fungrad.jit.runtime import Executable, load
-from fungrad.jit.tensors import Opaque, Scatter, Tensor
+from fungrad.jit.tensors import Tensor
 
 
 class CompiledProgram:
@@ -180,115 +178,3 @@ def _statement_cost(body: Sequence[Any], times: float) -> float:
         else:
             total += sum(_statement_cost(nested, times) for nested in loops.children(s))
     return total
-
-
-# -- from tensors to the loop IR ----------------------------------------------------------------------------------------
-
-
-def build_program(graph: Graph, outputs: Sequence[Tensor], name: str) -> loops.Program:
-    """The loop IR of a graph; ``outputs`` are its distinct results that are not inputs."""
-    return _Build(graph, outputs, name).program
-
-
-class _Build:
-    def __init__(self, graph: Graph, outputs: Sequence[Tensor], name: str):
-        self.declared: dict[str, list[loops.Buffer]] = {"input": [], "output": [], "temp": []}
-        planned = plan(graph)
-        items = fuse(planned.order)
-        stages = {s.tensor: s for s in planned.order if isinstance(s, Stage)}
-        self.memory = Memory(storages(items, set(outputs)), stages)
-        for n, t in enumerate(graph.inputs):
-            self.declare("input", f"in{n}", t)
-        for n, t in enumerate(outputs):
-            self.declare("output", f"out{n}", t)
-        steps: list[Any] = []
-        for item in items:
-            steps.extend(self.steps(item))
-        declared = [b for kind in ("input", "output", "temp") for b in self.declared[kind]]
-        self.program = loops.Program(
-            name, declared, steps, [b.name for b in self.declared["input"]], [b.name for b in self.declared["output"]]
-        )
-
-    def declare(self, kind: str, name: str, tensor: Tensor) -> None:
-        """Gives a whole tensor a buffer."""
-        self.declared[kind].append(loops.Buffer(name, tensor.dtype, tensor.shape, kind))
-        self.memory.buffer[tensor] = name
-        if type(tensor) is Scatter:
-            # Updates happen in the copy of the operand, which therefore is this buffer.
-            self.memory.buffer[tensor.operand] = name
-
-    def temporary(self, dtype: Any, shape: Sequence[int]) -> str:
-        """A new temporary buffer."""
-        name = f"t{len(self.declared['temp'])}"
-        self.declared["temp"].append(loops.Buffer(name, dtype, shape, "temp"))
-        return name
-
-    def steps(self, item: Item) -> list[Any]:
-        """The steps of one item."""
-        if isinstance(item, Opaque):
-            for t in item.results:
-                if t not in self.memory.buffer:
-                    self.memory.buffer[t] = self.temporary(t.dtype, t.shape)
-            return _OPAQUE[item.kind](self, item)
-        stages = [item] if isinstance(item, Stage) else list(item.stages())
-        for s in stages:
-            self.keep(s.tensor)
-        if all(s.tensor.aval.size == 0 for s in stages):
-            return []
-        return [NestWriter(self.memory, self.temporary).write(item)]
-
-    def keep(self, tensor: Tensor) -> None:
-        """Gives the value of a stage the memory that it needs."""
-        storage = self.memory.storage[tensor]
-        if tensor in self.memory.buffer or storage.is_register:
-            return
-        user = self.updates_of(tensor)
-        if user is not None:
-            self.keep(user)
-            return
-        shape = tensor.shape if storage.full else storage.shape
-        self.memory.buffer[tensor] = self.temporary(tensor.dtype, shape)
-        if type(tensor) is Scatter:
-            self.memory.buffer[tensor.operand] = self.memory.buffer[tensor]
-
-    def updates_of(self, tensor: Tensor) -> Scatter | None:
-        """The scatter that updates ``tensor`` in place."""
-        return next((t for t in self.memory.storage if type(t) is Scatter and t.operand is tensor), None)
-
-    # -- opaque steps ---------------------------------------------------------------------------------------------------
-
-    def whole(self, tensor: Tensor) -> loops.View:
-        """All of a tensor in memory."""
-        return loops.View(self.memory.buffer[tensor], tensor.shape)
-
-    def host(self, step: Opaque) -> list[Any]:
-        """A step in Python."""
-        inputs = [self.whole(t) for t in step.operands]
-        return [loops.Host(step.params["name"], step.params["fn"], inputs, [self.whole(t) for t in step.results])]
-
-    def gemm(self, step: Opaque) -> list[Any]:
-        """A matrix product."""
-        groups, (rows, inner, columns) = step.params["groups"], step.params["sizes"]
-        (result,) = step.results
-        if result.aval.size == 0:
-            return []
-        batch = result.shape[: groups[0]]
-        views = [
-            self.matrix(step, t, side, (*batch, *size))
-            for side, (t, size) in enumerate(zip(step.operands, [(rows, inner), (inner, columns)], strict=True))
-        ]
-        out = loops.View(self.memory.buffer[result], (*batch, rows, columns))
-        return [loops.Call("gemm", views, [out])]
-
-    def matrix(self, step: Opaque, t: Tensor, side: int, shape: tuple[int, ...]) -> loops.View:
-        """An operand of a product, read where its elements are."""
-        if not gemm_operand_fits(step, t):
-            return loops.View(self.memory.buffer[t], shape)
-        base, offset, strides = strided(t)  # type: ignore[misc]
-        n_batch = step.params["groups"][0]
-        two = matrix_strides(t.shape, strides, step.params["groups"], side)
-        return loops.View(self.memory.buffer[base], shape, offset.const, (*strides[:n_batch], *two))  # type: ignore[misc]
-
-
-_OPAQUE: dict[str, Callable[[_Build, Opaque], list[Any]]] = {"host": _Build.host, "gemm": _Build.gemm}
-

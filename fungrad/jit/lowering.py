@@ -18,6 +18,7 @@ from fungrad.core.float_errors import quietly
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var
 from fungrad.jit import scalar_rules
 from fungrad.jit.kernels.scalars import HALF, Value, type_of
+from fungrad.jit.passes import run_passes
 from fungrad.jit.recorder import Recorder
 from fungrad.jit.tensors import (
     Apply,
@@ -39,6 +40,8 @@ from fungrad.jit.tensors import (
 
 # Products with at most this many multiplications become loops that fuse with what is around them.
 _SMALL_DOT = 4096
+# Branches of at most this many scalar operations are all computed.
+_SMALL_BRANCH = 8
 _GEMM_TYPES = ("f32", "f64")
 
 
@@ -420,6 +423,57 @@ class Lowerer:
         distinct = where is None and _distinct(axes, target)
         return Scatter(base, self._rank(), axes, value.raw, target, where, monoid, distinct)
 
+    # -- control flow -----------------------------------------------------------------------------------------------------
+
+    def scan(
+        self,
+        body: Jaxpr,
+        consts: Sequence[Tensor],
+        init: Sequence[Tensor],
+        xs: Sequence[Tensor],
+        length: int,
+        reverse: bool,
+    ) -> list[Tensor]:
+        graph = lower_jaxpr(run_passes(body))
+        groups = (len(consts), len(init), len(xs))
+        params = {"body": graph, "groups": groups, "length": length, "reverse": reverse}
+        step = Opaque("scan", [*consts, *init, *xs], params, self._rank(), body.has_effects)
+        avals = list(body.out_avals)
+        n = len(init)
+        stacked = [a.update(shape=(length, *a.shape)) for a in avals[n:]]
+        return list(self._finish(step, avals[:n] + stacked))
+
+    def while_loop(
+        self,
+        condition: Jaxpr,
+        condition_consts: Sequence[Tensor],
+        body: Jaxpr,
+        body_consts: Sequence[Tensor],
+        init: Sequence[Tensor],
+    ) -> list[Tensor]:
+        groups = (len(condition_consts), len(body_consts), len(init))
+        params = {"condition": lower_jaxpr(run_passes(condition)), "body": lower_jaxpr(run_passes(body)), "groups": groups}
+        effects = condition.has_effects or body.has_effects
+        step = Opaque("while", [*condition_consts, *body_consts, *init], params, self._rank(), effects)
+        return list(self._finish(step, body.out_avals))
+
+    def cond(self, index: Tensor, branches: Sequence[Jaxpr], operands: Sequence[Tensor]) -> list[Tensor]:
+        index = self.convert(index, np.int32)
+        last = len(branches) - 1
+        index = self.map(lambda m, i: m.clamp(m.const(0, i), i, m.const(last, i)), [index], np.int32)
+        avals = branches[0].out_avals
+        if all(_is_small(b) for b in branches):
+            # A few operations on single numbers: computing all branches costs less than choosing one.
+            results = [self.inline(run_passes(b), operands) for b in branches]
+            choose = scalar_rules.TABLE["select_n"]
+            return [
+                self._maps("select_n", choose, [index, *cases], [a.dtype], (), 1)[0]
+                for a, cases in zip(avals, zip(*results, strict=True), strict=True)
+            ]
+        params = {"branches": [lower_jaxpr(run_passes(b)) for b in branches]}
+        step = Opaque("cond", [index, *operands], params, self._rank(), any(b.has_effects for b in branches))
+        return list(self._finish(step, avals))
+
     def host(self, primitive: Any, operands: Sequence[Tensor], params: dict[str, Any]) -> Any:
         fn = partial(_host_call, primitive, params)
         step = Opaque("host", operands, {"name": primitive.name, "fn": fn}, self._rank(), primitive.has_effects)
@@ -441,6 +495,16 @@ def _host_call(primitive: Any, params: dict[str, Any], *args: np.ndarray) -> Any
 
 def _call_with(rule: Callable, params: dict[str, Any], m: Any, *xs: Any) -> Any:
     return rule(m, *xs, **params)
+
+
+def _is_small(jaxpr: Jaxpr) -> bool:
+    """Whether a jaxpr is a handful of cheap operations on single numbers without effects."""
+    if len(jaxpr.eqns) > _SMALL_BRANCH or jaxpr.has_effects:
+        return False
+    avals = [v.aval for e in jaxpr.eqns for v in e.outvars] + list(jaxpr.out_avals)
+    return all(a.shape == () and scalar_rules.supports(a.dtype) for a in avals) and all(
+        e.primitive.kind == "elementwise" and scalar_rules.cost(e.primitive) <= 4 for e in jaxpr.eqns
+    )
 
 
 def _distinct(axes: Sequence[Axis], target: Sequence[Idx]) -> bool:
