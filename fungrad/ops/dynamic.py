@@ -107,7 +107,7 @@ class DynamicSlice(Primitive):
             operand_batching_dims=(0,) * paired,
             start_indices_batching_dims=(0,) * paired,
         )
-        sizes = (1,) * paired + slice_sizes
+        sizes = (min(1, axis.size),) * paired + slice_sizes
         positions = _index_vectors(indices, index_dims, axis.size)
         return gather(x, positions, numbers, sizes, mode="clip"), 0
 

@@ -19,7 +19,7 @@ from fungrad.core.context import AxisData
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift
 from fungrad.ops.compare import total_order_key
-from fungrad.ops.foundation import batch_to, move_dim
+from fungrad.ops.foundation import batch_to, move_dim, zeros
 from fungrad.ops.indexing import GatherDimensionNumbers, gather
 from fungrad.ops.shape import broadcasted_iota, canonical_axis, expand_dims
 
@@ -31,7 +31,10 @@ def take_along(x: Any, indices: Any, axis: int) -> Any:
     """The elements of ``x`` at ``indices`` along ``axis``; both agree in the other dimensions, and
     indices are in range.
     """
-    others = tuple([d for d in range(x.aval.ndim) if d != axis])
+    shape = indices.aval.shape
+    if not indices.aval.size:
+        return zeros(x.aval.update(shape=shape))
+    others = tuple([d for d in range(len(shape)) if d != axis])
     numbers = GatherDimensionNumbers(
         offset_dims=(),
         collapsed_slice_dims=(axis,),
@@ -43,7 +46,7 @@ def take_along(x: Any, indices: Any, axis: int) -> Any:
         x,
         expand_dims(indices, (-1,)),
         numbers,
-        (1,) * x.aval.ndim,
+        (1,) * len(shape),
         unique_indices=True,
         mode="promise_in_bounds",
     )
