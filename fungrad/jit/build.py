@@ -13,7 +13,7 @@ from typing import Any
 from fungrad.jit import loops
 from fungrad.jit.assemble import Memory, NestWriter
 from fungrad.jit.buffers import overwrites_safely
-from fungrad.jit.fuse import Item, fuse, storages
+from fungrad.jit.fuse import Item, Storage, fuse, lenders, storages
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.lowering import Graph
 from fungrad.jit.plan import Plan, Stage, gemm_operand_fits, matrix_strides, plan, strided
@@ -126,8 +126,14 @@ class Region:
                     self.put(t, (self.temporary(t.dtype, t.shape), loops.Affine()))
             return _OPAQUE[item.kind](self, item)
         stages = [item] if isinstance(item, Stage) else list(item.stages())
+        lent = lenders(stages, self.memory.storage)
         for s in stages:
-            self.keep(s.tensor)
+            if s.tensor not in lent:
+                self.keep(s.tensor)
+        for tensor, lender in lent.items():
+            # Kept whole in the memory of a later result: then iterations share nothing and may run in parallel.
+            self.memory.storage[tensor] = Storage(0, (), True)
+            self.put(tensor, self.place(lender))
         if all(s.tensor.aval.size == 0 for s in stages):
             return []
         return [NestWriter(self.memory, self.temporary).write(item)]

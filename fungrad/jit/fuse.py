@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fungrad.jit.plan import Read, Stage, in_memory
-from fungrad.jit.tensors import Axis, Idx, Opaque, Scatter, Source, Tensor
+from fungrad.jit.tensors import Axis, Compute, Idx, Opaque, Scatter, Source, Tensor
 
 # Arrays that one nest of loops may read, and stages that it may hold.
 _MAX_ARRAYS = 24
@@ -231,6 +231,35 @@ def _storage(stage: Stage, readers: list[tuple[Stage, Read]], whole: bool) -> St
         return everything
     axes = [a for a, k in zip(stage.axes[shared:], stage.kinds[shared:], strict=True) if k != "r"]
     return Storage(shared, axes, False)
+
+
+def lenders(stages: Sequence[Stage], storage: dict[Tensor, Storage]) -> dict[Tensor, Tensor]:
+    """For values of one nest that would need a row of memory: results in whose memory they can be kept instead.
+
+    The result must be what its elements are last read for, element by element.
+    """
+    order = {s: n for n, s in enumerate(stages)}
+    found: dict[Tensor, Tensor] = {}
+    for stage in stages:
+        tensor = stage.tensor
+        kept = storage[tensor]
+        if kept.full or not kept.axes or "r" in stage.kinds or type(tensor) is not Compute:
+            continue
+        readers = [s for s in stages if any(t is tensor for t, _ in s.reads)]
+        last = max(readers, key=order.__getitem__)
+        result = last.tensor
+        if (
+            type(result) is Compute
+            and storage[result].full
+            and result not in found.values()
+            and result.shape == tensor.shape
+            and result.dtype == tensor.dtype
+            and {index for t, index in last.reads if t is tensor} == {tuple(last.out_index)}
+            and last.path[-1] is not stage.path[-1]
+            and not any(s is not last and s.path[-1] is last.path[-1] for s in readers)
+        ):
+            found[tensor] = result
+    return found
 
 
 def shared_depth(a: Stage, b: Stage) -> int:
