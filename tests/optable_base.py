@@ -1,7 +1,8 @@
 """``Op``: one row of the op table, and the sampling of operands.
 
-A family of operations has a file ``tests/optable_<family>.py`` with a list ``OPS`` of rows; ``tests/optable.py`` collects them and
-``tests/test_optable.py`` holds every row to the same rules.  A new primitive needs a row (a test says so).
+A family of operations has a file ``tests/optable_<family>.py`` with a list ``OPS`` of rows;
+``tests/optable.py`` collects them and ``tests/test_optable.py`` holds every row to the same rules.
+A new primitive needs a row (a test says so).
 """
 
 from __future__ import annotations
@@ -68,17 +69,20 @@ class Op:
       dtypes: one entry per case: a dtype name for all operands, or a tuple with one per operand.
       shapes: one entry per case: a tuple with the shape of each operand.
       params: keyword arguments of both functions.
-      domains: per operand ``(low, high)`` or ``f(rng, shape, dtype) -> ndarray``; the last one serves for all further operands.
-        Must be away from kinks and poles if ``order`` is positive.
-      result: dtype of the (first) result from the operand dtypes; default that of the first operand.
+      domains: per operand ``(low, high)`` or ``f(rng, shape, dtype) -> ndarray``; the last one
+        serves for all further operands. Must be away from kinks and poles if ``order`` is positive.
+      result: dtype of the (first) result from the operand dtypes; default that of the first
+        operand.
       order: how many times the derivative is checked.
       diff: positions of the operands differentiated; default all of an inexact dtype.
       rtol: relative tolerance per result dtype, where ``TOLERANCE`` is too strict.
       atol: absolute tolerance, in units of the relative one.
       grad_rtol: tolerance of derivatives against finite differences.
       wide: whether the reference gets operands with twice the precision.
-      special: whether the operation acts element by element, so that it is compared on special values.
-      jax: name in ``jax.lax`` (default that of the row) or ``f(jax, *operands, **params)``; None if JAX has none.
+      special: whether the operation acts element by element, so that it is compared on special
+        values.
+      jax: name in ``jax.lax`` (default that of the row) or ``f(jax, *operands, **params)``; None if
+        JAX has none.
       jax_rtol: as ``rtol`` for the comparison with JAX, where it is the less accurate one.
       jax_special: whether JAX agrees on special values.
       jax_dtypes: dtypes that JAX accepts, default all.

@@ -1,4 +1,4 @@
-"""Rows of the op table: elementwise arithmetic, transcendental functions, integers, comparisons, casts and complex parts."""
+"""Rows of the op table: elementwise operations other than special functions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def few_bits(rng, shape, dtype):
     return rng.integers(0, 8 * dtype.itemsize + 3, shape).astype(dtype)
 
 
-# -- references -------------------------------------------------------------------------------------------------------
+# -- references ----------------------------------------------------------------------------------
 # Written for clarity, element by element in exact arithmetic where NumPy has no such function.
 
 
@@ -217,7 +217,7 @@ def binary(name, reference, dtypes=NUMERIC, **facts):
     return Op(name, getattr(lax, name), reference, dtypes, BINARY_SHAPES, **facts)
 
 
-# -- rows -------------------------------------------------------------------------------------------------------------
+# -- rows ----------------------------------------------------------------------------------------
 
 ARITHMETIC = [
     unary("neg", np.negative, NUMERIC),

@@ -1,8 +1,8 @@
 """Floating point exceptions of NumPy: arithmetic of fungrad never warns, whatever ``np.seterr`` says.
 
-Overflow gives infinity and 0/0 gives NaN, silently, as in compiled code.  ``np.errstate`` does this in Python code
-that takes longer than a small operation; here the same context variable is set directly (``np.errstate`` stands in where a
-version of NumPy has none).
+Overflow gives infinity and 0/0 gives NaN, silently, as in compiled code.  ``np.errstate`` does this
+in Python code that takes longer than a small operation; here the same context variable is set
+directly (``np.errstate`` stands in where a version of NumPy has none).
 
 Imports nothing from the package.
 """

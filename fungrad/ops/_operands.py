@@ -64,8 +64,13 @@ def lift_pair(name: str, x: Any, y: Any) -> tuple[Array, Array]:
         return x, scalar_like(y, x) if type(y) in _PY else as_array(y, f"fungrad.lax.{name}: y")
     if isinstance(y, Array):
         return scalar_like(x, y) if type(x) in _PY else as_array(x, f"fungrad.lax.{name}: x"), y
-    x, y = as_array(x, f"fungrad.lax.{name}: x"), as_array(y, f"fungrad.lax.{name}: y")
-    return x, y
+    if type(x) in _PY and type(y) not in _PY:
+        y = as_array(y, f"fungrad.lax.{name}: y")
+        return scalar_like(x, y), y
+    x = as_array(x, f"fungrad.lax.{name}: x")
+    if type(y) in _PY and not x.aval.weak_type:
+        return x, scalar_like(y, x)
+    return x, as_array(y, f"fungrad.lax.{name}: y")
 
 
 _PY = (bool, int, float, complex)

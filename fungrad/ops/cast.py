@@ -23,7 +23,7 @@ from fungrad.ops.foundation import broadcast_in_dim, move_dim
 ANYTHING = "".join(KIND_NAMES)
 NUMBERS = "biufc"
 
-# -- conversion --------------------------------------------------------------------------------------------------------
+# -- conversion ----------------------------------------------------------------------------------
 
 
 class ConvertElementType(Elementwise):
@@ -82,12 +82,14 @@ convert_element_type_p = ConvertElementType("convert_element_type", _convert, NU
 def convert_element_type(operand: Any, new_dtype: Any, weak_type: bool = False) -> Array:
     """Elementwise conversion to another dtype.
 
-    Floating numbers become integers by rounding toward zero, and the nearest integer of the dtype if they are out of range
-    (0 for NaN); integers wrap; complex numbers lose their imaginary part; booleans tell whether a number is not 0.
+    Floating numbers become integers by rounding toward zero, and the nearest integer of the dtype
+    if they are out of range (0 for NaN); integers wrap; complex numbers lose their imaginary part;
+    booleans tell whether a number is not 0.
 
     Args:
       operand: array or scalar.
-      new_dtype: dtype of the result; an explicit 64-bit dtype is honoured, ``float`` and ``int`` mean the default width.
+      new_dtype: dtype of the result; an explicit 64-bit dtype is honoured, ``float`` and ``int``
+        mean the default width.
       weak_type: whether the result yields to other dtypes in promotion.
 
     Returns:
@@ -106,13 +108,14 @@ def convert_element_type(operand: Any, new_dtype: Any, weak_type: bool = False) 
         return operand
     if dtypes.is_key(dtype) or dtypes.is_key(aval.dtype):
         raise TypeError(
-            f"fungrad.lax.convert_element_type: cannot convert {aval.str_short()} to {dtypes.short_name(dtype)}: random keys "
-            "are not numbers; see fungrad.random.key_data and wrap_key_data"
+            f"fungrad.lax.convert_element_type: cannot convert {aval.str_short()} to "
+            f"{dtypes.short_name(dtype)}: random keys are not numbers; see fungrad.random.key_data "
+            "and wrap_key_data"
         )
     return convert_element_type_p.bind(operand, new_dtype=dtype, weak_type=weak_type)
 
 
-# -- representation ----------------------------------------------------------------------------------------------------
+# -- representation ------------------------------------------------------------------------------
 
 
 class BitcastConvertType(Primitive):
@@ -141,8 +144,8 @@ class BitcastConvertType(Primitive):
             return ShapedArray((*x.shape, old // new), new_dtype)
         if not x.shape or x.shape[-1] * old != new:
             raise ValueError(
-                f"{api}: to become {dtypes.short_name(new_dtype)}, an operand of {old} bits per element needs a last dimension "
-                f"of size {new // old}, got {x.str_short()}"
+                f"{api}: to become {dtypes.short_name(new_dtype)}, an operand of {old} bits per "
+                f"element needs a last dimension of size {new // old}, got {x.str_short()}"
             )
         return ShapedArray(x.shape[:-1], new_dtype)
 
@@ -173,8 +176,8 @@ def bitcast_convert_type(operand: Any, new_dtype: Any) -> Array:
 
     Args:
       operand: array of an integer or real floating dtype.
-      new_dtype: integer or real floating dtype.  A smaller one adds a last dimension with the pieces of each element (lowest
-        bits first), a larger one takes the last dimension away.
+      new_dtype: integer or real floating dtype.  A smaller one adds a last dimension with the
+        pieces of each element (lowest bits first), a larger one takes the last dimension away.
 
     Raises:
       TypeError: a dtype is boolean or complex.
@@ -192,7 +195,7 @@ def bitcast_convert_type(operand: Any, new_dtype: Any) -> Array:
     return bitcast_convert_type_p.bind(operand, new_dtype=dtype)
 
 
-# -- precision ---------------------------------------------------------------------------------------------------------
+# -- precision -----------------------------------------------------------------------------------
 
 
 def _reduce_precision(x: np.ndarray, *, exponent_bits: int, mantissa_bits: int) -> np.ndarray:
@@ -212,7 +215,8 @@ def _reduce_precision(x: np.ndarray, *, exponent_bits: int, mantissa_bits: int) 
         infinity = np.uint64(((1 << int(info.nexp)) - 1) << int(info.nmant))
         exponent = magnitude >> np.uint64(info.nmant)
         magnitude = np.where(exponent > bias + new_bias, infinity, magnitude)
-        # Numbers below the smallest normal one of the narrow format become 0, as on hardware without subnormals.
+        # Numbers below the smallest normal one of the narrow format become 0, as on hardware
+        # without subnormals.
         magnitude = np.where(exponent <= bias - new_bias, np.uint64(0), magnitude)
     result = (sign | magnitude).astype(f"u{x.dtype.itemsize}").view(x.dtype)
     return np.where(np.isnan(x), x, result)
@@ -246,7 +250,7 @@ def _reduce_precision_scalar(m: Any, x: Any, *, exponent_bits: int, mantissa_bit
 
 
 class ReducePrecision(LinearElementwise):
-    """Rounds to a floating format with fewer bits, without changing the dtype; treated as the identity by derivatives."""
+    """Rounds to a floating format with fewer bits; derivatives take it for the identity."""
 
     def abstract_eval(
         self, x: ShapedArray, *, exponent_bits: int, mantissa_bits: int
@@ -290,7 +294,7 @@ def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> Ar
     )
 
 
-# -- identities --------------------------------------------------------------------------------------------------------
+# -- identities ----------------------------------------------------------------------------------
 
 copy_p = LinearElementwise(
     "copy", lambda x: np.array(x, order="C", copy=True), ANYTHING, lambda ct, aval: ct, cheap=True
@@ -332,7 +336,7 @@ def _stop_gradient(x: Any) -> Any:
     return stop_gradient_p.bind(x) if dtypes.is_inexact(x.aval.dtype) else x
 
 
-# -- arrays full of one value ------------------------------------------------------------------------------------------
+# -- arrays full of one value --------------------------------------------------------------------
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Array:
@@ -354,7 +358,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Array:
     value = lift(fill_value, "fungrad.lax.full: fill_value")
     if value.aval.shape:
         raise TypeError(
-            f"fungrad.lax.full: fill_value must be a scalar, got {value.aval.str_short()}; use broadcast_in_dim for arrays"
+            f"fungrad.lax.full: fill_value must be a scalar, got {value.aval.str_short()}; use "
+            "broadcast_in_dim for arrays"
         )
     if dtype is not None:
         value = convert_element_type(value, dtype)

@@ -1,6 +1,7 @@
 """Comparisons, selection, and what follows from them: maximum, minimum and clamping.
 
-May import ``core``, ``ops._operands``, ``ops._families``, ``ops.foundation`` and ``ops.elementwise``.
+May import ``core``, ``ops._operands``, ``ops._families``, ``ops.foundation`` and
+``ops.elementwise``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def _comparison(name: str, impl: Any, accepts: str, *, commutative: bool = False
     )
 
 
-# -- comparisons -------------------------------------------------------------------------------------------------------
+# -- comparisons ---------------------------------------------------------------------------------
 
 eq_p = _comparison("eq", np.equal, EVERY_NUMBER, commutative=True)
 ne_p = _comparison("ne", np.not_equal, EVERY_NUMBER, commutative=True)
@@ -81,7 +82,7 @@ def ge(x: Any, y: Any) -> Array:
     return ge_p.bind(*lift_pair("ge", x, y))
 
 
-# -- total order -------------------------------------------------------------------------------------------------------
+# -- total order ---------------------------------------------------------------------------------
 # Sorting needs an order in which NaN has a place: -NaN < -inf < ... < -0 < +0 < ... < inf < NaN.
 
 
@@ -106,13 +107,14 @@ le_to_p = _comparison(
 )
 
 
-# -- selection ---------------------------------------------------------------------------------------------------------
+# -- selection -----------------------------------------------------------------------------------
 
 
 class SelectN(Elementwise):
     """Element ``i`` of the result is that of ``cases[which[i]]``; linear in the cases.
 
-    ``which`` is boolean (two cases) or integer, clamped into range; it may be 0-d, and so may the cases.
+    ``which`` is boolean (two cases) or integer, clamped into range; it may be 0-d, and so may the
+    cases.
     """
 
     def abstract_eval(self, which: ShapedArray, *cases: ShapedArray) -> ShapedArray:
@@ -189,21 +191,23 @@ def select_n(which: Any, *cases: Any) -> Array:
     """Chooses elementwise between cases.
 
     Args:
-      which: boolean (false chooses the first case, true the second) or int32 array; integers outside ``[0, len(cases))``
-        are clamped. Shape of the cases, or 0-d.
+      which: boolean (false chooses the first case, true the second) or int32 array; integers
+        outside ``[0, len(cases))`` are clamped. Shape of the cases, or 0-d.
       *cases: arrays of one shape (0-d ones are broadcast) and dtype.
 
     Returns:
       An array of the shape and dtype of the cases.
 
     Raises:
-      TypeError: shapes or dtypes do not match, or there are more than two cases for a boolean ``which``.
+      TypeError: shapes or dtypes do not match, or there are more than two cases for a boolean
+        ``which``.
 
     Example:
       >>> import numpy as np
       >>> from fungrad import lax
-      >>> lax.select_n(np.int32([0, 2, 1]), np.int32([1, 2, 3]), np.int32([10, 20, 30]), np.int32([100, 200, 300]))
-      Array([  1, 200,  30], dtype=int32)
+      >>> ones, tens, hundreds = np.int32([1, 2]), np.int32([10, 20]), np.int32([100, 200])
+      >>> lax.select_n(np.int32([0, 2]), ones, tens, hundreds)
+      Array([  1, 200], dtype=int32)
     """
     which = lift(which, "fungrad.lax.select_n: which")
     return select_n_p.bind(
@@ -223,7 +227,7 @@ def select(pred: Any, on_true: Any, on_false: Any) -> Array:
     return select_n(pred, on_false, on_true)
 
 
-# -- maximum, minimum, clamp -------------------------------------------------------------------------------------------
+# -- maximum, minimum, clamp ---------------------------------------------------------------------
 
 
 def _share(g: Any, z: Any, x: Any, y: Any) -> Any:
@@ -317,7 +321,7 @@ def clamp(min: Any, x: Any, max: Any) -> Array:
     for name, bound in (("min", low), ("max", high)):
         if bound.aval.shape and bound.aval.shape != x.aval.shape:
             raise TypeError(
-                f"fungrad.lax.clamp: {name} must be 0-d or have the shape of x, got {bound.aval.str_short()} for x of type "
-                f"{x.aval.str_short()}; broadcast it, or use fungrad.numpy.clip"
+                f"fungrad.lax.clamp: {name} must be 0-d or have the shape of x, got "
+                f"{bound.aval.str_short()} for x of type {x.aval.str_short()}; broadcast it, or use fungrad.numpy.clip"
             )
     return clamp_p.bind(low, x, high)

@@ -1,9 +1,10 @@
 """Complex numbers and their parts, and the absolute value.
 
-Cotangents of complex numbers follow the convention that no conjugation happens in transposition: the gradient of a real function is
-the conjugate of the direction of steepest ascent.
+Cotangents of complex numbers follow the convention that no conjugation happens in transposition:
+the gradient of a real function is the conjugate of the direction of steepest ascent.
 
-May import ``core``, ``ops._operands``, ``ops._families``, ``ops.elementwise``, ``ops.compare`` and ``ops.cast``.
+May import ``core``, ``ops._operands``, ``ops._families``, ``ops.elementwise``, ``ops.compare`` and
+``ops.cast``.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class Complex(Elementwise):
         for aval in avals:
             if aval.dtype not in (dtypes.float32, dtypes.float64):
                 raise TypeError(
-                    f"fungrad.lax.complex: parts must be float32 or float64, got {aval.str_short()}; convert with .astype"
+                    "fungrad.lax.complex: parts must be float32 or float64, got "
+                    f"{aval.str_short()}; convert with .astype"
                 )
         return super().abstract_eval(*avals, **params)
 

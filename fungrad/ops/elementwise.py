@@ -1,6 +1,7 @@
 """Elementwise arithmetic, rounding and powers: one call per primitive, and its function of ``fungrad.lax``.
 
-``impl`` is NumPy's ufunc itself wherever it computes what is wanted: every eager operation pays for what stands between.
+``impl`` is NumPy's ufunc itself wherever it computes what is wanted: every eager operation pays for
+what stands between.
 
 May import ``core``, ``ops._operands``, ``ops._families`` and ``ops.foundation``.
 """
@@ -25,7 +26,7 @@ NUMERIC = "iufc"
 INEXACT = "fc"
 FLOAT = "f"
 
-# -- sums and products -------------------------------------------------------------------------------------------------
+# -- sums and products ---------------------------------------------------------------------------
 
 neg_p = LinearElementwise("neg", np.negative, NUMERIC, lambda ct, aval: neg(ct), cheap=True)
 
@@ -114,7 +115,7 @@ def mul(x: Any, y: Any) -> Array:
     return mul_p.bind(*lift_pair("mul", x, y))
 
 
-# -- quotients ---------------------------------------------------------------------------------------------------------
+# -- quotients -----------------------------------------------------------------------------------
 
 
 def _div(x: np.ndarray, y: np.ndarray) -> Any:
@@ -155,7 +156,8 @@ div_p = Div(
 def div(x: Any, y: Any) -> Array:
     """Elementwise quotient of operands of one dtype; equal shapes, or one operand 0-d.
 
-    Integers divide toward zero; division of an integer by zero gives the integer whose bits are all 1.
+    Integers divide toward zero; division of an integer by zero gives the integer whose bits are all
+    1.
 
     Example:
       >>> import numpy as np
@@ -177,7 +179,9 @@ rem_p = Elementwise(
 
 
 def rem(x: Any, y: Any) -> Array:
-    """Elementwise remainder of the division toward zero: it has the sign of ``x``; ``x`` itself for an integer ``y`` of 0.
+    """Elementwise remainder of the division toward zero, which has the sign of ``x``.
+
+    An integer ``y`` of 0 gives ``x``.
 
     Example:
       >>> import numpy as np
@@ -188,13 +192,16 @@ def rem(x: Any, y: Any) -> Array:
     return rem_p.bind(*lift_pair("rem", x, y))
 
 
-# -- sign and rounding -------------------------------------------------------------------------------------------------
+# -- sign and rounding ---------------------------------------------------------------------------
 
 sign_p = Elementwise("sign", np.sign, NUMERIC, cheap=True)
 
 
 def sign(x: Any) -> Array:
-    """Elementwise sign: -1, 0 or 1; NaN for NaN; ``x / abs(x)`` for complex numbers. Its derivative is taken as zero."""
+    """Elementwise sign: -1, 0 or 1; NaN for NaN; ``x / abs(x)`` for complex numbers.
+
+    Its derivative is taken as zero.
+    """
     return sign_p.bind(lift(x, "fungrad.lax.sign: x"))
 
 
@@ -269,7 +276,7 @@ def nextafter(x: Any, y: Any) -> Array:
     return nextafter_p.bind(*lift_pair("nextafter", x, y))
 
 
-# -- powers and roots --------------------------------------------------------------------------------------------------
+# -- powers and roots ----------------------------------------------------------------------------
 
 square_p = Elementwise(
     "square", np.square, NUMERIC, lambda g, x, y: mul(g, mul(2.0, x)), cheap=True
@@ -290,7 +297,7 @@ def sqrt(x: Any) -> Array:
 
 
 def in_float32(fun: Callable[..., Any]) -> Callable[..., Any]:
-    """An ``impl`` of several steps, which for half precision and narrower floats are taken in float32 and rounded once."""
+    """An ``impl`` of several steps; half precision and narrower floats take them in float32."""
 
     def impl(*operands: np.ndarray, **params: Any) -> Any:
         dtype = operands[0].dtype
@@ -355,7 +362,8 @@ def _integer_pow(x: np.ndarray, *, y: int) -> Any:
         return np.square(x)
     if y < 0:
         return np.reciprocal(_integer_pow(x, y=-y))
-    # Repeated squaring, as compiled code does it: exact for small integers in any dtype, faster than a general power.
+    # Repeated squaring, as compiled code does it: exact for small integers in any dtype, faster
+    # than a general power.
     power, out = x, None
     while True:
         if y & 1:

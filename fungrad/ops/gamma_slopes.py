@@ -1,8 +1,8 @@
 """Derivative of the regularized lower incomplete gamma function P(a, x) by its parameter ``a``, in NumPy.
 
-With the density p(a, x) = x^(a-1) exp(-x) / Gamma(a), all formulas here are for the quotient (dP/da) / p, in which no
-exponential can overflow or underflow.  It is minus the derivative of a gamma variate by its parameter, at a fixed
-probability.
+With the density p(a, x) = x^(a-1) exp(-x) / Gamma(a), all formulas here are for the quotient
+(dP/da) / p, in which no exponential can overflow or underflow.  It is minus the derivative of a
+gamma variate by its parameter, at a fixed probability.
 
 Imports nothing from the package.
 """
@@ -72,7 +72,8 @@ def _series(a: np.ndarray, x: np.ndarray) -> np.ndarray:
 def _fraction(a: np.ndarray, x: np.ndarray) -> np.ndarray:
     """1 - P = p x F with the continued fraction F = 1/(x+1-a - 1(1-a)/(x+3-a - 2(2-a)/(x+5-a - ...))).
 
-    Numerators and denominators of the convergents follow a recurrence, and so do their derivatives by ``a``, marked by ``d``.
+    Numerators and denominators of the convergents follow a recurrence, and so do their derivatives
+    by ``a``, marked by ``d``.
     """
     num0, num1 = np.zeros_like(a), np.ones_like(a)
     den0, den1 = np.ones_like(a), x + 1 - a
@@ -85,7 +86,8 @@ def _fraction(a: np.ndarray, x: np.ndarray) -> np.ndarray:
         den2 = across * den1 + up * den0
         dnum2 = across * dnum1 - num1 + up * dnum0 + n * num0
         dden2 = across * dden1 - den1 + up * dden0 + n * den0
-        # Everything is homogeneous in the convergents: dividing by the size of the latest prevents overflow.
+        # Everything is homogeneous in the convergents: dividing by the size of the latest prevents
+        # overflow.
         scale = np.abs(den2)
         scale[scale == 0] = 1.0
         num0, num1, den0, den1 = num1 / scale, num2 / scale, den1 / scale, den2 / scale

@@ -17,7 +17,7 @@ from fungrad.ops._operands import lift, lift_pair
 BITS = "biu"
 INTEGERS = "iu"
 
-# -- bitwise -----------------------------------------------------------------------------------------------------------
+# -- bitwise -------------------------------------------------------------------------------------
 
 not_p = Elementwise("not", np.invert, BITS, cheap=True)
 and_p = Elementwise("and", np.bitwise_and, BITS, arity=2, cheap=True, commutative=True)
@@ -52,7 +52,7 @@ def bitwise_xor(x: Any, y: Any) -> Array:
     return xor_p.bind(*lift_pair("bitwise_xor", x, y))
 
 
-# -- shifts ------------------------------------------------------------------------------------------------------------
+# -- shifts --------------------------------------------------------------------------------------
 # NumPy defines shifts by amounts outside [0, bits) as we need them: all bits are shifted out.
 
 
@@ -102,7 +102,7 @@ def shift_right_arithmetic(x: Any, y: Any) -> Array:
     return shift_right_arithmetic_p.bind(*lift_pair("shift_right_arithmetic", x, y))
 
 
-# -- counts ------------------------------------------------------------------------------------------------------------
+# -- counts --------------------------------------------------------------------------------------
 
 
 def _population_count(x: np.ndarray) -> Any:
@@ -148,7 +148,7 @@ def clz(x: Any) -> Array:
     return clz_p.bind(lift(x, "fungrad.lax.clz: x"))
 
 
-# -- high half of a product ----------------------------------------------------------------------------------------
+# -- high half of a product ----------------------------------------------------------------------
 
 
 def _mulhi(x: np.ndarray, y: np.ndarray) -> Any:
@@ -163,7 +163,8 @@ def _mulhi(x: np.ndarray, y: np.ndarray) -> Any:
     middle_low = a_low * b_high + (middle & mask)
     high = a_high * b_high + (middle >> half) + (middle_low >> half)
     if x.dtype.kind == "i":
-        # A negative number is its unsigned reading minus 2**64, which takes the other operand off the high half.
+        # A negative number is its unsigned reading minus 2**64, which takes the other operand off
+        # the high half.
         high = high - np.where(x < 0, b, np.uint64(0)) - np.where(y < 0, a, np.uint64(0))
     return np.asarray(high).view(x.dtype)
 

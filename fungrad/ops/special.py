@@ -2,8 +2,8 @@
 
 Eager evaluation is SciPy's, imported at the first use.
 
-May import ``core``, ``ops._operands``, ``ops._families``, ``ops.elementwise``, ``ops.compare``, ``ops.complex_parts`` and
-``ops.transcendental``.
+May import ``core``, ``ops._operands``, ``ops._families``, ``ops.elementwise``, ``ops.compare``,
+``ops.complex_parts`` and ``ops.transcendental``.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _no_derivative(primitive: str, operand: str) -> Callable[..., Any]:
     return rule
 
 
-# -- error function ----------------------------------------------------------------------------------------------------
+# -- error function ------------------------------------------------------------------------------
 
 _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
@@ -98,7 +98,7 @@ def erf_inv(x: Any) -> Array:
     return erf_inv_p.bind(lift(x, "fungrad.lax.erf_inv: x"))
 
 
-# -- gamma function and relatives --------------------------------------------------------------------------------------
+# -- gamma function and relatives ----------------------------------------------------------------
 
 
 def _lgamma(x: np.ndarray) -> Any:
@@ -171,7 +171,7 @@ def zeta(x: Any, q: Any) -> Array:
     return zeta_p.bind(*lift_pair("zeta", x, q))
 
 
-# -- incomplete gamma --------------------------------------------------------------------------------------------------
+# -- incomplete gamma ----------------------------------------------------------------------------
 
 
 def _igamma_density(a: Any, x: Any) -> Array:
@@ -247,13 +247,13 @@ def igamma_grad_a(a: Any, x: Any) -> Array:
 def random_gamma_grad(a: Any, x: Any) -> Array:
     """Elementwise derivative with respect to ``a`` of a sample ``x`` of the gamma distribution with parameter ``a``.
 
-    The sample moves so that its probability ``igamma(a, x)`` stays (implicit reparameterization: M. Figurnov, S. Mohamed,
-    A. Mnih, "Implicit reparameterization gradients", 2018).
+    The sample moves so that its probability ``igamma(a, x)`` stays (implicit reparameterization: M.
+    Figurnov, S. Mohamed, A. Mnih, "Implicit reparameterization gradients", 2018).
     """
     return random_gamma_grad_p.bind(*lift_pair("random_gamma_grad", a, x))
 
 
-# -- incomplete beta ---------------------------------------------------------------------------------------------------
+# -- incomplete beta -----------------------------------------------------------------------------
 
 
 def _betainc_jvp(g: Any, z: Any, a: Any, b: Any, x: Any) -> Array:
@@ -283,7 +283,7 @@ def betainc(a: Any, b: Any, x: Any) -> Array:
     return regularized_incomplete_beta_p.bind(*operands)
 
 
-# -- Bessel functions --------------------------------------------------------------------------------------------------
+# -- Bessel functions ----------------------------------------------------------------------------
 
 
 def _i1e_jvp(g: Any, x: Any, y: Any) -> Array:

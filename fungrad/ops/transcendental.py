@@ -29,7 +29,7 @@ from fungrad.ops.elementwise import (
     sub,
 )
 
-# -- exponentials and logarithms ---------------------------------------------------------------------------------------
+# -- exponentials and logarithms -----------------------------------------------------------------
 
 exp_p = Elementwise("exp", np.exp, INEXACT, lambda g, x, y: mul(g, y))
 
@@ -107,7 +107,7 @@ def logistic(x: Any) -> Array:
     return logistic_p.bind(lift(x, "fungrad.lax.logistic: x"))
 
 
-# -- general power -----------------------------------------------------------------------------------------------------
+# -- general power -------------------------------------------------------------------------------
 
 
 class Pow(Elementwise):
@@ -156,7 +156,8 @@ def pow(x: Any, y: Any) -> Array:
       y: exponent of the dtype of ``x`` or an integer dtype; equal shapes, or one operand 0-d.
 
     Raises:
-      TypeError: the base is an integer (see ``integer_pow``), or the exponent has another inexact dtype.
+      TypeError: the base is an integer (see ``integer_pow``), or the exponent has another inexact
+        dtype.
 
     Example:
       >>> from fungrad import lax
@@ -170,7 +171,7 @@ def pow(x: Any, y: Any) -> Array:
     return pow_p.bind(*lift_pair("pow", x, y))
 
 
-# -- trigonometric -----------------------------------------------------------------------------------------------------
+# -- trigonometric -------------------------------------------------------------------------------
 
 sin_p = Elementwise("sin", np.sin, INEXACT, lambda g, x, y: mul(g, cos(x)))
 cos_p = Elementwise("cos", np.cos, INEXACT, lambda g, x, y: mul(g, neg(sin(x))))
@@ -227,7 +228,7 @@ atan2_p = Elementwise(
 
 
 def atan2(x: Any, y: Any) -> Array:
-    """Elementwise angle, in (-pi, pi], of the point with ordinate ``x`` and abscissa ``y``: ``atan(x / y)`` in the right quadrant.
+    """Elementwise ``atan(x / y)`` in the right quadrant: an angle in [-pi, pi].
 
     Example:
       >>> from fungrad import lax
@@ -237,7 +238,7 @@ def atan2(x: Any, y: Any) -> Array:
     return atan2_p.bind(*lift_pair("atan2", x, y))
 
 
-# -- hyperbolic --------------------------------------------------------------------------------------------------------
+# -- hyperbolic ----------------------------------------------------------------------------------
 
 sinh_p = Elementwise("sinh", np.sinh, INEXACT, lambda g, x, y: mul(g, cosh(x)))
 cosh_p = Elementwise("cosh", np.cosh, INEXACT, lambda g, x, y: mul(g, sinh(x)))
