@@ -532,8 +532,8 @@ def round(a: Any, decimals: int = 0) -> Array:
 
     Example:
       >>> import fungrad.numpy as jnp
-      >>> jnp.round(jnp.array([1.55, 2.5]), 1)
-      Array([1.5, 2.5], dtype=float32)
+      >>> jnp.round(jnp.array([1.26, 2.5]), 1)
+      Array([1.3, 2.5], dtype=float32)
     """
     a = operand(a, "round", "a")
     dtype = a.aval.dtype

@@ -1,0 +1,375 @@
+"""Joining and cutting arrays: concatenate, stack, split, append, insert, delete and block.
+
+May import ``core``, ``ops``, ``numpy._promotion`` and the modules of ``numpy`` before it.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core.array import Array
+from fungrad.core.context import Tracer
+from fungrad.errors import ConcretizationTypeError
+from fungrad.numpy import creation, manipulation
+from fungrad.numpy._promotion import cast, operand, promote_dtypes, requested_dtype
+from fungrad.numpy.manipulation import atleast_1d, atleast_2d, atleast_3d, no_out, ravel, take_1d
+from fungrad.ops import foundation
+from fungrad.ops import joining as lax_joining
+from fungrad.ops import shape as shape_ops
+from fungrad.ops import sort as lax_sort
+from fungrad.ops.shape import canonical_axis, slice_in_dim
+
+
+def _sequence(arrays: Any, api: str) -> list[Array]:
+    """The arrays of a sequence, or the rows of an array."""
+    if isinstance(arrays, (Array, np.ndarray)):
+        x = operand(arrays, api, "arrays")
+        if x.aval.ndim == 0:
+            raise ValueError(f"fungrad.numpy.{api}: arrays must be a sequence of arrays, got the scalar {x.aval.str_short()}")
+        return list(lax_joining.unstack(x))
+    if not isinstance(arrays, Sequence):
+        raise TypeError(f"fungrad.numpy.{api}: arrays must be a sequence of arrays, got {type(arrays).__name__}")
+    if not arrays:
+        raise ValueError(f"fungrad.numpy.{api}: need at least one array")
+    return [operand(a, api, f"arrays[{i}]") for i, a in enumerate(arrays)]
+
+
+def _common(xs: Sequence[Array], dtype: Any, api: str) -> list[Array]:
+    found = requested_dtype(dtype, api)
+    return promote_dtypes(api, *xs) if found is None else [cast(x, found) for x in xs]
+
+
+def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Array:
+    """Arrays joined along an existing axis.
+
+    Args:
+      arrays: sequence of arrays whose shapes differ along ``axis`` only, or one array whose rows are joined.
+      axis: axis along which to join; None joins the flattened arrays.
+      dtype: dtype of the result, by default the common dtype.
+
+    Raises:
+      ValueError: the sequence is empty, or axis does not exist.
+      TypeError: the shapes do not match.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.concatenate([jnp.arange(2), jnp.ones(1)])
+      Array([0., 1., 1.], dtype=float32)
+    """
+    xs = _sequence(arrays, "concatenate")
+    if axis is None:
+        return concatenate([ravel(x) for x in xs], 0, dtype)
+    if not xs[0].aval.ndim:
+        raise ValueError("fungrad.numpy.concatenate: zero-dimensional arrays cannot be concatenated; use stack")
+    axis = canonical_axis("fungrad.numpy.concatenate", axis, xs[0].aval.ndim)
+    kept = [x.aval.shape[:axis] + x.aval.shape[axis + 1 :] for x in xs]
+    for i, (x, shape) in enumerate(zip(xs, kept, strict=True)):
+        if x.aval.ndim != xs[0].aval.ndim or shape != kept[0]:
+            raise TypeError(
+                f"fungrad.numpy.concatenate: arrays must agree in all dimensions but axis {axis}, got "
+                f"{xs[0].aval.str_short()} and arrays[{i}] of type {x.aval.str_short()}"
+            )
+    return lax_joining.concatenate(_common(xs, dtype, "concatenate"), axis)
+
+
+def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Array:
+    """Arrays joined along an existing axis; see ``concatenate``."""
+    return concatenate(arrays, axis)
+
+
+def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Array:
+    """Arrays of one shape joined along a new axis.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.stack([jnp.arange(2), jnp.arange(2)], axis=1)
+      Array([[0, 0],
+             [1, 1]], dtype=int32)
+    """
+    no_out("stack", out)
+    if isinstance(arrays, (Array, np.ndarray)):
+        x = operand(arrays, "stack", "arrays")
+        axis = canonical_axis("fungrad.numpy.stack", axis, x.aval.ndim)
+        return manipulation.moveaxis(x if dtype is None else creation.astype(x, dtype), 0, axis)
+    xs = _sequence(arrays, "stack")
+    for i, x in enumerate(xs):
+        if x.aval.shape != xs[0].aval.shape:
+            raise ValueError(
+                f"fungrad.numpy.stack: all arrays must have one shape, got {xs[0].aval.shape} and arrays[{i}] of shape {x.aval.shape}"
+            )
+    axis = canonical_axis("fungrad.numpy.stack", axis, xs[0].aval.ndim + 1)
+    return lax_joining.stack(_common(xs, dtype, "stack"), axis)
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
+    """The slices of an array along an axis."""
+    x = operand(x, "unstack", "x")
+    if x.aval.ndim == 0:
+        raise ValueError("fungrad.numpy.unstack: x must have at least one dimension, got a scalar")
+    return lax_joining.unstack(x, axis)
+
+
+def _widened(tup: Any, widen: Any, api: str) -> list[Array]:
+    return [widen(x) for x in _sequence(tup, api)]
+
+
+def vstack(tup: Any, dtype: Any = None) -> Array:
+    """Arrays joined as rows (axis 0)."""
+    return concatenate(_widened(tup, atleast_2d, "vstack"), 0, dtype)
+
+
+def hstack(tup: Any, dtype: Any = None) -> Array:
+    """Arrays joined side by side (axis 1; axis 0 for vectors)."""
+    xs = _widened(tup, atleast_1d, "hstack")
+    return concatenate(xs, 0 if xs[0].aval.ndim == 1 else 1, dtype)
+
+
+def dstack(tup: Any, dtype: Any = None) -> Array:
+    """Arrays joined in depth (axis 2)."""
+    return concatenate(_widened(tup, atleast_3d, "dstack"), 2, dtype)
+
+
+def column_stack(tup: Any) -> Array:
+    """Vectors joined as columns of a matrix, next to matrices as they are."""
+    xs = _widened(tup, atleast_1d, "column_stack")
+    return concatenate([shape_ops.expand_dims(x, (1,)) if x.aval.ndim == 1 else x for x in xs], 1)
+
+
+# -- cutting -----------------------------------------------------------------------------------------------------------
+
+
+def _sections(api: str, n: int, count: int, even: bool) -> list[int]:
+    """Sizes of the sections into which a dimension of size ``n`` is cut."""
+    if count <= 0:
+        raise ValueError(f"fungrad.numpy.{api}: the number of sections must be positive, got {count}")
+    if even and n % count:
+        raise ValueError(
+            f"fungrad.numpy.{api}: an axis of size {n} cannot be cut into {count} equal sections; use array_split, or "
+            "give positions"
+        )
+    small, larger = divmod(n, count)
+    return [small + 1] * larger + [small] * (count - larger)
+
+
+def _cut(api: str, ary: Any, cuts: Any, axis: int, even: bool) -> list[Array]:
+    x = operand(ary, api, "ary")
+    axis = canonical_axis(f"fungrad.numpy.{api}", axis, x.aval.ndim)
+    n = x.aval.shape[axis]
+    if isinstance(cuts, Array) and not cuts.aval.shape or np.ndim(cuts) == 0:
+        return lax_joining.split(x, _sections(api, n, operator.index(cuts), even), axis)
+    at = [slice(None, operator.index(c)).indices(n)[1] for c in np.asarray(cuts).tolist()]
+    edges = [0, *at, n]
+    if all(a <= b for a, b in zip(edges, edges[1:], strict=False)):
+        return lax_joining.split(x, [b - a for a, b in zip(edges, edges[1:], strict=False)], axis)
+    # Positions that go back make empty sections, as slices do.
+    pairs = zip(edges, edges[1:], strict=False)
+    return [slice_in_dim(x, a, max(a, b), axis=axis) for a, b in pairs]
+
+
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
+    """An array cut along an axis.
+
+    Args:
+      ary: array.
+      indices_or_sections: number of equal sections, or the positions at which to cut; must be known when tracing.
+      axis: axis along which to cut.
+
+    Raises:
+      ValueError: the axis cannot be cut into that many equal sections.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.split(jnp.arange(5), [2])
+      [Array([0, 1], dtype=int32), Array([2, 3, 4], dtype=int32)]
+    """
+    return _cut("split", ary, indices_or_sections, axis, True)
+
+
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
+    """An array cut along an axis into sections that need not be equal; see ``split``."""
+    return _cut("array_split", ary, indices_or_sections, axis, False)
+
+
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
+    """An array cut along axis 0."""
+    return _cut("vsplit", _rank_at_least(ary, 2, "vsplit"), indices_or_sections, 0, True)
+
+
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
+    """An array cut along axis 1 (axis 0 for vectors)."""
+    x = _rank_at_least(ary, 1, "hsplit")
+    return _cut("hsplit", x, indices_or_sections, 0 if x.aval.ndim == 1 else 1, True)
+
+
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
+    """An array cut along axis 2."""
+    return _cut("dsplit", _rank_at_least(ary, 3, "dsplit"), indices_or_sections, 2, True)
+
+
+def _rank_at_least(ary: Any, least: int, api: str) -> Array:
+    x = operand(ary, api, "ary")
+    if x.aval.ndim < least:
+        raise ValueError(f"fungrad.numpy.{api}: ary must have at least {least} dimensions, got {x.aval.str_short()}")
+    return x
+
+
+# -- insertion and removal ---------------------------------------------------------------------------------------------
+
+
+def append(arr: Any, values: Any, axis: int | None = None) -> Array:
+    """Values put after an array, both flattened unless an axis is given."""
+    return concatenate([operand(arr, "append", "arr"), operand(values, "append", "values")], axis)
+
+
+def delete(arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices: bool = False) -> Array:
+    """An array without the slices at some positions along an axis.
+
+    Args:
+      arr: array.
+      obj: position, slice, array of positions, or mask; must be known when tracing, unless ``assume_unique_indices``.
+      axis: axis; by default elements of the flattened array are removed.
+      assume_unique_indices: promise that positions are distinct, so that ``obj`` may be traced.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.delete(jnp.arange(5), jnp.array([0, -1]))
+      Array([1, 2, 3], dtype=int32)
+    """
+    a = operand(arr, "delete", "arr")
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = canonical_axis("fungrad.numpy.delete", axis, a.aval.ndim)
+    n = a.aval.shape[axis]
+    if isinstance(obj, Tracer) and (assume_unique_indices or obj.aval.ndim == 0 and obj.aval.dtype.kind in "iu"):
+        return _delete_traced(a, obj, axis)
+    if isinstance(obj, slice):
+        positions = np.arange(n)[obj]
+    else:
+        positions = np.asarray(obj)
+        if positions.dtype.kind == "b":
+            if positions.shape != (n,):
+                raise ValueError(f"fungrad.numpy.delete: a mask must have shape ({n},), got {positions.shape}")
+            positions = np.flatnonzero(positions)
+        elif positions.size == 0:
+            positions = positions.astype(np.int64)
+    flat = positions.reshape(-1)
+    if flat.dtype.kind not in "iu":
+        raise TypeError(f"fungrad.numpy.delete: obj must be integers, a slice or a mask, got dtype {flat.dtype}")
+    if flat.size and (flat.min() < -n or flat.max() >= n):
+        if positions.ndim == 0:
+            raise IndexError(f"fungrad.numpy.delete: index {int(flat[0])} is out of bounds for axis {axis} of size {n}")
+        flat = flat[(flat >= -n) & (flat < n)]
+    keep = np.ones(n, bool)
+    keep[flat] = False
+    if positions.ndim == 0:
+        i = int(flat[0]) % n
+        return lax_joining.concatenate([slice_in_dim(a, 0, i, axis=axis), slice_in_dim(a, i + 1, n, axis=axis)], axis)
+    return take_1d(a, np.flatnonzero(keep).astype(np.int32), axis)
+
+
+def _delete_traced(a: Array, obj: Array, axis: int) -> Array:
+    """Removal at distinct traced positions: each later element moves up by the number of removed ones before it."""
+    n = a.aval.shape[axis]
+    positions = manipulation.wrap_negative(ravel(obj), n)
+    removed = positions.aval.shape[0]
+    if removed > n:
+        raise ValueError(f"fungrad.numpy.delete: cannot remove {removed} distinct positions from an axis of size {n}")
+    places = shape_ops.iota(np.int32, n)
+    hit = foundation.reduce_sum(
+        creation.astype(shape_ops.expand_dims(places, (1,)) == shape_ops.expand_dims(positions, (0,)), np.int32), (1,)
+    )
+    # Kept elements first, in order: a stable sort by whether they are removed.
+    order = lax_sort.sort((hit, places), num_keys=1)[1]
+    return take_1d(a, slice_in_dim(order, 0, n - removed), axis)
+
+
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
+    """An array with values put before some positions along an axis.
+
+    Args:
+      arr: array.
+      obj: position, slice or array of positions in ``arr``.
+      values: what to insert; broadcast, and converted to the dtype of ``arr``.
+      axis: axis; by default the array is flattened first.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.insert(jnp.arange(3), 1, 9)
+      Array([0, 9, 1, 2], dtype=int32)
+    """
+    a = operand(arr, "insert", "arr")
+    new = operand(values, "insert", "values")
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = canonical_axis("fungrad.numpy.insert", axis, a.aval.ndim)
+    n = a.aval.shape[axis]
+    if isinstance(obj, slice):
+        obj = np.arange(n)[obj]
+    if isinstance(obj, Tracer):
+        raise ConcretizationTypeError(
+            "fungrad.numpy.insert: obj must be known when tracing; use `.at[...]` on an array made larger with concatenate"
+        )
+    where = np.asarray(obj)
+    if where.dtype.kind == "b":
+        where = np.flatnonzero(where)
+    elif where.size == 0:
+        where = where.astype(np.int64)
+    flat = where.reshape(-1)
+    if flat.dtype.kind not in "iu":
+        raise TypeError(f"fungrad.numpy.insert: obj must be integers, got dtype {flat.dtype}")
+    if flat.size == 1 and where.ndim == 0 and not -n <= int(flat[0]) <= n:
+        raise IndexError(f"fungrad.numpy.insert: index {int(flat[0])} is out of bounds for axis {axis} of size {n}")
+    if flat.size == 1 and where.ndim == 0 and new.aval.ndim:
+        # One position takes a whole block, whose first dimension runs along the axis.
+        new = manipulation.moveaxis(new, 0, min(axis, new.aval.ndim - 1))
+    new = shape_ops.broadcast_to_rank(new, a.aval.ndim)
+    if flat.size == 1:
+        flat = np.repeat(flat, new.aval.shape[axis])
+    flat = np.clip(np.where(flat < 0, flat + n, flat), 0, n)
+    shape = list(a.aval.shape)
+    shape[axis] = flat.size
+    new = creation.broadcast_to(cast(new, a.aval.dtype, a.aval.weak_type), tuple(shape), "insert")
+    # The new slices in order of position come before the old slice at the same position.
+    order = np.argsort(flat, kind="stable")
+    places = flat[order] + np.arange(flat.size)
+    source = np.empty(n + flat.size, np.int32)
+    is_new = np.zeros(n + flat.size, bool)
+    is_new[places] = True
+    source[places] = n + order
+    source[~is_new] = np.arange(n)
+    return take_1d(lax_joining.concatenate([a, new], axis), source, axis)
+
+
+# -- blocks ------------------------------------------------------------------------------------------------------------
+
+
+def block(arrays: Any) -> Array:
+    """An array put together from nested lists of blocks: the innermost lists along the last axis, and so on.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.block([[jnp.ones((1, 1)), jnp.zeros((1, 2))], [jnp.zeros((1, 3))]])
+      Array([[1., 0., 0.],
+             [0., 0., 0.]], dtype=float32)
+    """
+    out, depth = _block(arrays, "arrays")
+    return shape_ops.broadcast_to_rank(out, depth)
+
+
+def _block(x: Any, path: str) -> tuple[Array, int]:
+    if isinstance(x, tuple):
+        raise TypeError(f"fungrad.numpy.block: {path} is a tuple; only lists nest blocks")
+    if not isinstance(x, list):
+        return operand(x, "block", path), 0
+    if not x:
+        raise ValueError(f"fungrad.numpy.block: {path} is an empty list")
+    parts, depths = zip(*[_block(e, f"{path}[{i}]") for i, e in enumerate(x)], strict=True)
+    if len(set(depths)) > 1:
+        raise ValueError(f"fungrad.numpy.block: lists must be nested equally deep, but the elements of {path} are not")
+    depth = depths[0] + 1
+    rank = max(depth, *[p.aval.ndim for p in parts])
+    return concatenate([shape_ops.broadcast_to_rank(p, rank) for p in parts], -depth), depth
