@@ -519,10 +519,11 @@ def _check_input(x: Array, position: int, selected: Any, api: str, holomorphic: 
     dtype = x.aval.dtype
     if holomorphic:
         ok, wanted = dtypes.is_complex(dtype), "complex, since holomorphic=True"
-    elif allow_int:
-        ok, wanted = not dtypes.is_complex(dtype), "real, or pass holomorphic=True if the function is holomorphic"
+    elif api == "jacfwd":
+        # Along one real direction per element, forward mode would see half of a complex argument only.
+        ok, wanted = dtypes.is_float(dtype) or (allow_int and not dtypes.is_complex(dtype)), "floating"
     else:
-        ok, wanted = dtypes.is_float(dtype), "floating"
+        ok, wanted = allow_int or dtypes.is_inexact(dtype), "floating or complex"
     if ok:
         return
     path = tree.leaf_paths(selected)[position]
@@ -530,7 +531,7 @@ def _check_input(x: Array, position: int, selected: Any, api: str, holomorphic: 
     if not dtypes.is_inexact(dtype):
         hint = "; convert it to float, differentiate another argument (argnums), or pass allow_int=True for float0 gradients"
     elif not holomorphic:
-        hint = "; pass holomorphic=True if the function is holomorphic, or use vjp"
+        hint = "; pass holomorphic=True if the function is holomorphic, or use jvp"
     raise TypeError(
         f"fungrad.{api}: the differentiated argument{path} must be {wanted}, got {x.aval.str_short()}{hint}"
     )
