@@ -507,7 +507,7 @@ class LLVMScalars(ScalarBuilder):
         again to 11 bits gives the same as rounding `exact` once."""
         back = self.convert(single, "f64")
         bits = self.bitcast(single, "i32")
-        step = self.select((exact > back) == (back > 0.0), self.const(1, "i32"), -1)
+        step = self.select(self.abs(exact) > self.abs(back), self.const(1, "i32"), -1)
         inexact = (exact != back) & ((bits & 1) == 0) & (self.abs(single) < float("inf"))
         return self.bitcast(self.select(inexact, bits + step, bits), "f32")
 
