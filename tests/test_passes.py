@@ -249,6 +249,22 @@ def test_layout_moves_transposes_into_products_and_reductions():
     assert out.eqns[1].params["axes"] == (1,)
 
 
+def test_layout_swaps_the_sides_of_a_product_that_is_transposed():
+    text = """{ lambda ; a:f32[4,5,2] b:f32[4,5,3]. let
+      c:f32[4,2,3] = dot_general[dimension_numbers=(([1], [1]), ([0], [0]))] a b
+      d:f32[4,3,2] = transpose[permutation=(0, 2, 1)] c in (d,) }"""
+    out = dce(layout(parse_jaxpr(text)))
+    check_jaxpr(out)
+    assert [e.primitive.name for e in out.eqns] == ["dot_general"] and out.eqns[0].invars == out.invars[::-1]
+
+
+def test_layout_keeps_a_product_that_is_also_used_untransposed():
+    text = """{ lambda ; a:f32[5,2] b:f32[5,3]. let
+      c:f32[2,3] = dot_general[dimension_numbers=(([0], [0]), ([], []))] a b
+      d:f32[3,2] = transpose[permutation=(1, 0)] c in (d, c) }"""
+    assert run(layout, text) == ["dot_general", "transpose"]
+
+
 def test_layout_transposes_what_is_left_of_a_reduction():
     text = """{ lambda ; a:f32[2,3,4]. let
       b:f32[4,2,3] = transpose[permutation=(2, 0, 1)] a; c:f32[4,3] = reduce_max[axes=(1,)] b in (c,) }"""

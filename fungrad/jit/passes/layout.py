@@ -1,13 +1,15 @@
 """Pass ``layout``: moves transposes to where they are free.
 
-Contract: an operand of ``dot_general`` is never the result of a transpose (the dimension numbers absorb it), and an operand of a
-reduction over named axes is transposed only if its remaining dimensions change order, and then after the reduction.  Values are
-the same up to the order of summation.  Other changes of position (broadcasts, slices, pads, reversals) stay equations: the
+Contract: a product reads what its operands were before they were transposed, unless that would reorder its result; a product
+whose only use is a transpose that swaps the sides of its result is the product of swapped operands; and a reduction over named
+axes reduces first and transposes what is left, if there is anything to transpose. Values are the same up to the order of
+summation.  Other changes of position (broadcasts, slices, pads, reversals) stay equations: the
 lowering turns them into index formulas of whoever reads them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -22,9 +24,16 @@ def layout(jaxpr: Jaxpr) -> Jaxpr:
     eqns: list[Eqn] = []
     changed = False
 
+    uses = Counter([a for eqn in jaxpr.eqns for a in eqn.invars if type(a) is Var] + list(jaxpr.outvars))
+
     def transposed(a: Atom) -> Eqn | None:
         eqn = made.get(a) if type(a) is Var else None
         return eqn if eqn is not None and eqn.primitive.name == "transpose" else None
+
+    def product(a: Atom) -> Eqn | None:
+        """The product that makes a value which nobody else uses."""
+        eqn = made.get(a) if type(a) is Var else None
+        return eqn if eqn is not None and eqn.primitive.name == "dot_general" and uses[a] == 1 else None
 
     for eqn in jaxpr.eqns:
         eqn = substitute(eqn, env)
@@ -33,6 +42,8 @@ def layout(jaxpr: Jaxpr) -> Jaxpr:
             new = _dot(eqn, transposed)
         elif eqn.primitive.name in _REDUCTIONS:
             new = _reduction(eqn, transposed)
+        elif eqn.primitive.name == "transpose":
+            new = _swapped(eqn, product)
         if new is not None and new[-1].outvars[0].aval is eqn.outvars[0].aval:
             changed = True
             env[eqn.outvars[0]] = new[-1].outvars[0]
@@ -74,6 +85,25 @@ def _dot(eqn: Eqn, transposed: Callable[[Atom], Eqn | None]) -> list[Eqn] | None
     params: dict[str, Any] = {**eqn.params, "dimension_numbers": (tuple(contractings), tuple(batches))}
     builder = Builder()
     builder.add(eqn.primitive, operands, params, eqn.source)
+    return builder.eqns
+
+
+def _swapped(eqn: Eqn, product: Callable[[Atom], Eqn | None]) -> list[Eqn] | None:
+    """A transpose that exchanges the free dimensions of the two sides of a product, as the product the other way round."""
+    inner = product(eqn.invars[0])
+    if inner is None:
+        return None
+    contracting, batch = inner.params["dimension_numbers"]
+    x, y = inner.invars
+    n_batch = len(batch[0])
+    n_x = x.aval.ndim - len(contracting[0]) - n_batch
+    rank = inner.outvars[0].aval.ndim
+    exchanged = (*range(n_batch), *range(n_batch + n_x, rank), *range(n_batch, n_batch + n_x))
+    if tuple(eqn.params["permutation"]) != exchanged:
+        return None
+    params = {**inner.params, "dimension_numbers": (tuple(contracting[::-1]), tuple(batch[::-1]))}
+    builder = Builder()
+    builder.add(inner.primitive, [y, x], params, inner.source)
     return builder.eqns
 
 
