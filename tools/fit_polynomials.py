@@ -1,8 +1,8 @@
 """Fit the polynomials of `fungrad.jit.kernels.vecmath` and write them to its coefficients.py.
 
-    python tools/fit_polynomials.py              # refit everything (some minutes) and rewrite the file
+    python tools/fit_polynomials.py              # refit everything (a minute), rewrite the file
     python tools/fit_polynomials.py EXP LOG      # refit these only
-    python tools/fit_polynomials.py --check EXP  # refit these, compare with the file, write nothing
+    python tools/fit_polynomials.py --check EXP  # refit these, compare with the file only
 
 Every table is a minimax fit (Remez exchange, in multiple precision) of the function named in
 `FITS`, weighted so that the error that counts is the one of the final result. Coefficients are
@@ -34,7 +34,8 @@ Function = Callable[[mp.mpf], mp.mpf]
 class Fit:
     """One polynomial: `target(x) ~ sum c[i] x**i` on [low, high], with `weight * error` levelled.
 
-    `terms` gives the number of coefficients by format.
+    `terms` gives the number of coefficients by format; `low` and `high` may depend on it too.
+    A `wide` one is evaluated in double for float32 results.
     """
 
     about: str
@@ -43,6 +44,7 @@ class Fit:
     high: object
     terms: dict[str, int]
     weight: Function = lambda x: mp.mpf(1)
+    wide: bool = False
 
 
 def extrema(error: Function, low, high, count: int) -> list[tuple[mp.mpf, mp.mpf]]:
@@ -90,21 +92,21 @@ def remez(target: Function, weight: Function, low: mp.mpf, high: mp.mpf, terms: 
 
 def rebalanced(error: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Corrections d that minimise max |error - columns @ d|, by linear programming."""
-    scale = np.abs(columns).max(axis=0)
-    columns = columns / scale
     size = np.abs(error).max()
     error = error / size
-    count, terms = columns.shape
+    basis, triangle = np.linalg.qr(columns)  # powers are nearly dependent, their combinations not
+    count, terms = basis.shape
+    basis *= np.sqrt(count)
     bound = -np.ones((count, 1))
     solution = linprog(
         np.r_[np.zeros(terms), 1.0],
-        A_ub=np.block([[columns, bound], [-columns, bound]]),
+        A_ub=np.block([[basis, bound], [-basis, bound]]),
         b_ub=np.r_[error, -error],
         bounds=[(None, None)] * (terms + 1),
     )
     if not solution.success:
         raise RuntimeError(f"fit_polynomials: linear programme failed: {solution.message}")
-    return solution.x[:-1] * size / scale
+    return np.linalg.solve(triangle, solution.x[:-1] * np.sqrt(count)) * size
 
 
 def rounded(value: mp.mpf, type: str) -> float:
@@ -124,7 +126,7 @@ def memoised(function: Function) -> Function:
 
 def run(fit: Fit, type: str) -> tuple[list[float], float]:
     """Coefficients rounded to the format, and the bound of the weighted error they reach."""
-    low, high = (mp.mpf(v) for v in (fit.low, fit.high))
+    low, high = (mp.mpf(v[type] if isinstance(v, dict) else v) for v in (fit.low, fit.high))
     terms = fit.terms[type]
     target = memoised(fit.target)
     # A weight that vanishes somewhere (relative errors at a zero do) leaves the exchange without a
@@ -140,8 +142,9 @@ def run(fit: Fit, type: str) -> tuple[list[float], float]:
             [float(fit.weight(x) * (target(x) - mp.polyval(coefficients[::-1], x))) for x in points]
         )
 
+    kept = "f64" if fit.wide else type
     for k in range(terms):
-        exact[k] = mp.mpf(rounded(exact[k], type))
+        exact[k] = mp.mpf(rounded(exact[k], kept))
         if k + 1 < terms:
             moves = rebalanced(errors(exact), powers[:, k + 1 :])
             exact[k + 1 :] = [c + mp.mpf(d) for c, d in zip(exact[k + 1 :], moves, strict=True)]
@@ -166,6 +169,49 @@ def tail(function: Function, known: list, power: int = 1) -> Function:
 
 
 LN2 = mp.log(2)
+
+
+def root(z):
+    """Square root of z, of something very small where z is 0."""
+    return mp.sqrt(max(z, mp.mpf(10) ** -30))
+
+
+def inverse_erfc_ratio(s):
+    """y / s where erfc(y) = exp(-s**2), by Newton's method on the logarithm."""
+    y = s
+    for _ in range(12):
+        slope = -2 / mp.sqrt(mp.pi) * mp.exp(-(y**2)) / mp.erfc(y)
+        y -= (mp.log(mp.erfc(y)) + s**2) / slope
+    return y / s
+
+
+def away(v):
+    """v, kept off 0, where a quotient by it is not defined."""
+    return mp.mpf(10) ** -20 if abs(v) < mp.mpf(10) ** -20 else v
+
+
+def lgamma_quotient(x):
+    below, above = away(x - 1), away(x - 2)
+    return mp.loggamma(1 + below if abs(below) < 0.5 else 2 + above) / (below * above)
+
+
+def stirling_rest(z):
+    return mp.loggamma(z) - (z - mp.mpf(1) / 2) * (mp.log(z) - 1) - LGAMMA_OFFSET
+
+
+LGAMMA_OFFSET = (mp.log(2 * mp.pi) - 1) / 2
+DIGAMMA_ZERO = mp.findroot(mp.digamma, 1.4616)
+
+
+def digamma_quotient(x):
+    x = DIGAMMA_ZERO + away(x - DIGAMMA_ZERO)
+    return mp.digamma(x) / (x - DIGAMMA_ZERO)
+
+
+def erfcx_scaled(x):
+    return mp.exp(x**2) * mp.erfc(x) * (1 + 2 * x)
+
+
 HALF_PI_SLACK = (mp.pi / 4 * mp.mpf("1.01")) ** 2
 SQRT_HALF = mp.sqrt(mp.mpf("0.5")) - 1
 SQRT_TWO = mp.sqrt(2) - 1
@@ -199,7 +245,7 @@ FITS: dict[str, Fit] = {
         tail(mp.exp, [1, 1]),
         -LN2 * mp.mpf("0.501"),
         LN2 * mp.mpf("0.501"),
-        {"f32": 5, "f64": 10},
+        {"f32": 5, "f64": 11},
         lambda r: r**2 / mp.expm1(r) if abs(r) > 1e-9 else mp.mpf(10) ** -9,
     ),
     "LOG": Fit(
@@ -217,6 +263,120 @@ FITS: dict[str, Fit] = {
         (SQRT_TWO / (2 + SQRT_TWO)) ** 2,
         {"f64": 7},
         lambda z: z / 2,
+    ),
+    "LOG2_ATANH": Fit(
+        "log2(1 + f) ~ s P(s**2), s = f / (2 + f), sqrt(1/2) <= 1 + f <= sqrt(2), short",
+        lambda z: 2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) / LN2 if z else 2 / LN2,
+        0,
+        (SQRT_TWO / (2 + SQRT_TWO)) ** 2,
+        {"f64": 5},
+        wide=True,
+    ),
+    "LOG_ATANH_TAIL": Fit(
+        "log(1 + f) = 2 s + 2/3 s**3 + s**5 P(s**2), s and f as above",
+        lambda z: (atanh_tail(z) - mp.mpf(2) / 3) / max(z, mp.mpf(10) ** -18),
+        0,
+        (SQRT_TWO / (2 + SQRT_TWO)) ** 2,
+        {"f64": 7},
+        lambda z: z**2 / 2,
+    ),
+    "ERF": Fit(
+        "erf(x) = x + x P(x**2), |x| <= 1",
+        lambda z: mp.erf(root(z)) / root(z) - 1,
+        0,
+        1,
+        {"f32": 7, "f64": 13},
+        lambda z: root(z) / mp.erf(root(z)),
+    ),
+    "LOG_ERFC": Fit(
+        "erf(x) = 1 - exp(P(x - 1)), 1 <= x <= 3.93 (float32), 5.93 (float64)",
+        lambda u: mp.log(mp.erfc(u + 1)),
+        0,
+        {"f32": mp.mpf("2.93"), "f64": mp.mpf("4.93")},
+        {"f32": 8, "f64": 22},
+        lambda u: mp.erfc(u + 1) / mp.erf(u + 1),
+    ),
+    "ERFCX": Fit(
+        "exp(x**2) erfc(x) (1 + 2 x) = 1.25 + P(q), q = (x - 4) / (x + 4), 0 <= x <= 10.1 or 27.3",
+        lambda q: erfcx_scaled(4 * (1 + q) / (1 - q)) - mp.mpf("1.25"),
+        -1,
+        {"f32": mp.mpf("6.1") / mp.mpf("14.1"), "f64": mp.mpf("23.3") / mp.mpf("31.3")},
+        {"f32": 12, "f64": 23},
+        wide=True,
+    ),
+    "ERF_INV": Fit(
+        "erf_inv(x) = x P(w - 1), w = -log(1 - x**2) <= 5",
+        lambda u: mp.erfinv(root(1 - mp.exp(-u - 1))) / root(1 - mp.exp(-u - 1)),
+        -1 + mp.mpf(10) ** -12,
+        4,
+        {"f32": 12, "f64": 24},
+    ),
+    "ERF_INV_TAIL": Fit(
+        "erf_inv(x) = s P(q), s = sqrt(-log(1 - x)), q = (s - 3.75) / (s + 3.75), x >= 0.9966",
+        lambda q: inverse_erfc_ratio(mp.mpf("3.75") * (1 + q) / (1 - q)),
+        mp.mpf("-1.367") / mp.mpf("6.133"),
+        {"f32": mp.mpf("0.34") / mp.mpf("7.84"), "f64": mp.mpf("2.32") / mp.mpf("9.82")},
+        {"f32": 7, "f64": 17},
+    ),
+    "LGAMMA": Fit(
+        "lgamma(x) = (x - 1) (x - 2) P(x - 1.5), 1 <= x <= 2",
+        lambda u: lgamma_quotient(u + mp.mpf("1.5")),
+        mp.mpf("-0.5"),
+        mp.mpf("0.5"),
+        {"f64": 23},
+    ),
+    "LGAMMA_TAIL": Fit(
+        "lgamma(z) = (z - 1/2) (log(z) - 1) + log(2 pi) / 2 - 1/2 + P(1/z**2) / z, z >= 8",
+        lambda u: stirling_rest(1 / root(u)) / root(u),
+        mp.mpf(10) ** -8,
+        mp.mpf(1) / 64,
+        {"f64": 7},
+        lambda u: root(u),
+    ),
+    "DIGAMMA": Fit(
+        "digamma(x) = (x - x0) P(x - 1.5), 1 <= x <= 2, x0 the zero there",
+        lambda u: digamma_quotient(u + mp.mpf("1.5")),
+        mp.mpf("-0.5"),
+        mp.mpf("0.5"),
+        {"f64": 23},
+    ),
+    "DIGAMMA_TAIL": Fit(
+        "digamma(z) = log(z) - 1 / (2 z) - u P(u), u = 1/z**2, z >= 8",
+        lambda u: (mp.log(1 / root(u)) - root(u) / 2 - mp.digamma(1 / root(u))) / u,
+        mp.mpf(10) ** -8,
+        mp.mpf(1) / 64,
+        {"f64": 7},
+        lambda u: u,
+    ),
+    "BESSEL_I1": Fit(
+        "I1(x) / x = P(x**2), 0 <= x <= 8",
+        lambda z: mp.besseli(1, root(z)) / root(z),
+        0,
+        64,
+        {"f32": 10, "f64": 16},
+        lambda z: root(z) / mp.besseli(1, root(z)),
+    ),
+    "BESSEL_I1_TAIL": Fit(
+        "exp(-x) I1(x) sqrt(x) = P(1 / x), x >= 8",
+        lambda u: mp.besseli(1, 1 / away(u)) * mp.exp(-1 / away(u)) / mp.sqrt(away(u)),
+        mp.mpf(10) ** -20,
+        mp.mpf(1) / 8,
+        {"f32": 7, "f64": 22},
+    ),
+    "BESSEL_I0": Fit(
+        "I0(x) = P(x**2), 0 <= x <= 8",
+        lambda z: mp.besseli(0, root(z)),
+        0,
+        64,
+        {"f32": 10, "f64": 16},
+        lambda z: 1 / mp.besseli(0, root(z)),
+    ),
+    "BESSEL_I0_TAIL": Fit(
+        "exp(-x) I0(x) sqrt(x) = P(1 / x), x >= 8",
+        lambda u: mp.besseli(0, 1 / away(u)) * mp.exp(-1 / away(u)) / mp.sqrt(away(u)),
+        mp.mpf(10) ** -20,
+        mp.mpf(1) / 8,
+        {"f32": 7, "f64": 22},
     ),
     "SIN": Fit(
         "sin(r) = r + r**3 P(r**2), |r| <= pi / 4",
@@ -255,7 +415,7 @@ FITS: dict[str, Fit] = {
         tail(mp.asin, [0, 1, 0], 2),
         0,
         mp.mpf("0.25"),
-        {"f32": 5, "f64": 12},
+        {"f32": 5, "f64": 13},
         lambda z: z,
     ),
     "SINH": Fit(
@@ -271,7 +431,7 @@ FITS: dict[str, Fit] = {
         mp.cbrt,
         1,
         2,
-        {"f32": 4, "f64": 4},
+        {"f32": 4, "f64": 5},
     ),
 }
 
@@ -282,6 +442,10 @@ CONSTANTS: dict[str, mp.mpf] = {
     "LOG10E": 1 / mp.log(10),
     "LOG10_2": LN2 / mp.log(10),
     "HALF_PI": mp.pi / 2,
+    "PI": mp.pi,
+    "TWO_THIRDS": mp.mpf(2) / 3,
+    "LGAMMA_OFFSET": LGAMMA_OFFSET,
+    "DIGAMMA_ZERO": DIGAMMA_ZERO,
 }
 
 
@@ -300,7 +464,8 @@ def constant_text(name: str) -> str:
 def two_over_pi_chunks(first: int, width: int, count: int) -> list[mp.mpf]:
     """Consecutive pieces of 2/pi of `width` bits each, from the bit of weight 2**(first - 1) down.
 
-    Each has few enough bits to be exact in double; bits above that weight are left out, and a piece above 2/pi is 0.
+    Each has few enough bits to be exact in double; bits above that weight are left out, and a
+    piece above 2/pi is 0.
     """
     with mp.workdps(400 + count * width // 3):
         chunks, rest, weight = [], 2 / mp.pi, first
@@ -325,7 +490,8 @@ def two_over_pi_text() -> str:
     pieces = [mp.mpf(2) ** 300 * c for c in two_over_pi_chunks(0, 50, 24)]
     window = "".join(f"    {float(c)!r},\n" for c in [0, *pieces])
     return (
-        "# 2/pi without the bits that make multiples of 4, by band of arguments: 29 + 29 + 53 bits\n"
+        "# 2/pi without the bits that make multiples of 4, by band of arguments: 29 + 29 + 53 "
+        "bits\n"
         f"TWO_OVER_PI_BANDS = (\n{rows})\n\n"
         "# 2**300 * 2/pi in pieces of 50 bits, after one piece of zero\n"
         f"TWO_OVER_PI_PIECES = (\n{window})\n"

@@ -327,7 +327,6 @@ class ScalarBuilder(Protocol):
         )
 
 
-
 class NumpyScalars(ScalarBuilder):
     """Evaluates scalar functions on NumPy arrays: every Value holds an array (or NumPy scalar) of
     its type.

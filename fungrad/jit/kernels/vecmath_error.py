@@ -47,9 +47,7 @@ class CompiledMap:
         return out
 
 
-def loop_text(
-    function: ScalarFunction, types: tuple[str, ...], lanes: int
-) -> tuple[str, int, str]:
+def loop_text(function: ScalarFunction, types: tuple[str, ...], lanes: int) -> tuple[str, int, str]:
     """LLVM module with `map(out, in0, ..., n)`; also the instruction count and the result type.
 
     Full vectors come first, then single elements.

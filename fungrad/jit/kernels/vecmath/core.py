@@ -10,7 +10,7 @@ from functools import wraps
 from fungrad.jit.kernels.scalars import HALF, ScalarBuilder, Value
 
 FUNCTIONS: dict[str, Callable[..., Value]] = {}
-"""Every elementary function by name; each takes a builder and one or two values of one float type."""
+"""Every elementary function by name; each takes a builder and values of one float type."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,9 @@ def window(m: ScalarBuilder, index: Value, table: Sequence[float], count: int) -
         step = 1 << bit
         upper = (index & step) != 0
         entries = [
-            m.select(upper, entries[j + step], entries[j]) if j + step < len(entries) else entries[j]
+            m.select(upper, entries[j + step], entries[j])
+            if j + step < len(entries)
+            else entries[j]
             for j in range(min(len(entries), count + step - 1))
         ]
     return entries

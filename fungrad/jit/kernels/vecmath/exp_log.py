@@ -1,8 +1,8 @@
 """Exponentials and logarithms.
 
-Exponentials reduce x = n log(2) + r with Cody and Waite's two-part constant and evaluate a polynomial
-in r. The result is scaled by 2**n in two steps: neither factor overflows where the result does not,
-and subnormal results are rounded once.
+Exponentials reduce x = n log(2) + r with Cody and Waite's two-part constant and evaluate a
+polynomial in r. The result is scaled by 2**n in two steps: neither factor overflows where the
+result does not, and subnormal results are rounded once.
 
 Logarithms split x = 2**e (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2), so that e = 0 around 1 where
 the logarithm vanishes.
@@ -44,12 +44,16 @@ EXP2_RANGE = {"f32": (-151.0, 129.0), "f64": (-1076.0, 1025.0)}
 SQRT_HALF_BITS = {"f32": 0x3F3504F3, "f64": 0x3FE6A09E667F3BCD}
 
 
-def exp_parts(m: ScalarBuilder, x: Value) -> tuple[Value, Value, Value]:
-    """(p, s, t) with exp(x) = p * s * t, s and t powers of two, 0.7 < p < 1.42; x in EXP_RANGE."""
+def exp_parts(m: ScalarBuilder, x: Value, low: Value | None = None) -> tuple[Value, Value, Value]:
+    """(p, s, t) with exp(x) = p * s * t, s and t powers of two, 0.7 < p < 1.42; x in EXP_RANGE.
+
+    With `low` it is exp(x + low), for a low that is small against x.
+    """
     log2e, (ln2_high, ln2_low, _) = LOG2E[x.type][0], LN2[x.type]
     n, bits = shifted_round(m, x, log2e)
     r = m.fma(n, -ln2_high, x)
     r = m.fma(n, -ln2_low, r)
+    r = r if low is None else r + low
     p = m.fma(r * r, polynomial(m, r, EXP[x.type]), r) + 1.0
     return p, *two_powers_of_two(m, bits, x.type)
 
@@ -91,22 +95,34 @@ def expm1_parts(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:
 def expm1(m: ScalarBuilder, x: Value) -> Value:
     """exp(x) - 1, accurate near 0."""
     q, n = expm1_parts(m, clamp(m, x, -40.0, EXP_RANGE[x.type][1]))
-    half = power_of_two(m, n - 1, x.type)  # half of 2**n, which may overflow where the result does not
+    half = power_of_two(
+        m, n - 1, x.type
+    )  # half of 2**n, which may overflow where the result does not
     y = m.fma(half, q, half - 0.5) * 2.0
     return m.copysign(y, x)
 
 
+def split(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:
+    """(field, f) with x = 2**(field - bias) (1 + f), sqrt(1/2) <= 1 + f < sqrt(2); x normal."""
+    format = FORMATS[x.type]
+    one, sqrt_half = format.bias << format.digits, SQRT_HALF_BITS[x.type]
+    # moves the break between two exponents from 1 to sqrt(1/2)
+    shifted = m.bitcast(x, format.bits) + (one - sqrt_half)
+    f = m.bitcast((shifted & format.fraction) + sqrt_half, x.type) - 1.0
+    return shifted >> format.digits, f
+
+
 def log_parts(
-    m: ScalarBuilder, x: Value, lost: Value | None = None
+    m: ScalarBuilder, x: Value, lost: Value | None = None, low: Value | None = None
 ) -> tuple[Value, Value, Value]:
     """(e, f, g) with log(x) = e log(2) + f + g and |g| well below |f|, for x > 0.
 
     Args:
       lost: what rounding removed from x, to be put back (x is then normal, and lost is 0 where x
-        is huge).
+        is close to overflow).
+      low: a further part of x, which is only put back to first order.
     """
     format = FORMATS[x.type]
-    one = format.bias << format.digits
     # e is read off the exponent field through a float 2**digits + field, which avoids conversions
     exponent_offset = m.const(2.0**format.digits + format.bias, x)
     if lost is None:
@@ -114,16 +130,16 @@ def log_parts(
         x = m.select(subnormal, x * 2.0 ** (format.digits + 1), x)
         adjusted = 2.0**format.digits + format.bias + format.digits + 1
         exponent_offset = m.select(subnormal, adjusted, exponent_offset)
-    # Move the break between two exponents from 1 to sqrt(1/2).
-    shifted = m.bitcast(x, format.bits) + (one - SQRT_HALF_BITS[x.type])
-    field = shifted >> format.digits
-    f = m.bitcast((shifted & format.fraction) + SQRT_HALF_BITS[x.type], x.type) - 1.0
+    field, f = split(m, x)
     e = m.bitcast(field | ((format.bias + format.digits) << format.digits), x.type)
     if lost is not None:
         # 2**(1 - e), which does not leave the range at the largest e as 2**-e would
         scale = m.bitcast((m.const(2 * format.bias + 1, field) - field) << format.digits, x.type)
         f = m.fma(lost * 0.5, scale, f)
-    return e - exponent_offset, f, log_tail(m, f)
+    g = log_tail(m, f)
+    if low is not None:
+        g = m.fma(low * 0.5, scale, g)
+    return e - exponent_offset, f, g
 
 
 def log_tail(m: ScalarBuilder, f: Value) -> Value:
@@ -137,6 +153,13 @@ def log_tail(m: ScalarBuilder, f: Value) -> Value:
     return m.fma(s, m.fma(z, polynomial(m, z, LOG_ATANH[f.type]), half_square), -half_square)
 
 
+def log_positive(m: ScalarBuilder, x: Value) -> Value:
+    """Logarithm of finite positive x."""
+    e, f, g = log_parts(m, x)
+    high, low, _ = LN2[x.type]
+    return m.fma(e, high, f + m.fma(e, low, g))
+
+
 def log_special(m: ScalarBuilder, x: Value, y: Value) -> Value:
     """y corrected to the limits of the logarithm at x = inf, 0, below 0 and NaN."""
     y = m.select(x < INF, y, x)
@@ -147,9 +170,7 @@ def log_special(m: ScalarBuilder, x: Value, y: Value) -> Value:
 @elementary
 def log(m: ScalarBuilder, x: Value) -> Value:
     """Natural logarithm; -inf at 0, NaN below."""
-    e, f, g = log_parts(m, x)
-    high, low, _ = LN2[x.type]
-    return log_special(m, x, m.fma(e, high, f + m.fma(e, low, g)))
+    return log_special(m, x, log_positive(m, x))
 
 
 @elementary
@@ -170,10 +191,11 @@ def log10(m: ScalarBuilder, x: Value) -> Value:
     return log_special(m, x, m.fma(e, e_high, m.fma(f, high, small)))
 
 
-def log1p_finite(m: ScalarBuilder, x: Value) -> Value:
-    """log(1 + x) for finite x > -1 and without care for the sign of zero."""
+def log1p_finite(m: ScalarBuilder, x: Value, low: Value | None = None) -> Value:
+    """log(1 + x), or log(1 + x + low), for finite x > -1; the sign of zero may be lost."""
     u = x + 1.0
-    e, f, g = log_parts(m, u, lost=x - (u - 1.0))
+    lost = x - (u - 1.0)
+    e, f, g = log_parts(m, u, lost, low)
     high, low, _ = LN2[x.type]
     return m.fma(e, high, f + m.fma(e, low, g))
 

@@ -5,14 +5,14 @@ The argument is brought to r in [-pi/4, pi/4] and a quadrant k with x = k pi/2 +
 * Moderate arguments (below `MODERATE`): r = x - k pi/2 with pi/2 in three parts and fused steps,
   after Cody and Waite. The first step is exact, so nothing is lost however close x is to a
   multiple of pi/2.
-* Large arguments: x 2/pi modulo 4, after Payne and Hanek. Bits of 2/pi that only contribute multiples
-  of 4 are skipped; the pieces that are left are picked by selects instead of table loads. A float32
-  argument is done in double, where products of pieces are exact.
+* Large arguments: x 2/pi modulo 4, after Payne and Hanek. Bits of 2/pi that only contribute
+  multiples of 4 are skipped; the pieces that are left are picked by selects instead of table loads.
+  A float32 argument is done in double, where products of pieces are exact.
 
 Large arguments are left to `m.rare`, so that a builder which can branch pays only for a test.
 
-References: W. J. Cody and W. Waite, "Software Manual for the Elementary Functions" (1980); M. H. Payne
-and R. N. Hanek, "Radian reduction for trigonometric functions" (1983).
+References: W. J. Cody and W. Waite, "Software Manual for the Elementary Functions" (1980); M. H.
+Payne and R. N. Hanek, "Radian reduction for trigonometric functions" (1983).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fungrad.jit.kernels.scalars import ScalarBuilder, Value
 from fungrad.jit.kernels.vecmath.coefficients import (
     COS,
     HALF_PI,
+    PI,
     SIN,
     TAN,
     TWO_OVER_PI_BANDS,
@@ -100,9 +101,9 @@ def reduce_large_single(m: ScalarBuilder, x: Value) -> Reduced:
 def reduce_large_double(m: ScalarBuilder, x: Value) -> Reduced:
     """Reduction of a float64 of at least 2**44.
 
-    With x in [2**e, 2**(e+1)) the pieces of 2/pi above 2**(54 - e) are skipped, in steps of 50 bits.
-    Five pieces from there leave an absolute error below 2**-140; no float64 is closer than 2**-63 to
-    a multiple of pi/2.
+    With x in [2**e, 2**(e+1)) the pieces of 2/pi above 2**(54 - e) are skipped, in steps of 50
+    bits. Five pieces from there leave an absolute error below 2**-140; no float64 is closer than
+    2**-63 to a multiple of pi/2.
     """
     field = (m.bitcast(x, "u64") << 1) >> 53
     index = ((field - 1027) * 1311) >> 16  # (e - 4) // 50
@@ -150,7 +151,7 @@ def sin_shifted(m: ScalarBuilder, r: Value, quadrant: Value) -> Value:
     odd = (quadrant & 1) != 0
     y = m.select(odd, cos_kernel(m, r, square), sin_kernel(m, r, square))
     format = FORMATS[r.type]
-    sign = ((quadrant >> 1) << (format.width - 1))
+    sign = (quadrant >> 1) << (format.width - 1)
     return m.bitcast(m.bitcast(y, format.bits) ^ sign, r.type)
 
 
@@ -182,3 +183,26 @@ def cos(m: ScalarBuilder, x: Value) -> Value:
 def tan(m: ScalarBuilder, x: Value) -> Value:
     """Tangent of x in radians, x of any size; NaN for infinities."""
     return tan_shifted(m, *with_large(m, x, reduce_moderate_finely(m, x)))
+
+
+def turn(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:
+    """(r, k) with pi x = k pi/2 + r modulo 2 pi; of the bits k the lower two count."""
+    x = m.fma(m.rint(x * 0.5), -2.0, x)
+    n, bits = shifted_round(m, x, 2.0)
+    part = m.fma(n, -0.5, x)
+    high, low, _ = PI[x.type]
+    return m.fma(part, high, part * low), bits
+
+
+@elementary
+def sinpi(m: ScalarBuilder, x: Value) -> Value:
+    """sin(pi x), exactly 0 at integers."""
+    y = sin_shifted(m, *turn(m, x))
+    return m.select(y == 0.0, m.copysign(m.const(0.0, x), x), y)
+
+
+@elementary
+def cospi(m: ScalarBuilder, x: Value) -> Value:
+    """cos(pi x), exactly 0 halfway between integers."""
+    r, k = turn(m, x)
+    return sin_shifted(m, r, k + 1) + 0.0  # without negative zeros

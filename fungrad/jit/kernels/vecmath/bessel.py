@@ -1,0 +1,40 @@
+"""Modified Bessel functions of the first kind, scaled by exp(-|x|)."""
+
+from __future__ import annotations
+
+from fungrad.jit.kernels.scalars import ScalarBuilder, Value
+from fungrad.jit.kernels.vecmath.coefficients import (
+    BESSEL_I0,
+    BESSEL_I0_TAIL,
+    BESSEL_I1,
+    BESSEL_I1_TAIL,
+)
+from fungrad.jit.kernels.vecmath.core import elementary, polynomial
+from fungrad.jit.kernels.vecmath.exp_log import exp_parts
+
+
+@elementary
+def bessel_i0e(m: ScalarBuilder, x: Value) -> Value:
+    """exp(-|x|) I0(x)."""
+    size = m.abs(x)
+    near = polynomial(m, x * x, BESSEL_I0[x.type]) * decay(m, size)
+    return m.select(size < 8.0, near, tail(m, size, BESSEL_I0_TAIL))
+
+
+@elementary
+def bessel_i1e(m: ScalarBuilder, x: Value) -> Value:
+    """exp(-|x|) I1(x)."""
+    size = m.abs(x)
+    near = x * (polynomial(m, x * x, BESSEL_I1[x.type]) * decay(m, size))
+    return m.select(size < 8.0, near, m.copysign(tail(m, size, BESSEL_I1_TAIL), x))
+
+
+def decay(m: ScalarBuilder, size: Value) -> Value:
+    """exp(-size) for 0 <= size <= 8; NaN for NaN."""
+    p, s, t = exp_parts(m, -m.min(m.const(8.0, size), size))
+    return p * (s * t)
+
+
+def tail(m: ScalarBuilder, size: Value, table: dict[str, tuple[float, ...]]) -> Value:
+    """P(1 / size) / sqrt(size), for size >= 8."""
+    return polynomial(m, 1.0 / size, table[size.type]) / m.sqrt(size)
