@@ -703,3 +703,74 @@ def test_division_by_zero_and_of_the_minimum_is_defined(op, dtype):
     buffers = [Buffer("x", d, (n,), "input"), Buffer("w", d, (n,), "input"), Buffer("y", d, (n,), "output")]
     body = [Load("a", "x", i), Load("b", "w", i), Let("c", op, ("a", "b"), t), Store("y", i, "c")]
     agree(program(buffers, [Nest([Loop("i", n, body)])]), x, y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "float64", "bool", "complex64"])
+@pytest.mark.parametrize("rows,columns", [(260, 300), (16, 600), (600, 16), (17, 311)])
+def test_large_transpositions_run_in_blocks(dtype, rows, columns):
+    nest = Nest(
+        [
+            Loop(
+                "j",
+                columns,
+                [
+                    Loop(
+                        "i",
+                        rows,
+                        [
+                            Load("a", "x", i * columns + j, 0),
+                            Load("b", "x", i * columns + j, 1),
+                            Store("y", j * rows + i, "a", "b"),
+                        ]
+                        if dtype == "complex64"
+                        else [Load("a", "x", i * columns + j), Store("y", j * rows + i, "a")],
+                    )
+                ],
+            )
+        ]
+    )
+    x = sample((rows, columns), dtype)
+    buffers = [Buffer("x", dtype, x.shape, "input"), Buffer("y", dtype, x.shape[::-1], "output")]
+    np.testing.assert_array_equal(runtime.load(program(buffers, [nest])).run([x])[0], x.T)
+
+
+@pytest.mark.parametrize("n", [1_000_000, 1_000_003])
+@pytest.mark.parametrize("op,reference", [("add", np.sum), ("max", np.max)])
+def test_large_reductions_are_split(n, op, reference):
+    p = x_to_y(
+        n,
+        [
+            Acc("s", op, "f32", Const(-5.0, "f32")),
+            Loop("i", n, [Load("a", "x", i), Let("e", "exp", ("a",), "f32"), Update("s", "e")]),
+            Let("t", "neg", ("s",), "f32"),
+            Store("y", 0, "t"),
+        ],
+        m=1,
+    )
+    x = sample((n,))
+    executable = runtime.load(p)
+    (y,) = executable.run([x])
+    expected = reference(np.exp(x.astype("f8"))) - (5 if op == "add" else 0)
+    np.testing.assert_allclose(-y[0], expected, rtol=1e-5)
+    assert all((executable.run([x])[0] == y).all() for _ in range(5))
+
+
+@pytest.mark.parametrize("rows,columns", [(100, 2048), (77, 1000), (33, 1003), (64, 4096)])
+def test_reductions_over_the_first_axis_of_wide_arrays(rows, columns):
+    """Mean and maximum in one nest, swept row by row."""
+    body = [
+        Acc("s", "add", "f32"),
+        Acc("m", "max", "f32", Const(0.5, "f32")),
+        Loop("i", rows, [Load("a", "x", i * columns + j), Update("s", "a"), Update("m", "a")]),
+        Let("mean", "mul", ("s", Const(1 / rows, "f32")), "f32"),
+        Store("y", j, "mean"),
+        Store("z", j, "m"),
+    ]
+    x = sample((rows, columns))
+    buffers = [Buffer("x", "f4", x.shape, "input")] + [Buffer(b, "f4", (columns,), "output") for b in "yz"]
+    p = program(buffers, [Nest([Loop("j", columns, body)])])
+    executable = runtime.load(p)
+    check(executable.program)
+    y, z = executable.run([x])
+    np.testing.assert_allclose(y, x.mean(0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(z, np.maximum(x.max(0), 0.5))

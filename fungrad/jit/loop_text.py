@@ -96,6 +96,8 @@ class _Printer:
         marks = [m for m in ("parallel", "vector", "ordered") if getattr(s, m)]
         if s.lanes:
             marks.append(f"lanes {s.lanes}")
+        if s.tile:
+            marks.append(f"tile {s.tile}")
         self.lines.append(f"{indent}for {s.index} in 0..{s.extent} {' '.join(marks)}".rstrip())
         self.block(s.body, indent + "  ")
 

@@ -421,9 +421,11 @@ class Loop:
       vector: run as vectors over this index; at most one loop on a path. The emitter chooses where none is marked.
       lanes: how many iterations at once, None to let the emitter choose.
       ordered: iterations run one after the other.
+      tile: set by the scheduler on a loop around a vector loop: run squares of this many iterations of both, and read what is
+        contiguous along this loop in that direction.
     """
 
-    __slots__ = ("index", "extent", "body", "parallel", "vector", "lanes", "ordered")
+    __slots__ = ("index", "extent", "body", "parallel", "vector", "lanes", "ordered", "tile")
 
     def __init__(
         self,
@@ -434,6 +436,7 @@ class Loop:
         vector: bool = False,
         lanes: int | None = None,
         ordered: bool = False,
+        tile: int | None = None,
     ):
         self.index = index
         self.extent = int(extent)
@@ -442,6 +445,7 @@ class Loop:
         self.vector = vector
         self.lanes = lanes
         self.ordered = ordered
+        self.tile = tile
 
 
 class If:

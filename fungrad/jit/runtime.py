@@ -21,6 +21,7 @@ from fungrad.config import config
 from fungrad.jit import blas, cache, native, pool, threads
 from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.program import DATA_OFFSET, ProgramEmitter, place_temporaries
+from fungrad.jit.emit.restructure import restructured
 from fungrad.jit.loop_text import program_text
 from fungrad.jit.loops import Host, Program, View
 
@@ -88,12 +89,13 @@ class Executable:
     """
 
     def __init__(self, program: Program):
-        self.program = program
         self.timings: dict[str, float] = {}
-        self.arena_bytes = place_temporaries(program)
         self._failure: BaseException | None = None
+        target = machine()
         start = time.perf_counter()
-        emitter = ProgramEmitter(program, machine())
+        self.program = program = restructured(program, target)
+        self.arena_bytes = place_temporaries(program)
+        emitter = ProgramEmitter(program, target)
         self._llvm = emitter.emit()
         self.timings["emit"] = time.perf_counter() - start
         session = native.session()

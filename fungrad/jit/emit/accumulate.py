@@ -68,6 +68,33 @@ def lanes_of_accumulators(statements: Sequence[Any]) -> dict[str, int]:
     return lanes
 
 
+def arg_reductions(statements: Sequence[Any]) -> dict[str, tuple[str, Affine]]:
+    """For every arg reduction the type that holds its positions and the first position: the affine
+    index with the loops below the declaration at their start."""
+    found: dict[str, tuple[str, Affine]] = {}
+
+    def visit(items: Sequence[Any], extents: dict[str, int], declared: dict[str, set]) -> None:
+        declared = dict(declared)
+        for s in items:
+            kind = type(s)
+            if kind is Acc and is_arg(s):
+                declared[s.name] = set(extents)
+            elif kind is Update and s.position is not None and s.acc in declared:
+                position = Affine.of(s.position)
+                bounds = position.bounds(extents)
+                narrow = bounds is not None and -1 <= bounds[0] and bounds[1] < 1 << 31
+                inner = set(extents) - declared[s.acc]
+                first = position.substitute({symbol: Affine() for symbol in inner})
+                before = found.get(s.acc, ("i32", first))
+                found[s.acc] = (before[0] if narrow else "i64", before[1])
+            inside = {**extents, s.index: s.extent} if kind is Loop else extents
+            for nested in children(s):
+                visit(nested, inside, declared)
+
+    visit(statements, {}, {})
+    return found
+
+
 def updates(statements: Sequence[Any], name: str) -> bool:
     """Whether the statements update an accumulator."""
     return any(type(s) in (Update, Prefix) and s.acc == name for s in walk(statements))
@@ -88,7 +115,7 @@ def declare(nest: NestEmitter, acc: Acc) -> Cell:
     else:
         values = [nest.varying(acc.init)]
     if is_arg(acc):
-        values.append(m.const(-1, "i64"))
+        values.append(m.const(-1, nest.positions.get(acc.name, ("i64", Affine()))[0]))
     return Cell(acc, values, wide)
 
 
@@ -113,7 +140,7 @@ def update(nest: NestEmitter, cell: Cell, s: Update) -> None:
     acc = cell.declaration
     value = nest.varying(s.value)
     if is_arg(acc):
-        position = position_value(nest, s.position, value)
+        position = position_value(nest, s.position, value, cell.values[1].type)
         if cell.lanes:
             worst = neutral(acc.op, acc.type)
             value = widened(nest, value, worst, cell.lanes)
@@ -128,45 +155,45 @@ def update(nest: NestEmitter, cell: Cell, s: Update) -> None:
     cell.values = [combine(value.m, acc.op, state, value)]
 
 
-def position_value(nest: NestEmitter, position: Affine | None, value: Value) -> Value:
-    """A position as an `i64` with the lanes of `value`."""
+def position_value(
+    nest: NestEmitter, position: Affine | None, value: Value, type: str
+) -> Value:
+    """A position as an integer of a type, with the lanes of `value`."""
     if position is None:
         raise ValueError("loop IR: an arg reduction needs the position of every update")
     base, stride, vector = nest.affine(Affine.of(position))
-    m = value.m
-    result = nest.spread(nest.scalar.value("i64", base), m)
+    m, scalar = value.m, nest.scalar
+    result = nest.spread(scalar.convert(scalar.value("i64", base), type), m)
     if stride:
-        result = result + nest.iota("i64", stride)
-    return result if vector is None else result + vector
+        result = result + nest.iota(type, stride)
+    return result if vector is None else result + m.convert(vector, type)
 
 
 def better(
     op: str, a: Value, i: Value, b: Value, j: Value, ordered: bool
 ) -> tuple[Value, Value]:
-    """The winner of two (value, position) pairs. Position -1 means none. With `ordered`, `j` comes after
-    `i`; otherwise ties go to the smaller position."""
+    """The winner of two (value, position) pairs. With `ordered`, `j` comes after `i`; otherwise ties go to
+    the smaller position. Position -1 goes with the worst value and never wins."""
     m = a.m
-    compare = "gt" if op == "argmax" else "lt"
-    take = m.compare(compare, b, a) | (i == -1)
-    if a.type in FLOATS:
+    take = m.compare("gt" if op == "argmax" else "lt", b, a)
+    is_float = a.type in FLOATS
+    if is_float:
         nan_a, nan_b = m.is_nan(a), m.is_nan(b)
         take = take | (nan_b & ~nan_a)
     if not ordered:
-        tied = a == b
-        if a.type in FLOATS:
-            tied = tied | (nan_a & nan_b)
-        first = m.convert(j, "u64") < m.convert(i, "u64")
-        take = take | (tied & first)
-        # nothing replaces something
-        take = take & (j != -1)
-    elif a.m.lanes > 1:
-        take = take & (j != -1)
+        tied = (a == b) | (nan_a & nan_b) if is_float else a == b
+        unsigned = "u" + i.type[1:]
+        take = take | (tied & (m.convert(j, unsigned) < m.convert(i, unsigned)))
     return m.select(take, b, a), m.select(take, j, i)
 
 
 def finish(nest: NestEmitter, cell: Cell) -> None:
-    """Combine the lanes of a wide state to one value, which becomes the plain state."""
+    """After the last update: combine the lanes of a wide state to one value, which becomes the plain
+    state, and make the result readable by name."""
     acc = cell.declaration
+    if not cell.lanes:
+        settle(nest, cell)
+        return
     values = cell.values
     while values[0].m.lanes > 1:
         lanes = values[0].m.lanes // 2
@@ -193,10 +220,16 @@ def half(nest: NestEmitter, value: Value, start: int, m: Any) -> Value:
 
 
 def settle(nest: NestEmitter, cell: Cell) -> None:
-    """Make the result readable by name."""
+    """Make the position of an arg reduction readable by name. No position found means that all values were the worst one,
+    so the first position is the answer."""
     acc = cell.declaration
-    if is_arg(acc) and acc.position is not None:
-        nest.env[acc.position] = cell.values[1]
+    if not is_arg(acc) or acc.position is None:
+        return
+    m, position = cell.values[0].m, cell.values[1]
+    if acc.name in nest.positions and position.raw.startswith("%"):
+        start = position_value(nest, nest.positions[acc.name][1], cell.values[0], position.type)
+        position = m.select(position == -1, start, position)
+    nest.env[acc.position] = m.convert(position, "i64")
 
 
 def prefix(nest: NestEmitter, cell: Cell, operand: Any) -> Value:

@@ -106,9 +106,9 @@ class Memory:
         written = {roots[n].name for n in writes}
         groups: list[list[Buffer]] = []
         for root in dict.fromkeys(roots.values()):
-            if root.name not in written and not any(_overlap(root, roots[w]) for w in writes):
+            if root.name not in written and not any(overlap(root, roots[w]) for w in writes):
                 continue
-            touching = [g for g in groups if any(_overlap(root, b) for b in g)]
+            touching = [g for g in groups if any(overlap(root, b) for b in g)]
             merged = [root, *(b for g in touching for b in g)]
             groups = [g for g in groups if g not in touching] + [merged]
         self._suffix: dict[str, str] = {}
@@ -154,7 +154,8 @@ class Memory:
         return register
 
 
-def _overlap(a: Buffer, b: Buffer) -> bool:
+def overlap(a: Buffer, b: Buffer) -> bool:
+    """Whether two buffers with memory of their own may share bytes."""
     if a is b:
         return True
     if a.kind != "temp" or b.kind != "temp":

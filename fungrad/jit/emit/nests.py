@@ -12,7 +12,7 @@ Accumulators and variables are SSA values from the start: a loop or branch that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any
 
@@ -22,6 +22,7 @@ from fungrad.jit.emit.accumulate import Cell
 from fungrad.jit.emit.module import Memory, Module
 from fungrad.jit.emit.ops import apply
 from fungrad.jit.emit.scalar import LLVMScalars
+from fungrad.jit.emit.schedule import is_repeatable
 from fungrad.jit.kernels.scalars import UNSIGNED, Value
 from fungrad.jit.loops import (
     Acc,
@@ -35,6 +36,7 @@ from fungrad.jit.loops import (
     LoopWhile,
     Nest,
     Prefix,
+    Program,
     Set,
     Store,
     Update,
@@ -75,6 +77,8 @@ class NestEmitter:
         self.block = "entry"
         self.memory = Memory(module, *buffers_of(nest))
         self.access = Access(self)
+        self.positions = accumulate.arg_reductions(nest.body)
+        self.squares: dict[int, Value] = {}
         self.wide = accumulate.lanes_of_accumulators(nest.body)
 
     # -- values -----------------------------------------------------------------------------------------------
@@ -227,12 +231,9 @@ class NestEmitter:
             _EMIT[type(s)](self, s)
             if type(s) is Acc:
                 declared.append(s.name)
-            for name in declared:
-                cell = self.cells[name]
-                if cell.lanes and not accumulate.updates(statements[k + 1 :], name):
-                    accumulate.finish(self, cell)
-                elif k == len(statements) - 1 or not accumulate.updates(statements[k + 1 :], name):
-                    accumulate.settle(self, cell)
+            for name in [n for n in declared if not accumulate.updates(statements[k + 1 :], n)]:
+                declared.remove(name)
+                accumulate.finish(self, self.cells[name])
 
     def let(self, s: Let) -> None:
         values = [a if isinstance(a, Const) else self.value(a) for a in s.args]
@@ -268,7 +269,8 @@ class NestEmitter:
         return m.value(type, f"<{lanes}>")
 
     def load(self, s: Load) -> None:
-        self.env[s.name] = self.access.load(s)
+        known = self.squares.get(id(s))
+        self.env[s.name] = self.access.load(s) if known is None else known
 
     def store(self, s: Store) -> None:
         self.access.store(s)
@@ -294,7 +296,9 @@ class NestEmitter:
     def loop(self, s: Loop) -> None:
         if s.extent == 0:
             return
-        if s.vector:
+        if s.tile:
+            self.tile_loop(s)
+        elif s.vector:
             self.vector_loop(s)
         elif s.extent == 1 and not self.is_split(s):
             self.once(s, 0)
@@ -314,8 +318,17 @@ class NestEmitter:
         del self.symbols[s.index]
         self.restore(saved)
 
-    def counted(self, s: Loop, first: str, end: str, step: int) -> None:
-        """A loop that runs at least once."""
+    def counted(
+        self,
+        s: Loop,
+        first: str,
+        end: str,
+        step: int,
+        greatest: int | None = None,
+        body: Callable[[], None] | None = None,
+    ) -> None:
+        """A loop that runs at least once. With `greatest` its index stops there: the last
+        iterations overlap the ones before."""
         head, leave = self.label("loop"), self.label("done")
         before, saved = self.block, self.save()
         self.lines.append(f"br label %{head}")
@@ -325,7 +338,14 @@ class NestEmitter:
         self.lines.append("")
         opened = self.phis(self.assigned(s.body))
         self.symbols[s.index] = counter
-        self.body(s.body)
+        if greatest is not None:
+            self.module.declarations["@llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
+            text = f"call i64 @llvm.umin.i64(i64 {counter}, i64 {greatest})"
+            self.symbols[s.index] = self.scalar.append(text)
+        if body is None:
+            self.body(s.body)
+        else:
+            body()
         del self.symbols[s.index]
         latch = self.block
         self.lines[at] = f"{counter} = phi i64 [ {first}, %{before} ], [ {following}, %{latch} ]"
@@ -344,7 +364,11 @@ class NestEmitter:
         if self.is_split(s):
             self.split_vector_loop(s, lanes, full, rest)
             return
-        if full:
+        if full and rest and is_repeatable(self.module.program, s):
+            self.vector = Vector(s.index, lanes)
+            self.counted(s, "0", str((full + 1) * lanes), lanes, s.extent - lanes)
+            rest = 0
+        elif full:
             self.vector = Vector(s.index, lanes) if lanes > 1 else None
             if full == 1:
                 self.once(s, 0)
@@ -367,7 +391,11 @@ class NestEmitter:
             last = scale(f"mul nuw nsw i64 %end, {lanes}")
             first = scale(f"mul nuw nsw i64 %begin, {lanes}")
             self.vector = Vector(s.index, lanes) if lanes > 1 else None
-            self.counted(s, first, last, lanes)
+            if rest and is_repeatable(self.module.program, s):
+                self.counted(s, first, last, lanes, s.extent - lanes)
+                rest = 0
+            else:
+                self.counted(s, first, last, lanes)
             self.vector = None
         if rest:
             do, leave = self.label("rest"), self.label("done")
@@ -381,6 +409,61 @@ class NestEmitter:
                 self.lines.append(f"br label %{leave}")
                 self.restore(saved)
                 self.start(leave)
+
+    def tile_loop(self, outer: Loop) -> None:
+        """Squares of iterations of a loop and the vector loop in it. Loads that are contiguous along the outer
+        loop are read that way and transposed in registers."""
+        inner, n = outer.body[0], outer.tile or 1
+        turned = [
+            s
+            for s in inner.body
+            if type(s) is Load
+            and abs(s.index.coefficient(outer.index)) == 1
+            and abs(s.index.coefficient(inner.index)) > 1
+        ]
+
+        def square() -> None:
+            a, b = self.symbols[outer.index], self.symbols[inner.index]
+            step = [[self.scalar.operand(f"add nsw i64 {x}, {k}") for k in range(n)] for x in (a, b)]
+            rows: dict[int, list[Value]] = {}
+            self.vector = Vector(outer.index, n)
+            for s in turned:
+                rows[id(s)] = []
+                for place in step[1]:
+                    self.symbols[inner.index] = place
+                    rows[id(s)].append(self.access.load(s))
+            self.symbols[inner.index] = b
+            self.vector = Vector(inner.index, n)
+            columns = {key: self.transposed(values) for key, values in rows.items()}
+            for k, place in enumerate(step[0]):
+                self.symbols[outer.index] = place
+                self.squares = {key: values[k] for key, values in columns.items()}
+                self.body(inner.body)
+            self.squares = {}
+            self.symbols[outer.index] = a
+
+        def across() -> None:
+            self.vector = Vector(inner.index, n)
+            self.counted(inner, "0", str(-(-inner.extent // n) * n), n, inner.extent - n, square)
+            self.vector = None
+
+        self.counted(outer, "0", str(-(-outer.extent // n) * n), n, outer.extent - n, across)
+
+    def transposed(self, rows: list[Value]) -> list[Value]:
+        """The columns of a square of values: halves are exchanged between rows at distance n/2, then
+        n/4, ... 1."""
+        rows, n = list(rows), len(rows)
+        m, distance = rows[0].m, n // 2
+        while distance:
+            low = [c if not c & distance else n + c - distance for c in range(n)]
+            high = [c + distance if not c & distance else n + c for c in range(n)]
+            for r in range(n):
+                if not r & distance:
+                    a, b = rows[r], rows[r + distance]
+                    rows[r] = self.access.shuffle(a, b, low, m)
+                    rows[r + distance] = self.access.shuffle(a, b, high, m)
+            distance //= 2
+        return rows
 
     def branch(self, s: If) -> None:
         """Both ways assign to the same cells; a phi joins them."""
@@ -464,13 +547,18 @@ def split_loop(nest: Nest) -> Loop | None:
     return last if all(type(s) in (Let, Index, Load) for s in nest.body[:-1]) else None
 
 
-def units(nest: Nest) -> int:
+def units(program: Program, nest: Nest) -> int:
     """How many units the range has: the caller passes `begin < end` in `0 .. units`. 1 if the nest is
     not divisible."""
     loop = split_loop(nest)
     if loop is None:
         return 1
-    return max(1, loop.extent // (loop.lanes or 1)) if loop.vector else loop.extent
+    if not loop.vector:
+        return loop.extent
+    full, rest = divmod(loop.extent, loop.lanes or 1)
+    if full and rest and is_repeatable(program, loop):
+        full += 1
+    return max(1, full)
 
 
 _EMIT = {

@@ -97,14 +97,16 @@ class ProgramEmitter:
         return f"{stem}{next(self.names)}"
 
     def nest(self, nest: Nest) -> None:
-        nest = schedule(self.program, nest, self.module.machine)
-        if not nest.body:
-            return
+        for scheduled in schedule(self.program, nest, self.module.machine):
+            if scheduled.body:
+                self.nest_call(scheduled)
+
+    def nest_call(self, nest: Nest) -> None:
         name = f"nest{len(self.module.functions)}"
         NestEmitter(self.module, nest, name).emit()
         work = sum(total_work(self.program, s) for s in nest.body if type(s) is Loop)
         self.long = self.long or work > _LONG
-        n = units(nest)
+        n = units(self.program, nest)
         if self.module.machine.threads and split_loop(nest) is not None and n > 1:
             self.symbols["fg_parallel"] = None
             self.module.declarations["@fg_parallel"] = "declare void @fg_parallel(ptr, ptr, i64)"

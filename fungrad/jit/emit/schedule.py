@@ -13,10 +13,11 @@ Loops that the producer marked `vector` are left as they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.emit.module import Machine
+from fungrad.jit.emit.module import Machine, overlap
 from fungrad.jit.kernels.scalars import bit_width
 from fungrad.jit.loops import (
     Acc,
@@ -43,14 +44,19 @@ from fungrad.jit.loops import (
 PARALLEL_WORK = 40_000
 
 
-def schedule(program: Program, nest: Nest, machine: Machine) -> Nest:
-    """The nest in the form in which it is emitted."""
+def schedule(program: Program, nest: Nest, machine: Machine) -> list[Nest]:
+    """The nest in the form in which it is emitted; several where its loops can run one after the
+    other as nests of their own."""
     body = hoist(program, collapse(nest.body))
     body = _vectorised(program, body, machine)
-    scheduled = Nest(body, nest.name)
-    if machine.threads:
-        parallelise(program, scheduled)
-    return scheduled
+    body = tile(program, body)
+    if not machine.threads:
+        return [Nest(body, nest.name)]
+    separate = len(body) > 1 and all(type(s) is Loop for s in body)
+    nests = [Nest([s], nest.name) for s in body] if separate else [Nest(body, nest.name)]
+    for n in nests:
+        parallelise(program, n)
+    return nests
 
 
 # Collapsing ----------------------------------------------------------------------------------------------------------
@@ -216,6 +222,7 @@ def uses(s: Any) -> set[str]:
 # Vectorising ---------------------------------------------------------------------------------------------------------
 
 _GATHER = 0.7  # cost of one element of a gather, where a vector instruction is 1
+_SCATTER = 2.0  # cost of one element of a scatter
 _REDUCE = 4.0  # cost of combining the lanes of an accumulator
 _FUNCTION = 12.0  # cost of a function given as Python code, such as exp
 _MOST_LANES = 64
@@ -293,7 +300,7 @@ def _cost(program: Program, s: Any, symbol: str | None, lanes: int) -> float:
         each = 2.0 if kind is Store and s.update else 1.0
         if lanes == 1 or abs(stride) <= 1:
             return each
-        return each * max(2.0, _GATHER * lanes)
+        return each * max(2.0, (_SCATTER if kind is Store else _GATHER) * lanes)
     if kind in (Update, Prefix):
         return 1.0
     return 0.0
@@ -364,6 +371,113 @@ def choose_lanes(program: Program, loop: Loop, machine: Machine) -> int:
     while lanes > natural and lanes > loop.extent:
         lanes //= 2
     return min(lanes, loop.extent)
+
+
+# Tiling --------------------------------------------------------------------------------------------------------------
+
+_BLOCK = 128  # about how long the blocks are in which a strided vector loop runs
+
+
+def divisor(n: int, wanted: int) -> int | None:
+    """A divisor of `n` within a factor of three of `wanted`, even in vectors if possible."""
+    best = None
+    for d in range(max(2, wanted // 3), 3 * wanted + 1):
+        if n % d == 0:
+            score = abs(math.log(d / wanted)) + (0 if d % 16 == 0 else 0.3 if d % 4 == 0 else 0.6)
+            best = min(best, (score, d)) if best else (score, d)
+    return best[1] if best else None
+
+
+def tile(program: Program, statements: list[Any]) -> list[Any]:
+    """Run transpositions in blocks: where a vector loop strides through memory and the loop around it
+    is the contiguous one, go through all of the outer loop for one block of the inner, so that the
+    cache lines of the block are used up before they leave the cache."""
+    result: list[Any] = []
+    for s in statements:
+        if type(s) is Loop:
+            s = _with_lanes_kept(s, tile(program, s.body))
+            result += _tiled(program, s)
+        else:
+            result.append(s)
+    return result
+
+
+def _with_lanes_kept(s: Loop, body: list[Any]) -> Loop:
+    return Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered, s.tile)
+
+
+def _tiled(program: Program, outer: Loop) -> list[Loop]:
+    inner = outer.body[0] if len(outer.body) == 1 else None
+    if type(inner) is not Loop or not inner.vector or outer.ordered or outer.vector:
+        return [outer]
+    if any(type(s) is Loop for s in inner.body) or not _strides_across(outer, inner):
+        return [outer]
+    if _outer_cells(outer) or not is_independent(program, outer):
+        return [outer]
+    square = _square(program, outer, inner)
+    block = divisor(inner.extent, _BLOCK) or _BLOCK
+    if inner.extent >= 2 * block and outer.extent >= 8:
+        return _in_blocks(outer, inner, inner, block, square)
+    block = divisor(outer.extent, _BLOCK) or _BLOCK
+    if square and outer.extent >= 2 * block:
+        return _in_blocks(outer, inner, outer, block, square)
+    outer.tile = square
+    return [outer]
+
+
+def _in_blocks(
+    outer: Loop, inner: Loop, chosen: Loop, block: int, square: int | None
+) -> list[Loop]:
+    """One of two nested loops in blocks, and what is left of it."""
+    count, rest = divmod(chosen.extent, block)
+    symbol = f"{chosen.index}.block"
+
+    def part(first: Affine, length: int) -> Loop:
+        shifted = {chosen.index: first + chosen.index}
+        body = [substituted(s, shifted) for s in inner.body]
+        sizes = [length if loop is chosen else loop.extent for loop in (outer, inner)]
+        lanes = min(inner.lanes or 1, sizes[1])
+        loop = Loop(inner.index, sizes[1], body, False, True, lanes)
+        fits = square is not None and min(sizes) >= square
+        return Loop(outer.index, sizes[0], [loop], tile=square if fits else None)
+
+    blocks = Loop(symbol, count, [part(Affine.var(symbol, block), block)], outer.parallel)
+    return [blocks, part(Affine(count * block), rest)] if rest else [blocks]
+
+
+def _square(program: Program, outer: Loop, inner: Loop) -> int | None:
+    """Side of the squares in which two loops can run with transpositions in registers, None if they cannot."""
+    buffers = [program.buffers[s.buffer] for s in inner.body if type(s) in (Load, Store)]
+    if any(b.is_complex or b.dtype.itemsize > 8 for b in buffers) or not is_repeatable(program, outer):
+        return None
+    if any(type(s) is Load and s.where is not None for s in inner.body):
+        return None
+    if sum(type(s) is Let and s.fn is not None for s in inner.body) > 0 or len(inner.body) > 12:
+        return None  # the body is written once per row of the square
+    side = 8 if max(b.dtype.itemsize for b in buffers) == 8 else 16
+    return side if min(outer.extent, inner.extent) >= side else None
+
+
+def _strides_across(outer: Loop, inner: Loop) -> bool:
+    """Whether some access is contiguous along the outer loop and strided along the inner one."""
+    for s in inner.body:
+        if type(s) is Load:
+            along, across = s.index.coefficient(inner.index), s.index.coefficient(outer.index)
+            if abs(along) > 4 and abs(across) == 1:
+                return True
+    return False
+
+
+def is_repeatable(program: Program, loop: Loop) -> bool:
+    """Whether an iteration may run twice: it only stores what depends on nothing that is stored. Then
+    the last vector of a loop may overlap the one before, which saves a copy of the body."""
+    if any(type(s) in (Set, Prefix) or (type(s) is Store and s.update) for s in walk(loop.body)):
+        return False
+    inside = {s.name for s in walk(loop.body) if type(s) is Acc}
+    if any(type(s) is Update and s.acc not in inside for s in walk(loop.body)):
+        return False
+    reads, writes = buffers_of(loop)
+    return not any(overlap(program.root(a), program.root(b)) for a in reads for b in writes)
 
 
 # Threads -------------------------------------------------------------------------------------------------------------
