@@ -22,39 +22,45 @@ def explain_miss(name: str, key: tuple, known: Sequence[tuple], leaf_names: Sequ
     if not known:
         lines = ["first call"]
     else:
-        lines = min((differences(key, other, leaf_names) for other in known), key=len)
+        nearest = min((differences(key, other, leaf_names) for other in known), key=_distance)
+        lines = [text for _, text in nearest]
     print(f"{head}: {'; '.join(lines)}", file=sys.stderr)
 
 
-def differences(key: tuple, other: tuple, leaf_names: Sequence[str]) -> list[str]:
-    """What differs between two dispatch keys, the second one known before."""
+def _distance(found: list[tuple[int, str]]) -> int:
+    return sum(weight for weight, _ in found)
+
+
+def differences(key: tuple, other: tuple, leaf_names: Sequence[str]) -> list[tuple[int, str]]:
+    """What differs between two dispatch keys, the second one known before: pairs of a weight and a text."""
     out = []
     treedef, avals, settings, static, axes = (*key, (), ())[:5] if len(key) == 3 else key
     old_treedef, old_avals, old_settings, old_static, old_axes = (*other, (), ())[:5] if len(other) == 3 else other
     if treedef != old_treedef:
-        out.append(f"the tree of the arguments is {treedef}, before {old_treedef}")
+        out.append((100, f"the tree of the arguments is {treedef}, before {old_treedef}"))
     elif len(avals) == len(old_avals):
         for leaf, new, old in zip(leaf_names, avals, old_avals, strict=True):
             if new is not old:
-                out.append(f"argument {leaf} {_aval_difference(new, old)}")
+                weight, text = _aval_difference(new, old)
+                out.append((weight, f"argument {leaf} {text}"))
     before = dict(old_static)
     for where, value in static:
         if where in before and before[where] != value:
             what = f"argument {where!r}" if isinstance(where, str) else f"argument number {where}"
-            out.append(f"static {what} is {value!r}, before {before[where]!r}")
+            out.append((3, f"static {what} is {value!r}, before {before[where]!r}"))
     if {w for w, _ in static} != set(before):
-        out.append("other arguments are passed by keyword or left out")
+        out.append((10, "other static arguments are passed, or the same by keyword instead of position"))
     if settings != old_settings:
-        out.append("the configuration differs (width, promotion, debugging or index checks)")
+        out.append((10, "the configuration differs (width, promotion, debugging or index checks)"))
     if axes != old_axes:
-        out.append(f"it is called under other mapped axes: {axes}, before {old_axes}")
-    return out or ["the arguments are equal to known ones, but the cached version was dropped"]
+        out.append((10, f"it is called under other mapped axes: {axes}, before {old_axes}"))
+    return out or [(0, "the arguments are equal to known ones, but the function closes over traced values")]
 
 
-def _aval_difference(new: Any, old: Any) -> str:
+def _aval_difference(new: Any, old: Any) -> tuple[int, str]:
     if new.shape != old.shape:
-        return f"has shape {new.shape}, before {old.shape}"
+        return 4, f"has shape {new.shape}, before {old.shape}"
     if new.dtype != old.dtype:
-        return f"has dtype {new.dtype.name}, before {old.dtype.name}"
+        return 3, f"has dtype {new.dtype.name}, before {old.dtype.name}"
     weak = "weakly typed (it comes from a Python scalar)"
-    return f"is {weak if new.weak_type else 'strongly typed'}, before {weak if old.weak_type else 'strongly typed'}"
+    return 1, f"is {weak if new.weak_type else 'strongly typed'}, before {weak if old.weak_type else 'strongly typed'}"
