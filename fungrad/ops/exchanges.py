@@ -16,6 +16,7 @@ import numpy as np
 from fungrad.core import context, tree
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData
+from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import lift, scalar_array
 from fungrad.ops.collectives import (
     LinearCollective,
@@ -30,7 +31,7 @@ from fungrad.ops.collectives import (
 )
 from fungrad.ops.compare import eq, select
 from fungrad.ops.dynamic import dynamic_index_in_dim
-from fungrad.ops.foundation import batch_to, move_dim, reduce_sum, reshape
+from fungrad.ops.foundation import batch_to, move_dim, reduce_sum, reshape, zeros
 from fungrad.ops.indexing import GatherDimensionNumbers, gather
 from fungrad.ops.shape import canonical_axis, expand_dims, index_in_dim, squeeze
 
@@ -108,6 +109,14 @@ class AllGather(LinearCollective):
 
 
 all_gather_p = AllGather("all_gather")
+
+
+def _checked(primitive: Primitive, x: Any, **params: Any) -> Any:
+    """Applies a collective after checking it for one member: its ``batch`` rule takes that for
+    granted.
+    """
+    primitive.abstract((x.aval,), params)
+    return primitive.bind(x, **params)
 
 
 def _bind_all_gather(x: Any, names: Names, size: int, dimension: int, tiled: bool) -> Any:
@@ -235,7 +244,8 @@ reduce_scatter_p = ReduceScatter("reduce_scatter")
 
 
 def _bind_reduce_scatter(x: Any, names: Names, size: int, dimension: int, tiled: bool) -> Any:
-    return reduce_scatter_p.bind(
+    return _checked(
+        reduce_scatter_p,
         x,
         axis_index_groups=None,
         axis_name=names,
@@ -355,7 +365,8 @@ all_to_all_p = AllToAll("all_to_all")
 
 
 def _bind_all_to_all(x: Any, axis_name: Any, split_axis: int, concat_axis: int, tiled: bool) -> Any:
-    return all_to_all_p.bind(
+    return _checked(
+        all_to_all_p,
         x,
         axis_index_groups=None,
         axis_name=axis_name,
@@ -477,6 +488,8 @@ class PPermute(LinearCollective):
             return self.bind(x, axis_name=axis_name, perm=perm), d
         if d is None and len(perm) == axis.size:
             return x, None
+        if not perm:
+            return zeros(batch_to(x, d, 0, axis.size).aval), 0
         return take_rows(batch_to(x, d, 0, axis.size), _sources(perm, axis.size)), 0
 
 
@@ -532,11 +545,11 @@ def ppermute(x: Any, axis_name: Any, perm: Sequence[tuple[int, int]]) -> Any:
     def one(leaf: Any) -> Any:
         leaf = lift(leaf, "fungrad.lax.ppermute: x")
         if len(names) == 1:
-            return ppermute_p.bind(leaf, axis_name=names, perm=pairs)
+            return _checked(ppermute_p, leaf, axis_name=names, perm=pairs)
         # A permutation of several axes together is none of each: everyone gets all values and picks
         # one.
         size = members(names, "ppermute")
-        ppermute_p.abstract_eval(leaf.aval, axis_name=names, perm=pairs)
+        ppermute_p.abstract((leaf.aval,), {"axis_name": names, "perm": pairs})
         everything = _bind_all_gather(leaf, names, size, 0, False)
         mine = take_rows(everything, _sources(pairs, size))
         return dynamic_index_in_dim(mine, axis_index(names), 0, keepdims=False)
@@ -625,6 +638,6 @@ def pbroadcast(x: Any, axis_name: Hashable, source: int) -> Any:
 
     def one(leaf: Any) -> Any:
         leaf = lift(leaf, "fungrad.lax.pbroadcast: x")
-        return pbroadcast_p.bind(leaf, axis_name=names[0], source=operator.index(source))
+        return _checked(pbroadcast_p, leaf, axis_name=names[0], source=operator.index(source))
 
     return tree.map(one, x)
