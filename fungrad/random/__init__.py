@@ -1,0 +1,81 @@
+"""``fungrad.random``: random numbers that are functions of explicit keys, under JAX's names.
+
+A key determines all that is drawn with it: the same key gives the same numbers, eagerly, compiled and mapped, on every
+machine.  So a key is used once, and new keys are made of it::
+
+    key = random.key(0)
+    key, subkey = random.split(key)
+    x = random.normal(subkey, (3,))
+
+The bits are those of the threefry2x32 generator in the layout of JAX, so equal keys give equal bits there and here.
+
+The file holds no code.
+"""
+
+from fungrad.random.bits import bits, randint, uniform
+from fungrad.random.choices import categorical, choice, permutation
+from fungrad.random.continuous import (
+    cauchy,
+    double_sided_maxwell,
+    exponential,
+    gumbel,
+    laplace,
+    logistic,
+    lognormal,
+    maxwell,
+    normal,
+    pareto,
+    rayleigh,
+    triangular,
+    truncated_normal,
+    wald,
+    weibull_min,
+)
+from fungrad.random.discrete import bernoulli, geometric, rademacher
+from fungrad.random.keys import (
+    PRNGKey,
+    clone,
+    fold_in,
+    key,
+    key_data,
+    key_dtype,
+    key_impl,
+    split,
+    wrap_key_data,
+)
+
+__all__ = [
+    "PRNGKey",
+    "bernoulli",
+    "bits",
+    "categorical",
+    "cauchy",
+    "choice",
+    "clone",
+    "double_sided_maxwell",
+    "exponential",
+    "fold_in",
+    "geometric",
+    "gumbel",
+    "key",
+    "key_data",
+    "key_dtype",
+    "key_impl",
+    "laplace",
+    "logistic",
+    "lognormal",
+    "maxwell",
+    "normal",
+    "pareto",
+    "permutation",
+    "rademacher",
+    "randint",
+    "rayleigh",
+    "split",
+    "triangular",
+    "truncated_normal",
+    "uniform",
+    "wald",
+    "weibull_min",
+    "wrap_key_data",
+]

@@ -1,0 +1,157 @@
+"""Arguments of the functions of ``fungrad.random``: keys, shapes, dtypes and parameters of distributions.
+
+May import ``core`` and ``ops``.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.array import Array, as_array, is_array_like, typeof
+from fungrad.ops._operands import kind_of, scalar_array
+from fungrad.ops.cast import convert_element_type
+from fungrad.ops.foundation import Dims
+from fungrad.ops.random_bits import random_wrap
+from fungrad.ops.shape import broadcast_shapes, broadcast_to_rank
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+
+def any_keys(api: str, key: Any, name: str = "key") -> tuple[Array, bool]:
+    """An array of typed keys, and whether it was given as raw words.
+
+    Raises:
+      TypeError: the argument is neither an array of keys nor uint32 words of shape ``[..., 2]``.
+    """
+    if isinstance(key, Array) and dtypes.is_key(key.aval.dtype):
+        return key, False
+    if not is_array_like(key) or isinstance(key, (bool, int, float, complex)):
+        hint = f"; make one with fungrad.random.key({key})" if type(key) is int else ""
+        raise TypeError(
+            f"fungrad.random.{api}: {name} must be a random key, got {key!r} of type {type(key).__name__}{hint}"
+        )
+    aval = typeof(key)
+    if dtypes.is_key(aval.dtype):
+        return as_array(key), False
+    if aval.dtype != dtypes.uint32 or aval.shape[-1:] != (2,):
+        raise TypeError(
+            f"fungrad.random.{api}: {name} must be a random key made by fungrad.random.key, split or fold_in, or the "
+            f"two words of one as uint32[2], got {aval.str_short()}"
+        )
+    return random_wrap(as_array(key)), True
+
+
+def one_key(api: str, key: Any) -> tuple[Array, bool]:
+    """A single typed key, and whether it was given as raw words.
+
+    Raises:
+      TypeError: the argument is not a key.
+      ValueError: it is an array of several keys.
+    """
+    keys, raw = any_keys(api, key)
+    if keys.aval.shape:
+        raise ValueError(
+            f"fungrad.random.{api}: expected a single key, got an array of keys of shape {keys.aval.shape}; use one of "
+            f"them, or fungrad.vmap over the keys"
+        )
+    return keys, raw
+
+
+# -- shapes ------------------------------------------------------------------------------------------------------------
+
+
+def shape_of(api: str, shape: Any, name: str = "shape") -> Dims:
+    """A shape argument as a tuple; an int stands for one dimension.
+
+    Raises:
+      TypeError: it is not a sequence of ints.
+      ValueError: a size is negative.
+    """
+    sizes = shape if isinstance(shape, Sequence) or np.ndim(shape) else (shape,)
+    try:
+        dims = tuple(map(operator.index, sizes))
+    except TypeError:
+        raise TypeError(
+            f"fungrad.random.{api}: {name} must be an int or a sequence of ints, got {shape!r}; sizes must be known "
+            "when the function is traced"
+        ) from None
+    if any(n < 0 for n in dims):
+        raise ValueError(f"fungrad.random.{api}: {name} must not have negative sizes, got {dims}")
+    return dims
+
+
+def common_shape(api: str, shape: Any, **parameters: Array) -> Dims:
+    """Shape of a draw: the ``shape`` argument, or that to which the parameters broadcast if it is None.
+
+    Raises:
+      ValueError: the parameters do not broadcast to ``shape``.
+    """
+    shapes = [p.aval.shape for p in parameters.values()]
+    listed = ", ".join(f"{name}: {s}" for name, s in zip(parameters, shapes, strict=True))
+    try:
+        found = broadcast_shapes(*shapes) if shapes else ()
+    except (TypeError, ValueError):
+        raise ValueError(f"fungrad.random.{api}: the shapes of the parameters do not broadcast ({listed})") from None
+    if shape is None:
+        return found
+    dims = shape_of(api, shape)
+    if not _broadcasts_to(found, dims):
+        raise ValueError(
+            f"fungrad.random.{api}: shape {dims} must be one that the parameters broadcast to ({listed}); pass None "
+            f"for {found}, or add leading dimensions to it"
+        )
+    return dims
+
+
+def _broadcasts_to(shape: Dims, target: Dims) -> bool:
+    return len(shape) <= len(target) and all(
+        n in (1, t) for n, t in zip(reversed(shape), reversed(target), strict=False)
+    )
+
+
+# -- dtypes ------------------------------------------------------------------------------------------------------------
+
+_KINDS = {"f": "floating", "fc": "floating or complex", "u": "unsigned integer", "iu": "integer"}
+
+
+def dtype_of(api: str, dtype: Any, kinds: str, default: np.dtype) -> np.dtype:
+    """A dtype argument of one of the given kinds (letters as in ``ops._operands``).
+
+    Raises:
+      ValueError: the dtype is of another kind.
+    """
+    if dtype is None:
+        return default
+    found = dtypes.canonicalize_dtype(dtype, f"fungrad.random.{api}")
+    if kind_of(found) not in kinds:
+        raise ValueError(
+            f"fungrad.random.{api}: dtype must be a {_KINDS[kinds]} dtype, got {dtypes.display_name(found)}"
+        )
+    return found
+
+
+# -- parameters --------------------------------------------------------------------------------------------------------
+
+
+def parameter(api: str, name: str, x: Any, dtype: np.dtype) -> Array:
+    """A real parameter of a distribution in the dtype of the draw.
+
+    Raises:
+      TypeError: it is not a real array or scalar.
+    """
+    if type(x) in (int, float, bool):
+        return scalar_array(x, dtype)
+    array = as_array(x, f"fungrad.random.{api}: {name}")
+    if kind_of(array.aval.dtype) not in "biuf":
+        raise TypeError(f"fungrad.random.{api}: {name} must be real, got {array.aval.str_short()}")
+    return convert_element_type(array, dtype)
+
+
+def against(x: Array, shape: Dims) -> Array:
+    """A parameter that broadcasts to ``shape``, ready for elementwise operations: 0-d, or of its rank."""
+    return broadcast_to_rank(x, len(shape)) if x.aval.shape else x
