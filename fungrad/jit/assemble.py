@@ -13,7 +13,7 @@ from fungrad.jit import loops
 from fungrad.jit.emit.ops import neutral
 from fungrad.jit.fuse import LoopNode, Storage, shared_depth, solve
 from fungrad.jit.kernels.scalars import type_of
-from fungrad.jit.plan import Stage
+from fungrad.jit.plan import Stage, is_comparison
 from fungrad.jit.tensors import (
     Apply,
     Axis,
@@ -33,6 +33,9 @@ from fungrad.jit.tensors import (
     linear,
 )
 from fungrad.jit.tensors import Item as ExprItem
+
+# A loop nest is written at most this many times over to split ranges where guards change.
+_MAX_COPIES = 12
 
 Operand = str | loops.Const
 Placed = tuple[Operand, int]
@@ -74,7 +77,10 @@ class NestWriter:
         self.blocks: list[list[Any]] = [[]]
         self.memo: dict[Any, Placed] = {}
         self.scopes: list[list[Any]] = [[]]
-        self.symbols: dict[Axis, tuple[str, int]] = {}
+        # Where the counters of the loops are, the depth of the block in which they are known, and their ranges.
+        self.symbols: dict[Axis, tuple[loops.Affine, int]] = {}
+        self.ranges: dict[Axis, tuple[int, int]] = {}
+        self._copies = 1
         self.registers: dict[Tensor, Placed] = {}
         self.accumulators: dict[Stage, str] = {}
         self.rows: dict[Stage, str] = {}
@@ -84,12 +90,15 @@ class NestWriter:
         self._types: dict[str, str] = {}
         self._count = 0
 
-    def write(self, item: LoopNode | Stage) -> loops.Nest:
-        """The nest of an item."""
+    def write(self, item: LoopNode | Stage) -> list[loops.Nest]:
+        """The nests of an item: one, or one per loop if they have nothing in common."""
         stages = [item] if isinstance(item, Stage) else list(item.stages())
         self._item(item)
         names = {type(s.tensor).__name__.lower() for s in stages}
-        return loops.Nest(self.blocks[0], "+".join(sorted(names)))
+        name = "+".join(sorted(names))
+        if all(type(s) is loops.Loop for s in self.blocks[0]):
+            return [loops.Nest([s], name) for s in self.blocks[0]]
+        return [loops.Nest(self.blocks[0], name)]
 
     # -- loops over single numbers, written by hand ---------------------------------------------------------------------------
 
@@ -151,27 +160,52 @@ class NestWriter:
         if isinstance(item, Stage):
             self._leaf(item)
             return
-        self._count += 1
-        symbol, depth = f"i{self._count}", item.depth
+        depth = item.depth
         stages = list(item.stages())
         for s in stages:
             if _accumulates_at(s) == depth:
                 self._declare(s)
             if _buffered_at(s) == depth:
                 self._initialise(s)
-        body: list[Any] = []
-        self.blocks.append(body)
-        self.scopes.append([])
-        self.symbols[item.axis] = (symbol, depth + 1)
-        for child in item.children:
-            self._item(child)
-        self.blocks.pop()
-        for key in self.scopes.pop():
-            self.memo.pop(key, None)
-        self.blocks[-1].append(loops.Loop(symbol, item.extent, body, ordered=self._ordered(item, stages)))
+        pieces = self._pieces(item, stages)
+        self._copies *= len(pieces)
+        for start, extent in pieces:
+            self._piece(item, stages, start, extent)
+        self._copies //= len(pieces)
         for s in stages:
             if _accumulates_at(s) == depth:
                 self._finish(s)
+
+    def _pieces(self, item: LoopNode, stages: Sequence[Stage]) -> list[tuple[int, int]]:
+        """Parts of the range of a loop, as start and extent, within which no guard changes: what was joined or padded is then
+        read without conditions."""
+        whole = [(0, item.extent)]
+        if item.sequential:
+            return whole
+        points = {0, item.extent}
+        for s in stages:
+            for index, number in s.breaks:
+                if list(index.terms) == [item.axis] and index.terms[item.axis] in (1, -1):
+                    up = index.terms[item.axis] == 1
+                    point = number - index.const if up else index.const - number + 1
+                    if 0 < point < item.extent:
+                        points.add(point)
+        if item.extent == 0 or (len(points) - 1) * self._copies > _MAX_COPIES:
+            return whole
+        ends = sorted(points)
+        return [(a, b - a) for a, b in zip(ends, ends[1:], strict=False)]
+
+    def _piece(self, item: LoopNode, stages: Sequence[Stage], start: int, extent: int) -> None:
+        """The loop over a part of the range."""
+        self._count += 1
+        symbol = f"i{self._count}"
+        self.symbols[item.axis] = (loops.Affine.var(symbol) + start, item.depth + 1)
+        self.ranges[item.axis] = (start, start + extent - 1)
+        self.open()
+        for child in item.children:
+            self._item(child)
+        body = self.close()
+        self.put(loops.Loop(symbol, extent, body, ordered=self._ordered(item, stages)))
 
     def _ordered(self, item: LoopNode, stages: Sequence[Stage]) -> bool:
         """Whether iterations must run one after the other: they use the same memory or continue each other's results."""
@@ -268,7 +302,7 @@ class NestWriter:
             buffer = self.memory.buffer[tensor]
             saved = dict(self.symbols)
             for a in inner:
-                self.symbols[a] = (names[a], 0)
+                self.symbols[a] = (loops.Affine.var(names[a]), 0)
             address, _ = self._address(tensor, stage.out_index)
             self.symbols = saved
         fill: Any = loops.Store(buffer, address, loops.Const(neutral(tensor.monoid, type), type))  # type: ignore[attr-defined]
@@ -338,6 +372,10 @@ class NestWriter:
         if type(expr) is Position:
             env = dict(zip(axes, position, strict=True))
             return self._remember(key, self._index_value(expr.index.substitute(env), expr.type))
+        if is_comparison(expr):
+            decided = self._decided(expr, axes, position)
+            if decided is not None:
+                return decided
         if type(expr) is Guard:
             return self._remember(key, self._guard(expr, axes, position, mask))
         if type(expr) is ExprItem:
@@ -348,6 +386,10 @@ class NestWriter:
         assert type(expr) is Apply
         args = [self._value(a, axes, position, mask) for a in expr.args]
         depth = max([d for _, d in args], default=0)
+        if expr.op == "and" and expr.fn is None:
+            for (x, _), (y, _) in (args, args[::-1]):
+                if isinstance(x, loops.Const):
+                    return (y if x.value else x), depth
         return self._let(expr, [a for a, _ in args], depth, position, mask)
 
     def _let(self, expr: Apply, args: list[Operand], depth: int, position: tuple[Idx, ...], mask: str | None) -> Placed:
@@ -385,10 +427,31 @@ class NestWriter:
         self.blocks[depth].append(loops.Load(name, self.memory.buffer[tensor], address, None, mask, other))
         return self._remember(key, (name, depth))
 
+    def _decided(self, expr: Apply, axes: Sequence[Axis], position: tuple[Idx, ...]) -> Placed | None:
+        """The truth of a comparison of a position with a number where the ranges of the loops decide it."""
+        index = expr.args[0].index.substitute(dict(zip(axes, position, strict=True)))  # type: ignore[attr-defined]
+        number = expr.args[1].value  # type: ignore[attr-defined]
+        low = high = index.const
+        depth = 0
+        for atom, c in index.terms.items():
+            if type(atom) is not Axis:
+                return None
+            ends = [c * end for end in self.ranges[atom]]
+            low, high = low + min(ends), high + max(ends)
+            depth = max(depth, self.symbols[atom][1])
+        if expr.op == "lt":
+            if high < number or low >= number:
+                return loops.Const(high < number, "i1"), depth
+        elif low >= number or high < number:
+            return loops.Const(low >= number, "i1"), depth
+        return None
+
     def _guard(self, expr: Guard, axes: Sequence[Axis], position: tuple[Idx, ...], mask: str | None) -> Placed:
         condition, depth = self._value(expr.condition, axes, position, mask)
         if isinstance(condition, loops.Const):
-            return self._value(expr.value if condition.value else expr.other, axes, position, mask)
+            # Decided for this part of a loop: not known outside of it.
+            value, value_depth = self._value(expr.value if condition.value else expr.other, axes, position, mask)
+            return value, max(depth, value_depth)
         inner = condition
         if mask is not None:
             inner = self._name("v")
@@ -425,8 +488,8 @@ class NestWriter:
         result, depth = loops.Affine(index.const), 0
         for atom, c in index.terms.items():
             if type(atom) is Axis:
-                symbol, d = self.symbols[atom]
-                result = result + loops.Affine.var(symbol, c)
+                counter, d = self.symbols[atom]
+                result = result + counter * c
             elif type(atom) is Part:
                 symbol, d = self._part(atom)
                 result = result + loops.Affine.var(symbol, c)

@@ -136,7 +136,7 @@ class Region:
             self.put(tensor, self.place(lender))
         if all(s.tensor.aval.size == 0 for s in stages):
             return []
-        return [NestWriter(self.memory, self.temporary).write(item)]
+        return NestWriter(self.memory, self.temporary).write(item)
 
     def keep(self, tensor: Tensor) -> None:
         """Gives the value of a stage the memory that it needs."""

@@ -20,6 +20,7 @@ from fungrad.jit.tensors import (
     Element,
     Expr,
     Formula,
+    Guard,
     Idx,
     Number,
     Opaque,
@@ -328,6 +329,7 @@ class Stage:
       env: where the axes of the tensor are, in terms of the loop axes.
       out_index: position of the result in terms of the loop axes.
       reads: elements of kept tensors and sources that it reads, in terms of the loop axes.
+      breaks: pairs of an index and a number: whether the index reaches the number decides what is read.
     """
 
     def __init__(self, tensor: Formula, kept: set[Tensor]):
@@ -361,9 +363,11 @@ class Stage:
     def _read(self) -> None:
         """Collects `reads` under the present `env`."""
         self.reads: dict[Read, None] = {}
+        self.breaks: list[tuple[Idx, int]] = []
         visited: set[Any] = set()
 
         def visit(t: Formula, env: dict[Axis, Idx]) -> None:
+            self.breaks += [(i.substitute(env), n) for i, n in _guarded_positions(t)]
             for operand, index in reads_of(t):
                 moved = tuple([i.substitute(env) for i in index])
                 if (operand, moved) in visited:
@@ -409,6 +413,7 @@ class Stage:
         self.env = {a: i.substitute(moved) for a, i in self.env.items()}
         self.out_index = [i.substitute(moved) for i in self.out_index]
         self.reads = {(t, tuple([i.substitute(moved) for i in index])): None for t, index in self.reads}
+        self.breaks = [(i.substitute(moved), n) for i, n in self.breaks]
 
     def _ordered(self) -> list[Axis]:
         """Loop order: dimensions of the result outside, reduced ones inside, unless memory is laid out the other way."""
@@ -467,3 +472,28 @@ def _parts(index: Idx) -> list[Part]:
             found.extend(_parts(atom.index))
             found.append(atom)
     return found
+
+
+def _guarded_positions(tensor: Formula) -> list[tuple[Idx, int]]:
+    """The comparisons of positions with numbers in the conditions of guards."""
+    found: list[tuple[Idx, int]] = []
+    stack, seen = [(e, False) for e in _roots(tensor)], set()
+    while stack:
+        x, condition = stack.pop()
+        if (x, condition) in seen:
+            continue
+        seen.add((x, condition))
+        if condition and is_comparison(x):
+            found.append((x.args[0].index, int(x.args[1].value)))  # type: ignore[attr-defined]
+        elif type(x) is Guard:
+            stack += [(x.condition, True), (x.value, False), (x.other, False)]
+        else:
+            stack += [(y, condition) for y in operands_of(x)]
+    return found
+
+
+def is_comparison(x: Expr) -> bool:
+    """Whether a formula is `position >= number` or `position < number`."""
+    return (
+        type(x) is Apply and x.fn is None and x.op in ("ge", "lt") and type(x.args[0]) is Position and type(x.args[1]) is Number
+    )
