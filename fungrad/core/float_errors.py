@@ -13,13 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy._core import umath
 
-try:
-    from numpy._core.umath import _extobj_contextvar, _make_extobj
-except ImportError:
-    _extobj_contextvar = None
+_extobj_contextvar: Any = getattr(umath, "_extobj_contextvar", None)
+_make_extobj: Any = getattr(umath, "_make_extobj", None)
 
-if _extobj_contextvar is not None:
+if _extobj_contextvar is not None and _make_extobj is not None:
     SILENT: Any = _make_extobj(all="ignore")
     # token = silence(SILENT); try: ... finally: unsilence(token)
     silence = _extobj_contextvar.set
