@@ -14,6 +14,7 @@ from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.jit import loops
 from fungrad.jit.compile import CompiledProgram, compile_jaxpr
+from fungrad.jit.loop_check import check
 
 
 def trace(fun, *arrays) -> Jaxpr:
@@ -36,6 +37,7 @@ def compare(fun, *arrays, tolerance: float = 1e-5) -> CompiledProgram:
     before = [x.copy() for x in arrays]
     jaxpr = trace(fun, *arrays)
     program = compile_jaxpr(jaxpr)
+    check(program.program)
     expected = [np.asarray(x) for x in eval_jaxpr(jaxpr, jaxpr.consts, *[constant(x) for x in arrays])]
     for _ in range(2):  # the second run finds used memory
         got = program.run(arrays)
@@ -362,7 +364,9 @@ def programs(draw):
 def test_random_programs(case):
     jaxpr, arrays = case
     expected = [np.asarray(x) for x in eval_jaxpr(jaxpr, jaxpr.consts, *[constant(x) for x in arrays])]
-    got = compile_jaxpr(jaxpr).run(arrays)
+    program = compile_jaxpr(jaxpr)
+    check(program.program)
+    got = program.run(arrays)
     for g, e in zip(got, expected, strict=True):
         assert g.dtype == e.dtype and g.shape == e.shape
         if e.dtype.kind == "f":
