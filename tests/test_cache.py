@@ -107,8 +107,8 @@ def test_other_process_finds_the_code_and_does_not_import_numba(directory):
         "e = runtime.load(program(2.0))\n"
         "print(e.cached, e.run([np.zeros(33, 'f4')])[0].sum(), 'numba' in sys.modules)\n"
     )
-    runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        for _ in range(2)
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
+    assert [r.stdout.split() for r in runs] == [
+        ["False", "66.0", "False"],
+        ["True", "66.0", "False"],
     ]
-    assert [r.stdout.split() for r in runs] == [["False", "66.0", "False"], ["True", "66.0", "False"]]

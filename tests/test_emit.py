@@ -56,7 +56,7 @@ def program(buffers, steps, name="p"):
 def sample(shape, dtype="float32"):
     """Random values that stay exact enough in every dtype."""
     dtype = np.dtype(dtype)
-    if dtype == bool:
+    if dtype.kind == "b":
         return RNG.random(shape) < 0.5
     if dtype.kind in "iu":
         return RNG.integers(0 if dtype.kind == "u" else -50, 50, shape).astype(dtype)
@@ -107,7 +107,11 @@ def x_to_y(n, body, dtype="float32", out=None, m=None, name="p"):
 def test_map_of_every_dtype(dtype, n):
     t = type_of(dtype_of(dtype))
     op = "xor" if t == "i1" else "add"
-    p = x_to_y(n, [Loop("i", n, [Load("a", "x", i), Let("b", op, ("a", "a"), t), Store("y", i, "b")])], dtype)
+    p = x_to_y(
+        n,
+        [Loop("i", n, [Load("a", "x", i), Let("b", op, ("a", "a"), t), Store("y", i, "b")])],
+        dtype,
+    )
     x = sample((n,), dtype_of(dtype))
     (y,) = agree(p, x)
     np.testing.assert_array_equal(y, x ^ x if t == "i1" else x + x)
@@ -174,7 +178,11 @@ def test_index_maps(rows, columns, dtype):
 def test_reduction_to_scalar(n, op):
     p = x_to_y(
         n,
-        [Acc("s", op, "f32"), Loop("i", n, [Load("a", "x", i), Update("s", "a")]), Store("y", 0, "s")],
+        [
+            Acc("s", op, "f32"),
+            Loop("i", n, [Load("a", "x", i), Update("s", "a")]),
+            Store("y", 0, "s"),
+        ],
         m=1,
     )
     x = (1 + 0.1 * sample((n,))).astype("f4")
@@ -188,7 +196,11 @@ def test_reduction_to_scalar(n, op):
 def test_boolean_reduction(op, reference, n):
     p = x_to_y(
         n,
-        [Acc("s", op, "i1"), Loop("i", n, [Load("a", "x", i), Update("s", "a")]), Store("y", 0, "s")],
+        [
+            Acc("s", op, "i1"),
+            Loop("i", n, [Load("a", "x", i), Update("s", "a")]),
+            Store("y", 0, "s"),
+        ],
         "bool",
         m=1,
     )
@@ -214,7 +226,11 @@ def test_reduction_starts_from_initial_value():
 def test_reduction_of_nothing(op, expected):
     p = x_to_y(
         0,
-        [Acc("s", op, "f32"), Loop("i", 0, [Load("a", "x", i), Update("s", "a")]), Store("y", 0, "s")],
+        [
+            Acc("s", op, "f32"),
+            Loop("i", 0, [Load("a", "x", i), Update("s", "a")]),
+            Store("y", 0, "s"),
+        ],
         m=1,
     )
     assert agree(p, np.zeros(0, "f4"))[0][0] == expected
@@ -225,7 +241,11 @@ def test_reduction_of_nothing(op, expected):
 def test_extremes_propagate_nan(n, op):
     p = x_to_y(
         n,
-        [Acc("s", op, "f32"), Loop("i", n, [Load("a", "x", i), Update("s", "a")]), Store("y", 0, "s")],
+        [
+            Acc("s", op, "f32"),
+            Loop("i", n, [Load("a", "x", i), Update("s", "a")]),
+            Store("y", 0, "s"),
+        ],
         m=1,
     )
     for at in {0, n // 2, n - 1}:
@@ -336,7 +356,10 @@ def test_running_result(n, op):
     x = sample((n,), "int64")
     p = x_to_y(
         n,
-        [Acc("s", op, "i64"), Loop("i", n, [Load("a", "x", i), Prefix("r", "s", "a"), Store("y", i, "r")])],
+        [
+            Acc("s", op, "i64"),
+            Loop("i", n, [Load("a", "x", i), Prefix("r", "s", "a"), Store("y", i, "r")]),
+        ],
         "int64",
     )
     (y,) = agree(p, x)
@@ -536,7 +559,11 @@ def test_in_place_output_and_temporaries_that_share_memory():
                 Loop(
                     "i",
                     n,
-                    [Load("a", source, i), Let("b", "add", ("a", Const(1.0, "f32")), "f32"), Store(target, i, "b")],
+                    [
+                        Load("a", source, i),
+                        Let("b", "add", ("a", Const(1.0, "f32")), "f32"),
+                        Store(target, i, "b"),
+                    ],
                 )
             ]
         )
@@ -561,7 +588,13 @@ def test_repeat_while_and_branch():
         Buffer("which", "i4", (), "temp"),
     ]
     double = Nest(
-        [Loop("i", 3, [Load("a", "state", i), Let("b", "add", ("a", "a"), "f32"), Store("state", i, "b")])]
+        [
+            Loop(
+                "i",
+                3,
+                [Load("a", "state", i), Let("b", "add", ("a", "a"), "f32"), Store("state", i, "b")],
+            )
+        ]
     )
     keep = Nest([Loop("i", 3, [Load("a", "state", i), Store("y", Affine.var("step", 3) + i, "a")])])
     test = Nest(
@@ -572,7 +605,11 @@ def test_repeat_while_and_branch():
         ]
     )
     add_one = Nest(
-        [Load("a", "count", 0), Let("b", "add", ("a", Const(1, "i32")), "i32"), Store("count", 0, "b")]
+        [
+            Load("a", "count", 0),
+            Let("b", "add", ("a", Const(1, "i32")), "i32"),
+            Store("count", 0, "b"),
+        ]
     )
     choose = Nest(
         [
@@ -608,9 +645,7 @@ def test_matrix_product(dtype, m, n, kk, turn):
         Buffer("b", dtype, (n, kk) if turn[1] else (kk, n), "input"),
         Buffer("c", dtype, (m, n), "output"),
     ]
-    call = Call(
-        "gemm", [operand("a", m, kk, turn[0]), operand("b", kk, n, turn[1])], [View("c", (m, n))]
-    )
+    call = Call("gemm", [operand("a", m, kk, turn[0]), operand("b", kk, n, turn[1])], [View("c", (m, n))])
     stored = [x.T if t else x for x, t in zip((a, b), turn, strict=True)]
     (c,) = agree(program(buffers, [call]), *stored, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(c, a @ b, rtol=1e-4, atol=1e-5)
@@ -639,9 +674,23 @@ def test_host_steps_run_between_native_ones_and_in_loops():
         assert not x.flags.writeable
         return x[::-1] * 2
 
-    buffers = [Buffer("x", "f4", (4,), "input"), Buffer("y", "f4", (2, 4), "output"), Buffer("t", "f4", (4,))]
+    buffers = [
+        Buffer("x", "f4", (4,), "input"),
+        Buffer("y", "f4", (2, 4), "output"),
+        Buffer("t", "f4", (4,)),
+    ]
     keep = Nest(
-        [Loop("i", 4, [Load("a", "t", i), Let("b", "add", ("a", Const(1.0, "f32")), "f32"), Store("t", i, "b")])]
+        [
+            Loop(
+                "i",
+                4,
+                [
+                    Load("a", "t", i),
+                    Let("b", "add", ("a", Const(1.0, "f32")), "f32"),
+                    Store("t", i, "b"),
+                ],
+            )
+        ]
     )
     row = View("y", (4,), Affine.var("r", 4))
     steps = [
@@ -673,7 +722,12 @@ def test_constants_are_bound():
         Buffer("y", "f4", (6,), "output"),
         Buffer("w", "f4", (6,), "const", value),
     ]
-    body = [Load("a", "x", i), Load("b", "w", i), Let("c", "mul", ("a", "b"), "f32"), Store("y", i, "c")]
+    body = [
+        Load("a", "x", i),
+        Load("b", "w", i),
+        Let("c", "mul", ("a", "b"), "f32"),
+        Store("y", i, "c"),
+    ]
     x = sample((6,))
     np.testing.assert_array_equal(agree(program(buffers, [Nest([Loop("i", 6, body)])]), x)[0], x * value)
 
@@ -700,7 +754,11 @@ def test_division_by_zero_and_of_the_minimum_is_defined(op, dtype):
     y[:4] = 0
     if d.kind == "i":
         x[4], y[4] = np.iinfo(d).min, -1
-    buffers = [Buffer("x", d, (n,), "input"), Buffer("w", d, (n,), "input"), Buffer("y", d, (n,), "output")]
+    buffers = [
+        Buffer("x", d, (n,), "input"),
+        Buffer("w", d, (n,), "input"),
+        Buffer("y", d, (n,), "output"),
+    ]
     body = [Load("a", "x", i), Load("b", "w", i), Let("c", op, ("a", "b"), t), Store("y", i, "c")]
     agree(program(buffers, [Nest([Loop("i", n, body)])]), x, y)
 

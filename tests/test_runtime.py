@@ -14,7 +14,21 @@ import fungrad
 from fungrad.jit import pool, runtime, threads
 from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.program import ProgramEmitter, place_temporaries
-from fungrad.jit.loops import Acc, Affine, Buffer, Const, Host, Let, Load, Loop, Nest, Program, Store, Update, View
+from fungrad.jit.loops import (
+    Acc,
+    Affine,
+    Buffer,
+    Const,
+    Host,
+    Let,
+    Load,
+    Loop,
+    Nest,
+    Program,
+    Store,
+    Update,
+    View,
+)
 
 i, j = Affine.var("i"), Affine.var("j")
 
@@ -41,7 +55,11 @@ def through_temporaries(n):
                 Loop(
                     "i",
                     n,
-                    [Load("a", s, i), Let("b", "add", ("a", Const(1.0, "f32")), "f32"), Store(t, i, "b")],
+                    [
+                        Load("a", s, i),
+                        Let("b", "add", ("a", Const(1.0, "f32")), "f32"),
+                        Store(t, i, "b"),
+                    ],
                 )
             ]
         )
@@ -228,11 +246,7 @@ def _check_sum(n):
 
 
 def test_process_with_workers_ends_cleanly():
-    code = (
-        "import sys; sys.path.insert(0, 'tests')\n"
-        "from test_runtime import _check_sum\n"
-        "_check_sum(1_000_000)\n"
-    )
+    code = "import sys; sys.path.insert(0, 'tests')\nfrom test_runtime import _check_sum\n_check_sum(1_000_000)\n"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

@@ -1,7 +1,7 @@
 """The BLAS library of this process: the one that NumPy has already loaded.
 
-Its C interface is found by name among the symbols that NumPy's extension module can see; builds differ in prefix, suffix and
-the width of integers. Where none is found, SciPy's copy is tried.
+Its C interface is found by name among the symbols that NumPy's extension module can see; builds
+differ in prefix, suffix and the width of integers. Where none is found, SciPy's copy is tried.
 """
 
 from __future__ import annotations

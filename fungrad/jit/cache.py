@@ -1,8 +1,10 @@
 """Object code on disk, so that a second process compiles nothing.
 
-The key is a hash of everything the code depends on: the text of the module, the processor and the version of LLVM. So an entry cannot
-be wrong or stale, and there is no index: one file per key, written under another name and renamed. The name says what the file
-must contain, a damaged file is a miss. When the directory outgrows its limit the entries used longest ago go.
+The key is a hash of everything the code depends on: the text of the module, the processor and the
+version of LLVM. So an entry cannot
+be wrong or stale, and there is no index: one file per key, written under another name and renamed.
+The name says what the file must contain, a damaged file is a miss. When the directory outgrows its
+limit the entries used longest ago go.
 
 Environment:
   FUNGRAD_CACHE_DIR: the directory, default `~/.cache/fungrad`; empty to have none.
@@ -69,7 +71,8 @@ def read(key: str) -> bytes | None:
 
 
 def write(key: str, code: bytes) -> None:
-    """Keep object code. Failing to (read-only or full disk) is no error: the next process compiles again."""
+    """Keep object code. Failing to (read-only or full disk) is no error: the next process compiles
+    again."""
     where = directory()
     if where is None:
         return
@@ -89,7 +92,8 @@ def write(key: str, code: bytes) -> None:
 
 
 def _trim(where: Path) -> None:
-    """Remove the entries used longest ago until the directory is below its limit; looks only now and then."""
+    """Remove the entries used longest ago until the directory is below its limit; looks only now
+    and then."""
     global _until_trim
     _until_trim -= 1
     if _until_trim > 0:

@@ -1,7 +1,8 @@
-"""Runs programs of the loop IR with NumPy, one element at a time: the semantics of record for the emitter.
+"""Runs programs of the loop IR with NumPy, one element at a time: the semantics of record for the
+emitter.
 
-A result that differs here is the fault of the producer of the program; one that differs only in native code is the
-emitter's.
+A result that differs here is the fault of the producer of the program; one that differs only in
+native code is the emitter's.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class _Interpreter:
         """All elements of a buffer, flat, as a view."""
         return self.memory[self.program.root(name).name].view(self.program.buffers[name].dtype)
 
-    # -- steps ------------------------------------------------------------------------------------------------
+    # -- steps -------------------------------------------------------------------------------------
 
     def steps(self, steps: Sequence[Any]) -> None:
         for s in steps:

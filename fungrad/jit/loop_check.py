@@ -1,4 +1,5 @@
-"""Verifies programs of the loop IR: definitions before uses, types, addresses within buffers, loops that may run as marked.
+"""Verifies programs of the loop IR: definitions before uses, types, addresses within buffers, loops
+that may run as marked.
 
 `check` is for tests and for debugging a producer; it does not run in a normal compilation.
 """
@@ -95,7 +96,7 @@ class _Checker:
             self.fail(s, f"unknown buffer {name}")
         return b
 
-    # -- steps ------------------------------------------------------------------------------------------------
+    # -- steps -------------------------------------------------------------------------------------
 
     def steps(self, steps: Sequence[Any], extents: dict[str, int]) -> None:
         for step in steps:
@@ -136,7 +137,7 @@ class _Checker:
         if low < 0 or high >= b.size:
             self.fail(s, f"the view of {v.buffer} spans {low}..{high} of {b.size} elements")
 
-    # -- statements -------------------------------------------------------------------------------------------
+    # -- statements --------------------------------------------------------------------------------
 
     def block(
         self,
@@ -182,9 +183,7 @@ class _Checker:
         if bounds[0] < 0 or bounds[1] >= b.size:
             self.fail(s, f"address {bounds[0]}..{bounds[1]} outside of {b}")
 
-    def affine(
-        self, s: Any, expression: Affine, types: dict, cells: dict, extents: dict
-    ) -> tuple[int, int] | None:
+    def affine(self, s: Any, expression: Affine, types: dict, cells: dict, extents: dict) -> tuple[int, int] | None:
         for symbol in expression.symbols():
             if symbol not in extents and self.operand(s, symbol, types, cells) not in _INTEGERS:
                 self.fail(s, f"{symbol} is not an integer")

@@ -11,7 +11,8 @@
             m max= a
           ...
 
-Addresses are shown as one index per dimension where the coefficients allow it, else as the plain address.
+Addresses are shown as one index per dimension where the coefficients allow it, else as the plain
+address.
 """
 
 from __future__ import annotations
@@ -48,9 +49,7 @@ from fungrad.jit.loops import (
 
 def program_text(program: Program) -> str:
     """Listing of a whole program."""
-    lines = [
-        f"program {program.name} ({', '.join(program.inputs)}) -> ({', '.join(program.outputs)})"
-    ]
+    lines = [f"program {program.name} ({', '.join(program.inputs)}) -> ({', '.join(program.outputs)})"]
     for b in program.buffers.values():
         place = f" in {b.alias}" if b.alias else ""
         if b.offset is not None:
@@ -77,7 +76,8 @@ class _Printer:
             _PRINT[type(item)](self, item, indent)
 
     def element(self, buffer: str, index: Affine, part: int | None = None) -> str:
-        place = element_index(self.program.buffers[buffer], index)
+        known = self.program.buffers.get(buffer)
+        place = repr(index) if known is None else element_index(known, index)
         return f"{buffer}[{place}]" + ("" if part is None else (".re", ".im")[part])
 
     def view(self, v: View) -> str:
@@ -124,9 +124,7 @@ class _Printer:
 
     def load(self, s: Load, indent: str) -> None:
         guard = f" where {s.where} else {operand(s.other)}" if s.where else ""
-        self.lines.append(
-            f"{indent}{s.name} = load {self.element(s.buffer, s.index, s.part)}{guard}"
-        )
+        self.lines.append(f"{indent}{s.name} = load {self.element(s.buffer, s.index, s.part)}{guard}")
 
     def store(self, s: Store, indent: str) -> None:
         value = operand(s.value) + (f" + {operand(s.imag)}i" if s.imag is not None else "")

@@ -1,25 +1,29 @@
 """The loop IR: what a compiled program does, as buffers, steps and loop nests.
 
-A `Program` owns a list of `Buffer` objects (dense, row-major arrays of static shape) and a list of steps that run
-in order. A step is a `Nest` of loops over scalar statements, a `Call` of a library routine, a `Host` call back into
-Python, or control flow over steps (`Repeat`, `While`, `Branch`).
+A `Program` owns a list of `Buffer` objects (dense, row-major arrays of static shape) and a list of
+steps that run in order. A step is a `Nest` of loops over scalar statements, a `Call` of a library
+routine, a `Host` call back into Python, or control flow over steps (`Repeat`, `While`, `Branch`).
 
-Inside a nest everything is scalar code in static single assignment form, except two kinds of mutable cells:
+Inside a nest everything is scalar code in static single assignment form, except two kinds of
+mutable cells:
 
-* `Acc`: an accumulator of a monoid. It is declared, updated inside loops below its declaration (`Update`, `Prefix`),
-  and read by its name after those loops. The order of updates is not specified, so the emitter may use several
-  partial accumulators (vector lanes); the result is still the same on every run.
+* `Acc`: an accumulator of a monoid. It is declared, updated inside loops below its declaration
+(`Update`, `Prefix`),
+  and read by its name after those loops. The order of updates is not specified, so the emitter may
+  use several partial accumulators (vector lanes); the result is still the same on every run.
 * `Var`: a sequential variable, changed by `Set` in program order.
 
-Addresses are `Affine` expressions over loop indices and integer values, counted in elements from the start of the
-buffer. Row-major layout makes a reshape the identity on addresses; transposes, slices, reversals and broadcasts
-change coefficients only. An address that contains the name of a computed value is a gather.
+Addresses are `Affine` expressions over loop indices and integer values, counted in elements from
+the start of the buffer. Row-major layout makes a reshape the identity on addresses; transposes,
+slices, reversals and broadcasts change coefficients only. An address that contains the name of a
+computed value is a gather.
 
-Scalar operations carry the names of `ScalarBuilder` methods (`add`, `select`, `convert` ...) or of functions in
-`fungrad.jit.kernels` (`exp`, `tanh` ...), or a Python function over a builder (`Let.fn`).
+Scalar operations carry the names of `ScalarBuilder` methods (`add`, `select`, `convert` ...) or of
+functions in `fungrad.jit.kernels` (`exp`, `tanh` ...), or a Python function over a builder
+(`Let.fn`).
 
-This module has the data structures and constructors; `loop_text` prints and `loop_check` verifies them, and
-`interpret` runs them with NumPy.
+This module has the data structures and constructors; `loop_text` prints and `loop_check` verifies
+them, and `interpret` runs them with NumPy.
 """
 
 from __future__ import annotations
@@ -89,11 +93,7 @@ class Affine:
     __rmul__ = __mul__
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Affine)
-            and self.const == other.const
-            and dict(self.terms) == dict(other.terms)
-        )
+        return isinstance(other, Affine) and self.const == other.const and dict(self.terms) == dict(other.terms)
 
     def __hash__(self) -> int:
         return hash((self.const, frozenset(self.terms)))
@@ -158,7 +158,8 @@ class Buffer:
       shape: dimensions.
       kind: `input`, `output`, `temp` or `const`.
       value: the array of a `const`.
-      alias: name of another buffer whose memory this one is (same number of bytes), e.g. a donated input; None if it
+      alias: name of another buffer whose memory this one is (same number of bytes), e.g. a donated
+        input; None if it
         has its own.
       offset: byte offset in the arena for a `temp`; filled in by the buffer planner.
     """
@@ -228,7 +229,7 @@ class Const:
 Operand = str | Const
 
 
-# Statements of a nest ------------------------------------------------------------------------------------------------
+# -- Statements of a nest --------------------------------------------------------------------------
 
 
 class Let:
@@ -239,7 +240,8 @@ class Let:
       op: name of the operation; only for printing when `fn` is given.
       args: operands.
       type: scalar type of the result (a tuple when there are several).
-      fn: Python function `fn(m, *values)` over a `ScalarBuilder`; None to use the operation called `op`.
+      fn: Python function `fn(m, *values)` over a `ScalarBuilder`; None to use the operation called
+        `op`.
     """
 
     __slots__ = ("name", "op", "args", "type", "fn")
@@ -305,7 +307,8 @@ class Store:
     Attributes:
       imag: the imaginary part for a complex buffer.
       where: name of an `i1` value: where it is false nothing is written.
-      update: None, or a monoid (`add`, `mul`, `max`, `min`, `and`, `or`, `xor`) to combine with what is there. Updates of
+      update: None, or a monoid (`add`, `mul`, `max`, `min`, `and`, `or`, `xor`) to combine with
+        what is there. Updates of
         one element happen in program order, so a loop over colliding addresses runs sequentially.
     """
 
@@ -331,14 +334,15 @@ class Store:
 class Acc:
     """Declare an accumulator; its name is the result after the loops that update it.
 
-    `max` and `min` propagate NaN. `argmax` and `argmin` keep a (value, position) pair: the first position wins ties, and the
-    first NaN wins over everything.
+    `max` and `min` propagate NaN. `argmax` and `argmin` keep a (value, position) pair: the first
+    position wins ties, and the first NaN wins over everything.
 
     Attributes:
       op: one of `MONOIDS`.
       type: scalar type.
       init: initial value; None for the neutral element.
-      position: name of the position of an `argmax`/`argmin`, an `i64` that is -1 if there was no update.
+      position: name of the position of an `argmax`/`argmin`, an `i64` that is -1 if there was no
+        update.
     """
 
     __slots__ = ("name", "op", "type", "init", "position")
@@ -362,7 +366,8 @@ class Update:
     """Combine a value into an accumulator.
 
     Attributes:
-      position: for `argmax`/`argmin`, the position of the value (an `i64` value name or an affine index).
+      position: for `argmax`/`argmin`, the position of the value (an `i64` value name or an affine
+        index).
     """
 
     __slots__ = ("acc", "value", "position")
@@ -374,9 +379,9 @@ class Update:
 
 
 class Prefix:
-    """Combine a value into an accumulator and name the running result: `name` is the accumulator after this
-    iteration. The loop that contains it runs forwards in order (`cumsum` and relatives); its accumulator must not be
-    updated elsewhere."""
+    """Combine a value into an accumulator and name the running result: `name` is the accumulator
+    after this iteration. The loop that contains it runs forwards in order (`cumsum` and relatives);
+    its accumulator must not be updated elsewhere."""
 
     __slots__ = ("name", "acc", "value")
 
@@ -410,18 +415,20 @@ class Set:
 class Loop:
     """`for index in range(extent): body`.
 
-    Iterations are independent except through accumulators and variables declared outside, unless `ordered`: then later
-    iterations may read what earlier ones stored.
+    Iterations are independent except through accumulators and variables declared outside, unless
+    `ordered`: then later iterations may read what earlier ones stored.
 
     Attributes:
       index: symbol of the counter.
       extent: number of iterations.
       body: statements.
       parallel: may be split over threads. Only for the outermost loop of a nest.
-      vector: run as vectors over this index; at most one loop on a path. The emitter chooses where none is marked.
+      vector: run as vectors over this index; at most one loop on a path. The emitter chooses where
+        none is marked.
       lanes: how many iterations at once, None to let the emitter choose.
       ordered: iterations run one after the other.
-      tile: set by the scheduler on a loop around a vector loop: run squares of this many iterations of both, and read what is
+      tile: set by the scheduler on a loop around a vector loop: run squares of this many iterations
+        of both, and read what is
         contiguous along this loop in that direction.
     """
 
@@ -449,7 +456,8 @@ class Loop:
 
 
 class If:
-    """Scalar branch: `then` where the `i1` value holds, else `orelse`. Results leave through `Var` and stores."""
+    """Scalar branch: `then` where the `i1` value holds, else `orelse`. Results leave through `Var`
+    and stores."""
 
     __slots__ = ("condition", "then", "orelse")
 
@@ -460,8 +468,8 @@ class If:
 
 
 class LoopWhile:
-    """Scalar loop inside a nest: run `test`, leave if the `i1` value `condition` is false, run `body`, repeat. State
-    lives in `Var`s."""
+    """Scalar loop inside a nest: run `test`, leave if the `i1` value `condition` is false, run
+    `body`, repeat. State lives in `Var`s."""
 
     __slots__ = ("test", "condition", "body")
 
@@ -471,12 +479,10 @@ class LoopWhile:
         self.body = list(body)
 
 
-Statement = (
-    Let | Index | Load | Store | Acc | Update | Prefix | Var | Set | Loop | If | LoopWhile
-)
+Statement = Let | Index | Load | Store | Acc | Update | Prefix | Var | Set | Loop | If | LoopWhile
 
 
-# Steps ---------------------------------------------------------------------------------------------------------------
+# -- Steps -----------------------------------------------------------------------------------------
 
 
 class Nest:
@@ -490,8 +496,9 @@ class Nest:
 
 
 class View:
-    """A part of a buffer as operand of a `Call` or `Host`: `shape` elements from `offset`, row-major with the given
-    strides (in elements; None for dense). The offset may contain indices of enclosing `Repeat` steps."""
+    """A part of a buffer as operand of a `Call` or `Host`: `shape` elements from `offset`,
+    row-major with the given strides (in elements; None for dense). The offset may contain indices
+    of enclosing `Repeat` steps."""
 
     __slots__ = ("buffer", "offset", "shape", "strides")
 
@@ -523,7 +530,8 @@ class Call:
     """A routine of the run-time library on buffers.
 
     Attributes:
-      routine: `gemm` (inputs a, b; output c; attributes `alpha`, `beta`; batch dimensions lead; an operand is transposed by
+      routine: `gemm` (inputs a, b; output c; attributes `alpha`, `beta`; batch dimensions lead; an
+        operand is transposed by
         its view's strides), `gemv`, `copy` ...; the list is in `fungrad.jit.emit.blas`.
       inputs, outputs: `View`s.
       attributes: static parameters.
@@ -545,8 +553,9 @@ class Call:
 
 
 class Host:
-    """A Python function on arrays: `fn(*inputs)` returns an array, or a sequence of arrays when there are several
-    outputs; they are copied into the outputs. Inputs are read-only arrays, valid during the call only."""
+    """A Python function on arrays: `fn(*inputs)` returns an array, or a sequence of arrays when
+    there are several outputs; they are copied into the outputs. Inputs are read-only arrays, valid
+    during the call only."""
 
     __slots__ = ("name", "fn", "inputs", "outputs")
 
@@ -569,7 +578,8 @@ class Repeat:
 
 
 class While:
-    """Run `test`; while the first element of the boolean buffer `condition` is true run `steps` and `test` again."""
+    """Run `test`; while the first element of the boolean buffer `condition` is true run `steps` and
+    `test` again."""
 
     __slots__ = ("test", "condition", "steps")
 
@@ -580,8 +590,8 @@ class While:
 
 
 class Branch:
-    """Run the steps of one branch, chosen by the first element of an `i32` buffer. The producer clamps it; any value
-    outside the range runs the last branch."""
+    """Run the steps of one branch, chosen by the first element of an `i32` buffer. The producer
+    clamps it; any value outside the range runs the last branch."""
 
     __slots__ = ("selector", "branches")
 

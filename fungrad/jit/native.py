@@ -1,8 +1,8 @@
 """From LLVM text to machine code in this process.
 
-One target machine for the host processor and one linking layer serve all programs. The optimiser of LLVM is not run: the
-emitter writes vectors, partial sums and SSA form itself, and instruction selection (with its own loop
-optimisations) does the rest; a small program takes a few milliseconds.
+One target machine for the host processor and one linking layer serve all programs. The optimiser of
+LLVM is not run: the emitter writes vectors, partial sums and SSA form itself, and instruction
+selection (with its own loop optimisations) does the rest; a small program takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-# Codegen does not scale with the optimisation level for straight-line vector code; 2 has everything needed.
+# Codegen does not scale with the optimisation level for straight-line vector code; 2 has everything
+# needed.
 _LEVEL = 2
 
 

@@ -1,8 +1,9 @@
 """Memory for results and temporaries.
 
-Fresh pages cost more than the work on them (a new 40 MB array halves the bandwidth of a simple operation), so the memory
-of large results is kept when they die and handed out again. A result is an ordinary array on a block of the pool; when it
-and everything that refers to it (views, exports) is gone, the block returns.
+Fresh pages cost more than the work on them (a new 40 MB array halves the bandwidth of a simple
+operation), so the memory of large results is kept when they die and handed out again. A result is
+an ordinary array on a block of the pool; when it and everything that refers to it (views, exports)
+is gone, the block returns.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Block:
 
     Attributes:
       size: bytes.
-      memory: what arrays are made on. It is no array itself, which stops NumPy from letting views refer to it directly: a view
+      memory: what arrays are made on. It is no array itself, which stops NumPy from letting views
+        refer to it directly: a view
         keeps the array alive that it is a view of.
     """
 
@@ -90,7 +92,8 @@ class Pool:
             self._trim()
 
     def _trim(self) -> None:
-        """Give the memory of the largest free blocks back to the system until half of the limit is left."""
+        """Give the memory of the largest free blocks back to the system until half of the limit is
+        left."""
         for size in sorted(self._free, reverse=True):
             blocks = self._free[size]
             while blocks and self.waiting > LIMIT // 2:

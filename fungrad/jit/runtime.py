@@ -1,19 +1,22 @@
 """Loads programs and runs them.
 
-`load(program)` compiles (or finds in the cache) and returns an `Executable`; `Executable.run(arrays)` calls it. A call
-costs about a microsecond: the native entry point is a C function of Python's fast calling convention that reads
-addresses straight from the array objects.
+`load(program)` compiles (or finds in the cache) and returns an `Executable`;
+`Executable.run(arrays)` calls it. A call
+costs about a microsecond: the native entry point is a C function of Python's fast calling
+convention that reads addresses straight from the array objects.
 
-Temporaries live in one arena per program, kept between calls; a second thread that calls the same program meanwhile
-takes a spare one. Large results come from a pool of memory that was already mapped.
+Temporaries live in one arena per program, kept between calls; a second thread that calls the same
+program meanwhile takes a spare one. Large results come from a pool of memory that was already
+mapped.
 """
 
 from __future__ import annotations
 
 import ctypes
+import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import cache as cache_result
 
 import numpy as np
 
@@ -41,7 +44,8 @@ class _MethodDef(ctypes.Structure):
 
 
 def _builtin(address: int) -> tuple[Callable[..., int], _MethodDef]:
-    """A Python callable for a C function of the fast calling convention, and what must outlive it."""
+    """A Python callable for a C function of the fast calling convention, and what must outlive
+    it."""
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype = ctypes.py_object
     new.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
@@ -49,8 +53,10 @@ def _builtin(address: int) -> tuple[Callable[..., int], _MethodDef]:
     return new(ctypes.addressof(definition), None, None), definition
 
 
+@cache_result
 def _check_array_layout() -> None:
-    """Compiled code finds the data of an array at a fixed offset in the object: make sure it does."""
+    """Compiled code finds the data of an array at a fixed offset in the object: make sure it
+    does."""
     probe = np.arange(7.0)
     found = ctypes.c_void_p.from_address(id(probe) + DATA_OFFSET).value
     if found != probe.ctypes.data:
@@ -62,6 +68,7 @@ def _check_array_layout() -> None:
 
 def machine() -> Machine:
     """What programs are compiled for."""
+    _check_array_layout()
     return Machine(
         vector_bytes=native.session().host.vector_bytes,
         threads=threads.available(),
@@ -90,7 +97,7 @@ class Executable:
 
     def __init__(self, program: Program):
         self.timings: dict[str, float] = {}
-        self._failure: BaseException | None = None
+        self._failures: dict[int, BaseException] = {}
         target = machine()
         start = time.perf_counter()
         self.program = program = restructured(program, target)
@@ -118,9 +125,7 @@ class Executable:
         }
         self._arenas = [pool.aligned(self.arena_bytes)]
         self._new_outputs = [
-            pool.allocator(buffers[n].shape, buffers[n].dtype)
-            for n in names
-            if buffers[n].kind == "output"
+            pool.allocator(buffers[n].shape, buffers[n].dtype) for n in names if buffers[n].kind == "output"
         ]
         self._prepare_call()
 
@@ -149,7 +154,7 @@ class Executable:
                 symbols[name] = blas.library().address(name.removeprefix("fg_"))
         return symbols
 
-    # -- calls ------------------------------------------------------------------------------------------------
+    # -- calls -------------------------------------------------------------------------------------
 
     def _prepare_call(self) -> None:
         """Fix the order of arguments and results."""
@@ -175,7 +180,8 @@ class Executable:
         """Call the program.
 
         Args:
-          inputs: C-contiguous, aligned arrays of exactly the declared shapes and dtypes, in the order of
+          inputs: C-contiguous, aligned arrays of exactly the declared shapes and dtypes, in the
+            order of
             `program.inputs`. An input that an output aliases is overwritten.
 
         Returns:
@@ -205,10 +211,7 @@ class Executable:
         return array.view(buffer.dtype).reshape(buffer.shape)
 
     def _raise(self) -> None:
-        failure, self._failure = self._failure, None
-        if failure is None:
-            raise RuntimeError(f"fungrad.jit: program {self.program.name} failed without a cause")
-        raise failure
+        raise self._failures.pop(threading.get_ident())
 
     def _run_host(self, number: int, table: int) -> int:
         """Called by native code for a host step."""
@@ -226,8 +229,8 @@ class Executable:
                         f"{target.dtype}{list(target.shape)}"
                     )
                 target[...] = result
-        except BaseException as failure:  # crosses native frames: kept here, raised by `run`
-            self._failure = failure
+        except BaseException as failure:  # noqa: BLE001 - must not cross native frames; `run` raises it
+            self._failures[threading.get_ident()] = failure
             return 1
         return 0
 
@@ -253,7 +256,7 @@ class Executable:
         array.flags.writeable = writeable
         return array
 
-    # -- looking inside -----------------------------------------------------------------------------------------
+    # -- looking inside ----------------------------------------------------------------------------
 
     def text(self, form: str = "steps") -> str:
         """Listing of the program.
@@ -273,6 +276,3 @@ class Executable:
 def hosts_of(program: Program) -> list[str]:
     """Names of the steps that run in Python."""
     return [s.name for s in program.steps if type(s) is Host]
-
-
-_check_array_layout()

@@ -1,13 +1,14 @@
 """The threads that share the parallel loops of compiled programs.
 
-The pool is a small native module of its own: POSIX threads that take pieces of a loop from a common counter. A parallel loop
-costs a few microseconds when the workers are awake; they stay so for a moment after a loop and then sleep. Which
-thread runs which piece does not influence results.
+The pool is a small native module of its own: POSIX threads that take pieces of a loop from a common
+counter. A parallel loop costs a few microseconds when the workers are awake; they stay so for a
+moment after a loop and then sleep. Which thread runs which piece does not influence results.
 
-It never blocks a caller: a program that finds the pool busy with another thread's loop runs its own loop alone. After a `fork`
-the child starts its own workers when it first needs them.
+It never blocks a caller: a program that finds the pool busy with another thread's loop runs its own
+loop alone. After a `fork` the child starts its own workers when it first needs them.
 
-How many threads: `fungrad.config.threads`, else all processors that the process may run on, or `NUMBA_NUM_THREADS` if that is less.
+How many threads: `fungrad.config.threads`, else all processors that the process may run on, or
+`NUMBA_NUM_THREADS` if that is less.
 """
 
 from __future__ import annotations
@@ -226,9 +227,7 @@ attributes #0 = { nounwind }
 def _pool_text() -> str:
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     return (
-        _TEXT.replace(
-            "PAUSE_DECLARATION", "declare void @llvm.x86.sse2.pause()" if x86 else ""
-        )
+        _TEXT.replace("PAUSE_DECLARATION", "declare void @llvm.x86.sse2.pause()" if x86 else "")
         .replace("PAUSE", "call void @llvm.x86.sse2.pause()" if x86 else "")
         .replace("SPINS", str(_SPINS))
     )
@@ -264,9 +263,7 @@ class _Pool:
         for immortal in (session.jit, self.loaded.tracker):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(immortal))
         self.parallel = self.loaded.addresses["fg_parallel"]
-        self._configure = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_int32)(
-            self.loaded.addresses["fg_configure"]
-        )
+        self._configure = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_int32)(self.loaded.addresses["fg_configure"])
         self._reset = ctypes.CFUNCTYPE(None)(self.loaded.addresses["fg_reset"])
         self._reset()
         os.register_at_fork(after_in_child=self._reset)
@@ -286,7 +283,8 @@ current = 0
 
 
 def address() -> int:
-    """Address of `void fg_parallel(void (*fn)(void *ctx, i64 begin, i64 end), void *ctx, i64 n)`."""
+    """Address of `void fg_parallel(void (*fn)(void *ctx, i64 begin, i64 end), void *ctx, i64
+    n)`."""
     global _pool, current
     with _lock:
         if _pool is None:

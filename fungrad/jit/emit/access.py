@@ -6,8 +6,9 @@ By the stride of the address along the vector loop:
     1, -1       consecutive elements, reversed by a shuffle
     otherwise, or with a computed summand: gather and scatter
 
-A condition (`where`) becomes a mask, so that excluded elements are never touched. Complex arrays are pairs in memory: consecutive
-elements are read as one vector of twice the lanes and separated by shuffles.
+A condition (`where`) becomes a mask, so that excluded elements are never touched. Complex arrays
+are pairs in memory: consecutive elements are read as one vector of twice the lanes and separated by
+shuffles.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Access:
         self.nest = nest
         self.memory = nest.memory
 
-    # -- addresses --------------------------------------------------------------------------------------------
+    # -- addresses ---------------------------------------------------------------------------------
 
     def pointer(self, buffer: str, element: str, index: str) -> str:
         """Address of one element."""
@@ -40,9 +41,7 @@ class Access:
         text = f"getelementptr inbounds {element}, ptr {base}, i64 {index}"
         return self.nest.scalar.operand(text)
 
-    def pointers(
-        self, buffer: str, element: str, base: str, stride: int, vector: Value | None
-    ) -> str:
+    def pointers(self, buffer: str, element: str, base: str, stride: int, vector: Value | None) -> str:
         """Addresses of the lanes as a vector of pointers."""
         nest = self.nest
         m = nest.m
@@ -61,7 +60,7 @@ class Access:
             # computed summands are scaled by `affine` like any other symbol
         return self.nest.affine(index)
 
-    # -- loads ------------------------------------------------------------------------------------------------
+    # -- loads -------------------------------------------------------------------------------------
 
     def load(self, s: Load) -> Value:
         """The value of a `Load`."""
@@ -81,9 +80,7 @@ class Access:
                 return 0
         return index.coefficient(nest.vector.symbol)
 
-    def load_at(
-        self, s: Load, type: str, base: str, stride: int, vector: Value | None
-    ) -> Value:
+    def load_at(self, s: Load, type: str, base: str, stride: int, vector: Value | None) -> Value:
         nest = self.nest
         element, suffix = memory_type(type), self.memory.suffix(s.buffer)
         masked = s.where is not None
@@ -111,9 +108,7 @@ class Access:
         )
         return m.from_memory(type, value)
 
-    def masked_load(
-        self, m: LLVMScalars, s: Load, type: str, base: str, mask: str, other: Value, stride: int
-    ) -> Value:
+    def masked_load(self, m: LLVMScalars, s: Load, type: str, base: str, mask: str, other: Value, stride: int) -> Value:
         if stride < 0:
             other = self.reverse(other)
             mask = self.reverse(m.value("i1", mask)).raw
@@ -170,7 +165,7 @@ class Access:
         """The lanes in the opposite order."""
         return self.shuffle(value, value, list(range(value.m.lanes))[::-1], value.m)
 
-    # -- stores -----------------------------------------------------------------------------------------------
+    # -- stores ------------------------------------------------------------------------------------
 
     def store(self, s: Store) -> None:
         """Write a `Store`."""
@@ -242,9 +237,7 @@ class Access:
             f"i32 {memory_size(type)}, <{lanes} x i1> {mask}){_tail(suffix)}"
         )
 
-    def store_one(
-        self, s: Store, type: str, base: str, value: Value, condition: Value | None
-    ) -> None:
+    def store_one(self, s: Store, type: str, base: str, value: Value, condition: Value | None) -> None:
         """Write one element; in a vector loop the last lane stays, as in the loop it stands for."""
         nest = self.nest
         m = nest.scalar

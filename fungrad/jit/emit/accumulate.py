@@ -1,8 +1,9 @@
 """Accumulators: how a reduction is spread over vector lanes and put together again.
 
-An accumulator that is updated in a vector loop below its declaration has one partial result per lane (a power of two of
-them); after the last update the lanes are combined pairwise, upper half with lower half, and then with the initial value.
-This order is fixed by the number of lanes, so a result never changes between runs.
+An accumulator that is updated in a vector loop below its declaration has one partial result per
+lane (a power of two of them); after the last update the lanes are combined pairwise, upper half
+with lower half, and then with the initial value. This order is fixed by the number of lanes, so a
+result never changes between runs.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Cell:
 
     Attributes:
       values: SSA values of the state: one, or (value, position) of an arg reduction.
-      lanes: vector lanes of a reduction in progress that runs through a vector loop below its declaration; 0 for a plain
+      lanes: vector lanes of a reduction in progress that runs through a vector loop below its
+        declaration; 0 for a plain
         state.
     """
 
@@ -46,8 +48,8 @@ class Cell:
 
 
 def lanes_of_accumulators(statements: Sequence[Any]) -> dict[str, int]:
-    """For every accumulator that is updated in vector loops below its declaration the greatest number
-    of lanes that meet there, rounded up to a power of two."""
+    """For every accumulator that is updated in vector loops below its declaration the greatest
+    number of lanes that meet there, rounded up to a power of two."""
     lanes: dict[str, int] = {}
 
     def visit(items: Sequence[Any], outer: dict[str, int], width: int) -> None:
@@ -155,9 +157,7 @@ def update(nest: NestEmitter, cell: Cell, s: Update) -> None:
     cell.values = [combine(value.m, acc.op, state, value)]
 
 
-def position_value(
-    nest: NestEmitter, position: Affine | None, value: Value, type: str
-) -> Value:
+def position_value(nest: NestEmitter, position: Affine | None, value: Value, type: str) -> Value:
     """A position as an integer of a type, with the lanes of `value`."""
     if position is None:
         raise ValueError("loop IR: an arg reduction needs the position of every update")
@@ -169,11 +169,9 @@ def position_value(
     return result if vector is None else result + m.convert(vector, type)
 
 
-def better(
-    op: str, a: Value, i: Value, b: Value, j: Value, ordered: bool
-) -> tuple[Value, Value]:
-    """The winner of two (value, position) pairs. With `ordered`, `j` comes after `i`; otherwise ties go to
-    the smaller position. Position -1 goes with the worst value and never wins."""
+def better(op: str, a: Value, i: Value, b: Value, j: Value, ordered: bool) -> tuple[Value, Value]:
+    """The winner of two (value, position) pairs. With `ordered`, `j` comes after `i`; otherwise
+    ties go to the smaller position. Position -1 goes with the worst value and never wins."""
     m = a.m
     take = m.compare("gt" if op == "argmax" else "lt", b, a)
     is_float = a.type in FLOATS
@@ -188,8 +186,8 @@ def better(
 
 
 def finish(nest: NestEmitter, cell: Cell) -> None:
-    """After the last update: combine the lanes of a wide state to one value, which becomes the plain
-    state, and make the result readable by name."""
+    """After the last update: combine the lanes of a wide state to one value, which becomes the
+    plain state, and make the result readable by name."""
     acc = cell.declaration
     if not cell.lanes:
         settle(nest, cell)
@@ -220,8 +218,8 @@ def half(nest: NestEmitter, value: Value, start: int, m: Any) -> Value:
 
 
 def settle(nest: NestEmitter, cell: Cell) -> None:
-    """Make the position of an arg reduction readable by name. No position found means that all values were the worst one,
-    so the first position is the answer."""
+    """Make the position of an arg reduction readable by name. No position found means that all
+    values were the worst one, so the first position is the answer."""
     acc = cell.declaration
     if not is_arg(acc) or acc.position is None:
         return

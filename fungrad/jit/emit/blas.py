@@ -2,13 +2,16 @@
 
 Routines of `loops.Call`:
 
-    gemm    inputs a (..., m, k), b (..., k, n); output c (..., m, n), dense in its last two dimensions; leading
-            dimensions are batch dimensions, with stride 0 where an operand is repeated. A transposed operand is a view
-            with swapped strides. Attributes: `beta` (0 or 1; 1 adds to c), `conjugate` (names of operands "a", "b").
+    gemm    inputs a (..., m, k), b (..., k, n); output c (..., m, n), dense in its last two
+    dimensions; leading
+            dimensions are batch dimensions, with stride 0 where an operand is repeated. A
+            transposed operand is a view with swapped strides. Attributes: `beta` (0 or 1; 1 adds to
+            c), `conjugate` (names of operands "a", "b").
     copy    input and output dense and of equal size
     fill    output dense; attribute `byte`
 
-Addresses of the BLAS are bound when the module is loaded, under the names `fg_<type>gemm` and so on.
+Addresses of the BLAS are bound when the module is loaded, under the names `fg_<type>gemm` and so
+on.
 """
 
 from __future__ import annotations
@@ -136,9 +139,7 @@ def _gemm(program: ProgramEmitter, call: Call) -> None:
         for name, transposed in (("a", ta), ("b", tb)):
             if name in conjugate and not transposed:
                 raise ValueError(f"gemm: operand {name} is conjugated but not transposed")
-            flags.append(
-                _CONJUGATED if name in conjugate else _TRANSPOSED if transposed else _PLAIN
-            )
+            flags.append(_CONJUGATED if name in conjugate else _TRANSPOSED if transposed else _PLAIN)
         scalar = _scalar_type(letter)
         arguments = [
             ("i32", _ROW_MAJOR), ("i32", flags[0]), ("i32", flags[1]),
@@ -152,9 +153,7 @@ def _gemm(program: ProgramEmitter, call: Call) -> None:
     _batched(program, [a, b, c], rank, product)
 
 
-def _gemv(
-    program: ProgramEmitter, letter: str, call: Call, pa: str, pb: str, pc: str, beta: int
-) -> None:
+def _gemv(program: ProgramEmitter, letter: str, call: Call, pa: str, pb: str, pc: str, beta: int) -> None:
     """A product in which the result is a row or a column."""
     a, b = call.inputs
     c = call.outputs[0]
@@ -206,9 +205,7 @@ def _invoke(program: ProgramEmitter, symbol: str, arguments: list[tuple[str, obj
     types = ", ".join(t for t, _ in arguments)
     program.symbols[symbol] = None
     program.module.declarations[f"@{symbol}"] = f"declare void @{symbol}({types})"
-    program.lines.append(
-        f"call void @{symbol}({', '.join(f'{t} {value}' for t, value in arguments)})"
-    )
+    program.lines.append(f"call void @{symbol}({', '.join(f'{t} {value}' for t, value in arguments)})")
 
 
 def _copy(program: ProgramEmitter, call: Call) -> None:
@@ -220,12 +217,8 @@ def _copy(program: ProgramEmitter, call: Call) -> None:
     if size == 0:
         return
     a, b = (program.address(v.buffer, Affine.of(v.offset)) for v in (source, target))
-    program.module.declarations["@llvm.memmove.p0.p0.i64"] = (
-        "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
-    )
-    program.lines.append(
-        f"call void @llvm.memmove.p0.p0.i64(ptr {b}, ptr {a}, i64 {size}, i1 false)"
-    )
+    program.module.declarations["@llvm.memmove.p0.p0.i64"] = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
+    program.lines.append(f"call void @llvm.memmove.p0.p0.i64(ptr {b}, ptr {a}, i64 {size}, i1 false)")
 
 
 def _fill(program: ProgramEmitter, call: Call) -> None:
@@ -235,13 +228,9 @@ def _fill(program: ProgramEmitter, call: Call) -> None:
     for n in target.shape:
         size *= n
     at = program.address(target.buffer, target.offset)
-    program.module.declarations["@llvm.memset.p0.i64"] = (
-        "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
-    )
+    program.module.declarations["@llvm.memset.p0.i64"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
     byte = call.attributes.get("byte", 0)
-    program.lines.append(
-        f"call void @llvm.memset.p0.i64(ptr {at}, i8 {byte}, i64 {size}, i1 false)"
-    )
+    program.lines.append(f"call void @llvm.memset.p0.i64(ptr {at}, i8 {byte}, i64 {size}, i1 false)")
 
 
 _ROUTINES = {"gemm": _gemm, "copy": _copy, "fill": _fill}

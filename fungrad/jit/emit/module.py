@@ -1,10 +1,11 @@
-"""What the functions of one LLVM module share: declarations, metadata, and the layout of the pointer table.
+"""What the functions of one LLVM module share: declarations, metadata, and the layout of the
+pointer table.
 
 Every function of a program gets one argument, a table of 8-byte slots:
 
     0                   base of the arena (the temporaries)
-    1 ..                inputs, outputs and constants, one pointer per buffer that has its own memory
-    then                counters of the enclosing `Repeat` steps, as i64
+    1 ..                inputs, outputs and constants, one pointer per buffer that has its own
+    memory then                counters of the enclosing `Repeat` steps, as i64
 
 A table belongs to one call, so calls from several threads do not meet.
 """
@@ -49,9 +50,7 @@ class Module:
         self._metadata: list[str] = []
         self.slots: dict[str, int] = {}
         self.arguments = [
-            b.name
-            for b in program.buffers.values()
-            if b.alias is None and b.kind in ("input", "output", "const")
+            b.name for b in program.buffers.values() if b.alias is None and b.kind in ("input", "output", "const")
         ]
         for k, name in enumerate(self.arguments):
             self.slots[name] = k + 1
@@ -93,8 +92,9 @@ class Module:
 class Memory:
     """How one function reaches the buffers: base pointers and alias metadata.
 
-    Buffers that may share bytes (aliases, overlapping places in the arena) form a group; everything that is only read forms one
-    group too. An access carries its group as `alias.scope` and all others as `noalias`.
+    Buffers that may share bytes (aliases, overlapping places in the arena) form a group; everything
+    that is only read forms one group too. An access carries its group as `alias.scope` and all
+    others as `noalias`.
     """
 
     def __init__(self, module: Module, reads: set[str], writes: set[str]):
@@ -148,9 +148,7 @@ class Memory:
                 f"{target} = load ptr, ptr %slot{k}, align 8",
             ]
             if not slot:
-                self.setup.append(
-                    f"{register} = getelementptr inbounds i8, ptr {target}, i64 {root.offset}"
-                )
+                self.setup.append(f"{register} = getelementptr inbounds i8, ptr {target}, i64 {root.offset}")
         return register
 
 

@@ -1,13 +1,15 @@
 """A `Nest` as one LLVM function, with explicit vectors.
 
-The loop marked `vector` advances by `lanes` iterations at a time; inside it a value is either uniform (the same for all of
-them, kept in a scalar register) or varying (an LLVM vector of `lanes` elements). What is left over is one more copy of
-the body with fewer lanes. LLVM is only asked to select instructions: there are no alias checks, no cost model, and
-a reduction has exactly the partial sums that are written here, so results do not depend on the version of LLVM.
+The loop marked `vector` advances by `lanes` iterations at a time; inside it a value is either
+uniform (the same for all of them, kept in a scalar register) or varying (an LLVM vector of `lanes`
+elements). What is left over is one more copy of the body with fewer lanes. LLVM is only asked to
+select instructions: there are no alias checks, no cost model, and a reduction has exactly the
+partial sums that are written here, so results do not depend on the version of LLVM.
 
 More lanes than a register holds is how loops are unrolled: LLVM splits the vectors.
 
-Accumulators and variables are SSA values from the start: a loop or branch that assigns one gets a phi for it.
+Accumulators and variables are SSA values from the start: a loop or branch that assigns one gets a
+phi for it.
 """
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ class NestEmitter:
         self.squares: dict[int, Value] = {}
         self.wide = accumulate.lanes_of_accumulators(nest.body)
 
-    # -- values -----------------------------------------------------------------------------------------------
+    # -- values ------------------------------------------------------------------------------------
 
     def builder(self, lanes: int) -> LLVMScalars:
         """The scalar builder that writes `lanes` elements at a time into this function."""
@@ -129,9 +131,7 @@ class NestEmitter:
         one = m.operand(f"insertelement {vector} poison, {element} {value.raw}, i64 0")
         return m.value(
             value.type,
-            m.operand(
-                f"shufflevector {vector} {one}, {vector} poison, <{m.lanes} x i32> zeroinitializer"
-            ),
+            m.operand(f"shufflevector {vector} {one}, {vector} poison, <{m.lanes} x i32> zeroinitializer"),
         )
 
     def as_i64(self, value: Value) -> Value:
@@ -167,7 +167,7 @@ class NestEmitter:
             total = add(f"add nsw i64 {total}, {const}")
         return total, stride, vector
 
-    # -- control flow -----------------------------------------------------------------------------------------
+    # -- control flow ------------------------------------------------------------------------------
 
     def label(self, stem: str) -> str:
         return f"{stem}{next(self._labels)}"
@@ -191,15 +191,13 @@ class NestEmitter:
     def assigned(self, *bodies: Iterable[Any]) -> list[Cell]:
         """Cells that exist here and that the statements change."""
         names = dict.fromkeys(
-            n
-            for body in bodies
-            for s in walk(body)
-            if (n := getattr(s, "acc", None) or getattr(s, "var", None))
+            n for body in bodies for s in walk(body) if (n := getattr(s, "acc", None) or getattr(s, "var", None))
         )
         return [self.cells[n] for n in names if n in self.cells]
 
     def phis(self, cells: list[Cell]) -> list[tuple[Cell, int, str, str, str, int]]:
-        """Start a loop head: replace the states of the cells by phis whose second edge is still open."""
+        """Start a loop head: replace the states of the cells by phis whose second edge is still
+        open."""
         opened = []
         for cell in cells:
             for k, value in enumerate(cell.values):
@@ -213,9 +211,7 @@ class NestEmitter:
     def close_phis(self, opened: list, before: str, latch: str) -> None:
         """Fill in the phis with the states that the body left."""
         for cell, k, register, type, initial, line in opened:
-            self.lines[line] = (
-                f"{register} = phi {type} [ {initial}, %{before} ], [ {cell.values[k].raw}, %{latch} ]"
-            )
+            self.lines[line] = f"{register} = phi {type} [ {initial}, %{before} ], [ {cell.values[k].raw}, %{latch} ]"
 
     def loop_exit(self, opened: list) -> None:
         """After a loop that tests at its head the states are those of the phis."""
@@ -223,7 +219,7 @@ class NestEmitter:
             value = cell.values[k]
             cell.values[k] = value.m.value(value.type, register)
 
-    # -- statements -------------------------------------------------------------------------------------------
+    # -- statements --------------------------------------------------------------------------------
 
     def body(self, statements: Sequence[Any]) -> None:
         declared: list[str] = []
@@ -411,8 +407,8 @@ class NestEmitter:
                 self.start(leave)
 
     def tile_loop(self, outer: Loop) -> None:
-        """Squares of iterations of a loop and the vector loop in it. Loads that are contiguous along the outer
-        loop are read that way and transposed in registers."""
+        """Squares of iterations of a loop and the vector loop in it. Loads that are contiguous
+        along the outer loop are read that way and transposed in registers."""
         inner, n = outer.body[0], outer.tile or 1
         turned = [
             s
@@ -450,8 +446,8 @@ class NestEmitter:
         self.counted(outer, "0", str(-(-outer.extent // n) * n), n, outer.extent - n, across)
 
     def transposed(self, rows: list[Value]) -> list[Value]:
-        """The columns of a square of values: halves are exchanged between rows at distance n/2, then
-        n/4, ... 1."""
+        """The columns of a square of values: halves are exchanged between rows at distance n/2,
+        then n/4, ... 1."""
         rows, n = list(rows), len(rows)
         m, distance = rows[0].m, n // 2
         while distance:
@@ -511,7 +507,7 @@ class NestEmitter:
         self.restore(saved)
         self.start(leave)
 
-    # -- the function -----------------------------------------------------------------------------------------
+    # -- the function ------------------------------------------------------------------------------
 
     def emit(self) -> None:
         """Add the function to the module."""
@@ -548,8 +544,8 @@ def split_loop(nest: Nest) -> Loop | None:
 
 
 def units(program: Program, nest: Nest) -> int:
-    """How many units the range has: the caller passes `begin < end` in `0 .. units`. 1 if the nest is
-    not divisible."""
+    """How many units the range has: the caller passes `begin < end` in `0 .. units`. 1 if the nest
+    is not divisible."""
     loop = split_loop(nest)
     if loop is None:
         return 1

@@ -1,4 +1,5 @@
-"""Applies the operation of a `Let` to the values of any scalar builder: the one place that knows the names."""
+"""Applies the operation of a `Let` to the values of any scalar builder: the one place that knows
+the names."""
 
 from __future__ import annotations
 

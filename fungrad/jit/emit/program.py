@@ -1,8 +1,9 @@
-"""A `Program` as one LLVM module: a function per nest, `run` that calls them in order, and `entry`, which Python
-calls.
+"""A `Program` as one LLVM module: a function per nest, `run` that calls them in order, and `entry`,
+which Python calls.
 
-`entry` is a C function of Python's fast calling convention. Its arguments are arrays: the arena, then the buffers in the order of
-`Module.arguments`. It reads their addresses straight from the array objects, releases the interpreter lock around
+`entry` is a C function of Python's fast calling convention. Its arguments are arrays: the arena,
+then the buffers in the order of `Module.arguments`. It reads their addresses straight from the
+array objects, releases the interpreter lock around
 long programs and returns an integer: 0, or 1 if a host step failed.
 """
 
@@ -50,7 +51,15 @@ class ProgramEmitter:
                 raise ValueError(f"loop IR: temporary {buffer.name} has no place in the arena")
         self.steps(self.program.steps)
         self.module.functions.append(
-            "\n".join(["define internal i32 @run(ptr %table) #0 {", "entry:", *self.lines, "ret i32 0", "}"])
+            "\n".join(
+                [
+                    "define internal i32 @run(ptr %table) #0 {",
+                    "entry:",
+                    *self.lines,
+                    "ret i32 0",
+                    "}",
+                ]
+            )
         )
         self.module.functions.append(self.entry())
         return self.module.text() + "attributes #0 = { nounwind noinline }\n"
@@ -87,7 +96,7 @@ class ProgramEmitter:
         ]
         return "\n".join(lines)
 
-    # -- steps ------------------------------------------------------------------------------------------------
+    # -- steps -------------------------------------------------------------------------------------
 
     def steps(self, steps: Sequence[Any]) -> None:
         for step in steps:
@@ -232,7 +241,8 @@ class ProgramEmitter:
 
 
 def place_temporaries(program: Program) -> int:
-    """Give every temporary without an offset its own place in the arena; returns the size of the arena."""
+    """Give every temporary without an offset its own place in the arena; returns the size of the
+    arena."""
     end = 0
     buffers = [b for b in program.buffers.values() if b.kind == "temp" and b.alias is None]
     for b in buffers:

@@ -1,12 +1,15 @@
 """Rewrites of whole nests for memory order and for threads, before scheduling.
 
-`split_reduction`: a large reduction to few values becomes a parallel nest that reduces a fixed number of pieces, and a small
-one that combines them. The pieces depend on the sizes only, so the result does not depend on the number of threads.
+`split_reduction`: a large reduction to few values becomes a parallel nest that reduces a fixed
+number of pieces, and a small one that combines them. The pieces depend on the sizes only, so the
+result does not depend on the number of threads.
 
-`sweep_rows`: a reduction over the leading axis of a wide array would walk down columns, a page further at every step. It becomes
-a sweep over a few rows at a time, with a row of partial results that stays in the cache.
+`sweep_rows`: a reduction over the leading axis of a wide array would walk down columns, a page
+further at every step. It becomes a sweep over a few rows at a time, with a row of partial results
+that stays in the cache.
 
-Both need memory for partial results, so they run on programs whose new temporaries have no place yet.
+Both need memory for partial results, so they run on programs whose new temporaries have no place
+yet.
 """
 
 from __future__ import annotations
@@ -92,11 +95,8 @@ class _Rewriter:
         swept = self.sweep_rows(nest)
         if swept is not None:
             return swept
-        if self.machine.threads:
-            split = self.split_reduction(nest)
-            if split is not None:
-                return split
-        return [nest]
+        # also where there is one thread only: results must not depend on that
+        return self.split_reduction(nest) or [nest]
 
     def partial(self, acc: Acc, shape: tuple[int, ...]) -> Buffer:
         """A temporary for partial results of an accumulator."""
@@ -106,7 +106,7 @@ class _Rewriter:
         self.scratch.buffers[name] = buffer
         return buffer
 
-    # -- reductions to few values -----------------------------------------------------------------------------
+    # -- reductions to few values ------------------------------------------------------------------
 
     def split_reduction(self, nest: Nest) -> list[Nest] | None:
         """Declarations, one large loop that updates them, anything small after it."""
@@ -144,7 +144,10 @@ class _Rewriter:
             [
                 s
                 for a in accs
-                for s in (Load(f"{a.name}.p", parts[a.name].name, piece), Update(a.name, f"{a.name}.p"))
+                for s in (
+                    Load(f"{a.name}.p", parts[a.name].name, piece),
+                    Update(a.name, f"{a.name}.p"),
+                )
             ],
         )
         last: list[Any] = [*head, gather]
@@ -153,7 +156,7 @@ class _Rewriter:
             last.append(Loop(loop.index, rest, [substituted(s, beyond) for s in loop.body]))
         return [Nest([*pure, many], nest.name), Nest([*last, *tail], nest.name)]
 
-    # -- reductions over a leading axis -----------------------------------------------------------------------
+    # -- reductions over a leading axis ------------------------------------------------------------
 
     def sweep_rows(self, nest: Nest) -> list[Nest] | None:
         """Loop over columns: declarations, a loop down the rows, anything after it."""
@@ -185,9 +188,7 @@ class _Rewriter:
                 return False
         return far
 
-    def _swept(
-        self, nest: Nest, columns: Loop, accs: list[Acc], rows: Loop, tail: list[Any]
-    ) -> list[Nest]:
+    def _swept(self, nest: Nest, columns: Loop, accs: list[Acc], rows: Loop, tail: list[Any]) -> list[Nest]:
         width = divisor(columns.extent, _COLUMNS) or columns.extent
         block, group = f"{columns.index}.block", f"{rows.index}.group"
         j = Affine.var(columns.index)

@@ -206,9 +206,7 @@ class LLVMScalars(ScalarBuilder):
             Value(
                 self,
                 a.type,
-                self._append(
-                    f"phi {self._llvm[a.type]} [ {a.raw}, %{before} ], [ {b.raw}, %{end} ]"
-                ),
+                self._append(f"phi {self._llvm[a.type]} [ {a.raw}, %{before} ], [ {b.raw}, %{end} ]"),
             )
             for a, b in zip(usual, changed, strict=True)
         )

@@ -4,7 +4,8 @@ Producers write nests in the plain order of the result; `schedule` rewrites them
 
 1. `collapse`: two perfectly nested loops become one where every address allows it;
 2. `hoist`: what does not change in a loop moves in front of it;
-3. `vectorise`: along every path the loop is chosen for which a simple cost model gives the least work, and the number of
+3. `vectorise`: along every path the loop is chosen for which a simple cost model gives the least
+work, and the number of
    lanes follows from the element types and the amount of work per element;
 4. `parallelise`: the outermost loop is marked if the nest is large.
 
@@ -59,7 +60,7 @@ def schedule(program: Program, nest: Nest, machine: Machine) -> list[Nest]:
     return nests
 
 
-# Collapsing ----------------------------------------------------------------------------------------------------------
+# -- Collapsing ------------------------------------------------------------------------------------
 
 
 def collapse(statements: Sequence[Any]) -> list[Any]:
@@ -143,7 +144,7 @@ def substituted(s: Any, values: dict[str, Affine]) -> Any:
     return s
 
 
-# Hoisting ------------------------------------------------------------------------------------------------------------
+# -- Hoisting --------------------------------------------------------------------------------------
 
 
 def hoist(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -219,7 +220,7 @@ def uses(s: Any) -> set[str]:
     return names
 
 
-# Vectorising ---------------------------------------------------------------------------------------------------------
+# -- Vectorising -----------------------------------------------------------------------------------
 
 _GATHER = 0.7  # cost of one element of a gather, where a vector instruction is 1
 _SCATTER = 2.0  # cost of one element of a scatter
@@ -229,9 +230,7 @@ _MOST_LANES = 64
 
 
 def _vectorised(program: Program, statements: list[Any], machine: Machine) -> list[Any]:
-    return [
-        _best(program, s, machine, statements)[1] if type(s) is Loop else s for s in statements
-    ]
+    return [_best(program, s, machine, statements)[1] if type(s) is Loop else s for s in statements]
 
 
 def _best(program: Program, loop: Loop, machine: Machine, scope: Any) -> tuple[float, Loop]:
@@ -354,8 +353,8 @@ def natural_lanes(program: Program, loop: Loop, machine: Machine) -> int:
 
 
 def choose_lanes(program: Program, loop: Loop, machine: Machine) -> int:
-    """Lanes of a vector loop: one register's worth, more where the body is light (memory traffic and the latency of an
-    accumulator then need several registers in flight)."""
+    """Lanes of a vector loop: one register's worth, more where the body is light (memory traffic
+    and the latency of an accumulator then need several registers in flight)."""
     natural = natural_lanes(program, loop, machine)
     statements = list(walk(loop.body))
     operations = sum(_cost(program, s, loop.index, 1) for s in statements)
@@ -373,7 +372,7 @@ def choose_lanes(program: Program, loop: Loop, machine: Machine) -> int:
     return min(lanes, loop.extent)
 
 
-# Tiling --------------------------------------------------------------------------------------------------------------
+# -- Tiling ----------------------------------------------------------------------------------------
 
 _BLOCK = 128  # about how long the blocks are in which a strided vector loop runs
 
@@ -389,9 +388,9 @@ def divisor(n: int, wanted: int) -> int | None:
 
 
 def tile(program: Program, statements: list[Any]) -> list[Any]:
-    """Run transpositions in blocks: where a vector loop strides through memory and the loop around it
-    is the contiguous one, go through all of the outer loop for one block of the inner, so that the
-    cache lines of the block are used up before they leave the cache."""
+    """Run transpositions in blocks: where a vector loop strides through memory and the loop around
+    it is the contiguous one, go through all of the outer loop for one block of the inner, so that
+    the cache lines of the block are used up before they leave the cache."""
     result: list[Any] = []
     for s in statements:
         if type(s) is Loop:
@@ -425,9 +424,7 @@ def _tiled(program: Program, outer: Loop) -> list[Loop]:
     return [outer]
 
 
-def _in_blocks(
-    outer: Loop, inner: Loop, chosen: Loop, block: int, square: int | None
-) -> list[Loop]:
+def _in_blocks(outer: Loop, inner: Loop, chosen: Loop, block: int, square: int | None) -> list[Loop]:
     """One of two nested loops in blocks, and what is left of it."""
     count, rest = divmod(chosen.extent, block)
     symbol = f"{chosen.index}.block"
@@ -446,7 +443,8 @@ def _in_blocks(
 
 
 def _square(program: Program, outer: Loop, inner: Loop) -> int | None:
-    """Side of the squares in which two loops can run with transpositions in registers, None if they cannot."""
+    """Side of the squares in which two loops can run with transpositions in registers, None if they
+    cannot."""
     buffers = [program.buffers[s.buffer] for s in inner.body if type(s) in (Load, Store)]
     if any(b.is_complex or b.dtype.itemsize > 8 for b in buffers) or not is_repeatable(program, outer):
         return None
@@ -469,8 +467,8 @@ def _strides_across(outer: Loop, inner: Loop) -> bool:
 
 
 def is_repeatable(program: Program, loop: Loop) -> bool:
-    """Whether an iteration may run twice: it only stores what depends on nothing that is stored. Then
-    the last vector of a loop may overlap the one before, which saves a copy of the body."""
+    """Whether an iteration may run twice: it only stores what depends on nothing that is stored.
+    Then the last vector of a loop may overlap the one before, which saves a copy of the body."""
     if any(type(s) in (Set, Prefix) or (type(s) is Store and s.update) for s in walk(loop.body)):
         return False
     inside = {s.name for s in walk(loop.body) if type(s) is Acc}
@@ -480,7 +478,7 @@ def is_repeatable(program: Program, loop: Loop) -> bool:
     return not any(overlap(program.root(a), program.root(b)) for a in reads for b in writes)
 
 
-# Threads -------------------------------------------------------------------------------------------------------------
+# -- Threads ---------------------------------------------------------------------------------------
 
 
 def parallelise(program: Program, nest: Nest) -> None:
