@@ -66,6 +66,8 @@ class LinearRecurrence(Primitive):
     ``reverse``; linear in ``b``.
     """
 
+    quiet = True
+
     def abstract_eval(
         self, a: ShapedArray, b: ShapedArray, *, axis: int, reverse: bool
     ) -> ShapedArray:

@@ -3,7 +3,8 @@ one-dimensional forms.
 
 Positions are clamped so that the whole slice lies inside the operand, as in JAX.
 
-May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.elementwise``, ``ops.compare``,
+May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.elementwise``, ``ops.cast``,
+``ops.compare``,
 ``ops.shape``, ``ops.joining``, ``ops.indexing`` and ``ops.scatter``.
 """
 
@@ -21,6 +22,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.ops._operands import lift, scalar_array
+from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import lt, select
 from fungrad.ops.elementwise import add
 from fungrad.ops.foundation import Dims, batch_to, instantiate, move_dim, reshape, zeros
@@ -244,9 +246,18 @@ def _start_indices(
     # Python integers take the dtype of the others.
     given = [s.dtype for s in starts if isinstance(s, (Array, np.ndarray, np.generic))]
     dtype = dtypes.default_width(given[0]) if given else dtypes.int32
+    if dtypes.is_integer(dtype) and max(shape, default=0) > dtypes.iinfo(dtype).max:
+        # Positions that the dtype cannot hold are counted from the end all the same.
+        dtype = dtypes.int32
+        starts = [s if isinstance(s, int) else _as_int32(api, s) for s in starts]
     return [
         _start_index(api, s, n, ok, dtype) for s, n, ok in zip(starts, shape, allowed, strict=True)
     ]
+
+
+def _as_int32(api: str, start: Any) -> Array:
+    start = lift(start, f"{api}: start index")
+    return convert_element_type(start, dtypes.int32) if dtypes.is_integer(start.dtype) else start
 
 
 def _start_index(api: str, start: Any, size: int, allow_negative: bool, dtype: np.dtype) -> Any:
@@ -254,18 +265,15 @@ def _start_index(api: str, start: Any, size: int, allow_negative: bool, dtype: n
         if start < 0 and not allow_negative:
             raise ValueError(
                 f"{api}: start index {start} is negative, which allow_negative_indices=False "
-                "forbids"
+                f"forbids"
             )
         return _static_index(start + size if start < 0 else start, dtype)
     start = lift(start, f"{api}: start index")
     aval = start.aval
-    if (
-        aval.shape
-        or not dtypes.is_integer(aval.dtype)
-        or not dtypes.is_signed(aval.dtype)
-        or not allow_negative
-    ):
-        return start  # the primitive checks it
+    if aval.shape or not dtypes.is_integer(aval.dtype):
+        return start  # the primitive refuses it
+    if not dtypes.is_signed(aval.dtype) or not allow_negative:
+        return start
     if type(start) is ArrayImpl:
         value = int(start._data)
         return start if value >= 0 else _static_index(value + size, aval.dtype)
@@ -273,12 +281,10 @@ def _start_index(api: str, start: Any, size: int, allow_negative: bool, dtype: n
 
 
 def _static_index(value: int, dtype: np.dtype) -> Array:
-    """A known index, clamped to what its dtype can hold."""
-    info = dtypes.iinfo(dtype) if dtypes.is_integer(dtype) else dtypes.iinfo(dtypes.int32)
-    return scalar_array(
-        min(max(value, int(info.min)), int(info.max)),
-        dtype if dtypes.is_integer(dtype) else dtypes.int32,
-    )
+    """A known index, as near to it as its dtype allows."""
+    dtype = dtype if dtypes.is_integer(dtype) else dtypes.int32
+    info = dtypes.iinfo(dtype)
+    return scalar_array(min(max(value, int(info.min)), int(info.max)), dtype)
 
 
 def dynamic_slice(

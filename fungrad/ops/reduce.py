@@ -94,6 +94,7 @@ class Reduction(Primitive):
     """
 
     kind = "reduction"
+    quiet = True
 
     def __init__(self, name: str, ufunc: np.ufunc, monoid: str, accepts: str):
         super().__init__(name)
@@ -278,6 +279,7 @@ class ArgReduction(Primitive):
     """First position of the maximum or minimum along one axis; a NaN counts as the extremum."""
 
     kind = "reduction"
+    quiet = True
 
     def __init__(self, name: str, function: Callable[..., Any], monoid: str):
         super().__init__(name)
