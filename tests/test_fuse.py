@@ -278,7 +278,7 @@ def _reshape(w, x):
 
 
 def _slice(w, x):
-    if not x.ndim:
+    if not x.ndim or not x.size:
         return None
     starts = [w.draw(st.integers(0, n - 1)) for n in x.shape]
     limits = [w.draw(st.integers(a + 1, n)) for a, n in zip(starts, x.shape, strict=True)]
