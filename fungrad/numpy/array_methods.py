@@ -5,14 +5,18 @@ May import everything below ``numpy`` and the modules of ``numpy``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fungrad.core.array import PYTHON_SCALARS, Array
+from fungrad.core import dtypes
+from fungrad.core.array import PYTHON_SCALARS, Array, DeletedArray, delete
+from fungrad.core.device import CPU, Device, check_device
 from fungrad.core.primitive import Primitive
-from fungrad.numpy import ufuncs
+from fungrad.numpy import creation, indexing, linear, manipulation, reductions, selection, sorting, ufuncs, updating
+from fungrad.numpy.bits import reinterpret
 from fungrad.ops import compare, elementwise
 
 # -- operators -----------------------------------------------------------------------------------------------------------
@@ -100,3 +104,202 @@ def _arithmetic_operators() -> dict[str, Callable]:
 
 
 Array._bind_operators(_arithmetic_operators())
+
+
+# -- methods -------------------------------------------------------------------------------------------------------------
+
+
+def _reshape(self: Array, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:
+    """The elements in another shape, given as one tuple or as several ints; see ``fungrad.numpy.reshape``."""
+    return manipulation.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
+
+
+def _transpose(self: Array, *axes: Any) -> Array:
+    """The dimensions in another order, given as one sequence or as several ints; by default reversed."""
+    if not axes or axes == (None,):
+        return manipulation.transpose(self)
+    return manipulation.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
+
+
+def _flatten(self: Array, order: str = "C") -> Array:
+    """The elements in one dimension."""
+    return manipulation.ravel(self, order)
+
+
+def _astype(self: Array, dtype: Any, copy: bool = False, device: Any = None) -> Array:
+    """The array converted to a dtype; see ``fungrad.numpy.astype``."""
+    return creation.astype(self, dtype, copy=copy, device=device)
+
+
+def _view(self: Array, dtype: Any = None, type: None = None) -> Array:
+    """The same bits as another dtype; the last dimension changes if the sizes of the dtypes differ.
+
+    Raises:
+      ValueError: the last dimension does not fit the dtype.
+    """
+    if type is not None:
+        raise NotImplementedError("fungrad.Array.view: type= is not supported; pass a dtype")
+    if dtype is None:
+        return self
+    return reinterpret(self, dtypes.canonicalize_dtype(dtype, "fungrad.Array.view"))
+
+
+def _contains(self: Array, item: Any) -> bool:
+    return bool(reductions.any(ufuncs.equal(self, item)))
+
+
+def _argmax(self: Array, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Array:
+    """Position of the first largest element; see ``fungrad.numpy.argmax``."""
+    return reductions.argmax(self, axis, out, keepdims)
+
+
+def _round(self: Array, decimals: int = 0, out: None = None) -> Array:
+    """The elements rounded to a number of decimals; see ``fungrad.numpy.round``."""
+    manipulation.no_out("round", out)
+    return ufuncs.round(self, decimals)
+
+
+def _dunder_round(self: Array, ndigits: int | None = None) -> Array:
+    return ufuncs.round(self, 0 if ndigits is None else ndigits)
+
+
+def _copy(self: Array) -> Array:
+    """A copy."""
+    return creation.copy(self)
+
+
+def _block_until_ready(self: Array) -> Array:
+    """The array itself: computation is synchronous."""
+    return self
+
+
+def _devices(self: Array) -> set[Device]:
+    """The devices that hold the array: the CPU."""
+    return {CPU}
+
+
+def _to_device(self: Array, device: Any, *, stream: Any = None) -> Array:
+    """The array itself, which lives on the only device."""
+    check_device(device, "fungrad.Array.to_device")
+    return self
+
+
+def _is_deleted(self: Array) -> bool:
+    """Whether the memory of the array was given away."""
+    return isinstance(self, DeletedArray)
+
+
+def _delete(self: Array) -> None:
+    """Gives the memory of the array away: every later use raises."""
+    delete(self)
+
+
+def _addressable_data(self: Array, index: int) -> Array:
+    """The part of the array on a device of this process: all of it."""
+    if index != 0:
+        raise IndexError(f"fungrad.Array.addressable_data: there is one device, got index {index}")
+    return self
+
+
+def _tobytes(self: Array, order: str = "C") -> bytes:
+    """The bytes of the elements in row-major order."""
+    return self._concrete("tobytes()").tobytes(order)  # type: ignore[arg-type]
+
+
+def _array_namespace(self: Array, *, api_version: str | None = None) -> Any:
+    """The module with the functions of this array: ``fungrad.numpy``."""
+    if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+        raise ValueError(f"fungrad.Array: version {api_version!r} of the array API standard is not known")
+    return sys.modules["fungrad.numpy"]
+
+
+def _is_true(self: Array) -> bool:
+    return True
+
+
+def _methods() -> dict[str, Any]:
+    """Methods of arrays that are functions of ``fungrad.numpy``, or small adapters of them."""
+    same = {
+        "all": reductions.all,
+        "any": reductions.any,
+        "argmin": reductions.argmin,
+        "argpartition": sorting.argpartition,
+        "argsort": sorting.argsort,
+        "choose": selection.choose,
+        "conj": ufuncs.conjugate,
+        "conjugate": ufuncs.conjugate,
+        "cumprod": reductions.cumprod,
+        "cumsum": reductions.cumsum,
+        "diagonal": linear.diagonal,
+        "dot": linear.dot,
+        "max": reductions.max,
+        "mean": reductions.mean,
+        "min": reductions.min,
+        "nonzero": selection.nonzero,
+        "prod": reductions.prod,
+        "ptp": reductions.ptp,
+        "ravel": manipulation.ravel,
+        "repeat": manipulation.repeat,
+        "searchsorted": sorting.searchsorted,
+        "sort": sorting.sort,
+        "squeeze": manipulation.squeeze,
+        "std": reductions.std,
+        "sum": reductions.sum,
+        "swapaxes": manipulation.swapaxes,
+        "trace": linear.trace,
+        "var": reductions.var,
+    }
+    # Functions bind as methods: the array is their first argument.
+    return same | {
+        "__array_namespace__": _array_namespace,
+        "__contains__": _contains,
+        "__getitem__": indexing.getitem,
+        "__matmul__": _operator("__matmul__", linear.matmul),
+        "__rmatmul__": _reflected("__rmatmul__", linear.matmul),
+        "__round__": _dunder_round,
+        "T": property(manipulation.transpose, doc="The array with its dimensions reversed."),
+        "mT": property(manipulation.matrix_transpose, doc="The array with its last two dimensions exchanged."),
+        "real": property(ufuncs.real, doc="The real part."),
+        "imag": property(ufuncs.imag, doc="The imaginary part."),
+        "addressable_data": _addressable_data,
+        "argmax": _argmax,
+        "at": property(updating.IndexUpdateHelper, doc="Helper of updates: ``x.at[idx].set(y)`` is a changed copy of ``x``."),
+        "astype": _astype,
+        "block_until_ready": _block_until_ready,
+        "clip": _clip,
+        "compress": _compress,
+        "copy": _copy,
+        "copy_to_host_async": _nothing,
+        "delete": _delete,
+        "device": property(lambda self: CPU, doc="The device that holds the array: the CPU."),
+        "devices": _devices,
+        "flatten": _flatten,
+        "is_deleted": _is_deleted,
+        "is_fully_addressable": property(_is_true, doc="Whether this process holds the whole array: yes."),
+        "is_fully_replicated": property(_is_true, doc="Whether every device holds the whole array: yes."),
+        "is_ready": _is_true,
+        "reshape": _reshape,
+        "round": _round,
+        "to_device": _to_device,
+        "tobytes": _tobytes,
+        "transpose": _transpose,
+        "view": _view,
+    }
+
+
+def _clip(self: Array, min: Any = None, max: Any = None) -> Array:
+    """The elements limited to an interval; see ``fungrad.numpy.clip``."""
+    return selection.clip(self, min, max)
+
+
+def _compress(self: Array, condition: Any, axis: int | None = None, *, out: None = None, size: int | None = None,
+              fill_value: Any = 0) -> Array:  # fmt: skip
+    """The slices for which a condition holds; see ``fungrad.numpy.compress``."""
+    return selection.compress(condition, self, axis, size=size, fill_value=fill_value, out=out)
+
+
+def _nothing(self: Array) -> None:
+    """Does nothing: the data are on the host."""
+
+
+Array._bind_operators(_methods())

@@ -26,6 +26,7 @@ from fungrad.ops import shape as shape_ops
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import full_like
 from fungrad.ops.compare import max_p, min_p, ne
+from fungrad.ops.complex_parts import complex as make_complex
 from fungrad.ops.shape import canonical_axis
 
 Axis = int | Sequence[int] | None
@@ -167,7 +168,7 @@ def _complex_extreme(lax_reduce: Callable, a: Array, axes: tuple[int, ...]) -> A
     return choose(nan, complex(float("nan"), float("nan")), found)
 
 
-def max(  # noqa: A001
+def max(
     a: Any, axis: Axis = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
 ) -> Array:
     """Largest element over axes; NaN if there is one.
@@ -191,7 +192,7 @@ def max(  # noqa: A001
     return _extreme("max", reduce.reduce_max, max_p, reduce.lowest, a, axis, out, keepdims, initial, where)
 
 
-def min(  # noqa: A001
+def min(
     a: Any, axis: Axis = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
 ) -> Array:
     """Smallest element over axes; NaN if there is one. See ``max`` for the arguments."""

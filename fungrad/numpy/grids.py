@@ -1,0 +1,392 @@
+"""Evenly spaced numbers, grids of coordinates, and matrices of zeros and ones.
+
+May import ``core``, ``ops``, ``numpy._promotion`` and the modules of ``numpy`` before it.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import dtypes
+from fungrad.core.array import Array, wrap
+from fungrad.core.avals import ShapedArray
+from fungrad.core.device import check_device
+from fungrad.numpy import creation, ufuncs
+from fungrad.numpy._promotion import (
+    broadcast_shapes,
+    cast,
+    operand,
+    promote_dtypes_inexact,
+    requested_dtype,
+)
+from fungrad.numpy.creation import asarray
+from fungrad.numpy.manipulation import moveaxis
+from fungrad.numpy.selection import where
+from fungrad.ops import elementwise as lax
+from fungrad.ops import foundation, joining
+from fungrad.ops import shape as shape_ops
+from fungrad.ops._operands import scalar_like
+from fungrad.ops.cumulative import cumprod
+
+# -- spaced numbers ----------------------------------------------------------------------------------------------------
+
+
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0, *,
+    device: Any = None,
+) -> Any:  # fmt: skip
+    """Evenly spaced numbers.
+
+    Args:
+      start: first number, or array of them.
+      stop: last number, or array of them.
+      num: how many.
+      endpoint: whether ``stop`` is the last number, or the one after it.
+      retstep: return also the distance between neighbours.
+      dtype: dtype of the result.
+      axis: axis of the result along which the numbers run.
+      device: None or the CPU.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.linspace(0, 1, 5)
+      Array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
+    """
+    check_device(device, "fungrad.numpy.linspace")
+    num = operator.index(num)
+    if num < 0:
+        raise ValueError(f"fungrad.numpy.linspace: num must not be negative, got {num}")
+    first, last = promote_dtypes_inexact("linspace", operand(start, "linspace", "start"), operand(stop, "linspace", "stop"))
+    found = requested_dtype(dtype, "linspace")
+    computed = first.aval.dtype
+    first, last = cast(first, computed), cast(last, computed)
+    shape = broadcast_shapes(first.aval.shape, last.aval.shape)
+    first, last = foundation.broadcast(first, shape), foundation.broadcast(last, shape)
+    parts = num - 1 if endpoint else num
+    apart = lax.sub(last, first)
+    step = lax.div(apart, scalar_like(float(parts), apart)) if parts > 0 else creation.full_like(apart, float("nan"))
+    out = _spaced(first, last, num, parts, endpoint)
+    if found is not None and dtypes.is_integer(found):
+        out = ufuncs.floor(out)
+    out = cast(moveaxis(out, 0, axis), found if found is not None else computed)
+    return (out, step) if retstep else out
+
+
+def _spaced(first: Array, last: Array, num: int, parts: int, endpoint: bool) -> Array:
+    """``num`` numbers along a new first axis."""
+    row = shape_ops.expand_dims(first, (0,))
+    if num == 0:
+        return shape_ops.slice_in_dim(row, 0, 0)
+    if num == 1:
+        return row
+    n = num - 1 if endpoint else num
+    real = dtypes.to_real_dtype(first.aval.dtype)
+    places = shape_ops.iota(dtypes.float32 if real.itemsize < 4 else real, n)
+    ratio = cast(lax.div(places, scalar_like(float(parts), places)), first.aval.dtype)
+    ratio = shape_ops.expand_dims(ratio, range(1, first.aval.ndim + 1))
+    # A weighted mean, not start + i * step: exact at both ends, and no overflow of the distance.
+    inner = lax.add(lax.mul(row, lax.sub(scalar_like(1, ratio), ratio)), lax.mul(shape_ops.expand_dims(last, (0,)), ratio))
+    return joining.concatenate([inner, shape_ops.expand_dims(last, (0,))], 0) if endpoint else inner
+
+
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Array:
+    """Powers of ``base`` whose exponents are evenly spaced; see ``linspace``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.logspace(0, 2, 3)
+      Array([  1.,  10., 100.], dtype=float32)
+    """
+    found = requested_dtype(dtype, "logspace")
+    exponents = linspace(start, stop, num, endpoint, axis=axis)
+    base = operand(base, "logspace", "base")
+    out = ufuncs.power(base, exponents)
+    natural = promote_dtypes_inexact("logspace", exponents, base)[0].aval.dtype
+    return cast(out, natural if found is None else found)
+
+
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Array:
+    """Numbers in a constant ratio between ``start`` and ``stop``; see ``linspace``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.geomspace(1, 4, 3)
+      Array([1., 2., 4.], dtype=float32)
+    """
+    found = requested_dtype(dtype, "geomspace")
+    first, last = promote_dtypes_inexact("geomspace", operand(start, "geomspace", "start"), operand(stop, "geomspace", "stop"))
+    computed = first.aval.dtype
+    first, last = cast(first, computed), cast(last, computed)
+    shape = broadcast_shapes(first.aval.shape, last.aval.shape)
+    first, last = foundation.broadcast(first, shape), foundation.broadcast(last, shape)
+    sign = ufuncs.sign(first)
+    if not dtypes.is_complex(computed):
+        first, last = lax.div(first, sign), lax.div(last, sign)
+    else:
+        last = lax.div(last, sign)
+        first = cast(ufuncs.absolute(first), computed)
+    logs = linspace(ufuncs.log(first), ufuncs.log(last), num, endpoint, axis=0)
+    out = lax.mul(ufuncs.exp(logs), shape_ops.expand_dims(sign, (0,)))
+    if num > 0:
+        # Exactly the ends that were given.
+        row = shape_ops.expand_dims(lax.mul(first, sign), (0,))
+        out = joining.concatenate([row, shape_ops.slice_in_dim(out, 1, None)], 0)
+    if endpoint and num > 1:
+        row = shape_ops.expand_dims(lax.mul(last, sign), (0,))
+        out = joining.concatenate([shape_ops.slice_in_dim(out, 0, num - 1), row], 0)
+    return cast(moveaxis(out, 0, axis), computed if found is None else found)
+
+
+# -- matrices ----------------------------------------------------------------------------------------------------------
+
+
+def _default_float(dtype: Any, api: str) -> np.dtype:
+    found = requested_dtype(dtype, api)
+    return dtypes.default_float() if found is None else found
+
+
+def _compare_places(rows: int, columns: int, k: Any, compare: Callable[[Any, Any], Array]) -> Array:
+    row = shape_ops.broadcasted_iota(np.int32, (rows, columns), 0)
+    column = shape_ops.broadcasted_iota(np.int32, (rows, columns), 1)
+    return compare(ufuncs.add(row, k), column)
+
+
+def eye(N: int, M: int | None = None, k: Any = 0, dtype: Any = None, *, device: Any = None) -> Array:
+    """A matrix with ones on a diagonal.
+
+    Args:
+      N: number of rows.
+      M: number of columns, by default ``N``.
+      k: how far right of the main diagonal.
+      dtype: dtype of the result.
+      device: None or the CPU.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.eye(2)
+      Array([[1., 0.],
+             [0., 1.]], dtype=float32)
+    """
+    check_device(device, "fungrad.numpy.eye")
+    found = _default_float(dtype, "eye")
+    rows, columns = _matrix_shape("eye", N, M)
+    return cast(_compare_places(rows, columns, k, ufuncs.equal), found)
+
+
+def _matrix_shape(api: str, n: Any, m: Any) -> tuple[int, int]:
+    rows = operator.index(n)
+    columns = rows if m is None else operator.index(m)
+    if rows < 0 or columns < 0:
+        raise ValueError(f"fungrad.numpy.{api}: sizes must not be negative, got {rows} and {columns}")
+    return rows, columns
+
+
+def identity(n: int, dtype: Any = None) -> Array:
+    """The identity matrix."""
+    return eye(n, dtype=dtype)
+
+
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
+    """A matrix with ones on and below a diagonal."""
+    rows, columns = _matrix_shape("tri", N, M)
+    return cast(_compare_places(rows, columns, k, ufuncs.greater_equal), _default_float(dtype, "tri"))
+
+
+def _triangle(api: str, m: Any, k: int, compare: Callable[[Any, Any], Array]) -> Array:
+    m = operand(m, api, "m")
+    if m.aval.ndim < 2:
+        raise ValueError(f"fungrad.numpy.{api}: m must have at least 2 dimensions, got {m.aval.str_short()}")
+    mask = _compare_places(*m.aval.shape[-2:], k, compare)
+    return where(foundation.broadcast(mask, m.aval.shape), m, creation.zeros_like(m))
+
+
+def tril(m: Any, k: int = 0) -> Array:
+    """Matrices with zeros above a diagonal.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.tril(jnp.ones((2, 2)))
+      Array([[1., 0.],
+             [1., 1.]], dtype=float32)
+    """
+    return _triangle("tril", m, k, ufuncs.greater_equal)
+
+
+def triu(m: Any, k: int = 0) -> Array:
+    """Matrices with zeros below a diagonal."""
+    return _triangle("triu", m, k, ufuncs.less_equal)
+
+
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:
+    """The Vandermonde matrix: the powers of a vector as columns.
+
+    Args:
+      x: vector.
+      N: number of columns, by default the length of ``x``.
+      increasing: whether the powers grow to the right.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.vander(jnp.array([2, 3]), 3)
+      Array([[4, 2, 1],
+             [9, 3, 1]], dtype=int32)
+    """
+    x = operand(x, "vander", "x")
+    if x.aval.ndim != 1:
+        raise ValueError(f"fungrad.numpy.vander: x must have one dimension, got {x.aval.str_short()}")
+    count = x.aval.shape[0] if N is None else operator.index(N)
+    if count < 0:
+        raise ValueError(f"fungrad.numpy.vander: N must not be negative, got {count}")
+    if dtypes.is_bool(x.aval.dtype):
+        x = cast(x, dtypes.default_int())
+    n = x.aval.shape[0]
+    column = shape_ops.expand_dims(x, (1,))
+    if count == 0:
+        return creation.zeros_like(x, shape=(n, 0))
+    repeated = foundation.broadcast(column, (n, count - 1))
+    out = joining.concatenate([creation.ones_like(column), cumprod(repeated, 1)], 1)
+    return out if increasing else shape_ops.rev(out, (1,))
+
+
+# -- coordinates -------------------------------------------------------------------------------------------------------
+
+
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> list[Array]:
+    """Coordinate arrays of a grid from one vector per axis.
+
+    Args:
+      *xi: vectors (scalars count as vectors of one element).
+      copy: ignored.
+      sparse: leave the axes along which an array is constant at size 1.
+      indexing: ``xy`` exchanges the first two axes, as in plots; ``ij`` does not.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.meshgrid(jnp.arange(2), jnp.arange(3), indexing="ij")[1]
+      Array([[0, 1, 2],
+             [0, 1, 2]], dtype=int32)
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"fungrad.numpy.meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")
+    vectors = [operand(x, "meshgrid", f"argument {i}") for i, x in enumerate(xi)]
+    for i, v in enumerate(vectors):
+        if v.aval.ndim > 1:
+            raise ValueError(f"fungrad.numpy.meshgrid: argument {i} must be a vector, got {v.aval.str_short()}")
+    order = list(range(len(vectors)))
+    if indexing == "xy" and len(order) > 1:
+        order[:2] = [1, 0]
+    sizes = [v.aval.shape[0] if v.aval.ndim else 1 for v in vectors]
+    shape = [0] * len(sizes)
+    for axis, n in zip(order, sizes, strict=True):
+        shape[axis] = n
+    out = []
+    for axis, v in zip(order, vectors, strict=True):
+        full = [1] * len(shape) if sparse else list(shape)
+        full[axis] = shape[axis]
+        v = foundation.reshape(v, (shape[axis],))
+        out.append(foundation.broadcast_in_dim(v, full, (axis,)))
+    return out
+
+
+def indices(dimensions: Sequence[int], dtype: Any = None, sparse: bool = False) -> Any:
+    """The index of every element of a grid: one array per axis, stacked unless ``sparse``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.indices((2, 2))[0]
+      Array([[0, 0],
+             [1, 1]], dtype=int32)
+    """
+    found = requested_dtype(dtype, "indices")
+    found = dtypes.default_int() if found is None else found
+    shape = creation.canonical_shape(dimensions, "indices")
+    if not shape:
+        return () if sparse else creation.zeros((0,), found)
+    out = []
+    for axis, n in enumerate(shape):
+        full = tuple(n if d == axis else 1 for d in range(len(shape))) if sparse else shape
+        out.append(shape_ops.broadcasted_iota(found, full, axis))
+    return tuple(out) if sparse else joining.stack(out, 0)
+
+
+def fromfunction(function: Callable[..., Any], shape: Any, *, dtype: Any = float, **kwargs: Any) -> Any:
+    """The result of a function of the index arrays of a grid.
+
+    Args:
+      function: called once, with one array of indices per axis.
+      shape: shape of the grid.
+      dtype: dtype of the indices.
+      **kwargs: passed to ``function``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.fromfunction(lambda i, j: i + j, (2, 2), dtype=int)
+      Array([[0, 1],
+             [1, 2]], dtype=int32)
+    """
+    sizes = creation.canonical_shape(shape, "fromfunction")
+    found = dtypes.canonicalize_dtype(dtype, "fungrad.numpy.fromfunction")
+    return function(*[shape_ops.broadcasted_iota(found, sizes, d) for d in range(len(sizes))], **kwargs)
+
+
+# -- from other containers ---------------------------------------------------------------------------------------------
+
+
+def _read(data: np.ndarray, dtype: Any, api: str) -> Array:
+    """An array of freshly read NumPy data; an explicit dtype is kept at its width."""
+    return asarray(data, dtype=data.dtype if dtype is not None else None)
+
+
+def _numpy_request(dtype: Any, api: str) -> np.dtype:
+    return dtypes.canonicalize_dtype(dtype, f"fungrad.numpy.{api}")
+
+
+def frombuffer(buffer: Any, dtype: Any = float, count: int = -1, offset: int = 0) -> Array:
+    """An array of the bytes of a buffer."""
+    return _read(np.frombuffer(buffer, _numpy_request(dtype, "frombuffer"), count, offset), dtype, "frombuffer")
+
+
+def fromiter(iter: Any, dtype: Any, count: int = -1) -> Array:
+    """An array of the numbers that an iterable yields."""
+    return _read(np.fromiter(iter, _numpy_request(dtype, "fromiter"), count), dtype, "fromiter")
+
+
+def fromstring(string: str, dtype: Any = float, count: int = -1, *, sep: str) -> Array:
+    """An array of the numbers in a text, separated by ``sep``."""
+    return _read(np.fromstring(string, _numpy_request(dtype, "fromstring"), count, sep=sep), dtype, "fromstring")
+
+
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
+    """An array of the data of another library's array, copied."""
+    check_device(device, "fungrad.numpy.from_dlpack")
+    if isinstance(x, Array):
+        return x
+    data = np.from_dlpack(x)
+    dtype = dtypes.canonicalize_dtype(data.dtype, "fungrad.numpy.from_dlpack")
+    return wrap(np.array(data, dtype, order="C"), ShapedArray(data.shape, dtype))
+
+
+__all__ = [
+    "eye",
+    "from_dlpack",
+    "frombuffer",
+    "fromfunction",
+    "fromiter",
+    "fromstring",
+    "geomspace",
+    "identity",
+    "indices",
+    "linspace",
+    "logspace",
+    "meshgrid",
+    "tri",
+    "tril",
+    "triu",
+    "vander",
+]

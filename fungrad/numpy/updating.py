@@ -1,0 +1,419 @@
+"""Updates: ``x.at[idx].set(y)`` and its relatives, and ``put_along_axis``.
+
+Arrays are immutable, so that an update is a changed copy: a scatter to the windows that the index selects.
+
+May import everything below ``numpy`` and the modules of ``numpy`` for creation, promotion, indexing and ufuncs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fungrad.config import config
+from fungrad.core import dtypes
+from fungrad.core.array import Array, wrap_unchecked
+from fungrad.core.avals import ShapedArray
+from fungrad.numpy import ufuncs
+from fungrad.numpy._index_parsing import Selection, Shape, parse, select_windows, static_ints
+from fungrad.numpy._promotion import cast, operand
+from fungrad.numpy.creation import asarray, broadcast_to, ones_like
+from fungrad.numpy.indexing import along, rewriting_take
+from fungrad.ops._windows import GatherScatterMode
+from fungrad.ops.compare import select
+from fungrad.ops.dynamic import dynamic_update_slice_p
+from fungrad.ops.foundation import reshape
+from fungrad.ops.indexing import scatter_add
+from fungrad.ops.scatter import scatter, scatter_max, scatter_min, scatter_mul, scatter_sub
+
+
+def index_update(
+    x: Array,
+    idx: Any,
+    values: Any,
+    scatter_function: Callable[..., Array],
+    *,
+    indices_are_sorted: bool = False,
+    unique_indices: bool = False,
+    mode: str | GatherScatterMode | None = None,
+    wrap_negative_indices: bool = True,
+    api: str = "fungrad.Array.at",
+) -> Array:
+    """A copy of ``x`` with the elements at ``idx`` combined with ``values`` by a scatter function of ``lax``.
+
+    Args:
+      x: array.
+      idx: as in ``x[idx]``.
+      values: array or scalar that broadcasts to the shape of ``x[idx]``.
+      scatter_function: ``scatter``, ``scatter_add`` ...
+      indices_are_sorted: a promise that positions come in increasing order.
+      unique_indices: a promise that no position comes twice.
+      mode: what happens to positions out of range.
+      wrap_negative_indices: whether negative positions count from the end.
+      api: name of the function, for messages.
+
+    Raises:
+      IndexError, TypeError, NonConcreteBooleanIndexError: as ``x[idx]``.
+      ValueError: ``values`` do not broadcast.
+    """
+    x = operand(x, api, "x")
+    dtype, weak = x.aval.dtype, x.aval.weak_type
+    values = asarray(values)
+    common, _ = dtypes.lattice_result_type((dtype, weak), (values.aval.dtype, values.aval.weak_type))
+    if common != dtype:
+        warnings.warn(
+            f"{api}: values of type {values.aval.str_short()} are converted to the dtype {dtype.name} of the array, "
+            "which may change them; convert them with .astype first",
+            FutureWarning,
+            stacklevel=3,
+        )
+    parsed_mode = None if mode is None else GatherScatterMode.from_any(mode)
+    entries = static_ints(x.aval.shape, parse(x.aval.shape, idx, api), parsed_mode, wrap_negative_indices, api)
+    x, values = cast(x, common, weak), cast(values, common)
+    chosen = select_windows(x.aval.shape, entries, api, wrap=wrap_negative_indices)
+    values = _fit(values, chosen, api)
+    if scatter_function is scatter and type(chosen.indices) is np.ndarray:
+        box = _static_box(chosen)
+        if box is not None:
+            return cast(_replace_box(x, chosen, values, box), dtype, weak)
+    if parsed_mode is None:
+        # Updates outside are dropped, unless the configuration makes them an error.
+        parsed_mode = GatherScatterMode.PROMISE_IN_BOUNDS if config.strict_index else GatherScatterMode.FILL_OR_DROP
+    out = scatter_function(
+        reshape(x, chosen.operand),
+        chosen.indices,
+        values,
+        chosen.scatter_numbers,
+        indices_are_sorted=indices_are_sorted or chosen.distinct,
+        unique_indices=unique_indices or chosen.distinct,
+        mode=parsed_mode,
+    )
+    return cast(reshape(out, x.aval.shape), dtype, weak)
+
+
+def _fit(values: Array, chosen: Selection, api: str) -> Array:
+    """Values in the shape of the updates of a scatter."""
+    shape = chosen.full_shape
+    given = values.aval.shape
+    if given != shape:
+        if len(given) > len(shape) or any(n not in (1, m) for n, m in zip(given[::-1], shape[::-1], strict=False)):
+            raise ValueError(
+                f"{api}: values of shape {given} do not broadcast to the shape {shape} of the selected elements"
+            )
+        values = broadcast_to(values, shape)
+    return reshape(values, chosen.shape) if chosen.new else values
+
+
+def _static_box(chosen: Selection) -> Shape | None:
+    """First position of the single window that was selected, if it is inside; None if there are several windows."""
+    if chosen.indices.ndim != 1:
+        return None
+    start = [0] * len(chosen.operand)
+    for axis, position in zip(chosen.numbers.start_index_map, chosen.indices.tolist(), strict=True):
+        if not 0 <= position <= chosen.operand[axis] - chosen.sizes[axis]:
+            return None
+        start[axis] = position
+    return tuple(start)
+
+
+def _replace_box(x: Array, chosen: Selection, values: Array, start: Shape) -> Array:
+    values = reshape(values, chosen.sizes)
+    if chosen.sizes == x.aval.shape:
+        return values
+    positions = [wrap_unchecked(np.asarray(s, np.int32), ShapedArray((), np.dtype(np.int32))) for s in start]
+    return dynamic_update_slice_p.bind(x, values, *positions)
+
+
+class IndexUpdateHelper:
+    """``x.at``: index it to say which elements of a copy of ``x`` change, as in ``x.at[2:].set(0)``."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: Array):
+        self.array = array
+
+    def __getitem__(self, index: Any) -> IndexUpdateRef:
+        return IndexUpdateRef(self.array, index)
+
+    def __repr__(self) -> str:
+        return f"IndexUpdateHelper({self.array!r})"
+
+
+_UPDATE_ARGS = """
+
+    Args:
+      {values}
+      indices_are_sorted: a promise that positions come in increasing order.
+      unique_indices: a promise that no position comes twice.
+      mode: what happens to positions out of range: ``"drop"`` (default) ignores them, ``"clip"`` moves them inside. A
+        static integer out of range is an error unless a mode is given.
+      wrap_negative_indices: whether negative positions count from the end.
+
+    Returns:
+      An array of the shape and dtype of ``x``{dtype}.
+"""
+
+
+class IndexUpdateRef:
+    """``x.at[idx]``: the elements of ``x`` to read or to change in a copy.
+
+    ======================================  ==================================================
+    expression                              result
+    ======================================  ==================================================
+    ``x.at[idx].set(y)``                    ``x`` with ``x[idx] = y``
+    ``x.at[idx].add(y)``                    ``x`` with ``np.add.at(x, idx, y)``; repeated positions add up
+    ``x.at[idx].subtract(y)``               the same with subtraction
+    ``x.at[idx].multiply(y)``, ``mul``      the same with multiplication
+    ``x.at[idx].divide(y)``                 the same with division
+    ``x.at[idx].power(y)``                  the same with powers
+    ``x.at[idx].min(y)``, ``max(y)``        the same with minimum and maximum
+    ``x.at[idx].apply(f)``                  ``x`` with ``x[idx] = f(x[idx])``, once for every time a position comes
+    ``x.at[idx].get()``                     ``x[idx]``, with a choice of modes
+    ======================================  ==================================================
+
+    Attributes:
+      array: ``x``.
+      index: ``idx``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> x = jnp.zeros(4)
+      >>> x.at[jnp.array([0, 2, 2])].add(1.0)
+      Array([1., 0., 2., 0.], dtype=float32)
+      >>> x.at[7].get(mode="fill", fill_value=5.0)
+      Array(5., dtype=float32)
+    """
+
+    __slots__ = ("array", "index")
+
+    def __init__(self, array: Array, index: Any):
+        self.array = array
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"IndexUpdateRef({self.array!r}, {self.index!r})"
+
+    def get(
+        self, *, indices_are_sorted: bool = False, unique_indices: bool = False,
+        mode: str | GatherScatterMode | None = None, fill_value: Any = None, out_sharding: None = None,
+        wrap_negative_indices: bool = True,
+    ) -> Array:  # fmt: skip
+        """``x[idx]`` with a choice of what happens to positions out of range.
+
+        Args:
+          indices_are_sorted: a promise that positions come in increasing order.
+          unique_indices: a promise that no position comes twice.
+          mode: ``"clip"`` moves positions inside (default for index arrays), ``"fill"`` gives ``fill_value`` for them.
+            A static integer out of range is an error unless a mode is given.
+          fill_value: default NaN for floating and complex dtypes, the smallest number for signed and the largest for
+            unsigned integers, True for booleans.
+          out_sharding: must be None.
+          wrap_negative_indices: whether negative positions count from the end.
+        """
+        _no_sharding("get", out_sharding)
+        return rewriting_take(
+            operand(self.array, "Array.at", "x"), self.index,
+            indices_are_sorted=indices_are_sorted, unique_indices=unique_indices, mode=mode, fill_value=fill_value,
+            wrap_negative_indices=wrap_negative_indices, api="fungrad.Array.at[...].get",
+        )  # fmt: skip
+
+    def apply(
+        self, func: Callable[[Array], Array], *, indices_are_sorted: bool = False, unique_indices: bool = False,
+        mode: str | GatherScatterMode | None = None, wrap_negative_indices: bool = True,
+    ) -> Array:  # fmt: skip
+        """``x`` with an elementwise function applied to the elements at ``idx``, repeatedly where a position is
+        repeated.
+
+        Positions that repeat must be known while tracing, unless ``unique_indices`` promises that there are none.
+
+        Args:
+          func: elementwise function of an array, which returns one of the same shape.
+          indices_are_sorted, unique_indices, mode, wrap_negative_indices: as in ``set``.
+
+        Raises:
+          TypeError: ``func`` returns another shape.
+        """
+        options: dict[str, Any] = {
+            "indices_are_sorted": indices_are_sorted,
+            "unique_indices": unique_indices,
+            "mode": mode,
+            "wrap_negative_indices": wrap_negative_indices,
+        }
+        return _apply(operand(self.array, "Array.at", "x"), self.index, func, options)
+
+
+def _no_sharding(name: str, out_sharding: Any) -> None:
+    if out_sharding is not None:
+        raise NotImplementedError(
+            f"fungrad.Array.at[...].{name}: out_sharding is not supported: arrays live on one device"
+        )
+
+
+def _update_method(name: str, scatter_function: Callable[..., Array], text: str) -> Callable[..., Array]:
+    """A method of ``IndexUpdateRef`` that scatters."""
+    api = f"fungrad.Array.at[...].{name}"
+
+    def method(
+        self: IndexUpdateRef, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
+        mode: str | GatherScatterMode | None = None, out_sharding: None = None, wrap_negative_indices: bool = True,
+    ) -> Array:  # fmt: skip
+        _no_sharding(name, out_sharding)
+        return index_update(
+            self.array, self.index, values, scatter_function, indices_are_sorted=indices_are_sorted,
+            unique_indices=unique_indices, mode=mode, wrap_negative_indices=wrap_negative_indices, api=api,
+        )  # fmt: skip
+
+    return _named(method, name, text)
+
+
+def _factor_method(name: str, function: Callable[[Any, Any], Array], text: str) -> Callable[..., Array]:
+    """A method of ``IndexUpdateRef`` that combines ``x`` with an array that is 1 outside the selected elements."""
+
+    def method(self: IndexUpdateRef, values: Any, **options: Any) -> Array:
+        one = ones_like(self.array)
+        factor = IndexUpdateRef(one, self.index).multiply(values, **options)  # type: ignore[attr-defined]
+        return function(self.array, factor)
+
+    return _named(method, name, text)
+
+
+def _named(method: Callable[..., Array], name: str, text: str) -> Callable[..., Array]:
+    method.__name__, method.__qualname__ = name, f"IndexUpdateRef.{name}"
+    values = "values: array or scalar that broadcasts to the shape of ``x[idx]``, converted to the dtype of ``x``."
+    dtype = " (of their common dtype with the values)" if name in ("divide", "power") else ""
+    method.__doc__ = text + _UPDATE_ARGS.format(values=values, dtype=dtype)
+    return method
+
+
+IndexUpdateRef.set = _update_method(  # type: ignore[attr-defined]
+    "set", scatter, "``x`` with the elements at ``idx`` replaced by values; the last of several updates stays."
+)
+IndexUpdateRef.add = _update_method(  # type: ignore[attr-defined]
+    "add", scatter_add, "``x`` with values added to the elements at ``idx``; updates of one position add up."
+)
+IndexUpdateRef.subtract = _update_method(  # type: ignore[attr-defined]
+    "subtract", scatter_sub, "``x`` with values subtracted from the elements at ``idx``; updates of one position add "
+    "up."
+)
+IndexUpdateRef.multiply = IndexUpdateRef.mul = _update_method(  # type: ignore[attr-defined]
+    "multiply", scatter_mul, "``x`` with the elements at ``idx`` multiplied by values; repeatedly if a position "
+    "repeats."
+)
+IndexUpdateRef.min = _update_method(  # type: ignore[attr-defined]
+    "min", scatter_min, "``x`` with the elements at ``idx`` replaced by the minimum of them and values."
+)
+IndexUpdateRef.max = _update_method(  # type: ignore[attr-defined]
+    "max", scatter_max, "``x`` with the elements at ``idx`` replaced by the maximum of them and values."
+)
+IndexUpdateRef.divide = _factor_method(  # type: ignore[attr-defined]
+    "divide", ufuncs.true_divide, "``x`` with the elements at ``idx`` divided by values; repeatedly if a position "
+    "repeats."
+)
+IndexUpdateRef.power = _factor_method(  # type: ignore[attr-defined]
+    "power", ufuncs.power, "``x`` with the elements at ``idx`` raised to the power of values."
+)
+
+
+def _apply(x: Array, idx: Any, func: Callable[[Array], Array], options: dict[str, Any]) -> Array:
+    api = "fungrad.Array.at[...].apply"
+    value = rewriting_take(x, idx, **{**options, "mode": "clip"}, api=api)
+    count = 1
+    times: Any = None
+    if not options["unique_indices"]:
+        repeated = _repetitions(x, idx, options, api)
+        if repeated is not None:
+            count, times = int(repeated.max(initial=1)), repeated
+    for n in range(count):
+        new = asarray(func(value))
+        if new.aval.shape != value.aval.shape:
+            raise TypeError(
+                f"{api}: the function must keep the shape of its argument, got {new.aval.str_short()} for "
+                f"{value.aval.str_short()}"
+            )
+        new = cast(new, value.aval.dtype)
+        value = new if n == 0 else select(np.asarray(times > n), new, value)
+    return index_update(x, idx, value, scatter, **options, api=api)
+
+
+def _repetitions(x: Array, idx: Any, options: dict[str, Any], api: str) -> np.ndarray | None:
+    """How often the position of each selected element comes, in the shape of ``x[idx]``; None if always once."""
+    mode = None if options["mode"] is None else GatherScatterMode.from_any(options["mode"])
+    entries = static_ints(x.aval.shape, parse(x.aval.shape, idx, api), mode, options["wrap_negative_indices"], api)
+    chosen = select_windows(x.aval.shape, entries, api, wrap=options["wrap_negative_indices"])
+    if chosen.distinct:
+        return None
+    rows = chosen.indices if type(chosen.indices) is np.ndarray else getattr(chosen.indices, "_data", None)
+    if rows is None:
+        raise NotImplementedError(
+            f"{api}: index arrays are traced, so that repeated positions are not known; pass unique_indices=True if "
+            "there are none, or write x.at[idx].set(f(x[idx])) to apply the function once"
+        )
+    if mode is GatherScatterMode.CLIP:
+        limits = [chosen.operand[d] - chosen.sizes[d] for d in chosen.numbers.start_index_map]
+        rows = np.clip(rows, 0, limits)
+    numbering, columns = rows.shape[:-1], rows.shape[-1]
+    # All windows have one size and, along slices, one position, so that two overlap only if they are the same.
+    _, which, counts = np.unique(rows.reshape(-1, columns), axis=0, return_inverse=True, return_counts=True)
+    if counts.max(initial=1) == 1:
+        return None
+    times = counts[which].reshape(numbering)
+    shape = [1 if d in chosen.numbers.offset_dims else n for d, n in enumerate(chosen.shape)]
+    return np.broadcast_to(np.expand_dims(times.reshape(shape), chosen.new), chosen.full_shape)
+
+
+# -- functions ---------------------------------------------------------------------------------------------------------
+
+
+def put_along_axis(
+    arr: Any, indices: Any, values: Any, axis: int | None, inplace: bool = True, *, mode: str | None = None
+) -> Array:
+    """A copy of ``arr`` with the elements at positions along one axis replaced, the counterpart of ``take_along_axis``.
+
+    Arrays are immutable, so that ``inplace=False`` must be given.
+
+    Args:
+      arr: array.
+      indices: integers, of the rank of ``arr``; dimensions other than ``axis`` broadcast.
+      values: array or scalar that broadcasts to ``indices``.
+      axis: along which they count; None means in the flattened array.
+      inplace: must be False.
+      mode: what happens to positions out of range: ``"drop"`` (default) ignores them, ``"clip"`` moves them inside.
+
+    Raises:
+      ValueError: ``inplace`` is true, ranks differ or dimensions do not broadcast.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.put_along_axis(jnp.zeros((2, 3)), jnp.array([[1], [2]]), 7.0, 1, inplace=False)
+      Array([[0., 7., 0.],
+             [0., 0., 7.]], dtype=float32)
+    """
+    require_copy("put_along_axis", inplace)
+    original = operand(arr, "put_along_axis", "arr").aval.shape
+    arr, indices, axis = along(arr, indices, axis, "put_along_axis")
+    others = [d for d in range(arr.aval.ndim) if d != axis]
+    shape = arr.aval.shape
+    wanted = tuple([indices.aval.shape[axis] if d == axis else n for d, n in enumerate(shape)])
+    if any(indices.aval.shape[d] not in (1, shape[d]) for d in others):
+        raise ValueError(
+            f"fungrad.numpy.put_along_axis: indices must broadcast with the array outside of axis {axis}, got "
+            f"{indices.aval.str_short()} for {arr.aval.str_short()}"
+        )
+    idx: list[Any] = [np.arange(n).reshape([-1 if e == d else 1 for e in range(len(shape))]) for d, n in enumerate(shape)]
+    idx[axis] = broadcast_to(indices, wanted)
+    out = index_update(
+        arr, tuple(idx), values, scatter, mode=mode or "drop", api="fungrad.numpy.put_along_axis"
+    )
+    return reshape(out, original)
+
+
+def require_copy(api: str, inplace: bool) -> None:
+    """Raises unless ``inplace`` is false: arrays do not change."""
+    if inplace:
+        raise ValueError(
+            f"fungrad.numpy.{api}: arrays are immutable, so that the result is always a copy; pass inplace=False to "
+            "say that this is expected"
+        )
