@@ -1,6 +1,7 @@
 """Native loops and branches: what `ctx.scan`, `ctx.while_loop` and `ctx.cond` make, against plain Python loops.
 
-The primitives here do nothing but call those methods, so that the compiler is tested without the operations built on it.
+The primitives here do nothing but call those methods, so that the compiler is tested without the operations built on
+it.
 """
 
 from __future__ import annotations
@@ -213,7 +214,9 @@ def test_while(control, shape):
 @pytest.mark.parametrize("index", [-1, 0, 1, 2, 5])
 def test_cond(control, index, shape):
     def fun(i, x):
-        branches = tuple(body_of(f, x) for f in (lambda x: [lax.neg(x), x], lambda x: [x, x], lambda x: [lax.exp(x), lax.mul(x, x)]))
+        branches = tuple(
+            body_of(f, x) for f in (lambda x: [lax.neg(x), x], lambda x: [x, x], lambda x: [lax.exp(x), lax.mul(x, x)])
+        )
         return control["cond"].bind(i, x, branches=branches)
 
     compare(fun, np.int32(index), normal(*shape) if shape else np.float32(0.7))

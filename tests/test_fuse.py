@@ -85,7 +85,7 @@ def nests(program: CompiledProgram) -> list[loops.Nest]:
     return [s for s in program.program.steps if type(s) is loops.Nest]
 
 
-# -- the loops of known patterns -----------------------------------------------------------------------------------------
+# -- the loops of known patterns -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (6, 1), (64, 100)])
@@ -209,7 +209,7 @@ def test_texts_and_analyses():
         program.text("hlo")
 
 
-# -- random programs --------------------------------------------------------------------------------------------------------
+# -- random programs -------------------------------------------------------------------------------------------------
 
 _SIZES = (1, 2, 3, 4, 6)
 _UNARY = ("neg", "tanh", "sin", "abs", "square", "exp_of_tanh")
@@ -335,8 +335,8 @@ def _dot(w, x):
 _STEPS = {
     f.__name__: f
     for f in (
-        _unary, _binary, _select, _broadcast, _transpose, _reshape, _slice, _rev, _pad, _concatenate, _reduce, _running, _arg,
-        _normalise, _dot,
+        _unary, _binary, _select, _broadcast, _transpose, _reshape, _slice, _rev, _pad, _concatenate, _reduce,
+        _running, _arg, _normalise, _dot,
     )
 }  # fmt: skip
 
@@ -347,7 +347,9 @@ def programs(draw):
     shapes += [shapes[0], shapes[1]]
     seed = draw(st.integers(0, 99))
     generator = np.random.default_rng(seed)
-    arrays = [generator.standard_normal(s) for s in shapes[:3]] + [generator.integers(-9, 9, shapes[3]).astype(np.int32)]
+    arrays = [generator.standard_normal(s) for s in shapes[:3]] + [
+        generator.integers(-9, 9, shapes[3]).astype(np.int32)
+    ]
 
     def fun(*args):
         w = Writer(draw, args)

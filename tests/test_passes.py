@@ -1,4 +1,6 @@
-"""The passes: what each rewrites and leaves, that results stay well-typed, and that running a pass twice changes nothing more."""
+"""The passes: what each rewrites and leaves, that results stay well-typed, and that running a pass twice changes
+nothing more.
+"""
 
 from __future__ import annotations
 
@@ -79,21 +81,25 @@ def unary(name: str, x, aval=F32) -> Eqn:
     return Eqn(Primitive.instances[name], [x], {}, [Var(aval)])
 
 
-# -- dce ----------------------------------------------------------------------------------------------------------------
+# -- dce -------------------------------------------------------------------------------------------------------------
 
 
 def test_dce_drops_what_is_unused_and_keeps_effects(extra):
-    assert run(dce, "{ lambda ; a:f32[3]. let b:f32[3] = neg a; c:f32[3] = sin b; d:f32[3] = cos a in (d,) }") == ["cos"]
+    assert run(dce, "{ lambda ; a:f32[3]. let b:f32[3] = neg a; c:f32[3] = sin b; d:f32[3] = cos a in (d,) }") == [
+        "cos"
+    ]
     x = Var(F32)
     unused = Eqn(extra["effect_"], [x], {}, [Var(F32)])
     assert run(dce, Jaxpr((), [x], [x], [unused])) == ["effect_"]
 
 
-# -- fold -----------------------------------------------------------------------------------------------------------------
+# -- fold ------------------------------------------------------------------------------------------------------------
 
 
 def test_fold_computes_scalars_only():
-    assert run(fold, "{ lambda ; a:f32[]. let b:f32[] = add 2.0:f32[] 3.0:f32[]; c:f32[] = mul a b in (c,) }") == ["mul"]
+    assert run(fold, "{ lambda ; a:f32[]. let b:f32[] = add 2.0:f32[] 3.0:f32[]; c:f32[] = mul a b in (c,) }") == [
+        "mul"
+    ]
     x = Var(F32)
     two = Literal(2.0, ShapedArray((), np.dtype("float32")))
     wide = Eqn(Primitive.instances["broadcast_in_dim"], [two], {"shape": (3,), "broadcast_dimensions": ()}, [Var(F32)])
@@ -105,7 +111,7 @@ def test_fold_of_an_output():
     assert not out.eqns and out.outvars[0].val == -3.0
 
 
-# -- cse ------------------------------------------------------------------------------------------------------------------
+# -- cse -------------------------------------------------------------------------------------------------------------
 
 
 def test_cse_merges_equal_equations_and_swapped_operands():
@@ -127,7 +133,7 @@ def test_cse_leaves_random_draws_and_effects(extra):
         assert run(cse, Jaxpr((), [x], [first.outvars[0], second.outvars[0]], [first, second])) == [name, name]
 
 
-# -- inline -----------------------------------------------------------------------------------------------------------------
+# -- inline ----------------------------------------------------------------------------------------------------------
 
 
 def test_inline_opens_calls_twice_with_fresh_variables(extra):
@@ -161,7 +167,7 @@ def test_late_calls_survive_until_equal_equations_are_merged(extra):
     assert [e.primitive.name for e in run_passes(jaxpr).eqns] == ["sin", "sin"]
 
 
-# -- simplify -----------------------------------------------------------------------------------------------------------------
+# -- simplify --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -234,7 +240,7 @@ def test_shape_algebra():
     assert not out.eqns and out.outvars == out.invars
 
 
-# -- layout -----------------------------------------------------------------------------------------------------------------
+# -- layout ----------------------------------------------------------------------------------------------------------
 
 
 def test_layout_moves_transposes_into_products_and_reductions():
@@ -274,12 +280,13 @@ def test_layout_transposes_what_is_left_of_a_reduction():
     np.testing.assert_array_equal(np.asarray(eval_jaxpr(out, [], x)[0]), x.transpose(2, 0, 1).max(1))
 
 
-# -- the whole list -----------------------------------------------------------------------------------------------------------
+# -- the whole list --------------------------------------------------------------------------------------------------
 
 
 def test_every_pass_leaves_a_valid_program():
     text = """{ lambda ; a:f32[5,2] b:f32[5,3]. let
-      c:f32[2,5] = transpose[permutation=(1, 0)] a; d:f32[2,3] = dot_general[dimension_numbers=(([1], [0]), ([], []))] c b
+      c:f32[2,5] = transpose[permutation=(1, 0)] a
+      d:f32[2,3] = dot_general[dimension_numbers=(([1], [0]), ([], []))] c b
       e:f32[2,3] = neg d; f:f32[2,3] = neg e; g:f32[] = reduce_sum[axes=(0, 1)] f; h:f32[] = mul 2.0:f32[] 3.0:f32[]
       i:f32[] = mul g h in (i,) }"""
     seen = []

@@ -1,12 +1,13 @@
 """What the ``lower`` rule of a primitive sees: the interface between operations and the compiler.
 
-A rule describes its results and computes nothing.  Values are lazy: an elementwise result is a formula for one element, a slice or a
-transpose is a change of index, and nothing touches memory until the compiler decides where loops go.  So a rule that
-calls ``ctx.map``, ``ctx.view`` or ``ctx.compute`` takes part in fusion with whatever stands around it::
+A rule describes its results and computes nothing. Values are lazy: an elementwise result is a formula for one
+element, a slice or a transpose is a change of index, and nothing touches memory until the compiler decides where
+loops go. So a rule that calls ``ctx.map``, ``ctx.view`` or ``ctx.compute`` takes part in fusion with whatever stands
+around it::
 
     class Softplus(Primitive):
         def lower(self, ctx, x):
-            return ctx.map(lambda m, x: m.max(x, 0.0) + log1p(m, exp(m, -m.abs(x))), [x], x.dtype)
+            return ctx.map(lambda m, x: m.max(x, 0.0) + m.log1p(m.exp(-m.abs(x))), [x], x.dtype)
 
     class Roll(Primitive):  # by a static amount along the last axis
         def lower(self, ctx, x, *, amount):
@@ -36,8 +37,8 @@ Shape = tuple[int, ...]
 class Index(Protocol):
     """A position along one dimension: an integer formula of loop counters.
 
-    Supports ``+ - *`` with ints and other indices of a compatible form, ``//`` and ``%`` by positive ints.  Formulas that
-    stay linear cost nothing in a loop.
+    Supports ``+ - *`` with ints and other indices of a compatible form, ``//`` and ``%`` by positive ints. Formulas
+    that stay linear cost nothing in a loop.
     """
 
     def __add__(self, other: Any) -> Any: ...
@@ -64,8 +65,8 @@ class Lowered(Protocol):
 class Lowering(Protocol):
     """Builds the program; the first argument of every ``lower`` rule.
 
-    Scalar functions (``fn`` below) are written over a scalar builder ``m`` (``fungrad.jit.kernels.scalars``): ``m.select``,
-    ``m.convert``, operators on its values, and the vector mathematics of ``fungrad.jit.kernels.vecmath``.
+    Scalar functions (``fn`` below) are written over a scalar builder ``m`` (``fungrad.jit.kernels.scalars``):
+    ``m.select``, ``m.convert``, operators on its values, and every elementwise primitive by name (``m.exp(x)``).
     """
 
     out_avals: tuple[ShapedArray, ...]
@@ -97,10 +98,11 @@ class Lowering(Protocol):
     def compute(self, shape: Shape, dtype: Any, fn: Callable[..., Any]) -> Lowered:
         """The general form: element ``(i0, i1, ...)`` is ``fn(m, i0, i1, ...)``.
 
-        ``m`` is a scalar builder with, in addition, ``m.load(operand, *indices)``, whose indices are ``Index`` formulas or
-        scalar integer values (the rule must have brought those into range), ``m.index(i, dtype)``, an index as a scalar
-        value, ``m.at(value)``, a scalar value as an index, ``m.within(i, low, high)``, the condition ``low <= i < high``,
-        and ``m.guard(condition, value, other)``, a choice that reads what ``value`` loads only where the condition holds.
+        ``m`` is a scalar builder with, in addition, ``m.load(operand, *indices)``, whose indices are ``Index``
+        formulas or scalar integer values (the rule must have brought those into range), ``m.index(i, dtype)``, an
+        index as a scalar value, ``m.at(value)``, a scalar value as an index, ``m.within(i, low, high)``, the
+        condition ``low <= i < high``, and ``m.guard(condition, value, other)``, a choice that reads what ``value``
+        loads only where the condition holds.
         """
 
     # -- positions ------------------------------------------------------------------------------------------------
@@ -169,7 +171,7 @@ class Lowering(Protocol):
           monoid: how the value is combined with what is there; None replaces it.
         """
 
-    # -- control flow -------------------------------------------------------------------------------------------------
+    # -- control flow ------------------------------------------------------------------------------------------------
 
     def scan(
         self,
@@ -183,7 +185,8 @@ class Lowering(Protocol):
         """A loop that carries values along and stacks results.
 
         Args:
-          body: jaxpr without consts from ``(*consts, *carry, *slices)`` to ``(*carry, *slices)``; carries keep their types.
+          body: jaxpr without consts from ``(*consts, *carry, *slices)`` to ``(*carry, *slices)``; carries keep their
+            types.
           consts: the same in every iteration.
           init: first carry.
           xs: arrays whose leading dimension, of size ``length``, is iterated over.
@@ -202,8 +205,8 @@ class Lowering(Protocol):
         body_consts: Sequence[Lowered],
         init: Sequence[Lowered],
     ) -> list[Lowered]:
-        """Runs ``body`` (from ``(*body_consts, *carry)`` to the carry) while ``condition`` (from ``(*condition_consts, *carry)``
-        to one boolean) holds; returns the last carry."""
+        """Runs ``body`` (from ``(*body_consts, *carry)`` to the carry) while ``condition`` (from
+        ``(*condition_consts, *carry)`` to one boolean) holds; returns the last carry."""
 
     def cond(self, index: Lowered, branches: Sequence[Any], operands: Sequence[Lowered]) -> list[Lowered]:
         """The results of ``branches[index]``, a jaxpr of the operands; the 0-d int32 ``index`` is clamped."""

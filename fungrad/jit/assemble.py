@@ -1,7 +1,8 @@
 """Writes fused stages as statements of the loop IR.
 
-`NestWriter` walks one tree of loops. A statement goes into the outermost block in which everything it depends on is known, so what
-does not change in a loop is computed before it, and equal formulas at equal positions are written once per block.
+`NestWriter` walks one tree of loops. A statement goes into the outermost block in which everything it depends on is
+known, so what does not change in a loop is computed before it, and equal formulas at equal positions are written once
+per block.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class NestWriter:
             return [loops.Nest([s], name) for s in self.blocks[0]]
         return [loops.Nest(self.blocks[0], name)]
 
-    # -- loops over single numbers, written by hand ---------------------------------------------------------------------------
+    # -- loops over single numbers, written by hand ------------------------------------------------------------------
 
     def variables(self, tensors: Sequence[Tensor], places: Sequence[tuple[str, loops.Affine]]) -> list[str]:
         """Variables that stand for 0-d tensors, with their initial values from memory."""
@@ -144,7 +145,10 @@ class NestWriter:
 
     def assign(self, names: Sequence[str], values: Sequence[Operand]) -> None:
         """Sets variables at once: a value that is another variable is read before any changes."""
-        fixed = [self.named(v, self.blocks[-1]) if v in self._types and v != n else v for n, v in zip(names, values, strict=True)]
+        fixed = [
+            self.named(v, self.blocks[-1]) if v in self._types and v != n else v
+            for n, v in zip(names, values, strict=True)
+        ]
         for name, value in zip(names, fixed, strict=True):
             if name != value:
                 self.put(loops.Set(name, value))
@@ -177,8 +181,8 @@ class NestWriter:
                 self._finish(s)
 
     def _pieces(self, item: LoopNode, stages: Sequence[Stage]) -> list[tuple[int, int]]:
-        """Parts of the range of a loop, as start and extent, within which no guard changes: what was joined or padded is then
-        read without conditions."""
+        """Parts of the range of a loop, as start and extent, within which no guard changes: what was joined or padded
+        is then read without conditions."""
         whole = [(0, item.extent)]
         if item.sequential:
             return whole
@@ -208,7 +212,9 @@ class NestWriter:
         self.put(loops.Loop(symbol, extent, body, ordered=self._ordered(item, stages)))
 
     def _ordered(self, item: LoopNode, stages: Sequence[Stage]) -> bool:
-        """Whether iterations must run one after the other: they use the same memory or continue each other's results."""
+        """Whether iterations must run one after the other: they use the same memory or continue each other's
+        results.
+        """
         for s in stages:
             storage = self.memory.storage[s.tensor]
             if not storage.full and storage.axes and storage.shared > item.depth:
@@ -219,7 +225,7 @@ class NestWriter:
                 return True
         return False
 
-    # -- stages ---------------------------------------------------------------------------------------------------------
+    # -- stages ------------------------------------------------------------------------------------------------------
 
     def _leaf(self, stage: Stage) -> None:
         self.stage = stage
@@ -345,7 +351,7 @@ class NestWriter:
         buffer = self.memory.buffer[tensor]
         self.blocks[-1].append(loops.Store(buffer, address, value, where=where, update=tensor.monoid))
 
-    # -- formulas --------------------------------------------------------------------------------------------------------
+    # -- formulas ----------------------------------------------------------------------------------------------------
 
     def _name(self, prefix: str) -> str:
         self._count += 1
@@ -465,7 +471,7 @@ class NestWriter:
         self.blocks[depth].append(loops.Let(name, "select", (condition, value, other), expr.type))
         return name, depth
 
-    # -- indices ---------------------------------------------------------------------------------------------------------
+    # -- indices -----------------------------------------------------------------------------------------------------
 
     def _index_value(self, index: Idx, type: str) -> Placed:
         affine, depth = self._affine(index)

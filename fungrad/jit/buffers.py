@@ -1,10 +1,10 @@
 """Gives temporaries their memory.
 
-`place` looks at the steps of a program in order. A temporary lives from the step that first writes it to the last that reads it. Two
-rules save memory and traffic:
+`place` looks at the steps of a program in order. A temporary lives from the step that first writes it to the last
+that reads it. Two rules save memory and traffic:
 
-* a step that reads an array for the last time, and writes another of the same size at the same positions, works in place
-  (donated inputs become results this way, and copies that are made to be updated disappear);
+* a step that reads an array for the last time, and writes another of the same size at the same positions, works in
+  place (donated inputs become results this way, and copies that are made to be updated disappear);
 * everything else is put into one arena, lowest free place first.
 
 Results are never put into inputs that were not donated.
@@ -29,7 +29,9 @@ def place(program: Program, donated: Sequence[str] = ()) -> int:
 
 
 def overwrites_safely(steps: Sequence[Any], new: str, old: str) -> bool:
-    """Whether ``new``, which ``steps`` make once, may be made in the memory of ``old``: nothing reads ``old`` after that."""
+    """Whether ``new``, which ``steps`` make once, may be made in the memory of ``old``: nothing reads ``old`` after
+    that.
+    """
     writers = [n for n, s in enumerate(steps) if new in buffers_of(s)[1]]
     if len(writers) != 1:
         return False
@@ -46,7 +48,7 @@ def overwrites_safely(steps: Sequence[Any], new: str, old: str) -> bool:
     return type(step) is Nest and _same_positions(step.body, {old}, new)
 
 
-# -- lifetimes ----------------------------------------------------------------------------------------------------------
+# -- lifetimes -------------------------------------------------------------------------------------------------------
 
 
 def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
@@ -61,7 +63,7 @@ def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
     return found
 
 
-# -- working in place -----------------------------------------------------------------------------------------------------
+# -- working in place ------------------------------------------------------------------------------------------------
 
 
 def _in_place(program: Program, donated: set[str]) -> None:
@@ -88,7 +90,9 @@ def _may_reuse(program: Program, number: int, step: Nest | Call, source: str, ta
         return False
     if old.kind == "input" and old.name not in donated:
         return False
-    if old.kind not in ("input", "temp") or (old.kind == "temp" and _is_aliased(program, old.name) and new.kind == "output"):
+    if old.kind not in ("input", "temp") or (
+        old.kind == "temp" and _is_aliased(program, old.name) and new.kind == "output"
+    ):
         return False
     if old.kind == "input" and new.kind == "output" and program.outputs.count(target) != 1:
         return False
@@ -200,7 +204,7 @@ def _copies_onto_itself(program: Program, nest: Any) -> bool:
     )
 
 
-# -- arena --------------------------------------------------------------------------------------------------------------
+# -- arena -----------------------------------------------------------------------------------------------------------
 
 
 def _arena(program: Program) -> int:

@@ -1,7 +1,7 @@
 """From a graph of tensors to a program of the loop IR.
 
-`build_program` plans, fuses and writes the whole program.  Bodies of control flow are regions: graphs of their own whose inputs and outputs
-are places in buffers that the region around them owns.
+`build_program` plans, fuses and writes the whole program. Bodies of control flow are regions: graphs of their own
+whose inputs and outputs are places in buffers that the region around them owns.
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ class Region:
         self.declared = declared
         planned = plan(graph)
         items = fuse(planned.order)
-        self.memory = Memory(
-            storages(items, {t for t in graph.outputs if not isinstance(t, Source)}), _stages(planned)
-        )
+        self.memory = Memory(storages(items, {t for t in graph.outputs if not isinstance(t, Source)}), _stages(planned))
         for t, place in zip(graph.inputs, inputs, strict=True):
             self.put(t, place)
         copies = []
@@ -150,7 +148,7 @@ class Region:
         shape = tensor.shape if storage.full else storage.shape
         self.put(tensor, (self.temporary(tensor.dtype, shape), loops.Affine()))
 
-    # -- library and host steps -------------------------------------------------------------------------------------------
+    # -- library and host steps --------------------------------------------------------------------------------------
 
     def host(self, step: Opaque) -> list[Any]:
         """A step in Python."""
@@ -180,7 +178,7 @@ class Region:
         name, start = self.place(base)
         return loops.View(name, shape, start + offset.const, (*strides[:n_batch], *two))  # type: ignore[misc]
 
-    # -- control flow -------------------------------------------------------------------------------------------------------
+    # -- control flow ------------------------------------------------------------------------------------------------
 
     def scan(self, step: Opaque) -> list[Any]:
         """A loop over slices that carries values along."""
@@ -212,7 +210,12 @@ class Region:
         ]
 
     def carried(
-        self, body: Graph, known: Sequence[Place], carry: Sequence[Place], slices: Sequence[Place], stacked: Sequence[Place]
+        self,
+        body: Graph,
+        known: Sequence[Place],
+        carry: Sequence[Place],
+        slices: Sequence[Place],
+        stacked: Sequence[Place],
     ) -> list[Any]:
         """The steps of one iteration: new carries are made beside the old ones, or over them where that is safe."""
         n = len(carry)
@@ -222,7 +225,11 @@ class Region:
             same = new is t
             fresh.append(old if same else (self.temporary(t.dtype, t.shape), loops.Affine()))
         # An unchanged carry stays where it is.
-        outputs = [(t, p) for t, p, old in zip(body.outputs, [*fresh, *stacked], [*carry, *[None] * len(stacked)], strict=True) if p is not old]
+        outputs = [
+            (t, p)
+            for t, p, old in zip(body.outputs, [*fresh, *stacked], [*carry, *[None] * len(stacked)], strict=True)
+            if p is not old
+        ]
         graph = Graph(body.inputs, [t for t, _ in outputs], body.opaques)
         steps = Region(self.declared, graph, [*known, *carry, *slices], [p for _, p in outputs]).steps
         last = []
@@ -253,7 +260,9 @@ class Region:
         start = [self.copy(t, self.place(c)) for t, c in zip(init, carry, strict=True) if t.aval.size]
         places = [self.place(c) for c in carry]
         test, body = step.params["condition"], step.params["body"]
-        scalar = self._scalar_while(test, body, [self.place(t) for t in test_consts], [self.place(t) for t in body_consts], places)
+        scalar = self._scalar_while(
+            test, body, [self.place(t) for t in test_consts], [self.place(t) for t in body_consts], places
+        )
         if scalar is not None:
             return start + scalar
         flag = self.temporary(bool, ())
@@ -275,12 +284,20 @@ class Region:
         branches = [Region(self.declared, g, inputs, outputs).steps for g in step.params["branches"]]
         return [*steps, loops.Branch(name, branches)]
 
-    # -- loops over single numbers --------------------------------------------------------------------------------------------
+    # -- loops over single numbers -----------------------------------------------------------------------------------
 
     def _scalar_scan(
-        self, step: Opaque, counter: str, known: list[Place], carry: list[Place], slices: list[Place], stacked: list[Place]
+        self,
+        step: Opaque,
+        counter: str,
+        known: list[Place],
+        carry: list[Place],
+        slices: list[Place],
+        stacked: list[Place],
     ) -> list[Any] | None:
-        """A scan of scalar formulas as one native loop whose carries are registers; None if its body is more than that."""
+        """A scan of scalar formulas as one native loop whose carries are registers; None if its body is more than
+        that.
+        """
         body = step.params["body"]
         if not _is_scalar(body):
             return None

@@ -1,7 +1,7 @@
 """The compiler: a jaxpr in, a program that runs on ndarrays out.
 
-`compile_jaxpr` runs the passes, lowers to tensors, plans and fuses stages, writes the loop IR, places memory, and hands the program to
-`jit.runtime`.  A `CompiledProgram` keeps what people want to look at.
+`compile_jaxpr` runs the passes, lowers to tensors, plans and fuses stages, writes the loop IR, places memory, and
+hands the program to `jit.runtime`. A `CompiledProgram` keeps what people want to look at.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class CompiledProgram:
             return made
         return [arrays[n] if kind == "input" else made[n] for kind, n in self._sources]
 
-    # -- looking inside -----------------------------------------------------------------------------------------------
+    # -- looking inside ----------------------------------------------------------------------------------------------
 
     def text(self, stage: str = "steps") -> str:
         """Text of the program.

@@ -1,9 +1,9 @@
 """Puts stages into common loops.
 
-`fuse` takes the stages of a program in order and grows a tree of loops: a stage enters the loops of an earlier one when the values it
-reads from there are finished at that point of the loop, which is when it reads them at the very iteration that made
-them.  A reduction is finished after its loop, so what uses it continues in the loop outside: softmax becomes one loop
-over rows with three short loops inside, and its row statistics never leave registers.
+`fuse` takes the stages of a program in order and grows a tree of loops: a stage enters the loops of an earlier one
+when the values it reads from there are finished at that point of the loop, which is when it reads them at the very
+iteration that made them. A reduction is finished after its loop, so what uses it continues in the loop outside:
+softmax becomes one loop over rows with three short loops inside, and its row statistics never leave registers.
 
 The order of stages is kept except that a stage may move up to the loops it joins; opaque steps stay in order.
 """
@@ -135,7 +135,9 @@ def _made(item: Item) -> set[Tensor]:
 
 
 def _same_iteration(maker: Stage, index: tuple[Idx, ...], axis: Axis, depth: int) -> bool:
-    """Whether an element read in iteration ``axis`` of the loop at ``depth`` was finished in that iteration by ``maker``."""
+    """Whether an element read in iteration ``axis`` of the loop at ``depth`` was finished in that iteration by
+    ``maker``.
+    """
     if depth >= len(maker.axes) or maker.kinds[depth] == "r":
         return False
     return solve(maker, index).get(maker.axes[depth]) == Idx.of(axis)
@@ -163,7 +165,7 @@ def solve(maker: Stage, index: tuple[Idx, ...]) -> dict[Axis, Idx]:
     return found
 
 
-# -- where values live -------------------------------------------------------------------------------------------------
+# -- where values live -----------------------------------------------------------------------------------------------
 
 
 class Storage:

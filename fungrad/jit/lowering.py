@@ -1,7 +1,7 @@
 """From a jaxpr to a graph of tensors: runs the ``lower`` rule of every primitive.
 
-`Lowerer` implements ``core.lowering.Lowering``.  Rules that a whole kind of primitive shares (elementwise maps, reductions) are here; the
-others are methods of the primitives.
+`Lowerer` implements ``core.lowering.Lowering``. Rules that a whole kind of primitive shares (elementwise maps,
+reductions) are here; the others are methods of the primitives.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Lowerer:
         self.out_avals: tuple[ShapedArray, ...] = ()
         self._count = 0
 
-    # -- walking the program ------------------------------------------------------------------------------------------
+    # -- walking the program -----------------------------------------------------------------------------------------
 
     def inline(self, jaxpr: Jaxpr, operands: Sequence[Tensor]) -> list[Tensor]:
         env: dict[Var, Tensor] = dict(zip(jaxpr.all_invars, operands, strict=True))
@@ -109,7 +109,8 @@ class Lowerer:
     def _typed(self, primitive: Any, result: Tensor, aval: ShapedArray) -> Tensor:
         if result.shape != aval.shape or result.dtype != aval.dtype:
             raise TypeError(
-                f"{primitive.name}: its lowering rule made {result.aval.str_short()} for a result of type {aval.str_short()}"
+                f"{primitive.name}: its lowering rule made {result.aval.str_short()} for a result of type "
+                f"{aval.str_short()}"
             )
         return result
 
@@ -130,7 +131,7 @@ class Lowerer:
         results = self._maps(primitive.name, fn, operands, dtypes, avals[0].shape, cost)
         return results if primitive.multiple_results else results[0]
 
-    # -- making tensors -------------------------------------------------------------------------------------------------
+    # -- making tensors ----------------------------------------------------------------------------------------------
 
     def _rank(self) -> int:
         self._count += 1
@@ -213,7 +214,7 @@ class Lowerer:
             raise TypeError(f"compute: the formula has type {value.type}, expected {type_of(dtype)}")
         return self._compute(shape, dtype, axes, value.raw)
 
-    # -- positions ------------------------------------------------------------------------------------------------------
+    # -- positions ---------------------------------------------------------------------------------------------------
 
     def view(self, operand: Tensor, shape: Sequence[int], index: Callable[..., Sequence[Any]]) -> Tensor:
         axes = _axes(shape)
@@ -229,7 +230,9 @@ class Lowerer:
 
     def broadcast_in_dim(self, operand: Tensor, shape: Sequence[int], dimensions: Sequence[int]) -> Tensor:
         sizes = operand.shape
-        return self.view(operand, shape, lambda *i: [i[d] if n != 1 else 0 for n, d in zip(sizes, dimensions, strict=True)])
+        return self.view(
+            operand, shape, lambda *i: [i[d] if n != 1 else 0 for n, d in zip(sizes, dimensions, strict=True)]
+        )
 
     def reshape(self, operand: Tensor, shape: Sequence[int]) -> Tensor:
         if tuple(shape) == operand.shape:
@@ -267,7 +270,9 @@ class Lowerer:
     def reverse(self, operand: Tensor, dimensions: Sequence[int]) -> Tensor:
         shape = operand.shape
         return self.view(
-            operand, shape, lambda *i: [n - 1 - x if d in dimensions else x for d, (x, n) in enumerate(zip(i, shape, strict=True))]
+            operand,
+            shape,
+            lambda *i: [n - 1 - x if d in dimensions else x for d, (x, n) in enumerate(zip(i, shape, strict=True))],
         )
 
     def pad(self, operand: Tensor, fill: Tensor, config: Sequence[tuple[int, int, int]]) -> Tensor:
@@ -316,7 +321,7 @@ class Lowerer:
 
         return self.compute(shape, operands[0].dtype, element)
 
-    # -- combinations -----------------------------------------------------------------------------------------------------
+    # -- combinations ------------------------------------------------------------------------------------------------
 
     def reduce(self, operand: Tensor, monoid: str, axes: Sequence[int]) -> Tensor:
         dtype = operand.dtype
@@ -402,7 +407,7 @@ class Lowerer:
             return self._compute(shape, dtype, axes, product)
         return Reduction(aval, self._rank(), axes + inner, product, monoid)
 
-    # -- whole arrays -------------------------------------------------------------------------------------------------------
+    # -- whole arrays ------------------------------------------------------------------------------------------------
 
     def scatter(
         self,
@@ -423,7 +428,7 @@ class Lowerer:
         distinct = where is None and _distinct(axes, target)
         return Scatter(base, self._rank(), axes, value.raw, target, where, monoid, distinct)
 
-    # -- control flow -----------------------------------------------------------------------------------------------------
+    # -- control flow ------------------------------------------------------------------------------------------------
 
     def scan(
         self,
@@ -452,7 +457,11 @@ class Lowerer:
         init: Sequence[Tensor],
     ) -> list[Tensor]:
         groups = (len(condition_consts), len(body_consts), len(init))
-        params = {"condition": lower_jaxpr(run_passes(condition)), "body": lower_jaxpr(run_passes(body)), "groups": groups}
+        params = {
+            "condition": lower_jaxpr(run_passes(condition)),
+            "body": lower_jaxpr(run_passes(body)),
+            "groups": groups,
+        }
         effects = condition.has_effects or body.has_effects
         step = Opaque("while", [*condition_consts, *body_consts, *init], params, self._rank(), effects)
         return list(self._finish(step, body.out_avals))

@@ -1,8 +1,8 @@
 """Which tensors are kept, and the loops that each of them needs.
 
-`plan` walks the graph of tensors from the outputs and decides which values are *stages*, computed by loops of their own, and which are
-formulas written into their users.  A stage is not necessarily memory: when the fuser puts all users of a value into
-the loop that makes it, the value stays in a register.
+`plan` walks the graph of tensors from the outputs and decides which values are *stages*, computed by loops of their
+own, and which are formulas written into their users. A stage is not necessarily memory: when the fuser puts all users
+of a value into the loop that makes it, the value stays in a register.
 """
 
 from __future__ import annotations
@@ -230,7 +230,9 @@ def gemm_operand_fits(step: Opaque, t: Tensor) -> bool:
 def matrix_strides(
     shape: Sequence[int], strides: Sequence[int], groups: tuple[int, int, int, int], side: int
 ) -> tuple[int, int] | None:
-    """Distances between rows and columns of a product operand with dimensions (batch, rows, columns), if BLAS takes them."""
+    """Distances between rows and columns of a product operand with dimensions (batch, rows, columns), if BLAS takes
+    them.
+    """
     n_batch, n_rows, n_inner, n_columns = groups
     first = n_rows if side == 0 else n_inner
     rows = _one_stride(shape[n_batch : n_batch + first], strides[n_batch : n_batch + first])
@@ -268,7 +270,9 @@ def _inlined_sizes(
     leaves: dict[Tensor, set[Tensor]] = {}
 
     def seen_as(x: Tensor, user: Tensor) -> tuple[int, set[Tensor]]:
-        """What reading ``x`` adds to the formula of ``user``. What is repeated there will be kept if it costs anything."""
+        """What reading ``x`` adds to the formula of ``user``. What is repeated there will be kept if it costs
+        anything.
+        """
         inlined = type(x) is Compute and x not in forced
         if inlined and x.aval.size < user.aval.size and cost[x] > _CHEAP:
             inlined = False
@@ -316,7 +320,7 @@ def _worth_keeping(t: Tensor, uses: set[tuple[Tensor, tuple[Idx, ...]]], cost: i
     return False
 
 
-# -- stages ------------------------------------------------------------------------------------------------------------
+# -- stages ----------------------------------------------------------------------------------------------------------
 
 
 class Stage:
@@ -416,7 +420,9 @@ class Stage:
         self.breaks = [(i.substitute(moved), n) for i, n in self.breaks]
 
     def _ordered(self) -> list[Axis]:
-        """Loop order: dimensions of the result outside, reduced ones inside, unless memory is laid out the other way."""
+        """Loop order: dimensions of the result outside, reduced ones inside, unless memory is laid out the other
+        way.
+        """
         axes = list(self.kinds_of)
         tensor = self.tensor
         if type(tensor) is Running:
@@ -495,5 +501,9 @@ def _guarded_positions(tensor: Formula) -> list[tuple[Idx, int]]:
 def is_comparison(x: Expr) -> bool:
     """Whether a formula is `position >= number` or `position < number`."""
     return (
-        type(x) is Apply and x.fn is None and x.op in ("ge", "lt") and type(x.args[0]) is Position and type(x.args[1]) is Number
+        type(x) is Apply
+        and x.fn is None
+        and x.op in ("ge", "lt")
+        and type(x.args[0]) is Position
+        and type(x.args[1]) is Number
     )

@@ -83,7 +83,7 @@ class Recorder(ScalarBuilder):
         rule = TABLE[name]
         return self._apply(name, args[0].type, *args, fn=lambda m, *xs: rule(m, *xs, **params))
 
-    # -- the interface of ScalarBuilder --------------------------------------------------------------------------------
+    # -- the interface of ScalarBuilder ------------------------------------------------------------------------------
 
     def const(self, value: PythonNumber, like: Value | str) -> Value:
         return self._value(Number(value, like.type if isinstance(like, Value) else like))

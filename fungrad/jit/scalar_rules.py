@@ -1,7 +1,8 @@
 """Native code of elementwise primitives: for each name a scalar function over a builder.
 
-A primitive may bring its own rule (its attribute ``scalar``, called with `Scalars` so that it can use every function here by
-name); the table covers those that map to the operations of the builder and to ``jit.kernels.vecmath``.  Real and integer types
+A primitive may bring its own rule (its attribute ``scalar``, called with `Scalars` so that it can use every function
+here by name); the table covers those that map to the operations of the builder and to ``jit.kernels.vecmath``. Real
+and integer types
 only: operations on complex numbers have rules of their own or run as host steps.
 """
 
@@ -67,7 +68,7 @@ def cost(primitive: Any) -> int:
     return 1 if primitive.cheap or primitive.name in _SIMPLE else TRANSCENDENTAL_COST
 
 
-# -- rules --------------------------------------------------------------------------------------------------------------
+# -- rules -----------------------------------------------------------------------------------------------------------
 
 
 def _binary(op: str) -> ScalarRule:
@@ -217,9 +218,9 @@ _SIMPLE: dict[str, ScalarRule] = {
 
 # Names of primitives and of the functions of `vecmath` that compute them.
 _VECMATH = (
-    "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logistic", "sin", "cos", "tan", "asin", "acos", "atan", "atan2",
-    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "cbrt", "erf", "erfc", "erf_inv", "lgamma", "digamma", "nextafter",
-    "hypot", "bessel_i0e", "bessel_i1e", "sinpi", "cospi",
+    "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logistic", "sin", "cos", "tan", "asin", "acos",
+    "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "cbrt", "erf", "erfc", "erf_inv", "lgamma",
+    "digamma", "nextafter", "hypot", "bessel_i0e", "bessel_i1e", "sinpi", "cospi",
 )  # fmt: skip
 
 TABLE: dict[str, ScalarRule] = {

@@ -1,8 +1,8 @@
 """The passes that rewrite a jaxpr before it is turned into loops, in order.
 
-Each is a function ``Jaxpr -> Jaxpr`` in the module of its name, whose docstring is its contract. A pass keeps inputs, the number
-and types of outputs, and the values (bit for bit, except where its contract says otherwise), and applying it twice is
-the same as once.
+Each is a function ``Jaxpr -> Jaxpr`` in the module of its name, whose docstring is its contract. A pass keeps inputs,
+the number and types of outputs, and the values (bit for bit, except where its contract says otherwise), and applying
+it twice is the same as once.
 """
 
 from __future__ import annotations

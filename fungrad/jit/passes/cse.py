@@ -1,8 +1,8 @@
 """Pass ``cse``: computes equal things once.
 
-Contract: of equations with the same primitive, operands, parameters and result types only the first stays.  Operands of commutative
-primitives are compared without order.  Equations that have effects or draw random numbers (``random``) are never merged, and
-nothing is looked up inside the bodies of checkpointed functions, which recompute on purpose.
+Contract: of equations with the same primitive, operands, parameters and result types only the first stays. Operands
+of commutative primitives are compared without order. Equations that have effects or draw random numbers (``random``)
+are never merged, and nothing is looked up inside the bodies of checkpointed functions, which recompute on purpose.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Pass ``dce``: removes equations whose results nobody uses.
 
-Contract: an equation stays if it has effects or if one of its results reaches an output; equations with several results may be
-narrowed by their primitive through a method ``dce(eqn, used) -> Eqn | None``, where ``used`` has one flag per result
-(control flow drops dead carries and outputs that way).  Inputs are never removed: the signature of the program is fixed.
+Contract: an equation stays if it has effects or if one of its results reaches an output; equations with several
+results may be narrowed by their primitive through a method ``dce(eqn, used) -> Eqn | None``, where ``used`` has one
+flag per result (control flow drops dead carries and outputs that way). Inputs are never removed: the signature of the
+program is fixed.
 """
 
 from __future__ import annotations

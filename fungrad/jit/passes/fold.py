@@ -1,8 +1,8 @@
 """Pass ``fold``: computes scalar operations on literals at compile time.
 
-Contract: an equation whose operands are all literals and whose single result is 0-d is replaced by a literal holding what the NumPy
-``impl`` of its primitive returns.  Larger results are never folded: literals are scalars, and a big constant costs more to
-load than to compute.  Random operations, effects and control flow are left alone.
+Contract: an equation whose operands are all literals and whose single result is 0-d is replaced by a literal holding
+what the NumPy ``impl`` of its primitive returns. Larger results are never folded: literals are scalars, and a big
+constant costs more to load than to compute. Random operations, effects and control flow are left alone.
 """
 
 from __future__ import annotations

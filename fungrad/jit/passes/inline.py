@@ -1,9 +1,11 @@
 """Pass ``inline``: replaces calls of jaxprs by their bodies.
 
-Contract: afterwards no equation is a call, that is, has a primitive with an attribute ``inline_param`` (the name of the parameter
-that holds the body: nested ``jit``, functions with custom derivative rules) or a ``cond`` whose predicate is a literal.  Calls
-that exist to keep two computations of one value apart (``inline_late``: checkpointed functions) are left to
-``inline_late``, which runs after common subexpressions have been merged.  Values and the order of effects are unchanged.
+Contract: afterwards no equation is a call, that is, has a primitive with an attribute ``inline_param`` (the name of
+  the parameter
+that holds the body: nested ``jit``, functions with custom derivative rules) or a ``cond`` whose predicate is a
+literal. Calls that exist to keep two computations of one value apart (``inline_late``: checkpointed functions) are
+left to ``inline_late``, which runs after common subexpressions have been merged. Values and the order of effects are
+unchanged.
 """
 
 from __future__ import annotations

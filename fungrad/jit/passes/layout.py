@@ -1,9 +1,9 @@
 """Pass ``layout``: moves transposes to where they are free.
 
-Contract: a product reads what its operands were before they were transposed, unless that would reorder its result; a product
-whose only use is a transpose that swaps the sides of its result is the product of swapped operands; and a reduction over named
-axes reduces first and transposes what is left, if there is anything to transpose. Values are the same up to the order of
-summation.  Other changes of position (broadcasts, slices, pads, reversals) stay equations: the
+Contract: a product reads what its operands were before they were transposed, unless that would reorder its result; a
+product whose only use is a transpose that swaps the sides of its result is the product of swapped operands; and a
+reduction over named axes reduces first and transposes what is left, if there is anything to transpose. Values are the
+same up to the order of summation. Other changes of position (broadcasts, slices, pads, reversals) stay equations: the
 lowering turns them into index formulas of whoever reads them.
 """
 
@@ -63,7 +63,9 @@ _REDUCTIONS = ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_
 
 
 def _dot(eqn: Eqn, transposed: Callable[[Atom], Eqn | None]) -> list[Eqn] | None:
-    """``dot_general`` of what its operands were before they were transposed, if their free dimensions keep their order."""
+    """``dot_general`` of what its operands were before they were transposed, if their free dimensions keep their
+    order.
+    """
     contracting, batch = eqn.params["dimension_numbers"]
     operands, contractings, batches = list(eqn.invars), list(contracting), list(batch)
     changed = False
@@ -89,7 +91,9 @@ def _dot(eqn: Eqn, transposed: Callable[[Atom], Eqn | None]) -> list[Eqn] | None
 
 
 def _swapped(eqn: Eqn, product: Callable[[Atom], Eqn | None]) -> list[Eqn] | None:
-    """A transpose that exchanges the free dimensions of the two sides of a product, as the product the other way round."""
+    """A transpose that exchanges the free dimensions of the two sides of a product, as the product the other way
+    round.
+    """
     inner = product(eqn.invars[0])
     if inner is None:
         return None

@@ -1,10 +1,11 @@
 """Pass ``simplify``: rewrites equations into cheaper ones with the same results.
 
-Contract: every rule keeps the result for all operands, infinities, NaNs (but for their sign) and signed zeros included (so ``x + 0.0`` stays, as it
-turns -0.0 into 0.0, while ``x + -0.0`` goes), except that ``integer_pow`` and ``square`` become products, whose rounding may
-differ from that of a library ``pow`` in the last place.  Types, weakness included, never change.  The rules are the
-functions registered with ``@rule`` in this module; each gets an equation and how its operands were made, and returns an
-atom that replaces the result, or a list of new equations whose last one makes it, or None.
+Contract: every rule keeps the result for all operands, infinities, NaNs (but for their sign) and signed zeros
+included (so ``x + 0.0`` stays, as it turns -0.0 into 0.0, while ``x + -0.0`` goes), except that ``integer_pow`` and
+``square`` become products, whose rounding may differ from that of a library ``pow`` in the last place. Types,
+weakness included, never change. The rules are the functions registered with ``@rule`` in this module; each gets an
+equation and how its operands were made, and returns an atom that replaces the result, or a list of new equations
+whose last one makes it, or None.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def _scalar_operands(eqn: Eqn, definition: Callable) -> Any:
     return _emit(eqn.primitive.name, invars, eqn.params, eqn.source)
 
 
-# -- neutral elements -------------------------------------------------------------------------------------------------
+# -- neutral elements ------------------------------------------------------------------------------------------------
 
 
 @rule("add", "add_any")
@@ -227,7 +228,7 @@ def _pow(eqn: Eqn, definition: Callable) -> Any:
     return None
 
 
-# -- involutions and idempotents ----------------------------------------------------------------------------------------
+# -- involutions and idempotents -------------------------------------------------------------------------------------
 
 
 @rule("neg", "not", "conj")
@@ -261,7 +262,7 @@ def _select(eqn: Eqn, definition: Callable) -> Any:
     return None
 
 
-# -- casts ------------------------------------------------------------------------------------------------------------
+# -- casts -----------------------------------------------------------------------------------------------------------
 
 
 @rule("convert_element_type")
@@ -282,13 +283,15 @@ def _convert(eqn: Eqn, definition: Callable) -> Any:
 
 
 def _widens(narrow: np.dtype, wide: np.dtype) -> bool:
-    """Whether every value of ``narrow`` is a value of ``wide`` and of the same kind, so that what follows sees the same."""
+    """Whether every value of ``narrow`` is a value of ``wide`` and of the same kind, so that what follows sees the
+    same.
+    """
     if narrow.kind != wide.kind or narrow.kind not in "iuf":
         return False
     return narrow.itemsize < wide.itemsize
 
 
-# -- positions ---------------------------------------------------------------------------------------------------------
+# -- positions -------------------------------------------------------------------------------------------------------
 
 
 @rule("broadcast_in_dim")
@@ -302,9 +305,7 @@ def _broadcast(eqn: Eqn, definition: Callable) -> Any:
     inner = definition(x)
     if inner is not None and inner.primitive is eqn.primitive and len(inner.invars) == 1:
         through = tuple([dims[d] for d in inner.params["broadcast_dimensions"]])
-        return _emit(
-            "broadcast_in_dim", [inner.invars[0]], {**eqn.params, "broadcast_dimensions": through}, eqn.source
-        )
+        return _emit("broadcast_in_dim", [inner.invars[0]], {**eqn.params, "broadcast_dimensions": through}, eqn.source)
     return None
 
 
@@ -345,8 +346,20 @@ def _rev(eqn: Eqn, definition: Callable) -> Any:
     return None
 
 
-@rule("slice", "squeeze", "expand_dims", "pad", "concatenate", "dynamic_slice", "reduce_sum", "reduce_max", "reduce_min",
-      "reduce_prod", "reduce_and", "reduce_or")
+@rule(
+    "slice",
+    "squeeze",
+    "expand_dims",
+    "pad",
+    "concatenate",
+    "dynamic_slice",
+    "reduce_sum",
+    "reduce_max",
+    "reduce_min",
+    "reduce_prod",
+    "reduce_and",
+    "reduce_or",
+)
 def _unchanged(eqn: Eqn, definition: Callable) -> Any:
     """Operations whose parameters make them the identity."""
     x = eqn.invars[0]
