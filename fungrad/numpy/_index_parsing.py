@@ -73,7 +73,7 @@ def parse(shape: Shape, idx: Any, api: str) -> list[Entry]:
         if part is Ellipsis:
             if ellipsis is not None:
                 raise IndexError(f"{api}: an index can only have a single ellipsis ('...'), got {_shown(idx)}")
-            ellipsis = (len(read), named)
+            ellipsis = len(read)
             continue
         for kind, value in _classify(part, api):
             read.append((kind, value))
@@ -83,15 +83,15 @@ def parse(shape: Shape, idx: Any, api: str) -> list[Entry]:
             f"{api}: too many indices: the array is {len(shape)}-dimensional, but {named} dimensions were indexed"
         )
     rest = [(Kind.SLICE, slice(None))] * (len(shape) - named)
-    position, before = ellipsis or (len(read), named)
+    position = len(read) if ellipsis is None else ellipsis
     if ellipsis is not None and not rest:
         rest = [(Kind.GAP, None)]
     return _number(shape, read[:position] + rest + read[position:], api)
 
 
 def _single(idx: Any, api: str) -> Any:
-    """An index that is not a tuple; refuses what NumPy would take for a tuple or an array, depending on its
-    contents.""" if isinstance(idx, (list, range)):
+    """An index that is not a tuple; refuses what NumPy takes for a tuple or an array, depending on its contents."""
+    if isinstance(idx, (list, range)):
         raise TypeError(
             f"{api}: a {type(idx).__name__} is not a valid index, got {_shown(idx)}; use x[fungrad.numpy.array(seq)] "
             "to index with an array, or x[tuple(seq)] to index several dimensions"
@@ -285,7 +285,7 @@ class Selection(NamedTuple):
       indices: the positions of the windows (an ndarray if they are all static).
       numbers: dimension numbers of the gather.
       sizes: sizes of the windows.
-      distinct: whether windows are known not to overlap, and to be in order.
+      distinct: whether windows are known not to overlap.
     """
 
     operand: Shape
@@ -295,6 +295,11 @@ class Selection(NamedTuple):
     numbers: GatherDimensionNumbers
     sizes: Shape
     distinct: bool
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one window only."""
+        return self.indices.ndim == 1
 
     @property
     def scatter_numbers(self) -> ScatterDimensionNumbers:
@@ -404,11 +409,8 @@ def select_windows(shape: Shape, entries: Sequence[Entry], api: str, *, wrap: bo
         start_index_map=tuple([c.axis for c in columns]),
     )
     indices = _stack_columns(columns, tuple([result[d] for d in numbering]), max(shape, default=0))
-    distinct = not group and not any(e.kind is Kind.ARRAY for e in entries)
-    ascending = not any(c.dims and c.value[0] > c.value[-1] for c in columns if isinstance(c.value, np.ndarray) and c.value.size)
-    return Selection(
-        shape, tuple(result), tuple(new), indices, numbers, tuple(sizes), distinct and ascending
-    )
+    distinct = not any(e.kind is Kind.ARRAY for e in entries)
+    return Selection(shape, tuple(result), tuple(new), indices, numbers, tuple(sizes), distinct)
 
 
 def _broadcast(arrays: Sequence[Any], api: str) -> Shape:

@@ -87,7 +87,7 @@ def index_update(
         chosen.indices,
         values,
         chosen.scatter_numbers,
-        indices_are_sorted=indices_are_sorted or chosen.distinct,
+        indices_are_sorted=indices_are_sorted or chosen.single,
         unique_indices=unique_indices or chosen.distinct,
         mode=parsed_mode,
     )
@@ -402,7 +402,7 @@ def put_along_axis(
             f"fungrad.numpy.put_along_axis: indices must broadcast with the array outside of axis {axis}, got "
             f"{indices.aval.str_short()} for {arr.aval.str_short()}"
         )
-    idx: list[Any] = [np.arange(n).reshape([-1 if e == d else 1 for e in range(len(shape))]) for d, n in enumerate(shape)]
+    idx: list[Any] = list(np.indices(shape, sparse=True))
     idx[axis] = broadcast_to(indices, wanted)
     out = index_update(
         arr, tuple(idx), values, scatter, mode=mode or "drop", api="fungrad.numpy.put_along_axis"
