@@ -267,7 +267,7 @@ class RandomSplit(Primitive):
         for rows, columns, first, second in _hash_positions(keys.reshape(-1), count):
             out[rows, columns, 0] = first
             out[rows, columns, 1] = second
-        return dtypes.keys_from_words(out).reshape(*keys.shape, *shape)
+        return dtypes.keys_from_words(out).reshape((*keys.shape, *shape))
 
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, shape: Dims) -> tuple[Any, Any]:
         return self.bind(*args, shape=shape), dims[0]
@@ -361,7 +361,7 @@ class RandomBits(Primitive):
                 np.bitwise_or(target, second, out=target)
             else:
                 np.bitwise_xor(first, second, out=target, casting="unsafe")
-        return out.reshape(*keys.shape, *shape)
+        return out.reshape((*keys.shape, *shape))
 
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         return self.bind(*args, **params), dims[0]

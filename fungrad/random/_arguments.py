@@ -116,7 +116,7 @@ def _broadcasts_to(shape: Dims, target: Dims) -> bool:
 
 # -- dtypes ------------------------------------------------------------------------------------------------------------
 
-_KINDS = {"f": "floating", "fc": "floating or complex", "u": "unsigned integer", "iu": "integer"}
+_KINDS = {"f": "floating", "fc": "floating or complex", "u": "unsigned integer", "iu": "integer", "ifc": "signed"}
 
 
 def dtype_of(api: str, dtype: Any, kinds: str, default: np.dtype) -> np.dtype:

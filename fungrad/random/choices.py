@@ -41,10 +41,10 @@ def categorical(
       key: a random key.
       logits: floating array of logarithms of weights; ``-inf`` excludes a category.
       axis: dimension of ``logits`` along which the categories are; may be negative.
-      shape: shape of the result; it ends with (or broadcasts from) the shape of ``logits`` without ``axis``, which is also
-        the default.
-      replace: whether categories may be drawn several times.  If not, the draws along the leading dimensions of ``shape``
-        are all different.
+      shape: shape of the result; it ends with (or broadcasts from) the shape of ``logits`` without ``axis``, which is
+        also the default.
+      replace: whether categories may be drawn several times.  If not, the draws along the leading dimensions of
+        ``shape`` are all different.
       mode: ``"high"`` for an accurate tail, as in ``gumbel``.
 
     Returns:
@@ -52,8 +52,8 @@ def categorical(
 
     Raises:
       TypeError: ``key`` is not a key.
-      ValueError: ``logits`` is not floating or has no categories, ``shape`` does not fit, there are fewer categories than
-        different draws, or there is no such mode.
+      ValueError: ``logits`` is not floating or has no categories, ``shape`` does not fit, there are fewer categories
+        than different draws, or there is no such mode.
 
     Example:
       >>> import numpy as np
@@ -94,8 +94,8 @@ def _without_replacement(key: Array, logits: Array, axis: int, shape: Dims, lead
     count = math.prod(shape[:leading])
     if count > aval.shape[axis]:
         raise ValueError(
-            f"fungrad.random.categorical: {count} draws without replacement (shape {shape[:leading]} for each row) from only "
-            f"{aval.shape[axis]} categories"
+            f"fungrad.random.categorical: {count} draws without replacement (shape {shape[:leading]} per row) from "
+            f"only {aval.shape[axis]} categories"
         )
     noisy = add(logits, standard_gumbel(key, aval.shape, aval.dtype, mode))
     _, indices = top_k(noisy, count, axis=axis)
@@ -152,7 +152,7 @@ def _population(api: str, name: str, x: Any) -> Array:
 def _shuffle(key: Array, x: Array, axis: int) -> Array:
     """``x`` with all lines along ``axis`` in random order, by sorting random numbers along with it.
 
-    Equal numbers leave elements in order.  With several rounds it is unlikely that two elements meet equal numbers every time.
+    Equal numbers leave elements in order.  It is unlikely that two elements meet equal numbers in every round.
     """
     size = max(1, x.aval.size)
     for _ in range(math.ceil(3 * math.log(size) / math.log(2**32 - 1))):
@@ -236,7 +236,8 @@ def _weights(api: str, p: Any, n: int) -> Array:
     weights = as_array(p, f"{api}: p")
     if weights.aval.shape != (n,):
         raise ValueError(
-            f"{api}: p must be a vector of {n} probabilities, one per position along axis, got {weights.aval.str_short()}"
+            f"{api}: p must be a vector of {n} probabilities, one for each position along axis, got "
+            f"{weights.aval.str_short()}"
         )
     if kind_of(weights.aval.dtype) != "f":
         weights = convert_element_type(weights, dtypes.default_float())

@@ -54,8 +54,8 @@ def normal(key: Any, shape: Any = (), dtype: Any = None) -> Array:
     Args:
       key: a random key.
       shape: shape of the result.
-      dtype: floating or complex dtype; default the default floating dtype.  Complex numbers have independent normal parts
-        and variance 1 altogether.
+      dtype: floating or complex dtype; default the default floating dtype.  Complex numbers have independent normal
+        parts and variance 1 altogether.
 
     Raises:
       TypeError: ``key`` is not a key.

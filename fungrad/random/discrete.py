@@ -101,7 +101,9 @@ def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None) -> Array:
     """
     found = dtype_of("geometric", dtype, "iu", dtypes.default_int())
     single, _ = one_key("geometric", key)
-    work = dtypes.default_float()
+    work = as_array(p, "fungrad.random.geometric: p").aval.dtype
+    if kind_of(work) != "f":
+        work = dtypes.default_float()
     probability = parameter("geometric", "p", p, work)
     dims = common_shape("geometric", shape, p=probability)
     u = unit(single, dims, work)

@@ -49,7 +49,8 @@ def _seed_array(api: str, seed: Any) -> Array:
     if not -(2**63) <= value < 2**63 and isinstance(seed, int):
         raise OverflowError(f"fungrad.random.{api}: seed must be in [-2**63, 2**63), got {value}")
     # In the default width only the lower half of a seed counts, as in JAX.
-    dtype = dtypes.int64 if config.enable_x64 else dtypes.int32
+    narrow = isinstance(seed, (np.generic, np.ndarray)) and seed.dtype.itemsize < 8
+    dtype = dtypes.int64 if config.enable_x64 and not narrow else dtypes.int32
     bits = 8 * dtype.itemsize
     return scalar_array((value + 2 ** (bits - 1)) % 2**bits - 2 ** (bits - 1), dtype)
 
