@@ -86,7 +86,8 @@ class _Fuser:
                     self._insert(item.children, stage, depth + 1)
                     return
         if depth == len(stage.axes):
-            sequence.append(stage)
+            # A single number is computed as soon as possible, so that what needs it may join earlier loops.
+            sequence.insert(at + 1 if depth == 0 else len(sequence), stage)
             return
         node = LoopNode(stage.axes[depth], depth, stage.kinds[depth] == "s")
         sequence.append(node)
@@ -122,8 +123,15 @@ class _Fuser:
         arrays = {t for s in inside for t, _ in s.reads if t not in made}
         mine = {t for t, _ in stage.reads}
         if not related and not any(t in arrays and t.aval.size > 1 for t in mine):
-            return False
+            # Loops over rows with reductions inside are likely to meet later.
+            if not (_reduces_rows(stage) and any(_reduces_rows(s) for s in inside)):
+                return False
         return len((arrays | mine) - made) <= _MAX_ARRAYS
+
+
+def _reduces_rows(stage: Stage) -> bool:
+    """Whether a stage combines elements within each iteration of its outermost loop."""
+    return "r" in stage.kinds and stage.kinds[0] == "p"
 
 
 def _made(item: Item) -> set[Tensor]:
