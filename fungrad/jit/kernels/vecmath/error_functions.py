@@ -1,8 +1,8 @@
 """The error function, its complement and its inverse.
 
 erf(x) = 1 - exp(P(x)) and erfc(x) = exp(-x**2) P(q) / (1 + 2 x), q = (x - 4) / (x + 4), are forms
-that N. Juffa uses; the variable w = -log(1 - x**2) of the inverse is that of M. Giles, "Approximating
-the erfinv function" (2011).
+that N. Juffa uses; the variable w = -log(1 - x**2) of the inverse is that of M. Giles,
+"Approximating the erfinv function" (2011).
 """
 
 from __future__ import annotations

@@ -133,12 +133,13 @@ def log_parts(
     field, f = split(m, x)
     e = m.bitcast(field | ((format.bias + format.digits) << format.digits), x.type)
     if lost is not None:
-        # 2**(1 - e), which does not leave the range at the largest e as 2**-e would
-        scale = m.bitcast((m.const(2 * format.bias + 1, field) - field) << format.digits, x.type)
-        f = m.fma(lost * 0.5, scale, f)
+        # 2**(1 - e), because 2**-e would leave the range at the largest e
+        twice = m.bitcast((m.const(2 * format.bias + 1, field) - field) << format.digits, x.type)
+        scale = twice * 0.5
+        f = m.fma(lost, scale, f)
     g = log_tail(m, f)
     if low is not None:
-        g = m.fma(low * 0.5, scale, g)
+        g = m.fma(low, scale, g)
     return e - exponent_offset, f, g
 
 

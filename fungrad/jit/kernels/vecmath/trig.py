@@ -169,7 +169,7 @@ def tan_shifted(m: ScalarBuilder, r: Value, low: Value, quadrant: Value) -> Valu
 def sin(m: ScalarBuilder, x: Value) -> Value:
     """Sine of x in radians, x of any size; NaN for infinities."""
     r, _, k = with_large(m, x, reduce_moderate(m, x))
-    return sin_shifted(m, r, k)
+    return m.select(x == 0.0, x, sin_shifted(m, r, k))  # -0 + 0 in the last step is +0
 
 
 @elementary
@@ -182,7 +182,8 @@ def cos(m: ScalarBuilder, x: Value) -> Value:
 @elementary
 def tan(m: ScalarBuilder, x: Value) -> Value:
     """Tangent of x in radians, x of any size; NaN for infinities."""
-    return tan_shifted(m, *with_large(m, x, reduce_moderate_finely(m, x)))
+    y = tan_shifted(m, *with_large(m, x, reduce_moderate_finely(m, x)))
+    return m.select(x == 0.0, x, y)  # the sum of the two parts of r has lost the sign
 
 
 def turn(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:
