@@ -832,3 +832,72 @@ def test_reductions_over_the_first_axis_of_wide_arrays(rows, columns):
     y, z = executable.run([x])
     np.testing.assert_allclose(y, x.mean(0), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(z, np.maximum(x.max(0), 0.5))
+
+
+def rows_program(rows, columns, extra=()):
+    """An ordered loop over rows: a total, sums of columns, a scratch row, a result per row."""
+    index = i * columns + j
+    body = [
+        Acc("s", "add", "f32"),
+        Loop("j", columns, [Load("a", "x", index), Update("s", "a"), Update("total", "a")]),
+        Loop(
+            "j",
+            columns,
+            [Load("a", "x", index), Let("d", "mul", ("a", "s"), "f32"), Store("t", j, "d")],
+        ),
+        Loop(
+            "j",
+            columns,
+            [
+                Load("d", "t", Affine(columns - 1) - j),
+                Store("y", index, "d"),
+                Store("sums", j, "d", update="add"),
+                *extra,
+            ],
+        ),
+    ]
+    nest = Nest(
+        [
+            Acc("total", "add", "f32", Const(1.0, "f32")),
+            Loop("j", columns, [Store("sums", j, Const(2.0, "f32"))]),
+            Loop("i", rows, body, ordered=True),
+            Store("z", 0, "total"),
+        ]
+    )
+    buffers = [
+        Buffer("x", "f4", (rows, columns), "input"),
+        Buffer("y", "f4", (rows, columns), "output"),
+        Buffer("sums", "f4", (columns,), "output"),
+        Buffer("z", "f4", (), "output"),
+        Buffer("t", "f4", (columns,)),
+    ]
+    return program(buffers, [nest])
+
+
+@pytest.mark.parametrize("rows,columns,split", [(5, 7, False), (4096, 130, True), (4099, 130, False)])
+def test_ordered_rows_that_meet_in_sums(rows, columns, split):
+    p = rows_program(rows, columns)
+    x = sample((rows, columns))
+    if rows < 100:
+        agree(p, x, rtol=1e-4, atol=1e-4)
+    executable = runtime.load(p)
+    assert any("part" in b for b in executable.program.buffers) is split
+    check(executable.program)
+    y, sums, z = executable.run([x])
+    expected = (x * x.sum(1, keepdims=True))[:, ::-1]
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(sums, 2 + expected.astype("f8").sum(0), rtol=1e-4, atol=1)
+    np.testing.assert_allclose(z, 1 + x.astype("f8").sum(), rtol=1e-3, atol=1e-1)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        [Load("b", "sums", j), Store("y", i * 130 + j, "b")],  # reads a sum while it grows
+        [Store("y", (i * 130 + 129) * 0 + j, "d")],  # all iterations store to the same place
+        [Store("sums", j, "d", update="max")],  # two ways to combine
+    ],
+)
+def test_ordered_rows_that_depend_on_each_other_stay_whole(extra):
+    executable = runtime.load(rows_program(4096, 130, extra))
+    assert not any("part" in b for b in executable.program.buffers)

@@ -8,13 +8,16 @@ result does not depend on the number of threads.
 further at every step. It becomes a sweep over a few rows at a time, with a row of partial results
 that stays in the cache.
 
-Both need memory for partial results, so they run on programs whose new temporaries have no place
+`split_rows`: a long ordered loop whose iterations only meet in sums (of scalars or of rows, such as the gradient of a
+bias) is split in the same way.
+
+All need memory for partial results, so they run on programs whose new temporaries have no place
 yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fungrad.jit.emit.module import Machine
@@ -35,17 +38,25 @@ from fungrad.jit.loops import (
     Affine,
     Branch,
     Buffer,
+    Call,
     Const,
+    Host,
+    If,
     Index,
     Let,
     Load,
     Loop,
+    LoopWhile,
     Nest,
+    Prefix,
     Program,
     Repeat,
+    Set,
     Store,
     Update,
+    Var,
     While,
+    children,
     walk,
 )
 
@@ -96,7 +107,7 @@ class _Rewriter:
         if swept is not None:
             return swept
         # also where there is one thread only: results must not depend on that
-        return self.split_reduction(nest) or [nest]
+        return self.split_reduction(nest) or self.split_rows(nest) or [nest]
 
     def partial(self, acc: Acc, shape: tuple[int, ...]) -> Buffer:
         """A temporary for partial results of an accumulator."""
@@ -155,6 +166,104 @@ class _Rewriter:
             beyond = {loop.index: Affine.var(loop.index) + pieces * length}
             last.append(Loop(loop.index, rest, [substituted(s, beyond) for s in loop.body]))
         return [Nest([*pure, many], nest.name), Nest([*last, *tail], nest.name)]
+
+    # -- ordered loops that only meet in sums ------------------------------------------------------
+
+    def split_rows(self, nest: Nest) -> list[Nest] | None:
+        """Pieces of an ordered loop get accumulators, sums and scratch rows of their own."""
+        head, loop, tail = _around_ordered_loop(nest.body)
+        if loop is None or total_work(self.scratch, loop) < 8 * PARALLEL_WORK:
+            return None
+        accs = [s for s in head if type(s) is Acc]
+        roles = self._roles(loop, accs)
+        pieces = divisor(loop.extent, _PIECES)
+        if roles is None or pieces is None:
+            return None
+        sums, private = roles
+        shared = [*sums, *private]
+        size = sum(self.program.buffers[b].nbytes for b in shared) * pieces
+        if size > total_work(self.scratch, loop) * self.machine.vector_bytes / 4:
+            return None
+        length, piece = loop.extent // pieces, f"{loop.index}.piece"
+        parts = {a.name: self.partial(a, (pieces,)) for a in accs}
+        rows = {b: self._copies(b, pieces) for b in shared}
+        shifted = {loop.index: Affine.var(piece, length) + loop.index}
+        body = [_redirected(substituted(s, shifted), rows, piece) for s in loop.body]
+        used = {s.acc for s in walk(loop.body) if type(s) is Update}
+        mine = [a for a in accs if a.name in used]
+        many = Loop(
+            piece,
+            pieces,
+            [
+                *(Acc(a.name, a.op, a.type) for a in mine),
+                *(_fill(rows[b], piece, op) for b, op in sums.items()),
+                Loop(loop.index, length, body, ordered=True),
+                *(Store(parts[a.name].name, piece, a.name) for a in mine),
+            ],
+            parallel=True,
+        )
+        gather = Loop(
+            piece,
+            pieces,
+            [s for a in mine for s in (Load(f"{a.name}.p", parts[a.name].name, piece), Update(a.name, f"{a.name}.p"))],
+        )
+        before = [s for s in head if type(s) is not Acc]
+        pure = [s for s in before if type(s) in (Let, Index, Load)]
+        first = [Nest(before, nest.name)] if len(before) > len(pure) else []
+        combine = [_combined(self.program.buffers[b], rows[b], op, piece, pieces) for b, op in sums.items()]
+        last = [*accs, *pure, *([gather] if mine else []), *combine, *tail]
+        return [*first, Nest([*pure, many], nest.name), Nest(last, nest.name)]
+
+    def _copies(self, name: str, pieces: int) -> Buffer:
+        original = self.program.buffers[name]
+        buffer = Buffer(f"{name}.part{len(self.buffers)}", original.dtype, (pieces, original.size))
+        self.buffers.append(buffer)
+        self.scratch.buffers[buffer.name] = buffer
+        return buffer
+
+    def _roles(self, loop: Loop, accs: list[Acc]) -> tuple[dict[str, str], list[str]] | None:
+        """Buffers that an ordered loop sums into (with the monoid) and those it uses as scratch memory in every
+        iteration; None if iterations depend on each other in another way."""
+        plain = {a.name for a in accs if a.op not in ("argmax", "argmin")}
+        inside = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
+        by_root: dict[str, list[tuple[Any, dict[str, int]]]] = {}
+        for s, extents in _accesses(loop.body, {}):
+            if type(s) in (Update, Prefix, Set):
+                cell = s.var if type(s) is Set else s.acc
+                if cell not in inside and (type(s) is not Update or cell not in plain):
+                    return None
+            elif type(s) in (Load, Store):
+                by_root.setdefault(self.program.root(s.buffer).name, []).append((s, extents))
+            elif type(s) in (If, LoopWhile):
+                return None
+        sums: dict[str, str] = {}
+        private: list[str] = []
+        for accesses in by_root.values():
+            stores = [s for s, _ in accesses if type(s) is Store]
+            names = {s.buffer for s, _ in accesses}
+            if not stores or _own_region(loop, accesses):
+                continue
+            if len(names) > 1 or self.program.buffers[stores[0].buffer].is_complex:
+                return None
+            name = stores[0].buffer
+            if len(stores) == len(accesses) and len({s.update for s in stores}) == 1 and stores[0].update:
+                sums[name] = stores[0].update
+            elif _is_scratch(loop, accesses) and self._unused_elsewhere(name, loop):
+                private.append(name)
+            else:
+                return None
+            if any(s.index.coefficient(loop.index) for s, _ in accesses):
+                return None
+        return sums, private
+
+    def _unused_elsewhere(self, name: str, loop: Loop) -> bool:
+        """Whether a buffer is a temporary that nothing outside of the loop reads."""
+        root = self.program.root(name)
+        if root.kind != "temp":
+            return False
+        mine = sum(type(s) is Load and self.program.root(s.buffer) is root for s in walk(loop.body))
+        everywhere = sum(_reads(self.program, s, root) for s in walk(self.program.steps))
+        return mine == everywhere
 
     # -- reductions over a leading axis ------------------------------------------------------------
 
@@ -251,3 +360,97 @@ def _only_reduces(loop: Loop, accs: list[Acc]) -> bool:
         elif type(s) not in (Let, Index, Load, Loop, Acc):
             return False
     return True
+
+
+def _around_ordered_loop(body: list[Any]) -> tuple[list[Any], Loop | None, list[Any]]:
+    for k, s in enumerate(body):
+        if type(s) is Loop and s.ordered and not (s.parallel or s.vector):
+            return body[:k], s, body[k + 1 :]
+    return body, None, []
+
+
+def _accesses(statements: Sequence[Any], extents: dict[str, int]) -> Iterator[tuple[Any, dict[str, int]]]:
+    """Statements in order, each with the extents of the loops around it."""
+    for s in statements:
+        yield s, extents
+        inside = {**extents, s.index: s.extent} if type(s) is Loop else extents
+        for nested in children(s):
+            yield from _accesses(nested, inside)
+
+
+def _own_region(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
+    """Whether every iteration stays in a region of the buffer of its own."""
+    strides = {s.index.coefficient(loop.index) for s, _ in accesses}
+    if len(strides) != 1 or strides == {0}:
+        return False
+    low, high = 0, -1
+    for s, extents in accesses:
+        bounds = s.index.bounds({**extents, loop.index: 1})
+        if bounds is None:
+            return False
+        low, high = (bounds[0], bounds[1]) if high < low else (min(low, bounds[0]), max(high, bounds[1]))
+    return high - low < abs(strides.pop())
+
+
+def _is_scratch(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
+    """Whether an iteration stores all that it loads before it loads it."""
+    first, extents = accesses[0]
+    if type(first) is not Store or first.update or first.where is not None:
+        return False
+    if len(extents) != 1 or [abs(first.index.coefficient(s)) for s in extents] != [1]:
+        return False
+    low, high = first.index.bounds(extents) or (0, -1)
+    for s, around in accesses:
+        bounds = s.index.bounds(around)
+        if bounds is None or bounds[0] < low or bounds[1] > high:
+            return False
+    return True
+
+
+def _reads(program: Program, s: Any, root: Buffer) -> int:
+    """How many operands of one statement or step (not of those nested in it) read a buffer."""
+    kind = type(s)
+    if kind is Load:
+        return int(program.root(s.buffer) is root)
+    if kind in (Call, Host):
+        return sum(program.root(v.buffer) is root for v in s.inputs)
+    if kind is While:
+        return int(program.root(s.condition) is root)
+    if kind is Branch:
+        return int(program.root(s.selector) is root)
+    return 0
+
+
+def _redirected(s: Any, rows: dict[str, Buffer], piece: str) -> Any:
+    """A statement with accesses to some buffers moved to the row of a piece in their copies."""
+    kind = type(s)
+    if kind in (Load, Store) and s.buffer in rows:
+        copies = rows[s.buffer]
+        index = s.index + Affine.var(piece, copies.shape[1])
+        if kind is Load:
+            return Load(s.name, copies.name, index, s.part, s.where, s.other)
+        return Store(copies.name, index, s.value, s.imag, s.where, s.update)
+    if kind is Loop:
+        body = [_redirected(t, rows, piece) for t in s.body]
+        return Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered)
+    return s
+
+
+def _fill(copies: Buffer, piece: str, op: str) -> Loop:
+    """Neutral elements in the row of a piece."""
+    index = f"{copies.name}.at"
+    start = Const(neutral(op, copies.type), copies.type)
+    place = Affine.var(piece, copies.shape[1]) + index
+    return Loop(index, copies.shape[1], [Store(copies.name, place, start)])
+
+
+def _combined(target: Buffer, copies: Buffer, op: str, piece: str, pieces: int) -> Loop:
+    """Add the rows of all pieces to the buffer they stand for."""
+    index, value, total = f"{copies.name}.at", f"{copies.name}.p", f"{copies.name}.sum"
+    place = Affine.var(piece, copies.shape[1]) + index
+    rows = Loop(piece, pieces, [Load(value, copies.name, place), Update(total, value)])
+    return Loop(
+        index,
+        copies.shape[1],
+        [Acc(total, op, copies.type), rows, Store(target.name, index, total, update=op)],
+    )

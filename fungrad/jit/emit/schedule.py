@@ -19,7 +19,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.jit.emit.module import Machine, overlap
+from fungrad.jit.emit.ops import OPERATIONS
 from fungrad.jit.kernels.scalars import bit_width
+from fungrad.jit.kernels.vecmath import FUNCTIONS
 from fungrad.jit.loops import (
     Acc,
     Affine,
@@ -225,7 +227,8 @@ def uses(s: Any) -> set[str]:
 _GATHER = 0.7  # cost of one element of a gather, where a vector instruction is 1
 _SCATTER = 2.0  # cost of one element of a scatter
 _REDUCE = 4.0  # cost of combining the lanes of an accumulator
-_FUNCTION = 12.0  # cost of a function given as Python code, such as exp
+_FUNCTION = 12.0  # cost of an elementary function, such as exp
+_UNKNOWN = 2.0  # cost of some other function given as Python code
 _MOST_LANES = 64
 
 
@@ -293,7 +296,7 @@ def _work(program: Program, statements: Sequence[Any], symbol: str | None, lanes
 def _cost(program: Program, s: Any, symbol: str | None, lanes: int) -> float:
     kind = type(s)
     if kind is Let:
-        return 1.0 if s.fn is None else _FUNCTION
+        return 1.0 if s.op in OPERATIONS else _FUNCTION if s.op in FUNCTIONS else _UNKNOWN
     if kind in (Load, Store):
         stride = s.index.coefficient(symbol) if symbol else 0
         each = 2.0 if kind is Store and s.update else 1.0
@@ -450,7 +453,7 @@ def _square(program: Program, outer: Loop, inner: Loop) -> int | None:
         return None
     if any(type(s) is Load and s.where is not None for s in inner.body):
         return None
-    if sum(type(s) is Let and s.fn is not None for s in inner.body) > 0 or len(inner.body) > 12:
+    if sum(_cost(program, s, None, 1) for s in inner.body) > 16:
         return None  # the body is written once per row of the square
     side = 8 if max(b.dtype.itemsize for b in buffers) == 8 else 16
     return side if min(outer.extent, inner.extent) >= side else None
