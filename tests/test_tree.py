@@ -29,9 +29,7 @@ from tree_samples import (
 
 from fungrad import tree, tree_util
 from fungrad.core import tree as core_tree
-from fungrad.core import tree_flatten, tree_nodes, treedef
 from fungrad.core.flat_tree import FlatTree
-from fungrad.core.tree_compile import compile_builder, compile_matcher
 
 # Structures --------------------------------------------------------------------------------------
 
@@ -48,65 +46,6 @@ def uses_everything():
         "ints": {2: 15, 1: 16},
         "fixed": Fixed("f"),
     }
-
-
-@check
-@given(value=TREES)
-def test_compiled_functions_equal_the_walk(value):
-    leaves, structure = tree.flatten(value)
-    assert compile_builder(structure)(leaves) == tree.unflatten(structure, leaves) == value
-    match = compile_matcher(structure)
-    assert [id(x) for x in match(value)] == [id(x) for x in leaves]
-
-
-@check
-@given(first=SMALL_TREES, second=SMALL_TREES)
-def test_compiled_matcher_rejects_other_structures(first, second):
-    leaves, structure = tree.flatten(second)
-    found = compile_matcher(tree.structure(first))(second)
-    assert found == (leaves if structure == tree.structure(first) else None)
-
-
-def test_results_stay_the_same_when_a_structure_is_used_often():
-    value = uses_everything()
-    leaves, structure = tree.flatten(value)
-    assert structure.matcher is None
-    for _ in range(3 * treedef._COMPILE_AFTER):
-        assert tree.unflatten(structure, iter(leaves)) == value
-        assert core_tree.match(structure, value) == leaves
-        assert core_tree.match(structure, {**value, "extra": 1}) is None
-        assert core_tree.match(structure, {**value, "point": Point(3, {"b": 4, "c": 5})}) is None
-        assert core_tree.match(structure, {**value, "pair": Pair((6, [7]), "other")}) is None
-        assert core_tree.match(structure, {**value, "ints": 1}) is None
-    assert structure.matcher is not None
-    assert tree.map(lambda x, y: x + y, value, value) == tree.map(lambda x: 2 * x, value)
-    with pytest.raises(ValueError, match="too many leaves"):
-        tree.unflatten(structure, [*leaves, 1])
-
-
-def test_match_meets_new_leaf_types():
-    class New:
-        pass
-
-    structure = tree.structure((1, [2]))
-    for _ in range(2 * treedef._COMPILE_AFTER):
-        core_tree.match(structure, (1, [2]))
-    assert structure.matcher is not None
-    new = New()
-    assert core_tree.match(structure, (1, [new])) == [1, new]
-    assert core_tree.match(structure, (1, [None])) is None
-
-
-def test_known_structures_are_the_same_object():
-    assert tree.structure({"a": [1, (2,)]}) is tree.structure({"a": [3, (4,)]})
-    assert tree.structure((1, 2)) is tree.structure((1, 2), is_leaf=lambda _: False)
-    assert tree.structure(Point(1, [2])) is tree.structure(Point(3, [4]))
-    assert tree.structure({"a": 1, "b": 2}) is tree.structure({"b": 1, "a": 2})
-
-
-def test_dict_is_rebuilt_in_key_order():
-    assert list(tree.map(abs, {"b": 1, "a": 2})) == ["a", "b"]
-    assert list(tree.map(abs, collections.OrderedDict(b=1, a=2))) == ["b", "a"]
 
 
 class Color(enum.Enum):
@@ -152,22 +91,6 @@ def test_keys_without_common_order():
     assert first == second
     with pytest.raises(ValueError, match=r"fungrad.tree.flatten: .*order.*complex.*OrderedDict"):
         tree.flatten({1j: 0, 2j: 1})
-
-
-def test_caches_stay_bounded(monkeypatch):
-    monkeypatch.setattr(tree_nodes, "_MAX_TABLES", 8)
-    monkeypatch.setattr(tree_flatten, "_MAX_DICT_SHAPES", 8)
-    monkeypatch.setattr(treedef, "_MAX_ENTRIES", 8)
-    monkeypatch.setattr(tree_flatten, "_MAX_LEAF_TYPES", len(tree_nodes.known_leaf_types) + 4)
-    for i in range(50):
-        value = {f"k{i}": [1, (i,)], "nested": {j: {"x": None} for j in range(i % 12)}}
-        assert tree.map(lambda x: x, value) == value
-        sequence = [(1,) * (i % 5), [(2,) * i], None, type(f"Leaf{i}", (), {})()]
-        assert tree.map(lambda x: x, sequence) == sequence
-    assert len(tree_flatten._dict_shapes) <= 8
-    assert len(tree_nodes.DICT._tables) <= 8
-    assert len(tree_nodes.LIST.plain_table) <= 8
-    assert len(tree_nodes.known_leaf_types) <= tree_flatten._MAX_LEAF_TYPES
 
 
 def test_metadata_is_not_kept_alive():

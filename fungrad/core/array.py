@@ -17,6 +17,7 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.avals import ShapedArray, scalar_aval
+from fungrad.core.tree import known_leaf_types
 
 PYTHON_SCALARS = (bool, int, float, complex)
 
@@ -218,6 +219,9 @@ class ArrayImpl(Array):
 
     def __dlpack_device__(self) -> tuple:
         return self._data.__dlpack_device__()
+
+
+known_leaf_types.update((ArrayImpl, np.ndarray))
 
 
 class DeletedArray(Array):

@@ -5,7 +5,6 @@ current trace; a trace recognises its own tracers by identity and treats everyth
 transformations cannot confuse each other's values.  While a rule is looked up the current trace is None: a rule that
 applies an operation must first say where (``with running(parent)``, or assign ``state.trace``, which ``bind`` restores).
 
-
 May import ``core.array``, ``core.avals``, ``core.source`` and the error classes.
 """
 
@@ -24,6 +23,7 @@ from fungrad.core.array import Array, ArrayImpl, as_array, wrap
 from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.ir import params_key
 from fungrad.core.source import Source, current_source
+from fungrad.core.tree import known_leaf_types
 from fungrad.errors import UnboundAxisNameError, UnexpectedTracerError
 
 if TYPE_CHECKING:
@@ -79,6 +79,9 @@ class Tracer(Array):
 
     __slots__ = ("_trace", "aval")
     _trace: Trace
+
+    def __init_subclass__(cls) -> None:
+        known_leaf_types.add(cls)
 
     def _concrete(self, what: str) -> np.ndarray:
         """The ndarray behind the tracer where the transformation has one; raises otherwise."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from fungrad.core.tree_flatten import flatten
+import optree
+
 from fungrad.core.tree_keys import KeyPath
-from fungrad.core.tree_nodes import TUPLE
-from fungrad.core.treedef import PyTreeDef, key_paths, make_treedef, unflatten
+from fungrad.core.tree_nodes import NAMESPACE
+from fungrad.core.treedef import PyTreeDef, flatten, key_paths, unflatten
 
 __all__ = ["FlatTree"]
 
@@ -51,7 +52,7 @@ class FlatTree:
     def pack(cls, parts: Iterable[FlatTree]) -> FlatTree:
         """The flat form of the tuple of some trees; `unpack` takes it apart."""
         parts = tuple(parts)
-        treedef = make_treedef(TUPLE, None, [part.treedef for part in parts])
+        treedef = optree.treespec_tuple([part.treedef for part in parts], namespace=NAMESPACE)
         return cls(treedef, [leaf for part in parts for leaf in part])
 
     @property
@@ -69,7 +70,7 @@ class FlatTree:
     def unpack(self) -> tuple[FlatTree, ...]:
         """The flat forms of the immediate children of the root."""
         parts, start = [], 0
-        for child in self._treedef.child_defs:
+        for child in self._treedef.children():
             stop = start + child.num_leaves
             parts.append(FlatTree(child, self._leaves[start:stop]))
             start = stop

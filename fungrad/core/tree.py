@@ -1,33 +1,17 @@
 """Pytrees: the functions the library uses and `fungrad.tree` exports.
 
-A pytree is a leaf, or a node whose children are pytrees. The parts are in the modules named
-`core.tree_*` and `core.treedef`:
+A pytree is a leaf, or a node whose children are pytrees.  optree, a compiled library, flattens, compares and hashes; this facade gives
+it JAX's names, key paths, and errors that say where two trees differ.  The parts:
 
     tree_keys          names of children, key paths
-    tree_nodes         node types, registry
-    treedef            `PyTreeDef`, unflattening, matching trees against structures
-    tree_compile       functions written for structures that are used often
-    tree_flatten       flattening
+    tree_nodes         node types and their names for people
+    treedef            structures, flattening, matching
     flat_tree          `FlatTree`
     tree_registration  registering classes, `Partial`
 
-It is plain Python. An earlier draft wrapped the compiled `optree` library, whose rules differ from
-JAX's in several places: `deque` and `time.struct_time` are nodes, a dict matches an `OrderedDict`,
-and a defaultdict one with another factory. It is not faster either. Nanoseconds, for one array |
-a dict of 6 arrays and two arrays in a tuple | a nested dict of 20 arrays:
-
-    flatten      jaxlib 200 | 940 | 2290    optree 510 | 2530 | 7240    here 85 | 1780 | 5370
-    match                                                               here 250 | 540 | 1310
-    unflatten    jaxlib 100 | 420 | 910     optree 100 | 320 | 1280     here 70 | 260 | 730
-    hash         jaxlib 40 | 70 | 150       optree 150 | 210 | 370      here 50 | 45 | 50
-
-(`unflatten` and `match` of structures that have been used often; before, `unflatten` takes three
-times as long.) `match(treedef, tree)` flattens a tree whose structure is probably `treedef`, and is
-what a function called again and again should try first.
-
-Differences from `jax.tree`, all where JAX raises an error: dict keys of mixed types are accepted
-(ordered by type name, then by value, and members of an enumeration by name), and so is a predicate
-`is_leaf` that returns something other than a bool.
+Differences from `jax.tree`: `deque` and `time.struct_time` are nodes, a dict matches an `OrderedDict` with the same keys, a dict
+keeps the order of its keys when it is rebuilt, structures print as `PyTreeSpec(...)`, and dict keys of mixed types are
+accepted (ordered by type name).
 """
 
 from __future__ import annotations
@@ -37,8 +21,9 @@ import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+import optree
+
 from fungrad.core.flat_tree import FlatTree
-from fungrad.core.tree_flatten import flatten, flatten_with_path, match
 from fungrad.core.tree_keys import (
     DictKey,
     FlattenedIndexKey,
@@ -48,19 +33,21 @@ from fungrad.core.tree_keys import (
     SequenceKey,
     keystr,
 )
-from fungrad.core.tree_nodes import TUPLE
+from fungrad.core.tree_nodes import NAMESPACE
 from fungrad.core.treedef import (
     LEAF,
     Difference,
     PyTreeDef,
-    append_subtrees,
     differences,
+    flatten,
     flatten_up_to,
+    flatten_with_path,
     key_paths,
-    make_treedef,
+    known_leaf_types,
     open_treedef,
     open_value,
     raise_mismatch,
+    subtrees_at_leaves,
     unflatten,
 )
 
@@ -84,12 +71,12 @@ __all__ = [
     "flatten_with_path",
     "key_paths",
     "keystr",
+    "known_leaf_types",
     "leaf_paths",
     "leaves",
     "leaves_with_path",
     "map",
     "map_with_path",
-    "match",
     "reduce",
     "reduce_associative",
     "structure",
@@ -236,18 +223,14 @@ def _flatten_rest(treedef: PyTreeDef, rest: tuple[Any, ...], api: str) -> list[l
     """The subtrees of each further argument of `map` at the leaves of the first."""
     flats = []
     for i, tree in enumerate(rest):
-        matcher = treedef.matcher
-        flat = matcher(tree) if matcher is not None else None
+        flat = subtrees_at_leaves(treedef, tree)
         if flat is None:
-            flat = []
-            if not append_subtrees(treedef, tree, flat):
-                raise_mismatch(
-                    differences(treedef, tree, open_treedef, open_value, prefix=True),
-                    api=api,
-                    name=f"rest[{i}]",
-                    hint="Every further tree must have the structure of the first one, or have "
-                    "it as a prefix.",
-                )
+            raise_mismatch(
+                differences(treedef, tree, open_treedef, open_value, prefix=True),
+                api=api,
+                name=f"rest[{i}]",
+                hint="Every further tree must have the structure of the first one, or have it as a prefix.",
+            )
         flats.append(flat)
     return flats
 
@@ -368,7 +351,7 @@ def all_leaves(iterable: Iterable[Any], is_leaf: IsLeaf | None = None) -> bool:
       >>> tree_util.all_leaves([1, 'a']), tree_util.all_leaves([1, (2,)])
       (True, False)
     """
-    return builtins.all(structure(element, is_leaf) is LEAF for element in iterable)
+    return builtins.all(structure(element, is_leaf).is_leaf() for element in iterable)
 
 
 def transpose(
@@ -466,10 +449,10 @@ def broadcast_prefix(
       ValueError: `prefix_tree` is not a prefix of `full_tree`.
     """
     flat, treedef = flatten(prefix_tree, is_leaf)
-    if treedef is LEAF:
+    if treedef.is_leaf():
         return flat * structure(full_tree).num_leaves
-    subtrees: list[Any] = []
-    if not append_subtrees(treedef, full_tree, subtrees):
+    subtrees = subtrees_at_leaves(treedef, full_tree)
+    if subtrees is None:
         _raise_not_a_prefix(treedef, full_tree, api, prefix_name, full_name)
     result = []
     for leaf, subtree in zip(flat, subtrees, strict=True):
@@ -559,4 +542,4 @@ def treedef_tuple(treedefs: Iterable[PyTreeDef]) -> PyTreeDef:
       >>> tree_util.treedef_tuple([tree.structure(1), tree.structure([2])])
       PyTreeDef((*, [*]))
     """
-    return make_treedef(TUPLE, None, tuple(treedefs))
+    return optree.treespec_tuple(tuple(treedefs), namespace=NAMESPACE)

@@ -8,10 +8,9 @@ import operator
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Self, TypeVar
 
-from fungrad.core.tree_flatten import flatten, flatten_with_path
 from fungrad.core.tree_keys import GetAttrKey, KeyEntry, KeyPath
 from fungrad.core.tree_nodes import NodeType, flattened_index_keys, node_type, register
-from fungrad.core.treedef import PyTreeDef
+from fungrad.core.treedef import PyTreeDef, flatten, flatten_with_path
 
 __all__ = [
     "Partial",
@@ -76,22 +75,15 @@ def register_pytree_node(
         children, meta = _checked_pair(nodetype, flatten_func(instance))
         return tuple(children), meta
 
-    def flatten_node_with_keys(instance: T) -> tuple[list[KeyEntry], list[Any], Any]:
-        assert flatten_with_keys_func is not None
+    def open_node(instance: T) -> tuple[Sequence[KeyEntry], Sequence[Any], Any]:
+        if flatten_with_keys_func is None:
+            children, meta = flatten_node(instance)
+            return flattened_index_keys(len(children)), children, meta
         pairs, meta = _checked_pair(nodetype, flatten_with_keys_func(instance))
         pairs = list(pairs)
         return [key for key, _ in pairs], [child for _, child in pairs], meta
 
-    keyed = flatten_with_keys_func is not None
-    register(
-        NodeType(
-            nodetype,
-            flatten_node,
-            unflatten_func,
-            meta_keys=None if keyed else flattened_index_keys,
-            flatten_with_keys=flatten_node_with_keys if keyed else None,
-        )
-    )
+    register(NodeType(nodetype, open_node), flatten_node, unflatten_func)
 
 
 def _checked_pair(nodetype: type, result: Any) -> tuple[Any, Any]:
@@ -254,12 +246,9 @@ def register_dataclass(
         )
 
     register(
-        NodeType(
-            nodetype,
-            lambda instance: (get_data(instance), get_meta(instance)),
-            unflatten_node,
-            meta_keys=lambda _meta, _length: keys,
-        )
+        NodeType(nodetype, lambda instance: (keys, get_data(instance), get_meta(instance))),
+        lambda instance: (get_data(instance), get_meta(instance)),
+        unflatten_node,
     )
     return nodetype
 
@@ -365,11 +354,11 @@ def register_static(cls: C) -> C:
     register(
         NodeType(
             cls,
-            lambda instance: ((), instance),
-            lambda instance, _children: instance,
-            meta_keys=lambda _meta, _length: (),
-            description=lambda instance, _length: f"static {cls.__qualname__} {instance!r}",
-        )
+            lambda instance: ((), (), instance),
+            lambda instance, _length: f"static {cls.__qualname__} {instance!r}",
+        ),
+        lambda instance: ((), instance),
+        lambda instance, _children: instance,
     )
     return cls
 
@@ -458,7 +447,7 @@ def flatten_one_level(tree: Any) -> tuple[tuple[Any, ...], Hashable]:
       >>> tree_util.flatten_one_level({'b': [1, 2], 'a': 3})
       ((3, [1, 2]), ('a', 'b'))
     """
-    children, meta = _node_type_of(tree, "fungrad.tree_util.flatten_one_level").flatten(tree)
+    _, children, meta = _node_type_of(tree, "fungrad.tree_util.flatten_one_level").open(tree)
     return tuple(children), meta
 
 
@@ -480,7 +469,7 @@ def flatten_one_level_with_keys(tree: Any) -> tuple[tuple[tuple[KeyEntry, Any], 
       (((SequenceKey(idx=0), 5),), None)
     """
     node = _node_type_of(tree, "fungrad.tree_util.flatten_one_level_with_keys")
-    keys, children, meta = node.flatten_with_keys(tree)
+    keys, children, meta = node.open(tree)
     return tuple(zip(keys, children, strict=True)), meta
 
 
