@@ -10,6 +10,7 @@ May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.elementwise``,
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -55,7 +56,8 @@ def _box(shape: Dims, sizes: Dims, starts: Sequence[np.ndarray]) -> tuple[slice,
     """The clamped box as an index."""
     out = []
     for n, size, start in zip(shape, sizes, starts, strict=True):
-        at = min(max(int(start), 0), n - size)
+        at = int(start)
+        at = 0 if at < 0 else at if at <= n - size else n - size
         out.append(slice(at, at + size))
     return tuple(out)
 
@@ -236,20 +238,25 @@ def _start_indices(
             f"{api}: expected one start index per dimension of an operand of shape {shape}, got "
             f"{len(starts)}"
         )
-    several = isinstance(allow_negative, (list, tuple))
-    allowed = list(allow_negative) if several else [allow_negative] * len(shape)
+    allowed = allow_negative
+    if not isinstance(allowed, (list, tuple)):
+        allowed = (allowed,) * len(shape)
     if len(allowed) != len(shape):
         raise ValueError(
             f"{api}: allow_negative_indices must be a bool or have one per dimension of an "
             f"operand of shape {shape}, got {allow_negative}"
         )
     # Python integers take the dtype of the others.
-    given = [s.dtype for s in starts if isinstance(s, (Array, np.ndarray, np.generic))]
-    dtype = dtypes.default_width(given[0]) if given else dtypes.int32
-    if dtypes.is_integer(dtype) and max(shape, default=0) > dtypes.iinfo(dtype).max:
+    dtype = dtypes.int32
+    for start in starts:
+        if isinstance(start, (Array, np.ndarray, np.generic)):
+            dtype = dtypes.default_width(start.dtype)
+            break
+    if dtype.itemsize < 4 and dtypes.is_integer(dtype):
         # Positions that the dtype cannot hold are counted from the end all the same.
-        dtype = dtypes.int32
-        starts = [s if isinstance(s, int) else _as_int32(api, s) for s in starts]
+        if max(shape) > dtypes.iinfo(dtype).max:
+            dtype = dtypes.int32
+            starts = [s if isinstance(s, int) else _as_int32(api, s) for s in starts]
     return [
         _start_index(api, s, n, ok, dtype) for s, n, ok in zip(starts, shape, allowed, strict=True)
     ]
@@ -264,11 +271,12 @@ def _start_index(api: str, start: Any, size: int, allow_negative: bool, dtype: n
     if isinstance(start, int):
         if start < 0 and not allow_negative:
             raise ValueError(
-                f"{api}: start index {start} is negative, which allow_negative_indices=False "
-                f"forbids"
+                f"{api}: start index {start} is negative, which "
+                "allow_negative_indices=False forbids"
             )
         return _static_index(start + size if start < 0 else start, dtype)
-    start = lift(start, f"{api}: start index")
+    if not isinstance(start, Array):
+        start = as_array(start, f"{api}: start index")
     aval = start.aval
     if aval.shape or not dtypes.is_integer(aval.dtype):
         return start  # the primitive refuses it
@@ -280,6 +288,7 @@ def _start_index(api: str, start: Any, size: int, allow_negative: bool, dtype: n
     return select(lt(start, 0), add(start, size), start)
 
 
+@functools.lru_cache(maxsize=4096)
 def _static_index(value: int, dtype: np.dtype) -> Array:
     """A known index, as near to it as its dtype allows."""
     dtype = dtype if dtypes.is_integer(dtype) else dtypes.int32

@@ -135,6 +135,8 @@ class BroadcastInDim(Structural):
             return x.reshape(shape)
         if x.size == 1:
             return np.full(shape, x.reshape(())[()], x.dtype)
+        if x.size == math.prod(shape):
+            return x.reshape(shape)  # only dimensions of size 1 are new
         middle = [1] * len(shape)
         for size, d in zip(x.shape, broadcast_dimensions, strict=True):
             middle[d] = size

@@ -244,7 +244,9 @@ class Stack(Primitive):
         return ShapedArray(shape, first.dtype, all(a.weak_type for a in avals))
 
     def impl(self, *xs: np.ndarray, axis: int) -> np.ndarray:
-        return np.stack(xs, axis)
+        # What `np.stack` does, without its checks.
+        at = (slice(None),) * axis + (None,)
+        return np.concatenate([x[at] for x in xs], axis)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int) -> tuple[Any, Any]:
         return self.bind(*primals, axis=axis), self.bind(*map(instantiate, tangents), axis=axis)

@@ -76,6 +76,10 @@ def _order(keys: Sequence[np.ndarray], dimension: int) -> np.ndarray:
     return np.lexsort(parts[::-1], dimension)
 
 
+def _permuted(x: np.ndarray, order: np.ndarray, dimension: int) -> np.ndarray:
+    return x[order] if x.ndim == 1 else np.take_along_axis(x, order, dimension)
+
+
 class Sort(Primitive):
     """Sorts all operands along ``dimension`` by the first ``num_keys`` of them."""
 
@@ -109,7 +113,7 @@ class Sort(Primitive):
                 out = np.sort(x, dimension, kind="stable")
             return [out]
         order = _order(xs[:num_keys], dimension)
-        return [np.take_along_axis(x, order, dimension) for x in xs]
+        return [_permuted(x, order, dimension) for x in xs]
 
     def jvp(
         self,
@@ -145,8 +149,11 @@ class Sort(Primitive):
 
 
 def _has_both_zeros(x: np.ndarray) -> bool:
-    signs = np.signbit(x[x == 0])
-    return bool(signs.size and signs.any() and not signs.all())
+    zeros = x == 0
+    if not zeros.any():
+        return False
+    signs = np.signbit(x[zeros])
+    return bool(signs.any() and not signs.all())
 
 
 sort_p = Sort("sort")
@@ -226,11 +233,12 @@ class TopK(Primitive):
             key = x.astype(np.int8 if kind_of(x.dtype) == "i" else np.uint8)
         else:
             key = total_order_key(x)
-        # Complementing bits reverses the order without overflow, so that equal elements stay in
-        # order.
-        order = _first_k(np.moveaxis(~key, axis, -1), k)
-        order = np.ascontiguousarray(np.moveaxis(order, -1, axis))
-        return [np.take_along_axis(x, order, axis), order.astype(np.int32)]
+        # Complementing bits reverses the order without overflow: equal elements stay in order.
+        last = axis == x.ndim - 1
+        order = _first_k(~key if last else np.moveaxis(~key, axis, -1), k)
+        if not last:
+            order = np.moveaxis(order, -1, axis)
+        return [_permuted(x, order, axis), order.astype(np.int32, order="C")]
 
     def jvp(
         self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, k: int
