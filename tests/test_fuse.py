@@ -375,3 +375,12 @@ def test_random_programs(case):
             np.testing.assert_allclose(g, e, rtol=1e-9, atol=1e-9 * max(1.0, float(np.max(np.abs(e), initial=0.0))))
         else:
             np.testing.assert_array_equal(g, e)
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 2), (1, 4)])
+def test_reversed_positions_of_repeated_elements(shape):
+    def fun(x):
+        wide = lax.broadcast_in_dim(x, (2, 1, 1, 2), (1, 2, 3))
+        return lax.rev(lax.reshape(wide, shape), tuple(range(len(shape))))
+
+    compare(fun, normal(1, 1, 2))

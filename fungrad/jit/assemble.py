@@ -526,9 +526,21 @@ class NestWriter:
         if found is not None:
             return found  # type: ignore[return-value]
         operand, depth = self._index_value(part.index, "i64")
-        name = self._name("n")
-        op = "div" if part.kind == "div" else "rem"
-        self.blocks[depth].append(loops.Let(name, op, (operand, loops.Const(part.divisor, "i64")), "i64"))
+        divisor = loops.Const(part.divisor, "i64")
+
+        def integer(op: str, *args: Operand) -> str:
+            name = self._name("n")
+            self.blocks[depth].append(loops.Let(name, op, args, "i64"))
+            return name
+
+        bounds = part.index.bounds()
+        if bounds is not None and bounds[0] >= 0:
+            name = integer("div" if part.kind == "div" else "rem", operand, divisor)
+        else:
+            # Division truncates: round down for what may be negative.
+            name = integer("rem", integer("add", integer("rem", operand, divisor), divisor), divisor)
+            if part.kind == "div":
+                name = integer("div", integer("sub", operand, name), divisor)
         return self._remember(part, (name, depth))  # type: ignore[return-value]
 
 

@@ -169,7 +169,8 @@ class Idx:
         bounds = rest.bounds()
         if bounds is not None and bounds[0] >= 0 and bounds[1] < divisor:
             return quotient
-        return quotient + Idx(0, {Part("div", rest, divisor): 1})
+        up = _lift(bounds, divisor)
+        return quotient - up + Idx(0, {Part("div", rest + up * divisor, divisor): 1})
 
     def __mod__(self, divisor: int) -> Idx:
         if divisor == 1:
@@ -178,7 +179,7 @@ class Idx:
         bounds = rest.bounds()
         if bounds is not None and bounds[0] >= 0 and bounds[1] < divisor:
             return rest
-        return Idx(0, {Part("mod", rest, divisor): 1})
+        return Idx(0, {Part("mod", rest + _lift(bounds, divisor) * divisor, divisor): 1})
 
     def bounds(self) -> tuple[int, int] | None:
         """Least and greatest value, None if unknown."""
@@ -251,6 +252,11 @@ class Idx:
     def __repr__(self) -> str:
         parts = [f"{c}*{a}" for a, c in self.terms.items()]
         return " + ".join([*parts, str(self.const)])
+
+
+def _lift(bounds: tuple[int, int] | None, divisor: int) -> int:
+    """How many divisors make an index non-negative: then truncating division is the same as rounding down."""
+    return 0 if bounds is None else max(0, -(bounds[0] // divisor))
 
 
 def linear(shape: Sequence[int], indices: Sequence[Idx]) -> Idx:
