@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,11 +19,13 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Jaxpr
 from fungrad.core.primitive import Primitive, is_linear
-from fungrad.jit.compile import CompiledProgram, compile_jaxpr
 from fungrad.transforms.batching import batch_jaxpr, used_axis_names
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import linearize_jaxpr
 from fungrad.transforms.transposition import transpose_jaxpr
+
+if TYPE_CHECKING:
+    from fungrad.jit.compile import CompiledProgram
 
 # Programs of structurally equal jaxprs are shared; the least recently used ones go first.
 _PROGRAM_LIMIT = 4096
@@ -39,6 +41,9 @@ def program_of(jaxpr: Jaxpr, name: str, donated: tuple[bool, ...] = ()) -> Compi
     shared = (jaxpr, key)
     found = _programs.get(shared)
     if found is None:
+        # The compiler is a third of the package: it is loaded when something is compiled, not by `import fungrad`.
+        from fungrad.jit.compile import compile_jaxpr
+
         found = compile_jaxpr(jaxpr, name=name, donated=donated)
         _programs[shared] = found
         if len(_programs) > _PROGRAM_LIMIT:
