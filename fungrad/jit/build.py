@@ -28,7 +28,7 @@ def build_program(graph: Graph, outputs: Sequence[Tensor], name: str) -> loops.P
     declared = Declared()
     inputs = [declared.new("input", t.dtype, t.shape) for t in graph.inputs]
     results = [declared.new("output", t.dtype, t.shape) for t in outputs]
-    whole = Graph(graph.inputs, list(outputs), graph.opaques)
+    whole = Graph(graph.inputs, list(outputs), graph.opaques, graph.kept)
     steps = Region(declared, whole, [(n, loops.Affine()) for n in inputs], [(n, loops.Affine()) for n in results]).steps
     return loops.Program(name, declared.buffers(), steps, inputs, results)
 
@@ -230,7 +230,7 @@ class Region:
             for t, p, old in zip(body.outputs, [*fresh, *stacked], [*carry, *[None] * len(stacked)], strict=True)
             if p is not old
         ]
-        graph = Graph(body.inputs, [t for t, _ in outputs], body.opaques)
+        graph = Graph(body.inputs, [t for t, _ in outputs], body.opaques, body.kept)
         steps = Region(self.declared, graph, [*known, *carry, *slices], [p for _, p in outputs]).steps
         last = []
         for t, new, old in zip(inputs, fresh, carry, strict=True):

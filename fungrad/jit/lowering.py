@@ -42,6 +42,8 @@ from fungrad.jit.tensors import (
 _SMALL_DOT = 4096
 # Branches of at most this many scalar operations are all computed.
 _SMALL_BRANCH = 8
+# More arrays than this are joined in groups.
+_MAX_PIECES = 8
 _GEMM_TYPES = ("f32", "f64")
 
 
@@ -52,12 +54,14 @@ class Graph:
       inputs: one source per input of the jaxpr, constants first.
       outputs: tensors.
       opaques: steps on whole arrays, in order.
+      kept: tensors that are better computed on their own.
     """
 
-    def __init__(self, inputs: list[Source], outputs: list[Tensor], opaques: list[Opaque]):
+    def __init__(self, inputs: list[Source], outputs: list[Tensor], opaques: list[Opaque], kept: set[Tensor]):
         self.inputs = inputs
         self.outputs = outputs
         self.opaques = opaques
+        self.kept = kept
 
 
 def lower_jaxpr(jaxpr: Jaxpr) -> Graph:
@@ -65,7 +69,7 @@ def lower_jaxpr(jaxpr: Jaxpr) -> Graph:
     lowerer = Lowerer()
     inputs = [lowerer.source(v.aval, None, f"in{n}") for n, v in enumerate(jaxpr.all_invars)]
     outputs = lowerer.inline(jaxpr, inputs)
-    return Graph(inputs, outputs, lowerer.opaques)
+    return Graph(inputs, outputs, lowerer.opaques, lowerer.kept)
 
 
 class Lowerer:
@@ -73,6 +77,7 @@ class Lowerer:
 
     def __init__(self) -> None:
         self.opaques: list[Opaque] = []
+        self.kept: set[Tensor] = set()
         self.out_avals: tuple[ShapedArray, ...] = ()
         self._count = 0
 
@@ -301,6 +306,13 @@ class Lowerer:
         operands = [x for x in operands if x.shape[dimension]] or list(operands[:1])
         if len(operands) == 1:
             return operands[0]
+        if len(operands) > _MAX_PIECES:
+            # Choosing among many pieces costs more than joining a few at a time.
+            size = _MAX_PIECES if len(operands) <= _MAX_PIECES**2 else -(-len(operands) // _MAX_PIECES)
+            groups = [operands[n : n + size] for n in range(0, len(operands), size)]
+            joined = [self.concatenate(group, dimension) for group in groups]
+            self.kept.update(joined)
+            return self.concatenate(joined, dimension)
         starts = np.cumsum([0] + [x.shape[dimension] for x in operands])
         shape = list(operands[0].shape)
         shape[dimension] = int(starts[-1])

@@ -41,7 +41,8 @@ _CHEAP = 2
 _CHEAP_SCALAR = 12
 # Formulas grow by inlining up to these sizes.
 _MAX_LEAVES = 24
-_MAX_COST = 600
+_MAX_COST = 150
+_MAX_DEPTH = 24
 
 Read = tuple[Tensor, tuple[Idx, ...]]
 
@@ -203,6 +204,7 @@ def _reachable(graph: Graph) -> tuple[list[Tensor], list[Opaque]]:
 def _forced(graph: Graph, tensors: Sequence[Tensor], opaques: Sequence[Opaque]) -> set[Tensor]:
     """Formulas that must be in memory: outputs, what is updated in place, and operands of opaque steps."""
     forced = {t for t in graph.outputs if isinstance(t, Formula)}
+    forced |= graph.kept & set(tensors)
     forced |= {t.operand for t in tensors if type(t) is Scatter and isinstance(t.operand, Formula)}
     for step in opaques:
         forced |= {t for t in in_memory(step) if isinstance(t, Formula)}
@@ -268,6 +270,7 @@ def _inlined_sizes(
     """Cost and arrays read of every formula with everything inlined; operands that would make it too big are forced."""
     cost: dict[Tensor, int] = {}
     leaves: dict[Tensor, set[Tensor]] = {}
+    depth: dict[Tensor, int] = {}
 
     def seen_as(x: Tensor, user: Tensor) -> tuple[int, set[Tensor]]:
         """What reading ``x`` adds to the formula of ``user``. What is repeated there will be kept if it costs
@@ -286,11 +289,13 @@ def _inlined_sizes(
             operands = {x for x, _ in reads[t]}
             total = own + sum(seen_as(x, t)[0] for x in operands)
             union = set().union(*[seen_as(x, t)[1] for x in operands])
+            deep = max([depth[x] for x in operands if type(x) is Compute and x not in forced], default=0) + 1
             heavy = [x for x in operands if type(x) is Compute and x not in forced and not is_view(x)]
-            if (len(union) <= _MAX_LEAVES and total <= _MAX_COST) or not heavy:
+            small = len(union) <= _MAX_LEAVES and total <= _MAX_COST and deep <= _MAX_DEPTH
+            if small or not heavy:
                 break
-            forced.add(max(heavy, key=lambda x: (len(leaves[x]), cost[x])))
-        cost[t], leaves[t] = total, union
+            forced.add(max(heavy, key=lambda x: (len(leaves[x]), cost[x], depth[x])))
+        cost[t], leaves[t], depth[t] = total, union, deep
     return cost, leaves
 
 
