@@ -49,6 +49,14 @@ Read = tuple[Tensor, tuple[Idx, ...]]
 
 def reads_of(tensor: Formula) -> list[Read]:
     """The elements that the formula of one tensor reads, in terms of its axes, without looking into other formulas."""
+    try:
+        return tensor.reads
+    except AttributeError:
+        tensor.reads = _find_reads(tensor)
+        return tensor.reads
+
+
+def _find_reads(tensor: Formula) -> list[Read]:
     found: dict[Read, None] = {}
     seen: set[Expr] = set()
 

@@ -214,6 +214,14 @@ class Idx:
 
     def substitute(self, env: dict[Axis, Idx]) -> Idx:
         """Axes replaced by indices."""
+        terms = self.terms
+        if not terms:
+            return self
+        if len(terms) == 1 and not self.const:
+            # Most indices are a counter and nothing else.
+            ((atom, c),) = terms.items()
+            if c == 1 and type(atom) is Axis:
+                return env.get(atom, self)
         result = Idx(self.const, {})
         for atom, c in self.terms.items():
             if type(atom) is Axis:
@@ -435,11 +443,13 @@ class Formula(Tensor):
     Attributes:
       axes: one per dimension of the index space of `expr`: the dimensions of the result, then reduced ones.
       expr: the formula.
+      reads: what `plan.reads_of` found; a formula does not change.
     """
 
-    __slots__ = ("axes", "expr")
+    __slots__ = ("axes", "expr", "reads")
     axes: tuple[Axis, ...]
     expr: Expr
+    reads: list[tuple[Tensor, tuple[Idx, ...]]]
 
 
 class Compute(Formula):
