@@ -263,7 +263,7 @@ cumsum_p = CumSum(
     np.add,
     "add",
     "iufc",
-    lambda g, x, y, axis, reverse: cumsum_p.bind(g, axis=axis, reverse=reverse),
+    lambda g, x, y, axis, reverse: cumsum(g, axis, reverse),
 )
 cumprod_p = Cumulative("cumprod", np.multiply, "mul", "iufc", _cumprod_tangent)
 cummax_p = Cumulative("cummax", np.maximum, "max", "iufc", _extremum_tangent)

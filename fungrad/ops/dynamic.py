@@ -238,9 +238,10 @@ def _start_indices(
             f"{api}: expected one start index per dimension of an operand of shape {shape}, got "
             f"{len(starts)}"
         )
-    allowed = allow_negative
-    if not isinstance(allowed, (list, tuple)):
-        allowed = (allowed,) * len(shape)
+    if isinstance(allow_negative, Sequence):
+        allowed = tuple(allow_negative)
+    else:
+        allowed = (bool(allow_negative),) * len(shape)
     if len(allowed) != len(shape):
         raise ValueError(
             f"{api}: allow_negative_indices must be a bool or have one per dimension of an "
