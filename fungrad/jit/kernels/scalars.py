@@ -459,7 +459,7 @@ _UNARY = {
     "ceil": np.ceil,
     "trunc": np.trunc,
     "rint": np.rint,
-    "popcount": np.bitwise_count,
+    "popcount": lambda x: np.bitwise_count(x.view(f"u{x.dtype.itemsize}")),
     "clz": _clz,
 }
 _BINARY = {
