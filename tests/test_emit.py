@@ -901,3 +901,39 @@ def test_ordered_rows_that_meet_in_sums(rows, columns, split):
 def test_ordered_rows_that_depend_on_each_other_stay_whole(extra):
     executable = runtime.load(rows_program(4096, 130, extra))
     assert not any("part" in b for b in executable.program.buffers)
+
+
+@pytest.mark.parametrize(
+    "a_shape,b_shape",
+    [
+        ((300, 200), (200, 150)),
+        ((150, 200), (200, 301)),
+        ((9, 100, 70), (9, 70, 50)),
+        ((2, 3, 100, 70), (2, 3, 70, 90)),
+        ((2000, 700), (700, 1)),
+        ((1, 700), (700, 2003)),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+def test_large_products_are_shared_between_threads(a_shape, b_shape, turned, dtype):
+    a, b = sample(a_shape, dtype), sample(b_shape, dtype)
+
+    def operand(name, shape):
+        *batch, rows, columns = shape
+        size, strides = rows * columns, []
+        for n in reversed(batch):
+            strides.insert(0, size)
+            size *= n
+        return View(name, shape, 0, (*strides, 1, rows) if turned else None)
+
+    shape = (*a_shape[:-1], b_shape[-1])
+    stored = [x.swapaxes(-1, -2) if turned else x for x in (a, b)]
+    buffers = [
+        Buffer("a", dtype, stored[0].shape, "input"),
+        Buffer("b", dtype, stored[1].shape, "input"),
+        Buffer("c", dtype, shape, "output"),
+    ]
+    call = Call("gemm", [operand("a", a_shape), operand("b", b_shape)], [View("c", shape)])
+    (c,) = runtime.load(program(buffers, [call])).run([np.ascontiguousarray(x) for x in stored])
+    np.testing.assert_allclose(c, a @ b, rtol=1e-3, atol=1e-3)

@@ -40,6 +40,18 @@ class Blas:
         function = getattr(self.handle, self.pattern.format(name))
         return ctypes.cast(function, ctypes.c_void_p).value or 0
 
+    def control(self) -> tuple[int, int] | None:
+        """Addresses of functions that read and set the number of threads of the library; None if it is
+        not an OpenBLAS with threads of its own."""
+        prefix, suffix = self.pattern.split("cblas_{}")
+        names = [f"{prefix}openblas_{verb}{suffix}" for verb in ("get_num_threads", "set_num_threads", "get_parallel")]
+        if not all(hasattr(self.handle, n) for n in names):
+            return None
+        get, put, parallel = (getattr(self.handle, n) for n in names)
+        if parallel() != 1:
+            return None
+        return tuple(ctypes.cast(f, ctypes.c_void_p).value or 0 for f in (get, put))  # type: ignore[return-value]
+
 
 @cache
 def library() -> Blas:

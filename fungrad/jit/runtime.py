@@ -73,6 +73,7 @@ def machine() -> Machine:
         vector_bytes=native.session().host.vector_bytes,
         threads=threads.available(),
         blas_int=blas.library().integer,
+        own_blas_threads=blas.library().control() is None,
     )
 
 
@@ -148,8 +149,8 @@ class Executable:
             if name == "fg_host":
                 self._callback = _HOST_CALLBACK(self._run_host)
                 symbols[name] = ctypes.cast(self._callback, ctypes.c_void_p).value
-            elif name == "fg_parallel":
-                symbols[name] = threads.address()
+            elif name in threads.SYMBOLS:
+                symbols[name] = threads.address(name)
             else:
                 symbols[name] = blas.library().address(name.removeprefix("fg_"))
         return symbols

@@ -20,10 +20,17 @@ import sys
 import threading
 
 from fungrad.config import config
-from fungrad.jit import cache, native
+from fungrad.jit import blas, cache, native
 
 # Rounds of the waiting loop before a worker goes to sleep: some 20 microseconds.
 _SPINS = 600
+
+SYMBOLS = ("fg_parallel", "fg_blas_enter", "fg_blas_leave")
+"""What programs may call:
+
+* `void fg_parallel(void (*fn)(void *ctx, i64 begin, i64 end), void *ctx, i64 n, i64 pieces_per_thread)`
+* `void fg_blas_enter(void)`, `void fg_blas_leave(void)`: in between, the BLAS uses no threads of its own.
+"""
 
 _TEXT = """
 @mutex = internal global [128 x i8] zeroinitializer, align 64
@@ -41,6 +48,10 @@ _TEXT = """
 @ctx = internal global ptr null, align 8
 @n = internal global i64 0, align 8
 @grain = internal global i64 1, align 8
+@blas_get = internal global ptr null, align 8
+@blas_set = internal global ptr null, align 8
+@blas_depth = internal global i32 0, align 4
+@blas_saved = internal global i32 0, align 4
 
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_detach(ptr)
@@ -125,8 +136,8 @@ leave:
   br label %outer
 }
 
-; fn(ctx, begin, end) over ranges that make up 0 .. n
-define void @fg_parallel(ptr %fn, ptr %ctx, i64 %n) #0 {
+; fn(ctx, begin, end) over ranges that make up 0 .. n, about %each of them per thread
+define void @fg_parallel(ptr %fn, ptr %ctx, i64 %n, i64 %each) #0 {
 entry:
   %thread = alloca [8 x i8], align 8
   %limit = load atomic i32, ptr @limit monotonic, align 4
@@ -161,9 +172,11 @@ ready:
   store ptr %ctx, ptr @ctx, align 8
   store i64 %n, ptr @n, align 8
   %threads = add i32 %limit, 1
-  %pieces32 = mul i32 %threads, 4
-  %pieces = zext i32 %pieces32 to i64
-  %share = udiv i64 %n, %pieces
+  %threads64 = zext i32 %threads to i64
+  %pieces = mul i64 %threads64, %each
+  %more_than_n = add i64 %n, %pieces
+  %rounded = sub i64 %more_than_n, 1
+  %share = udiv i64 %rounded, %pieces
   %grain = call i64 @llvm.umax.i64(i64 %share, i64 1)
   store i64 %grain, ptr @grain, align 8
   store atomic i64 0, ptr @next seq_cst, align 8
@@ -208,6 +221,56 @@ define void @fg_configure(i32 %workers, i32 %limit) #0 {
   ret void
 }
 
+; from here to fg_blas_leave the BLAS runs on the threads that call it
+define void @fg_blas_enter() #0 {
+entry:
+  %set = load ptr, ptr @blas_set, align 8
+  %none = icmp eq ptr %set, null
+  br i1 %none, label %done, label %count
+count:
+  %depth = atomicrmw add ptr @blas_depth, i32 1 seq_cst
+  %first = icmp eq i32 %depth, 0
+  br i1 %first, label %look, label %done
+look:
+  %get = load ptr, ptr @blas_get, align 8
+  %threads = call i32 %get()
+  %several = icmp sgt i32 %threads, 1
+  br i1 %several, label %change, label %done
+change:
+  store atomic i32 %threads, ptr @blas_saved seq_cst, align 4
+  call void %set(i32 1)
+  br label %done
+done:
+  ret void
+}
+
+; a caller that enters while another one leaves finds 1 and restores nothing: the other one does
+define void @fg_blas_leave() #0 {
+entry:
+  %set = load ptr, ptr @blas_set, align 8
+  %none = icmp eq ptr %set, null
+  br i1 %none, label %done, label %count
+count:
+  %depth = atomicrmw sub ptr @blas_depth, i32 1 seq_cst
+  %last = icmp eq i32 %depth, 1
+  br i1 %last, label %look, label %done
+look:
+  %threads = atomicrmw xchg ptr @blas_saved, i32 0 seq_cst
+  %several = icmp sgt i32 %threads, 1
+  br i1 %several, label %change, label %done
+change:
+  call void %set(i32 %threads)
+  br label %done
+done:
+  ret void
+}
+
+define void @fg_blas_control(ptr %get, ptr %set) #0 {
+  store ptr %get, ptr @blas_get, align 8
+  store ptr %set, ptr @blas_set, align 8
+  ret void
+}
+
 ; the state of a process without workers
 define void @fg_reset() #0 {
   call i32 @pthread_mutex_init(ptr @mutex, ptr null)
@@ -218,6 +281,7 @@ define void @fg_reset() #0 {
   store atomic i32 0, ptr @sleepers seq_cst, align 4
   store atomic i64 0, ptr @generation seq_cst, align 8
   store atomic i32 0, ptr @busy seq_cst, align 4
+  store atomic i32 0, ptr @blas_depth seq_cst, align 4
   ret void
 }
 attributes #0 = { nounwind }
@@ -257,16 +321,22 @@ class _Pool:
         if code is None:
             code = session.compile(text)
             cache.write(key, code)
-        names = ("fg_parallel", "fg_configure", "fg_reset")
+        names = (*SYMBOLS, "fg_configure", "fg_reset", "fg_blas_control")
         self.loaded = session.link(code, {}, *names)
         # Workers run this code until the process ends: it must never be unloaded.
         for immortal in (session.jit, self.loaded.tracker):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(immortal))
-        self.parallel = self.loaded.addresses["fg_parallel"]
         self._configure = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_int32)(self.loaded.addresses["fg_configure"])
         self._reset = ctypes.CFUNCTYPE(None)(self.loaded.addresses["fg_reset"])
         self._reset()
-        os.register_at_fork(after_in_child=self._reset)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+        control = blas.library().control()
+        if control is not None:
+            self._control = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(
+                self.loaded.addresses["fg_blas_control"]
+            )
+            self._control(*control)
         self.configure(config.threads)
 
     def configure(self, wished: int) -> None:
@@ -282,15 +352,14 @@ current = 0
 """The value of `config.threads` that the pool follows at present."""
 
 
-def address() -> int:
-    """Address of `void fg_parallel(void (*fn)(void *ctx, i64 begin, i64 end), void *ctx, i64
-    n)`."""
+def address(symbol: str) -> int:
+    """Address of one of `SYMBOLS`."""
     global _pool, current
     with _lock:
         if _pool is None:
             _pool = _Pool()
             current = config.threads
-        return _pool.parallel
+        return _pool.loaded.addresses[symbol]
 
 
 def follow(wished: int) -> None:

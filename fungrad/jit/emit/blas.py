@@ -16,6 +16,7 @@ on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,14 @@ _ROW_MAJOR, _PLAIN, _TRANSPOSED, _CONJUGATED = 101, 111, 112, 113
 
 # Multiplications from which a product is long enough to release the interpreter lock.
 _LONG_PRODUCT = 200_000
+
+
+# Multiplications from which the BLAS might use threads of its own, of a matrix and of a vector.
+_THREADED, _THREADED_VECTOR = 1 << 18, 1 << 13
+# Multiplications from which we share a product between threads.
+_WORTH_SHARING = 1 << 20
+# Rows or columns that are not separated.
+_STRIP = 16
 
 
 def is_long(call: Call) -> bool:
@@ -53,44 +62,54 @@ def _batched(
     views: list[View],
     rank: int,
     body: Callable[[list[str]], None],
+    split: bool = False,
 ) -> None:
-    """Run `body` on the addresses of every matrix of a batch: one loop per leading dimension."""
+    """Run `body` on the addresses of every matrix of a batch: one loop per leading dimension longer than 1. With
+    `split` the first of them runs over `%begin .. %end`."""
     batch = views[-1].shape[:rank]
     pointers = [program.address(v.buffer, v.offset) for v in views]
     sizes = [program.program.buffers[v.buffer].dtype.itemsize for v in views]
     strides = [v.dense_strides[:rank] for v in views]
-    ends = []
+    ends: list[tuple[int, str]] = []
     for d, extent in enumerate(batch):
         if extent == 1:
             continue
         k = next(program.names)
+        first, end = ("%begin", "%end") if split and not ends else ("0", str(extent))
         program.lines += [
             f"br label %pre{k}",
             f"pre{k}:",
             f"br label %batch{k}",
             f"batch{k}:",
-            f"%b{k} = phi i64 [ 0, %pre{k} ], [ %bn{k}, %latch{k} ]",
+            f"%b{k} = phi i64 [ {first}, %pre{k} ], [ %bn{k}, %latch{k} ]",
         ]
-        moved = []
-        for p, size, stride in zip(pointers, sizes, strides, strict=True):
-            offset, register = program.register(), program.register()
-            program.lines += [
-                f"{offset} = mul i64 %b{k}, {stride[d] * size}",
-                f"{register} = getelementptr inbounds i8, ptr {p}, i64 {offset}",
-            ]
-            moved.append(register)
-        pointers = moved
-        ends.append((k, extent))
+        pointers = [
+            _moved(program, p, f"%b{k}", stride[d] * size)
+            for p, size, stride in zip(pointers, sizes, strides, strict=True)
+        ]
+        ends.append((k, end))
     body(pointers)
-    for k, extent in reversed(ends):
+    for k, end in reversed(ends):
         program.lines += [
             f"br label %latch{k}",
             f"latch{k}:",
             f"%bn{k} = add i64 %b{k}, 1",
-            f"%bc{k} = icmp ult i64 %bn{k}, {extent}",
+            f"%bc{k} = icmp ult i64 %bn{k}, {end}",
             f"br i1 %bc{k}, label %batch{k}, label %after{k}",
             f"after{k}:",
         ]
+
+
+def _moved(program: ProgramEmitter, pointer: str, index: str, nbytes: int) -> str:
+    """`pointer` moved by `index * nbytes`."""
+    if not nbytes:
+        return pointer
+    offset, register = program.register(), program.register()
+    program.lines += [
+        f"{offset} = mul i64 {index}, {nbytes}",
+        f"{register} = getelementptr inbounds i8, ptr {pointer}, i64 {offset}",
+    ]
+    return register
 
 
 def layout(view: View) -> tuple[bool, int]:
@@ -111,78 +130,135 @@ def layout(view: View) -> tuple[bool, int]:
     )
 
 
-def _gemm(program: ProgramEmitter, call: Call) -> None:
-    a, b = call.inputs
-    c = call.outputs[0]
-    m, n = c.shape[-2:]
-    k = a.shape[-1]
-    if 0 in c.shape:
-        return
-    dtype = program.program.buffers[c.buffer].dtype
-    letter = LETTERS.get(dtype.name)
-    if letter is None:
-        raise ValueError(f"gemm: no routine for {dtype.name}; write the product as a nest")
-    conjugate = call.attributes.get("conjugate", ())
-    beta = 1 if call.attributes.get("beta") else 0
-    rank = len(c.shape) - 2
+class _Product:
+    """One `gemm` call: which BLAS routine computes it, and how its work is divided."""
 
-    def product(pointers: list[str]) -> None:
+    def __init__(self, program: ProgramEmitter, call: Call):
+        self.program = program
+        self.a, self.b = call.inputs
+        self.c = call.outputs[0]
+        self.m, self.n = self.c.shape[-2:]
+        self.k = self.a.shape[-1]
+        dtype = program.program.buffers[self.c.buffer].dtype
+        if dtype.name not in LETTERS:
+            raise ValueError(f"gemm: no routine for {dtype.name}; write the product as a nest")
+        self.letter = LETTERS[dtype.name]
+        self.itemsize = dtype.itemsize
+        self.conjugate = call.attributes.get("conjugate", ())
+        self.beta = 1 if call.attributes.get("beta") else 0
+        self.rank = len(self.c.shape) - 2
+        self.batch = [n for n in self.c.shape[: self.rank] if n > 1]
+        self.is_vector = (self.m == 1 or self.n == 1) and not self.conjugate
+        self.along_rows = self.n == 1 if self.is_vector else self.m >= self.n
+
+    def emit(self) -> None:
+        """Write the call, divided between threads if it is large."""
+        program, machine = self.program, self.program.module.machine
+        work = math.prod(self.batch) * self.m * self.n * self.k
+        threaded = machine.threads and not machine.own_blas_threads
+        if not threaded or work < (_THREADED_VECTOR if self.is_vector else _THREADED):
+            _batched(program, [self.a, self.b, self.c], self.rank, self.whole)
+            return
+        for symbol in ("fg_blas_enter", "fg_blas_leave"):
+            program.symbols[symbol] = None
+            program.module.declarations[f"@{symbol}"] = f"declare void @{symbol}()"
+        program.lines.append("call void @fg_blas_enter()")
+        extent = self.m if self.along_rows else self.n
+        if work < _WORTH_SHARING:
+            _batched(program, [self.a, self.b, self.c], self.rank, self.whole)
+        elif self.batch and self.batch[0] >= 4:
+            with program.function() as name:
+                _batched(program, [self.a, self.b, self.c], self.rank, self.whole, split=True)
+            program.parallel(name, self.batch[0], 2)
+        else:
+            with program.function() as name:
+                _batched(program, [self.a, self.b, self.c], self.rank, self.strip)
+            program.parallel(name, -(-extent // _STRIP), 1)
+        program.lines.append("call void @fg_blas_leave()")
+
+    def whole(self, pointers: list[str]) -> None:
+        """One product."""
+        self.product(pointers, str(self.m), str(self.n))
+
+    def strip(self, pointers: list[str]) -> None:
+        """The rows or columns of one product in `%begin .. %end`, in units of `_STRIP`."""
+        program = self.program
+        first, end, most, count = (program.register() for _ in range(4))
+        extent = self.m if self.along_rows else self.n
+        program.module.declarations["@llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
+        program.lines += [
+            f"{first} = mul i64 %begin, {_STRIP}",
+            f"{end} = mul i64 %end, {_STRIP}",
+            f"{most} = call i64 @llvm.umin.i64(i64 {end}, i64 {extent})",
+            f"{count} = sub i64 {most}, {first}",
+        ]
+        if program.module.machine.blas_int == "i32":
+            narrow = program.register()
+            program.lines.append(f"{narrow} = trunc i64 {count} to i32")
+            count = narrow
         pa, pb, pc = pointers
-        if m == 1 or n == 1:
-            if not conjugate:
-                _gemv(program, letter, call, pa, pb, pc, beta)
-                return
-        (ta, lda), (tb, ldb) = layout(a), layout(b)
-        _, ldc = layout(c)
-        integer = program.module.machine.blas_int
+        size = self.itemsize
+        if self.along_rows:
+            pa = _moved(program, pa, first, self.a.dense_strides[-2] * size)
+            pc = _moved(program, pc, first, self.c.dense_strides[-2] * size)
+            self.product([pa, pb, pc], count, str(self.n))
+        else:
+            pb = _moved(program, pb, first, self.b.dense_strides[-1] * size)
+            pc = _moved(program, pc, first, self.c.dense_strides[-1] * size)
+            self.product([pa, pb, pc], str(self.m), count)
+
+    def product(self, pointers: list[str], m: str, n: str) -> None:
+        """The routine on `m` rows and `n` columns."""
+        if self.is_vector:
+            self.gemv(pointers, m if self.n == 1 else n)
+            return
+        pa, pb, pc = pointers
+        (ta, lda), (tb, ldb) = layout(self.a), layout(self.b)
+        _, ldc = layout(self.c)
+        integer = self.program.module.machine.blas_int
         flags = []
         for name, transposed in (("a", ta), ("b", tb)):
-            if name in conjugate and not transposed:
+            if name in self.conjugate and not transposed:
                 raise ValueError(f"gemm: operand {name} is conjugated but not transposed")
-            flags.append(_CONJUGATED if name in conjugate else _TRANSPOSED if transposed else _PLAIN)
-        scalar = _scalar_type(letter)
+            flags.append(_CONJUGATED if name in self.conjugate else _TRANSPOSED if transposed else _PLAIN)
+        scalar = _scalar_type(self.letter)
         arguments = [
             ("i32", _ROW_MAJOR), ("i32", flags[0]), ("i32", flags[1]),
-            (integer, m), (integer, n), (integer, k),
-            (scalar, _constant(program, letter, 1)), ("ptr", pa), (integer, lda),
+            (integer, m), (integer, n), (integer, self.k),
+            (scalar, _constant(self.program, self.letter, 1)), ("ptr", pa), (integer, lda),
             ("ptr", pb), (integer, ldb),
-            (scalar, _constant(program, letter, beta)), ("ptr", pc), (integer, ldc),
+            (scalar, _constant(self.program, self.letter, self.beta)), ("ptr", pc), (integer, ldc),
         ]  # fmt: skip
-        _invoke(program, f"fg_{letter}gemm", arguments)
+        _invoke(self.program, f"fg_{self.letter}gemm", arguments)
 
-    _batched(program, [a, b, c], rank, product)
+    def gemv(self, pointers: list[str], count: str) -> None:
+        """A product in which the result is a row or a column: matrix times vector, `count` results."""
+        pa, pb, pc = pointers
+        if self.n == 1:
+            matrix, vector, pm, pv = self.a, self.b, pa, pb
+            step, out_step = vector.dense_strides[-2], self.c.dense_strides[-2]
+            transposed, lead = layout(matrix)
+        else:
+            matrix, vector, pm, pv = self.b, self.a, pb, pa
+            step, out_step = vector.dense_strides[-1], self.c.dense_strides[-1]
+            transposed, lead = layout(matrix)
+            transposed = not transposed
+        stored = (self.k, count) if transposed else (count, self.k)
+        integer, scalar = self.program.module.machine.blas_int, _scalar_type(self.letter)
+        arguments = [
+            ("i32", _ROW_MAJOR), ("i32", _TRANSPOSED if transposed else _PLAIN),
+            (integer, stored[0]), (integer, stored[1]),
+            (scalar, _constant(self.program, self.letter, 1)), ("ptr", pm), (integer, lead),
+            ("ptr", pv), (integer, step if self.k > 1 else 1),
+            (scalar, _constant(self.program, self.letter, self.beta)), ("ptr", pc),
+            (integer, out_step if max(self.m, self.n) > 1 else 1),
+        ]  # fmt: skip
+        _invoke(self.program, f"fg_{self.letter}gemv", arguments)
 
 
-def _gemv(program: ProgramEmitter, letter: str, call: Call, pa: str, pb: str, pc: str, beta: int) -> None:
-    """A product in which the result is a row or a column."""
-    a, b = call.inputs
-    c = call.outputs[0]
-    m, n = c.shape[-2:]
-    if n == 1:
-        matrix, vector, pm, pv = a, b, pa, pb
-        step = vector.dense_strides[-2]
-        out_step = c.dense_strides[-2]
-        transposed, lead = layout(matrix)
-        rows, columns = matrix.shape[-2:]
-    else:
-        matrix, vector, pm, pv = b, a, pb, pa
-        step = vector.dense_strides[-1]
-        out_step = c.dense_strides[-1]
-        transposed, lead = layout(matrix)
-        transposed = not transposed
-        rows, columns = matrix.shape[-1], matrix.shape[-2]
-    # row-major matrix in memory: (rows, columns) or, if transposed, (columns, rows)
-    stored = (columns, rows) if transposed else (rows, columns)
-    integer, scalar = program.module.machine.blas_int, _scalar_type(letter)
-    arguments = [
-        ("i32", _ROW_MAJOR), ("i32", _TRANSPOSED if transposed else _PLAIN),
-        (integer, stored[0]), (integer, stored[1]),
-        (scalar, _constant(program, letter, 1)), ("ptr", pm), (integer, lead),
-        ("ptr", pv), (integer, step if max(vector.shape[-2:]) > 1 else 1),
-        (scalar, _constant(program, letter, beta)), ("ptr", pc),
-        (integer, out_step if max(m, n) > 1 else 1),
-    ]  # fmt: skip
-    _invoke(program, f"fg_{letter}gemv", arguments)
+def _gemm(program: ProgramEmitter, call: Call) -> None:
+    if 0 not in call.outputs[0].shape:
+        _Product(program, call).emit()
 
 
 def _scalar_type(letter: str) -> str:

@@ -25,11 +25,13 @@ class Machine:
       vector_bytes: width of a vector register.
       threads: whether parallel loops may be split.
       blas_int: LLVM type of the integers of the BLAS.
+      own_blas_threads: the threads of the BLAS cannot be turned off, so products are left whole.
     """
 
     vector_bytes: int = 16
     threads: bool = False
     blas_int: str = "i64"
+    own_blas_threads: bool = True
 
 
 class Module:

@@ -9,7 +9,8 @@ long programs and returns an integer: 0, or 1 if a host step failed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -117,11 +118,25 @@ class ProgramEmitter:
         self.long = self.long or work > _LONG
         n = units(self.program, nest)
         if self.module.machine.threads and split_loop(nest) is not None and n > 1:
-            self.symbols["fg_parallel"] = None
-            self.module.declarations["@fg_parallel"] = "declare void @fg_parallel(ptr, ptr, i64)"
-            self.lines.append(f"call void @fg_parallel(ptr @{name}, ptr %table, i64 {n})")
+            self.parallel(name, n, 4)
         else:
             self.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {n})")
+
+    def parallel(self, function: str, n: int, pieces_per_thread: int) -> None:
+        """Share the range `0 .. n` of a function between threads."""
+        self.symbols["fg_parallel"] = None
+        self.module.declarations["@fg_parallel"] = "declare void @fg_parallel(ptr, ptr, i64, i64)"
+        self.lines.append(f"call void @fg_parallel(ptr @{function}, ptr %table, i64 {n}, i64 {pieces_per_thread})")
+
+    @contextmanager
+    def function(self) -> Iterator[str]:
+        """Write the lines inside to a function of its own, over a range `%begin .. %end`."""
+        outside, self.lines = self.lines, []
+        name = f"part{len(self.module.functions)}"
+        yield name
+        header = f"define internal void @{name}(ptr noalias %table, i64 %begin, i64 %end) #0 {{"
+        self.module.functions.append("\n".join([header, "entry:", *self.lines, "ret void", "}"]))
+        self.lines = outside
 
     def slot(self, symbol: str) -> str:
         """Address of the table slot of a `Repeat` counter."""
