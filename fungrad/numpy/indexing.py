@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.config import config
+from fungrad.core import dtypes
 from fungrad.core.array import Array, ArrayImpl, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, state
@@ -30,7 +31,7 @@ from fungrad.numpy._index_parsing import (
     static_ints,
     wrapped,
 )
-from fungrad.numpy._promotion import operand
+from fungrad.numpy._promotion import cast, operand
 from fungrad.numpy.creation import asarray, broadcast_to
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.dynamic import dynamic_slice
@@ -297,7 +298,7 @@ def take(
 
     Args:
       a: array.
-      indices: integers of any shape; negative ones count from the end.
+      indices: integers of any shape; negative ones count from the end, unless ``mode`` is ``"clip"``.
       axis: along which they count; None means in the flattened array.
       out: must be None.
       mode: what happens to positions out of range: ``"fill"`` (default) gives ``fill_value``, ``"clip"`` moves them
@@ -312,7 +313,8 @@ def take(
 
     Raises:
       TypeError: ``indices`` are not integers.
-      ValueError: ``mode`` is none of the above; ``"raise"`` is not supported.
+      IndexError: the axis has size 0.
+      ValueError: ``mode`` is none of the above.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -322,15 +324,17 @@ def take(
     if out is not None:
         raise NotImplementedError("fungrad.numpy.take: out is not supported, arrays are immutable")
     a, indices = operand(a, "take", "a"), operand(indices, "take", "indices")
-    _require_integers(indices, "take", "indices")
+    if dtypes.is_bool(indices.aval.dtype):
+        indices = cast(indices, dtypes.int32)
+    require_integers(indices, "take", "indices")
     if axis is None:
         a, axis = reshape(a, (a.aval.size,)), 0
     axis = _axis(axis, a.aval.ndim, "take")
     size = a.aval.shape[axis]
     if mode == "wrap":
-        indices, mode = ufuncs.mod(indices, _size_scalar(indices, size)) if size else indices, "clip"
+        indices, mode = ufuncs.mod(indices, size_like(indices, size)) if size else indices, "clip"
     elif mode == "raise":
-        raise ValueError(
+        raise NotImplementedError(
             "fungrad.numpy.take: mode 'raise' is not supported, since the values of indices may be unknown; use "
             "'fill', 'clip' or 'wrap', or turn on fungrad.config.strict_index and index with a[indices]"
         )
@@ -340,17 +344,19 @@ def take(
         )
     entries = [Entry(Kind.SLICE, d, slice(None)) for d in range(a.aval.ndim)]
     entries[axis] = Entry(Kind.ARRAY if indices.aval.ndim else Kind.SCALAR, axis, indices)
-    parsed = GatherScatterMode.FILL_OR_DROP if mode is None else GatherScatterMode.from_any(mode)
-    return _general(a, entries, parsed, fill_value, indices_are_sorted, unique_indices, api="fungrad.numpy.take")
+    parsed = GatherScatterMode.from_any(mode)
+    # As in NumPy, moving positions inside leaves no way to count from the end.
+    wrap = parsed is GatherScatterMode.FILL_OR_DROP
+    return _general(a, entries, parsed, fill_value, indices_are_sorted, unique_indices, wrap, "fungrad.numpy.take")
 
 
-def _size_scalar(like: Array, size: int) -> Array:
+def size_like(like: Array, size: int) -> Array:
     """``size`` in the dtype of ``like``, or in one that holds it."""
     dtype = like.aval.dtype
     return asarray(size, dtype if np.iinfo(dtype).max >= size else np.int32)
 
 
-def _require_integers(x: Array, api: str, name: str) -> None:
+def require_integers(x: Array, api: str, name: str) -> None:
     if x.aval.dtype.kind not in "iu":
         raise TypeError(
             f"fungrad.numpy.{api}: {name} must have integer dtype, got {x.aval.str_short()}; convert with .astype(int)"
@@ -421,7 +427,7 @@ def take_along_axis(
 def along(arr: Any, indices: Any, axis: int | None, api: str) -> tuple[Array, Array, int]:
     """Operands of ``take_along_axis`` and ``put_along_axis``, and the axis counted from the front."""
     arr, indices = operand(arr, api, "arr"), operand(indices, api, "indices")
-    _require_integers(indices, api, "indices")
+    require_integers(indices, api, "indices")
     if axis is None:
         if indices.aval.ndim != 1:
             raise ValueError(
