@@ -239,36 +239,53 @@ def test_minimum_and_maximum_propagate_nan():
     np.testing.assert_array_equal(high, np.maximum(x, y))
 
 
-def test_rare_fallback():
-    def doubled_if_large(m, x):
-        def nested():
-            small = m.rare(x < 200.0, (x * 2.0,), lambda: (x * 3.0,))
-            return small
+def doubled(m, x):
+    return (x * 2.0,)
 
-        return m.rare(x > 100.0, (x + 1.0,), nested)[0]
+
+def tripled_if_huge(m, x):
+    return m.rare(x > 200.0, doubled(m, x), tripled, x)
+
+
+def tripled(m, x):
+    return (x * 3.0,)
+
+
+def test_rare_fallback():
+    def function(m, x):
+        return m.rare(x > 100.0, (x + 1.0,), tripled_if_huge, x)[0]
 
     x = np.array([1, 150, 2, 250, *range(30)], np.float32)
-    got = assert_builders_agree(doubled_if_large, x)
-    np.testing.assert_array_equal(got, np.where(x > 200, x * 2, np.where(x > 100, x * 3, x + 1)))
+    got = assert_builders_agree(function, x)
+    np.testing.assert_array_equal(got, np.where(x > 200, x * 3, np.where(x > 100, x * 2, x + 1)))
 
 
 def test_rare_without_branches_selects():
     m = LLVMScalars()
     m.branches = False
     x = m.value("f32", "%x")
-    m.rare(x > 1.0, (x,), lambda: (x * 2.0,))
+    m.rare(x > 1.0, (x,), doubled, x)
     assert not any(line.startswith("br") for line in m.lines)
     assert "select" in m.lines[-1]
 
 
-def test_values_computed_in_a_rare_block_are_not_reused_after_it():
-    def function(m, x):
-        y = m.rare(x > 1.0, (x,), lambda: (m.sqrt(x + 5.0),))[0]
-        return y + m.sqrt(x + 5.0)
+def test_rare_fallback_is_compiled_once():
+    m = LLVMScalars(lanes=4)
+    x, y = m.value("f32", "%x"), m.value("f32", "%y")
+    first = m.rare(x > 1.0, (x,), doubled, x)[0]
+    branches = len(m.lines)
+    assert m.rare(x > 1.0, (x,), doubled, x)[0].raw == first.raw
+    assert len(m.lines) == branches
+    m.rare(y > 1.0, (y,), doubled, y)
+    assert sum(text.startswith("define") for text in m.declarations.values()) == 1
+    assert sum("call" in line and "doubled" in line for line in m.lines) == 2
 
-    x = np.array([0.5, 4.0], np.float32)
-    got = assert_builders_agree(function, x)
-    np.testing.assert_allclose(got, np.where(x > 1, 2, 1) * np.sqrt(x + 5) + np.where(x > 1, 0, x))
+
+def test_rare_fallback_of_the_wrong_type():
+    m = LLVMScalars()
+    x = m.value("f32", "%x")
+    with pytest.raises(TypeError, match="rare fallback doubled gives f32 where i32 is expected"):
+        m.rare(x > 1.0, (m.const(1, "i32"),), doubled, x)
 
 
 def test_python_numbers_take_the_type_of_the_value():

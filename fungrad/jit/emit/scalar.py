@@ -15,7 +15,7 @@ into register types:
 `bf16` is kept as bits and converted by integer arithmetic, which needs no support from the
 processor and vectorises.
 
-A builder writes one straight line of code, except around a `rare` fallback, which it branches over.
+A builder writes one straight line of code, except around the call of a `rare` fallback.
 Names come from a counter that builders of one function share, and memoisation is per builder
 because a value is only visible where its block dominates.
 """
@@ -125,8 +125,9 @@ class LLVMScalars(ScalarBuilder):
 
     Args:
       names: counter behind the names of registers; share it between the builders of one function.
-      declarations: intrinsics used, filled as they occur: name -> `declare` line. Share it within
-        a module.
+      declarations: what the code needs beside itself, filled as it occurs: name -> text, a
+        `declare` line of an intrinsic or the definition of a rare fallback. Share it within a
+        module.
       flags: fast-math flags of plain arithmetic (`"contract"` lets LLVM fuse multiplications and
         additions); suspended inside `precise()`.
       prefix: start of the register names.
@@ -182,10 +183,20 @@ class LLVMScalars(ScalarBuilder):
         self,
         condition: Value,
         usual: tuple[Value, ...],
-        fallback: Callable[[], tuple[Value, ...]],
+        fallback: Callable[..., tuple[Value, ...]],
+        *arguments: Value,
     ) -> tuple[Value, ...]:
+        """Branch around a call of the fallback, which becomes a function of its own."""
         if not self.branches:
-            return super().rare(condition, usual, fallback)
+            return super().rare(condition, usual, fallback, *arguments)
+        operands = " ".join(v.raw for v in (condition, *usual, *arguments))
+        key = f"rare {fallback.__module__}.{fallback.__qualname__} {operands}"
+        if key not in self._known:
+            self._known[key] = " ".join(self._branch(condition, usual, fallback, arguments))
+        registers = self._known[key].split(" ")
+        return tuple(Value(self, a.type, r) for a, r in zip(usual, registers, strict=True))
+
+    def _branch(self, condition, usual, fallback, arguments) -> list[str]:
         number = next(self.names)
         before, inside, after = f"usual{number}", f"rare{number}", f"joined{number}"
         self.lines.append(f"br label %{before}")
@@ -197,18 +208,49 @@ class LLVMScalars(ScalarBuilder):
         self.lines.append(f"br i1 {some}, label %{inside}, label %{after}")
         self._begin(inside)
         known = self.known()
-        changed = super().rare(condition, usual, fallback)
-        end = self._block
+        changed = self._outlined(fallback, tuple(a.type for a in usual), arguments)
+        chosen = [self.select(condition, a, b) for a, b in zip(changed, usual, strict=True)]
         self.lines.append(f"br label %{after}")
         self.forget(known)
         self._begin(after)
-        return tuple(
-            Value(
-                self,
-                a.type,
-                self._append(f"phi {self._llvm[a.type]} [ {a.raw}, %{before} ], [ {b.raw}, %{end} ]"),
+        return [
+            self._append(f"phi {self._llvm[a.type]} [ {a.raw}, %{before} ], [ {b.raw}, %{inside} ]")
+            for a, b in zip(usual, chosen, strict=True)
+        ]
+
+    def _outlined(self, function, types: tuple[str, ...], arguments) -> list[Value]:
+        """Call a scalar function as an LLVM function, which is written into the module once."""
+        source = f"{function.__module__}.{function.__qualname__}".replace("<locals>", "")
+        signature = "_".join(a.type for a in arguments)
+        name = f"@{source}.{signature}.{self.lanes}"
+        result = f"{{ {', '.join(self._llvm[type] for type in types)} }}"
+        if name not in self.declarations:
+            self.declarations[name] = ""  # the place in the order, against recursion
+            self.declarations[name] = self._definition(name, result, function, types, arguments)
+        operands = ", ".join(f"{self._llvm[a.type]} {a.raw}" for a in arguments)
+        packed = self._append(f"call {result} {name}({operands})")
+        return [
+            Value(self, type, self._append(f"extractvalue {result} {packed}, {k}"))
+            for k, type in enumerate(types)
+        ]
+
+    def _definition(self, name: str, result: str, function, types, arguments) -> str:
+        m = LLVMScalars(count(), self.declarations, "", "%r", self.lanes)
+        inputs = [m.value(a.type, f"%a{k}") for k, a in enumerate(arguments)]
+        values = function(m, *inputs)
+        if tuple(v.type for v in values) != types:
+            raise TypeError(
+                f"scalar code: rare fallback {function.__qualname__} gives "
+                f"{', '.join(v.type for v in values)} where {', '.join(types)} is expected"
             )
-            for a, b in zip(usual, changed, strict=True)
+        packed = "poison"
+        for k, v in enumerate(values):
+            packed = m._append(f"insertvalue {result} {packed}, {m._llvm[v.type]} {v.raw}, {k}")
+        parameters = ", ".join(f"{m._llvm[v.type]} {v.raw}" for v in inputs)
+        lines = "\n".join(m.lines)
+        return (
+            f"define internal {result} {name}({parameters}) noinline cold {{\n"
+            f"entry:\n{lines}\nret {result} {packed}\n}}"
         )
 
     # Registers and memory

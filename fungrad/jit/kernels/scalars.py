@@ -258,14 +258,16 @@ class ScalarBuilder(Protocol):
         self,
         condition: Value,
         usual: tuple[Value, ...],
-        fallback: Callable[[], tuple[Value, ...]],
+        fallback: Callable[..., tuple[Value, ...]],
+        *arguments: Value,
     ) -> tuple[Value, ...]:
-        """`fallback()` where the `i1` holds and `usual` elsewhere, element by element.
+        """`fallback(m, *arguments)` where the `i1` holds and `usual` elsewhere, element by element.
 
         For a costly correction of few arguments: a builder may skip the fallback where no element
-        needs it. Here it is always evaluated.
+        needs it, and may compile it once for all its uses, so it is a function that depends on
+        nothing but its arguments. Here it is always evaluated.
         """
-        pairs = zip(fallback(), usual, strict=True)
+        pairs = zip(fallback(self, *arguments), usual, strict=True)
         return tuple(self.select(condition, a, b) for a, b in pairs)
 
     # What follows is spelling, the same for every builder.
