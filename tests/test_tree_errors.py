@@ -17,7 +17,7 @@ def test_unflatten_errors():
     text = message(tree.unflatten, structure, [1, 2])
     assert "fungrad.tree.unflatten: too few leaves" in text
     assert "['b'].x" in text and "expected 4" in text and "got 2" in text
-    text = message(structure.unflatten, range(6))
+    text = message(tree.unflatten, structure, range(6))
     assert "too many leaves, 2 left over" in text and "expected 4" in text and "got 6" in text
 
 
@@ -37,13 +37,13 @@ def test_unflatten_errors():
         ([Fixed("a")], [Fixed("b")], ["static Fixed 'a'", "static Fixed 'b'"]),
         (
             collections.defaultdict(int, a=1),
-            collections.defaultdict(list, a=1),
-            ["a defaultdict(<class 'int'>)", "a defaultdict(<class 'list'>)", "metadata"],
+            collections.defaultdict(list, b=1),
+            ["a defaultdict(<class 'int'>)", "a defaultdict(<class 'list'>)", "missing ['a']"],
         ),
         (
-            collections.OrderedDict(a=1, b=2),
-            collections.OrderedDict(b=1, a=2),
-            ["an OrderedDict with keys ['a', 'b']", "keys ['b', 'a']"],
+            collections.OrderedDict(a=1, b=[2]),
+            {"b": 1, "a": 2},
+            ["rest[0]['b']", "a list of length 1"],
         ),
     ],
 )
@@ -55,9 +55,10 @@ def test_map_mismatch_errors(first, second, parts):
         assert part in text
     text = message(tree.map_with_path, lambda path, x, y: x, first, second)
     assert text.startswith("fungrad.tree.map_with_path: rest[0]")
-    assert message(tree.structure(first).flatten_up_to, second).startswith(
-        "fungrad.tree_util.PyTreeDef.flatten_up_to: tree"
-    )
+    text = message(core_tree.flatten_up_to, tree.structure(first), second)
+    assert text.startswith("fungrad.tree_util.flatten_up_to: tree")
+    with pytest.raises(ValueError):
+        tree.structure(first).flatten_up_to(second)
 
 
 def test_mismatch_error_lists_several_places():
@@ -79,7 +80,7 @@ def test_errors_of_the_function_pass_through():
     class Strict:
         def __init__(self, value):
             if not isinstance(value, int):
-                raise ValueError("Strict holds an int")  # noqa: TRY004
+                raise ValueError("Strict holds an int")
             self.value = value
 
     tree_util.register_pytree_node(Strict, lambda x: ((x.value,), None), lambda _, c: Strict(*c))
@@ -145,6 +146,14 @@ def test_equality_errors():
     assert [path for path, *_ in core_tree.equality_errors(*structures)] == [
         path for path, *_ in core_tree.equality_errors(first, second)
     ]
+    ordered, default = collections.OrderedDict, collections.defaultdict
+    for a, b, reason in [
+        (ordered(a=1, b=2), ordered(b=1, a=2), "the metadata of the nodes differs"),
+        (default(int, a=1), default(list, a=1), "the metadata of the nodes differs"),
+        (ordered(a=1), {"a": 1}, "their Python types differ"),
+    ]:
+        assert [reason for *_, reason in core_tree.equality_errors(a, b)] == [reason]
+        assert tree.structure(a) != tree.structure(b)
     same = core_tree.equality_errors([None, 1], [2, 1], is_leaf=lambda x: x is None)
     assert list(same) == []
 
@@ -153,7 +162,7 @@ def test_transpose_errors():
     outer, inner = tree.structure([1, 2]), tree.structure((1, 2))
     text = message(tree.transpose, outer, inner, [1, 2, 3], error=TypeError)
     assert "fungrad.tree.transpose" in text
-    assert "PyTreeDef([(*, *), (*, *)])" in text and "PyTreeDef([*, *, *])" in text
+    assert "PyTreeSpec([(*, *), (*, *)])" in text and "PyTreeSpec([*, *, *])" in text
     text = message(tree.transpose, tree.structure([]), None, [])
     assert "Pass inner_treedef" in text
 

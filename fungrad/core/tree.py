@@ -1,7 +1,7 @@
 """Pytrees: the functions the library uses and `fungrad.tree` exports.
 
-A pytree is a leaf, or a node whose children are pytrees.  optree, a compiled library, flattens, compares and hashes; this facade gives
-it JAX's names, key paths, and errors that say where two trees differ.  The parts:
+A pytree is a leaf, or a node whose children are pytrees.  optree, a compiled library, flattens, compares and hashes;
+this facade gives it JAX's names, key paths, and errors that say where two trees differ.  The parts:
 
     tree_keys          names of children, key paths
     tree_nodes         node types and their names for people
@@ -9,9 +9,9 @@ it JAX's names, key paths, and errors that say where two trees differ.  The part
     flat_tree          `FlatTree`
     tree_registration  registering classes, `Partial`
 
-Differences from `jax.tree`: `deque` and `time.struct_time` are nodes, a dict matches an `OrderedDict` with the same keys, a dict
-keeps the order of its keys when it is rebuilt, structures print as `PyTreeSpec(...)`, and dict keys of mixed types are
-accepted (ordered by type name).
+Differences from `jax.tree`: `deque` and `time.struct_time` are nodes, a dict matches an `OrderedDict` with the same
+keys, a dict keeps the order of its keys when it is rebuilt, structures print as `PyTreeSpec(...)`, and dict keys of
+mixed types are accepted (ordered by type name).
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def structure(tree: Any, is_leaf: IsLeaf | None = None) -> PyTreeDef:
     Examples:
       >>> from fungrad import tree
       >>> tree.structure([1, (2, None)])
-      PyTreeDef([*, (*, None)])
+      PyTreeSpec([*, (*, None)])
     """
     return flatten(tree, is_leaf)[1]
 
@@ -454,9 +454,17 @@ def broadcast_prefix(
     subtrees = subtrees_at_leaves(treedef, full_tree)
     if subtrees is None:
         _raise_not_a_prefix(treedef, full_tree, api, prefix_name, full_name)
-    result = []
-    for leaf, subtree in zip(flat, subtrees, strict=True):
-        result += [leaf] * structure(subtree).num_leaves
+    if treedef.num_nodes == treedef.num_leaves + 1 and not issubclass(treedef.type, dict):  # type: ignore[arg-type]
+        # One tuple, list or the like of leaves, by far the most frequent prefix.
+        counts = [structure(subtree).num_leaves for subtree in subtrees]
+        return [leaf for leaf, count in zip(flat, counts, strict=True) for _ in range(count)]
+    # Dicts that match may list their entries in different orders: numbered leaves tell where each of them is.
+    full = structure(full_tree)
+    result: list[Any] = [None] * full.num_leaves
+    numbers = subtrees_at_leaves(treedef, full.unflatten(range(full.num_leaves)))
+    for leaf, places in zip(flat, numbers, strict=True):  # type: ignore[arg-type]
+        for place in leaves(places):
+            result[place] = leaf
     return result
 
 
@@ -523,7 +531,7 @@ def treedef_children(treedef: PyTreeDef) -> list[PyTreeDef]:
     Examples:
       >>> from fungrad import tree, tree_util
       >>> tree_util.treedef_children(tree.structure([1, (2, 3)]))
-      [PyTreeDef(*), PyTreeDef((*, *))]
+      [PyTreeSpec(*), PyTreeSpec((*, *))]
     """
     return treedef.children()
 
@@ -540,6 +548,6 @@ def treedef_tuple(treedefs: Iterable[PyTreeDef]) -> PyTreeDef:
     Examples:
       >>> from fungrad import tree, tree_util
       >>> tree_util.treedef_tuple([tree.structure(1), tree.structure([2])])
-      PyTreeDef((*, [*]))
+      PyTreeSpec((*, [*]))
     """
     return optree.treespec_tuple(tuple(treedefs), namespace=NAMESPACE)

@@ -10,6 +10,7 @@ May import ``core.tree_keys``.
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -70,6 +71,11 @@ def _open_dict(node: dict[Any, Any]) -> tuple[Sequence[KeyEntry], Sequence[Any],
     return tuple([DictKey(k) for k in keys]), children, keys
 
 
+def _open_defaultdict(node: defaultdict[Any, Any]) -> tuple[Sequence[KeyEntry], Sequence[Any], Any]:
+    keys, children, meta = _open_dict(node)
+    return keys, children, (node.default_factory, meta)
+
+
 def dict_keys(node: dict[Any, Any]) -> tuple[Any, ...]:
     """Keys of a dict in the order in which its children are flattened."""
     return tuple(optree.tree_flatten_one_level(node, namespace=NAMESPACE)[2])
@@ -81,6 +87,10 @@ def _describe_sequence(name: str) -> Callable[[Any, int], str]:
 
 def _describe_mapping(name: str) -> Callable[[Any, int], str]:
     return lambda keys, _length: f"{name} with keys {list(keys)}"
+
+
+def _describe_defaultdict(meta: Any, _length: int) -> str:
+    return f"a defaultdict({meta[0]}) with keys {list(meta[1])}"
 
 
 def _namedtuple_type(cls: Any) -> NodeType:
@@ -101,9 +111,12 @@ _node_types: dict[type, NodeType] = {
         NodeType(deque, _open_deque, _describe_sequence("deque")),
         NodeType(dict, _open_dict, _describe_mapping("a dict")),
         NodeType(OrderedDict, _open_dict, _describe_mapping("an OrderedDict")),
-        NodeType(defaultdict, _open_dict, _describe_mapping("a defaultdict")),
+        NodeType(defaultdict, _open_defaultdict, _describe_defaultdict),
     )
 }
+# Namedtuples are nodes without registration, and may be registered with another rule.
+_builtin_types = frozenset(_node_types)
+_registered_types: set[type] = set()
 
 
 def node_type(cls: type) -> NodeType | None:
@@ -128,10 +141,13 @@ def register(
     cls = node.cls
     if not isinstance(cls, type):
         raise TypeError(f"fungrad.tree_util.register_pytree_node: expected a class to register, got {cls!r}.")
-    if cls in _node_types and not optree.is_namedtuple_class(cls):
+    if cls in _builtin_types or cls in _registered_types:
         raise ValueError(
             f"fungrad.tree_util.register_pytree_node: duplicate registration, {cls!r} is a pytree "
             "node already. Register each class once, where it is defined."
         )
-    optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is a subclass of `collections.namedtuple`", UserWarning)
+        optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)
+    _registered_types.add(cls)
     _node_types[cls] = node

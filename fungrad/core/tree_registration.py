@@ -66,7 +66,7 @@ def register_pytree_node(
       ...     lambda interval: ((interval.low, interval.high), interval.unit),
       ...     lambda unit, ends: Interval(*ends, unit))
       >>> tree.structure(Interval(1.0, 2.0, 'm'))
-      PyTreeDef(CustomNode(Interval[m], [*, *]))
+      PyTreeSpec(CustomTreeNode(Interval['m'], [*, *]), namespace='fungrad')
       >>> tree.map(lambda x: 100 * x, Interval(1.0, 2.0, 'm')).high
       200.0
     """
@@ -234,7 +234,7 @@ def register_dataclass(
       >>> tree.map(lambda x: -x, Layer(1.0, 2.0))
       Layer(weight=-1.0, bias=-2.0, activation='relu')
       >>> tree.structure(Layer(1.0, 2.0))
-      PyTreeDef(CustomNode(Layer[('relu',)], [*, *]))
+      PyTreeSpec(CustomTreeNode(Layer[('relu',)], [*, *]), namespace='fungrad')
     """
     data, meta = _dataclass_fields(nodetype, data_fields, meta_fields, tuple(drop_fields))
     get_data, get_meta = _attributes_getter(data), _attributes_getter(meta)
@@ -349,7 +349,7 @@ def register_static(cls: C) -> C:
       ... class Mode(str):
       ...   pass
       >>> tree.flatten([Mode('train'), 1.0])
-      ([1.0], PyTreeDef([CustomNode(Mode[train], []), *]))
+      ([1.0], PyTreeSpec([CustomTreeNode(Mode['train'], []), *], namespace='fungrad'))
     """
     register(
         NodeType(

@@ -1,7 +1,7 @@
 """Tree structures: flattening, unflattening, key paths and where two trees differ.
 
-A `PyTreeDef` is optree's `PyTreeSpec`.  Key paths and differences are computed level by level in Python, and only for errors and
-for the functions that return paths.
+A `PyTreeDef` is optree's `PyTreeSpec`.  Key paths and differences are computed level by level in Python, and only for
+errors and for the functions that return paths.
 
 May import ``core.tree_keys`` and ``core.tree_nodes``.
 """
@@ -42,7 +42,7 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
       >>> leaves
       [3, 1, 2]
     """
-    if type(tree) in known_leaf_types:
+    if is_leaf is None and type(tree) in known_leaf_types:
         return [tree], LEAF
     return optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
 
@@ -214,13 +214,21 @@ def differences(
       prefix: whether a leaf of `first` matches any subtree of `second`.
       path: the key path of both.
     """
-    node1, _, children1, meta1 = open_first(first)
+    node1, keys1, children1, meta1 = open_first(first)
     node2, keys, children2, meta2 = open_second(second)
     if node1 is None and (prefix or node2 is None):
         return
     length1, length2 = len(children1), len(children2)
-    if node1 is None or node1 is not node2:
+    dicts = node1 is not None and node2 is not None and issubclass(node1.cls, dict) and issubclass(node2.cls, dict)
+    if node1 is None or (node1 is not node2 and not (prefix and dicts)):
         reason = "their Python types differ"
+    elif dicts:
+        reason = _difference_of_keys(keys1, keys)
+        if not reason and not prefix:
+            reason = _difference_within_type(node1, meta1, length1, meta2, length2)
+        if not reason:
+            children_of = dict(zip(keys, children2, strict=True))
+            keys, children2 = keys1, [children_of[key] for key in keys1]
     else:
         reason = _difference_within_type(node1, meta1, length1, meta2, length2)
     if reason:
@@ -239,16 +247,25 @@ def _difference_within_type(
     node: NodeType, meta1: Any, length1: int, meta2: Any, length2: int
 ) -> str:
     """In what two nodes of one type differ, their children aside; empty if they agree."""
-    if issubclass(node.cls, dict):
-        missing = [key for key in meta1 if key not in meta2]
-        unexpected = [key for key in meta2 if key not in meta1]
-        parts = [f"missing {missing}"] if missing else []
-        parts += [f"unexpected {unexpected}"] if unexpected else []
-        if parts:
-            return f"the keys differ: {', '.join(parts)}"
     if length1 != length2:
         return "the lengths differ"
-    return "" if meta1 is meta2 or meta1 == meta2 else "the metadata of the nodes differs"
+    try:
+        equal = meta1 is meta2 or bool(meta1 == meta2)
+    except ValueError as error:
+        raise ValueError(
+            f"fungrad.tree: the metadata of two {node.cls.__qualname__} nodes cannot be compared: {error} "
+            "Metadata must compare to a single bool. Make arrays children of a node."
+        ) from error
+    return "" if equal else "the metadata of the nodes differs"
+
+
+def _difference_of_keys(keys1: Sequence[KeyEntry], keys2: Sequence[KeyEntry]) -> str:
+    """In what the keys of two dicts differ; empty if they are the same, in any order."""
+    missing = [entry.key for entry in keys1 if entry not in keys2]
+    unexpected = [entry.key for entry in keys2 if entry not in keys1]
+    parts = [f"missing {missing}"] if missing else []
+    parts += [f"unexpected {unexpected}"] if unexpected else []
+    return f"the keys differ: {', '.join(parts)}" if parts else ""
 
 
 def _describe_leaf(value: Any) -> str:
