@@ -59,7 +59,7 @@ def categorical(
       >>> import numpy as np
       >>> from fungrad import random
       >>> random.categorical(random.key(0), np.log(np.float32([0.1, 0.1, 0.8])), shape=(5,))
-      Array([2, 1, 0, 2, 2], dtype=int32)
+      Array([1, 2, 2, 1, 2], dtype=int32)
     """
     api = "fungrad.random.categorical"
     single, _ = one_key("categorical", key)
@@ -127,7 +127,7 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> A
     Example:
       >>> from fungrad import random
       >>> random.permutation(random.key(0), 5)
-      Array([4, 1, 0, 2, 3], dtype=int32)
+      Array([0, 1, 4, 3, 2], dtype=int32)
     """
     api = "fungrad.random.permutation"
     single, _ = one_key("permutation", key)
@@ -201,7 +201,7 @@ def choice(
       >>> import numpy as np
       >>> from fungrad import random
       >>> random.choice(random.key(0), np.array([5, 6, 7]), (4,))
-      Array([6, 7, 6, 7], dtype=int32)
+      Array([6, 5, 7, 6], dtype=int32)
     """
     api = "fungrad.random.choice"
     single, _ = one_key("choice", key)

@@ -63,8 +63,8 @@ def normal(key: Any, shape: Any = (), dtype: Any = None) -> Array:
 
     Example:
       >>> from fungrad import random
-      >>> random.normal(random.key(0), (2,))
-      Array([1.6226422, 2.0252647], dtype=float32)
+      >>> random.normal(random.key(0), (2,)).round(3)
+      Array([1.623, 2.025], dtype=float32)
     """
     found = dtype_of("normal", dtype, "fc", dtypes.default_float())
     single, _ = one_key("normal", key)

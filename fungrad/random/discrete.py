@@ -72,7 +72,7 @@ def rademacher(key: Any, shape: Any = (), dtype: Any = None) -> Array:
     Example:
       >>> from fungrad import random
       >>> random.rademacher(random.key(0), (4,))
-      Array([-1, -1, -1, -1], dtype=int32)
+      Array([-1, -1,  1,  1], dtype=int32)
     """
     found = dtype_of("rademacher", dtype, "ifc", dtypes.default_int())
     single, _ = one_key("rademacher", key)
