@@ -458,21 +458,23 @@ def _stack_columns(columns: Sequence[_Column], numbering: Shape, largest: int) -
     dtype = _index_dtype(columns, largest)
     if not any(isinstance(c.value, Array) for c in columns):
         out = np.empty((*numbering, len(columns)), dtype)
-        info = np.iinfo(dtype)
         for k, c in enumerate(columns):
-            # Positions far outside stay outside.
-            value = np.clip(c.value, info.min, info.max)
-            out[..., k] = _aligned(np.asarray(value), c.dims, len(numbering))
+            out[..., k] = _aligned(_static_positions(c.value, dtype), c.dims, len(numbering))
         return out
     parts = []
     for c in columns:
         if isinstance(c.value, Array):
             value = convert_element_type(c.value, dtype)
         else:
-            info = np.iinfo(dtype)
-            value = np.clip(c.value, info.min, info.max).astype(dtype)
+            value = _static_positions(c.value, dtype)
         parts.append(_as_column(value, c.dims, numbering))
     return parts[0] if len(parts) == 1 else concatenate(parts, len(numbering))
+
+
+def _static_positions(value: Any, dtype: np.dtype) -> np.ndarray:
+    """Positions in another dtype; those far outside stay outside."""
+    info = np.iinfo(dtype)
+    return np.asarray(np.clip(value, info.min, info.max)).astype(dtype)
 
 
 def _aligned(value: np.ndarray, dims: Shape, rank: int) -> np.ndarray:
