@@ -65,6 +65,8 @@ _INTRINSICS = {
 }
 _FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
 
+Fallback = Callable[..., tuple[Value, ...]]
+
 
 @cache
 def register_types(lanes: int) -> dict[str, str]:
@@ -183,7 +185,7 @@ class LLVMScalars(ScalarBuilder):
         self,
         condition: Value,
         usual: tuple[Value, ...],
-        fallback: Callable[..., tuple[Value, ...]],
+        fallback: Fallback,
         *arguments: Value,
     ) -> tuple[Value, ...]:
         """Branch around a call of the fallback, which becomes a function of its own."""
@@ -196,7 +198,13 @@ class LLVMScalars(ScalarBuilder):
         registers = self._known[key].split(" ")
         return tuple(Value(self, a.type, r) for a, r in zip(usual, registers, strict=True))
 
-    def _branch(self, condition, usual, fallback, arguments) -> list[str]:
+    def _branch(
+        self,
+        condition: Value,
+        usual: tuple[Value, ...],
+        fallback: Fallback,
+        arguments: tuple[Value, ...],
+    ) -> list[str]:
         number = next(self.names)
         before, inside, after = f"usual{number}", f"rare{number}", f"joined{number}"
         self.lines.append(f"br label %{before}")
@@ -218,7 +226,7 @@ class LLVMScalars(ScalarBuilder):
             for a, b in zip(usual, chosen, strict=True)
         ]
 
-    def _outlined(self, function, types: tuple[str, ...], arguments) -> list[Value]:
+    def _outlined(self, function: Fallback, types: tuple[str, ...], arguments: tuple[Value, ...]) -> list[Value]:
         """Call a scalar function as an LLVM function, which is written into the module once."""
         source = f"{function.__module__}.{function.__qualname__}".replace("<locals>", "")
         signature = "_".join(a.type for a in arguments)
@@ -229,12 +237,16 @@ class LLVMScalars(ScalarBuilder):
             self.declarations[name] = self._definition(name, result, function, types, arguments)
         operands = ", ".join(f"{self._llvm[a.type]} {a.raw}" for a in arguments)
         packed = self._append(f"call {result} {name}({operands})")
-        return [
-            Value(self, type, self._append(f"extractvalue {result} {packed}, {k}"))
-            for k, type in enumerate(types)
-        ]
+        return [Value(self, type, self._append(f"extractvalue {result} {packed}, {k}")) for k, type in enumerate(types)]
 
-    def _definition(self, name: str, result: str, function, types, arguments) -> str:
+    def _definition(
+        self,
+        name: str,
+        result: str,
+        function: Fallback,
+        types: tuple[str, ...],
+        arguments: tuple[Value, ...],
+    ) -> str:
         m = LLVMScalars(count(), self.declarations, "", "%r", self.lanes)
         inputs = [m.value(a.type, f"%a{k}") for k, a in enumerate(arguments)]
         values = function(m, *inputs)
@@ -292,7 +304,7 @@ class LLVMScalars(ScalarBuilder):
         return self._operand(f"call {result} {name}({operands})")
 
     @contextmanager
-    def precise(self):
+    def precise(self) -> Iterator[None]:
         """Suspend the fast-math flags."""
         flags, self.flags = self.flags, ""
         try:

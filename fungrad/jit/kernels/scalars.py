@@ -107,76 +107,76 @@ class Value:
             return other
         return self.m.const(other, self.type)
 
-    def __add__(self, other):
+    def __add__(self, other: Value | Number) -> Value:
         return self.m.binary("add", self, self._coerce(other))
 
-    def __radd__(self, other):
+    def __radd__(self, other: Value | Number) -> Value:
         return self.m.binary("add", self._coerce(other), self)
 
-    def __sub__(self, other):
+    def __sub__(self, other: Value | Number) -> Value:
         return self.m.binary("sub", self, self._coerce(other))
 
-    def __rsub__(self, other):
+    def __rsub__(self, other: Value | Number) -> Value:
         return self.m.binary("sub", self._coerce(other), self)
 
-    def __mul__(self, other):
+    def __mul__(self, other: Value | Number) -> Value:
         return self.m.binary("mul", self, self._coerce(other))
 
-    def __rmul__(self, other):
+    def __rmul__(self, other: Value | Number) -> Value:
         return self.m.binary("mul", self._coerce(other), self)
 
-    def __truediv__(self, other):
+    def __truediv__(self, other: Value | Number) -> Value:
         return self.m.binary("div", self, self._coerce(other))
 
-    def __rtruediv__(self, other):
+    def __rtruediv__(self, other: Value | Number) -> Value:
         return self.m.binary("div", self._coerce(other), self)
 
-    def __and__(self, other):
+    def __and__(self, other: Value | Number) -> Value:
         return self.m.binary("and", self, self._coerce(other))
 
-    def __rand__(self, other):
+    def __rand__(self, other: Value | Number) -> Value:
         return self.m.binary("and", self._coerce(other), self)
 
-    def __or__(self, other):
+    def __or__(self, other: Value | Number) -> Value:
         return self.m.binary("or", self, self._coerce(other))
 
-    def __ror__(self, other):
+    def __ror__(self, other: Value | Number) -> Value:
         return self.m.binary("or", self._coerce(other), self)
 
-    def __xor__(self, other):
+    def __xor__(self, other: Value | Number) -> Value:
         return self.m.binary("xor", self, self._coerce(other))
 
-    def __rxor__(self, other):
+    def __rxor__(self, other: Value | Number) -> Value:
         return self.m.binary("xor", self._coerce(other), self)
 
-    def __lshift__(self, other):
+    def __lshift__(self, other: Value | Number) -> Value:
         return self.m.binary("shl", self, self._coerce(other))
 
-    def __rshift__(self, other):
+    def __rshift__(self, other: Value | Number) -> Value:
         return self.m.binary("shr", self, self._coerce(other))
 
-    def __neg__(self):
+    def __neg__(self) -> Value:
         return self.m.unary("neg", self)
 
-    def __invert__(self):
+    def __invert__(self) -> Value:
         return self.m.unary("not", self)
 
-    def __eq__(self, other):  # type: ignore[override]
+    def __eq__(self, other: Value | Number) -> Value:  # type: ignore[override]
         return self.m.compare("eq", self, self._coerce(other))
 
-    def __ne__(self, other):  # type: ignore[override]
+    def __ne__(self, other: Value | Number) -> Value:  # type: ignore[override]
         return self.m.compare("ne", self, self._coerce(other))
 
-    def __lt__(self, other):
+    def __lt__(self, other: Value | Number) -> Value:
         return self.m.compare("lt", self, self._coerce(other))
 
-    def __le__(self, other):
+    def __le__(self, other: Value | Number) -> Value:
         return self.m.compare("le", self, self._coerce(other))
 
-    def __gt__(self, other):
+    def __gt__(self, other: Value | Number) -> Value:
         return self.m.compare("gt", self, self._coerce(other))
 
-    def __ge__(self, other):
+    def __ge__(self, other: Value | Number) -> Value:
         return self.m.compare("ge", self, self._coerce(other))
 
 
@@ -452,7 +452,7 @@ def _mulhi(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a.astype(np.uint64) * b.astype(np.uint64)) >> np.uint64(32)
 
 
-_UNARY = {
+_UNARY: dict[str, Callable[..., Any]] = {
     "neg": np.negative,
     "abs": np.abs,
     "not": np.invert,
@@ -464,7 +464,7 @@ _UNARY = {
     "popcount": lambda x: np.bitwise_count(x.view(f"u{x.dtype.itemsize}")),
     "clz": _clz,
 }
-_BINARY = {
+_BINARY: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
@@ -501,7 +501,7 @@ def _two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _two_product(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    def split(x):
+    def split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         c = x * 134217729.0
         high = c - (c - x)
         return high, x - high

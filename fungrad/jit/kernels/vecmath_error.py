@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
+from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -59,7 +61,8 @@ def loop_text(function: ScalarFunction, types: tuple[str, ...], lanes: int) -> t
 
     Full vectors come first, then single elements.
     """
-    names, declarations = count(), {}
+    names = count()
+    declarations: dict[str, str] = {}
     single = LLVMScalars(names, declarations)
     first = "0"
     if lanes > 1:
@@ -170,7 +173,7 @@ def _logistic(x: np.ndarray) -> np.ndarray:
     return np.where(x < 0, z, 1.0) / (1.0 + z)
 
 
-def _half_turns(x: np.ndarray) -> np.ndarray:
+def _half_turns(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """x modulo 2 in quarter turns, exactly: (quarter, rest)."""
     x = x - 2.0 * np.rint(x / 2.0)
     quarter = np.rint(2.0 * x)
@@ -196,16 +199,16 @@ def references() -> dict[str, Reference]:
     """Reference of every function of one argument."""
     from scipy import special
 
-    def digamma(x):
+    def digamma(x: np.ndarray) -> np.ndarray:
         return np.where((x == 0) | (x == -np.inf), np.nan, special.psi(x))
 
-    def bessel_i1e(x):
+    def bessel_i1e(x: np.ndarray) -> np.ndarray:
         return np.copysign(special.i1e(np.abs(x)), x)
 
-    def erf_inv(x):
+    def erf_inv(x: np.ndarray) -> np.ndarray:
         return np.copysign(special.erfinv(np.abs(x)), x)
 
-    def lgamma(x):
+    def lgamma(x: np.ndarray) -> np.ndarray:
         return np.where(np.isinf(x), np.inf, special.gammaln(x))
 
     return {
@@ -262,7 +265,7 @@ def exact_functions() -> dict[str, Callable]:
 
     mp.mp.dps = 50
 
-    def erfinv(x):
+    def erfinv(x: mp.mpf) -> mp.mpf:
         if abs(x) == 1:
             return x * mp.inf
         if abs(x) < 0.5:
@@ -275,7 +278,7 @@ def exact_functions() -> dict[str, Callable]:
             y -= (mp.log(mp.erfc(y)) - target) / slope
         return mp.sign(x) * y
 
-    own = {
+    own: dict[str, Any] = {
         "bessel_i0e": lambda x: mp.besseli(0, x) * mp.exp(-abs(x)),
         "bessel_i1e": lambda x: mp.besseli(1, x) * mp.exp(-abs(x)),
         "cbrt": lambda x: mp.sign(x) * mp.cbrt(abs(x)),
@@ -473,6 +476,13 @@ def table_rows(names: list[str], step: int, count: int) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
+def replace_table(document: Path, table: str) -> None:
+    """Put a table between the two comments that mark its place."""
+    text = document.read_text()
+    start = text.index("-->\n", text.index("<!-- table:")) + len("-->\n")
+    document.write_text(f"{text[:start]}{table}\n{text[text.index('<!-- end -->') :]}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -480,13 +490,18 @@ def main() -> None:
     )
     parser.add_argument("--exhaustive", action="store_true", help="try every float32")
     parser.add_argument("--samples", type=int, default=20_000, help="float64 arguments a function")
+    parser.add_argument("--write", type=Path, help="put the table into this document instead")
     arguments = parser.parse_args()
     names = arguments.names or list(references())
     unknown = [name for name in names if name not in references()]
     if unknown:
         parser.error(f"no reference for {', '.join(unknown)}; there are {', '.join(references())}")
-    for line in table_rows(names, 1 if arguments.exhaustive else 1021, arguments.samples):
-        print(line, flush=True)
+    rows = table_rows(names, 1 if arguments.exhaustive else 1021, arguments.samples)
+    if arguments.write:
+        replace_table(arguments.write, "\n".join(rows))
+    else:
+        for line in rows:
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

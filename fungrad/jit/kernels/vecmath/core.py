@@ -18,7 +18,7 @@ class Format:
     """A binary floating-point format.
 
     Attributes:
-      bits: the unsigned type of the same width; `int` is the signed one.
+      bits: the unsigned type of the same width; `signed` is the signed one.
       digits: explicit bits of the significand (23 or 52).
       bias: exponent bias (127 or 1023).
       shifter: 1.5 * 2**digits. Adding it to a small number rounds that number to an integer, which
@@ -28,7 +28,7 @@ class Format:
     """
 
     bits: str
-    int: str
+    signed: str
     digits: int
     bias: int
 

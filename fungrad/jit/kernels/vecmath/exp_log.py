@@ -197,8 +197,8 @@ def log1p_finite(m: ScalarBuilder, x: Value, low: Value | None = None) -> Value:
     u = x + 1.0
     lost = x - (u - 1.0)
     e, f, g = log_parts(m, u, lost, low)
-    high, low, _ = LN2[x.type]
-    return m.fma(e, high, f + m.fma(e, low, g))
+    ln2_high, ln2_low, _ = LN2[x.type]
+    return m.fma(e, ln2_high, f + m.fma(e, ln2_low, g))
 
 
 @elementary

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fungrad.jit.kernels.scalars import ScalarBuilder, Value
 from fungrad.jit.kernels.vecmath.coefficients import ASIN, ATAN, HALF_PI
-from fungrad.jit.kernels.vecmath.core import INF, elementary, polynomial
+from fungrad.jit.kernels.vecmath.core import FORMATS, INF, elementary, polynomial
 
 TAN_PI_8 = 0.4142135623730951
 
@@ -88,7 +88,7 @@ def atan2(m: ScalarBuilder, y: Value, x: Value) -> Value:
     angle = atan_of_ratio(m, a * shrink, b * shrink)
     high, low, _ = HALF_PI[x.type]
     angle = m.select(steep, high - (angle - low), angle)
-    left = m.bitcast(x, "i32" if x.type == "f32" else "i64") < 0
+    left = m.bitcast(x, FORMATS[x.type].signed) < 0
     angle = m.select(left, 2.0 * high - (angle - 2.0 * low), angle)
     angle = m.select(m.is_nan(x) | m.is_nan(y), x + y, angle)
     return m.copysign(angle, y)

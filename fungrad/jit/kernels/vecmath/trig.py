@@ -74,7 +74,8 @@ def reduce_moderate_finely(m: ScalarBuilder, x: Value) -> Reduced:
 def with_large(m: ScalarBuilder, x: Value, reduced: Reduced) -> Reduced:
     """A reduction of moderate arguments extended to all finite ones; r is NaN for the others."""
     large = reduce_large_single if x.type == "f32" else reduce_large_double
-    return m.rare(m.abs(x) >= MODERATE[x.type], reduced, large, x)
+    r, low, k = m.rare(m.abs(x) >= MODERATE[x.type], reduced, large, x)
+    return r, low, k
 
 
 def reduce_large_single(m: ScalarBuilder, x: Value) -> Reduced:
