@@ -85,8 +85,9 @@ class Lowering(Protocol):
 
         Args:
           fn: scalar function; must return a value of the scalar type of ``dtype``.
-          operands: arrays of one shape; 0-d operands are broadcast.
+          operands: arrays of one shape; 0-d operands and dimensions of size 1 are broadcast.
           dtype: of the result.
+          cost: rough number of additions that the function is worth; costly results are not computed twice.
           cost: rough number of additions that one element is worth: cheap values may be computed several times.
         """
 

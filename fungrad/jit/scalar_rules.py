@@ -1,9 +1,8 @@
 """Native code of elementwise primitives: for each name a scalar function over a builder.
 
 A primitive may bring its own rule (its attribute ``scalar``, called with `Scalars` so that it can use every function
-here by name); the table covers those that map to the operations of the builder and to ``jit.kernels.vecmath``. Real
-and integer types
-only: operations on complex numbers have rules of their own or run as host steps.
+here by name); the table covers those that map to the operations of the builder and to ``jit.kernels.vecmath``. Real and
+integer types only: operations on complex numbers have rules of their own or run as host steps.
 """
 
 from __future__ import annotations

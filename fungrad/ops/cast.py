@@ -156,6 +156,11 @@ class BitcastConvertType(Primitive):
             return x.reshape(*x.shape, 1).view(new_dtype)
         return x.view(new_dtype).reshape(x.shape if old == new else x.shape[:-1])
 
+    def lower(self, ctx: Any, x: Any, *, new_dtype: np.dtype) -> Any:
+        if x.dtype.itemsize != new_dtype.itemsize:
+            return ctx.host(self, (x,), {"new_dtype": new_dtype})
+        return ctx.map(lambda m, value: m.bitcast(value, new_dtype), [x], new_dtype)
+
     def jvp(
         self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
     ) -> tuple[Any, Any]:
