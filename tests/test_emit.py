@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from fungrad.jit import interpret, runtime
+from fungrad.jit import interpret, native, runtime
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.loop_check import check
 from fungrad.jit.loops import (
@@ -742,6 +742,46 @@ def test_conversions_between_all_dtypes(source, target):
     if s[0] in "fb" and s != "bf16":
         x[:5] = [np.inf, -np.inf, np.nan, 300.7, -300.7]
     agree(x_to_y(n, [Loop("i", n, body)], source, target), x)
+
+
+@pytest.fixture
+def plain_processor(monkeypatch):
+    """A compiler for the least of x86-64: no AVX, no fused multiplication, no half precision."""
+    host = native.session().host
+    if not host.triple.startswith("x86_64"):
+        pytest.skip("for x86-64")
+    monkeypatch.setattr(native, "_session", native.Session(native.Host(host.triple, "x86-64", "")))
+
+
+@pytest.mark.parametrize("other", ["float16", "float32", "float64", "bool", "int64"])
+def test_half_precision_without_instructions(plain_processor, other):
+    every = np.arange(1 << 16, dtype="u2").view("f2")
+    with np.errstate(all="ignore"):
+        near = np.nextafter(every.astype("f4"), np.float32(0))
+    values = every if other == "float16" else np.concatenate([every.astype("f4"), near, near / 3])
+    values = np.nan_to_num(values, nan=1) if other in ("bool", "int64") else values
+    if other == "int64":
+        values = np.clip(values, -6e4, 6e4)
+    with np.errstate(all="ignore"):
+        x = values.astype(other)
+        for source, target in ((other, "float16"), ("float16", other)):
+            given = x.astype(source)
+            t = type_of(np.dtype(target))
+            body = [Load("a", "x", i), Let("c", "convert", ("a",), t), Store("y", i, "c")]
+            p = x_to_y(given.size, [Loop("i", given.size, body)], source, target)
+            (y,) = runtime.load(p).run([given])
+            np.testing.assert_array_equal(y, given.astype(target))
+
+
+@pytest.mark.parametrize("n", (1, 7, 64, 101))
+def test_least_processor(plain_processor, n):
+    body = [
+        Load("a", "x", i),
+        Let("e", "exp", ("a",), "f32"),
+        Let("f", "fma", ("e", "a", Const(1.0, "f32")), "f32"),
+        Store("y", i, "f"),
+    ]
+    agree(x_to_y(n, [Loop("i", n, body)]), sample((n,)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("op", ["div", "rem"])

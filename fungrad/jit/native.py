@@ -35,18 +35,23 @@ class Host:
             return 64
         return 32 if "+avx2" in names else 16
 
+    @property
+    def soft_half(self) -> bool:
+        """Whether there are no instructions for half precision."""
+        return self.triple.startswith(("x86_64", "i686")) and "+f16c" not in self.features.split(",")
+
 
 class Session:
     """The compiler of this process. Use `session()`."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host | None = None) -> None:
         # 30 ms that `import fungrad` need not spend
         import llvmlite.binding as llvm
 
         self._llvm = llvm
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        self.host = Host(
+        self.host = host or Host(
             llvm.get_process_triple(),
             llvm.get_host_cpu_name(),
             llvm.get_host_cpu_features().flatten(),

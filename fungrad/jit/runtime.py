@@ -69,8 +69,10 @@ def _check_array_layout() -> None:
 def machine() -> Machine:
     """What programs are compiled for."""
     _check_array_layout()
+    host = native.session().host
     return Machine(
-        vector_bytes=native.session().host.vector_bytes,
+        vector_bytes=host.vector_bytes,
+        soft_half=host.soft_half,
         threads=threads.available(),
         blas_int=blas.library().integer,
         own_blas_threads=blas.library().control() is None,

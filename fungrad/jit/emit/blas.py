@@ -37,7 +37,7 @@ _LONG_PRODUCT = 200_000
 # Multiplications from which the BLAS might use threads of its own, of a matrix and of a vector.
 _THREADED, _THREADED_VECTOR = 1 << 18, 1 << 13
 # Multiplications from which we share a product between threads.
-_WORTH_SHARING = 1 << 20
+_WORTH_SHARING = 1 << 21
 # Rows or columns that are not separated.
 _STRIP = 16
 

@@ -26,12 +26,14 @@ class Machine:
       threads: whether parallel loops may be split.
       blas_int: LLVM type of the integers of the BLAS.
       own_blas_threads: the threads of the BLAS cannot be turned off, so products are left whole.
+      soft_half: the processor has no instructions for half precision.
     """
 
     vector_bytes: int = 16
     threads: bool = False
     blas_int: str = "i64"
     own_blas_threads: bool = True
+    soft_half: bool = False
 
 
 class Module:

@@ -18,6 +18,7 @@ from fungrad.jit.emit import blas
 from fungrad.jit.emit.module import Machine, Module
 from fungrad.jit.emit.nests import NestEmitter, split_loop, units
 from fungrad.jit.emit.schedule import schedule, total_work
+from fungrad.jit.emit.support import support_text
 from fungrad.jit.loops import Affine, Branch, Call, Host, Loop, Nest, Program, Repeat, While, walk
 
 # Estimated vector instructions from which the interpreter lock is released.
@@ -63,7 +64,9 @@ class ProgramEmitter:
             )
         )
         self.module.functions.append(self.entry())
-        return self.module.text() + "attributes #0 = { nounwind noinline }\n"
+        text = self.module.text()
+        support = support_text(text, self.module.machine.soft_half)
+        return f"{text}{support}attributes #0 = {{ nounwind noinline }}\n"
 
     def entry(self) -> str:
         """The function that Python calls."""
