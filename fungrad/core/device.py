@@ -7,7 +7,6 @@ May import ``core.array`` and ``core.tree``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -142,7 +141,7 @@ def block_until_ready(x: Any) -> Any:
     return x
 
 
-__all__: Sequence[str] = [
+__all__ = [
     "CPU",
     "Device",
     "block_until_ready",

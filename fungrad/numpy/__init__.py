@@ -8,7 +8,7 @@ import numpy as _np
 
 from fungrad.core.array import Array as ndarray
 from fungrad.core.dtypes import finfo, iinfo, isdtype, issubdtype, promote_types
-from fungrad.numpy import array_methods
+from fungrad.numpy import array_methods, protocols
 from fungrad.numpy._promotion import (
     broadcast_shapes,
 )
@@ -16,6 +16,22 @@ from fungrad.numpy.bits import (
     frexp,
     packbits,
     unpackbits,
+)
+from fungrad.numpy.calculus import (
+    convolve,
+    correlate,
+    diff,
+    ediff1d,
+    gradient,
+    interp,
+    polyadd,
+    polyder,
+    polyint,
+    polymul,
+    polysub,
+    polyval,
+    trapezoid,
+    unwrap,
 )
 from fungrad.numpy.comparisons import (
     allclose,
@@ -30,6 +46,15 @@ from fungrad.numpy.comparisons import (
 from fungrad.numpy.contraction import (
     einsum,
     einsum_path,
+)
+from fungrad.numpy.counting import (
+    bincount,
+    corrcoef,
+    cov,
+    histogram,
+    histogram2d,
+    histogram_bin_edges,
+    histogramdd,
 )
 from fungrad.numpy.creation import (
     arange,
@@ -143,7 +168,11 @@ from fungrad.numpy.nan_reductions import (
     nansum,
     nanvar,
 )
+from fungrad.numpy.padding import (
+    pad,
+)
 from fungrad.numpy.positions import (
+    Shape,
     diag_indices,
     diag_indices_from,
     fill_diagonal,
@@ -420,6 +449,7 @@ __all__ = [
     "ComplexWarning",
     "IndexUpdateHelper",
     "IndexUpdateRef",
+    "Shape",
     "abs",
     "absolute",
     "acos",
@@ -464,6 +494,7 @@ __all__ = [
     "atleast_3d",
     "average",
     "bfloat16",
+    "bincount",
     "bitwise_and",
     "bitwise_count",
     "bitwise_invert",
@@ -495,11 +526,15 @@ __all__ = [
     "concatenate",
     "conj",
     "conjugate",
+    "convolve",
     "copy",
     "copysign",
+    "corrcoef",
+    "correlate",
     "cos",
     "cosh",
     "count_nonzero",
+    "cov",
     "cross",
     "csingle",
     "cumprod",
@@ -514,6 +549,7 @@ __all__ = [
     "diag_indices_from",
     "diagflat",
     "diagonal",
+    "diff",
     "digitize",
     "divide",
     "divmod",
@@ -523,6 +559,7 @@ __all__ = [
     "dstack",
     "dtype",
     "e",
+    "ediff1d",
     "einsum",
     "einsum_path",
     "empty",
@@ -578,9 +615,14 @@ __all__ = [
     "generic",
     "geomspace",
     "get_printoptions",
+    "gradient",
     "greater",
     "greater_equal",
     "heaviside",
+    "histogram",
+    "histogram2d",
+    "histogram_bin_edges",
+    "histogramdd",
     "hsplit",
     "hstack",
     "hypot",
@@ -601,6 +643,7 @@ __all__ = [
     "int8",
     "int_",
     "integer",
+    "interp",
     "intersect1d",
     "invert",
     "isclose",
@@ -681,11 +724,18 @@ __all__ = [
     "ones_like",
     "outer",
     "packbits",
+    "pad",
     "partition",
     "percentile",
     "permute_dims",
     "pi",
     "place",
+    "polyadd",
+    "polyder",
+    "polyint",
+    "polymul",
+    "polysub",
+    "polyval",
     "positive",
     "pow",
     "power",
@@ -747,6 +797,7 @@ __all__ = [
     "tile",
     "trace",
     "transpose",
+    "trapezoid",
     "tri",
     "tril",
     "tril_indices",
@@ -774,6 +825,7 @@ __all__ = [
     "unravel_index",
     "unsignedinteger",
     "unstack",
+    "unwrap",
     "vander",
     "var",
     "vdot",
