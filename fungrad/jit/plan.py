@@ -447,9 +447,12 @@ class Stage:
             return axes
         reduced = [a for a in axes if self.kinds_of[a] == "r"]
         inner = min((a for a in axes if strides[a]), key=lambda a: strides[a], default=None)
-        if inner is None or inner in reduced:
+        if inner is None:
             return axes
-        # The fastest dimension of the operand is kept: run over it inside, and over the others as they lie in memory.
+        outside = max((strides[a] for a in reduced), default=0)
+        if inner in reduced and not any(0 < strides[a] < outside for a in axes if a not in reduced):
+            return axes
+        # Results that lie inside of what is summed over are collected in memory: run over the operand as it is stored.
         order = {a: n for n, a in enumerate(axes)}
         return sorted(axes, key=lambda a: (-strides[a] if strides[a] else -math.inf, order[a]))
 
