@@ -335,9 +335,9 @@ def test_strict_index():
         ((Ellipsis, Ellipsis), IndexError, "single ellipsis"),
         (slice(0.0, 2), TypeError, "ends of a slice must be integers or None"),
         (slice(0, 2, 0), ValueError, "step of a slice must not be 0"),
-        (np.array([True, False]), IndexError, "a boolean index must have the shape .*got \\(2,\\) for dimensions \\(0,\\)"),
+        (np.array([True, False]), IndexError, "must have the shape .*got \\(2,\\) for dimensions \\(0,\\)"),
         (np.ones((4, 3), bool), IndexError, "got \\(4, 3\\) for dimensions \\(0, 1\\)"),
-        ((np.array([0, 1]), np.array([0, 1, 2])), IndexError, "must broadcast to one shape, got shapes \\(2,\\), \\(3,\\)"),
+        ((np.array([0, 1]), np.arange(3)), IndexError, "must broadcast to one shape, got shapes \\(2,\\), \\(3,\\)"),
     ],
     ids=str,
 )
@@ -481,8 +481,7 @@ def test_dtype_of_updates_is_that_of_the_array(dtype, value, warns, name):
     assert any(w.category is FutureWarning for w in seen) == warns
     assert out.dtype == x.dtype
     expected = value if name == "set" else value + 1
-    want = bool(expected) if dtype == "bool" else int(np.real(expected)) if dtype.startswith("int") else np.real(expected)
-    assert np.asarray(out)[0] == want
+    assert np.asarray(out)[0] == np.real(np.asarray(expected)).astype(out.dtype)
 
 
 def test_division_promotes():
@@ -653,8 +652,13 @@ def test_errors_of_functions():
         fnp.take_along_axis(x, np.array([[0]]), None)
     with pytest.raises(ValueError, match="must broadcast with the array outside of the axis"):
         fnp.take_along_axis(x, np.zeros((3, 2), int), 1)
-    for name, args in (("put", (x, 0, 1.0)), ("put_along_axis", (x, np.array([[0]]), 1.0, 1)), ("fill_diagonal", (x, 1.0)),
-                       ("place", (x, x > 1, 1.0))):  # fmt: skip
+    calls = {
+        "put": (x, 0, 1.0),
+        "put_along_axis": (x, np.array([[0]]), 1.0, 1),
+        "fill_diagonal": (x, 1.0),
+        "place": (x, x > 1, 1.0),
+    }
+    for name, args in calls.items():
         with pytest.raises(ValueError, match=f"fungrad.numpy.{name}: arrays are immutable"):
             getattr(fnp, name)(*args)
 
@@ -723,7 +727,8 @@ def test_place_and_fill_diagonal():
         expected = sequence(2, 3)
         np.place(expected, mask, values)
         same(fnp.place(sequence(2, 3), mask, np.array(values), inplace=False), expected)
-        same(make_and_run(lambda m, v: fnp.place(sequence(2, 3), m, v, inplace=False), mask, np.array(values)), expected)
+        traced_place = lambda m, v: fnp.place(sequence(2, 3), m, v, inplace=False)  # noqa: E731
+        same(make_and_run(traced_place, mask, np.array(values)), expected)
     for shape in ((3, 3), (5, 2), (2, 5), (3, 3, 3), (0, 0)):
         for wrap in (False, True):
             for values in (9.0, np.arange(2.0), np.arange(20.0)):

@@ -14,6 +14,7 @@ May import ``core.printing``, ``core.primitive`` and what they import.
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -338,7 +339,11 @@ class _Parser:
         if token.kind == "complex":
             return complex(token.text)
         if token.kind == "number":
-            return int(token.text) if re.fullmatch(r"[-+]?\d+", token.text) else float(token.text)
+            if re.fullmatch(r"[-+]?\d+", token.text):
+                return int(token.text)
+            number = float(token.text)
+            # There is one NaN among parameters, so that they compare equal.
+            return math.nan if math.isnan(number) else number
         self.at -= 1
         raise self.error("expected the value of a parameter; only text printed with weak=True")
 
