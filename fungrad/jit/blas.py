@@ -10,7 +10,7 @@ import ctypes
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
+from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
 
 # (pattern of the C interface, LLVM type of its integers)
 _SPELLINGS = (
@@ -60,7 +60,7 @@ def library() -> Blas:
     Raises:
       RuntimeError: there is none.
     """
-    handle = ctypes.CDLL(np._core._multiarray_umath.__file__)
+    handle = ctypes.CDLL(_multiarray_umath.__file__)
     found = _spelled(handle)
     if found is None:
         from scipy.linalg import _fblas

@@ -7,7 +7,7 @@ native code is the emitter's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,7 +141,7 @@ class _Scope:
         self.outer = interpreter
         self.m = interpreter.m
         self.values: dict[str, Value] = {}
-        self.cells: dict[str, Acc | Var] = {}
+        self.cells: dict[str, Any] = {}
         self.symbols: dict[str, int] = dict(interpreter.counters)
 
     def block(self, statements: Sequence[Any]) -> None:
@@ -212,7 +212,7 @@ class _Scope:
         better = b > a if acc.op == "argmax" else b < a
         if better or kept == -1 or (b != b and a == a):
             self.values[s.acc] = value
-            self.values[acc.position] = self.m.const(self.affine(Affine.of(s.position)), "i64")
+            self.values[acc.position] = self.m.const(self.affine(Affine.of(s.position or 0)), "i64")
 
     def prefix(self, s: Prefix) -> None:
         acc = self.cells[s.acc]
@@ -242,7 +242,7 @@ class _Scope:
             self.block(s.test)
 
 
-_RUN = {
+_RUN: dict[type, Callable[[_Scope, Any], None]] = {
     Let: _Scope.let,
     Index: _Scope.index,
     Load: _Scope.load,

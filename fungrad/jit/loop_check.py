@@ -6,8 +6,8 @@ that may run as marked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from fungrad.jit.loop_text import statements_text
 from fungrad.jit.loops import (
@@ -87,7 +87,7 @@ class _Checker:
     def __init__(self, program: Program):
         self.program = program
 
-    def fail(self, s: Any, message: str) -> None:
+    def fail(self, s: Any, message: str) -> NoReturn:
         raise LoopError(f"{message} in\n{statements_text(self.program, [s])}")
 
     def buffer(self, s: Any, name: str) -> Buffer:
@@ -162,7 +162,6 @@ class _Checker:
         if x in cells:
             return cells[x].type
         self.fail(s, f"{x} is not defined")
-        raise AssertionError
 
     def expect(self, s: Any, x: Any, type: str, types: dict, cells: dict) -> None:
         found = self.operand(s, x, types, cells)
@@ -189,7 +188,7 @@ class _Checker:
                 self.fail(s, f"{symbol} is not an integer")
         return expression.bounds(extents)
 
-    def let(self, s, types, cells, extents, vector) -> None:
+    def let(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         for x in s.args:
             self.operand(s, x, types, cells)
         names = (s.name,) if isinstance(s.name, str) else s.name
@@ -199,11 +198,11 @@ class _Checker:
         for name, type in zip(names, result_types, strict=True):
             self.define(s, name, type, types, cells, extents)
 
-    def index(self, s, types, cells, extents, vector) -> None:
+    def index(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         self.affine(s, s.affine, types, cells, extents)
         self.define(s, s.name, s.type, types, cells, extents)
 
-    def load(self, s, types, cells, extents, vector) -> None:
+    def load(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         self.address(s, types, cells, extents)
         b = self.program.buffers[s.buffer]
         if b.is_complex != (s.part is not None):
@@ -213,7 +212,7 @@ class _Checker:
             self.expect(s, s.other, b.type, types, cells)
         self.define(s, s.name, b.type, types, cells, extents)
 
-    def store(self, s, types, cells, extents, vector) -> None:
+    def store(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         self.address(s, types, cells, extents)
         b = self.program.buffers[s.buffer]
         if self.program.root(s.buffer).kind == "const":
@@ -228,7 +227,7 @@ class _Checker:
         if s.update is not None and s.update not in MONOIDS[:-2]:
             self.fail(s, f"unknown combination {s.update}")
 
-    def acc(self, s, types, cells, extents, vector) -> None:
+    def acc(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         if s.op not in MONOIDS:
             self.fail(s, f"unknown monoid {s.op}")
         if s.init is not None:
@@ -239,7 +238,7 @@ class _Checker:
         if s.position is not None:
             self.define(s, s.position, "i64", types, cells, extents)
 
-    def update(self, s, types, cells, extents, vector) -> None:
+    def update(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         acc = cells.get(s.acc)
         if type(acc) is not Acc:
             self.fail(s, f"{s.acc} is not an accumulator")
@@ -249,26 +248,26 @@ class _Checker:
         if s.position is not None:
             self.affine(s, Affine.of(s.position), types, cells, extents)
 
-    def prefix(self, s, types, cells, extents, vector) -> None:
+    def prefix(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         acc = cells.get(s.acc)
         if type(acc) is not Acc or acc.op in ("argmax", "argmin"):
             self.fail(s, f"{s.acc} is not a plain accumulator")
         self.expect(s, s.value, acc.type, types, cells)
         self.define(s, s.name, acc.type, types, cells, extents)
 
-    def var(self, s, types, cells, extents, vector) -> None:
+    def var(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         self.expect(s, s.init, s.type, types, cells)
         if s.name in types or s.name in cells:
             self.fail(s, f"{s.name} is already defined")
         cells[s.name] = s
 
-    def set(self, s, types, cells, extents, vector) -> None:
+    def set(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         var = cells.get(s.var)
         if type(var) is not Var:
             self.fail(s, f"{s.var} is not a variable")
         self.expect(s, s.value, var.type, types, cells)
 
-    def loop(self, s, types, cells, extents, vector) -> None:
+    def loop(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         if s.extent < 0:
             self.fail(s, "negative extent")
         if s.index in extents or s.index in types or s.index in cells:
@@ -289,18 +288,18 @@ class _Checker:
         if loop.ordered:
             self.fail(loop, "an ordered loop is neither vector nor parallel")
 
-    def branch(self, s, types, cells, extents, vector) -> None:
+    def branch(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         self.expect(s, s.condition, "i1", types, cells)
         self.block(s.then, types, cells, extents, vector)
         self.block(s.orelse, types, cells, extents, vector)
 
-    def loop_while(self, s, types, cells, extents, vector) -> None:
+    def loop_while(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
         inner = dict(types)
         self.block([*s.test, If(s.condition, [])], types, cells, extents, vector)
         self.block([*s.test, *s.body], inner, cells, extents, vector)
 
 
-_CHECK = {
+_CHECK: dict[type, Callable[..., None]] = {
     Let: _Checker.let,
     Index: _Checker.index,
     Load: _Checker.load,

@@ -17,7 +17,7 @@ address.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fungrad.jit.loops import (
@@ -108,7 +108,7 @@ class _Printer:
             self.lines.append(f"{indent}else")
             self.block(s.orelse, indent + "  ")
 
-    def loop_while(self, s: LoopWhile | While, indent: str) -> None:
+    def loop_while(self, s: Any, indent: str) -> None:
         self.lines.append(f"{indent}while")
         self.block(s.test, indent + "  ")
         self.lines.append(f"{indent}{s.condition} do")
@@ -212,7 +212,7 @@ def element_index(buffer: Buffer, index: Affine) -> str:
     return ", ".join(map(repr, parts))
 
 
-_PRINT = {
+_PRINT: dict[type, Callable[[_Printer, Any, str], None]] = {
     Nest: _Printer.nest,
     Loop: _Printer.loop,
     If: _Printer.branch_if,

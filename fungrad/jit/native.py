@@ -7,6 +7,7 @@ selection (with its own loop optimisations) does the rest; a small program takes
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from collections.abc import Mapping
@@ -59,6 +60,8 @@ class Session:
         self._target = llvm.Target.from_triple(self.host.triple)
         self._machine = self._new_machine()
         self.jit = llvm.create_lljit_compiler(self._new_machine(), use_jit_link=True)
+        # Objects of loaded code refer to it; it must outlive them also when the interpreter shuts down.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.jit))
         self._libraries = count()
         self._lock = threading.Lock()
 

@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Block:
     def __init__(self, size: int):
         self._owner = aligned(size)
         self.size = size
-        self.memory = (ctypes.c_char * size).from_address(self._owner.ctypes.data)
+        self.memory: Any = (ctypes.c_char * size).from_address(self._owner.ctypes.data)
 
 
 class Pool:

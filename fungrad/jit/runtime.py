@@ -150,7 +150,7 @@ class Executable:
         for name in emitter.symbols:
             if name == "fg_host":
                 self._callback = _HOST_CALLBACK(self._run_host)
-                symbols[name] = ctypes.cast(self._callback, ctypes.c_void_p).value
+                symbols[name] = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
             elif name in threads.SYMBOLS:
                 symbols[name] = threads.address(name)
             else:
@@ -245,7 +245,7 @@ class Executable:
         slot = slots.get(root.name, 0)
         address = ctypes.c_void_p.from_address(table + 8 * slot).value or 0
         if slot == 0:
-            address += root.offset
+            address += root.offset or 0
         offset = view.offset.const
         for symbol, c in view.offset.terms:
             offset += c * ctypes.c_int64.from_address(table + 8 * slots[f"%{symbol}"]).value

@@ -324,8 +324,7 @@ class _Pool:
         names = (*SYMBOLS, "fg_configure", "fg_reset", "fg_blas_control")
         self.loaded = session.link(code, {}, *names)
         # Workers run this code until the process ends: it must never be unloaded.
-        for immortal in (session.jit, self.loaded.tracker):
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(immortal))
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.loaded.tracker))
         self._configure = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_int32)(self.loaded.addresses["fg_configure"])
         self._reset = ctypes.CFUNCTYPE(None)(self.loaded.addresses["fg_reset"])
         self._reset()

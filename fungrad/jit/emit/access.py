@@ -13,7 +13,7 @@ shuffles.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fungrad.jit.emit.ops import combine, neutral
 from fungrad.jit.emit.scalar import LLVMScalars, memory_size, memory_type
@@ -88,7 +88,7 @@ class Access:
             return self.load_one(s, type, base)
         m = nest.m
         mask = nest.varying(s.where).raw if masked else m.literal("true", "i1")
-        other = nest.varying(s.other) if masked else None
+        other: Any = nest.varying(s.other) if masked else None
         if vector is None and abs(stride) == 1:
             if stride < 0:
                 base = nest.scalar.operand(f"add nsw i64 {base}, {1 - m.lanes}")
@@ -102,11 +102,11 @@ class Access:
         name = f"@llvm.masked.gather.{m.memory_name(type)}.v{lanes}p0"
         m.declare(name, f"{memory} {name}(<{lanes} x ptr>, i32, <{lanes} x i1>, {memory})")
         through = m.to_memory(other) if masked else "poison"
-        value = m.append(
+        gathered = m.append(
             f"call {memory} {name}(<{lanes} x ptr> {pointers}, i32 {memory_size(type)}, "
             f"<{lanes} x i1> {mask}, {memory} {through}){_tail(suffix)}"
         )
-        return m.from_memory(type, value)
+        return m.from_memory(type, gathered)
 
     def masked_load(self, m: LLVMScalars, s: Load, type: str, base: str, mask: str, other: Value, stride: int) -> Value:
         if stride < 0:
@@ -183,11 +183,11 @@ class Access:
 
     def update_store(self, s: Store) -> None:
         """Read, combine, write."""
-        nest = self.nest
+        nest, op = self.nest, s.update or ""
         buffer = nest.module.program.buffers[s.buffer]
-        zero = Const(neutral(s.update, buffer.type), buffer.type)
+        zero = Const(neutral(op, buffer.type), buffer.type)
         parts = (0, 1) if buffer.is_complex else (None,)
-        if buffer.is_complex and s.update != "add":
+        if buffer.is_complex and op != "add":
             raise ValueError(f"loop IR: store to complex {s.buffer} can only add, not {s.update}")
         for part, x in zip(parts, (s.value, s.imag), strict=False):
             old = Load("", s.buffer, s.index, part, s.where, zero if s.where else None)
@@ -196,7 +196,7 @@ class Access:
             operand = nest.value(x)
             if before.m is not nest.scalar or operand.m is not nest.scalar:
                 before, operand = nest.varying(before), nest.varying(operand)
-            self.store_part(s, buffer.type, part, combine(before.m, s.update, before, operand))
+            self.store_part(s, buffer.type, part, combine(before.m, op, before, operand))
 
     def store_part(self, s: Store, type: str, part: int | None, x: object) -> None:
         nest = self.nest

@@ -42,7 +42,7 @@ class Cell:
     __slots__ = ("declaration", "values", "lanes")
 
     def __init__(self, declaration: Acc | Var, values: list[Value], lanes: int = 0):
-        self.declaration = declaration
+        self.declaration: Any = declaration
         self.values = values
         self.lanes = lanes
 
@@ -147,7 +147,7 @@ def update(nest: NestEmitter, cell: Cell, s: Update) -> None:
             worst = neutral(acc.op, acc.type)
             value = widened(nest, value, worst, cell.lanes)
             position = widened(nest, position, -1, cell.lanes)
-        cell.values = list(better(acc.op, *cell.values, value, position, ordered=True))
+        cell.values = list(better(acc.op, cell.values[0], cell.values[1], value, position, ordered=True))
         return
     if cell.lanes:
         value = widened(nest, value, neutral(acc.op, acc.type), cell.lanes)
@@ -199,7 +199,7 @@ def finish(nest: NestEmitter, cell: Cell) -> None:
         low = [half(nest, v, 0, m) for v in values]
         high = [half(nest, v, lanes, m) for v in values]
         if is_arg(acc):
-            values = list(better(acc.op, *low, *high, ordered=False))
+            values = list(better(acc.op, low[0], low[1], high[0], high[1], ordered=False))
         else:
             values = [combine(m, acc.op, low[0], high[0])]
     if acc.init is not None and not is_arg(acc):

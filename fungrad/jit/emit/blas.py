@@ -17,7 +17,7 @@ on.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fungrad.jit.loops import Affine, Call, View
@@ -277,7 +277,7 @@ def _constant(program: ProgramEmitter, letter: str, value: int) -> str:
     return name
 
 
-def _invoke(program: ProgramEmitter, symbol: str, arguments: list[tuple[str, object]]) -> None:
+def _invoke(program: ProgramEmitter, symbol: str, arguments: Sequence[tuple[str, object]]) -> None:
     types = ", ".join(t for t, _ in arguments)
     program.symbols[symbol] = None
     program.module.declarations[f"@{symbol}"] = f"declare void @{symbol}({types})"

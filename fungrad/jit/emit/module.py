@@ -162,4 +162,5 @@ def overlap(a: Buffer, b: Buffer) -> bool:
         return True
     if a.kind != "temp" or b.kind != "temp":
         return False
-    return a.offset < b.offset + b.nbytes and b.offset < a.offset + a.nbytes
+    start_a, start_b = a.offset or 0, b.offset or 0
+    return start_a < start_b + b.nbytes and start_b < start_a + a.nbytes

@@ -14,7 +14,7 @@ phi for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -188,7 +188,7 @@ class NestEmitter:
         for k, m in self._builders.items():
             m.forget(known.get(k))
 
-    def assigned(self, *bodies: Iterable[Any]) -> list[Cell]:
+    def assigned(self, *bodies: Sequence[Any]) -> list[Cell]:
         """Cells that exist here and that the statements change."""
         names = dict.fromkeys(
             n for body in bodies for s in walk(body) if (n := getattr(s, "acc", None) or getattr(s, "var", None))
@@ -557,7 +557,7 @@ def units(program: Program, nest: Nest) -> int:
     return max(1, full)
 
 
-_EMIT = {
+_EMIT: dict[type, Callable[[NestEmitter, Any], None]] = {
     Let: NestEmitter.let,
     Index: NestEmitter.index,
     Load: NestEmitter.load,

@@ -9,7 +9,7 @@ long programs and returns an integer: 0, or 1 if a host step failed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -278,7 +278,7 @@ def has_hosts(program: Program) -> bool:
     return any(type(s) is Host for s in walk(program.steps))
 
 
-_STEP = {
+_STEP: dict[type, Callable[[ProgramEmitter, Any], None]] = {
     Nest: ProgramEmitter.nest,
     Call: ProgramEmitter.call,
     Host: ProgramEmitter.host,

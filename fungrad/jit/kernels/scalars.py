@@ -89,7 +89,7 @@ class Value:
     __array_ufunc__ = None  # NumPy scalars on the left must defer to our reflected operators
 
     def __init__(self, m: ScalarBuilder, type: str, raw: Any):
-        self.m = m
+        self.m: Any = m
         self.type = type
         self.raw = raw
 
