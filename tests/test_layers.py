@@ -26,7 +26,7 @@ LAYERS = [
 ]
 
 # Imports inside functions are for what is slow to import or optional; the compiler is loaded at the first compilation.
-LAZY = {"numba", "llvmlite", "scipy", "opt_einsum", "jax", "IPython"}
+LAZY = {"numba", "llvmlite", "scipy", "mpmath", "opt_einsum", "jax", "IPython"}
 LAZY_MODULES = {"fungrad.jit.compile"}
 
 

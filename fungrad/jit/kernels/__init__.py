@@ -1,0 +1,1 @@
+"""Scalar functions and loop kernels that compiled programs are made of."""
