@@ -67,7 +67,7 @@ def relu6(x: Any) -> Array:
       Array([0., 5., 6.], dtype=float32)
     """
     x = _array(x, "relu6")
-    return jnp.where(x <= 0, 0, jnp.where(x >= 6, 6, x))
+    return jnp.where(x <= 0, 0.0, jnp.where(x >= 6, 6.0, x))
 
 
 def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Array:
@@ -214,7 +214,7 @@ def squareplus(x: Any, b: Any = 4) -> Array:
 def sparse_plus(x: Any) -> Array:
     """0 up to -1, ``x`` from 1 on, and ``(x + 1)**2 / 4`` between; the derivative is ``sparse_sigmoid(x)``."""
     x = _array(x, "sparse_plus")
-    return jnp.where(x <= -1, 0.0, jnp.where(x >= 1, x, (x + 1.0) ** 2 / 4))
+    return jnp.where(x <= -1.0, 0.0, jnp.where(x >= 1, x, (x + 1.0) ** 2 / 4))
 
 
 def sparse_sigmoid(x: Any) -> Array:

@@ -147,16 +147,17 @@ def _axes(axes: Axes) -> tuple[int, ...]:
     return (axes,) if isinstance(axes, int) else tuple(axes)
 
 
-def _fans(shape: Sequence[int], in_axis: Axes, out_axis: Axes, batch_axis: Axes) -> tuple[float, float]:
+def _fans(shape: Sequence[int], in_axis: Axes, out_axis: Axes, batch_axis: Axes) -> tuple[int, int]:
     """Numbers of inputs of an output, and of outputs of an input."""
     if len(shape) <= len(_axes(batch_axis)) + 1:
         raise ValueError(
             "fungrad.nn.initializers: weights must have at least 2 dimensions besides the batch (inputs and outputs), "
             f"got shape {tuple(shape)} with batch_axis {batch_axis}"
         )
-    inputs, outputs, batch = (math.prod(shape[a] for a in _axes(axes)) for axes in (in_axis, out_axis, batch_axis))
+    inputs, outputs = (math.prod(shape[a] for a in _axes(axes)) for axes in (in_axis, out_axis))
+    named = {a % len(shape) for axes in (in_axis, out_axis, batch_axis) for a in _axes(axes)}
     # All other dimensions are positions of a convolution's window.
-    window = math.prod(shape) / inputs / outputs / batch
+    window = math.prod(n for d, n in enumerate(shape) if d not in named)
     return inputs * window, outputs * window
 
 

@@ -1,8 +1,8 @@
 """Primitives of random numbers: keys, and the bits they stand for.
 
 A key is two 32-bit words, and all randomness is the hash threefry2x32 of a key and a position (Salmon et al., "Parallel
-random numbers: as easy as 1, 2, 3", 2011): element ``i`` of a draw depends on the key and on ``i`` alone.  So results do
-not depend on how the work is divided, draws of different keys can be made in one operation, and a compiled program
+random numbers: as easy as 1, 2, 3", 2011): element ``i`` of a draw depends on the key and on ``i`` alone.  So results
+do not depend on how the work is divided, draws of different keys can be made in one operation, and a compiled program
 computes a bit where it is used.
 
 Arrays of keys have the dtype ``core.dtypes.prng_key``; compiled code holds a key in one 64-bit integer, the first word
