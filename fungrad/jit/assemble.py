@@ -379,7 +379,7 @@ class NestWriter:
             env = dict(zip(axes, position, strict=True))
             return self._remember(key, self._index_value(expr.index.substitute(env), expr.type))
         if is_comparison(expr):
-            decided = self._decided(expr, axes, position)
+            decided = self._decided(expr, axes, position)  # type: ignore[arg-type]
             if decided is not None:
                 return decided
         if type(expr) is Guard:

@@ -84,7 +84,7 @@ def _in_place(program: Program, donated: set[str]) -> None:
                     break
 
 
-def _may_reuse(program: Program, number: int, step: Nest | Call, source: str, target: str, donated: set[str]) -> bool:
+def _may_reuse(program: Program, number: int, step: Any, source: str, target: str, donated: set[str]) -> bool:
     old, new = program.root(source), program.buffers[target]
     if old.nbytes != new.nbytes or old.dtype.itemsize != new.dtype.itemsize or old.nbytes == 0:
         return False

@@ -74,8 +74,8 @@ class Region:
         planned = plan(graph)
         items = fuse(planned.order)
         self.memory = Memory(storages(items, {t for t in graph.outputs if not isinstance(t, Source)}), _stages(planned))
-        for t, place in zip(graph.inputs, inputs, strict=True):
-            self.put(t, place)
+        for source, place in zip(graph.inputs, inputs, strict=True):
+            self.put(source, place)
         copies = []
         for t, place in zip(graph.outputs, outputs, strict=True):
             if t not in self.memory.buffer:
@@ -233,9 +233,10 @@ class Region:
         graph = Graph(body.inputs, [t for t, _ in outputs], body.opaques, body.kept)
         steps = Region(self.declared, graph, [*known, *carry, *slices], [p for _, p in outputs]).steps
         last = []
-        for t, new, old in zip(inputs, fresh, carry, strict=True):
-            if new is not old and t.aval.size:
-                last.append(loops.Call("copy", [loops.View(new[0], t.shape)], [loops.View(old[0], t.shape, old[1])]))
+        for source, made, kept in zip(inputs, fresh, carry, strict=True):
+            if made is not kept and source.aval.size:
+                target = loops.View(kept[0], source.shape, kept[1])
+                last.append(loops.Call("copy", [loops.View(made[0], source.shape)], [target]))
         return self._over_old(steps, last)
 
     def _over_old(self, steps: list[Any], copies: list[loops.Call]) -> list[Any]:

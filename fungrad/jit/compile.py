@@ -43,10 +43,8 @@ class CompiledProgram:
         given = [False] * len(jaxpr.consts) + list(donated) if any(donated) else []
         self._timed("fuse", lambda: self._plan(graph, given))
         self._consts = [np.asarray(c) for c in jaxpr.consts]
-        self._executable: Executable | None = None
-        if self.program is not None:
-            self._executable = self._timed("native", lambda: load(self.program))
-            self.timings.update({f"native/{k}": v for k, v in self._executable.timings.items()})
+        self._executable: Executable = self._timed("native", lambda: load(self.program))
+        self.timings.update({f"native/{k}": v for k, v in self._executable.timings.items()})
 
     def _timed(self, stage: str, fn: Callable[[], Any]) -> Any:
         start = time.perf_counter()

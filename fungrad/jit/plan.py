@@ -161,7 +161,7 @@ class Plan:
 def plan(graph: Graph) -> Plan:
     """Decides what is computed by loops of its own."""
     tensors, opaques = _reachable(graph)
-    reads = {t: reads_of(t) for t in tensors if isinstance(t, Formula)}
+    reads: dict[Tensor, list[Read]] = {t: reads_of(t) for t in tensors if isinstance(t, Formula)}
     forced = _forced(graph, tensors, opaques)
     cost, leaves = _inlined_sizes(tensors, reads, forced)
     uses: dict[Tensor, set[tuple[Tensor, tuple[Idx, ...]]]] = {t: set() for t in tensors}
@@ -179,7 +179,8 @@ def plan(graph: Graph) -> Plan:
             env = dict(zip(t.axes, position, strict=True))
             for tensor, index in reads[t]:
                 uses[tensor].add((user, tuple([i.substitute(env) for i in index])))
-    order = sorted([*kept, *opaques], key=lambda x: x.rank)
+    order: list[Any] = [*kept, *opaques]
+    order.sort(key=lambda x: x.rank)
     return Plan([Stage(x, kept) if isinstance(x, Formula) else x for x in order], kept)
 
 
@@ -211,7 +212,7 @@ def _reachable(graph: Graph) -> tuple[list[Tensor], list[Opaque]]:
 
 def _forced(graph: Graph, tensors: Sequence[Tensor], opaques: Sequence[Opaque]) -> set[Tensor]:
     """Formulas that must be in memory: outputs, what is updated in place, and operands of opaque steps."""
-    forced = {t for t in graph.outputs if isinstance(t, Formula)}
+    forced: set[Tensor] = {t for t in graph.outputs if isinstance(t, Formula)}
     forced |= graph.kept & set(tensors)
     forced |= {t.operand for t in tensors if type(t) is Scatter and isinstance(t.operand, Formula)}
     for step in opaques:

@@ -166,17 +166,6 @@ def _pow(m: ScalarBuilder, x: Value, y: Value) -> Value:
     return vecmath.pow(m, x, y)
 
 
-def _reduce_precision(m: ScalarBuilder, x: Value, *, exponent_bits: int, mantissa_bits: int) -> Value:
-    for type in ("bf16", "f16", "f32"):
-        info = NUMPY_DTYPES[type]
-        if (exponent_bits, mantissa_bits) == _FORMATS[type]:
-            return m.convert(m.convert(x, type), x.type) if info.itemsize < NUMPY_DTYPES[x.type].itemsize else x
-    raise KeyError(f"reduce_precision to {exponent_bits} exponent and {mantissa_bits} mantissa bits")
-
-
-_FORMATS = {"bf16": (8, 7), "f16": (5, 10), "f32": (8, 23)}
-
-
 def _logical_not(m: ScalarBuilder, x: Value) -> Value:
     return m.unary("not", x)
 
@@ -212,7 +201,6 @@ _SIMPLE: dict[str, ScalarRule] = {
     "stop_gradient": lambda m, x: x,
     "conj": lambda m, x: x,
     "real": lambda m, x: x,
-    "reduce_precision": _reduce_precision,
 }
 
 # Names of primitives and of the functions of `vecmath` that compute them.

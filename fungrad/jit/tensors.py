@@ -231,7 +231,7 @@ class Idx:
                 inner = atom.index.substitute(env)
                 new = inner // atom.divisor if atom.kind == "div" else inner % atom.divisor
                 result = result + new * c
-            else:
+            elif type(atom) is Dynamic:
                 moved = Dynamic(atom.expr, atom.axes, tuple([p.substitute(env) for p in atom.positions]))
                 result = result + Idx(0, {moved: c})
         return result
@@ -244,7 +244,7 @@ class Idx:
                 found.add(atom)
             elif type(atom) is Part:
                 found |= atom.index.axes()
-            else:
+            elif type(atom) is Dynamic:
                 for p in atom.positions:
                     found |= p.axes()
         return found

@@ -22,7 +22,8 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
         for eqn in jaxpr.eqns:
             eqn = substitute(eqn, env)
             if _foldable(eqn):
-                value = eqn.primitive.impl(*[a.array._data for a in eqn.invars], **eqn.params)
+                operands = [a.array._data for a in eqn.invars if type(a) is Literal]
+                value = eqn.primitive.impl(*operands, **eqn.params)
                 env[eqn.outvars[0]] = Literal(value, eqn.outvars[0].aval)
             else:
                 eqns.append(eqn)
