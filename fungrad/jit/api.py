@@ -25,7 +25,7 @@ from fungrad.core.context import EVAL, Tracer, state
 from fungrad.core.ir import Jaxpr
 from fungrad.core.source import api_boundary, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
-from fungrad.jit.call import jit_p, program_of
+from fungrad.jit.call import clear_programs, jit_p, program_of
 from fungrad.jit.explain import explain_miss
 from fungrad.jit.aot import Traced
 from fungrad.transforms.api import abstract_argument, check_callable
@@ -54,7 +54,7 @@ class Entry:
       run: runs the program on a list of ndarrays; None until the first call.
     """
 
-    __slots__ = ("jaxpr", "closed", "out_tree", "out_avals", "donated", "run", "const_data", "name", "single")
+    __slots__ = ("jaxpr", "closed", "out_tree", "out_avals", "donated", "run", "const_data", "name", "single", "checked")
 
     def __init__(self, jaxpr: Jaxpr, out_tree: Any, donated: tuple[bool, ...], name: str):
         self.jaxpr = jaxpr
@@ -66,7 +66,8 @@ class Entry:
         self.run: Callable[[list[np.ndarray]], list[np.ndarray]] | None = None
         self.const_data: list[np.ndarray] = []
         # The commonest result is one array: no tree to rebuild.
-        self.single = tree.treedef_is_leaf(out_tree)
+        self.single = out_tree.is_leaf() and len(self.out_avals) == 1
+        self.checked = config.check_results
 
     def program(self) -> Any:
         """The compiled program."""
@@ -74,7 +75,7 @@ class Entry:
 
     def prepare(self) -> None:
         """Compiles."""
-        self.run = self.program().run
+        self.run = self.program().direct
         self.const_data = [c._data for c in self.jaxpr.consts]
 
     @property
@@ -83,17 +84,37 @@ class Entry:
         return any(isinstance(c, Tracer) for c in self.jaxpr.consts)
 
 
-# Functions jitted again with equal options share their entries.
-_shared: weakref.WeakKeyDictionary[Any, dict[Options, dict]] = weakref.WeakKeyDictionary()
+class Versions:
+    """Everything known of one function under one set of options.
+
+    Attributes:
+      entries: by dispatch key: structure, types, configuration, and static values if there are any.
+      flat: the same entries for calls with nothing but concrete arrays by position: by configuration and types.
+    """
+
+    __slots__ = ("entries", "flat", "__weakref__")
+
+    def __init__(self) -> None:
+        self.entries: dict[Any, Entry] = {}
+        self.flat: dict[Any, Entry] = {}
+
+    def clear(self) -> None:
+        """Forgets all entries."""
+        self.entries.clear()
+        self.flat.clear()
 
 
-def _cache_for(fun: Any, options: Options) -> dict:
+# Functions jitted again with equal options share their versions.
+_shared: weakref.WeakKeyDictionary[Any, dict[Options, Versions]] = weakref.WeakKeyDictionary()
+
+
+def _versions_of(fun: Any, options: Options) -> Versions:
     if inspect.ismethod(fun):
-        return {}
+        return Versions()
     try:
-        return _shared.setdefault(fun, {}).setdefault(options, {})
+        return _shared.setdefault(fun, {}).setdefault(options, Versions())
     except TypeError:  # not hashable or not weakly referable, such as a partial with arrays
-        return {}
+        return Versions()
 
 
 class JitFunction:
@@ -104,27 +125,42 @@ class JitFunction:
         self._fun = fun
         self._options = options
         self._name = function_name(fun)
-        self._entries = _cache_for(fun, options)
+        self._versions = _versions_of(fun, options)
         self._plain = not (options.static_argnums or options.static_argnames)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if state.trace is EVAL and self._plain and not config.disable_jit:
-            leaves, treedef = tree.flatten((args, kwargs))
-            avals = []
+        # The path of warm calls: everything that can be looked up has been. The configuration is part of the key, so a
+        # changed one (disable_jit among them) finds no entry here.
+        if state.trace is EVAL and self._plain:
+            avals: list[Any] = [config.trace_key]
             data = []
-            for x in leaves:
-                if type(x) is not ArrayImpl:
-                    break
-                avals.append(x.aval)
-                data.append(x._data)
-            else:
-                entry = self._entries.get((treedef, tuple(avals), config.trace_key))
-                if entry is not None and entry.run is not None and not entry.donated:
-                    outs = entry.run(entry.const_data + data if entry.const_data else data)
-                    wrapped = list(map(wrap_unchecked, outs, entry.out_avals))
-                    if config.check_results:
-                        _check_results(self._name, wrapped)
-                    return wrapped[0] if entry.single else tree.unflatten(entry.out_tree, wrapped)
+            entry = None
+            leaves: Sequence[Any] = args
+            if not kwargs:
+                for x in args:
+                    if type(x) is not ArrayImpl:
+                        break
+                    avals.append(x.aval)
+                    data.append(x._data)
+                else:
+                    entry = self._versions.flat.get(tuple(avals))
+            if entry is None and (kwargs or len(data) < len(args)):
+                leaves, treedef = tree.flatten((args, kwargs))
+                avals, data = [], []
+                for x in leaves:
+                    if type(x) is not ArrayImpl:
+                        break
+                    avals.append(x.aval)
+                    data.append(x._data)
+                else:
+                    entry = self._versions.entries.get((treedef, tuple(avals), config.trace_key))
+            if entry is not None and entry.run is not None and not entry.donated:
+                outs = entry.run(entry.const_data + data if entry.const_data else data)
+                if entry.checked:
+                    _check_results(self._name, list(map(wrap_unchecked, outs, entry.out_avals)))
+                if entry.single:
+                    return wrap_unchecked(outs[0], entry.out_avals[0])
+                return entry.out_tree.unflatten(map(wrap_unchecked, outs, entry.out_avals))
         try:
             return self._call(args, kwargs)
         except Exception as error:  # noqa: BLE001 - re-raised unchanged but for its traceback
@@ -157,7 +193,7 @@ class JitFunction:
             for x in donated:
                 delete(x, f"donated to jit of {self._name}")
         outs = [wrap_unchecked(x, a) for x, a in zip(entry.run(entry.const_data + data), entry.out_avals, strict=True)]
-        if config.check_results:
+        if entry.checked:
             _check_results(self._name, outs)
         return outs
 
@@ -212,13 +248,17 @@ class JitFunction:
         key: Any = (call.treedef, avals, config.trace_key)
         if call.static or state.axis_env:
             key = (*key, tuple(sorted(call.static.items(), key=_static_order)), state.axis_env)
-        entry = self._entries.get(key)
+        entries = self._versions.entries
+        entry = entries.get(key)
         if entry is None:
             if config.explain_cache_misses:
-                explain_miss(self._name, key, list(self._entries), self._leaf_names(call))
+                explain_miss(self._name, key, list(entries), self._leaf_names(call))
             entry = self._trace(call, avals)
-            if not entry.has_tracers:
-                self._entries[key] = entry
+            if entry.has_tracers:
+                return entry
+            entries[key] = entry
+        if len(key) == 3 and not call.kwargs and all(type(x) is ArrayImpl for x in call.args):
+            self._versions.flat[(config.trace_key, *avals)] = entry
         return entry
 
     def _leaf_names(self, call: Call) -> tuple[str, ...]:
@@ -294,11 +334,11 @@ class JitFunction:
 
     def clear_cache(self) -> None:
         """Forgets every traced and compiled version."""
-        self._entries.clear()
+        self._versions.clear()
 
     def _cache_size(self) -> int:
         """Number of versions traced so far."""
-        return len(self._entries)
+        return len(self._versions.entries)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -456,9 +496,10 @@ def _check_names(fun: Any, options: Options) -> None:
 
 def clear_caches() -> None:
     """Forgets every traced function and compiled program of the process."""
+    clear_programs()
     for by_options in list(_shared.values()):
-        for entries in by_options.values():
-            entries.clear()
+        for versions in by_options.values():
+            versions.clear()
 
 
 __all__ = ["jit", "clear_caches", "JitFunction"]

@@ -81,16 +81,19 @@ class CompiledProgram:
           One ndarray per output. A result that is an input is that very array; no other memory is shared with inputs
           except donated ones.
         """
-        for x in arrays:
-            if not x.flags.c_contiguous:
-                arrays = [np.ascontiguousarray(a).reshape(a.shape) for a in arrays]
-                break
         if self._consts:
             arrays = [*self._consts, *arrays]
         made = self._executable.run(arrays)
         if self._plain:
             return made
         return [arrays[n] if kind == "input" else made[n] for kind, n in self._sources]
+
+    @property
+    def direct(self) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
+        """The shortest way to run the program: the executable's own method where nothing has to be rearranged."""
+        if self._plain and not self._consts:
+            return self._executable.run
+        return self.run
 
     # -- looking inside ----------------------------------------------------------------------------------------------
 

@@ -23,7 +23,14 @@ import numpy as np
 from fungrad.config import config
 from fungrad.jit import blas, cache, native, pool, threads
 from fungrad.jit.emit.module import Machine
-from fungrad.jit.emit.program import DATA_OFFSET, ProgramEmitter, place_temporaries
+from fungrad.jit.emit.program import (
+    DATA_OFFSET,
+    FLAGS_OFFSET,
+    SUITED,
+    UNSUITED,
+    ProgramEmitter,
+    place_temporaries,
+)
 from fungrad.jit.emit.restructure import restructured
 from fungrad.jit.loop_text import program_text
 from fungrad.jit.loops import Host, Program, View
@@ -57,9 +64,10 @@ def _builtin(address: int) -> tuple[Callable[..., int], _MethodDef]:
 def _check_array_layout() -> None:
     """Compiled code finds the data of an array at a fixed offset in the object: make sure it
     does."""
-    probe = np.arange(7.0)
+    probe, uneven = np.arange(7.0), np.arange(7.0)[::2]
     found = ctypes.c_void_p.from_address(id(probe) + DATA_OFFSET).value
-    if found != probe.ctypes.data:
+    flags = [ctypes.c_int.from_address(id(x) + FLAGS_OFFSET).value & SUITED == SUITED for x in (probe, uneven)]
+    if found != probe.ctypes.data or flags != [True, False]:
         raise RuntimeError(
             "fungrad.jit: this Python lays out array objects in an unknown way; compiled functions "
             "cannot be used here (set FUNGRAD_DISABLE_JIT=1)"
@@ -183,9 +191,8 @@ class Executable:
         """Call the program.
 
         Args:
-          inputs: C-contiguous, aligned arrays of exactly the declared shapes and dtypes, in the
-            order of
-            `program.inputs`. An input that an output aliases is overwritten.
+          inputs: arrays of exactly the declared shapes and dtypes, in the order of `program.inputs`; those that are
+            not C-contiguous and aligned are copied. An input that an output aliases is overwritten.
 
         Returns:
           New arrays, in the order of `program.outputs`.
@@ -201,6 +208,8 @@ class Executable:
         status = self._entry(arena, *arguments, *outputs, *self._const_arguments)
         self._arenas.append(arena)
         if status:
+            if status == UNSUITED:
+                return self.run([np.array(x, order="C").reshape(x.shape) for x in inputs])
             self._raise()
         if self._plain:
             return outputs

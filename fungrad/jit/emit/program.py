@@ -26,6 +26,11 @@ _LONG = 20_000
 
 # Offset of `char *data` in an array object: it follows the reference count and the type.
 DATA_OFFSET = 16
+# The flags of an array, likewise, and those that compiled code relies on: C-contiguous and aligned.
+FLAGS_OFFSET = 64
+SUITED = 0x101
+# Status of a call whose inputs must be copied first.
+UNSUITED = 2
 
 
 class ProgramEmitter:
@@ -84,6 +89,7 @@ class ProgramEmitter:
                 f"%s{k} = getelementptr inbounds ptr, ptr %table, i64 {k}",
                 f"store ptr %p{k}, ptr %s{k}, align 8",
             ]
+        lines += self.check_layout()
         if self.long:
             lines.append("%thread = call ptr @PyEval_SaveThread()")
             module.declarations["@PyEval_SaveThread"] = "declare ptr @PyEval_SaveThread()"
@@ -99,6 +105,32 @@ class ProgramEmitter:
             "}",
         ]
         return "\n".join(lines)
+
+    def check_layout(self) -> list[str]:
+        """Lines that leave `entry` with status `UNSUITED` if an input is not contiguous and aligned."""
+        inputs = [k for k, name in enumerate(self.module.arguments, 1) if self.program.buffers[name].kind == "input"]
+        lines, both = [], ""
+        for k in inputs:
+            lines += [
+                f"%fa{k} = getelementptr inbounds i8, ptr %o{k}, i64 {FLAGS_OFFSET}",
+                f"%f{k} = load i32, ptr %fa{k}, align 4",
+            ]
+            if both:
+                lines.append(f"%g{k} = and i32 {both}, %f{k}")
+            both = f"%g{k}" if both else f"%f{k}"
+        if not both:
+            return []
+        self.module.declarations["@PyLong_FromLong"] = "declare ptr @PyLong_FromLong(i64)"
+        return [
+            *lines,
+            f"%suited = and i32 {both}, {SUITED}",
+            f"%go = icmp eq i32 %suited, {SUITED}",
+            "br i1 %go, label %start, label %unsuited",
+            "unsuited:",
+            f"%no = call ptr @PyLong_FromLong(i64 {UNSUITED})",
+            "ret ptr %no",
+            "start:",
+        ]
 
     # -- steps -------------------------------------------------------------------------------------
 
