@@ -9,7 +9,6 @@ May import ``core``, ``ops`` and the error classes.
 from __future__ import annotations
 
 import enum
-import math
 import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -45,10 +44,10 @@ class Kind(enum.Enum):
 
 
 class Entry(NamedTuple):
-    """One entry: its kind, the operand dimension it indexes (None for those that index none), and its value."""
+    """One entry: its kind, the operand dimension it indexes (-1 if it indexes none), and its value."""
 
     kind: Kind
-    axis: int | None
+    axis: int
     value: Any
 
 
@@ -82,7 +81,7 @@ def parse(shape: Shape, idx: Any, api: str) -> list[Entry]:
         raise IndexError(
             f"{api}: too many indices: the array is {len(shape)}-dimensional, but {named} dimensions were indexed"
         )
-    rest = [(Kind.SLICE, slice(None))] * (len(shape) - named)
+    rest: list[tuple[Kind, Any]] = [(Kind.SLICE, slice(None))] * (len(shape) - named)
     position = len(read) if ellipsis is None else ellipsis
     if ellipsis is not None and not rest:
         rest = [(Kind.GAP, None)]
@@ -210,7 +209,7 @@ def _number(shape: Shape, read: Sequence[tuple[Kind, Any]], api: str) -> list[En
     for kind, value in read:
         if kind in (Kind.NEW, Kind.GAP, Kind.BOOL):
             # A boolean scalar inserts a dimension before this one.
-            out.append(Entry(kind, axis if kind is Kind.BOOL else None, value))
+            out.append(Entry(kind, axis if kind is Kind.BOOL else -1, value))
         elif _is_mask(value):
             expected = shape[axis : axis + value.ndim]
             if value.shape != expected:
@@ -257,9 +256,9 @@ def static_ints(
     out = []
     for entry in entries:
         if entry.kind is Kind.INT:
-            value, size = entry.value, shape[entry.axis]  # type: ignore[index]
+            value, size = entry.value, shape[entry.axis]
             if mode is None or mode is GatherScatterMode.PROMISE_IN_BOUNDS or in_range(value, size, wrap):
-                value = checked_int(value, entry.axis, size, api)  # type: ignore[arg-type]
+                value = checked_int(value, entry.axis, size, api)
             else:
                 value = value + size if wrap and value < 0 else value
                 # What is before the first element must not be taken for counting from the end once more.
@@ -330,12 +329,12 @@ def expand_bools(shape: Shape, entries: Sequence[Entry]) -> tuple[Shape, list[En
     shift = 0
     for entry in entries:
         if entry.kind is Kind.BOOL:
-            axis = entry.axis + shift  # type: ignore[operator]
+            axis = entry.axis + shift
             sizes.insert(axis, 1)
             out.append(Entry(Kind.ARRAY, axis, np.zeros(int(entry.value), np.int32)))
             shift += 1
         else:
-            out.append(entry if entry.axis is None else entry._replace(axis=entry.axis + shift))
+            out.append(entry if entry.axis < 0 else entry._replace(axis=entry.axis + shift))
     return tuple(sizes), out
 
 
@@ -386,7 +385,7 @@ def select_windows(shape: Shape, entries: Sequence[Entry], api: str, *, wrap: bo
         if entry.kind is Kind.NEW:
             new.append(len(result) + len(new))
         elif entry.kind is Kind.SLICE:
-            axis: int = entry.axis  # type: ignore[assignment]
+            axis = entry.axis
             start, stop, step = entry.value.indices(shape[axis])
             count = len(range(start, stop, step))
             if step == 1 or count <= 1:
@@ -423,11 +422,11 @@ def _broadcast(arrays: Sequence[Any], api: str) -> Shape:
 
 def _column(entry: Entry, shape: Shape, group: Shape, group_dims: Shape, api: str, wrap: bool) -> _Column:
     """The column of an entry that is not a slice, with negative positions replaced."""
-    axis: int = entry.axis  # type: ignore[assignment]
+    axis = entry.axis
     size, value = shape[axis], entry.value
     if entry.kind is Kind.INT:
         return _Column(axis, value + size if wrap and value < 0 else value, ())
-    if not size and (entry.kind is Kind.SCALAR or math.prod(group)):
+    if not size and (entry.kind is Kind.SCALAR or 0 not in group):
         raise IndexError(f"{api}: an index is out of bounds for axis {axis} of size 0")
     value = wrapped(value, size) if wrap else value
     return _Column(axis, value, group_dims[len(group_dims) - value.ndim :])
@@ -463,10 +462,8 @@ def _stack_columns(columns: Sequence[_Column], numbering: Shape, largest: int) -
         return out
     parts = []
     for c in columns:
-        if isinstance(c.value, Array):
-            value = convert_element_type(c.value, dtype)
-        else:
-            value = _static_positions(c.value, dtype)
+        traced = isinstance(c.value, Array)
+        value: Any = convert_element_type(c.value, dtype) if traced else _static_positions(c.value, dtype)
         parts.append(_as_column(value, c.dims, numbering))
     return parts[0] if len(parts) == 1 else concatenate(parts, len(numbering))
 

@@ -125,13 +125,13 @@ def _read_concrete(x: ArrayImpl, idx: Any) -> Array:
         elif kind is Kind.GAP:
             parts.append(Ellipsis)
         elif kind is Kind.INT:
-            parts.append(checked_int(value, axis, shape[axis], _GETITEM))  # type: ignore[index, arg-type]
+            parts.append(checked_int(value, axis, shape[axis], _GETITEM))
         else:
             if type(value) is ArrayImpl:
                 value = value._data
             elif isinstance(value, Array):
                 return _general(x, entries)
-            parts.append(_inside(value, axis, shape[axis]))  # type: ignore[index, arg-type]
+            parts.append(_inside(value, axis, shape[axis]))
     try:
         out = np.asarray(x._data[tuple(parts)])
     except IndexError:
@@ -215,11 +215,11 @@ def _static_part(x: Array, entries: Sequence[Entry]) -> Array:
     reversed_dims, dropped = [], []
     for kind, axis, value in entries:
         if kind is Kind.INT:
-            start[axis], limit[axis] = value, value + 1  # type: ignore[index]
+            start[axis], limit[axis] = value, value + 1
             dropped.append(axis)
         elif kind is Kind.SLICE:
-            start[axis], limit[axis], step = _box(value, shape[axis])  # type: ignore[index]
-            strides[axis] = abs(step)  # type: ignore[index]
+            start[axis], limit[axis], step = _box(value, shape[axis])
+            strides[axis] = abs(step)
             if step < 0:
                 reversed_dims.append(axis)
     if any(start) or tuple(limit) != shape or strides != [1] * len(shape):
@@ -263,17 +263,17 @@ def _dynamic_part(x: Array, entries: Sequence[Entry], wrap: bool, api: str) -> A
     rest = list(entries)
     for n, (kind, axis, value) in enumerate(entries):
         if kind is Kind.SCALAR:
-            if not shape[axis]:  # type: ignore[index]
+            if not shape[axis]:
                 raise IndexError(f"{api}: an index is out of bounds for axis {axis} of size 0")
-            starts[axis] = wrapped(value, shape[axis]) if wrap else value  # type: ignore[index]
-            sizes[axis] = 1  # type: ignore[index]
+            starts[axis] = wrapped(value, shape[axis]) if wrap else value
+            sizes[axis] = 1
             rest[n] = Entry(Kind.INT, axis, 0)
         elif kind is Kind.INT:
-            starts[axis], sizes[axis] = value, 1  # type: ignore[index]
+            starts[axis], sizes[axis] = value, 1
             rest[n] = Entry(Kind.INT, axis, 0)
         elif kind is Kind.SLICE:
-            low, limit, step = _box(value, shape[axis])  # type: ignore[index]
-            starts[axis], sizes[axis] = low, limit - low  # type: ignore[index]
+            low, limit, step = _box(value, shape[axis])
+            starts[axis], sizes[axis] = low, limit - low
             rest[n] = Entry(Kind.SLICE, axis, slice(None, None, step))
             if step < 0:
                 # The box begins at the last element and ends with the first one.

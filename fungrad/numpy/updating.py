@@ -127,19 +127,7 @@ def _replace_box(x: Array, chosen: Selection, values: Array, start: Shape) -> Ar
     return dynamic_update_slice_p.bind(x, values, *positions)
 
 
-class IndexUpdateHelper:
-    """``x.at``: index it to say which elements of a copy of ``x`` change, as in ``x.at[2:].set(0)``."""
-
-    __slots__ = ("array",)
-
-    def __init__(self, array: Array):
-        self.array = array
-
-    def __getitem__(self, index: Any) -> IndexUpdateRef:
-        return IndexUpdateRef(self.array, index)
-
-    def __repr__(self) -> str:
-        return f"IndexUpdateHelper({self.array!r})"
+# -- x.at --------------------------------------------------------------------------------------------------------------
 
 
 _UPDATE_ARGS = """
@@ -155,6 +143,49 @@ _UPDATE_ARGS = """
     Returns:
       An array of the shape and dtype of ``x``{dtype}.
 """
+
+
+def _no_sharding(name: str, out_sharding: Any) -> None:
+    if out_sharding is not None:
+        raise NotImplementedError(
+            f"fungrad.Array.at[...].{name}: out_sharding is not supported: arrays live on one device"
+        )
+
+
+def _update_method(name: str, scatter_function: Callable[..., Array], text: str) -> Callable[..., Array]:
+    """A method of ``IndexUpdateRef`` that scatters."""
+    api = f"fungrad.Array.at[...].{name}"
+
+    def method(
+        self: IndexUpdateRef, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
+        mode: str | GatherScatterMode | None = None, out_sharding: None = None, wrap_negative_indices: bool = True,
+    ) -> Array:  # fmt: skip
+        _no_sharding(name, out_sharding)
+        return index_update(
+            self.array, self.index, values, scatter_function, indices_are_sorted=indices_are_sorted,
+            unique_indices=unique_indices, mode=mode, wrap_negative_indices=wrap_negative_indices, api=api,
+        )  # fmt: skip
+
+    return _named(method, name, text)
+
+
+def _factor_method(name: str, function: Callable[[Any, Any], Array], text: str) -> Callable[..., Array]:
+    """A method of ``IndexUpdateRef`` that combines ``x`` with an array that is 1 outside the selected elements."""
+
+    def method(self: IndexUpdateRef, values: Any, **options: Any) -> Array:
+        one = ones_like(self.array)
+        factor = IndexUpdateRef(one, self.index).multiply(values, **options)
+        return function(self.array, factor)
+
+    return _named(method, name, text)
+
+
+def _named(method: Callable[..., Array], name: str, text: str) -> Callable[..., Array]:
+    method.__name__, method.__qualname__ = name, f"IndexUpdateRef.{name}"
+    values = "values: array or scalar that broadcasts to the shape of ``x[idx]``, converted to the dtype of ``x``."
+    dtype = " (of their common dtype with the values)" if name in ("divide", "power") else ""
+    method.__doc__ = text + _UPDATE_ARGS.format(values=values, dtype=dtype)
+    return method
 
 
 class IndexUpdateRef:
@@ -224,8 +255,7 @@ class IndexUpdateRef:
         self, func: Callable[[Array], Array], *, indices_are_sorted: bool = False, unique_indices: bool = False,
         mode: str | GatherScatterMode | None = None, wrap_negative_indices: bool = True,
     ) -> Array:  # fmt: skip
-        """``x`` with an elementwise function applied to the elements at ``idx``, repeatedly where a position is
-        repeated.
+        """``x`` with an elementwise function applied to the elements at ``idx``, once for every time a position comes.
 
         Positions that repeat must be known while tracing, unless ``unique_indices`` promises that there are none.
 
@@ -244,77 +274,46 @@ class IndexUpdateRef:
         }
         return _apply(operand(self.array, "Array.at", "x"), self.index, func, options)
 
-
-def _no_sharding(name: str, out_sharding: Any) -> None:
-    if out_sharding is not None:
-        raise NotImplementedError(
-            f"fungrad.Array.at[...].{name}: out_sharding is not supported: arrays live on one device"
-        )
-
-
-def _update_method(name: str, scatter_function: Callable[..., Array], text: str) -> Callable[..., Array]:
-    """A method of ``IndexUpdateRef`` that scatters."""
-    api = f"fungrad.Array.at[...].{name}"
-
-    def method(
-        self: IndexUpdateRef, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-        mode: str | GatherScatterMode | None = None, out_sharding: None = None, wrap_negative_indices: bool = True,
-    ) -> Array:  # fmt: skip
-        _no_sharding(name, out_sharding)
-        return index_update(
-            self.array, self.index, values, scatter_function, indices_are_sorted=indices_are_sorted,
-            unique_indices=unique_indices, mode=mode, wrap_negative_indices=wrap_negative_indices, api=api,
-        )  # fmt: skip
-
-    return _named(method, name, text)
-
-
-def _factor_method(name: str, function: Callable[[Any, Any], Array], text: str) -> Callable[..., Array]:
-    """A method of ``IndexUpdateRef`` that combines ``x`` with an array that is 1 outside the selected elements."""
-
-    def method(self: IndexUpdateRef, values: Any, **options: Any) -> Array:
-        one = ones_like(self.array)
-        factor = IndexUpdateRef(one, self.index).multiply(values, **options)  # type: ignore[attr-defined]
-        return function(self.array, factor)
-
-    return _named(method, name, text)
+    set = _update_method(
+        "set", scatter, "``x`` with the elements at ``idx`` replaced by values; the last of several updates stays."
+    )
+    add = _update_method(
+        "add", scatter_add, "``x`` with values added to the elements at ``idx``; updates of one position add up."
+    )
+    subtract = _update_method(
+        "subtract", scatter_sub, "``x`` with values subtracted from the elements at ``idx``, all of those of one position."
+    )
+    multiply = _update_method(
+        "multiply", scatter_mul, "``x`` with the elements at ``idx`` multiplied by values, all of those of one position."
+    )
+    min = _update_method(
+        "min", scatter_min, "``x`` with the elements at ``idx`` replaced by the minimum of them and values."
+    )
+    max = _update_method(
+        "max", scatter_max, "``x`` with the elements at ``idx`` replaced by the maximum of them and values."
+    )
+    divide = _factor_method(
+        "divide", ufuncs.true_divide, "``x`` with the elements at ``idx`` divided by values, all of those of one position."
+    )
+    power = _factor_method(
+        "power", ufuncs.power, "``x`` with the elements at ``idx`` raised to the power of values."
+    )
+    mul = multiply
 
 
-def _named(method: Callable[..., Array], name: str, text: str) -> Callable[..., Array]:
-    method.__name__, method.__qualname__ = name, f"IndexUpdateRef.{name}"
-    values = "values: array or scalar that broadcasts to the shape of ``x[idx]``, converted to the dtype of ``x``."
-    dtype = " (of their common dtype with the values)" if name in ("divide", "power") else ""
-    method.__doc__ = text + _UPDATE_ARGS.format(values=values, dtype=dtype)
-    return method
+class IndexUpdateHelper:
+    """``x.at``: index it to say which elements of a copy of ``x`` change, as in ``x.at[2:].set(0)``."""
 
+    __slots__ = ("array",)
 
-IndexUpdateRef.set = _update_method(  # type: ignore[attr-defined]
-    "set", scatter, "``x`` with the elements at ``idx`` replaced by values; the last of several updates stays."
-)
-IndexUpdateRef.add = _update_method(  # type: ignore[attr-defined]
-    "add", scatter_add, "``x`` with values added to the elements at ``idx``; updates of one position add up."
-)
-IndexUpdateRef.subtract = _update_method(  # type: ignore[attr-defined]
-    "subtract", scatter_sub, "``x`` with values subtracted from the elements at ``idx``; updates of one position add "
-    "up."
-)
-IndexUpdateRef.multiply = IndexUpdateRef.mul = _update_method(  # type: ignore[attr-defined]
-    "multiply", scatter_mul, "``x`` with the elements at ``idx`` multiplied by values; repeatedly if a position "
-    "repeats."
-)
-IndexUpdateRef.min = _update_method(  # type: ignore[attr-defined]
-    "min", scatter_min, "``x`` with the elements at ``idx`` replaced by the minimum of them and values."
-)
-IndexUpdateRef.max = _update_method(  # type: ignore[attr-defined]
-    "max", scatter_max, "``x`` with the elements at ``idx`` replaced by the maximum of them and values."
-)
-IndexUpdateRef.divide = _factor_method(  # type: ignore[attr-defined]
-    "divide", ufuncs.true_divide, "``x`` with the elements at ``idx`` divided by values; repeatedly if a position "
-    "repeats."
-)
-IndexUpdateRef.power = _factor_method(  # type: ignore[attr-defined]
-    "power", ufuncs.power, "``x`` with the elements at ``idx`` raised to the power of values."
-)
+    def __init__(self, array: Array):
+        self.array = array
+
+    def __getitem__(self, index: Any) -> IndexUpdateRef:
+        return IndexUpdateRef(self.array, index)
+
+    def __repr__(self) -> str:
+        return f"IndexUpdateHelper({self.array!r})"
 
 
 def _apply(x: Array, idx: Any, func: Callable[[Array], Array], options: dict[str, Any]) -> Array:

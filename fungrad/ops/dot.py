@@ -66,7 +66,7 @@ def canonical_precision(api: str, precision: Any) -> tuple[Precision, Precision]
     if precision is None:
         return None
     pair = tuple(precision) if isinstance(precision, (tuple, list)) else (precision, precision)
-    levels = [_PRECISION_NAMES.get(p.lower()) if isinstance(p, str) else p for p in pair]
+    levels: list[Any] = [_PRECISION_NAMES.get(p.lower()) if isinstance(p, str) else p for p in pair]
     levels = [Precision.DEFAULT if p is None and q is None else p for p, q in zip(levels, pair, strict=True)]
     if len(levels) != 2 or not all(isinstance(p, Precision) for p in levels):
         raise ValueError(
