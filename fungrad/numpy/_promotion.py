@@ -78,6 +78,10 @@ def promote_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
 
 def _with_scalar(api: str, x: Array, value: Any) -> tuple[Array, Array]:
     aval = x.aval
+    kind = type(value)
+    # The scalar takes the dtype of the array if that is of its own or a higher kind.
+    if kind is float and aval.dtype.kind in "fc" or kind is int and aval.dtype.kind in "fciu":
+        return x, scalar_array(value, aval.dtype, aval.weak_type)
     other = scalar_aval(value)
     if aval.dtype is other.dtype and not aval.weak_type:
         return x, scalar_array(value, aval.dtype)
