@@ -137,8 +137,8 @@ class KeyReuseError(RuntimeError):
     """
 
 
-class TypePromotionError(ValueError):
-    """Strict promotion is on and the operands have different strong dtypes.
+class TypePromotionError(ValueError, TypeError):
+    """The operands have no common dtype: strict promotion is on and theirs differ, or one of them is a random key.
 
     Broken::
 

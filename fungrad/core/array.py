@@ -125,6 +125,11 @@ class Array:
     def _scalar(self, what: str) -> Any:
         """The single element as a NumPy scalar, for ``bool``, ``int``, ``float`` and ``complex``."""
         data = self._concrete(what)
+        if self.aval.dtype.names is not None:
+            raise TypeError(
+                f"{what}: {self.aval.str_short()} is not a number"
+                + ("; fungrad.random.key_data gives the words of a random key" if dtypes.is_key(self.aval.dtype) else "")
+            )
         if self.aval.size != 1:
             if what == "bool()":
                 raise ValueError(
@@ -185,7 +190,8 @@ class ArrayImpl(Array):
         if aval.weak_type:
             suffix += ", weak_type=True"
         if aval.dtype.names is not None:
-            return f"Array({aval.shape}, {suffix}) overlaying:\n{self._data.view(np.uint32).reshape(aval.shape + (-1,))}"
+            text = f"Array({aval.shape}, {suffix})"
+            return f"{text} overlaying:\n{dtypes.key_words(self._data)}" if dtypes.is_key(aval.dtype) else text
         if aval.size == 0:
             return f"Array([], shape={aval.shape}, {suffix})"
         text = np.array2string(self._data, prefix="Array(", separator=", ", suffix=")")
@@ -195,9 +201,11 @@ class ArrayImpl(Array):
         return f"Array({text}{separator}{suffix})"
 
     def __str__(self) -> str:
-        return str(self._data)
+        return str(self._data) if self.aval.dtype.names is None else repr(self)
 
     def __format__(self, spec: str) -> str:
+        if self.aval.dtype.names is not None:
+            return format(str(self), spec)
         if not self.aval.shape:
             return format(self._data[()], spec)
         return format(self._data, spec)

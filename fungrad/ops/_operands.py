@@ -45,9 +45,11 @@ def check_kind(name: str, aval: ShapedArray, accepts: str, position: int | None 
         return
     names = ", ".join(KIND_NAMES[k] for k in accepts)
     operand = "the operand" if position is None else f"operand {position}"
+    advice = "convert it with .astype"
+    if dtypes.is_key(aval.dtype):
+        advice = "random keys are not numbers: draw some with fungrad.random, such as normal(key)"
     raise TypeError(
-        f"fungrad.lax.{name}: {operand} must have a dtype of kind {names}, got {aval.str_short()}; "
-        "convert it with .astype"
+        f"fungrad.lax.{name}: {operand} must have a dtype of kind {names}, got {aval.str_short()}; {advice}"
     )
 
 

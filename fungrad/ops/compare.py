@@ -37,8 +37,19 @@ def _comparison(name: str, impl: Any, accepts: str, *, commutative: bool = False
 
 # -- comparisons ---------------------------------------------------------------------------------
 
-eq_p = _comparison("eq", np.equal, EVERY_NUMBER, commutative=True)
-ne_p = _comparison("ne", np.not_equal, EVERY_NUMBER, commutative=True)
+
+
+def _equal(x: np.ndarray, y: np.ndarray) -> Any:
+    return np.equal(x, y) if x.dtype.names is None else x == y
+
+
+def _not_equal(x: np.ndarray, y: np.ndarray) -> Any:
+    return np.not_equal(x, y) if x.dtype.names is None else x != y
+
+
+# Random keys are equal or not; they have no order.
+eq_p = _comparison("eq", _equal, EVERY_NUMBER + "k", commutative=True)
+ne_p = _comparison("ne", _not_equal, EVERY_NUMBER + "k", commutative=True)
 lt_p = _comparison("lt", np.less, ORDERED)
 le_p = _comparison("le", np.less_equal, ORDERED)
 gt_p = _comparison("gt", np.greater, ORDERED)
