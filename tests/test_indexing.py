@@ -228,6 +228,19 @@ def test_views_do_not_change_with_their_base():
         x[1] = 0.0
 
 
+def test_random_keys_are_indexed_like_numbers():
+    keys = fungrad.random.split(fungrad.random.key(0), 4)
+    words = lambda keys: np.asarray(fungrad.random.key_data(keys))  # noqa: E731
+    idx = fnp.asarray([3, 1])
+    same(words(keys[idx]), words(keys)[[3, 1]])
+    same(words(vmap(lambda i: keys[i])(idx)), words(keys)[[3, 1]])
+    changed = words(keys).copy()
+    changed[[3, 1]] = changed[2]
+    same(words(keys.at[idx].set(keys[2])), changed)
+    with pytest.raises(TypeError):
+        keys.at[idx].add(keys[2])
+
+
 def test_subclasses_of_int_and_index_objects():
     class Index:
         def __index__(self):
@@ -597,7 +610,7 @@ def test_take_as_jax(mode):
     idx = np.array([[0, 7], [-1, -9]])
     for axis in (None, 0, 1, -1):
         same(fnp.take(x, idx, axis, mode=mode), jnp.take(x, idx, axis, mode=mode))
-        same(fnp.take(x, 1, axis, mode=mode), jnp.take(x, 1, axis, mode=mode))
+        same(fnp.asarray(x).take(1, axis, mode=mode), jnp.take(x, 1, axis, mode=mode))
     same(fnp.take(x, np.array([99]), fill_value=3), jnp.take(x, np.array([99]), fill_value=3))
     same(fnp.take(np.arange(4), np.array([99])), jnp.take(np.arange(4), np.array([99])))
 

@@ -246,6 +246,7 @@ def _methods() -> dict[str, Any]:
         "std": reductions.std,
         "sum": reductions.sum,
         "swapaxes": manipulation.swapaxes,
+        "take": indexing.take,
         "trace": linear.trace,
         "var": reductions.var,
     }

@@ -281,10 +281,10 @@ class IndexUpdateRef:
         "add", scatter_add, "``x`` with values added to the elements at ``idx``; updates of one position add up."
     )
     subtract = _update_method(
-        "subtract", scatter_sub, "``x`` with values subtracted from the elements at ``idx``, all of those of one position."
+        "subtract", scatter_sub, "``x`` with values subtracted from the elements at ``idx``, all of them."
     )
     multiply = _update_method(
-        "multiply", scatter_mul, "``x`` with the elements at ``idx`` multiplied by values, all of those of one position."
+        "multiply", scatter_mul, "``x`` with the elements at ``idx`` multiplied by values, all of them."
     )
     min = _update_method(
         "min", scatter_min, "``x`` with the elements at ``idx`` replaced by the minimum of them and values."
@@ -293,7 +293,7 @@ class IndexUpdateRef:
         "max", scatter_max, "``x`` with the elements at ``idx`` replaced by the maximum of them and values."
     )
     divide = _factor_method(
-        "divide", ufuncs.true_divide, "``x`` with the elements at ``idx`` divided by values, all of those of one position."
+        "divide", ufuncs.true_divide, "``x`` with the elements at ``idx`` divided by values, all of them."
     )
     power = _factor_method(
         "power", ufuncs.power, "``x`` with the elements at ``idx`` raised to the power of values."
