@@ -23,9 +23,9 @@ _ALIGN = 64
 
 def place(program: Program, donated: Sequence[str] = ()) -> int:
     """Aliases and places temporaries of ``program`` in place; returns the bytes of the arena."""
-    _in_place(program, set(donated))
+    _in_place(program, _Touches(program), set(donated))
     _drop_empty_copies(program)
-    return _arena(program)
+    return _arena(program, _Touches(program))
 
 
 def overwrites_safely(steps: Sequence[Any], new: str, old: str) -> bool:
@@ -48,29 +48,40 @@ def overwrites_safely(steps: Sequence[Any], new: str, old: str) -> bool:
     return type(step) is Nest and _same_positions(step.body, {old}, new)
 
 
-# -- lifetimes -------------------------------------------------------------------------------------------------------
+# -- working in place --------------------------------------------------------------------------------------------------
 
 
-def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
-    """First and last step that touches each memory, by the name of its root buffer."""
-    found: dict[str, tuple[int, int]] = {}
-    for number, step in enumerate(program.steps):
-        reads, writes = buffers_of(step)
-        for name in reads | writes:
-            root = program.root(name).name
-            first, _ = found.get(root, (number, number))
-            found[root] = (first, number)
-    return found
+class _Touches:
+    """What each step reads and writes, and the first and last step that touches each memory."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.of = [buffers_of(s) for s in program.steps]
+        self.first: dict[str, int] = {}
+        self.last: dict[str, int] = {}
+        self.aliased = {b.alias for b in program.buffers.values() if b.alias is not None}
+        for number, (reads, writes) in enumerate(self.of):
+            for name in reads | writes:
+                root = program.root(name).name
+                self.first.setdefault(root, number)
+                self.last[root] = number
+
+    def alias(self, name: str, target: str) -> None:
+        """Puts a buffer into the memory of another."""
+        self.program.buffers[name].alias = target
+        self.aliased.add(target)
+        root = self.program.root(target).name
+        for table, choose in ((self.first, min), (self.last, max)):
+            found = [table[n] for n in (name, root) if n in table]
+            if found:
+                table[root] = choose(found)
 
 
-# -- working in place ------------------------------------------------------------------------------------------------
-
-
-def _in_place(program: Program, donated: set[str]) -> None:
+def _in_place(program: Program, touches: _Touches, donated: set[str]) -> None:
     """Lets steps write over arrays that they are the last to read."""
     written: set[str] = set()
     for number, step in enumerate(program.steps):
-        reads, writes = buffers_of(step)
+        reads, writes = touches.of[number]
         for name in sorted(writes):
             buffer = program.buffers[name]
             if name in written or buffer.alias is not None or buffer.kind not in ("temp", "output"):
@@ -79,36 +90,36 @@ def _in_place(program: Program, donated: set[str]) -> None:
             if type(step) is not Nest and not _is_whole_copy(program, step):
                 continue
             for source in sorted(reads - writes):
-                if _may_reuse(program, number, step, source, name, donated):
-                    _alias(program, source, name)
+                if _may_reuse(program, touches, number, source, name, donated):
+                    old, new = program.root(source), program.buffers[name]
+                    if new.kind == "output" and old.kind == "temp":
+                        # The temporary is computed in the memory of the result.
+                        touches.alias(old.name, name)
+                    else:
+                        touches.alias(name, old.name)
                     break
 
 
-def _may_reuse(program: Program, number: int, step: Any, source: str, target: str, donated: set[str]) -> bool:
+def _may_reuse(program: Program, touches: _Touches, number: int, source: str, target: str, donated: set[str]) -> bool:
     old, new = program.root(source), program.buffers[target]
+    step: Any = program.steps[number]
     if old.nbytes != new.nbytes or old.dtype.itemsize != new.dtype.itemsize or old.nbytes == 0:
         return False
-    if old.kind == "input" and old.name not in donated:
+    if old.kind == "input" and (old.name not in donated or program.outputs.count(target) > 1):
         return False
-    if old.kind not in ("input", "temp") or (
-        old.kind == "temp" and _is_aliased(program, old.name) and new.kind == "output"
-    ):
+    if old.kind not in ("input", "temp") or touches.last[old.name] > number:
         return False
-    if old.kind == "input" and new.kind == "output" and program.outputs.count(target) != 1:
-        return False
-    for other in program.steps[number + 1 :]:
-        reads, writes = buffers_of(other)
-        if any(program.root(n) is old for n in reads | writes):
+    if old.kind == "temp" and new.kind == "output":
+        # A result takes over a temporary only if nothing touches it before, and if nothing else lives there already.
+        if old.name in touches.aliased or touches.first[target] < number:
             return False
+    reads, writes = touches.of[number]
     # Another result of this step may already live there.
-    if any(program.root(n) is old for n in buffers_of(step)[1]):
-        return False
-    # An output takes over a temporary only if nothing touches it before.
-    if new.kind == "output" and old.kind == "temp" and _touched_before(program, number, target):
+    if any(program.root(n) is old for n in writes):
         return False
     if type(step) is Call:
         return True
-    return _same_positions(step.body, {n for n in buffers_of(step)[0] if program.root(n) is old}, target)
+    return _same_positions(step.body, {n for n in reads if program.root(n) is old}, target)
 
 
 def _is_whole_copy(program: Program, step: Any) -> bool:
@@ -117,23 +128,6 @@ def _is_whole_copy(program: Program, step: Any) -> bool:
         return False
     views = [step.inputs[0], step.outputs[0]]
     return all(v.offset == Affine() and program.buffers[v.buffer].size == math.prod(v.shape) for v in views)
-
-
-def _is_aliased(program: Program, name: str) -> bool:
-    return any(b.alias == name for b in program.buffers.values())
-
-
-def _touched_before(program: Program, number: int, name: str) -> bool:
-    return any(name in set().union(*buffers_of(s)) for s in program.steps[:number])
-
-
-def _alias(program: Program, source: str, target: str) -> None:
-    old, new = program.root(source), program.buffers[target]
-    if new.kind == "output" and old.kind == "temp":
-        # The temporary is computed in the memory of the result.
-        old.alias = target
-    else:
-        new.alias = old.name
 
 
 def _same_positions(body: Sequence[Any], sources: set[str], target: str) -> bool:
@@ -207,23 +201,21 @@ def _copies_onto_itself(program: Program, nest: Any) -> bool:
 # -- arena -----------------------------------------------------------------------------------------------------------
 
 
-def _arena(program: Program) -> int:
+def _arena(program: Program, touches: _Touches) -> int:
     """Places all temporaries that own memory; those alive together do not overlap."""
-    lives = lifetimes(program)
-    placed: list[tuple[int, int, int, int]] = []  # offset, end, first step, last step
+    alive: list[tuple[int, int, int]] = []  # offset, end, last step
     total = 0
     own = [b for b in program.buffers.values() if b.kind == "temp" and b.alias is None]
-    for buffer in sorted(own, key=lambda b: (lives.get(b.name, (0, 0))[0], -b.nbytes)):
-        first, last = lives.get(buffer.name, (0, 0))
+    for buffer in sorted(own, key=lambda b: (touches.first.get(b.name, 0), -b.nbytes)):
+        first, last = touches.first.get(buffer.name, 0), touches.last.get(buffer.name, 0)
+        alive = sorted([x for x in alive if x[2] >= first])
         offset = 0
-        for start, end, other_first, other_last in sorted(placed):
-            if other_last < first or other_first > last:
-                continue
+        for start, end, _ in alive:
             if offset + buffer.nbytes <= start:
                 break
             offset = max(offset, end)
         buffer.offset = offset
         end = (offset + buffer.nbytes + _ALIGN - 1) // _ALIGN * _ALIGN
-        placed.append((offset, end, first, last))
+        alive.append((offset, end, last))
         total = max(total, end)
     return total

@@ -19,6 +19,8 @@ from fungrad.jit.tensors import Axis, Compute, Idx, Opaque, Scatter, Source, Ten
 # Arrays that one nest of loops may read, and stages that it may hold.
 _MAX_ARRAYS = 24
 _MAX_STAGES = 40
+# How many items after what it needs a stage looks at for loops to join.
+_REACH = 48
 
 
 class LoopNode:
@@ -80,7 +82,7 @@ class _Fuser:
         """Puts ``stage``, whose loops from ``depth`` on are missing, into a sequence of items."""
         at = self._earliest(sequence, stage)
         if depth < len(stage.axes) and type(stage.tensor) is not Scatter:
-            for item in sequence[max(at, 0) :]:
+            for item in sequence[max(at, 0) : max(at, 0) + _REACH]:
                 if isinstance(item, LoopNode) and self._joins(item, stage, depth):
                     stage.path.append(item)
                     self._insert(item.children, stage, depth + 1)
@@ -99,6 +101,8 @@ class _Fuser:
         needed = {t for t, _ in stage.reads}
         if type(stage.tensor) is Scatter:
             needed.add(stage.tensor.operand)
+        if not any(t in self.stage_of or getattr(t, "origin", None) is not None for t in needed):
+            return -1
         for at in range(len(sequence) - 1, -1, -1):
             if not needed.isdisjoint(_made(sequence[at])):
                 return at
