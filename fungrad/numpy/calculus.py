@@ -15,7 +15,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import creation, reductions, ufuncs
-from fungrad.numpy._promotion import cast, inexact, operand, promote_dtypes, promote_dtypes_inexact
+from fungrad.numpy._promotion import cast, operand, promote_dtypes, promote_dtypes_inexact
 from fungrad.numpy.joining import concatenate
 from fungrad.numpy.linear import contract
 from fungrad.numpy.manipulation import broadcast_to, moveaxis, ravel, reshape, take_1d
@@ -99,7 +99,8 @@ def gradient(f: Any, *varargs: Any, axis: int | Sequence[int] | None = None, edg
     """
     if edge_order not in (None, 1):
         raise NotImplementedError(f"fungrad.numpy.gradient: edge_order must be 1, got {edge_order}")
-    x = inexact(operand(f, "gradient", "f"), "gradient")
+    scalars = [h for h in varargs if np.ndim(h) == 0]
+    x = promote_dtypes_inexact("gradient", operand(f, "gradient", "f"), *scalars)[0]
     rank = x.aval.ndim
     if axis is None:
         axes: tuple[int, ...] = tuple(range(rank))
@@ -190,7 +191,7 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * math.p
     if x.aval.shape[axis] == 0:
         return x
     axis = canonical_axis("fungrad.numpy.unwrap", axis, x.aval.ndim)
-    (x,) = promote_dtypes("unwrap", x) if isinstance(period, int) else promote_dtypes_inexact("unwrap", x)
+    x = promote_dtypes("unwrap", x, period)[0]
     whole = dtypes.is_integer(x.aval.dtype)
     half = period // 2 if whole else period / 2
     low = -half
@@ -199,7 +200,7 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * math.p
     if not whole or period % 2 == 0:
         edge = ufuncs.logical_and(ufuncs.equal(wrapped, low), ufuncs.greater(apart, 0))
         wrapped = where(edge, half, wrapped)
-    limit = half if discont is None else discont
+    limit = period / 2 if discont is None else discont
     shift = where(ufuncs.less(ufuncs.absolute(apart), limit), 0, ufuncs.subtract(wrapped, apart))
     first, rest = slice_in_dim(x, 0, 1, axis=axis), slice_in_dim(x, 1, None, axis=axis)
     return concatenate([first, cast(ufuncs.add(rest, reductions.cumsum(shift, axis)), x.aval.dtype)], axis)
@@ -315,15 +316,15 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None, prefe
     Example:
       >>> import fungrad.numpy as jnp
       >>> jnp.convolve(jnp.array([1, 2, 3]), jnp.array([1, 1]))
-      Array([1, 3, 5, 3], dtype=int32)
+      Array([1., 3., 5., 3.], dtype=float32)
     """
-    x, y = promote_dtypes("convolve", operand(a, "convolve", "a"), operand(v, "convolve", "v"))
+    x, y = promote_dtypes_inexact("convolve", operand(a, "convolve", "a"), operand(v, "convolve", "v"))
     return _convolve("convolve", x, y, mode, precision, preferred_element_type)
 
 
 def correlate(a: Any, v: Any, mode: str = "valid", *, precision: Any = None, preferred_element_type: Any = None) -> Array:
     """Correlation of two vectors: convolution with the second reversed and conjugated; see ``convolve``."""
-    x, y = promote_dtypes("correlate", operand(a, "correlate", "a"), operand(v, "correlate", "v"))
+    x, y = promote_dtypes_inexact("correlate", operand(a, "correlate", "a"), operand(v, "correlate", "v"))
     y = ufuncs.conjugate(y)
     if x.aval.ndim == y.aval.ndim == 1 and x.aval.shape[0] < y.aval.shape[0]:
         # The shorter one is shifted along the longer one, and the result runs the other way.
@@ -369,7 +370,8 @@ def _lengthened(p: Array, n: int) -> Array:
 
 def polysub(a1: Any, a2: Any) -> Array:
     """Difference of two polynomials, coefficients of the highest power first."""
-    return polyadd(a1, ufuncs.negative(operand(a2, "polysub", "a2")))
+    x, y = promote_dtypes("polysub", operand(a1, "polysub", "a1"), operand(a2, "polysub", "a2"))
+    return polyadd(x, ufuncs.negative(y))
 
 
 def polymul(a1: Any, a2: Any, *, trim_leading_zeros: bool = False) -> Array:

@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy._promotion import cast, operand, promote_dtypes, requested_dtype
 from fungrad.numpy.linear import contract, diagonal
 from fungrad.numpy.manipulation import no_out
+from fungrad.numpy.ufuncs import multiply
 from fungrad.ops import foundation
-from fungrad.ops.elementwise import mul
+from fungrad.ops.reduce import reduce_or
 
 Labels = tuple[Any, ...]
 
@@ -130,12 +132,16 @@ def _simplified(x: Array, own: Labels, kept: set[Any], sizes: dict[Any, int]) ->
         # Summing over size 1 removes the dimension: the broadcast happens where it meets the others.
         lone = [d for d in drop if x.aval.shape[d] == 1]
         summed = tuple(d for d in drop if d not in lone)
-        x = foundation.reduce_sum(x, summed) if summed else x
+        x = _summed(x, summed) if summed else x
         labels = [y for d, y in enumerate(labels) if d not in summed]
         keep = [d for d, y in enumerate(labels) if y in kept and not (x.aval.shape[d] == 1 != sizes[y])]
         x = foundation.reshape(x, [x.aval.shape[d] for d in keep])
         labels = [labels[d] for d in keep]
     return x, tuple(labels)
+
+
+def _summed(x: Array, axes: tuple[int, ...]) -> Array:
+    return reduce_or(x, axes) if dtypes.is_bool(x.aval.dtype) else foundation.reduce_sum(x, axes)
 
 
 def _product(x: Array, lx: Labels, y: Array, ly: Labels, kept: set[Any], options: tuple[Any, Any]) -> tuple[Array, Labels]:
@@ -149,7 +155,7 @@ def _product(x: Array, lx: Labels, y: Array, ly: Labels, kept: set[Any], options
     free = [a for a in lx if a not in shared] + [a for a in ly if a not in shared]
     if not summed and not (set(lx) - set(batch)) and not (set(ly) - set(batch)):
         # Nothing is summed and nothing is outer: a product of elements.
-        return mul(x, foundation.transpose(y, [ly.index(a) for a in lx])), lx
+        return multiply(x, foundation.transpose(y, [ly.index(a) for a in lx])), lx
     precision, preferred = options
     return contract("einsum", x, y, numbers, precision, preferred), (*batch, *free)
 

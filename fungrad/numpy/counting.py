@@ -183,7 +183,7 @@ def histogramdd(
         columns = [reshape(slice_in_dim(points, d, d + 1, axis=1), (-1,)) for d in _range(points.aval.shape[1])]
     columns = promote_dtypes_inexact("histogramdd", *columns)
     rank = len(columns)
-    per_axis = [bins] * rank if np.ndim(bins) == 0 else list(bins)
+    per_axis = [bins] * rank if isinstance(bins, (int, np.integer)) else list(bins)
     if len(per_axis) != rank:
         raise ValueError(f"fungrad.numpy.histogramdd: bins must have one entry for each of the {rank} dimensions")
     if range is not None and len(range) != rank:
@@ -199,7 +199,7 @@ def histogramdd(
         flat = place if flat is None else ufuncs.add(ufuncs.multiply(flat, own.aval.shape[0] + 1), place)
     shape = [e.aval.shape[0] + 1 for e in edges]
     assert flat is not None
-    w = creation.ones(flat.aval.shape, columns[0].aval.dtype) if weights is None else operand(weights, "histogramdd", "weights")
+    w = creation.ones(flat.aval.shape, dtypes.default_int()) if weights is None else operand(weights, "histogramdd", "weights")
     counts = reshape(add_at(math.prod(shape), flat, w), tuple(shape))
     counts = shape_ops.slice(counts, (1,) * rank, [n - 1 for n in shape])
     if density:
@@ -218,11 +218,11 @@ def histogram2d(
 ) -> tuple[Array, Array, Array]:
     """Histogram of points in the plane; see ``histogramdd``."""
     per_axis = bins
-    if np.ndim(bins) == 1 and len(bins) not in (1, 2):
+    if not isinstance(bins, (int, np.integer)) and len(bins) == 1:
+        per_axis = [bins[0], bins[0]]
+    elif not isinstance(bins, (int, np.integer)) and len(bins) != 2:
         edges = creation.asarray(bins)
         per_axis = [edges, edges]
-    elif np.ndim(bins) == 1 and len(bins) == 1:
-        per_axis = [bins[0], bins[0]]
     counts, (of_x, of_y) = histogramdd((x, y), per_axis, range, weights, density)
     return counts, of_x, of_y
 

@@ -16,6 +16,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import PYTHON_SCALARS, Array, from_numpy, from_scalar, wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.device import check_device
+from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
 from fungrad.numpy._promotion import cast, operand, requested_dtype
 from fungrad.ops import joining
@@ -109,7 +110,7 @@ def _convert(x: Any, dtype: np.dtype | None, api: str, copy: bool) -> Array:
     if isinstance(x, (list, tuple)):
         return _from_sequence(x, dtype, api, what)
     if x is None:
-        raise TypeError(f"{what} is None, which is not an array or scalar")
+        raise ValueError(f"{what} is None, which is not an array or scalar")
     if not isinstance(x, (np.ndarray, np.generic)):
         x = np.asarray(x)
     return _from_numpy(x, dtype, what)
@@ -143,7 +144,7 @@ def _from_sequence(x: Sequence[Any], dtype: np.dtype | None, api: str, what: str
         try:
             data = np.array(x, dtype=None if dtype is None or not leaves else _request_for(leaves, dtype))
         except ValueError as error:
-            raise TypeError(f"{what}: {error}") from error
+            raise ValueError(f"{what}: {error}") from error
         if not leaves and dtype is None:
             dtype = dtypes.default_float()
         if data.dtype == object:
@@ -229,7 +230,7 @@ def canonical_shape(shape: Any, api: str) -> tuple[int, ...]:
             f"fungrad.numpy.{api}: shape must be an integer or a sequence of integers, got {shape!r}"
         ) from error
     if any(n < 0 for n in out):
-        raise ValueError(f"fungrad.numpy.{api}: sizes must not be negative, got shape {out}")
+        raise IncompatibleShapesError(f"fungrad.numpy.{api}: sizes must not be negative, got shape {out}")
     return out
 
 

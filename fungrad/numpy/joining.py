@@ -323,10 +323,10 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
         raise TypeError(f"fungrad.numpy.insert: obj must be integers, got dtype {flat.dtype}")
     if flat.size == 1 and where.ndim == 0 and not -n <= int(flat[0]) <= n:
         raise IndexError(f"fungrad.numpy.insert: index {int(flat[0])} is out of bounds for axis {axis} of size {n}")
-    if flat.size == 1 and where.ndim == 0 and new.aval.ndim:
-        # One position takes a whole block, whose first dimension runs along the axis.
-        new = manipulation.moveaxis(new, 0, min(axis, new.aval.ndim - 1))
     new = shape_ops.broadcast_to_rank(new, a.aval.ndim)
+    if where.ndim == 0:
+        # One position takes a whole block, whose first dimension runs along the axis.
+        new = manipulation.moveaxis(new, 0, axis)
     if flat.size == 1:
         flat = np.repeat(flat, new.aval.shape[axis])
     flat = np.clip(np.where(flat < 0, flat + n, flat), 0, n)

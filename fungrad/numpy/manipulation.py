@@ -15,6 +15,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
+from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import creation, ufuncs
 from fungrad.numpy._promotion import broadcast_shapes, operand
 from fungrad.ops import cumulative, dynamic, foundation, indexing, joining
@@ -40,7 +41,7 @@ def axes_tuple(api: str, axis: Any, ndim: int) -> tuple[int, ...]:
         raise TypeError(f"fungrad.numpy.{api}: axis must be an integer or a tuple of integers, got {axis!r}") from error
     out = tuple([canonical_axis(f"fungrad.numpy.{api}", a, ndim) for a in given])
     if len(set(out)) != len(out):
-        raise ValueError(f"fungrad.numpy.{api}: axes must be distinct, got {tuple(given)} for an array of {ndim} dimensions")
+        raise IncompatibleShapesError(f"fungrad.numpy.{api}: axes must be distinct, got {tuple(given)} for an array of {ndim} dimensions")
     return out
 
 
@@ -481,6 +482,9 @@ def take_1d(a: Array, indices: Any, axis: int) -> Array:
         start_indices_batching_dims=(),
     )
     positions = expand_dims(indices, 1)
+    if not shape[axis]:
+        # No index can be in range: there are none.
+        return creation.zeros_like(a, shape=(*shape[:axis], positions.aval.shape[0], *shape[axis + 1 :]))
     sizes = (*shape[:axis], 1, *shape[axis + 1 :])
     return indexing.gather(a, positions, numbers, sizes, mode="promise_in_bounds")
 

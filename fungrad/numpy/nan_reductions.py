@@ -51,11 +51,10 @@ def _nan_extreme(
 ) -> Array:
     no_out(api, out)
     x = operand(a, api, "a")
-    if dtypes.is_complex(x.aval.dtype):
-        raise TypeError(f"fungrad.numpy.{api}: complex numbers have no order, got {x.aval.str_short()}")
     if not dtypes.is_inexact(x.aval.dtype):
         return reduce(x, axis, out, keepdims, initial, where)
-    filled, mask = _without_nan(api, x, worst(x.aval.dtype))
+    limit = worst(dtypes.to_real_dtype(x.aval.dtype))
+    filled, mask = _without_nan(api, x, complex(limit, limit) if dtypes.is_complex(x.aval.dtype) else limit)
     y = reduce(filled, axis, out, keepdims, initial, where)
     if initial is not None:
         return y

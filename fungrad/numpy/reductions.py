@@ -72,21 +72,22 @@ def _arithmetic_reduction(
     no_out(api, out)
     a = operand(a, api, "a")
     found = requested_dtype(dtype, api)
-    weak = found is None and a.aval.weak_type
-    result = found if found is not None else wide_integer(a.aval.dtype) if promote_integers else a.aval.dtype
+    result = found if found is not None else wide_integer(a.aval.dtype)
+    if found is None and not promote_integers and not dtypes.is_bool(a.aval.dtype):
+        result = a.aval.dtype
     compute = dtypes.float32 if _is_half(result) else result
     if dtypes.is_complex(a.aval.dtype) and not dtypes.is_complex(compute):
         a = ufuncs.real(a)
     if dtypes.is_bool(compute):
         compute = dtypes.default_int()
-    a = cast(a, compute, weak)
+    a = cast(a, compute)
     a = _masked(api, a, where, neutral)
     axes = reduction_axes(api, axis, a.aval.ndim)
     y = lax_reduce(a, axes)
     if initial is not None:
-        y = combine(cast(_scalar(initial, api), compute, weak), y)
+        y = combine(cast(_scalar(initial, api), compute), y)
     y = restore_dims(y, axes) if keepdims else y
-    return y if y.aval.dtype == result else ne(y, 0) if dtypes.is_bool(result) else cast(y, result, weak)
+    return y if y.aval.dtype == result else ne(y, 0) if dtypes.is_bool(result) else cast(y, result)
 
 
 def _scalar(initial: Any, api: str) -> Array:
@@ -140,7 +141,7 @@ def _extreme(
     a = operand(a, api, "a")
     if where is not None and initial is None:
         raise ValueError(f"fungrad.numpy.{api}: a mask `where` needs `initial`, the result where nothing is selected")
-    weak = a.aval.weak_type
+    a = cast(a, a.aval.dtype)  # strong
     if where is not None:
         a = _masked(api, a, where, worst(a.aval.dtype))
     axes = reduction_axes(api, axis, a.aval.ndim)
@@ -151,7 +152,7 @@ def _extreme(
         )
     y = _complex_extreme(lax_reduce, a, axes) if dtypes.is_complex(a.aval.dtype) else lax_reduce(a, axes)
     if initial is not None:
-        y = primitive.bind(cast(_scalar(initial, api), a.aval.dtype, weak), y)
+        y = primitive.bind(cast(_scalar(initial, api), a.aval.dtype), y)
     return restore_dims(y, axes) if keepdims else y
 
 
@@ -443,7 +444,7 @@ def _running(api: str, lax_running: Callable, a: Any, axis: int | None, dtype: A
     if dtypes.is_bool(a.aval.dtype) and (found is None or dtypes.is_bool(found)):
         a = cast(a, dtypes.default_int())
         result = dtypes.default_int() if found is None else result
-    elif result != a.aval.dtype:
+    else:  # strong, too
         a = cast(a, result)
     y = lax_running(a, axis)
     return ne(y, 0) if dtypes.is_bool(result) else y

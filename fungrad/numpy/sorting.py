@@ -242,9 +242,9 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
     x = operand(x, "digitize", "x")
     if n == 0:
         return creation.zeros(x.aval.shape, dtypes.default_int())
-    side, other = ("left", "right") if right else ("right", "left")
+    side = "left" if right else "right"
     how = method or "scan"
     upward = searchsorted(edges, x, side, method=how)
-    downward = ufuncs.subtract(n, searchsorted(shape_ops.rev(edges, (0,)), x, other, method=how))
+    downward = ufuncs.subtract(n, searchsorted(shape_ops.rev(edges, (0,)), x, side, method=how))
     first, last = shape_ops.index_in_dim(edges, 0, 0, False), shape_ops.index_in_dim(edges, n - 1, 0, False)
     return where(ufuncs.greater_equal(last, first), upward, downward)

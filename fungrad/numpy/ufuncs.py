@@ -133,16 +133,24 @@ asin, acos, atan, atan2 = arcsin, arccos, arctan, arctan2
 asinh, acosh, atanh = arcsinh, arccosh, arctanh
 
 
+def _log_to_base(x: Any, base: float, api: str) -> Array:
+    x = transcendental.log(inexact(x, api))
+    scale = float(np.log(base))
+    if dtypes.is_complex(x.aval.dtype):
+        # By parts: dividing infinities by a complex number gives NaN.
+        re, im = complex_parts.real(x), complex_parts.imag(x)
+        return complex_parts.complex(elementwise.div(re, scale), elementwise.div(im, scale))
+    return elementwise.div(x, scalar_like(scale, x))
+
+
 def log2(x: Any, /) -> Array:
     """Logarithm to base 2."""
-    x = inexact(x, "log2")
-    return elementwise.div(transcendental.log(x), scalar_like(float(np.log(2.0)), x))
+    return _log_to_base(x, 2.0, "log2")
 
 
 def log10(x: Any, /) -> Array:
     """Logarithm to base 10."""
-    x = inexact(x, "log10")
-    return elementwise.div(transcendental.log(x), scalar_like(float(np.log(10.0)), x))
+    return _log_to_base(x, 10.0, "log10")
 
 
 def logaddexp(x1: Any, x2: Any, /) -> Array:
@@ -152,7 +160,7 @@ def logaddexp(x1: Any, x2: Any, /) -> Array:
     if top is None:
         raise TypeError(f"fungrad.numpy.logaddexp: complex operands are not supported, got {x.aval.str_short()}")
     # Equal infinities would give inf - inf.
-    safe = compare.select_n(elementwise.is_finite(top), zeros(top.aval.strip_weak_type()), top)
+    safe = compare.select_n(elementwise.is_finite(top), zeros(top.aval), top)
     total = elementwise.add(
         transcendental.exp(elementwise.sub(x, safe)), transcendental.exp(elementwise.sub(y, safe))
     )
@@ -189,6 +197,11 @@ def sinc(x: Any, /) -> Array:
     scaled = elementwise.mul(where_value(zero, 1, x), float(np.pi))
     near = elementwise.sub(1, elementwise.mul(elementwise.square(x), float(np.pi**2 / 6)))
     return compare.select_n(zero, elementwise.div(transcendental.sin(scaled), scaled), near)
+
+
+def _strong(x: Array) -> Array:
+    """``x`` with a strong dtype."""
+    return cast(x, x.aval.dtype)
 
 
 def where_value(mask: Array, value: float, x: Array) -> Array:
@@ -229,6 +242,14 @@ def positive(x: Any, /) -> Array:
     return operand(x, "positive", "x")
 
 
+def _promote_numbers(api: str, x1: Any, x2: Any) -> tuple[Array, Array]:
+    """Two operands of a common dtype, integers instead of booleans."""
+    x, y = promote_pair(api, x1, x2)
+    if dtypes.is_bool(x.aval.dtype):
+        return cast(x, dtypes.default_int()), cast(y, dtypes.default_int())
+    return x, y
+
+
 def floor_divide(x1: Any, x2: Any, /) -> Array:
     """Largest integer not above the quotient.
 
@@ -237,10 +258,8 @@ def floor_divide(x1: Any, x2: Any, /) -> Array:
       >>> jnp.floor_divide(jnp.array([7, -7]), 2)
       Array([ 3, -4], dtype=int32)
     """
-    x, y = promote_pair("floor_divide", x1, x2)
+    x, y = _promote_numbers("floor_divide", x1, x2)
     dtype = x.aval.dtype
-    if dtypes.is_bool(dtype):
-        raise TypeError("fungrad.numpy.floor_divide: boolean operands are not supported; convert them with .astype(int)")
     if dtypes.is_complex(dtype):
         raise TypeError("fungrad.numpy.floor_divide: complex operands are not supported; divide and round the parts")
     if dtypes.is_unsigned(dtype):
@@ -264,7 +283,9 @@ def _float_divmod(x: Array, y: Array) -> tuple[Array, Array]:
     rest_adjusted = elementwise.add(rest, y)
     rest = compare.select_n(adjust, rest, _like(rest_adjusted, rest))
     quotient = compare.select_n(adjust, quotient, elementwise.sub(quotient, 1))
-    return elementwise.round(quotient, elementwise.RoundingMethod.TO_NEAREST_EVEN), rest
+    quotient = elementwise.round(quotient, elementwise.RoundingMethod.TO_NEAREST_EVEN)
+    by_zero = _full_mask(compare.eq(y, 0), quotient)
+    return compare.select_n(by_zero, quotient, _like(elementwise.div(x, y), quotient)), rest
 
 
 def _like(x: Array, reference: Array) -> Array:
@@ -273,9 +294,16 @@ def _like(x: Array, reference: Array) -> Array:
 
 def remainder(x1: Any, x2: Any, /) -> Array:
     """Remainder with the sign of the divisor, as Python's ``%``."""
-    x, y = promote_pair("remainder", x1, x2)
+    x, y = _promote_numbers("remainder", x1, x2)
     if dtypes.is_complex(x.aval.dtype):
         raise TypeError("fungrad.numpy.remainder: complex operands are not supported")
+    if dtypes.is_integer(x.aval.dtype):
+        # The remainder of a division by zero is zero, as in NumPy.
+        y = where_value(compare.eq(y, 0), 1, y)
+    if dtypes.is_integer(y.aval.dtype):
+        # By zero there is no remainder: 0.
+        nothing = compare.eq(y, scalar_like(0, y))
+        y = compare.select_n(nothing, y, elementwise.add(y, scalar_like(1, y)))
     rest = elementwise.rem(x, y)
     if dtypes.is_unsigned(x.aval.dtype):
         return rest
@@ -290,12 +318,13 @@ mod = remainder
 
 def fmod(x1: Any, x2: Any, /) -> Array:
     """Remainder with the sign of the dividend, as C's ``fmod``."""
-    return elementwise.rem(*promote_pair("fmod", x1, x2))
+    x, y = _promote_numbers("fmod", x1, x2)
+    return elementwise.rem(x, where_value(compare.eq(y, 0), 1, y) if dtypes.is_integer(y.aval.dtype) else y)
 
 
 def divmod(x1: Any, x2: Any, /) -> tuple[Array, Array]:
     """Quotient rounded down, and remainder with the sign of the divisor."""
-    x, y = promote_pair("divmod", x1, x2)
+    x, y = _promote_numbers("divmod", x1, x2)
     if dtypes.is_integer(x.aval.dtype):
         return floor_divide(x, y), remainder(x, y)
     return _float_divmod(x, y)
@@ -371,7 +400,7 @@ def float_power(x: Any, y: Any, /) -> Array:
 def square(x: Any, /) -> Array:
     """Square."""
     x = operand(x, "square", "x")
-    return integer.bitwise_and(x, x) if dtypes.is_bool(x.aval.dtype) else elementwise.square(x)
+    return elementwise.square(cast(x, dtypes.default_int()) if dtypes.is_bool(x.aval.dtype) else x)
 
 
 def reciprocal(x: Any, /) -> Array:
@@ -389,7 +418,7 @@ def hypot(x1: Any, x2: Any, /) -> Array:
     ratio = elementwise.div(low, where_value(zero, 1, top))
     scaled = elementwise.mul(top, elementwise.sqrt(elementwise.add(1, elementwise.square(ratio))))
     infinite = integer.bitwise_or(isinf(x), isinf(y))
-    return where_value(infinite, float("inf"), compare.select_n(zero, scaled, top))
+    return _strong(where_value(infinite, float("inf"), compare.select_n(zero, scaled, top)))
 
 
 def copysign(x1: Any, x2: Any, /) -> Array:
@@ -409,16 +438,18 @@ def heaviside(x1: Any, x2: Any, /) -> Array:
     y = elementwise.add(y, cast_ops.full_like(x, 0))
     step = where_value(compare.gt(x, 0), 1, cast_ops.full_like(x, 0))
     step = compare.select_n(compare.eq(x, 0), step, y)
-    return where_value(compare.ne(x, x), float("nan"), step)
+    return _strong(where_value(compare.ne(x, x), float("nan"), step))
 
 
 def ldexp(x1: Any, x2: Any, /) -> Array:
     """``x1 * 2**x2``."""
     x2 = operand(x2, "ldexp", "x2")
+    if dtypes.is_bool(x2.aval.dtype):
+        x2 = cast(x2, dtypes.default_int())
     if not dtypes.is_integer(x2.aval.dtype):
         raise ValueError(f"fungrad.numpy.ldexp: x2 must be an integer array, got {x2.aval.str_short()}")
     x, y = promote_pair_inexact("ldexp", x1, x2)
-    return elementwise.mul(x, transcendental.exp2(y))
+    return _strong(elementwise.mul(x, transcendental.exp2(y)))
 
 
 def gcd(x1: Any, x2: Any, /) -> Array:
@@ -431,7 +462,7 @@ def gcd(x1: Any, x2: Any, /) -> Array:
         done = compare.eq(b, 0)
         rest = elementwise.rem(a, where_value(done, 1, b))
         a, b = compare.select_n(done, b, a), where_value(done, 0, rest)
-    return a
+    return _strong(a)
 
 
 def lcm(x1: Any, x2: Any, /) -> Array:
@@ -442,7 +473,7 @@ def lcm(x1: Any, x2: Any, /) -> Array:
     common = gcd(x, y)
     zero = compare.eq(common, 0)
     product = elementwise.mul(x, elementwise.div(elementwise.add(y, cast_ops.full_like(common, 0)), where_value(zero, 1, common)))
-    return where_value(zero, 0, product)
+    return _strong(where_value(zero, 0, product))
 
 
 def _integer_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
@@ -467,7 +498,10 @@ abs = absolute
 
 def fabs(x: Any, /) -> Array:
     """Magnitude as a floating number."""
-    return complex_parts.abs(inexact(x, "fabs"))
+    x = inexact(x, "fabs")
+    if dtypes.is_complex(x.aval.dtype):
+        raise TypeError("fungrad.numpy.fabs: complex operands are not supported; use abs")
+    return complex_parts.abs(x)
 
 
 def sign(x: Any, /) -> Array:
@@ -674,6 +708,8 @@ def isinf(x: Any, /) -> Array:
 def isposinf(x: Any, /) -> Array:
     """Whether the operand is positive infinity."""
     x = operand(x, "isposinf", "x")
+    if dtypes.is_complex(x.aval.dtype):
+        raise ValueError("fungrad.numpy.isposinf: complex infinities have no sign; test the parts")
     if not dtypes.is_float(x.aval.dtype):
         return cast_ops.full_like(x, False, dtype=np.dtype(bool))
     return compare.eq(x, float("inf"))
@@ -682,6 +718,8 @@ def isposinf(x: Any, /) -> Array:
 def isneginf(x: Any, /) -> Array:
     """Whether the operand is negative infinity."""
     x = operand(x, "isneginf", "x")
+    if dtypes.is_complex(x.aval.dtype):
+        raise ValueError("fungrad.numpy.isneginf: complex infinities have no sign; test the parts")
     if not dtypes.is_float(x.aval.dtype):
         return cast_ops.full_like(x, False, dtype=np.dtype(bool))
     return compare.eq(x, -float("inf"))
@@ -692,7 +730,13 @@ def isneginf(x: Any, /) -> Array:
 bitwise_and = _binary("bitwise_and", integer.and_p, "AND of the bits of integers or booleans.")
 bitwise_or = _binary("bitwise_or", integer.or_p, "OR of the bits of integers or booleans.")
 bitwise_xor = _binary("bitwise_xor", integer.xor_p, "XOR of the bits of integers or booleans.")
-left_shift = _binary("left_shift", integer.shift_left_p, "Bits of ``x`` shifted left by ``y``.")
+
+
+def left_shift(x: Any, y: Any, /) -> Array:
+    """Bits of ``x`` shifted left by ``y``."""
+    return integer.shift_left(*_promote_numbers("left_shift", x, y))
+
+
 bitwise_left_shift = left_shift
 
 
@@ -706,7 +750,7 @@ bitwise_not = bitwise_invert = invert
 
 def right_shift(x1: Any, x2: Any, /) -> Array:
     """Bits of ``x1`` shifted right by ``x2``; signed integers keep their sign."""
-    x, y = promote_pair("right_shift", x1, x2)
+    x, y = _promote_numbers("right_shift", x1, x2)
     if dtypes.is_signed(x.aval.dtype):
         return integer.shift_right_arithmetic(x, y)
     return integer.shift_right_logical(x, y)
@@ -718,6 +762,8 @@ bitwise_right_shift = right_shift
 def bitwise_count(x: Any, /) -> Array:
     """Number of one bits in the magnitude, as uint8."""
     x = operand(x, "bitwise_count", "x")
+    if dtypes.is_bool(x.aval.dtype):
+        x = cast(x, dtypes.uint8)
     if dtypes.is_signed(x.aval.dtype):
         x = complex_parts.abs(x)
     return cast(integer.population_count(x), np.dtype(np.uint8))

@@ -23,11 +23,10 @@ from fungrad.numpy._promotion import cast, operand
 from fungrad.numpy.creation import asarray, broadcast_to, ones_like
 from fungrad.numpy.indexing import along, rewriting_take
 from fungrad.ops._windows import GatherScatterMode
-from fungrad.ops.compare import select
 from fungrad.ops.dynamic import dynamic_update_slice_p
 from fungrad.ops.foundation import reshape
 from fungrad.ops.indexing import scatter_add
-from fungrad.ops.scatter import scatter, scatter_max, scatter_min, scatter_mul, scatter_sub
+from fungrad.ops.scatter import scatter, scatter_apply, scatter_max, scatter_min, scatter_mul, scatter_sub
 
 
 def index_update(
@@ -70,28 +69,32 @@ def index_update(
             FutureWarning,
             stacklevel=3,
         )
-    parsed_mode = None if mode is None else GatherScatterMode.from_any(mode)
-    entries = static_ints(x.aval.shape, parse(x.aval.shape, idx, api), parsed_mode, wrap_negative_indices, api)
-    x, values = cast(x, common, weak), cast(values, common)
-    chosen = select_windows(x.aval.shape, entries, api, wrap=wrap_negative_indices)
-    values = _fit(values, chosen, api)
+    shape = x.aval.shape
+    chosen, options = _select(shape, idx, mode, wrap_negative_indices, indices_are_sorted, unique_indices, api)
+    x, values = cast(x, common, weak), _fit(cast(values, common), chosen, api)
     if scatter_function is scatter and type(chosen.indices) is np.ndarray:
         box = _static_box(chosen)
         if box is not None:
             return cast(_replace_box(x, chosen, values, box), dtype, weak)
+    out = scatter_function(reshape(x, chosen.operand), chosen.indices, values, chosen.scatter_numbers, **options)
+    return cast(reshape(out, shape), dtype, weak)
+
+
+def _select(
+    shape: Shape, idx: Any, mode: Any, wrap: bool, indices_are_sorted: bool, unique_indices: bool, api: str
+) -> tuple[Selection, dict[str, Any]]:
+    """The windows that are updated, and the options of the scatter."""
+    parsed_mode = None if mode is None else GatherScatterMode.from_any(mode)
+    entries = static_ints(shape, parse(shape, idx, api), parsed_mode, wrap, api)
+    chosen = select_windows(shape, entries, api, wrap=wrap)
     if parsed_mode is None:
         # Updates outside are dropped, unless the configuration makes them an error.
         parsed_mode = GatherScatterMode.PROMISE_IN_BOUNDS if config.strict_index else GatherScatterMode.FILL_OR_DROP
-    out = scatter_function(
-        reshape(x, chosen.operand),
-        chosen.indices,
-        values,
-        chosen.scatter_numbers,
-        indices_are_sorted=indices_are_sorted or chosen.single,
-        unique_indices=unique_indices or chosen.distinct,
-        mode=parsed_mode,
-    )
-    return cast(reshape(out, x.aval.shape), dtype, weak)
+    return chosen, {
+        "indices_are_sorted": indices_are_sorted or chosen.single,
+        "unique_indices": unique_indices or chosen.distinct,
+        "mode": parsed_mode,
+    }
 
 
 def _fit(values: Array, chosen: Selection, api: str) -> Array:
@@ -266,13 +269,15 @@ class IndexUpdateRef:
         Raises:
           TypeError: ``func`` returns another shape.
         """
-        options: dict[str, Any] = {
-            "indices_are_sorted": indices_are_sorted,
-            "unique_indices": unique_indices,
-            "mode": mode,
-            "wrap_negative_indices": wrap_negative_indices,
-        }
-        return _apply(operand(self.array, "Array.at", "x"), self.index, func, options)
+        api = "fungrad.Array.at[...].apply"
+        x = operand(self.array, "Array.at", "x")
+        chosen, options = _select(
+            x.aval.shape, self.index, mode, wrap_negative_indices, indices_are_sorted, unique_indices, api
+        )
+        whole = reshape(x, chosen.operand)
+        numbers, shape = chosen.scatter_numbers, chosen.shape
+        out = scatter_apply(whole, chosen.indices, func, numbers, update_shape=shape, **options)
+        return reshape(out, x.aval.shape)
 
     set = _update_method(
         "set", scatter, "``x`` with the elements at ``idx`` replaced by values; the last of several updates stays."
@@ -314,53 +319,6 @@ class IndexUpdateHelper:
 
     def __repr__(self) -> str:
         return f"IndexUpdateHelper({self.array!r})"
-
-
-def _apply(x: Array, idx: Any, func: Callable[[Array], Array], options: dict[str, Any]) -> Array:
-    api = "fungrad.Array.at[...].apply"
-    value = rewriting_take(x, idx, **{**options, "mode": "clip"}, api=api)
-    count = 1
-    times: Any = None
-    if not options["unique_indices"]:
-        repeated = _repetitions(x, idx, options, api)
-        if repeated is not None:
-            count, times = int(repeated.max(initial=1)), repeated
-    for n in range(count):
-        new = asarray(func(value))
-        if new.aval.shape != value.aval.shape:
-            raise TypeError(
-                f"{api}: the function must keep the shape of its argument, got {new.aval.str_short()} for "
-                f"{value.aval.str_short()}"
-            )
-        new = cast(new, value.aval.dtype)
-        value = new if n == 0 else select(np.asarray(times > n), new, value)
-    return index_update(x, idx, value, scatter, **options, api=api)
-
-
-def _repetitions(x: Array, idx: Any, options: dict[str, Any], api: str) -> np.ndarray | None:
-    """How often the position of each selected element comes, in the shape of ``x[idx]``; None if always once."""
-    mode = None if options["mode"] is None else GatherScatterMode.from_any(options["mode"])
-    entries = static_ints(x.aval.shape, parse(x.aval.shape, idx, api), mode, options["wrap_negative_indices"], api)
-    chosen = select_windows(x.aval.shape, entries, api, wrap=options["wrap_negative_indices"])
-    if chosen.distinct:
-        return None
-    rows = chosen.indices if type(chosen.indices) is np.ndarray else getattr(chosen.indices, "_data", None)
-    if rows is None:
-        raise NotImplementedError(
-            f"{api}: index arrays are traced, so that repeated positions are not known; pass unique_indices=True if "
-            "there are none, or write x.at[idx].set(f(x[idx])) to apply the function once"
-        )
-    if mode is GatherScatterMode.CLIP:
-        limits = [chosen.operand[d] - chosen.sizes[d] for d in chosen.numbers.start_index_map]
-        rows = np.clip(rows, 0, limits)
-    numbering, columns = rows.shape[:-1], rows.shape[-1]
-    # All windows have one size and, along slices, one position, so that two overlap only if they are the same.
-    _, which, counts = np.unique(rows.reshape(-1, columns), axis=0, return_inverse=True, return_counts=True)
-    if counts.max(initial=1) == 1:
-        return None
-    times = counts[which].reshape(numbering)
-    shape = [1 if d in chosen.numbers.offset_dims else n for d, n in enumerate(chosen.shape)]
-    return np.broadcast_to(np.expand_dims(times.reshape(shape), chosen.new), chosen.full_shape)
 
 
 # -- functions ---------------------------------------------------------------------------------------------------------
