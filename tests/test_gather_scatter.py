@@ -18,7 +18,7 @@ from fungrad.config import strict_index
 from fungrad.ops.elementwise import mul
 from fungrad.ops.foundation import reduce_sum
 from fungrad.ops.indexing import GatherDimensionNumbers, ScatterDimensionNumbers, gather, scatter_add
-from fungrad.ops.scatter import scatter, scatter_max, scatter_min, scatter_mul, scatter_sub
+from fungrad.ops.scatter import scatter, scatter_apply, scatter_max, scatter_min, scatter_mul, scatter_sub
 from fungrad.transforms.api import grad, jvp, vjp
 from fungrad.transforms.mapping import vmap
 
@@ -181,6 +181,16 @@ def test_scatter_dtypes(name, dtype):
         expected[i] = combine(expected[i], u)
     assert out.dtype == dtype
     np.testing.assert_array_equal(out, expected)
+
+
+@given(cases(), st.sampled_from(MODES), st.integers(0, 99))
+@settings(max_examples=50)
+def test_scatter_apply_equals_a_loop(case, mode, seed):
+    x, indices, updates = sample(case, seed)
+    numbers = ScatterDimensionNumbers(*case.numbers)
+    out = scatter_apply(x, indices, lambda v: mul(v, 2.0), numbers, update_shape=case.window_shape, mode=mode)
+    expected = loop_scatter(x, indices, updates, case, mode, lambda old, new: 2 * old)
+    np.testing.assert_allclose(out, expected, rtol=1e-6)
 
 
 def test_sums_of_half_precision_updates_are_accumulated_in_float32():

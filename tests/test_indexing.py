@@ -438,6 +438,7 @@ def test_apply():
     same(x.at[idx].apply(lambda v: v + 1, mode="clip"), [0, 3, 2, 5])
     same(grad(lambda x: x.at[idx].apply(fnp.square).sum())(x), [1, 4, 1, 6])
     same(make_and_run(lambda x, i: x.at[i].apply(fnp.exp, unique_indices=True), x, np.array([0])), [1, 1, 2, 3])
+    same(make_and_run(lambda x: x.at[np.array([1, 1])].apply(lambda v: v * 2.0), x), [0, 4, 2, 3])
     with pytest.raises(NotImplementedError, match="unique_indices=True"):
         make_jaxpr(lambda x, i: x.at[i].apply(fnp.exp))(x, idx)
     with pytest.raises(TypeError, match="must keep the shape"):

@@ -11,6 +11,8 @@ from fungrad.control.reduction import (
     reduce,
     reduce_p,
 )
+from fungrad.control.scan import scan
+from fungrad.control.scan_primitive import scan_p
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.cast import (
     bitcast_convert_type,
@@ -227,6 +229,7 @@ from fungrad.ops.reduce import (
 )
 from fungrad.ops.scatter import (
     scatter,
+    scatter_apply,
     scatter_max,
     scatter_max_p,
     scatter_min,
@@ -543,6 +546,7 @@ __all__ = [
     "reduce_xor_p",
     # fungrad.ops.scatter
     "scatter",
+    "scatter_apply",
     "scatter_max",
     "scatter_max_p",
     "scatter_min",
