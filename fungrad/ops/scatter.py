@@ -351,7 +351,7 @@ def _overlaps(
     """How many windows cover each element of the windows; None if they do not overlap."""
     if type(indices) is not ArrayImpl:
         raise NotImplementedError(
-            "fungrad.lax.scatter_apply: the indices are traced, so that it is not known how often the function is to be "
+            "fungrad.lax.scatter_apply: the indices are traced, so that it is not known how often the function must be "
             "applied; pass unique_indices=True if no position repeats (with x.at[idx].apply likewise), or use "
             "x.at[idx].set(f(x[idx])) to apply it once"
         )
