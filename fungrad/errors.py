@@ -151,6 +151,21 @@ class TypePromotionError(ValueError, TypeError):
     """
 
 
+class IncompatibleShapesError(TypeError, ValueError):
+    """Operands whose shapes do not fit together, or a shape or permutation that no array can have.
+
+    NumPy raises ValueError here and JAX TypeError; this class is both.
+
+    Broken::
+
+      jnp.ones((4, 3)) + jnp.ones(4)          # the last dimensions are 3 and 4
+
+    Fixed, by saying which dimensions belong together::
+
+      jnp.ones((4, 3)) + jnp.ones(4)[:, None]
+    """
+
+
 class UnboundAxisNameError(NameError):
     """A collective such as ``lax.psum`` names an axis that no enclosing ``vmap`` maps.
 
