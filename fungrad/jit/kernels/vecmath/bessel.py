@@ -9,7 +9,7 @@ from fungrad.jit.kernels.vecmath.coefficients import (
     BESSEL_I1,
     BESSEL_I1_TAIL,
 )
-from fungrad.jit.kernels.vecmath.core import elementary, polynomial
+from fungrad.jit.kernels.vecmath.core import elementary, polynomial, two_product
 from fungrad.jit.kernels.vecmath.exp_log import exp_parts
 
 
@@ -30,8 +30,14 @@ def bessel_i1e(m: ScalarBuilder, x: Value) -> Value:
 
 
 def decay(m: ScalarBuilder, size: Value) -> Value:
-    """exp(-size) for 0 <= size <= 8; NaN for NaN."""
-    p, s, t = exp_parts(m, -m.min(m.const(8.0, size), size))
+    """exp(-size) for 0 <= size <= 8, NaN for NaN, with a correction for the rounding of size**2.
+
+    I0 grows like an exponential, so that rounding alone would cost 2 units. The logarithmic
+    derivative of I0 by size**2 is near 1 / (2 size + 4).
+    """
+    held = m.min(m.const(8.0, size), size)
+    _, lost = two_product(m, held, held)
+    p, s, t = exp_parts(m, -held, lost / m.fma(held, 2.0, 4.0))
     return p * (s * t)
 
 
