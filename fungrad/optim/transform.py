@@ -111,9 +111,12 @@ def scale_by_adam(
             )
         else:
             mu_hat = tree.map(lambda m: m / correct1.astype(m.dtype), mu)
-        out = tree.map(
-            lambda m, v: m / (jnp.sqrt(v / correct2.astype(v.dtype) + eps_root) + eps), mu_hat, nu
-        )
+
+        def scaled(m: Any, v: Any) -> Any:
+            v_hat = v / correct2.astype(v.dtype)
+            return m / (jnp.sqrt(v_hat + eps_root if eps_root else v_hat) + eps)
+
+        out = tree.map(scaled, mu_hat, nu)
         if mu_dtype is not None:
             mu = tree.map(lambda m: m.astype(mu_dtype), mu)
         return out, ScaleByAdamState(count, mu, nu)
