@@ -15,6 +15,7 @@ from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import PYTHON_SCALARS, Array, ArrayImpl, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, scalar_aval
+from fungrad.errors import IncompatibleShapesError
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import convert_element_type_p
 from fungrad.ops.foundation import broadcast_in_dim
@@ -155,7 +156,7 @@ def _check_broadcast(api: str, shapes: Sequence[tuple[int, ...]]) -> None:
     for d in range(1, rank + 1):
         sizes = {s[-d] for s in shapes if len(s) >= d} - {1}
         if len(sizes) > 1:
-            raise ValueError(
+            raise IncompatibleShapesError(
                 f"fungrad.numpy.{api}: shapes {' and '.join(map(str, shapes))} do not broadcast: dimension {-d} has sizes "
                 f"{' and '.join(str(s[-d]) for s in shapes if len(s) >= d)}; align them with reshape or x[:, None]"
             )
