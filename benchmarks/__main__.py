@@ -1,7 +1,7 @@
 """Runs the benchmark: ``python -m benchmarks [--only REGEX] [--libs a,b] [--json FILE] [--markdown FILE]``.
 
-Every library has its own process; for each row they take turns, so that a slow moment of the machine hits all of them. Reported
-are the minimum and the median of a call, the ratio to JAX, and whether the answers agree.
+Every library has its own process; for each row they take turns, so that a slow moment of the machine hits all of them.
+Reported are the minimum and the median of a call, the ratio to JAX, and whether the answers agree.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def agreement(row: Row, answers: dict[str, list[np.ndarray]]) -> str:
             return f"{name}: {len(theirs)} arrays, {names[0]}: {len(ours)}"
         for a, b in zip(ours, theirs, strict=True):
             scale = max(float(np.max(np.abs(b), initial=0.0)), 1e-30)
-            if a.shape != b.shape or not np.all(np.isclose(a, b, rtol=row.tolerance, atol=row.tolerance * scale, equal_nan=True)):
+            if a.shape != b.shape or not np.all(
+                np.isclose(a, b, rtol=row.tolerance, atol=row.tolerance * scale, equal_nan=True)
+            ):
                 return f"{names[0]} and {name} disagree"
     return ""
 
@@ -120,13 +122,17 @@ def table(results: list[dict[str, Any]], libs: list[str]) -> str:
         note = f" **{result['disagreement']}**" if result["disagreement"] else ""
         lines.append(f"| {result['row']}{note} | {' | '.join(cells)} |")
     if ratios:
-        lines.append(f"\nGeometric mean of fungrad / JAX over {len(ratios)} rows: {math.exp(np.mean(np.log(ratios))):.3f}")
+        lines.append(
+            f"\nGeometric mean of fungrad / JAX over {len(ratios)} rows: {math.exp(np.mean(np.log(ratios))):.3f}"
+        )
     return "\n".join(lines)
 
 
 def machine() -> str:
     """The class of machine, for the heading of a table."""
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown CPU")
+    model = next(
+        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown CPU"
+    )
     return f"{model}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
 
 
@@ -149,7 +155,8 @@ def main() -> None:
         print(table(results[-1:], libs).splitlines()[2], flush=True)
     for worker in workers:
         worker.close()
-    heading = f"{machine()}; {datetime.date.today()}; least time of {args.rounds} interleaved rounds, in brackets the ratio to JAX"
+    how = f"least time of {args.rounds} interleaved rounds, in brackets the ratio to JAX"
+    heading = f"{machine()}; {datetime.date.today()}; {how}"
     text = f"{heading}\n\n{table(results, libs)}\n"
     print("\n" + text)
     if args.json:

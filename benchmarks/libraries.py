@@ -39,7 +39,9 @@ class Plain:
 
     def __init__(self, name: str):
         self.name = name
-        self.root = importlib.import_module({"autograd": "autograd", "torch": "torch", "torchc": "torch"}.get(name, name))
+        self.root = importlib.import_module(
+            {"autograd": "autograd", "torch": "torch", "torchc": "torch"}.get(name, name)
+        )
         if name == "autograd":
             self.np = importlib.import_module("autograd.numpy")
 

@@ -1,7 +1,8 @@
 """Rows of the benchmark: what is measured, for which library.
 
 A row is a function that is given a library and returns a thunk to time; the thunk returns its result, which is compared
-between libraries.  fungrad and JAX share one definition, because their names are the same; other libraries have variants::
+between libraries.  fungrad and JAX share one definition, because their names are the same; other libraries have
+variants::
 
     @row("elem/tanh_1e5")
     def tanh(lib):

@@ -1,7 +1,7 @@
 """One process per library: prepares rows and times them when told to.
 
-Speaks pickles over its standard streams: ``("prepare", row)`` answers with seconds of the first call and a sample of the result,
-``("time", seconds)`` with a list of seconds per call, ``("quit",)`` ends.
+Speaks pickles over its standard streams: ``("prepare", row)`` answers with seconds of the first call and a sample of
+the result, ``("time", seconds)`` with a list of seconds per call, ``("quit",)`` ends.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ def sample(result: Any) -> list[np.ndarray]:
             if hasattr(x, "detach"):
                 x = x.detach()
             flat = np.asarray(x).reshape(-1)
-            out.append(np.array(flat[:: max(1, flat.size // 20_000)], dtype=np.complex128 if np.iscomplexobj(flat) else np.float64))
+            out.append(
+                np.array(
+                    flat[:: max(1, flat.size // 20_000)], dtype=np.complex128 if np.iscomplexobj(flat) else np.float64
+                )
+            )
 
     visit(result)
     return out
@@ -83,7 +87,7 @@ def main(library: str) -> None:
                 answer = ("ok", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
             else:
                 return
-        except Exception as error:  # noqa: BLE001 - a row that fails is reported in the table
+        except Exception as error:
             answer = ("error", f"{type(error).__name__}: {error}".splitlines()[0])
         pickle.dump(answer, stdout)
         stdout.flush()

@@ -32,7 +32,9 @@ def jit_add1(lib):
 
 @row("dispatch/jit_pytree20")
 def jit_pytree20(lib):
-    tree = {f"layer{i}": {"w": lib.asarray(data((4, 4), seed=i)), "b": lib.asarray(data((4,), seed=i))} for i in range(10)}
+    tree = {
+        f"layer{i}": {"w": lib.asarray(data((4, 4), seed=i)), "b": lib.asarray(data((4,), seed=i))} for i in range(10)
+    }
     f = lib.jit(lambda t: lib.tree.tree_map(lambda x: x * 0.9, t))
     return lambda: lib.done(f(tree))
 

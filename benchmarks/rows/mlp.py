@@ -106,3 +106,12 @@ def _(lib):
 _mlp("small_64", (64, 64, 10), 32)
 _mlp("mid_512", (784, 512, 512, 10), 128, flops=6.0 * 128 * (784 * 512 + 512 * 512 + 5120))
 _mlp("large_2048", (784, 2048, 2048, 10), 512, flops=6.0 * 512 * (784 * 2048 + 2048 * 2048 + 20480))
+
+
+@row("mlp/deep_8_grad", tolerance=1e-2)
+def deep(lib):
+    sizes = (64, *[128] * 8, 10)
+    params = lib.tree.tree_map(lib.asarray, init(sizes))
+    x, y = map(lib.asarray, batch(sizes, 64))
+    f = lib.jit(lib.grad(loss_of(lib.np, lib.nn.log_softmax)))
+    return lambda: lib.done(f(params, x, y))

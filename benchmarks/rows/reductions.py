@@ -40,6 +40,12 @@ _jitted(
     "reduce/argmax_4096sq", lambda lib: lambda x: lib.np.argmax(x, axis=1), (4096, 4096), lambda x: x.argmax(axis=1)
 )
 _jitted("reduce/cumsum_1e7", lambda lib: lib.np.cumsum, (10**7,), np.cumsum, tolerance=1e-2)
-_jitted("reduce/cumsum_axis0_2048sq", lambda lib: lambda x: lib.np.cumsum(x, axis=0), (2048, 2048), lambda x: x.cumsum(axis=0), tolerance=1e-2)
+_jitted(
+    "reduce/cumsum_axis0_2048sq",
+    lambda lib: lambda x: lib.np.cumsum(x, axis=0),
+    (2048, 2048),
+    lambda x: x.cumsum(axis=0),
+    tolerance=1e-2,
+)
 _jitted("sort/sort_1e6", lambda lib: lib.np.sort, (10**6,), np.sort)
 _jitted("sort/argsort_1e6", lambda lib: lib.np.argsort, (10**6,), lambda x: np.argsort(x, kind="stable"))
