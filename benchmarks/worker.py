@@ -87,7 +87,7 @@ def main(library: str) -> None:
                 answer = ("ok", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
             else:
                 return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a row that fails is reported in the table
             answer = ("error", f"{type(error).__name__}: {error}".splitlines()[0])
         pickle.dump(answer, stdout)
         stdout.flush()

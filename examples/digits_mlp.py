@@ -28,7 +28,7 @@ import fungrad.numpy as jnp
 from fungrad import nn, optim, random
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402 - the backend must be chosen first
+import matplotlib.pyplot as plt
 
 BATCH = 64
 LAYERS = (64, 128, 64, 10)

@@ -1,7 +1,7 @@
 """fungrad: composable transformations of functions on NumPy arrays, with JAX's names and semantics.
 
-``grad``, ``jit``, ``vmap`` and their relatives transform functions written with ``fungrad.numpy``; see the docstrings of
-each, and ``fungrad.lax`` for the operations underneath.
+``grad``, ``jit``, ``vmap`` and their relatives transform functions written with ``fungrad.numpy``; see the docstrings
+of each, and ``fungrad.lax`` for the operations underneath.
 """
 
 import importlib as _importlib

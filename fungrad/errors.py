@@ -13,8 +13,8 @@ class FungradTypeError(TypeError):
 class ConcretizationTypeError(FungradTypeError):
     """A traced value was used where Python needs an actual number.
 
-    Under ``jit`` and ``vmap`` a function is run once with tracers, which have a shape and a dtype but no value.  A shape or a
-    Python loop bound cannot depend on them.
+    Under ``jit`` and ``vmap`` a function is run once with tracers, which have a shape and a dtype but no value.  A
+    shape or a Python loop bound cannot depend on them.
 
     Broken::
 

@@ -1,7 +1,7 @@
 """Small programs written once for any library with JAX's names, used to compare fungrad with JAX.
 
-Each entry is ``name: (function of the library, arguments)``; the function returns a function of arrays. Arguments are NumPy arrays and
-Python scalars; the first one is what derivatives are taken with respect to.
+Each entry is ``name: (function of the library, arguments)``; the function returns a function of arrays. Arguments are
+NumPy arrays and Python scalars; the first one is what derivatives are taken with respect to.
 """
 
 import numpy as np
@@ -66,7 +66,10 @@ PROGRAMS = {
     "sines": (lambda lib: lambda x: lib.numpy.sin(x) * lib.numpy.cos(2 * x), (_x(3, 2),)),
     "scalar": (lambda lib: lambda x: lib.numpy.tanh(x) * x, (0.5,)),
     "where": (lambda lib: lambda x: lib.numpy.where(x > 0, x * x, -x), (_x(6),)),
-    "reductions": (lambda lib: lambda x: lib.numpy.sum(x, axis=0) * lib.numpy.max(x) + lib.numpy.prod(x, axis=0), (_x(3, 4),)),
+    "reductions": (
+        lambda lib: lambda x: lib.numpy.sum(x, axis=0) * lib.numpy.max(x) + lib.numpy.prod(x, axis=0),
+        (_x(3, 4),),
+    ),
     "logsumexp": (lambda lib: lambda x: lib.numpy.log(lib.numpy.sum(lib.numpy.exp(x), axis=-1)), (_x(2, 3),)),
     "matmul": (lambda lib: lambda a, b: lib.numpy.sin(a @ b), (_x(3, 4), _x(4, 2, seed=1))),
     "einsum": (lambda lib: lambda a, b: lib.numpy.einsum("bij,bjk->bik", a, b), (_x(2, 3, 4), _x(2, 4, 2, seed=1))),

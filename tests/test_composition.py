@@ -64,7 +64,9 @@ def assert_same(got, wanted, tol=2e-4):
     for g, w in zip(got, wanted, strict=True):
         assert g.shape == w.shape and g.dtype == w.dtype
         assert bool(getattr(g, "weak_type", False)) == bool(getattr(w, "weak_type", False))
-        np.testing.assert_allclose(np.asarray(g), np.asarray(w), rtol=tol, atol=tol * max(1.0, np.abs(np.asarray(w)).max(initial=0)))
+        np.testing.assert_allclose(
+            np.asarray(g), np.asarray(w), rtol=tol, atol=tol * max(1.0, np.abs(np.asarray(w)).max(initial=0))
+        )
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,9 @@ def test_jit_changes_nothing(name, order):
     assert_same(got, wanted)
 
 
-@pytest.mark.parametrize("name", [n for n in PROGRAMS if n not in ("where", "clip", "sort", "integer_mix", "empty", "stop_gradient")])
+@pytest.mark.parametrize(
+    "name", [n for n in PROGRAMS if n not in ("where", "clip", "sort", "integer_mix", "empty", "stop_gradient")]
+)
 def test_numerical_derivatives(name):
     program, args = PROGRAMS[name]
     check_grads(lambda *a: program(fungrad)(*a), arrays(fungrad, args), order=2, atol=0.1, rtol=0.1)

@@ -25,7 +25,9 @@ def jax():
 def assert_compatible(got, wanted, where):
     """A handler written for JAX's exception must also catch ours."""
     assert isinstance(got, Raised), f"{where}: expected {wanted}, got {got!r}"
-    ours_or_builtin = [n for n in wanted.names if n in dir(fungrad.errors) or n in dir(__builtins__) or n in __builtins__]
+    ours_or_builtin = [
+        n for n in wanted.names if n in dir(fungrad.errors) or n in dir(__builtins__) or n in __builtins__
+    ]
     assert ours_or_builtin[0] not in VAGUE
     assert ours_or_builtin[0] in got.names, f"{where}: expected {wanted}, got {got}"
     assert got.text, f"{where}: an error without a message"

@@ -220,7 +220,9 @@ def test_stages():
     traced = f.trace(x, n=2)
     assert [e.primitive.name for e in traced.jaxpr.eqns] == ["sin", "mul"]
     lowered = traced.lower()
-    assert "sin" in lowered.as_text("jaxpr") and "sin" in lowered.as_text("steps") and "define" in lowered.as_text("llvm")
+    assert (
+        "sin" in lowered.as_text("jaxpr") and "sin" in lowered.as_text("steps") and "define" in lowered.as_text("llvm")
+    )
     assert lowered.as_text("passes") and lowered.as_text("asm")
     assert lowered.out_info.shape == (3,)
     compiled = lowered.compile()

@@ -7,8 +7,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fungrad"
 
-# From the bottom up; a module belongs to the first entry whose name is a prefix of its own. Modules of one layer may import
-# each other (Python itself refuses cycles among them).
+# From the bottom up; a module belongs to the first entry whose name is a prefix of its own. Modules of one layer may
+# import each other (Python itself refuses cycles among them).
 LAYERS = [
     ["fungrad.errors", "fungrad.config"],
     ["fungrad.core"],
@@ -53,7 +53,10 @@ def imported(node, package):
     if node.module == "fungrad" or (node.module or "").startswith("fungrad."):
         # `from fungrad.core import tree` imports a module.
         names = [f"{node.module}.{alias.name}" for alias in node.names]
-        return [n if (PACKAGE.parent / (n.replace(".", "/") + ".py")).exists() or n in PACKAGES else node.module for n in names]
+        return [
+            n if (PACKAGE.parent / (n.replace(".", "/") + ".py")).exists() or n in PACKAGES else node.module
+            for n in names
+        ]
     return [node.module]
 
 

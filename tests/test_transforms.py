@@ -13,12 +13,16 @@ from fungrad import lax
 
 
 def test_grad_of_tree():
-    grads = fungrad.grad(lambda p: jnp.sum(p["w"] * p["w"]) + 3.0 * p["b"][0])({"w": jnp.arange(3.0), "b": (jnp.array(1.0),)})
+    grads = fungrad.grad(lambda p: jnp.sum(p["w"] * p["w"]) + 3.0 * p["b"][0])(
+        {"w": jnp.arange(3.0), "b": (jnp.array(1.0),)}
+    )
     np.testing.assert_array_equal(grads["w"], [0, 2, 4])
     assert float(grads["b"][0]) == 3.0
 
 
-@pytest.mark.parametrize("argnums, expected", [(0, 3.0), (1, 2.0), (-1, 2.0), ((0, 1), (3.0, 2.0)), ((1, 0), (2.0, 3.0)), ([0], (3.0,))])
+@pytest.mark.parametrize(
+    "argnums, expected", [(0, 3.0), (1, 2.0), (-1, 2.0), ((0, 1), (3.0, 2.0)), ((1, 0), (2.0, 3.0)), ([0], (3.0,))]
+)
 def test_argnums(argnums, expected):
     got = fungrad.grad(lambda x, y: x * y, argnums)(2.0, 3.0)
     assert fungrad.tree.map(float, got) == expected
@@ -84,7 +88,9 @@ def test_grad_errors(call, error, message):
 
 
 def test_jvp_trees_and_aux():
-    value, tangent, aux = fungrad.jvp(lambda d: ({"y": d["x"] ** 2}, d["x"]), ({"x": 3.0},), ({"x": 1.0},), has_aux=True)
+    value, tangent, aux = fungrad.jvp(
+        lambda d: ({"y": d["x"] ** 2}, d["x"]), ({"x": 3.0},), ({"x": 1.0},), has_aux=True
+    )
     assert float(value["y"]) == 9.0 and float(tangent["y"]) == 6.0 and float(aux) == 3.0
 
 
@@ -104,7 +110,10 @@ def test_jvp_with_integer_argument():
     [
         (lambda: fungrad.jvp(jnp.sin, 1.0, 1.0), "tuples or lists"),
         (lambda: fungrad.jvp(jnp.sin, (1.0,), (1.0, 1.0)), "same tree structure"),
-        (lambda: fungrad.jvp(jnp.sin, (jnp.ones(3),), (jnp.ones(2),)), r"primals\[0\] must have type f32\[3\].*got f32\[2\]"),
+        (
+            lambda: fungrad.jvp(jnp.sin, (jnp.ones(3),), (jnp.ones(2),)),
+            r"primals\[0\] must have type f32\[3\].*got f32\[2\]",
+        ),
         (lambda: fungrad.jvp(lambda n: n, (3,), (1,)), "float0"),
     ],
 )
@@ -188,7 +197,7 @@ def test_jacobian_aux():
     assert float(aux) == 1.0
 
 
-# -- vmap -----------------------------------------------------------------------------------------------------------------
+# -- vmap --------------------------------------------------------------------------------------------------------------
 
 
 def test_vmap_axes():
@@ -204,7 +213,9 @@ def test_vmap_trees():
     def f(p, x, *, scale):
         return {"y": p["w"] * x * scale, "const": 1.0}
 
-    out = fungrad.vmap(f, in_axes=({"w": None}, 0), out_axes={"y": 0, "const": None})({"w": 2.0}, jnp.arange(3.0), scale=jnp.ones(3))
+    out = fungrad.vmap(f, in_axes=({"w": None}, 0), out_axes={"y": 0, "const": None})(
+        {"w": 2.0}, jnp.arange(3.0), scale=jnp.ones(3)
+    )
     np.testing.assert_array_equal(out["y"], [0, 2, 4])
     assert float(out["const"]) == 1.0
 
@@ -218,7 +229,9 @@ def test_vmap_collectives():
     x = jnp.arange(4.0)
     got = fungrad.vmap(lambda x: x / lax.psum(x, "i"), axis_name="i")(x)
     np.testing.assert_allclose(got, np.arange(4) / 6)
-    nested = fungrad.vmap(fungrad.vmap(lambda x: lax.psum(x, ("i", "j")), axis_name="i"), axis_name="j")(jnp.ones((2, 3)))
+    nested = fungrad.vmap(fungrad.vmap(lambda x: lax.psum(x, ("i", "j")), axis_name="i"), axis_name="j")(
+        jnp.ones((2, 3))
+    )
     np.testing.assert_array_equal(nested, np.full((2, 3), 6.0))
     with pytest.raises(NameError, match="unbound axis name 'k'"):
         fungrad.vmap(lambda x: lax.psum(x, "k"), axis_name="i")(x)
@@ -233,7 +246,11 @@ def test_collective_in_jit_in_vmap():
 @pytest.mark.parametrize(
     "call, error, message",
     [
-        (lambda: fungrad.vmap(lambda x, y: x)(jnp.ones(2), jnp.ones(3)), ValueError, r"axis 0 of args\[0\].*size 2\n.*args\[1\].*size 3"),
+        (
+            lambda: fungrad.vmap(lambda x, y: x)(jnp.ones(2), jnp.ones(3)),
+            ValueError,
+            r"axis 0 of args\[0\].*size 2\n.*args\[1\].*size 3",
+        ),
         (lambda: fungrad.vmap(lambda x: x)(1.0), ValueError, r"axis 0 of args\[0\], which has type f32\[\]"),
         (lambda: fungrad.vmap(lambda x: x, in_axes=(0, 0))(jnp.ones(2)), ValueError, "2 entries.*1 positional"),
         (lambda: fungrad.vmap(lambda x: x, in_axes=None)(jnp.ones(2)), ValueError, "axis_size"),
@@ -277,10 +294,12 @@ def test_user_containers():
     assert isinstance(g, Point) and (float(g.x), float(g.y)) == (3.0, 2.0)
 
 
-# -- leaks, concretisation ------------------------------------------------------------------------------------------------
+# -- leaks, concretisation ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("transform", [fungrad.jit, fungrad.grad, fungrad.vmap, fungrad.make_jaxpr], ids=lambda t: t.__name__)
+@pytest.mark.parametrize(
+    "transform", [fungrad.jit, fungrad.grad, fungrad.vmap, fungrad.make_jaxpr], ids=lambda t: t.__name__
+)
 def test_leaked_tracers_are_detected(transform):
     seen = []
 

@@ -101,7 +101,7 @@ def black_scholes(lib):
         vol, rate = 0.3, 0.02
         root = vol * np_.sqrt(time)
         d1 = (np_.log(spot / strike) + (rate + 0.5 * vol * vol) * time) / root
-        cdf = lambda x: 0.5 * (1 + lib.lax.erf(x * 0.7071067811865476))
+        cdf = lambda x: 0.5 * (1 + lib.lax.erf(x * 0.7071067811865476))  # noqa: E731
         return spot * cdf(d1) - strike * np_.exp(-rate * time) * cdf(d1 - root)
 
     f = lib.jit(lib.value_and_grad(lambda *a: np_.sum(price(*a)), argnums=(0, 1, 2)))

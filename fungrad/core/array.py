@@ -1,9 +1,9 @@
 """``Array``: the immutable array type that users see, and its concrete implementation.
 
-``Array`` is the base class of everything array-like in fungrad: concrete arrays (``ArrayImpl``) and the tracers of every
-transformation, so ``isinstance(x, fungrad.Array)`` holds for both.  Operators and methods (``x + y``, ``x.sum()``,
-``x.at[i].set(v)``) have NumPy semantics and are attached by ``fungrad.numpy`` at import: this file only says what an array
-is, how a concrete one is stored, and how it converts to Python and NumPy.
+``Array`` is the base class of everything array-like in fungrad: concrete arrays (``ArrayImpl``) and the tracers of
+every transformation, so ``isinstance(x, fungrad.Array)`` holds for both.  Operators and methods (``x + y``,
+``x.sum()``, ``x.at[i].set(v)``) have NumPy semantics and are attached by ``fungrad.numpy`` at import: this file only
+says what an array is, how a concrete one is stored, and how it converts to Python and NumPy.
 
 May import ``core.dtypes`` and ``core.avals``.
 """
@@ -128,7 +128,11 @@ class Array:
         if self.aval.dtype.names is not None:
             raise TypeError(
                 f"{what}: {self.aval.str_short()} is not a number"
-                + ("; fungrad.random.key_data gives the words of a random key" if dtypes.is_key(self.aval.dtype) else "")
+                + (
+                    "; fungrad.random.key_data gives the words of a random key"
+                    if dtypes.is_key(self.aval.dtype)
+                    else ""
+                )
             )
         if self.aval.size != 1:
             if what == "bool()":
@@ -239,8 +243,8 @@ class DeletedArray(Array):
 
     def _concrete(self, what: str) -> np.ndarray:
         raise RuntimeError(
-            f"fungrad: the array of type {self.aval.str_short()} has been deleted ({self._data}); copy it before donating it, "
-            "or use the function's result instead"
+            f"fungrad: the array of type {self.aval.str_short()} has been deleted ({self._data}); copy it before "
+            "donating it, or use the function's result instead"
         )
 
     def __repr__(self) -> str:
@@ -258,7 +262,7 @@ _new = object.__new__
 
 
 def wrap(data: Any, aval: ShapedArray) -> ArrayImpl:
-    """A concrete array around ``data``, an ndarray or NumPy scalar of exactly the type ``aval`` that nobody else writes to."""
+    """A concrete array around ``data``, an ndarray or NumPy scalar of the type ``aval`` that nobody else writes to."""
     if type(data) is not np.ndarray:
         data = np.asarray(data)
     if data.dtype is not aval.dtype and data.dtype != aval.dtype or data.shape != aval.shape:
@@ -315,7 +319,7 @@ def from_scalar(x: Any) -> ArrayImpl:
 
 
 def is_array_like(x: Any) -> bool:
-    """Whether ``as_array`` accepts ``x``: arrays, tracers, ndarrays, NumPy and Python scalars, ``__jax_array__`` objects."""
+    """Whether ``as_array`` accepts ``x``: arrays, tracers, ndarrays, scalars, objects with ``__jax_array__``."""
     return isinstance(x, (Array, np.ndarray, np.generic, *PYTHON_SCALARS)) or hasattr(x, "__jax_array__")
 
 

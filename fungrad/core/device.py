@@ -55,7 +55,9 @@ def check_device(device: Any, api: str) -> None:
       ValueError: it is another device or a sharding.
     """
     if device is not None and device is not CPU:
-        raise ValueError(f"{api}: device must be None or fungrad.devices()[0], got {device!r}; fungrad computes on the CPU")
+        raise ValueError(
+            f"{api}: device must be None or fungrad.devices()[0], got {device!r}; fungrad computes on the CPU"
+        )
 
 
 def devices(backend: str | None = None) -> list[Device]:
@@ -102,7 +104,9 @@ def default_backend() -> str:
     return CPU.platform
 
 
-def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = False, may_alias: bool | None = None) -> Any:
+def device_put(
+    x: Any, device: Any = None, *, src: Any = None, donate: Any = False, may_alias: bool | None = None
+) -> Any:
     """The leaves of a pytree as fungrad arrays.
 
     Args:

@@ -1,8 +1,8 @@
 """The intermediate representation: variables, literals, equations and ``Jaxpr``.
 
-A jaxpr is a function as data: constants and inputs, a list of equations that each apply one primitive, and outputs.  There is
-one class for it.  Captured arrays are explicit leading inputs (``constvars``) with their values attached (``consts``);
-jaxprs inside equation parameters never have any.
+A jaxpr is a function as data: constants and inputs, a list of equations that each apply one primitive, and outputs.
+There is one class for it.  Captured arrays are explicit leading inputs (``constvars``) with their values attached
+(``consts``); jaxprs inside equation parameters never have any.
 
 May import ``core.avals`` and ``core.array``.
 """
@@ -347,7 +347,9 @@ class Builder:
     def __init__(self) -> None:
         self.eqns: list[Eqn] = []
 
-    def add(self, primitive: Primitive, invars: Sequence[Atom], params: dict[str, Any], source: Any = None) -> list[Var]:
+    def add(
+        self, primitive: Primitive, invars: Sequence[Atom], params: dict[str, Any], source: Any = None
+    ) -> list[Var]:
         """Appends an equation and returns its result variables."""
         out = primitive.abstract(tuple([a.aval for a in invars]), params)
         outvars = [Var(a) for a in out] if primitive.multiple_results else [Var(out)]

@@ -1,7 +1,8 @@
 """``Primitive``: one operation with all its rules.
 
-A primitive is an object whose attributes state facts and whose methods are the rules of every transformation.  Families of
-similar primitives are built by the constructors in ``fungrad.ops``; a rule that is missing says which method to write.
+A primitive is an object whose attributes state facts and whose methods are the rules of every transformation.  Families
+of similar primitives are built by the constructors in ``fungrad.ops``; a rule that is missing says which method to
+write.
 
 May import ``core.ir``, ``core.avals`` and ``core.context``.
 """
@@ -48,8 +49,8 @@ class Primitive:
     Attributes:
       name: as printed in jaxprs.
       multiple_results: whether ``bind`` returns a list.
-      kind: what the compiler may assume of the structure: ``elementwise``, ``reduction``, ``structural``, ``contraction``,
-        ``gather``, ``opaque`` or ``higher_order``.
+      kind: what the compiler may assume of the structure: ``elementwise``, ``reduction``, ``structural``,
+        ``contraction``, ``gather``, ``opaque`` or ``higher_order``.
       commutative: whether the two operands may be swapped.
       cheap: whether recomputing a result costs less than storing and loading it.
       random: results must not be merged with those of an equal equation.
@@ -141,8 +142,8 @@ class Primitive:
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         """Result and its tangent.
 
-        ``tangents`` are values or ``Zero`` (never all of them).  The primal result must depend on primals only, and the tangent
-        must be linear in the tangents.  May return ``Zero`` tangents.
+        ``tangents`` are values or ``Zero`` (never all of them).  The primal result must depend on primals only, and the
+        tangent must be linear in the tangents.  May return ``Zero`` tangents.
         """
         raise self._missing("jvp", "differentiation")
 
@@ -170,7 +171,7 @@ class Primitive:
         raise self._missing("batch", "vmap")
 
     def lower(self, ctx: Any, *args: Any, **params: Any) -> Any:
-        """Native code of the operation in terms of ``ctx`` (``core.lowering``); default: a host step through ``impl``."""
+        """Native code of the operation in terms of ``ctx`` (``core.lowering``); default: ``impl`` as a host step."""
         return ctx.host(self, args, params)
 
     def axis_names(self, params: dict[str, Any]) -> tuple:

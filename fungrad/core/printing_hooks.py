@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-
 eqn_text: Callable[..., str] = object.__repr__  # type: ignore[assignment]
 jaxpr_text: Callable[..., str] = object.__repr__  # type: ignore[assignment]
 

@@ -88,11 +88,11 @@ SMALL_INTEGERS: frozenset[np.dtype] = frozenset(small_integers)
 INTEGERS: frozenset[np.dtype] = frozenset(integer_dtypes)
 
 
-class extended(np.generic):
+class extended(np.generic):  # noqa: N801 - the name JAX gives it
     """Abstract scalar class of dtypes whose elements are not numbers, for :func:`issubdtype`."""
 
 
-class prng_key_type(extended):
+class prng_key_type(extended):  # noqa: N801
     """Abstract scalar class of typed random keys, for :func:`issubdtype` only.
 
     Example:

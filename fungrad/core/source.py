@@ -1,8 +1,9 @@
 """Source lines of operations, and tracebacks without library frames.
 
-``current_source`` remembers the innermost frame outside the package as a code object and an instruction offset: cheap while tracing,
-resolved to file, line and function only when a message or a printout asks.  ``api_boundary`` marks public entry points: an
-exception that passes one loses the library's frames, unless ``fungrad.config.traceback_filtering`` is off.
+``current_source`` remembers the innermost frame outside the package as a code object and an instruction offset: cheap
+while tracing, resolved to file, line and function only when a message or a printout asks.  ``api_boundary`` marks
+public entry points: an exception that passes one loses the library's frames, unless
+``fungrad.config.traceback_filtering`` is off.
 
 May import ``config`` only.
 """
@@ -103,7 +104,7 @@ def api_boundary(fun: F) -> F:
     def boundary(*args: Any, **kwargs: Any) -> Any:
         try:
             return fun(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - re-raised unchanged but for its traceback
+        except Exception as error:
             filter_exception(error)
             raise
 

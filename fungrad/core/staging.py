@@ -1,7 +1,8 @@
 """Staging: running a Python function on tracers to get its jaxpr.
 
-``JaxprTrace`` records every operation as an equation.  Values from outside that the function closes over become constants of the
-jaxpr (0-d arrays become literals); they may be tracers of enclosing transformations, which the caller passes on as operands.
+``JaxprTrace`` records every operation as an equation.  Values from outside that the function closes over become
+constants of the jaxpr (0-d arrays become literals); they may be tracers of enclosing transformations, which the caller
+passes on as operands.
 
 May import ``core.ir``, ``core.context``, ``core.primitive`` and ``core.tree``.
 """
@@ -40,12 +41,12 @@ class DebugInfo(NamedTuple):
 class JaxprTracer(Tracer):
     """A value of a function that is being staged: a variable of the jaxpr."""
 
-    __slots__ = ("var", "eqn")
+    __slots__ = ("variable", "eqn")
 
     def __init__(self, trace: JaxprTrace, var: Var, eqn: Eqn | None):
         self._trace = trace
         self.aval = var.aval
-        self.var = var
+        self.variable = var
         self.eqn = eqn
 
     def _concrete(self, what: str) -> np.ndarray:
@@ -60,7 +61,7 @@ class JaxprTracer(Tracer):
         trace: JaxprTrace = self._trace  # type: ignore[assignment]
         if self.eqn is not None:
             return f"It was made by {self.eqn.primitive.name} at {self.eqn.source}."
-        name = trace.arg_name(self.var)
+        name = trace.arg_name(self.variable)
         return f"It is the argument {name} of {trace.debug.fun_name}." if name else ""
 
 
@@ -87,7 +88,7 @@ class JaxprTrace(Trace):
     def atom(self, x: Any) -> Var | Literal:
         """The variable of ``x``; values of other traces become constants."""
         if type(x) is JaxprTracer and x._trace is self:
-            return x.var
+            return x.variable
         found = self.const_of.get(id(x))
         if found is not None:
             return found
@@ -253,7 +254,7 @@ def _concretization_error(tracer: JaxprTracer, what: str) -> TypeError:
         "Keep the computation in arrays: use fungrad.numpy functions and .astype instead of Python numbers",
     )
     problem, advice = _ADVICE.get(what, default)
-    arguments = trace.arguments_of(tracer.var)
+    arguments = trace.arguments_of(tracer.variable)
     names = ", ".join(arguments)
     depends = f" It depends on the value of the argument{'s' if len(arguments) > 1 else ''} {names}." if names else ""
     made = f" It was made by {tracer.eqn.primitive.name} at {tracer.eqn.source}." if tracer.eqn is not None else ""

@@ -66,7 +66,8 @@ class Lowered(Stage):
         """Text of the program.
 
         Args:
-          stage: ``jaxpr`` (as traced), ``passes`` (after each pass), ``steps`` (loop nests and calls), ``llvm`` or ``asm``.
+          stage: ``jaxpr`` (as traced), ``passes`` (after each pass), ``steps`` (loop nests and calls), ``llvm`` or
+            ``asm``.
 
         Raises:
           ValueError: there is no such stage.
@@ -103,7 +104,8 @@ class Compiled(Lowered):
         leaves, treedef = tree.flatten((args, kwargs))
         if treedef != self.in_tree:
             raise TypeError(
-                f"fungrad.jit: the compiled {self.fun_name} takes arguments of structure {self.in_tree}, got {treedef}; static "
+                f"fungrad.jit: the compiled {self.fun_name} takes arguments of structure {self.in_tree}, got "
+                f"{treedef}; static "
                 "arguments are already fixed and must be left out"
             )
         arrays = [as_array(x) for x in leaves]
@@ -116,10 +118,13 @@ class Compiled(Lowered):
                 )
             if type(x) is not ArrayImpl:
                 raise TypeError(
-                    f"fungrad.jit: the compiled {self.fun_name} cannot be transformed (it was given a {type(x).__name__}); "
+                    f"fungrad.jit: the compiled {self.fun_name} cannot be transformed (it was given a "
+                    f"{type(x).__name__}); "
                     "transform the jitted function instead"
                 )
         if entry.run is None:
             entry.prepare()
         outs = entry.run(entry.const_data + [x._data for x in arrays])
-        return tree.unflatten(entry.out_tree, [wrap_unchecked(d, a) for d, a in zip(outs, entry.out_avals, strict=True)])
+        return tree.unflatten(
+            entry.out_tree, [wrap_unchecked(d, a) for d, a in zip(outs, entry.out_avals, strict=True)]
+        )

@@ -1,7 +1,7 @@
 """``jit``: the decorator, its dispatch cache, static and donated arguments.
 
-A call flattens its arguments and looks for a program made for the same tree, types and static values.  A hit runs it; a miss
-traces the function and compiles.  Inside another transformation the call becomes one ``jit`` equation instead.
+A call flattens its arguments and looks for a program made for the same tree, types and static values.  A hit runs it; a
+miss traces the function and compiles.  Inside another transformation the call becomes one ``jit`` equation instead.
 
 May import ``core``, ``transforms`` and the other modules of ``jit``.
 """
@@ -25,9 +25,9 @@ from fungrad.core.context import EVAL, Tracer, state
 from fungrad.core.ir import Jaxpr
 from fungrad.core.source import api_boundary, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
+from fungrad.jit.aot import Traced
 from fungrad.jit.call import clear_programs, jit_p, program_of
 from fungrad.jit.explain import explain_miss
-from fungrad.jit.aot import Traced
 from fungrad.transforms.api import abstract_argument, check_callable
 from fungrad.transforms.inspection import shape_struct
 
@@ -54,7 +54,18 @@ class Entry:
       run: runs the program on a list of ndarrays; None until the first call.
     """
 
-    __slots__ = ("jaxpr", "closed", "out_tree", "out_avals", "donated", "run", "const_data", "name", "single", "checked")
+    __slots__ = (
+        "jaxpr",
+        "closed",
+        "out_tree",
+        "out_avals",
+        "donated",
+        "run",
+        "const_data",
+        "name",
+        "single",
+        "checked",
+    )
 
     def __init__(self, jaxpr: Jaxpr, out_tree: Any, donated: tuple[bool, ...], name: str):
         self.jaxpr = jaxpr
@@ -80,7 +91,7 @@ class Entry:
 
     @property
     def has_tracers(self) -> bool:
-        """Whether the function closes over values of enclosing transformations, so that the entry is good for one call only."""
+        """Whether the function closes over values of enclosing transformations: then an entry is good for one call."""
         return any(isinstance(c, Tracer) for c in self.jaxpr.consts)
 
 
@@ -163,7 +174,7 @@ class JitFunction:
                 return entry.out_tree.unflatten(map(wrap_unchecked, outs, entry.out_avals))
         try:
             return self._call(args, kwargs)
-        except Exception as error:  # noqa: BLE001 - re-raised unchanged but for its traceback
+        except Exception as error:
             filter_exception(error)
             raise
 
@@ -235,7 +246,9 @@ class JitFunction:
             hash(value)
         except TypeError:
             parameters = self._parameters()
-            name = where if isinstance(where, str) else parameters[where] if where < len(parameters) else f"args[{where}]"
+            name = (
+                where if isinstance(where, str) else parameters[where] if where < len(parameters) else f"args[{where}]"
+            )
             traced = " (a traced array cannot be static)" if isinstance(value, Tracer) else ""
             raise ValueError(
                 f"fungrad.jit: the static argument {name!r} of {self._name} must be hashable, got {value!r} of type "
@@ -381,8 +394,8 @@ def _check_results(name: str, outs: Sequence[Array]) -> None:
         if data.dtype.kind in "fc":
             if config.debug_nans and np.isnan(data).any():
                 raise FloatingPointError(
-                    f"jit of {name} produced NaN in a result of type {x.aval.str_short()}; run it with fungrad.disable_jit() to "
-                    "find the operation"
+                    f"jit of {name} produced NaN in a result of type {x.aval.str_short()}; run it with "
+                    "fungrad.disable_jit() to find the operation"
                 )
             if config.debug_infs and np.isinf(data).any():
                 raise FloatingPointError(f"jit of {name} produced infinity in a result of type {x.aval.str_short()}")
@@ -433,7 +446,8 @@ def jit(
       fun: function of arrays and trees of arrays.
       static_argnums: positions of arguments that are Python values: hashable; one compilation per value.
       static_argnames: names of such arguments.
-      donate_argnums: positions of arguments whose memory the results may take; the arrays passed are unusable afterwards.
+      donate_argnums: positions of arguments whose memory the results may take; the arrays passed are unusable
+        afterwards.
       donate_argnames: names of such arguments.
       keep_unused: accepted for compatibility; unused arguments cost nothing.
       inline: whether calls from other traced functions are inlined in their jaxpr.
@@ -490,7 +504,8 @@ def _check_names(fun: Any, options: Options) -> None:
         for name in getattr(options, what):
             if name not in parameters:
                 raise ValueError(
-                    f"fungrad.jit: {what} names {name!r}, but {function_name(fun)} has the parameters {', '.join(parameters)}"
+                    f"fungrad.jit: {what} names {name!r}, but {function_name(fun)} has the parameters "
+                    f"{', '.join(parameters)}"
                 )
 
 

@@ -1,7 +1,8 @@
 """``jit_p``: the primitive that calls a jaxpr as one compiled program.
 
 Every transformation maps the jaxpr and calls the result, so a jitted function stays one call: its derivative is two
-calls (forward and linear part), its batched form is a call of the batched jaxpr. Under an enclosing ``jit`` the call is inlined.
+calls (forward and linear part), its batched form is a call of the batched jaxpr. Under an enclosing ``jit`` the call is
+inlined.
 
 May import ``core``, ``transforms`` and ``jit.compile``.
 """
@@ -71,7 +72,9 @@ class Jit(Primitive):
             raise TypeError(f"jit of {name}: expected {len(jaxpr.invars)} flat operands, got {len(avals)}")
         for aval, v in zip(avals, jaxpr.invars, strict=True):
             if aval.shape != v.aval.shape or aval.dtype != v.aval.dtype:
-                raise TypeError(f"jit of {name}: expected an operand of type {v.aval.str_short()}, got {aval.str_short()}")
+                raise TypeError(
+                    f"jit of {name}: expected an operand of type {v.aval.str_short()}, got {aval.str_short()}"
+                )
         return jaxpr.out_avals
 
     def impl(self, *args: np.ndarray, jaxpr: Jaxpr, name: str, **_: Any) -> list[np.ndarray]:
@@ -111,7 +114,9 @@ class Jit(Primitive):
         results = iter([next(given) if nz else None for nz in nonzero])
         return [next(results) if on else None for on in linear]
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, jaxpr: Jaxpr, name: str, **_: Any) -> tuple:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, jaxpr: Jaxpr, name: str, **_: Any
+    ) -> tuple:
         batched, out_dims = batch_jaxpr(jaxpr, axis, dims)
         return call(batched, args, f"vmap({name})"), out_dims
 

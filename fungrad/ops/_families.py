@@ -1,7 +1,7 @@
 """Constructors of families of primitives: what similar operations share is written here once.
 
-An elementwise primitive is one call: its NumPy function, the dtypes it accepts and its derivative; typing, batching, linearity and
-transposition follow.
+An elementwise primitive is one call: its NumPy function, the dtypes it accepts and its derivative; typing, batching,
+linearity and transposition follow.
 
 May import ``core``, ``ops._operands`` and ``ops.foundation``.
 """
@@ -26,17 +26,19 @@ from fungrad.ops.foundation import add_any, broadcast, broadcast_in_dim, move_di
 class Elementwise(Primitive):
     """An operation applied element by element.
 
-    Operands have the same shape, except that dimensions of size 1 are repeated and 0-d operands may stand beside others; they have
-    the same dtype unless the primitive says otherwise. The result is weak if all operands are.
+    Operands have the same shape, except that dimensions of size 1 are repeated and 0-d operands may stand beside
+    others; they have the same dtype unless the primitive says otherwise. The result is weak if all operands are.
 
     Args:
       name: name of the primitive.
       impl: NumPy function of the operands and the parameters.
       accepts: letters of the accepted dtype kinds (``kind_of``).
-      jvp: for unary primitives ``rule(g, x, y, **params)``, for others a tuple with one rule ``rule(g, y, *xs, **params)`` (or
-        None) per operand, where ``g`` is a tangent and ``y`` the result; ``None`` means that derivatives are zero.
+      jvp: for unary primitives ``rule(g, x, y, **params)``, for others a tuple with one rule
+        ``rule(g, y, *xs, **params)`` (or None) per operand, where ``g`` is a tangent and ``y`` the result; ``None``
+        means that derivatives are zero.
       result: function from operand dtype to result dtype; default the same.
-      scalar: ``rule(m, *xs, **params)`` native code in terms of a scalar builder; default the builder's method of this name.
+      scalar: ``rule(m, *xs, **params)`` native code in terms of a scalar builder; default the builder's method of this
+        name.
       arity: number of operands.
       cheap, commutative: facts for the compiler.
       mixed: operands may have different dtypes; ``result`` then gets all dtypes.
@@ -97,8 +99,9 @@ class Elementwise(Primitive):
         if len({len(s) for s in shapes}) > 1 or any(len(s) > 1 for s in sizes):
             listed = ", ".join(str(a.shape) for a in avals)
             raise TypeError(
-                f"fungrad.lax.{self.name}: operands must have equal shapes (dimensions of size 1 are repeated, 0-d operands may stand "
-                f"beside any), got {listed}; reshape them, or use the function of fungrad.numpy, which broadcasts"
+                f"fungrad.lax.{self.name}: operands must have equal shapes (dimensions of size 1 are repeated, 0-d "
+                f"operands may stand beside any), got {listed}; reshape them, or use the function of fungrad.numpy, "
+                "which broadcasts"
             )
         return tuple([s.pop() for s in sizes])
 

@@ -15,7 +15,14 @@ from fungrad.core.array import Array, as_array, from_scalar, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 
 # Kinds of dtypes, one letter each, as used in the `accepts` of a primitive.
-KIND_NAMES = {"b": "boolean", "i": "signed integer", "u": "unsigned integer", "f": "floating", "c": "complex", "k": "key"}
+KIND_NAMES = {
+    "b": "boolean",
+    "i": "signed integer",
+    "u": "unsigned integer",
+    "f": "floating",
+    "c": "complex",
+    "k": "key",
+}
 _kinds: dict[np.dtype, str] = {}
 
 
@@ -79,7 +86,7 @@ _PY = (bool, int, float, complex)
 
 
 def lift_like(name: str, operands: Sequence[Any], names: Sequence[str]) -> list[Array]:
-    """Operands of a ``fungrad.lax`` function of one dtype: Python scalars take the dtype of the first array among them."""
+    """Operands of a ``fungrad.lax`` function of one dtype: Python scalars take the dtype of the first array."""
     like = None
     for x in operands:
         if isinstance(x, (Array, np.ndarray, np.generic)):

@@ -1,7 +1,7 @@
 """The primitives that all other families are built on: addition of tangents, broadcast, transpose, reshape and sum.
 
-Differentiation adds tangents and makes zeros; batching moves and broadcasts dimensions; a broadcast transposes to a sum and the other way
-round.  They stand together because they need each other.
+Differentiation adds tangents and makes zeros; batching moves and broadcasts dimensions; a broadcast transposes to a sum
+and the other way round.  They stand together because they need each other.
 
 May import ``core`` and ``ops._operands``.
 """
@@ -152,7 +152,13 @@ class BroadcastInDim(Structural):
         return (reshape(out, aval.shape),)
 
     def batch(
-        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, shape: Dims, broadcast_dimensions: Dims
+        self,
+        axis: AxisData,
+        args: Sequence[Any],
+        dims: Sequence[int | None],
+        *,
+        shape: Dims,
+        broadcast_dimensions: Dims,
     ) -> tuple[Any, Any]:
         x = move_dim(args[0], dims[0], 0)
         dimensions = (0, *(d + 1 for d in broadcast_dimensions))
@@ -311,7 +317,9 @@ class Reshape(Structural):
     def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
         return (reshape(ct, args[0].aval.shape),)
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, new_sizes: Dims, **_: Any) -> tuple:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, new_sizes: Dims, **_: Any
+    ) -> tuple:
         return reshape(move_dim(args[0], dims[0], 0), (axis.size, *new_sizes)), 0
 
     def lower(self, ctx: Any, x: Any, *, new_sizes: Dims, dimensions: None) -> Any:

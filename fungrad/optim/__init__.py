@@ -1,6 +1,7 @@
 """Stateless optimizers in the protocol of optax: pairs of ``init`` and ``update``.
 
-An optimizer is a ``GradientTransformation``; ``chain`` composes transformations; ``apply_updates`` adds the result to the parameters.
+An optimizer is a ``GradientTransformation``; ``chain`` composes transformations; ``apply_updates`` adds the result to
+the parameters.
 """
 
 from fungrad.optim.alias import adam, adamw, sgd

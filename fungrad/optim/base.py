@@ -35,8 +35,9 @@ class GradientTransformation(NamedTuple):
 
     Attributes:
       init: ``init(params)`` returns the initial state, a pytree.
-      update: ``update(updates, state, params=None, **extra)`` returns the transformed updates and the next state. ``params`` are needed by
-        transformations such as weight decay; ``extra`` carries further values (``value``, ``grad`` ...) to those that use them.
+      update: ``update(updates, state, params=None, **extra)`` returns the transformed updates and the next state.
+        ``params`` are needed by transformations such as weight decay; ``extra`` carries further values (``value``,
+        ``grad`` ...) to those that use them.
 
     Example:
       >>> import fungrad.numpy as jnp

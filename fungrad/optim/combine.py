@@ -26,7 +26,8 @@ def chain(*transformations: GradientTransformation) -> GradientTransformation:
     for i, t in enumerate(transformations):
         if not (hasattr(t, "init") and hasattr(t, "update")):
             raise TypeError(
-                f"fungrad.optim.chain: argument {i} must be a GradientTransformation, got {t!r} of type {type(t).__name__}"
+                f"fungrad.optim.chain: argument {i} must be a GradientTransformation, got {t!r} of type "
+                f"{type(t).__name__}"
             )
 
     def init(params: Params) -> tuple:
@@ -35,8 +36,8 @@ def chain(*transformations: GradientTransformation) -> GradientTransformation:
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
         if len(state) != len(transformations):
             raise ValueError(
-                f"fungrad.optim.chain: the state has {len(state)} parts for {len(transformations)} transformations; make it with "
-                "the init of the same chain"
+                f"fungrad.optim.chain: the state has {len(state)} parts for {len(transformations)} transformations; "
+                "make it with the init of the same chain"
             )
         after = []
         for t, s in zip(transformations, state, strict=True):

@@ -81,7 +81,8 @@ def scale_by_adam(
     *,
     nesterov: bool = False,
 ) -> GradientTransformation:
-    """Adam's rescaling: the mean of gradients over the root of the mean of their squares, both corrected for their start at zero.
+    """Adam's rescaling: the mean of gradients over the root of the mean of their squares, both corrected for their
+    start at zero.
 
     Args:
       b1: decay of the first moment.
@@ -92,7 +93,8 @@ def scale_by_adam(
       nesterov: whether the first moment looks one step ahead (NAdam).
 
     References:
-      Kingma and Ba, "Adam: a method for stochastic optimization", 2014. Dozat, "Incorporating Nesterov momentum into Adam", 2016.
+      Kingma and Ba, "Adam: a method for stochastic optimization", 2014. Dozat, "Incorporating Nesterov momentum into
+      Adam", 2016.
     """
 
     def init(params: Params) -> ScaleByAdamState:
@@ -134,7 +136,8 @@ def add_decayed_weights(weight_decay: float = 0.0, mask: Any = None) -> Gradient
 
     Args:
       weight_decay: strength.
-      mask: tree of bools like the parameters (or a function from parameters to one): where to decay; default everywhere.
+      mask: tree of bools like the parameters (or a function from parameters to one): where to decay; default
+        everywhere.
 
     References:
       Loshchilov and Hutter, "Decoupled weight decay regularization", 2017.

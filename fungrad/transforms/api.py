@@ -1,6 +1,7 @@
 """The differentiation API: ``jvp``, ``linearize``, ``vjp``, ``linear_transpose``, ``grad`` and ``value_and_grad``.
 
-This file checks arguments, flattens trees and words errors; the work is done in ``forward``, ``linearization`` and ``transposition``.
+This file checks arguments, flattens trees and words errors; the work is done in ``forward``, ``linearization`` and
+``transposition``.
 
 May import ``core``, ``ops.foundation`` and the trace modules of ``transforms``.
 """
@@ -79,7 +80,8 @@ class _FlatFunction:
         if self.has_aux:
             if not isinstance(result, (tuple, list)) or len(result) != 2:
                 raise TypeError(
-                    f"fungrad.{self.api}: with has_aux=True the function must return a pair (output, auxiliary data), got "
+                    f"fungrad.{self.api}: with has_aux=True the function must return a pair (output, auxiliary data), "
+                    f"got "
                     f"{type(result).__name__}{f' of length {len(result)}' if isinstance(result, (tuple, list)) else ''}"
                 )
             result, aux = result
@@ -107,7 +109,8 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     Args:
       fun: function of arrays and trees of arrays.
       primals: tuple or list of the arguments at which to differentiate.
-      tangents: tuple or list like ``primals``: the direction. Integer and boolean arguments have tangents of dtype ``float0``.
+      tangents: tuple or list like ``primals``: the direction. Integer and boolean arguments have tangents of dtype
+        ``float0``.
       has_aux: whether ``fun`` returns a pair of the output and auxiliary data that are not differentiated.
 
     Returns:
@@ -206,7 +209,9 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
                 f"fungrad.linearize: the linearized function of {function_name(fun)} takes tangents of structure "
                 f"{in_tree}, got {given_tree}"
             )
-        checked = [_tangent(t, p, "linearize", i, primals) for i, (t, p) in enumerate(zip(flat, flat_primals, strict=True))]
+        checked = [
+            _tangent(t, p, "linearize", i, primals) for i, (t, p) in enumerate(zip(flat, flat_primals, strict=True))
+        ]
         results = program.push_forward([instantiate(t) for t, on in zip(checked, active, strict=True) if on])
         return tree.unflatten(flat_fun.out_tree, [visible(t, a) for t, a in zip(results, out_avals, strict=True)])
 
@@ -228,8 +233,8 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
       reduce_axes: accepted for compatibility; must be empty.
 
     Returns:
-      ``(output, f_vjp)``, or ``(output, f_vjp, aux)``. ``f_vjp(cotangent)`` takes a tree like the output and returns a tuple of
-      cotangents like ``primals``.
+      ``(output, f_vjp)``, or ``(output, f_vjp, aux)``. ``f_vjp(cotangent)`` takes a tree like the output and returns a
+      tuple of cotangents like ``primals``.
 
     Example:
       >>> import fungrad, fungrad.numpy as jnp
@@ -273,7 +278,9 @@ class Pullback:
                 f"fungrad.vjp: the cotangent for {self._name} must have the tree structure of its output, "
                 f"{self._out_tree}, got {treedef}"
             )
-        cts = [self._cotangent(x, a, i, cotangent) for i, (x, a) in enumerate(zip(leaves, self._out_avals, strict=True))]
+        cts = [
+            self._cotangent(x, a, i, cotangent) for i, (x, a) in enumerate(zip(leaves, self._out_avals, strict=True))
+        ]
         results = iter(backward_pass(self._program, cts))
         out = []
         for aval in self._in_avals:
@@ -295,10 +302,14 @@ class Pullback:
             if x.aval.shape == expected.shape and x.aval.dtype == expected.dtype:
                 return x
         path = tree.leaf_paths(cotangent)[position]
-        got = x.aval.str_short() if isinstance(x, Array) else f"{getattr(x, 'dtype', type(x).__name__)}{list(np.shape(x))}"
+        got = (
+            x.aval.str_short()
+            if isinstance(x, Array)
+            else f"{getattr(x, 'dtype', type(x).__name__)}{list(np.shape(x))}"
+        )
         raise ValueError(
-            f"fungrad.vjp: the cotangent{path} for {self._name} must have type {expected.str_short()}, that of the output, "
-            f"got {got}"
+            f"fungrad.vjp: the cotangent{path} for {self._name} must have type {expected.str_short()}, that of the "
+            f"output, got {got}"
         )
 
 
@@ -349,11 +360,13 @@ def abstract_argument(x: Any, api: str, whole: Any, position: int) -> ShapedArra
     if isinstance(x, Array):
         return x.aval
     if not is_array_like(x) and hasattr(x, "shape") and hasattr(x, "dtype"):
-        return ShapedArray(tuple(x.shape), dtypes.canonicalize_dtype(x.dtype, api), bool(getattr(x, "weak_type", False)))
+        return ShapedArray(
+            tuple(x.shape), dtypes.canonicalize_dtype(x.dtype, api), bool(getattr(x, "weak_type", False))
+        )
     if not is_array_like(x):
         raise TypeError(
-            f"fungrad.{api}: the argument{tree.leaf_paths(whole)[position]} must be an array, a scalar or a ShapeDtypeStruct, "
-            f"got {x!r} of type {type(x).__name__}"
+            f"fungrad.{api}: the argument{tree.leaf_paths(whole)[position]} must be an array, a scalar or a "
+            f"ShapeDtypeStruct, got {x!r} of type {type(x).__name__}"
         )
     return as_array(x).aval
 
@@ -377,8 +390,8 @@ def grad(
       reduce_axes: accepted for compatibility; must be empty.
 
     Returns:
-      A function with the arguments of ``fun`` that returns the gradient, a tree like the argument (a tuple of trees for a
-      tuple of ``argnums``), or ``(gradient, aux)``.
+      A function with the arguments of ``fun`` that returns the gradient, a tree like the argument (a tuple of trees for
+      a tuple of ``argnums``), or ``(gradient, aux)``.
 
     Raises:
       TypeError: the output is not a scalar, or an argument or the output has the wrong kind of dtype.
@@ -509,8 +522,8 @@ def _positions(argnums: Any, api: str) -> tuple[int, ...]:
 def _resolve(position: int, n_args: int, api: str, name: str) -> int:
     if not -n_args <= position < n_args:
         raise ValueError(
-            f"fungrad.{api}: argnums={position} but {name} was called with {n_args} positional argument(s); arguments to be "
-            "differentiated must be passed by position"
+            f"fungrad.{api}: argnums={position} but {name} was called with {n_args} positional argument(s); arguments "
+            "to be differentiated must be passed by position"
         )
     return position % n_args
 
@@ -529,7 +542,10 @@ def _check_input(x: Array, position: int, selected: Any, api: str, holomorphic: 
     path = tree.leaf_paths(selected)[position]
     hint = ""
     if not dtypes.is_inexact(dtype):
-        hint = "; convert it to float, differentiate another argument (argnums), or pass allow_int=True for float0 gradients"
+        hint = (
+            "; convert it to float, differentiate another argument (argnums), or pass allow_int=True for gradients "
+            "of dtype float0"
+        )
     elif not holomorphic:
         hint = "; pass holomorphic=True if the function is holomorphic, or use jvp"
     raise TypeError(
@@ -545,7 +561,9 @@ def _check_output(aval: ShapedArray, api: str, name: str, holomorphic: bool) -> 
         )
     if holomorphic:
         if not dtypes.is_complex(aval.dtype):
-            raise TypeError(f"fungrad.{api}: with holomorphic=True {name} must return a complex scalar, got {aval.str_short()}")
+            raise TypeError(
+                f"fungrad.{api}: with holomorphic=True {name} must return a complex scalar, got {aval.str_short()}"
+            )
     elif not dtypes.is_float(aval.dtype):
         hint = "; pass holomorphic=True, or take the real part" if dtypes.is_complex(aval.dtype) else ""
         raise TypeError(f"fungrad.{api}: {name} must return a real floating scalar, got {aval.str_short()}{hint}")

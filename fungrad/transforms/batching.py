@@ -1,7 +1,7 @@
 """Vectorization: the batch trace behind ``vmap``, and the batching of a jaxpr.
 
-``BatchTracer`` is a whole batch that looks like one example: a value with the position of the batch among its dimensions.  The ``batch``
-rule of a primitive says how to run it on whole batches.
+``BatchTracer`` is a whole batch that looks like one example: a value with the position of the batch among its
+dimensions.  The ``batch`` rule of a primitive says how to run it on whole batches.
 
 May import ``core`` and ``ops.foundation``.
 """
@@ -54,10 +54,10 @@ class BatchTracer(Tracer):
         self._leak_check()
         axis: AxisData = self._trace.axis  # type: ignore[attr-defined]
         raise concretization_error_class(what)(
-            f"fungrad.vmap: {what} of a mapped value inside {self._trace.label}, at {current_source()}: the value stands for "
-            f"{axis.size} examples (type per example {self.aval.str_short()}), so there is no single answer. Use "
-            "fungrad.numpy.where or fungrad.lax.cond for choices and array operations instead of Python numbers, or "
-            "do not map the argument (in_axes=None)."
+            f"fungrad.vmap: {what} of a mapped value inside {self._trace.label}, at {current_source()}: the value "
+            f"stands for {axis.size} examples (type per example {self.aval.str_short()}), so there is no single "
+            "answer. Use fungrad.numpy.where or fungrad.lax.cond for choices and array operations instead of Python "
+            "numbers, or do not map the argument (in_axes=None)."
         )
 
     def __index__(self) -> int:

@@ -111,8 +111,8 @@ def jvp_jaxpr(
       instantiate_out: which tangents of results are made arrays even if they are symbolic zeros.
 
     Returns:
-      A jaxpr of the inputs followed by the given tangents, whose results are the results followed by their non-zero tangents;
-      and which results have one.
+      A jaxpr of the inputs followed by the given tangents, whose results are the results followed by their non-zero
+      tangents; and which results have one.
     """
     wanted = tuple(instantiate_out) if not isinstance(instantiate_out, bool) else instantiate_out
     key = ("jvp", tuple(nonzero), wanted, state.axis_env)

@@ -1,6 +1,7 @@
 """Whole Jacobians and Hessians: ``jacfwd``, ``jacrev``, ``jacobian`` and ``hessian``.
 
-A Jacobian is a linear function mapped over the standard basis: linearize once, then ``vmap`` the push-forward or the pullback.
+A Jacobian is a linear function mapped over the standard basis: linearize once, then ``vmap`` the push-forward or the
+pullback.
 
 May import ``core``, ``ops.foundation`` and the other modules of ``transforms``.
 """
@@ -41,7 +42,8 @@ def jacfwd(
       holomorphic: whether ``fun`` is promised to be holomorphic.
 
     Returns:
-      A function that returns the Jacobian: a tree like the output whose leaves are trees like the argument, with arrays of shape
+      A function that returns the Jacobian: a tree like the output whose leaves are trees like the argument, with arrays
+        of shape
       ``output shape + input shape``.
 
     Example:
@@ -152,7 +154,9 @@ def _jacobian(
 
 def _check_jacobian_output(aval: ShapedArray, api: str, name: str, holomorphic: bool) -> None:
     if holomorphic and not dtypes.is_complex(aval.dtype):
-        raise TypeError(f"fungrad.{api}: with holomorphic=True {name} must return complex arrays, got {aval.str_short()}")
+        raise TypeError(
+            f"fungrad.{api}: with holomorphic=True {name} must return complex arrays, got {aval.str_short()}"
+        )
     complex_columns = api == "jacfwd" and dtypes.is_complex(aval.dtype)  # of a complex function of real numbers
     if not holomorphic and not dtypes.is_float(aval.dtype) and not complex_columns:
         hint = "; pass holomorphic=True if it is holomorphic" if dtypes.is_complex(aval.dtype) else ""

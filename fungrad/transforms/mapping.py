@@ -31,10 +31,11 @@ def vmap(
 
     Args:
       fun: function of one example.
-      in_axes: axis of each argument to map over: an int, None (not mapped), or a tree of them that is a prefix of the tuple of
-        positional arguments. Negative axes count from the end. Keyword arguments are always mapped over axis 0.
-      out_axes: where the mapped axis appears in the outputs: a prefix of the output tree. None states that an output is the
-        same for all examples.
+      in_axes: axis of each argument to map over: an int, None (not mapped), or a tree of them that is a prefix of the
+        tuple of positional arguments. Negative axes count from the end. Keyword arguments are always mapped over axis
+        0.
+      out_axes: where the mapped axis appears in the outputs: a prefix of the output tree. None states that an output is
+        the same for all examples.
       axis_name: name by which collectives such as ``lax.psum`` refer to the axis.
       axis_size: size of the axis; needed only if no argument is mapped.
       spmd_axis_name: accepted for compatibility; must be None.
@@ -43,8 +44,8 @@ def vmap(
       A function of whole batches.
 
     Raises:
-      ValueError: mapped axes have different sizes, an axis does not exist, ``in_axes`` is not a prefix of the arguments, or an output
-        with ``out_axes=None`` differs between examples.
+      ValueError: mapped axes have different sizes, an axis does not exist, ``in_axes`` is not a prefix of the
+        arguments, or an output with ``out_axes=None`` differs between examples.
 
     Example:
       >>> import fungrad, fungrad.numpy as jnp
@@ -66,8 +67,8 @@ def vmap(
     def vmapped(*args: Any, **kwargs: Any) -> Any:
         if isinstance(in_axes, tuple) and len(in_axes) != len(args):
             raise ValueError(
-                f"fungrad.vmap: in_axes={in_axes} has {len(in_axes)} entries, but {name} was called with {len(args)} positional "
-                "arguments; give one entry per positional argument, or a single int for all"
+                f"fungrad.vmap: in_axes={in_axes} has {len(in_axes)} entries, but {name} was called with {len(args)} "
+                "positional arguments; give one entry per positional argument, or a single int for all"
             )
         leaves, in_tree = flat_arrays((args, kwargs), "vmap", "args")
         axes = _flat_in_axes(in_axes, args, kwargs, len(leaves))
@@ -101,7 +102,8 @@ def _check_axes_tree(axes: Any, what: str) -> None:
     for leaf in tree.leaves(axes):
         if not isinstance(leaf, int) or isinstance(leaf, bool):
             raise TypeError(
-                f"fungrad.vmap: {what} must be an int, None, or a tree of them, got {leaf!r} of type {type(leaf).__name__}"
+                f"fungrad.vmap: {what} must be an int, None, or a tree of them, got {leaf!r} of type "
+                f"{type(leaf).__name__}"
             )
 
 
@@ -136,8 +138,8 @@ def _checked_axis(axis: int | None, x: Any, position: int, whole: Any) -> int | 
     ndim = x.aval.ndim
     if not -ndim <= axis < ndim:
         raise ValueError(
-            f"fungrad.vmap: in_axes names axis {axis} of {_path(whole, position)}, which has type {x.aval.str_short()} and "
-            f"rank {ndim}; map an existing axis, or pass None for arguments that are not mapped"
+            f"fungrad.vmap: in_axes names axis {axis} of {_path(whole, position)}, which has type {x.aval.str_short()} "
+            f"and rank {ndim}; map an existing axis, or pass None for arguments that are not mapped"
         )
     return axis % ndim
 
@@ -158,13 +160,14 @@ def _mapped_size(
     if axis_size is not None:
         if first is not None and first[1] != axis_size:
             raise ValueError(
-                f"fungrad.vmap: axis_size={axis_size}, but the mapped axis of {_path(whole, first[0])} has size {first[1]}"
+                f"fungrad.vmap: axis_size={axis_size}, but the mapped axis of {_path(whole, first[0])} has size "
+                f"{first[1]}"
             )
         return int(axis_size)
     if first is None:
         raise ValueError(
-            f"fungrad.vmap: {name} was called with no mapped argument, so the size of the axis is unknown; map at least one "
-            "argument (in_axes), or pass axis_size"
+            f"fungrad.vmap: {name} was called with no mapped argument, so the size of the axis is unknown; map at "
+            "least one argument (in_axes), or pass axis_size"
         )
     return first[1]
 
@@ -176,7 +179,9 @@ def _size_error(leaves: Sequence[Any], dims: Sequence[int | None], whole: Any, n
         if d is not None
     ]
     shown = lines if len(lines) <= 12 else [*lines[:12], f"  ... and {len(lines) - 12} more"]
-    return ValueError(f"fungrad.vmap: the mapped axes of the arguments of {name} must have one size:\n" + "\n".join(shown))
+    return ValueError(
+        f"fungrad.vmap: the mapped axes of the arguments of {name} must have one size:\n" + "\n".join(shown)
+    )
 
 
 def _place(
@@ -189,12 +194,13 @@ def _place(
             return x
         path = tree.leaf_paths(tree.unflatten(out_tree, outs))[position]
         raise ValueError(
-            f"fungrad.vmap: out_axes is None for the result{path} of {name}, but it differs between examples; give it an axis, or "
-            "reduce it over the mapped axis with a collective such as lax.psum"
+            f"fungrad.vmap: out_axes is None for the result{path} of {name}, but it differs between examples; give it "
+            "an axis, or reduce it over the mapped axis with a collective such as lax.psum"
         )
     if not -rank <= wanted < rank:
         path = tree.leaf_paths(tree.unflatten(out_tree, outs))[position]
         raise ValueError(
-            f"fungrad.vmap: out_axes names axis {wanted} of the result{path} of {name}, which has rank {rank} with the mapped axis"
+            f"fungrad.vmap: out_axes names axis {wanted} of the result{path} of {name}, which has rank {rank} with the "
+            "mapped axis"
         )
     return batch_to(x, dim, wanted % rank, size)

@@ -1,7 +1,7 @@
 """Transposition: running a linear program backwards.
 
-The backward pass walks the operations of a linear program in reverse and asks each primitive's ``transpose`` rule for the cotangents of
-its operands.  Reverse-mode differentiation is linearization followed by this.
+The backward pass walks the operations of a linear program in reverse and asks each primitive's ``transpose`` rule for
+the cotangents of its operands.  Reverse-mode differentiation is linearization followed by this.
 
 May import ``core``, ``ops.foundation`` and ``transforms.linearization``.
 """
@@ -76,8 +76,8 @@ def transpose_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool], ct_nonzero: Sequence[b
       ct_nonzero: which results have a cotangent.
 
     Returns:
-      A jaxpr from the other inputs followed by the given cotangents to the non-zero cotangents of the linear inputs, and which
-      linear inputs have one.
+      A jaxpr from the other inputs followed by the given cotangents to the non-zero cotangents of the linear inputs,
+      and which linear inputs have one.
     """
     key = ("transpose", tuple(linear), tuple(ct_nonzero), state.axis_env)
     if key in jaxpr.memo:

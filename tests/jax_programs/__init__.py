@@ -1,7 +1,8 @@
 """Programs as users write them for JAX, run with either library.
 
-Every program is a function of the library (the module ``jax`` or ``fungrad``) that returns a pytree of results: arrays, Python
-values, texts, and ``Raised`` for calls that must fail.  ``tests/test_jax_programs.py`` runs each with both and compares.
+Every program is a function of the library (the module ``jax`` or ``fungrad``) that returns a pytree of results: arrays,
+Python values, texts, and ``Raised`` for calls that must fail.  ``tests/test_jax_programs.py`` runs each with both and
+compares.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def raised(f, *args, **kwargs):
     """The exception of a call that must fail."""
     try:
         result = f(*args, **kwargs)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it raises is the answer
         return Raised(error)
     raise AssertionError(f"expected an exception, got {result!r}")
 

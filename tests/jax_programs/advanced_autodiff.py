@@ -31,7 +31,12 @@ def adaptation(jax):
     params = {k: jax.random.normal(key, (8,)) for k, key in zip(("w1", "b1", "w2"), keys, strict=True)}
     x1, x2 = jnp.linspace(-2, 2, 10), jnp.linspace(-1, 3, 7)
     args = params, x1, jnp.sin(x1), x2, jnp.sin(x2)
-    tasks = jnp.stack([x1, x1 + 0.5]), jnp.sin(jnp.stack([x1, x1 + 1])), jnp.stack([x2, x2]), jnp.cos(jnp.stack([x2, x2]))
+    tasks = (
+        jnp.stack([x1, x1 + 0.5]),
+        jnp.sin(jnp.stack([x1, x1 + 1])),
+        jnp.stack([x2, x2]),
+        jnp.cos(jnp.stack([x2, x2])),
+    )
     batched = lambda p: jnp.mean(jax.vmap(lambda *t: meta_loss(p, *t))(*tasks))  # noqa: E731
     return {
         "loss": meta_loss(*args),
@@ -93,7 +98,9 @@ def per_example(jax):
     x, y = jnp.arange(6.0).reshape(3, 2), jnp.array([1.0, 0.0, 2.0])
     grads = jax.vmap(jax.grad(loss), in_axes=(None, 0, 0))(params, x, y)
     norms = jnp.sqrt(sum(jnp.sum(g.reshape(3, -1) ** 2, axis=1) for g in jax.tree.leaves(grads)))
-    clipped = jax.tree.map(lambda g: jnp.mean(g / jnp.maximum(norms, 1.0).reshape((3,) + (1,) * (g.ndim - 1)), axis=0), grads)
+    clipped = jax.tree.map(
+        lambda g: jnp.mean(g / jnp.maximum(norms, 1.0).reshape((3,) + (1,) * (g.ndim - 1)), axis=0), grads
+    )
     values = jax.vmap(jax.value_and_grad(loss), in_axes=((None, None), 0, 0))(params, x, y)
     return grads, norms, clipped, values
 
@@ -121,7 +128,11 @@ def corners(jax):
         "norm": jax.grad(lambda a: jnp.sqrt(jnp.sum(a**2)))(jnp.zeros(2)),
         "sign": jax.grad(jnp.sign)(0.5),
         "floor": jax.grad(jnp.floor)(0.5),
-        "power zero": [jax.grad(lambda a: a**2)(0.0), jax.grad(lambda a: a**2.0)(jnp.float32(0.0)), jax.grad(lambda b: 0.0**b)(2.0)],
+        "power zero": [
+            jax.grad(lambda a: a**2)(0.0),
+            jax.grad(lambda a: a**2.0)(jnp.float32(0.0)),
+            jax.grad(lambda b: 0.0**b)(2.0),
+        ],
         "clip": jax.grad(lambda a: jnp.clip(a, 0.0, 1.0))(0.0),
         "relu": jax.grad(jax.nn.relu)(0.0),
         "prod": jax.grad(jnp.prod)(jnp.array([0.0, 2.0, 3.0])),

@@ -17,7 +17,13 @@ def activation(jax):
     key, subkey = random.split(random.key(1701))
     x = random.normal(subkey, (1000,))
     fast = jax.jit(selu)
-    return {"x": x, "eager": selu(x), "compiled": fast(x).block_until_ready(), "small": fast(jnp.arange(5.0)), "key": key}
+    return {
+        "x": x,
+        "eager": selu(x),
+        "compiled": fast(x).block_until_ready(),
+        "small": fast(jnp.arange(5.0)),
+        "key": key,
+    }
 
 
 @program

@@ -88,7 +88,13 @@ def nan_checks(jax):
 def widths(jax):
     jnp = jax.numpy
     narrow = {
-        "default": [jnp.zeros(2).dtype, jnp.arange(3).dtype, jnp.array(1.0).dtype, jnp.array(2**31 - 1).dtype, jnp.array(1j).dtype],
+        "default": [
+            jnp.zeros(2).dtype,
+            jnp.arange(3).dtype,
+            jnp.array(1.0).dtype,
+            jnp.array(2**31 - 1).dtype,
+            jnp.array(1j).dtype,
+        ],
         "numpy": [jnp.asarray(np.arange(3)).dtype, jnp.asarray(np.zeros(2)).dtype],
         "mean": jnp.mean(jnp.arange(4)).dtype,
         "too large": raised(jnp.asarray, 2**40),
@@ -157,7 +163,8 @@ def weak_types(jax):
         "numpy scalar": jnp.float16(1) * np.float32(2),
         "numpy float64": jnp.ones(2, jnp.float16) * np.float64(2),
         "result types": [
-            str(jnp.result_type(*a)) for a in [(1, 2.0), (jnp.int8, 1), ("float16", 1.0), (jnp.bfloat16, jnp.float16), (1j, 1)]
+            str(jnp.result_type(*a))
+            for a in [(1, 2.0), (jnp.int8, 1), ("float16", 1.0), (jnp.bfloat16, jnp.float16), (1j, 1)]
         ],
         "promote": str(jnp.promote_types("int8", "uint8")),
         "sum": jnp.sum(jnp.asarray(1.5)),
