@@ -328,9 +328,18 @@ def axis_size(name: Hashable, api: str) -> int:
 
 
 class AnonymousAxis:
-    """The name of a mapped axis to which the user gave none."""
+    """The name of a mapped axis to which the user gave none.
+
+    No operation can refer to such an axis, so all of them are equal: what was derived for one serves for the others.
+    """
 
     __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is AnonymousAxis
+
+    def __hash__(self) -> int:
+        return hash(AnonymousAxis)
 
     def __repr__(self) -> str:
         return "<unnamed axis>"

@@ -7,12 +7,18 @@ shape (0-d operands may stand beside others; Python scalars take the dtype of th
 The file holds no code: operations live in ``fungrad.ops``, control flow in ``fungrad.control``.
 """
 
+from fungrad.control.associative_scan import associative_scan
+from fungrad.control.cond import cond, switch
+from fungrad.control.cond_primitive import cond_p
+from fungrad.control.map import map
 from fungrad.control.reduction import (
     reduce,
     reduce_p,
 )
 from fungrad.control.scan import scan
 from fungrad.control.scan_primitive import scan_p
+from fungrad.control.while_loop import fori_loop, while_loop
+from fungrad.control.while_primitive import while_p
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.cast import (
     bitcast_convert_type,
@@ -343,6 +349,17 @@ __all__ = [
     # fungrad.control.reduction
     "reduce",
     "reduce_p",
+    # fungrad.control, loops and branches
+    "associative_scan",
+    "cond",
+    "cond_p",
+    "fori_loop",
+    "map",
+    "scan",
+    "scan_p",
+    "switch",
+    "while_loop",
+    "while_p",
     # fungrad.ops._windows
     "GatherScatterMode",
     # fungrad.ops.cast

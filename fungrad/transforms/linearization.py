@@ -244,27 +244,44 @@ def linearize_jaxpr(jaxpr: Jaxpr, nonzero: Sequence[bool]) -> tuple[Jaxpr, Jaxpr
     def forward_fun(*args: Any) -> list[Any]:
         outs, program = linearize_flat(lambda *xs: eval_jaxpr(jaxpr, (), *xs), args, nonzero, "linearize")
         outs = [as_array(x) for x in outs]
-        known = {id(x): i for i, x in enumerate([*args, *outs])}
-        residuals, where, position = [], [], {}
-        for eqn in program.live_eqns():
-            for a in eqn.args:
-                if type(a) is TangentVar or id(a) in position:
-                    continue
-                if not isinstance(a, Tracer):
-                    continue  # a constant array: the linear jaxpr captures it
-                position[id(a)] = len(residuals)
-                residuals.append(a)
-                where.append(known.get(id(a)))
-        info["linear"] = _linear_jaxpr(program, residuals)
-        info["where"] = where
+        info["linear"], info["where"], new = staged_linear(program, args, outs)
         info["out_nonzero"] = [type(t) is not Zero for t in program.outputs]
-        return outs + [r for r, w in zip(residuals, where, strict=True) if w is None]
+        return outs + new
 
     name = jaxpr.debug.fun_name if jaxpr.debug else "jaxpr"
     forward = trace_flat(forward_fun, jaxpr.in_avals, DebugInfo(name, (), "linearize"))
     out = forward, info["linear"], info["where"], info["out_nonzero"]
     jaxpr.memo[key] = out
     return out
+
+
+def staged_linear(
+    program: LinearProgram, args: Sequence[Any], outs: Sequence[Any]
+) -> tuple[Jaxpr, list[int | None], list[Any]]:
+    """A linear program that was recorded while staging a function, as a jaxpr.
+
+    Args:
+      program: the linear program.
+      args: tracers of the function's inputs.
+      outs: its results.
+
+    Returns:
+      The jaxpr from residuals and input tangents to the non-zero result tangents; where each residual comes from, as in
+      ``linearize_jaxpr``; and the new residuals.
+    """
+    known = {id(x): i for i, x in enumerate([*args, *outs])}
+    residuals: list[Any] = []
+    where: list[int | None] = []
+    seen: set[int] = set()
+    for eqn in program.live_eqns():
+        for a in eqn.args:
+            # The linear jaxpr captures constant arrays by itself.
+            if type(a) is not TangentVar and id(a) not in seen and isinstance(a, Tracer):
+                seen.add(id(a))
+                residuals.append(a)
+                where.append(known.get(id(a)))
+    new = [r for r, w in zip(residuals, where, strict=True) if w is None]
+    return _linear_jaxpr(program, residuals), where, new
 
 
 def _linear_jaxpr(program: LinearProgram, residuals: Sequence[Any]) -> Jaxpr:

@@ -1,0 +1,359 @@
+"""What loops and branches share: the base class of their primitives, traced bodies, and changes to jaxprs.
+
+The functions given to ``scan``, ``while_loop`` and ``cond`` are traced to jaxprs, and what they close over, arrays or
+values of enclosing transformations, becomes leading operands: jaxprs among parameters have no constants.
+
+May import ``core``, ``ops``, ``transforms`` and ``jit``.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fungrad.config import config
+from fungrad.core import dtypes, tree
+from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like, wrap_unchecked
+from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.context import Tracer, state
+from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, jaxprs_in_params, params_key
+from fungrad.core.primitive import Primitive
+from fungrad.core.promotion import lattice_result_type
+from fungrad.core.source import function_name
+from fungrad.core.staging import DebugInfo, argument_names, trace_tree
+from fungrad.core.treedef import PyTreeDef, differences, open_treedef
+from fungrad.jit.call import program_of
+from fungrad.jit.passes.dce import dce
+from fungrad.ops.cast import convert_element_type
+from fungrad.ops.foundation import broadcast_in_dim_p
+from fungrad.transforms.batching import used_axis_names
+
+T = TypeVar("T")
+
+
+class HigherOrderPrimitive(Primitive):
+    """A loop or a branch: a primitive whose parameters are jaxprs without constants.
+
+    Evaluated eagerly it is one compiled program, and under ``disable_jit`` it runs in Python, one operation at a time.
+    """
+
+    kind = "higher_order"
+    multiple_results = True
+
+    def impl(self, *args: np.ndarray, **params: Any) -> list[np.ndarray]:
+        if config.disable_jit:
+            arrays = [wrap_unchecked(x, ShapedArray(x.shape, x.dtype)) for x in args]
+            return [as_array(x)._concrete(self.name) for x in self.interpret(*arrays, **params)]
+        return program_of(self._equation(args, params), self.name).run(list(args))
+
+    def interpret(self, *args: Array, **params: Any) -> list[Any]:
+        """The operation on arrays, by applying the primitives of its jaxprs one by one."""
+        raise NotImplementedError
+
+    def _equation(self, args: Sequence[np.ndarray], params: dict[str, Any]) -> Jaxpr:
+        """The jaxpr that is nothing but one application of the primitive."""
+
+        def make() -> Jaxpr:
+            builder = Builder()
+            invars = [Var(ShapedArray(x.shape, x.dtype)) for x in args]
+            outvars = builder.add(self, invars, params)
+            return Jaxpr((), invars, outvars, builder.eqns)
+
+        return memoised(
+            next(jaxprs_in_params(params)), ("equation", self.name, params_key(params)), make
+        )
+
+    def axis_names(self, params: dict[str, Any]) -> tuple:
+        return tuple(frozenset().union(*[used_axis_names(j) for j in jaxprs_in_params(params)]))
+
+
+# -- sequences -------------------------------------------------------------------------------------------------------
+
+
+def split_list(xs: Sequence[T], *sizes: int) -> list[list[T]]:
+    """Consecutive parts of ``xs`` of the given sizes, and the rest."""
+    parts, start = [], 0
+    for n in sizes:
+        parts.append(list(xs[start : start + n]))
+        start += n
+    return [*parts, list(xs[start:])]
+
+
+def chosen(xs: Iterable[T], mask: Sequence[bool]) -> list[T]:
+    """The elements of ``xs`` where ``mask`` is true."""
+    return [x for x, on in zip(xs, mask, strict=True) if on]
+
+
+def positions(mask: Sequence[bool]) -> list[int]:
+    """Where ``mask`` is true."""
+    return [i for i, on in enumerate(mask) if on]
+
+
+def is_nonzero(xs: Sequence[Any]) -> list[bool]:
+    """Which tangents or cotangents are not symbolic zeros."""
+    return [type(x) is not Zero for x in xs]
+
+
+def tangents_of(given: Sequence[Any], nonzero: Sequence[bool], outs: Sequence[Any]) -> list[Any]:
+    """Tangents of the results ``outs``: the next of ``given`` where ``nonzero``, a symbolic zero elsewhere."""
+    values = iter(given)
+    return [
+        next(values) if nz else Zero(x.aval.tangent()) for nz, x in zip(nonzero, outs, strict=True)
+    ]
+
+
+def fixpoint(start: Sequence[bool], step: Callable[[list[bool]], Sequence[bool]]) -> list[bool]:
+    """The least flags that contain ``start`` and what ``step`` makes of them."""
+    flags = list(start)
+    for _ in range(len(flags) + 1):
+        new = [a or b for a, b in zip(flags, step(flags), strict=True)]
+        if new == flags:
+            return flags
+        flags = new
+    raise AssertionError("internal error: flags of a loop's carry did not settle")
+
+
+# -- jaxprs ----------------------------------------------------------------------------------------------------------
+
+
+def memoised(jaxpr: Jaxpr, key: Hashable, make: Callable[[], T]) -> T:
+    """``make()``, kept with ``jaxpr``."""
+    if key not in jaxpr.memo:
+        jaxpr.memo[key] = make()
+    return jaxpr.memo[key]
+
+
+def closed(jaxpr: Jaxpr) -> tuple[list[Any], Jaxpr]:
+    """The constants of a jaxpr, and the jaxpr with them as leading inputs."""
+    return list(jaxpr.consts), jaxpr.with_consts_as_inputs()
+
+
+def rewired(jaxpr: Jaxpr, ins: Sequence[int], outs: Sequence[int | ShapedArray]) -> Jaxpr:
+    """A jaxpr with its inputs in another order, and other outputs.
+
+    Args:
+      jaxpr: has no constants.
+      ins: positions of its inputs, each once.
+      outs: positions of outputs, and types of zeros.
+    """
+    zeros = Builder()
+    outvars = [jaxpr.outvars[o] if isinstance(o, int) else _zero(zeros, o) for o in outs]
+    return jaxpr.replace(
+        invars=[jaxpr.invars[i] for i in ins],
+        outvars=outvars,
+        eqns=[*jaxpr.eqns, *zeros.eqns],
+        debug=None,
+    )
+
+
+def _zero(builder: Builder, aval: ShapedArray) -> Atom:
+    scalar = Literal(
+        False if dtypes.is_bool(aval.dtype) else 0, ShapedArray((), aval.dtype, aval.weak_type)
+    )
+    if not aval.shape:
+        return scalar
+    return builder.add(
+        broadcast_in_dim_p, [scalar], {"shape": aval.shape, "broadcast_dimensions": ()}
+    )[0]
+
+
+def with_inputs(jaxpr: Jaxpr, avals: Sequence[ShapedArray]) -> Jaxpr:
+    """A jaxpr with further inputs, after its own, that it does not use."""
+    return jaxpr.replace(invars=[*jaxpr.invars, *map(Var, avals)], debug=None)
+
+
+def pruned(jaxpr: Jaxpr, used: Sequence[bool]) -> Jaxpr:
+    """A jaxpr without the outputs that are not used and what only they need; keeps its inputs."""
+    return dce(jaxpr.replace(outvars=chosen(jaxpr.outvars, used)))
+
+
+def used_inputs(jaxpr: Jaxpr) -> list[bool]:
+    """Which inputs some equation or output of a jaxpr reads."""
+    read = {a for eqn in jaxpr.eqns for a in eqn.invars} | set(jaxpr.outvars)
+    return [v in read for v in jaxpr.invars]
+
+
+def dependent(jaxpr: Jaxpr, inputs: Iterable[Var]) -> set[Var]:
+    """The variables that depend on some of the inputs; those of equations with effects are taken to."""
+    found = set(inputs)
+    for eqn in jaxpr.eqns:
+        if eqn.has_effects or any(a in found for a in eqn.invars if type(a) is Var):
+            found.update(eqn.outvars)
+    return found
+
+
+def slice_of(jaxpr: Jaxpr, invars: Sequence[Var], outvars: Sequence[Atom]) -> Jaxpr:
+    """The part of a jaxpr that computes ``outvars`` from ``invars``."""
+    needed = {a for a in outvars if type(a) is Var}
+    eqns: list[Eqn] = []
+    for eqn in reversed(jaxpr.eqns):
+        if any(v in needed for v in eqn.outvars):
+            needed.update(a for a in eqn.invars if type(a) is Var)
+            eqns.append(eqn)
+    return Jaxpr((), invars, outvars, eqns[::-1])
+
+
+# -- traced functions ------------------------------------------------------------------------------------------------
+
+# What functions were traced to, by function and then by the types of arguments: loops that a program runs again and
+# again are traced once. Functions that close over tracers are not kept.
+_traces: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
+
+
+class Traced:
+    """A traced function.
+
+    Attributes:
+      as_traced: the jaxpr with its constants attached.
+      jaxpr: without constants; the captured values are its leading inputs.
+      consts: the captured values.
+      out_tree: structure of the result.
+      debug: names of the function and its arguments.
+    """
+
+    def __init__(self, jaxpr: Jaxpr, out_tree: PyTreeDef):
+        self.as_traced = jaxpr
+        self.consts, self.jaxpr = closed(jaxpr)
+        self.out_tree = out_tree
+        self.debug: DebugInfo = jaxpr.debug
+
+    @property
+    def out_avals(self) -> tuple[ShapedArray, ...]:
+        return self.jaxpr.out_avals
+
+
+def trace_function(
+    fun: Callable[..., Any], args: tuple, avals: Sequence[ShapedArray], api: str
+) -> Traced:
+    """Traces ``fun(*args)``.
+
+    Args:
+      fun: the user's function.
+      args: trees of arrays; only their structure matters.
+      avals: types of the leaves.
+      api: for messages, such as ``lax.scan``.
+    """
+    in_tree = tree.structure((args, {}))
+    key = (in_tree, tuple(avals), api, config.trace_key, state.axis_env)
+    known: dict[Any, Any] = {}
+    try:
+        known = _traces.setdefault(fun, {})
+    except TypeError:  # not hashable or not weakly referable
+        pass
+    found = known.get(key)
+    if found is None:
+        debug = DebugInfo(function_name(fun), argument_names(fun, args, {}), api)
+        found = Traced(*trace_tree(fun, in_tree, avals, debug))
+        if not any(isinstance(c, Tracer) for c in found.consts):
+            known[key] = found
+    return found
+
+
+def check_callables(api: str, **functions: Any) -> None:
+    """Raises TypeError unless all arguments are functions."""
+    for name, fun in functions.items():
+        if not callable(fun):
+            raise TypeError(
+                f"fungrad.{api}: {name} must be a function, got {fun!r} of type {type(fun).__name__}"
+            )
+
+
+def flat_operands(value: Any, api: str, name: str) -> tuple[list[Array], PyTreeDef]:
+    """The leaves of an argument as arrays, and its structure.
+
+    Raises:
+      TypeError: a leaf is not an array or scalar; names its path.
+    """
+    leaves, structure = tree.flatten(value)
+    for i, x in enumerate(leaves):
+        if not is_array_like(x):
+            path = tree.leaf_paths(value)[i]
+            raise TypeError(
+                f"fungrad.{api}: {name}{path} must be an array or a scalar, got {x!r} of type {type(x).__name__}; "
+                "close over other values instead of passing them"
+            )
+    return [as_array(x, f"fungrad.{api}: {name}") for x in leaves], structure
+
+
+def is_concrete(x: Any) -> bool:
+    """Whether ``x`` is an array with a value that can be looked at now."""
+    return type(x) is ArrayImpl
+
+
+# -- types of carries ------------------------------------------------------------------------------------------------
+
+
+def same_type(a: ShapedArray, b: ShapedArray) -> bool:
+    """Whether two types agree but for weakness."""
+    return a.shape == b.shape and a.dtype == b.dtype
+
+
+def promote_weak(values: Sequence[Any], out_avals: Sequence[ShapedArray]) -> list[Any] | None:
+    """Initial carries with weakly typed ones converted to what the body makes of them; None if there is nothing to do.
+
+    ``0`` that a body turns into float32 thus starts as float32.
+    """
+    out, changed = list(values), False
+    for i, (x, aval) in enumerate(zip(values, out_avals, strict=True)):
+        if x.aval.weak_type and not same_type(x.aval, aval):
+            wanted, _ = lattice_result_type((x.aval.dtype, True), (aval.dtype, aval.weak_type))
+            if wanted != x.aval.dtype:
+                out[i] = convert_element_type(x, wanted)
+                changed = True
+    return out if changed else None
+
+
+def check_carry(
+    api: str,
+    body: Traced,
+    names: Sequence[str],
+    carry: tuple[PyTreeDef, Sequence[ShapedArray]],
+    out: tuple,
+) -> None:
+    """Raises TypeError unless a body returns a carry of the structure and types that it was given.
+
+    Args:
+      api: the public function.
+      body: the traced body, for its name.
+      names: the path of every leaf of the carry.
+      carry: structure and types on input.
+      out: structure and types on output.
+    """
+    root = names[0].partition("[")[0] if names else "carry"
+    if carry[0] != out[0]:
+        lines = [
+            f"{root}{tree.keystr(path)}: {first} on input, {second} on output ({reason})"
+            for path, first, second, reason in differences(
+                carry[0], out[0], open_treedef, open_treedef, prefix=False
+            )
+        ]
+        detail = "\n  ".join(lines or [f"{carry[0]} on input, {out[0]} on output"])
+        raise TypeError(
+            f"fungrad.{api}: {body.debug.fun_name} must return a carry with the structure of the carry it is given, "
+            f"but they differ:\n  {detail}\nReturn the carry in the structure of the initial value."
+        )
+    lines = [
+        f"{name} has type {a.str_short()} on input but {b.str_short()} on output ({_difference(a, b)})"
+        for name, a, b in zip(names, carry[1], out[1], strict=True)
+        if not same_type(a, b)
+    ]
+    if lines:
+        shown = "\n  ".join(lines)
+        raise TypeError(
+            f"fungrad.{api}: {body.debug.fun_name} must return a carry of the types of the carry it is given, but they "
+            f"differ:\n  {shown}\nChange the body, or the initial value, so that types agree (convert with .astype)."
+        )
+
+
+def _difference(a: ShapedArray, b: ShapedArray) -> str:
+    shapes, kinds = a.shape != b.shape, a.dtype != b.dtype
+    return (
+        "shapes and dtypes differ"
+        if shapes and kinds
+        else "shapes differ"
+        if shapes
+        else "dtypes differ"
+    )

@@ -1,0 +1,304 @@
+"""The primitive ``while``: a loop that runs as long as a predicate holds.
+
+Its operands are what the predicate captures, what the body captures, and the initial carry; its
+results are the last carry. Derivatives in forward mode and batches are while loops; reverse mode
+needs a bound on the number of steps, by which the loop becomes a scan.
+
+May import ``core``, ``ops``, ``transforms`` and ``control.scan_primitive``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple, NoReturn, TypeVar
+
+from fungrad.control._base import (
+    HigherOrderPrimitive,
+    chosen,
+    closed,
+    fixpoint,
+    is_nonzero,
+    memoised,
+    pruned,
+    rewired,
+    same_type,
+    split_list,
+    tangents_of,
+    used_inputs,
+    with_inputs,
+)
+from fungrad.control.cond_primitive import cond_p
+from fungrad.control.scan_bodies import Loop
+from fungrad.control.scan_primitive import scan_p
+from fungrad.core.avals import ShapedArray
+from fungrad.core.context import AxisData, state
+from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
+from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.ops.cast import convert_element_type
+from fungrad.ops.compare import select
+from fungrad.ops.foundation import batch_to, broadcast_in_dim, instantiate
+from fungrad.ops.reduce import reduce_or
+from fungrad.transforms.batching import batch_jaxpr
+from fungrad.transforms.forward import jvp_jaxpr
+
+T = TypeVar("T")
+
+
+class WhileLoop(NamedTuple):
+    """The parameters of a while loop, and how its operands are grouped.
+
+    Attributes:
+      cond_jaxpr: the predicate, from ``(*cond_consts, *carry)`` to one boolean.
+      body_jaxpr: from ``(*body_consts, *carry)`` to the carry.
+      cond_nconsts, body_nconsts: how many operands the predicate and the body capture.
+      max_steps: a number of steps that the loop is known not to exceed; 0 if there is none.
+    """
+
+    cond_jaxpr: Jaxpr
+    body_jaxpr: Jaxpr
+    cond_nconsts: int
+    body_nconsts: int
+    max_steps: int = 0
+
+    def operands(self, args: Sequence[T]) -> list[list[T]]:
+        """``args`` as consts of the predicate, consts of the body, and carry."""
+        return split_list(args, self.cond_nconsts, self.body_nconsts)
+
+    def params(self) -> dict[str, Any]:
+        """Parameters of the equation."""
+        found = self._asdict()
+        if not self.max_steps:
+            del found["max_steps"]
+        return found
+
+    def derived(self, key: Hashable, make: Callable[[], T]) -> T:
+        """``make()``, kept with the body for this loop."""
+        own = (self.cond_jaxpr, self.cond_nconsts, self.body_nconsts, self.max_steps)
+        return memoised(self.body_jaxpr, ("while", own, key, state.axis_env), make)
+
+
+class While(HigherOrderPrimitive):
+    """Runs the body while the predicate of the carry holds."""
+
+    def abstract_eval(self, *avals: ShapedArray, **params: Any) -> Sequence[ShapedArray]:
+        loop = WhileLoop(**params)
+        groups = loop.operands(avals)
+        carry = groups[2]
+        outs = loop.body_jaxpr.out_avals
+        inputs = (
+            (loop.cond_jaxpr.in_avals, [*groups[0], *carry]),
+            (loop.body_jaxpr.in_avals, [*groups[1], *carry]),
+            (outs, carry),
+        )
+        for wanted, given in inputs:
+            if len(wanted) != len(given) or not all(map(same_type, wanted, given)):
+                expected, got = (
+                    ", ".join(a.str_short() for a in group) for group in (wanted, given)
+                )
+                raise TypeError(f"while: expected values of types ({expected}), got ({got})")
+        if [(a.shape, a.dtype.kind) for a in loop.cond_jaxpr.out_avals] != [((), "b")]:
+            raise TypeError("while: the predicate must be one boolean scalar")
+        return outs
+
+    def interpret(self, *args: Any, **params: Any) -> list[Any]:
+        loop = WhileLoop(**params)
+        cond_consts, body_consts, carry = loop.operands(args)
+        while eval_jaxpr(loop.cond_jaxpr, (), *cond_consts, *carry)[0]:
+            carry = eval_jaxpr(loop.body_jaxpr, (), *body_consts, *carry)
+        return carry
+
+    def lower(self, ctx: Any, *args: Any, **params: Any) -> Any:
+        loop = WhileLoop(**params)
+        cond_consts, body_consts, carry = loop.operands(args)
+        return ctx.while_loop(loop.cond_jaxpr, cond_consts, loop.body_jaxpr, body_consts, carry)
+
+    # -- derivatives ---------------------------------------------------------------------------
+
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
+        loop = WhileLoop(**params)
+        given = tuple(is_nonzero(tangents[loop.cond_nconsts :]))
+        cond, captured, body, nonzero = loop.derived(("jvp", given), lambda: _jvp(loop, given))
+        cond_consts, body_consts, carry = loop.operands(primals)
+        _, const_dots, carry_dots = loop.operands(tangents)
+        const_flags, carry_flags = split_list(nonzero, loop.body_nconsts)
+        outs = bind(
+            loop._replace(cond_jaxpr=cond, body_jaxpr=body),
+            cond_consts,
+            [*captured, *body_consts, *chosen(const_dots, const_flags)],
+            [*carry, *map(instantiate, chosen(carry_dots, carry_flags))],
+        )
+        outs, out_dots = split_list(outs, len(carry))
+        return outs, tangents_of(out_dots, carry_flags, outs)
+
+    def linearize(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
+        loop = WhileLoop(**params)
+        if not any(is_nonzero(tangents[loop.cond_nconsts :])):
+            outs = self.bind(*primals, **params)
+            return outs, tangents_of([], [False] * len(outs), outs)
+        if loop.max_steps:
+            scan = loop.derived("scan", lambda: _as_scan(loop))
+            return scan_p.linearize(primals, tangents, **scan._asdict())
+        # The tangents go round in a loop that carries the values too; the values themselves come
+        # from a loop without tangents, since what depends on tangents is only recorded.
+        return self.bind(*primals, **params), self.jvp(primals, tangents, **params)[1]
+
+    def transpose(self, cts: Sequence[Any], *args: Any, **params: Any) -> NoReturn:
+        raise ValueError(
+            "fungrad.lax.while_loop: reverse-mode differentiation of a loop needs to know how many "
+            "steps there can be. Give while_loop a bound, max_steps=n; or use fori_loop with "
+            "bounds that are Python integers, or scan; or forward mode (jvp, jacfwd)."
+        )
+
+    # -- batching ------------------------------------------------------------------------------
+
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        loop = WhileLoop(**params)
+        cond_consts, body_consts, carry = loop.operands(args)
+        cond_dims, body_dims, carry_dims = loop.operands(dims)
+
+        def inner(flags: Sequence[bool]) -> list[int | None]:
+            return [0 if m else None for m in flags]
+
+        def carry_out(flags: list[bool]) -> list[bool]:
+            _, pred_dims = batch_jaxpr(loop.cond_jaxpr, axis, [*cond_dims, *inner(flags)])
+            if pred_dims[0] is not None:
+                # Where the predicate differs, so does the number of steps.
+                return [True] * len(flags)
+            out_dims = batch_jaxpr(loop.body_jaxpr, axis, [*body_dims, *inner(flags)], flags)[1]
+            return [d is not None for d in out_dims]
+
+        mapped = fixpoint([d is not None for d in carry_dims], carry_out)
+        body, _ = batch_jaxpr(loop.body_jaxpr, axis, [*body_dims, *inner(mapped)], mapped)
+        cond, pred_dims = batch_jaxpr(loop.cond_jaxpr, axis, [*cond_dims, *inner(mapped)])
+        carry = [
+            batch_to(x, d, 0, axis.size) if m else x
+            for x, d, m in zip(carry, carry_dims, mapped, strict=True)
+        ]
+        cond_captured, cond = closed(cond)
+        body_captured, body = closed(body)
+        cond_consts, body_consts = [*cond_captured, *cond_consts], [*body_captured, *body_consts]
+        loop = loop._replace(cond_jaxpr=cond, body_jaxpr=body)
+        if pred_dims[0] is None:
+            return bind(loop, cond_consts, body_consts, carry), inner(mapped)
+        return _bind_masked(loop, cond_consts, body_consts, carry), inner(mapped)
+
+    # -- dead code -----------------------------------------------------------------------------
+
+    def dce(self, eqn: Eqn, used: Sequence[bool]) -> Eqn:
+        """Without the carries that neither the predicate nor a used result depends on."""
+        loop = WhileLoop(**eqn.params)
+        m, n = loop.cond_nconsts, loop.body_nconsts
+        needed = used_inputs(loop.cond_jaxpr)[m:]
+
+        def step(flags: list[bool]) -> list[bool]:
+            return used_inputs(pruned(loop.body_jaxpr, flags))[n:]
+
+        kept = fixpoint([a or b for a, b in zip(used, needed, strict=True)], step)
+        if all(kept):
+            return eqn
+        body = pruned(loop.body_jaxpr, kept)
+        consts = used_inputs(body)[:n]
+        body = body.replace(invars=chosen(body.invars, [*consts, *kept]), debug=None)
+        cond = loop.cond_jaxpr
+        cond = cond.replace(invars=chosen(cond.invars, [True] * m + kept), debug=None)
+        new = loop._replace(cond_jaxpr=cond, body_jaxpr=body, body_nconsts=sum(consts))
+        invars = chosen(eqn.invars, [True] * m + consts + kept)
+        return eqn.replace(invars=invars, outvars=chosen(eqn.outvars, kept), params=new.params())
+
+
+while_p = While("while")
+
+
+def bind(
+    loop: WhileLoop, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any]
+) -> list[Any]:
+    """Applies the primitive to its groups of operands, whose sizes need not be those of ``loop``."""
+    loop = loop._replace(cond_nconsts=len(cond_consts), body_nconsts=len(body_consts))
+    return while_p.bind(*cond_consts, *body_consts, *carry, **loop.params())
+
+
+def _jvp(loop: WhileLoop, given: Sequence[bool]) -> tuple[Jaxpr, list[Any], Jaxpr, list[bool]]:
+    """Predicate and body on values and tangents.
+
+    Args:
+      loop: the loop.
+      given: which consts of the body and carries have tangents.
+
+    Returns:
+      The predicate, constants that the body captures, the body, and which of its operands have
+      tangents.
+    """
+    n = loop.body_nconsts
+    consts, carry = split_list(given, n)
+    carry = fixpoint(carry, lambda flags: jvp_jaxpr(loop.body_jaxpr, [*consts, *flags])[1])
+    jaxpr, _ = jvp_jaxpr(loop.body_jaxpr, [*consts, *carry], carry)
+    captured, jaxpr = closed(jaxpr)
+    k, n_in = len(captured), len(loop.body_jaxpr.invars)
+    const_ins, carry_ins = split_list(range(k, k + n_in), n)
+    const_dots, carry_dots = split_list(range(k + n_in, len(jaxpr.invars)), sum(consts))
+    order = [*range(k), *const_ins, *const_dots, *carry_ins, *carry_dots]
+    body = rewired(jaxpr, order, range(len(jaxpr.outvars)))
+    dots = [a.tangent() for a in chosen(loop.body_jaxpr.in_avals[n:], carry)]
+    return with_inputs(loop.cond_jaxpr, dots), captured, body, [*consts, *carry]
+
+
+def _bind_masked(
+    loop: WhileLoop, cond_consts: list[Any], body_consts: list[Any], carry: list[Any]
+) -> list[Any]:
+    """A loop whose predicate is a vector: runs until no entry holds, keeping examples that are done
+    as they are. The predicate is carried along, so that it is computed once per step.
+    """
+    c, b, n = len(cond_consts), len(body_consts), len(carry)
+    (pred,) = eval_jaxpr(loop.cond_jaxpr, (), *cond_consts, *carry)
+    pred_aval, carry_avals = pred.aval, list(loop.body_jaxpr.out_avals)
+
+    def make() -> tuple[Jaxpr, Jaxpr]:
+        def go_on(pred: Any, *_: Any) -> list[Any]:
+            return [reduce_or(pred, (0,))]
+
+        def body(*args: Any) -> list[Any]:
+            for_cond, for_body, (running,), old = split_list(args, c, b, 1)
+            new = eval_jaxpr(loop.body_jaxpr, (), *for_body, *old)
+            kept = [_where(running, x, y) for x, y in zip(new, old, strict=True)]
+            return [*eval_jaxpr(loop.cond_jaxpr, (), *for_cond, *kept), *kept]
+
+        avals = [pred_aval, *carry_avals]
+        consts = [*loop.cond_jaxpr.in_avals[:c], *loop.body_jaxpr.in_avals[:b]]
+        debug = DebugInfo("while", (), "vmap")
+        return trace_flat(go_on, avals, debug), trace_flat(body, [*consts, *avals], debug)
+
+    cond, body = loop.derived(("masked", pred_aval), make)
+    captured, body = closed(body)
+    masked = loop._replace(cond_jaxpr=cond, body_jaxpr=body)
+    outs = bind(masked, [], [*captured, *cond_consts, *body_consts], [pred, *carry])
+    return outs[-n:] if n else []
+
+
+def _where(mask: Any, x: Any, y: Any) -> Any:
+    """``x`` for the examples that ``mask`` holds for, ``y`` for the others."""
+    return select(broadcast_in_dim(mask, x.aval.shape, (0,)), x, y)
+
+
+def _as_scan(loop: WhileLoop) -> Loop:
+    """A scan of ``max_steps`` steps that do nothing once the predicate fails."""
+    m, n = loop.cond_nconsts, loop.body_nconsts
+    carry_avals = loop.body_jaxpr.in_avals[n:]
+    stay = trace_flat(
+        lambda *args: args[n:], loop.body_jaxpr.in_avals, DebugInfo("stay", (), "lax.while_loop")
+    )
+
+    def step(*args: Any) -> list[Any]:
+        cond_consts, body_consts, carry = loop.operands(args)
+        (pred,) = eval_jaxpr(loop.cond_jaxpr, (), *cond_consts, *carry)
+        index = convert_element_type(pred, "int32")
+        return cond_p.bind(index, *body_consts, *carry, branches=(stay, loop.body_jaxpr))
+
+    avals = [*loop.cond_jaxpr.in_avals[:m], *loop.body_jaxpr.in_avals[:n], *carry_avals]
+    body = trace_flat(step, avals, DebugInfo("step", (), "lax.while_loop"))
+    return Loop(body, loop.max_steps, m + n, len(carry_avals), False, 1)
