@@ -352,7 +352,6 @@ def test_strict_index():
         (np.ones((4, 3), bool), IndexError, "got \\(4, 3\\) for dimensions \\(0, 1\\)"),
         ((np.array([0, 1]), np.arange(3)), IndexError, "must broadcast to one shape, got shapes \\(2,\\), \\(3,\\)"),
     ],
-    ids=str,
 )
 def test_wrong_indices(idx, error, words):
     x = fnp.asarray(sequence(3, 4))
