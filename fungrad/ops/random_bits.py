@@ -51,7 +51,8 @@ def _hash_in_place(k0: Any, k1: Any, x0: np.ndarray, x1: np.ndarray) -> None:
             np.bitwise_or(x1, other, out=x1)
             np.bitwise_xor(x1, x0, out=x1)
         np.add(x0, keys[(group + 1) % 3], out=x0)
-        np.add(x1, keys[(group + 2) % 3] + np.uint32(group + 1), out=x1)
+        # Spelled as a function because operators of NumPy's scalars warn of overflow.
+        np.add(x1, np.add(keys[(group + 2) % 3], np.uint32(group + 1)), out=x1)
 
 
 def _hash_ints(k0: int, k1: int, x0: int, x1: int) -> tuple[int, int]:
@@ -160,7 +161,6 @@ def _hash_of(m: Any, key: Any, position: Any) -> tuple[Any, Any]:
 class RandomWrap(Primitive):
     """Pairs of words, the last dimension of a uint32 array, as keys."""
 
-    kind = "structural"
     cheap = True
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
@@ -184,7 +184,6 @@ class RandomWrap(Primitive):
 class RandomUnwrap(Primitive):
     """The two words of each key, in a new last dimension."""
 
-    kind = "structural"
     cheap = True
 
     def abstract_eval(self, keys: ShapedArray) -> ShapedArray:
@@ -225,8 +224,6 @@ def random_unwrap(keys: Any) -> Array:
 class RandomSeed(Primitive):
     """One key per integer: its upper and its lower 32 bits (narrower integers have zeros for the upper ones)."""
 
-    kind = "elementwise"
-
     def abstract_eval(self, seeds: ShapedArray) -> ShapedArray:
         check_kind(self.name, seeds, "iu")
         return ShapedArray(seeds.shape, dtypes.prng_key)
@@ -255,8 +252,6 @@ class RandomSeed(Primitive):
 class RandomSplit(Primitive):
     """``shape`` new keys for each key: the hashes of their positions."""
 
-    kind = "elementwise"
-
     def abstract_eval(self, keys: ShapedArray, *, shape: Dims) -> ShapedArray:
         check_kind(self.name, keys, "k")
         return ShapedArray((*keys.shape, *shape), dtypes.prng_key)
@@ -281,8 +276,6 @@ class RandomSplit(Primitive):
 
 class RandomFoldIn(Primitive):
     """For each key and each 32-bit number a new key: the hash of the number."""
-
-    kind = "elementwise"
 
     def abstract_eval(self, keys: ShapedArray, data: ShapedArray) -> ShapedArray:
         check_kind(self.name, keys, "k", 0)
@@ -342,8 +335,6 @@ class RandomBits(Primitive):
     64 bits are both words of the hash of a position, the first one on top; 32 bits their exclusive or, and fewer bits
     the lowest of these.
     """
-
-    kind = "elementwise"
 
     def abstract_eval(self, keys: ShapedArray, *, bit_width: int, shape: Dims) -> ShapedArray:
         check_kind(self.name, keys, "k")

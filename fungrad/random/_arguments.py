@@ -116,7 +116,13 @@ def _broadcasts_to(shape: Dims, target: Dims) -> bool:
 
 # -- dtypes ------------------------------------------------------------------------------------------------------------
 
-_KINDS = {"f": "floating", "fc": "floating or complex", "u": "unsigned integer", "iu": "integer", "ifc": "signed"}
+_KINDS = {
+    "f": "a floating",
+    "fc": "a floating or complex",
+    "u": "an unsigned integer",
+    "iu": "an integer",
+    "ifc": "a signed",
+}
 
 
 def dtype_of(api: str, dtype: Any, kinds: str, default: np.dtype) -> np.dtype:
@@ -130,7 +136,7 @@ def dtype_of(api: str, dtype: Any, kinds: str, default: np.dtype) -> np.dtype:
     found = dtypes.canonicalize_dtype(dtype, f"fungrad.random.{api}")
     if kind_of(found) not in kinds:
         raise ValueError(
-            f"fungrad.random.{api}: dtype must be a {_KINDS[kinds]} dtype, got {dtypes.display_name(found)}"
+            f"fungrad.random.{api}: dtype must be {_KINDS[kinds]} dtype, got {dtypes.display_name(found)}"
         )
     return found
 

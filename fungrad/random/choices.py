@@ -217,8 +217,9 @@ def choice(
         raise ValueError(f"{api}: {wanted} elements cannot be chosen from {n} without replacement")
     weights = None if p is None else _weights(api, p, n)
     if not wanted:
-        positions = iota(dtypes.default_int(), 0)
-    elif weights is None:
+        shape = (*array.aval.shape[:axis], *dims, *array.aval.shape[axis + 1 :])
+        return reshape(slice_in_dim(array, 0, 0, axis=axis), shape)
+    if weights is None:
         if replace:
             positions = randint(single, dims, 0, n)
         else:
