@@ -138,6 +138,21 @@ PRODUCTS = [
     "np.einsum('ij,jk,kl->il', x, s, s)", "np.einsum(x, [0, 1], y, [2, 1], [0, 2])", "np.einsum(',ij->ij', z, x)", "np.einsum('ij,ij', x, y)", "np.einsum('ij,j', x, v[:4])", "np.einsum('ij,jk', x, k.T)",
 ]  # fmt: skip
 
+# Functions with arguments that NumPy does not have.
+EXTENSIONS = [
+    "np.nonzero(b, size=5)", "np.nonzero(b, size=20, fill_value=-1)", "np.nonzero(b, size=20, fill_value=(7, 8))", "np.argwhere(x, size=4)", "np.flatnonzero(b, size=0)", "np.where(b, size=5)",
+    "np.unique(k, size=5)", "np.unique(k, size=2)", "np.unique(i, True, True, True, size=6, fill_value=9)", "np.unique(k, axis=0, size=4)", "np.unique(n, size=20)", "np.unique(i, size=7, return_counts=True)",
+    "np.union1d(v, w, size=12)", "np.union1d(i, i, size=6, fill_value=3)", "np.setdiff1d(i, onp.array([1, 2]), size=3)", "np.setdiff1d(i, onp.array([1, 2]), size=3, fill_value=7)", "np.setxor1d(i, onp.array([1, 7]), size=5)",
+    "np.intersect1d(i, onp.array([2, 0, 9]), size=4)", "np.intersect1d(i, onp.array([2, 0, 9]), size=4, return_indices=True)",
+    "np.bincount(i, length=3)", "np.bincount(i - 1, length=6)", "np.bincount(i, weights=v, length=6)", "np.repeat(v, i, total_repeat_length=7)", "np.repeat(v, i, total_repeat_length=2)", "np.repeat(x, onp.array([1, 2, 0]), axis=0, total_repeat_length=5)",
+    "np.compress(c, x, axis=0, size=3)", "np.compress(c, x, axis=0, size=1)", "np.extract(b, x, size=4, fill_value=1)", "np.roll(v, i[0])", "np.roll(x, (i[0], 1), axis=(0, 1))",
+    *[f"np.searchsorted(np.sort(v), {what}, side={side!r}, method={m!r})" for what in "wx" for side in ("left", "right") for m in ("sort", "compare_all", "scan_unrolled")],
+    *[f"np.isin(x, y, method={m!r})" for m in ("sort", "compare_all", "binary_search")], "np.sort(x, descending=True)", "np.argsort(k, descending=True)", "np.sort(n, axis=0, descending=True)",
+    "np.delete(v, i[:1], assume_unique_indices=True)", "np.delete(x, onp.array([0, -1]), axis=1, assume_unique_indices=True)", "np.interp(x, onp.array([0.0, 1.0]), onp.array([1.0, 3.0]), left='extrapolate', right='extrapolate')",
+    "np.matmul(x, s, preferred_element_type=None)", "np.dot(x, s, precision='highest')", "np.polymul(v, w, trim_leading_zeros=True)", "np.reshape(x, (4, 3), copy=True)",
+    "x.view('int8')", "x.view('uint16')", "np.array_equal(x, 'text')", "np.clip(x, min=1)", "np.clip(x, max=1)", "np.average(x, axis=(0, 1), weights=y)",
+]  # fmt: skip
+
 CASES = {
     "unary": ELEMENTWISE_UNARY,
     "binary": ELEMENTWISE_BINARY,
@@ -147,6 +162,7 @@ CASES = {
     "manipulation": MANIPULATION,
     "selection": SELECTION,
     "products": PRODUCTS,
+    "extensions": EXTENSIONS,
 }
 
 

@@ -99,8 +99,8 @@ def gradient(f: Any, *varargs: Any, axis: int | Sequence[int] | None = None, edg
     """
     if edge_order not in (None, 1):
         raise NotImplementedError(f"fungrad.numpy.gradient: edge_order must be 1, got {edge_order}")
-    scalars = [h for h in varargs if np.ndim(h) == 0]
-    x = promote_dtypes_inexact("gradient", operand(f, "gradient", "f"), *scalars)[0]
+    distances = [operand(h, "gradient", "a distance") for h in varargs]
+    x = promote_dtypes_inexact("gradient", operand(f, "gradient", "f"), *distances)[0]
     rank = x.aval.ndim
     if axis is None:
         axes: tuple[int, ...] = tuple(range(rank))

@@ -221,7 +221,7 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | No
       ar2: array.
       assume_unique: promise that the elements of ``ar1`` differ: they keep their order.
       size: number of results, needed for traced arrays.
-      fill_value: what to fill with, by default the smallest element of the result.
+      fill_value: what to fill with, by default 0.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -230,6 +230,7 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | No
     """
     x, y = operand(ar1, "setdiff1d", "ar1"), operand(ar2, "setdiff1d", "ar2")
     x = ravel(x)
+    fill_value = 0 if fill_value is None else fill_value
     if assume_unique:
         return _selected(x, comparisons.isin(x, y, invert=True), size, fill_value, "setdiff1d")
     rows, first, _ = _sort_rows(x, True)
@@ -238,7 +239,7 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | No
 
 
 def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None) -> Array:
-    """The different elements that only one of two arrays has; see ``setdiff1d``."""
+    """The different elements that only one of two arrays has; fills with the smallest of them. See ``setdiff1d``."""
     x, y = _two("setxor1d", ar1, ar2)
     both = concatenate([x, y])
     rows, first, order = _sort_rows(both, True)

@@ -171,7 +171,7 @@ def logaddexp2(x1: Any, x2: Any, /) -> Array:
     """``log2(2**x1 + 2**x2)`` without overflow."""
     x, y = promote_pair_inexact("logaddexp2", x1, x2)
     ln2 = float(np.log(2.0))
-    return elementwise.div(logaddexp(elementwise.mul(x, ln2), elementwise.mul(y, ln2)), ln2)
+    return _strong(elementwise.div(logaddexp(elementwise.mul(x, ln2), elementwise.mul(y, ln2)), ln2))
 
 
 def deg2rad(x: Any, /) -> Array:

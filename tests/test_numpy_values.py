@@ -1,0 +1,210 @@
+"""Functions of fungrad.numpy against NumPy: values in every dtype; compiled results, batches and derivatives of the same."""
+
+import ast
+import warnings
+
+import numpy as np
+import pytest
+from numpy_cases import CASES, evaluate, variables
+
+import fungrad
+import fungrad.numpy as fnp
+from fungrad.errors import FungradTypeError
+from fungrad.test_util import check_grads
+
+DTYPES = ["float32", "int32", "bool", "complex64"]
+ALL = [e for family in CASES.values() for e in family]
+
+# Where JAX, and so fungrad, differs from NumPy on purpose: the beginning of the expression and the dtypes.
+EVERY = tuple(DTYPES)
+NOT_NUMPY = {
+    # Float results of integers, integer division by zero, negative exponents, shifts beyond the width.
+    "np.reciprocal": ("int32", "bool"),
+    "np.power": ("int32", "bool"),
+    "np.float_power": ("bool",),
+    "x **": ("bool",),
+    "np.left_shift": EVERY,
+    "np.right_shift": EVERY,
+    "1 << k": EVERY,
+    "np.floor_divide": ("int32", "bool"),
+    "np.divmod": ("int32", "bool"),
+    "np.nextafter": EVERY,
+    "np.lcm(x, k)": ("bool",),
+    # Booleans are numbers here.
+    "np.trapezoid": ("bool",),
+    "np.histogram(v, bins=3, weights=w)": ("bool",),
+    # Infinities of complex numbers, or no order of them.
+    "np.exp2(n)": ("complex64",),
+    "np.histogram": ("complex64",),
+    "np.quantile(n": EVERY,
+    "np.modf(n)": EVERY,
+    # Sorted in place; not stable; not sorted; trimmed.
+    "x.sort()": EVERY,
+    "np.argsort(n": EVERY,
+    "np.unique_values": EVERY,
+    "np.polymul": EVERY,
+    # Widths of 32 bit by default, and what depends on them.
+    "x.itemsize": EVERY,
+    "x.nbytes": EVERY,
+    "np.result_type": EVERY,
+    "np.empty": EVERY,
+    "np.nan_to_num(n)": EVERY,
+    "x // y": ("bool",),
+    "divmod": ("bool",),
+    "1 //": ("bool",),
+}
+
+
+def leaves(value):
+    if isinstance(value, (tuple, list)):
+        return [leaf for v in value for leaf in leaves(v)]
+    return [value]
+
+
+def outcome(expression, namespace, convert, dtype):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return evaluate(expression, namespace, convert, dtype)
+        except (TypeError, ValueError, AttributeError, IndexError, NotImplementedError) as error:
+            return error
+
+
+def excused(expression, dtype):
+    return any(expression.startswith(start) and dtype in dtypes for start, dtypes in NOT_NUMPY.items())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("family", CASES)
+def test_values_are_numpys(family, dtype):
+    problems, compared = [], 0
+    for expression in CASES[family]:
+        wanted = outcome(expression, np, lambda x: x, dtype)
+        if isinstance(wanted, Exception) or excused(expression, dtype):
+            continue
+        got = outcome(expression, fnp, fnp.asarray, dtype)
+        if isinstance(got, Exception):
+            if dtype in ("float32", "int32"):
+                problems.append(f"{expression}: {got!r}")
+            continue
+        compared += 1
+        problems += differences(expression, wanted, got)
+    assert not problems, "\n".join(problems)
+    assert compared > 0.3 * len(CASES[family])
+
+
+def differences(expression, wanted, got):
+    wanted, got = leaves(wanted), leaves(got)
+    if len(wanted) != len(got):
+        return [f"{expression}: {len(got)} results, expected {len(wanted)}"]
+    out = []
+    for w, g in zip(wanted, got, strict=True):
+        tolerance = 2e-2 if getattr(g, "dtype", None) == np.float16 else 3e-4
+        if np.shape(g) != np.shape(w):
+            out.append(f"{expression}: shape {np.shape(g)}, expected {np.shape(w)}")
+        elif not np.allclose(np.asarray(g), np.asarray(w), rtol=tolerance, atol=tolerance, equal_nan=True):
+            out.append(f"{expression}:\n  got      {np.asarray(g).tolist()}\n  expected {np.asarray(w).tolist()}")
+    return out
+
+
+# -- transformations of the same expressions ----------------------------------------------------------------------------
+
+
+def used(expression):
+    """The variables of an expression."""
+    names = {node.id for node in ast.walk(ast.parse(expression, mode="eval")) if isinstance(node, ast.Name)}
+    return sorted(names & set(variables("float32")))
+
+
+def as_function(expression, names):
+    """The expression as a function of some of its variables that returns its array results."""
+
+    def function(*values):
+        scope = variables("float32") | dict(zip(names, values, strict=True))
+        scope = {k: v if isinstance(v, fungrad.Array) else fnp.asarray(v) for k, v in scope.items()}
+        result = eval(expression, {"np": fnp, "onp": np, **scope})
+        return [leaf for leaf in leaves(result) if isinstance(leaf, fungrad.Array)]
+
+    return function
+
+
+def arguments(expression, dtype="float32", only_inexact=False):
+    scope = variables(dtype)
+    names = [n for n in used(expression) if not only_inexact or scope[n].dtype.kind == "f"]
+    return names, [fnp.asarray(scope[n], scope[n].dtype) for n in names]
+
+
+def eager(expression):
+    """The results of an expression without transformation, None if it raises."""
+    names, values = arguments(expression)
+    try:
+        return as_function(expression, names)(*values)
+    except (TypeError, ValueError, NotImplementedError):
+        return None
+
+
+# Shapes that depend on values: these need `size=` in transformed functions.
+VALUE_DEPENDENT = (
+    "np.nonzero", "np.argwhere", "np.flatnonzero", "np.compress", "np.extract", "np.unique", "np.union1d", "np.setdiff1d", "np.setxor1d",
+    "np.intersect1d", "np.bincount", "x.nonzero", "np.where(b)", "np.where(o)", "np.choose(k, [x, y, x])",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("family", [f for f in CASES if f not in ("unary", "binary")])
+def test_compiled_results_are_the_eager_ones(family):
+    problems = []
+    for expression in CASES[family]:
+        wanted = eager(expression)
+        names, values = arguments(expression)
+        if not names or wanted is None:
+            continue
+        if expression.startswith(VALUE_DEPENDENT):
+            with pytest.raises((FungradTypeError, TypeError)):
+                fungrad.jit(as_function(expression, names))(*values)
+            continue
+        problems += differences(expression, wanted, fungrad.jit(as_function(expression, names))(*values))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("family", CASES)
+def test_batched_results_are_the_stacked_ones(family):
+    problems = []
+    for expression in CASES[family]:
+        names, values = arguments(expression)
+        if not names or expression.startswith(VALUE_DEPENDENT) or eager(expression) is None:
+            continue
+        function = as_function(expression, names)
+        batches = [fnp.stack([v, fnp.roll(fnp.flip(v), 1)]) for v in values]
+        wanted = [function(*[b[i] for b in batches]) for i in range(2)]
+        wanted = [np.stack([np.asarray(a), np.asarray(b)]) for a, b in zip(*wanted, strict=True)]
+        problems += differences(expression, wanted, fungrad.vmap(function)(*batches))
+    assert not problems, "\n".join(problems)
+
+
+# Derivative zero by definition, or none where the test looks: the square root of a variance of zero, the maximum of no elements.
+NOT_SMOOTH = ("np.nextafter", "np.std(t, axis=())", "np.std(z)", "np.nanstd(t, axis=())", "np.nanstd(z)", "np.max(o, axis=0, initial=3)")
+
+
+@pytest.mark.parametrize("family", CASES)
+def test_derivatives_match_finite_differences(family):
+    problems = []
+    for expression in CASES[family]:
+        names, values = arguments(expression, "float64", only_inexact=True)
+        if not names or "n" in names or expression.startswith(NOT_SMOOTH) or eager(expression) is None:
+            continue
+        everything = as_function(expression, names)
+        try:
+            outs = everything(*values)
+        except (TypeError, ValueError):
+            continue
+
+        def smooth(*values, everything=everything):
+            return [o for o in everything(*values) if o.dtype == np.float64]
+
+        if not any(o.dtype == np.float64 and np.all(np.isfinite(o)) for o in outs):
+            continue
+        try:
+            check_grads(smooth, tuple(values), order=1, rtol=1e-5, atol=1e-5)
+        except Exception as error:  # noqa: BLE001 - all are reported together
+            problems.append(f"{expression}: {type(error).__name__} {str(error)[:300]}")
+    assert not problems, "\n".join(problems)
