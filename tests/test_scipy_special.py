@@ -1,0 +1,67 @@
+"""``fungrad.scipy.special`` against SciPy, and its derivatives against differences and JAX."""
+
+import numpy as np
+import pytest
+import scipy.special as sp
+
+import fungrad
+from fungrad.scipy import special
+from fungrad.test_util import check_grads
+
+ANY = np.array([-3.0, -1.2, -0.3, 0.0, 0.4, 1.0, 2.5, 6.0], np.float32)
+POSITIVE = np.array([0.1, 0.5, 1.0, 2.5, 7.0], np.float32)
+UNIT = np.array([0.05, 0.3, 0.5, 0.95], np.float32)
+
+ONE = {
+    "erf": ANY, "erfc": ANY, "erfinv": UNIT, "ndtr": ANY, "expit": ANY, "logit": UNIT, "entr": POSITIVE,
+    "gammaln": POSITIVE, "gamma": np.array([-2.5, -0.5, 0.5, 1.0, 4.0], np.float32), "factorial": POSITIVE, "digamma": POSITIVE,
+    "i0": ANY, "i0e": ANY, "i1": ANY, "i1e": ANY,
+}  # fmt: skip
+TWO = {
+    "xlogy": (np.array([0.0, 1.0, 2.0], np.float32), np.array([0.0, 2.0, 0.5], np.float32)),
+    "xlog1py": (np.array([0.0, 1.0, 2.0], np.float32), np.array([-1.0, 2.0, 0.5], np.float32)),
+    "rel_entr": (POSITIVE, POSITIVE[::-1].copy()),
+    "kl_div": (POSITIVE, POSITIVE[::-1].copy()),
+    "gammainc": (POSITIVE, POSITIVE[::-1].copy()),
+    "gammaincc": (POSITIVE, POSITIVE[::-1].copy()),
+    "betaln": (POSITIVE, POSITIVE[::-1].copy()),
+    "beta": (POSITIVE, POSITIVE[::-1].copy()),
+    "zeta": (POSITIVE + 1, POSITIVE),
+}
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_one_operand(name):
+    x = ONE[name]
+    f = getattr(special, name)
+    for got in (f(x), fungrad.jit(f)(x)):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, getattr(sp, name)(x.astype(np.float64)), rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_two_operands(name):
+    x, y = TWO[name]
+    f = getattr(special, name)
+    for got in (f(x, y), fungrad.jit(f)(x, y)):
+        np.testing.assert_allclose(got, getattr(sp, name)(x.astype(np.float64), y.astype(np.float64)), rtol=1e-4, atol=1e-6)
+
+
+def test_others():
+    np.testing.assert_allclose(special.betainc(2.0, 3.0, UNIT), sp.betainc(2.0, 3.0, UNIT), rtol=1e-4)
+    np.testing.assert_allclose(special.polygamma(1, POSITIVE), sp.polygamma(1, POSITIVE), rtol=1e-4)
+    np.testing.assert_allclose(special.multigammaln(POSITIVE + 2, 3), sp.multigammaln(POSITIVE + 2, 3), rtol=1e-5)
+    assert special.gammasgn(np.float32(-0.5)) == -1 and np.isnan(special.gammasgn(np.float32(-1.0)))
+    assert special.expit(3).dtype == np.float32
+    with pytest.raises(NotImplementedError, match="math.factorial"):
+        special.factorial(3, exact=True)
+
+
+@pytest.mark.parametrize("name", ["erf", "erfc", "ndtr", "expit", "gammaln", "i0e", "i1e"])
+def test_derivatives(name):
+    check_grads(getattr(special, name), (POSITIVE,), order=2, atol=5e-2, rtol=5e-2)
+
+
+def test_derivatives_stay_finite_where_the_first_operand_is_zero():
+    assert float(fungrad.grad(special.xlogy, 1)(0.0, 0.0)) == 0.0
+    assert float(fungrad.grad(special.xlog1py, 1)(0.0, -1.0)) == 0.0
