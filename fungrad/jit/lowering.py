@@ -395,6 +395,8 @@ class Lowerer:
         rows = math.prod(a.shape[groups[0] : groups[0] + groups[1]])
         inner = math.prod(a.shape[groups[0] + groups[1] :])
         columns = math.prod(b.shape[groups[0] + groups[2] :])
+        if inner == 1:
+            return self._outer(a, b, groups, shape, dtype)
         if type not in _GEMM_TYPES or min(rows, columns) <= 1 or rows * columns * inner <= _SMALL_DOT:
             return self._dot_loops(a, b, groups, shape, dtype)
         step = Opaque("gemm", [a, b], {"groups": groups, "sizes": (rows, inner, columns)}, self._rank())
@@ -402,6 +404,17 @@ class Lowerer:
 
     def _permuted(self, x: Tensor, order: list[int]) -> Tensor:
         return x if order == list(range(x.ndim)) else self.transpose(x, order)
+
+    def _outer(self, a: Tensor, b: Tensor, groups: tuple, shape: tuple[int, ...], dtype: Any) -> Tensor:
+        """A product with a single term per element: a formula that fuses with its users."""
+        n_batch, n_rows, n_inner, _ = groups
+        axes = _axes(shape)
+        index = [Idx.of(x) for x in axes]
+        zeros = [Idx.of(0)] * n_inner
+        type = type_of(dtype)
+        x = Element(a, tuple(index[: n_batch + n_rows] + zeros), type)
+        y = Element(b, tuple(index[:n_batch] + zeros + index[n_batch + n_rows :]), type)
+        return self._compute(shape, dtype, axes, Apply("and" if type == "i1" else "mul", [x, y], type))
 
     def _dot_loops(self, a: Tensor, b: Tensor, groups: tuple, shape: tuple[int, ...], dtype: Any) -> Tensor:
         n_batch, n_rows, n_inner, n_columns = groups
@@ -415,8 +428,6 @@ class Lowerer:
         aval = ShapedArray(shape, np.dtype(dtype))
         op, monoid = ("and", "or") if type == "i1" else ("mul", "add")
         product = Apply(op, [x, y], type)
-        if not inner:
-            return self._compute(shape, dtype, axes, product)
         return Reduction(aval, self._rank(), axes + inner, product, monoid)
 
     # -- whole arrays ------------------------------------------------------------------------------------------------

@@ -44,6 +44,9 @@ _MAX_LEAVES = 24
 _MAX_COST = 150
 _MAX_DEPTH = 24
 
+# Iterations from which a loop is worth running as vectors.
+_SHORT = 8
+
 Read = tuple[Tensor, tuple[Idx, ...]]
 
 
@@ -455,7 +458,20 @@ class Stage:
             return axes
         # Results that lie inside of what is summed over are collected in memory: run over the operand as it is stored.
         order = {a: n for n, a in enumerate(axes)}
-        return sorted(axes, key=lambda a: (-strides[a] if strides[a] else -math.inf, order[a]))
+        axes = sorted(axes, key=lambda a: (-strides[a] if strides[a] else -math.inf, order[a]))
+        better = self._contiguous_result(axes)
+        return axes if better is None else [*[a for a in axes if a is not better], better]
+
+    def _contiguous_result(self, axes: Sequence[Axis]) -> Axis | None:
+        """A loop that runs along the result, and across no operand, if the innermost one runs across the result."""
+        result = linear(self.tensor.shape, [self.env[a] for a in self.tensor.axes[: self.tensor.aval.ndim]])
+        if abs(result.terms.get(axes[-1], 0)) <= 1:
+            return None
+        reads = [linear(operand.shape, index) for operand, index in self.reads]
+        for a in axes:
+            if result.terms.get(a) == 1 and a.extent >= _SHORT and all(i.terms.get(a, 0) in (0, 1) for i in reads):
+                return a
+        return None
 
     def _main_strides(self, axes: Sequence[Axis]) -> dict[Axis, int] | None:
         """Strides of the operand that varies along most axes."""
