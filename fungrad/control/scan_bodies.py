@@ -206,7 +206,7 @@ class Split:
         for a in [atoms[r] for r in scanned]:
             for name, arrays in (("xs", xs), ("ys", ys), ("stacked", stacked)):
                 if a in arrays:
-                    self.sources.append((name, arrays.index(a)))
+                    self.sources.append((name, arrays.index(a)))  # type: ignore[arg-type]
                     break
             else:
                 self.sources.append(("stacked", len(stacked)))

@@ -11,7 +11,7 @@ May import ``core.dtypes`` and ``core.avals``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,10 +19,15 @@ from fungrad.core import dtypes
 from fungrad.core.avals import ShapedArray, scalar_aval
 from fungrad.core.tree import known_leaf_types
 
+if TYPE_CHECKING:
+    from fungrad.core.attached_methods import AttachedMethods
+else:
+    AttachedMethods = object
+
 PYTHON_SCALARS = (bool, int, float, complex)
 
 
-class Array:
+class Array(AttachedMethods):
     """An immutable n-dimensional array, concrete or traced.
 
     Create arrays with the functions of ``fungrad.numpy`` (``asarray``, ``zeros``, ``arange`` ...).  An array never
@@ -224,7 +229,7 @@ class ArrayImpl(Array):
         return (wrap, (np.array(self._data), self.aval))
 
     def __buffer__(self, flags: int) -> memoryview:
-        return memoryview(self.__array__())
+        return memoryview(self.__array__())  # type: ignore[arg-type]
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         return self._data.__dlpack__(**kwargs)
@@ -240,6 +245,7 @@ class DeletedArray(Array):
     """What an array becomes when its memory was given away: every use raises."""
 
     __slots__ = ("aval", "_data")
+    _data: str  # what happened to the memory
 
     def _concrete(self, what: str) -> np.ndarray:
         raise RuntimeError(
@@ -283,7 +289,7 @@ def wrap_unchecked(data: np.ndarray, aval: ShapedArray) -> ArrayImpl:
     return out
 
 
-def from_numpy(x: np.ndarray, *, what: str = "argument", copy: bool = True) -> ArrayImpl:
+def from_numpy(x: np.ndarray | np.generic, *, what: str = "argument", copy: bool = True) -> ArrayImpl:
     """A concrete array of an ndarray without a dtype request: 64-bit dtypes narrow to the default width.
 
     Args:

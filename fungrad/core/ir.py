@@ -247,7 +247,7 @@ def _structural_key(jaxpr: Jaxpr) -> tuple:
         number[var] = len(number)
 
     def atom(a: Atom) -> Any:
-        return a.key if type(a) is Literal else number[a]
+        return a.key if isinstance(a, Literal) else number[a]
 
     eqns = []
     for eqn in jaxpr.eqns:
@@ -321,7 +321,7 @@ def eval_jaxpr(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any) -> list[Any]:
     env.update(zip(jaxpr.invars, args, strict=True))
 
     def read(a: Atom) -> Any:
-        return a._array if type(a) is Literal else env[a]
+        return a._array if isinstance(a, Literal) else env[a]
 
     for eqn in jaxpr.eqns:
         out = eqn.primitive.bind(*[read(a) for a in eqn.invars], **eqn.params)

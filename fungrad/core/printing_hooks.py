@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-eqn_text: Callable[..., str] = object.__repr__  # type: ignore[assignment]
-jaxpr_text: Callable[..., str] = object.__repr__  # type: ignore[assignment]
+eqn_text: Callable[..., str] = object.__repr__
+jaxpr_text: Callable[..., str] = object.__repr__
 
 
 def install(eqn: Callable[..., str], jaxpr: Callable[..., str]) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import builtins
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import optree
 
@@ -470,7 +470,7 @@ def broadcast_prefix(
 
 def _raise_not_a_prefix(
     treedef: PyTreeDef, full_tree: Any, api: str, prefix_name: str, full_name: str
-) -> None:
+) -> NoReturn:
     found = list(differences(treedef, full_tree, open_treedef, open_value, prefix=True))
     path, prefix_text, full_text, reason = found[0]
     places = [f"{prefix_name}{keystr(other[0])}" for other in found[1:4]]

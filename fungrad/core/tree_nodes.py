@@ -67,7 +67,8 @@ def _open_deque(node: deque[Any]) -> tuple[Sequence[KeyEntry], Sequence[Any], An
 
 
 def _open_dict(node: dict[Any, Any]) -> tuple[Sequence[KeyEntry], Sequence[Any], Any]:
-    keys, children = dict_keys(node), optree.tree_flatten_one_level(node, namespace=NAMESPACE)[0]
+    tree: Any = node
+    keys, children = dict_keys(node), optree.tree_flatten_one_level(tree, namespace=NAMESPACE)[0]
     return tuple([DictKey(k) for k in keys]), children, keys
 
 
@@ -78,7 +79,8 @@ def _open_defaultdict(node: defaultdict[Any, Any]) -> tuple[Sequence[KeyEntry], 
 
 def dict_keys(node: dict[Any, Any]) -> tuple[Any, ...]:
     """Keys of a dict in the order in which its children are flattened."""
-    return tuple(optree.tree_flatten_one_level(node, namespace=NAMESPACE)[2])
+    tree: Any = node
+    return tuple(optree.tree_flatten_one_level(tree, namespace=NAMESPACE)[2])
 
 
 def _describe_sequence(name: str) -> Callable[[Any, int], str]:
@@ -148,6 +150,6 @@ def register(
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*is a subclass of `collections.namedtuple`", UserWarning)
-        optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)
+        optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)  # type: ignore[arg-type]
     _registered_types.add(cls)
     _node_types[cls] = node

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 import optree
 
@@ -19,7 +19,7 @@ from fungrad.core.tree_nodes import NAMESPACE, NodeType, flattened_index_keys, n
 
 PyTreeDef = optree.PyTreeSpec
 
-LEAF: PyTreeDef = optree.tree_structure(0, namespace=NAMESPACE)
+LEAF: PyTreeDef = optree.tree_structure(0, namespace=NAMESPACE)  # type: ignore[arg-type]
 
 # Types that are known to be leaves: flattening one needs no walk. `core.array` adds the concrete array.
 known_leaf_types: set[type] = {int, float, bool, complex}
@@ -194,7 +194,7 @@ def flatten_up_to(treedef: PyTreeDef, tree: Any) -> list[Any]:
             name="tree",
             hint="The tree must have the structure of the treedef down to the treedef's leaves.",
         )
-    return subtrees  # type: ignore[return-value]
+    return subtrees
 
 
 def differences(
@@ -276,7 +276,7 @@ def _describe_leaf(value: Any) -> str:
     return f"a leaf of type {type(value).__name__}"
 
 
-def raise_mismatch(found: Iterable[Difference], *, api: str, name: str, hint: str) -> None:
+def raise_mismatch(found: Iterable[Difference], *, api: str, name: str, hint: str) -> NoReturn:
     """Raises the error for a tree that does not match another.
 
     Args:

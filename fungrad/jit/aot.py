@@ -105,10 +105,9 @@ class Compiled(Lowered):
         if treedef != self.in_tree:
             raise TypeError(
                 f"fungrad.jit: the compiled {self.fun_name} takes arguments of structure {self.in_tree}, got "
-                f"{treedef}; static "
-                "arguments are already fixed and must be left out"
+                f"{treedef}; static arguments are already fixed and must be left out"
             )
-        arrays = [as_array(x) for x in leaves]
+        arrays: list[Any] = [as_array(x) for x in leaves]
         for i, (x, aval) in enumerate(zip(arrays, entry.jaxpr.in_avals, strict=True)):
             if x.aval.shape != aval.shape or x.aval.dtype != aval.dtype:
                 path = tree.leaf_paths((args, kwargs))[i]
@@ -119,12 +118,10 @@ class Compiled(Lowered):
             if type(x) is not ArrayImpl:
                 raise TypeError(
                     f"fungrad.jit: the compiled {self.fun_name} cannot be transformed (it was given a "
-                    f"{type(x).__name__}); "
-                    "transform the jitted function instead"
+                    f"{type(x).__name__}); transform the jitted function instead"
                 )
-        if entry.run is None:
-            entry.prepare()
-        outs = entry.run(entry.const_data + [x._data for x in arrays])
+        run = entry.run or entry.prepare()
+        outs = run(entry.const_data + [x._data for x in arrays])
         return tree.unflatten(
             entry.out_tree, [wrap_unchecked(d, a) for d, a in zip(outs, entry.out_avals, strict=True)]
         )

@@ -84,10 +84,11 @@ class Entry:
         """The compiled program."""
         return program_of(self.closed, self.name, self.donated)
 
-    def prepare(self) -> None:
-        """Compiles."""
-        self.run = self.program().direct
+    def prepare(self) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+        """Compiles; returns what ``run`` is now."""
         self.const_data = [c._data for c in self.jaxpr.consts]
+        self.run = self.program().direct
+        return self.run
 
     @property
     def has_tracers(self) -> bool:
@@ -192,9 +193,8 @@ class JitFunction:
         return tree.unflatten(entry.out_tree, outs)
 
     def _run(self, entry: Entry, arrays: list[Any]) -> list[Array]:
-        if entry.run is None:
-            entry.prepare()
-        data = [_data_of(x, self._name) for x in arrays]
+        run = entry.run or entry.prepare()
+        data: list[np.ndarray] = [_data_of(x, self._name) for x in arrays]
         if entry.donated:
             n = len(entry.const_data)
             donated = [x for x, d in zip(arrays, entry.donated[n:], strict=True) if d]
@@ -203,7 +203,9 @@ class JitFunction:
             ]
             for x in donated:
                 delete(x, f"donated to jit of {self._name}")
-        outs = [wrap_unchecked(x, a) for x, a in zip(entry.run(entry.const_data + data), entry.out_avals, strict=True)]
+        outs: list[Array] = [
+            wrap_unchecked(x, a) for x, a in zip(run(entry.const_data + data), entry.out_avals, strict=True)
+        ]
         if entry.checked:
             _check_results(self._name, outs)
         return outs

@@ -265,7 +265,7 @@ class NestWriter:
         type = type_of(tensor.dtype)
         position = None
         if tensor.monoid.startswith("arg"):  # type: ignore[attr-defined]
-            type, position = tensor.expr.type, self._name("at")  # type: ignore[attr-defined]
+            type, position = tensor.expr.type, self._name("at")
             self.rows[stage] = position
         self.blocks[-1].append(loops.Acc(name, tensor.monoid, type, None, position))  # type: ignore[attr-defined]
 

@@ -239,7 +239,7 @@ class Transpose(Structural):
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, permutation: Dims) -> tuple:
         d = dims[0]
         shifted = tuple(p + (p >= d) for p in permutation)  # type: ignore[operator]
-        return transpose(args[0], (d, *shifted)), 0
+        return transpose(args[0], (d, *shifted)), 0  # type: ignore[arg-type]
 
     def lower(self, ctx: Any, x: Any, *, permutation: Dims) -> Any:
         return ctx.transpose(x, permutation)

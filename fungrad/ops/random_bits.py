@@ -106,7 +106,7 @@ def _hash_positions(keys: np.ndarray, count: int) -> Iterator[tuple[slice, slice
     """
     words = dtypes.key_words(keys)
     if len(keys) * count <= _FEW:
-        hashes = [[_hash_ints(*key, 0, i) for i in range(count)] for key in words.tolist()]
+        hashes = [[_hash_ints(k0, k1, 0, i) for i in range(count)] for k0, k1 in words.tolist()]
         pairs = np.array(hashes, np.uint32).reshape(len(keys), count, 2)
         yield slice(None), slice(None), pairs[..., 0], pairs[..., 1]
         return
@@ -288,7 +288,8 @@ class RandomFoldIn(Primitive):
     def impl(self, keys: np.ndarray, data: np.ndarray) -> np.ndarray:
         words = dtypes.key_words(keys)
         if keys.size == 1:
-            pair = _hash_ints(*words.reshape(2).tolist(), 0, int(data.reshape(())))
+            k0, k1 = words.reshape(2).tolist()
+            pair = _hash_ints(k0, k1, 0, int(data.reshape(())))
             return dtypes.keys_from_words(np.array(pair, np.uint32)).reshape(keys.shape)
         second = np.array(data, copy=True).reshape(-1)
         first = np.zeros_like(second)

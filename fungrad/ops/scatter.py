@@ -331,7 +331,7 @@ def scatter_apply(
     }
     updates = ShapedArray(tuple(map(operator.index, update_shape)), operand.aval.dtype)
     scatter_p.abstract((operand.aval, indices.aval, updates), {"dimension_numbers": numbers, **params})
-    times = None if unique_indices else _overlaps(operand.aval, indices, updates, numbers, params)
+    times: Any = None if unique_indices else _overlaps(operand.aval, indices, updates, numbers, params)
     value = gather_updates(operand, indices, updates, numbers, params)
     for n in range(1 if times is None else int(times.max(initial=1))):
         new = lift(func(value), f"{api}: result of func")

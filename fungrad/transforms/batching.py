@@ -77,7 +77,9 @@ class BatchTrace(Trace):
         self.axis = axis
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        values, dims, active = [], [], False
+        values: list[Any] = []
+        dims: list[int | None] = []
+        active = False
         for a in args:
             if type(a) is BatchTracer and a._trace is self:
                 values.append(a.value)

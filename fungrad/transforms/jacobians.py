@@ -166,7 +166,8 @@ def _check_jacobian_output(aval: ShapedArray, api: str, name: str, holomorphic: 
 def standard_basis(avals: Sequence[ShapedArray]) -> tuple[list[Array], int]:
     """For each aval a batch of directions in dimension 0; together they are the standard basis. Also its size."""
     total = sum(a.size for a in avals)
-    out, start = [], 0
+    out: list[Array] = []
+    start = 0
     for aval in avals:
         data = np.zeros((total, aval.size), aval.dtype)
         data[np.arange(start, start + aval.size), np.arange(aval.size)] = 1
@@ -202,7 +203,7 @@ def _reverse_blocks(program: Any, primals: Sequence[Any], active: Sequence[bool]
         return [instantiate(ct) for ct in backward_pass(program, cts)]
 
     cotangents, dims = batch_flat(pull, axis, basis, [0] * len(basis), "jacrev")
-    blocks = []
+    blocks: list[list[Any]] = []
     found = iter(zip(cotangents, dims, strict=True))
     for p, on in zip(primals, active, strict=True):
         if not on:

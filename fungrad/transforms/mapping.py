@@ -75,7 +75,7 @@ def vmap(
         dims = [_checked_axis(a, x, i, (args, kwargs)) for i, (a, x) in enumerate(zip(axes, leaves, strict=True))]
         size = _mapped_size(leaves, dims, axis_size, (args, kwargs), name)
         axis = AxisData(AnonymousAxis() if axis_name is None else axis_name, size)
-        out_tree = None
+        out_tree: Any = None
 
         def flat_fun(*xs: Any) -> Sequence[Any]:
             nonlocal out_tree

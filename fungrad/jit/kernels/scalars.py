@@ -161,10 +161,10 @@ class Value:
     def __invert__(self) -> Value:
         return self.m.unary("not", self)
 
-    def __eq__(self, other: Value | Number) -> Value:  # type: ignore[override]
+    def __eq__(self, other: Value | Number) -> Value:
         return self.m.compare("eq", self, self._coerce(other))
 
-    def __ne__(self, other: Value | Number) -> Value:  # type: ignore[override]
+    def __ne__(self, other: Value | Number) -> Value:
         return self.m.compare("ne", self, self._coerce(other))
 
     def __lt__(self, other: Value | Number) -> Value:
