@@ -1,0 +1,109 @@
+"""Writes ``docs/compiler.md``: one small function through every stage of the compiler, with the output as printed.
+
+Run ``python docs/make_compiler.py`` after a change of the compiler.
+"""
+
+from pathlib import Path
+
+import fungrad
+import fungrad.numpy as jnp
+from fungrad import nn
+
+SOURCE = '''def loss(w, x, y):                       # a linear layer, softmax cross-entropy
+    logits = x @ w
+    return -jnp.mean(jnp.sum(nn.log_softmax(logits) * y, axis=1))
+
+step = fungrad.jit(fungrad.value_and_grad(loss))
+w, x, y = (fungrad.ShapeDtypeStruct(shape, jnp.float32) for shape in ((64, 10), (32, 64), (32, 10)))
+lowered = step.lower(w, x, y)
+'''
+
+
+def between(text: str, start: str, end: str) -> str:
+    """The part of ``text`` after the line ``start`` up to the line ``end``."""
+    return text.split(f"-- {start}\n")[1].split(f"-- {end}")[0].rstrip()
+
+
+def count(jaxpr: str) -> int:
+    """Number of equations of a printed jaxpr."""
+    return jaxpr.count(" = ")
+
+
+def main() -> None:
+    """Traces, compiles, and writes the page."""
+    scope = {"fungrad": fungrad, "jnp": jnp, "nn": nn}
+    exec(SOURCE, scope)
+    lowered = scope["lowered"]
+    passes = lowered.as_text("passes")
+    traced, dce = between(passes, "traced", "inline"), between(passes, "dce", "fold")
+    final = between(passes, "dce again", "nothing follows")
+    llvm = lowered.as_text("llvm").splitlines()
+    loop = next(i for i, line in enumerate(llvm) if line.startswith("loop0"))
+    asm = [line for line in lowered.as_text("asm").splitlines() if "zmm" in line or "ymm" in line]
+    compiled = lowered.compile()
+    memory = compiled.memory_analysis()
+    page = f"""# A function on its way through the compiler
+
+This page follows one small function, the loss of a linear classifier with its gradient, from Python to machine code. All
+output is as printed; `python docs/make_compiler.py` writes the page anew.
+
+```python
+{SOURCE.rstrip()}
+```
+
+## 1. Tracing: `lowered.as_text("jaxpr")`
+
+Python runs once, on tracers. `value_and_grad` has already done its work: below are the forward pass, then the linear program of the
+derivative run backwards. {count(traced)} equations; rules of differentiation are simple and leave things to clean up.
+
+```
+{traced}
+```
+
+## 2. Passes: `lowered.as_text("passes")`
+
+Dead-code elimination drops the gradient of the maximum, which `stop_gradient` cuts off: {count(dce)} equations are left. Folding
+computes `-1/32` now. Simplification turns the division by 32 into a product, exact for a power of two, and unrolls
+broadcasts of scalars. The layout pass moves the transpose behind the last matrix product into its operands. {count(final)}
+equations remain:
+
+```
+{final}
+```
+
+## 3. Steps: `lowered.as_text("steps")`
+
+Here is where the speed comes from. Broadcasts and reshapes have become index arithmetic. Everything between the two matrix products, the
+stable softmax, the loss, and the gradient with respect to the logits, runs over the same 32 rows, so it is *one nest*: for each row the
+maximum, then the exponentials and their sum, then the loss, then the gradient, all while the row is in registers or the
+first-level cache. `gemm` steps are BLAS calls; the second reads `x` transposed through its strides, so nothing is copied.
+Temporaries lie at fixed places of one arena of {memory["temp_size_in_bytes"]} bytes that is kept between calls, and the gradient
+of the logits takes the place of the exponentials.
+
+```
+{lowered.as_text("steps").rstrip()}
+```
+
+Run operation by operation, the same computation reads and writes memory after each of the {count(traced)} equations.
+
+## 4. LLVM: `lowered.as_text("llvm")`
+
+The nest is written with explicit vectors, so nothing depends on LLVM's own vectoriser. A row of 10 numbers is one vector; the
+maximum propagates NaN by selects; `!alias.scope` says that the buffers do not overlap. The beginning of the loop over rows:
+
+```llvm
+{chr(10).join(llvm[loop : loop + 14])}
+```
+
+`exp` has become a polynomial on the whole vector, see [vecmath.md](vecmath.md).
+
+## 5. Machine code: `lowered.as_text("asm")`
+
+LLVM selects instructions and allocates registers; {len(asm)} instructions of this program work on 256 or 512 bits. The object is
+stored in the cache on disk under the hash of the program text, the CPU and the versions, so the next process compiles nothing.
+"""
+    Path(__file__).with_name("compiler.md").write_text(page)
+
+
+if __name__ == "__main__":
+    main()
