@@ -23,7 +23,7 @@ from fungrad.config import (
 )
 from fungrad.core import printing as _printing
 from fungrad.core.array import Array, typeof
-from fungrad.core.context import checking_leaks
+from fungrad.core.context import checking_leaks, ensure_compile_time_eval
 from fungrad.core.device import (
     Device,
     block_until_ready,
@@ -38,6 +38,7 @@ from fungrad.core.device import (
     process_index,
 )
 from fungrad.core.dtypes import float0
+from fungrad.core.source import named_scope
 from fungrad.jit.api import clear_caches, jit
 from fungrad.transforms.api import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from fungrad.transforms.inspection import ShapeDtypeStruct, eval_shape, make_jaxpr
@@ -47,7 +48,7 @@ from fungrad.transforms.mapping import vmap
 __version__ = "0.1.0"
 
 # Imported when first used.
-_SUBMODULES = ("nn", "optim", "random", "scipy", "stages", "test_util")
+_SUBMODULES = ("extend", "nn", "optim", "random", "scipy", "stages", "test_util", "typing")
 
 
 def __getattr__(name: str) -> _Any:
@@ -79,9 +80,11 @@ __all__ = [
     "disable_jit",
     "dtypes",
     "enable_x64",
+    "ensure_compile_time_eval",
     "errors",
     "eval_shape",
     "explain_cache_misses",
+    "extend",
     "float0",
     "grad",
     "hessian",
@@ -96,6 +99,7 @@ __all__ = [
     "local_device_count",
     "local_devices",
     "make_jaxpr",
+    "named_scope",
     "nn",
     "numpy",
     "numpy_dtype_promotion",
@@ -112,6 +116,7 @@ __all__ = [
     "tree",
     "tree_util",
     "typeof",
+    "typing",
     "value_and_grad",
     "vjp",
     "vmap",

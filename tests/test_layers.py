@@ -21,7 +21,7 @@ LAYERS = [
     ["fungrad.numpy"],
     ["fungrad.flatten_util", "fungrad.nn", "fungrad.random", "fungrad.scipy"],
     ["fungrad.optim"],
-    ["fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util"],
+    ["fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
     ["fungrad"],
 ]
 

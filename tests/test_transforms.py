@@ -71,8 +71,8 @@ def test_real_loss_of_complex_input_follows_convention():
         (lambda: fungrad.grad(lambda x: (x, x))(1.0), TypeError, "must return a scalar, got a tuple.*has_aux"),
         (lambda: fungrad.grad(lambda x: x, has_aux=True)(1.0), TypeError, "must return a pair"),
         (lambda: fungrad.grad(lambda x: x > 0)(1.0), TypeError, r"real floating scalar, got bool\[\]"),
-        (lambda: fungrad.grad(lambda x: x, argnums=2)(1.0), ValueError, "argnums=2.*1 positional"),
-        (lambda: fungrad.grad(lambda x: x)(x=1.0), ValueError, "passed by position"),
+        (lambda: fungrad.grad(lambda x: x, argnums=2)(1.0), TypeError, "argnums=2.*1 positional"),
+        (lambda: fungrad.grad(lambda x: x)(x=1.0), TypeError, "passed by position"),
         (lambda: fungrad.grad(3.0), TypeError, "expected a function, got 3.0"),
         (lambda: fungrad.grad(lambda x: x, argnums="x"), TypeError, "argnums must be"),
         (lambda: fungrad.grad(lambda p: p["w"])({"w": 1.0, "name": "text"}), TypeError, r"\['name'\] must be an array"),
@@ -146,7 +146,7 @@ def test_vjp_may_be_called_again():
     y, pullback = fungrad.vjp(lambda x, y: (x * y, x + y), 2.0, 3.0)
     for _ in range(2):
         assert tuple(map(float, pullback((1.0, 10.0)))) == (13.0, 12.0)
-    with pytest.raises(TypeError, match="tree structure"):
+    with pytest.raises(ValueError, match="tree structure"):
         pullback(1.0)
     with pytest.raises(ValueError, match=r"cotangent\[1\].*f32\[\].*f32\[2\]"):
         pullback((1.0, jnp.ones(2)))

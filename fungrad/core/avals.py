@@ -45,6 +45,7 @@ class ShapedArray:
     weak_type: bool
     ndim: int
     size: int
+    _tangent: ShapedArray | None
 
     def __new__(cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False) -> ShapedArray:
         if type(dtype) is not np.dtype and not isinstance(dtype, np.dtype):
@@ -87,11 +88,14 @@ class ShapedArray:
         return f"{mark}{dtypes.short_name(self.dtype)}[{','.join(map(str, self.shape))}]"
 
     def __repr__(self) -> str:
-        name = "key<fry>" if dtypes.is_key(self.dtype) else dtypes.short_name(self.dtype)
-        if self.dtype.names is None:
-            name = self.dtype.name
-        weak = ", weak_type=True" if self.weak_type else ""
-        return f"ShapedArray({name}[{','.join(map(str, self.shape))}]{weak})"
+        return f"ShapedArray({self._long_text()}{', weak_type=True' if self.weak_type else ''})"
+
+    def __str__(self) -> str:
+        return f"{'~' if self.weak_type else ''}{self._long_text()}"
+
+    def _long_text(self) -> str:
+        name = self.dtype.name if self.dtype.names is None else dtypes.short_name(self.dtype)
+        return f"{name}[{','.join(map(str, self.shape))}]"
 
     def __len__(self) -> int:
         if not self.shape:
@@ -108,7 +112,7 @@ def _intern(cls: type, shape: tuple[int, ...], dtype: np.dtype, weak_type: bool)
         found = _interned.get(key)
         if found is not None:
             return found
-        new = object.__new__(cls)
+        new: ShapedArray = object.__new__(cls)
         new.shape, new.dtype, new.weak_type = shape, dtype, weak_type
         new.ndim = len(shape)
         size = 1

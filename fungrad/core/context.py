@@ -98,7 +98,7 @@ class Tracer(Array):
     def __iter__(self) -> Iterator[Any]:
         if not self.aval.shape:
             raise TypeError("iteration over a 0-d array")
-        return iter([self[i] for i in range(self.aval.shape[0])])  # type: ignore[index]
+        return iter([self[i] for i in range(self.aval.shape[0])])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}<{self.aval.str_short(weak=True)}>"
@@ -284,6 +284,28 @@ class transformation:  # noqa: N801
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         state.trace = self.before
         self.trace.alive = False
+
+
+def ensure_compile_time_eval() -> running:
+    """A context in which operations are evaluated at once, also while a function is being traced.
+
+    Operations on values that are known, such as shapes and constants, then give numbers that Python can use; operations
+    on traced arguments raise.
+
+    Returns:
+      A context manager.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> @fungrad.jit
+      ... def f(x):
+      ...   with fungrad.ensure_compile_time_eval():
+      ...     n = int(jnp.sum(jnp.arange(3)))
+      ...   return jnp.full((n,), x)
+      >>> f(1.0)
+      Array([1., 1., 1.], dtype=float32, weak_type=True)
+    """
+    return running(EVAL)
 
 
 def current_trace() -> Trace:

@@ -170,6 +170,10 @@ class Primitive:
         """
         raise self._missing("batch", "vmap")
 
+    def get_bind_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The keyword arguments of ``bind`` for an equation with these parameters: the parameters themselves."""
+        return dict(params)
+
     def lower(self, ctx: Any, *args: Any, **params: Any) -> Any:
         """Native code of the operation in terms of ``ctx`` (``core.lowering``); default: ``impl`` as a host step."""
         return ctx.host(self, args, params)

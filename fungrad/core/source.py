@@ -10,6 +10,7 @@ May import ``config`` only.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -18,6 +19,33 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fungrad.config import config
+
+
+class named_scope(contextlib.ContextDecorator):  # noqa: N801
+    """Names a part of a program, as a context manager or a decorator.
+
+    Compiled programs keep no such names; what is computed is the same with and without.
+
+    Args:
+      name: the name.
+
+    Example:
+      >>> import fungrad
+      >>> with fungrad.named_scope("loss"):
+      ...   pass
+    """
+
+    def __init__(self, name: str):
+        if not isinstance(name, str):
+            raise TypeError(f"fungrad.named_scope: name must be a string, got {name!r}")
+        self.name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *error: Any) -> None:
+        return None
+
 
 PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 

@@ -20,6 +20,7 @@ from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import Tracer
 from fungrad.core.source import api_boundary, function_name
+from fungrad.errors import IncompatibleShapesError
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.foundation import instantiate
 from fungrad.transforms.forward import jvp_flat
@@ -81,7 +82,7 @@ class _FlatFunction:
             if not isinstance(result, (tuple, list)) or len(result) != 2:
                 raise TypeError(
                     f"fungrad.{self.api}: with has_aux=True the function must return a pair (output, auxiliary data), "
-                    f"got "
+                    "got "
                     f"{type(result).__name__}{f' of length {len(result)}' if isinstance(result, (tuple, list)) else ''}"
                 )
             result, aux = result
@@ -167,7 +168,8 @@ def _tangent(t: Any, primal: Array, api: str, position: int, primals: Any) -> An
             return t
     path = tree.leaf_paths(primals)[position]
     got = f"float0{list(np.shape(t))}" if got_float0 else t.aval.str_short()
-    raise TypeError(
+    same_shape = got_float0 or t.aval.shape == expected.shape
+    raise (TypeError if same_shape else IncompatibleShapesError)(
         f"fungrad.{api}: the tangent of primals{path} must have type {expected.str_short()} (that of the primal"
         f"{', float0 for integers and booleans' if expected.dtype == dtypes.float0 else ''}), got {got}"
     )
@@ -274,7 +276,7 @@ class Pullback:
     def __call__(self, cotangent: Any) -> tuple:
         leaves, treedef = tree.flatten(cotangent)
         if treedef != self._out_tree:
-            raise TypeError(
+            raise ValueError(
                 f"fungrad.vjp: the cotangent for {self._name} must have the tree structure of its output, "
                 f"{self._out_tree}, got {treedef}"
             )
@@ -521,7 +523,7 @@ def _positions(argnums: Any, api: str) -> tuple[int, ...]:
 
 def _resolve(position: int, n_args: int, api: str, name: str) -> int:
     if not -n_args <= position < n_args:
-        raise ValueError(
+        raise TypeError(
             f"fungrad.{api}: argnums={position} but {name} was called with {n_args} positional argument(s); arguments "
             "to be differentiated must be passed by position"
         )
