@@ -54,7 +54,8 @@ def ravel_pytree(pytree: Any) -> tuple[Array, Callable[[Any], Any]]:
     avals = [x.aval for x in arrays]
     if not arrays:
         return jnp.zeros(0), lambda vector: tree.unflatten(structure, _pieces(vector, avals, None))
-    dtype = jnp.result_type(*arrays)
+    # By dtypes alone: Python scalars count as well, so that they come back unrounded.
+    dtype = jnp.result_type(*[a.dtype for a in avals])
     mixed = any(a.dtype != dtype for a in avals)
     vector = jnp.concatenate([jnp.ravel(x).astype(dtype) for x in arrays])
     return vector, lambda vector: tree.unflatten(structure, _pieces(vector, avals, dtype if mixed else None))

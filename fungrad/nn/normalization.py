@@ -27,10 +27,17 @@ def _chosen(x: Array, where: Any, other: Any) -> Array:
     return x if where is None else jnp.where(where, x, other)
 
 
+def _maximum(x: Array, axis: Axis, where: Any) -> Array:
+    """Maximum along ``axis``, kept with size 1: a shift against overflow, which has no part in derivatives."""
+    x = stop_gradient(x)
+    if where is None and x.size:
+        return jnp.max(x, axis, keepdims=True)
+    return jnp.max(x, axis, where=where, initial=-math.inf, keepdims=True)
+
+
 def _exponentials(x: Array, axis: Axis, where: Any) -> tuple[Array, Array]:
     """``x`` less its maximum along ``axis``, and the exponentials of that."""
-    top = jnp.max(x, axis, where=where, initial=-math.inf, keepdims=True)
-    shifted = _chosen(x, where, -math.inf) - stop_gradient(top)
+    shifted = _chosen(x, where, -math.inf) - _maximum(x, axis, where)
     return shifted, jnp.exp(shifted)
 
 
@@ -125,8 +132,8 @@ def logsumexp(
         # An element of weight 0 counts for nothing, even where it is infinite.
         x = jnp.where(weights != 0, x, -math.inf)
     x = _chosen(x, where, 0) if where is not None else x
-    top = jnp.max(x.real, axis, where=where, initial=-math.inf, keepdims=True)
-    top = stop_gradient(jnp.where(jnp.isfinite(top), top, 0))
+    top = _maximum(x.real, axis, where)
+    top = jnp.where(jnp.isfinite(top), top, 0)
     terms = jnp.exp(x - top)
     if weights is not None:
         terms = weights * terms

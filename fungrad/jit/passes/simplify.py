@@ -127,7 +127,9 @@ def _scalar_operands(eqn: Eqn, definition: Callable) -> Any:
         invars.append(a)
     if tuple(invars) == eqn.invars or not any(a.aval.shape == shape for a in invars):
         return None
-    return _emit(eqn.primitive.name, invars, eqn.params, eqn.source)
+    # The sum of tangents wants equal types; the ordinary one does not.
+    name = "add" if eqn.primitive.name == "add_any" else eqn.primitive.name
+    return _emit(name, invars, eqn.params, eqn.source)
 
 
 # -- neutral elements ------------------------------------------------------------------------------------------------
