@@ -22,8 +22,8 @@ import threading
 from fungrad.config import config
 from fungrad.jit import blas, cache, native
 
-# Rounds of the waiting loop before a worker goes to sleep: some 20 microseconds.
-_SPINS = 600
+# Rounds of the waiting loop before a worker goes to sleep: some 30 microseconds, time to return to Python and back.
+_SPINS = 1500
 
 SYMBOLS = ("fg_parallel", "fg_blas_enter", "fg_blas_leave")
 """What programs may call:

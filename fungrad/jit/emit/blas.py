@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fungrad.jit.loops import Affine, Call, View
@@ -36,8 +37,10 @@ _LONG_PRODUCT = 200_000
 
 # Multiplications from which the BLAS might use threads of its own, of a matrix and of a vector.
 _THREADED, _THREADED_VECTOR = 1 << 18, 1 << 13
-# Multiplications from which we share a product between threads.
-_WORTH_SHARING = 1 << 21
+# Multiplications from which we share a product between threads: ten microseconds of work on one.
+_WORTH_SHARING = 1 << 19
+# Multiplications from which every thread gets several parts, so that a slow one does less.
+_BALANCED = 1 << 26
 # Rows or columns that are not separated.
 _STRIP = 16
 
@@ -159,22 +162,24 @@ class _Product:
         if not threaded or work < (_THREADED_VECTOR if self.is_vector else _THREADED):
             _batched(program, [self.a, self.b, self.c], self.rank, self.whole)
             return
-        for symbol in ("fg_blas_enter", "fg_blas_leave"):
-            program.symbols[symbol] = None
-            program.module.declarations[f"@{symbol}"] = f"declare void @{symbol}()"
-        program.lines.append("call void @fg_blas_enter()")
-        extent = self.m if self.along_rows else self.n
-        if work < _WORTH_SHARING:
-            _batched(program, [self.a, self.b, self.c], self.rank, self.whole)
-        elif self.batch and self.batch[0] >= 4:
+        program.without_blas_threads(partial(self.shared if work >= _WORTH_SHARING else self.alone, work))
+
+    def alone(self, work: int) -> None:
+        """All products on the calling thread."""
+        _batched(self.program, [self.a, self.b, self.c], self.rank, self.whole)
+
+    def shared(self, work: int) -> None:
+        """The products, or parts of each, on several threads."""
+        program = self.program
+        if self.batch and self.batch[0] >= 4:
             with program.function() as name:
                 _batched(program, [self.a, self.b, self.c], self.rank, self.whole, split=True)
             program.parallel(name, self.batch[0], 2)
         else:
             with program.function() as name:
                 _batched(program, [self.a, self.b, self.c], self.rank, self.strip)
-            program.parallel(name, -(-extent // _STRIP), 1)
-        program.lines.append("call void @fg_blas_leave()")
+            extent = self.m if self.along_rows else self.n
+            program.parallel(name, -(-extent // _STRIP), 2 if work >= _BALANCED else 1)
 
     def whole(self, pointers: list[str]) -> None:
         """One product."""

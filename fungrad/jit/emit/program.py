@@ -50,6 +50,8 @@ class ProgramEmitter:
         self.lines: list[str] = []
         self.names = count()
         self.long = False
+        self.has_hosts = has_hosts(program)
+        self.quiets_blas = False
 
     def emit(self) -> str:
         """Text of the module."""
@@ -94,7 +96,11 @@ class ProgramEmitter:
             lines.append("%thread = call ptr @PyEval_SaveThread()")
             module.declarations["@PyEval_SaveThread"] = "declare ptr @PyEval_SaveThread()"
             module.declarations["@PyEval_RestoreThread"] = "declare void @PyEval_RestoreThread(ptr)"
+        if self.quiets_blas:
+            lines.append("call void @fg_blas_enter()")
         lines.append("%status = call i32 @run(ptr %table)")
+        if self.quiets_blas:
+            lines.append("call void @fg_blas_leave()")
         if self.long:
             lines.append("call void @PyEval_RestoreThread(ptr %thread)")
         module.declarations["@PyLong_FromLong"] = "declare ptr @PyLong_FromLong(i64)"
@@ -226,6 +232,21 @@ class ProgramEmitter:
     def call(self, call: Call) -> None:
         self.long = self.long or blas.is_long(call)
         blas.emit(self, call)
+
+    def without_blas_threads(self, write: Callable[[], None]) -> None:
+        """Write steps during which the BLAS has no threads of its own.
+
+        Switching costs half a microsecond: a program without host steps does so once, from its beginning to its end.
+        """
+        for symbol in ("fg_blas_enter", "fg_blas_leave"):
+            self.symbols[symbol] = None
+            self.module.declarations[f"@{symbol}"] = f"declare void @{symbol}()"
+        if self.has_hosts:
+            self.lines.append("call void @fg_blas_enter()")
+        write()
+        if self.has_hosts:
+            self.lines.append("call void @fg_blas_leave()")
+        self.quiets_blas = not self.has_hosts
 
     def host(self, host: Host) -> None:
         """Call back into Python; leave with status 1 if it failed."""
