@@ -77,7 +77,11 @@ def run(library: str, program: str, cache: str) -> tuple[float, float]:
     }
     start = time.perf_counter()
     out = subprocess.run(
-        [sys.executable, "-m", "benchmarks.startup", "--child", library, program], env=env, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "benchmarks.startup", "--child", library, program],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return time.perf_counter() - start, float(out.stdout.split()[-1])
 
@@ -91,7 +95,9 @@ def main() -> None:
     if args.child:
         child(*args.child)
         return
-    print("| program | fungrad cold | jax cold | ratio | fungrad warm | jax warm | ratio | memory fungrad / jax [MiB] |")
+    print(
+        "| program | fungrad cold | jax cold | ratio | fungrad warm | jax warm | ratio | memory fungrad / jax [MiB] |"
+    )
     print("| --- |" + " --- |" * 7)
     for program in PROGRAMS:
         best: dict[tuple[str, str], float] = {}

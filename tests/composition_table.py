@@ -1,4 +1,5 @@
-"""Prints the composition matrix of ``docs/composition.md``: ``python tests/composition_table.py > docs/composition.md``.
+"""Prints the composition matrix of ``docs/composition.md``:
+``python tests/composition_table.py > docs/composition.md``.
 
 Every composition of up to three transformations of a small program is compared with JAX.
 """
@@ -30,8 +31,14 @@ def main():
     """Prints the page."""
     names = list(TRANSFORMS)
     print("# Composition of transformations\n")
-    print("Each cell is `first(second(third(f)))` of a program with nested `jit`, compared with JAX in value, shape, dtype and")
-    print("weak type. `vmap` maps over two scaled copies of the argument, `jvp` differentiates along the argument itself, and `grad`")
+    print(
+        "Each cell is `first(second(third(f)))` of a program with nested `jit`, compared with JAX in value, shape, "
+        "dtype and"
+    )
+    print(
+        "weak type. `vmap` maps over two scaled copies of the argument, `jvp` differentiates along the argument "
+        "itself, and `grad`"
+    )
     print("is of a sum of sines of the result. Renew with `python tests/composition_table.py > docs/composition.md`.\n")
     print("| first, second | alone | " + " | ".join(f"third = {n}" for n in names) + " |")
     print("| --- | --- |" + " --- |" * len(names))

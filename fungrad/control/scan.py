@@ -142,8 +142,8 @@ def _length(leaves: Sequence[Array], xs: Any, length: int | None) -> int:
         path = f"xs{tree.leaf_paths(xs)[i]}"
         if not x.aval.shape:
             raise ValueError(
-                f"fungrad.{API}: {path} must have a leading dimension to scan over, got {x.aval.str_short()}; close over "
-                "values that are the same in all steps"
+                f"fungrad.{API}: {path} must have a leading dimension to scan over, got {x.aval.str_short()}; close "
+                "over values that are the same in all steps"
             )
         sizes[path] = x.aval.shape[0]
     if length is not None:

@@ -1,12 +1,13 @@
-"""``fungrad.numpy``: NumPy's functions on fungrad arrays, differentiable, vectorisable and compilable, under JAX's names.
+"""``fungrad.numpy``: NumPy's functions on fungrad arrays, differentiable, vectorisable and compilable, under JAX's
+names.
 
-Functions accept arrays, tracers, NumPy arrays and scalars (not lists), promote dtypes on JAX's lattice, broadcast, and return
-new arrays.  The default width is 32 bit; see ``fungrad.config``.
+Functions accept arrays, tracers, NumPy arrays and scalars (not lists), promote dtypes on JAX's lattice, broadcast, and
+return new arrays.  The default width is 32 bit; see ``fungrad.config``.
 """
 
 import numpy as _np
 
-from fungrad.core.array import Array as ndarray
+from fungrad.core.array import Array as ndarray  # noqa: N813
 from fungrad.core.dtypes import finfo, iinfo, isdtype, issubdtype, promote_types
 from fungrad.numpy import array_methods, protocols
 from fungrad.numpy._promotion import (

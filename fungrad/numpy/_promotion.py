@@ -109,12 +109,12 @@ def promote_pair_inexact(api: str, x: Any, y: Any) -> tuple[Array, Array]:
     """Two operands with a common inexact dtype and matching ranks."""
     if isinstance(x, Array) and isinstance(y, Array) and x.aval is y.aval and dtypes.is_inexact(x.aval.dtype):
         return x, y
-    x, y = promote_dtypes_inexact(api, x, y)
-    return match_ranks(api, x, y)
+    x, y = match_ranks(api, *promote_dtypes_inexact(api, x, y))
+    return x, y
 
 
 def inexact_dtype(dtype: np.dtype) -> np.dtype:
-    """The floating dtype in which an integer or boolean array is computed: the default width, 64 bit for 64-bit integers."""
+    """The floating dtype in which an integer or boolean array is computed; 64 bit for 64-bit integers."""
     if dtypes.is_inexact(dtype):
         return dtype
     return dtypes.lattice_result_type((dtype, False), (dtypes.default_float(), True))[0]
@@ -157,8 +157,9 @@ def _check_broadcast(api: str, shapes: Sequence[tuple[int, ...]]) -> None:
         sizes = {s[-d] for s in shapes if len(s) >= d} - {1}
         if len(sizes) > 1:
             raise IncompatibleShapesError(
-                f"fungrad.numpy.{api}: shapes {' and '.join(map(str, shapes))} do not broadcast: dimension {-d} has sizes "
-                f"{' and '.join(str(s[-d]) for s in shapes if len(s) >= d)}; align them with reshape or x[:, None]"
+                f"fungrad.numpy.{api}: shapes {' and '.join(map(str, shapes))} do not broadcast: dimension {-d} has "
+                f"sizes {' and '.join(str(s[-d]) for s in shapes if len(s) >= d)}; align them with reshape or x[:, "
+                "None]"
             )
 
 

@@ -19,7 +19,7 @@ from fungrad.numpy import creation, indexing, linear, manipulation, reductions, 
 from fungrad.numpy.bits import reinterpret
 from fungrad.ops import compare, elementwise
 
-# -- operators -----------------------------------------------------------------------------------------------------------
+# -- operators ---------------------------------------------------------------------------------------------------------
 
 _OPERANDS = (*PYTHON_SCALARS, np.ndarray, np.generic)
 
@@ -28,7 +28,9 @@ def _is_operand(x: Any) -> bool:
     return isinstance(x, _OPERANDS) or hasattr(x, "__jax_array__")
 
 
-def _operator(name: str, function: Callable[[Any, Any], Any], primitive: Primitive | None = None, bools: bool = True) -> Callable:
+def _operator(
+    name: str, function: Callable[[Any, Any], Any], primitive: Primitive | None = None, bools: bool = True
+) -> Callable:
     """``x <op> y``; operands of equal type go straight to ``primitive`` (unless boolean and ``bools`` is false)."""
 
     def general(x: Any, y: Any) -> Any:
@@ -70,7 +72,7 @@ def _unary(name: str, function: Callable[[Any], Any]) -> Callable:
     return operator
 
 
-def _arithmetic_operators() -> dict[str, Callable]:
+def _arithmetic_operators() -> dict[str, Callable | property]:
     both: dict[str, tuple] = {
         "add": (ufuncs.add, elementwise.add_p, False),
         "sub": (ufuncs.subtract, elementwise.sub_p, False),
@@ -94,7 +96,8 @@ def _arithmetic_operators() -> dict[str, Callable]:
         "gt": (ufuncs.greater, None),
         "ge": (ufuncs.greater_equal, None),
     }
-    table = {f"__{name}__": _operator(f"__{name}__", *rest) for name, rest in (both | comparisons).items()}
+    table: dict[str, Callable | property] = {}
+    table |= {f"__{name}__": _operator(f"__{name}__", *rest) for name, rest in (both | comparisons).items()}
     table |= {f"__r{name}__": _reflected(f"__r{name}__", rest[0]) for name, rest in both.items()}
     table["__neg__"] = _unary("__neg__", ufuncs.negative)
     table["__pos__"] = _unary("__pos__", ufuncs.positive)
@@ -106,7 +109,7 @@ def _arithmetic_operators() -> dict[str, Callable]:
 Array._bind_operators(_arithmetic_operators())
 
 
-# -- methods -------------------------------------------------------------------------------------------------------------
+# -- methods -----------------------------------------------------------------------------------------------------------
 
 
 def _reshape(self: Array, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:
@@ -264,7 +267,9 @@ def _methods() -> dict[str, Any]:
         "imag": property(ufuncs.imag, doc="The imaginary part."),
         "addressable_data": _addressable_data,
         "argmax": _argmax,
-        "at": property(updating.IndexUpdateHelper, doc="Helper of updates: ``x.at[idx].set(y)`` is a changed copy of ``x``."),
+        "at": property(
+            updating.IndexUpdateHelper, doc="Helper of updates: ``x.at[idx].set(y)`` is a changed copy of ``x``."
+        ),
         "astype": _astype,
         "block_until_ready": _block_until_ready,
         "clip": _clip,

@@ -44,12 +44,16 @@ def reinterpret(x: Array, dtype: np.dtype) -> Array:
         _check_multiple(real, 2, dtype)
         split = foundation.reshape(real, (*real.aval.shape[:-1], _last(real) // 2, 2))
         axis = split.aval.ndim - 1
-        return make_complex(shape_ops.index_in_dim(split, 0, axis, False), shape_ops.index_in_dim(split, 1, axis, False))
+        return make_complex(
+            shape_ops.index_in_dim(split, 0, axis, False), shape_ops.index_in_dim(split, 1, axis, False)
+        )
     before, after = dtypes.itemsize_bits(old), dtypes.itemsize_bits(dtype)
     if before == after:
         return bitcast_convert_type(x, dtype)
     if not x.aval.ndim:
-        raise ValueError(f"fungrad.Array.view: a scalar can only be viewed as a dtype of the same size, got {old} to {dtype}")
+        raise ValueError(
+            f"fungrad.Array.view: a scalar can only be viewed as a dtype of the same size, got {old} to {dtype}"
+        )
     if before > after:
         out = bitcast_convert_type(x, dtype)
         return foundation.reshape(out, (*x.aval.shape[:-1], _last(x) * (before // after)))
@@ -65,7 +69,8 @@ def _last(x: Array) -> int:
 def _check_multiple(x: Array, ratio: int, dtype: np.dtype) -> None:
     if not x.aval.ndim or _last(x) % ratio:
         raise ValueError(
-            f"fungrad.Array.view: to become {dtype.name}, the last dimension of {x.aval.str_short()} must be a multiple of {ratio}"
+            f"fungrad.Array.view: to become {dtype.name}, the last dimension of {x.aval.str_short()} must be a "
+            f"multiple of {ratio}"
         )
 
 
@@ -95,7 +100,9 @@ def packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Array:
     bits = shape_ops.pad(bits, scalar_array(0, dtypes.uint8), config)
     bits = foundation.reshape(bits, (*bits.aval.shape[:-1], _last(bits) // 8, 8))
     shifted = shift_left(bits, foundation.broadcast(_bit_places(bitorder, "packbits"), bits.aval.shape))
-    return moveaxis(cast(foundation.reduce_sum(cast(shifted, dtypes.uint32), (bits.aval.ndim - 1,)), dtypes.uint8), -1, axis)
+    return moveaxis(
+        cast(foundation.reduce_sum(cast(shifted, dtypes.uint32), (bits.aval.ndim - 1,)), dtypes.uint8), -1, axis
+    )
 
 
 def _bit_places(bitorder: str, api: str) -> Array:
@@ -162,5 +169,7 @@ def frexp(x: Any, /) -> tuple[Array, Array]:
     exponent = ufuncs.subtract(cast(biased, dtypes.int32), bias)
     exponent = ufuncs.subtract(exponent, where(small, fraction + 1, 0))
     plain = ufuncs.logical_and(ufuncs.isfinite(x), ufuncs.not_equal(x, 0))
-    mantissa = ufuncs.multiply(scaled, ufuncs.exp2(cast(ufuncs.negative(ufuncs.subtract(cast(biased, dtypes.int32), bias)), dtype)))
+    mantissa = ufuncs.multiply(
+        scaled, ufuncs.exp2(cast(ufuncs.negative(ufuncs.subtract(cast(biased, dtypes.int32), bias)), dtype))
+    )
     return where(plain, mantissa, x), where(plain, exponent, creation.zeros_like(exponent))

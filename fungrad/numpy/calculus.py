@@ -53,7 +53,9 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if n == 0:
         return x
     axis = canonical_axis("fungrad.numpy.diff", axis, x.aval.ndim)
-    parts = [_edge(p, x, axis, name) for name, p in (("prepend", prepend), ("a", x), ("append", append)) if p is not None]
+    parts = [
+        _edge(p, x, axis, name) for name, p in (("prepend", prepend), ("a", x), ("append", append)) if p is not None
+    ]
     x = concatenate(parts, axis) if len(parts) > 1 else x
     for _ in range(n):
         m = x.aval.shape[axis]
@@ -105,12 +107,17 @@ def gradient(f: Any, *varargs: Any, axis: int | Sequence[int] | None = None, edg
     if axis is None:
         axes: tuple[int, ...] = tuple(range(rank))
     else:
-        axes = tuple(canonical_axis("fungrad.numpy.gradient", a, rank) for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+        axes = tuple(
+            canonical_axis("fungrad.numpy.gradient", a, rank)
+            for a in (axis if isinstance(axis, (tuple, list)) else (axis,))
+        )
     spacing = list(varargs) or [1.0]
     if len(spacing) == 1 and np.ndim(spacing[0]) == 0:
         spacing *= len(axes)
     if len(spacing) != len(axes):
-        raise TypeError(f"fungrad.numpy.gradient: need one spacing for each of the {len(axes)} axes, got {len(spacing)}")
+        raise TypeError(
+            f"fungrad.numpy.gradient: need one spacing for each of the {len(axes)} axes, got {len(spacing)}"
+        )
     out = []
     for a, h in zip(axes, spacing, strict=True):
         if x.aval.shape[a] < 2:
@@ -131,7 +138,9 @@ def _gradient_along(x: Array, spacing: Any, axis: int) -> Array:
         return ufuncs.true_divide(joining.concatenate(promote_dtypes("gradient", first, middle, last), axis), spacing)
     at = operand(spacing, "gradient", "spacing")
     if at.aval.shape != (n,):
-        raise ValueError(f"fungrad.numpy.gradient: coordinates along axis {axis} must have shape ({n},), got {at.aval.shape}")
+        raise ValueError(
+            f"fungrad.numpy.gradient: coordinates along axis {axis} must have shape ({n},), got {at.aval.shape}"
+        )
     steps = diff(cast(at, dtypes.to_real_dtype(x.aval.dtype)))
     steps = foundation.reshape(steps, [n - 1 if d == axis else 1 for d in range(x.aval.ndim)])
     left, right = slice_in_dim(steps, 0, n - 2, axis=axis), slice_in_dim(steps, 1, n - 1, axis=axis)
@@ -139,7 +148,9 @@ def _gradient_along(x: Array, spacing: Any, axis: int) -> Array:
     middle = ufuncs.add(
         ufuncs.add(
             ufuncs.multiply(ufuncs.negative(ufuncs.true_divide(right, ufuncs.multiply(left, both))), part(0, n - 2)),
-            ufuncs.multiply(ufuncs.true_divide(ufuncs.subtract(right, left), ufuncs.multiply(left, right)), part(1, n - 1)),
+            ufuncs.multiply(
+                ufuncs.true_divide(ufuncs.subtract(right, left), ufuncs.multiply(left, right)), part(1, n - 1)
+            ),
         ),
         ufuncs.multiply(ufuncs.true_divide(left, ufuncs.multiply(right, both)), part(2, n)),
     )
@@ -232,7 +243,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     values = operand(fp, "interp", "fp")
     if table.aval.ndim != 1 or table.aval.shape != values.aval.shape or not table.aval.size:
         raise ValueError(
-            f"fungrad.numpy.interp: xp and fp must be vectors of one length, at least 1, got {table.aval.shape} and {values.aval.shape}"
+            f"fungrad.numpy.interp: xp and fp must be vectors of one length, at least 1, got {table.aval.shape} and "
+            f"{values.aval.shape}"
         )
     x, table = promote_dtypes_inexact("interp", x, table)
     (values,) = promote_dtypes_inexact("interp", values)
@@ -285,7 +297,10 @@ def _convolve(api: str, x: Array, y: Array, mode: str, precision: Any, preferred
     """Convolution of two vectors: a matrix of shifted windows of the longer one times the shorter one."""
     for name, v in (("first", x), ("second", y)):
         if v.aval.ndim != 1 or not v.aval.size:
-            raise ValueError(f"fungrad.numpy.{api}: the {name} operand must be a vector of at least one element, got {v.aval.str_short()}")
+            raise ValueError(
+                f"fungrad.numpy.{api}: the {name} operand must be a vector of at least one element, got "
+                f"{v.aval.str_short()}"
+            )
     if mode not in ("full", "same", "valid"):
         raise ValueError(f"fungrad.numpy.{api}: mode must be 'full', 'same' or 'valid', got {mode!r}")
     if x.aval.shape[0] < y.aval.shape[0]:
@@ -322,7 +337,9 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None, prefe
     return _convolve("convolve", x, y, mode, precision, preferred_element_type)
 
 
-def correlate(a: Any, v: Any, mode: str = "valid", *, precision: Any = None, preferred_element_type: Any = None) -> Array:
+def correlate(
+    a: Any, v: Any, mode: str = "valid", *, precision: Any = None, preferred_element_type: Any = None
+) -> Array:
     """Correlation of two vectors: convolution with the second reversed and conjugated; see ``convolve``."""
     x, y = promote_dtypes_inexact("correlate", operand(a, "correlate", "a"), operand(v, "correlate", "v"))
     y = ufuncs.conjugate(y)
@@ -423,7 +440,9 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Array:
     p, constants = promote_dtypes_inexact("polyint", operand(p, "polyint", "p"), constants)
     constants = broadcast_to(constants, (m,)) if constants.aval.size == 1 else constants
     if constants.aval.shape != (m,):
-        raise ValueError(f"fungrad.numpy.polyint: k must be a number or have {m} entries, got shape {constants.aval.shape}")
+        raise ValueError(
+            f"fungrad.numpy.polyint: k must be a number or have {m} entries, got shape {constants.aval.shape}"
+        )
     for i in range(m):
         n = p.aval.shape[0]
         p = ufuncs.true_divide(p, creation.asarray(np.arange(n, 0, -1), p.aval.dtype))

@@ -152,7 +152,9 @@ def isin(
         raise ValueError(
             f"fungrad.numpy.isin: method must be 'auto', 'compare_all', 'binary_search' or 'sort', got {method!r}"
         )
-    x, tests = promote_dtypes("isin", operand(element, "isin", "element"), operand(test_elements, "isin", "test_elements"))
+    x, tests = promote_dtypes(
+        "isin", operand(element, "isin", "element"), operand(test_elements, "isin", "test_elements")
+    )
     tests = ravel(tests)
     n = tests.aval.shape[0]
     if n == 0:

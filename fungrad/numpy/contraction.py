@@ -1,7 +1,8 @@
 """``einsum``: sums of products in index notation.
 
-An expression is parsed to one label per axis; ``opt_einsum`` finds an order of pairwise contractions, and each pair becomes one
-``dot_general`` after the labels that only one operand has are summed and repeated labels reduced to diagonals.
+An expression is parsed to one label per axis; ``opt_einsum`` finds an order of pairwise contractions, and each pair
+becomes one ``dot_general`` after the labels that only one operand has are summed and repeated labels reduced to
+diagonals.
 
 May import ``core``, ``ops``, ``numpy._promotion`` and the modules of ``numpy`` before it.
 """
@@ -59,7 +60,9 @@ def _parse(subscripts: Any, operands: Sequence[Any]) -> tuple[list[Any], list[li
     return rest[::2], [list(ls) for ls in rest[1::2]], output
 
 
-def _expand(shapes: Sequence[tuple[int, ...]], labels: list[list[Any]], output: list[Any] | None) -> tuple[list[Labels], Labels]:
+def _expand(
+    shapes: Sequence[tuple[int, ...]], labels: list[list[Any]], output: list[Any] | None
+) -> tuple[list[Labels], Labels]:
     """Labels with ``...`` written out, and those of the result.
 
     The dimensions that an ellipsis covers are aligned at the end, and labelled by their distance from it.
@@ -71,16 +74,19 @@ def _expand(shapes: Sequence[tuple[int, ...]], labels: list[list[Any]], output: 
         covered = len(shape) - len(named)
         if covered < 0 or (covered and ... not in own) or own.count(...) > 1:
             raise ValueError(
-                f"fungrad.numpy.einsum: operand {i} of shape {shape} has {len(shape)} dimensions, but its subscripts name {len(named)}"
+                f"fungrad.numpy.einsum: operand {i} of shape {shape} has {len(shape)} dimensions, but its subscripts "
+                f"name {len(named)}"
             )
         widest = max(widest, covered)
         at = own.index(...) if ... in own else 0
-        dots = [("...", covered - d) for d in range(covered)]
-        full.append((*own[:at], *dots, *own[at + 1 :]) if ... in own else tuple(own))
+        covering = [("...", covered - d) for d in range(covered)]
+        full.append((*own[:at], *covering, *own[at + 1 :]) if ... in own else tuple(own))
     dots = tuple([("...", widest - d) for d in range(widest)])
     counts = Counter(x for own in full for x in own)
     if output is None:
-        once = sorted((x for x, n in counts.items() if n == 1 and not isinstance(x, tuple)), key=lambda x: (str(type(x)), x))
+        once = sorted(
+            (x for x, n in counts.items() if n == 1 and not isinstance(x, tuple)), key=lambda x: (str(type(x)), x)
+        )
         return full, (*dots, *once)
     at = output.index(...) if ... in output else 0
     result = (*output[:at], *dots, *output[at + 1 :]) if ... in output else tuple(output)
@@ -102,7 +108,8 @@ def _sizes(shapes: Sequence[tuple[int, ...]], labels: Sequence[Labels]) -> dict[
                 sizes[label] = n
             elif n not in (1, known):
                 raise ValueError(
-                    f"fungrad.numpy.einsum: label {_shown(label)} has size {known} in one operand and {n} in operand {i} of shape {shape}"
+                    f"fungrad.numpy.einsum: label {_shown(label)} has size {known} in one operand and {n} in operand "
+                    f"{i} of shape {shape}"
                 )
     return sizes
 
@@ -115,8 +122,8 @@ def _shown(label: Any) -> str:
 
 
 def _simplified(x: Array, own: Labels, kept: set[Any], sizes: dict[Any, int]) -> tuple[Array, Labels]:
-    """One operand with its repeated labels made diagonals, dimensions of size 1 that broadcast dropped, and labels that nothing
-    else needs summed.
+    """One operand with its repeated labels made diagonals, dimensions of size 1 that broadcast dropped, and labels that
+    nothing else needs summed.
     """
     labels = list(own)
     for label in [x for x, n in Counter(labels).items() if n > 1]:
@@ -124,7 +131,10 @@ def _simplified(x: Array, own: Labels, kept: set[Any], sizes: dict[Any, int]) ->
             i = labels.index(label)
             j = labels.index(label, i + 1)
             if x.aval.shape[i] != x.aval.shape[j]:
-                raise ValueError(f"fungrad.numpy.einsum: the repeated label {_shown(label)} has sizes {x.aval.shape[i]} and {x.aval.shape[j]}")
+                raise ValueError(
+                    f"fungrad.numpy.einsum: the repeated label {_shown(label)} has sizes {x.aval.shape[i]} and "
+                    f"{x.aval.shape[j]}"
+                )
             x = diagonal(x, 0, i, j)
             labels = [y for k, y in enumerate(labels) if k not in (i, j)] + [label]
     drop = [d for d, y in enumerate(labels) if y not in kept or (x.aval.shape[d] == 1 != sizes[y])]
@@ -144,7 +154,9 @@ def _summed(x: Array, axes: tuple[int, ...]) -> Array:
     return reduce_or(x, axes) if dtypes.is_bool(x.aval.dtype) else foundation.reduce_sum(x, axes)
 
 
-def _product(x: Array, lx: Labels, y: Array, ly: Labels, kept: set[Any], options: tuple[Any, Any]) -> tuple[Array, Labels]:
+def _product(
+    x: Array, lx: Labels, y: Array, ly: Labels, kept: set[Any], options: tuple[Any, Any]
+) -> tuple[Array, Labels]:
     """The contraction of two operands to the labels in ``kept``."""
     shared = [a for a in lx if a in ly]
     summed, batch = [a for a in shared if a not in kept], [a for a in shared if a in kept]
@@ -170,7 +182,9 @@ def _arranged(x: Array, own: Labels, result: Labels, sizes: dict[Any, int]) -> A
 
 
 @functools.lru_cache(maxsize=512)
-def _path(labels: tuple[Labels, ...], result: Labels, shapes: tuple[tuple[int, ...], ...], optimize: Any) -> list[tuple[int, ...]]:
+def _path(
+    labels: tuple[Labels, ...], result: Labels, shapes: tuple[tuple[int, ...], ...], optimize: Any
+) -> list[tuple[int, ...]]:
     """Order of pairwise contractions, each as positions in the list of operands that are left."""
     if len(labels) <= 2 or optimize is False:
         return [(0, 1)] * (len(labels) - 1)
@@ -185,7 +199,11 @@ def _path(labels: tuple[Labels, ...], result: Labels, shapes: tuple[tuple[int, .
 
 
 def _hashable(optimize: Any) -> Any:
-    return tuple(tuple(s) if not isinstance(s, str) else s for s in optimize) if isinstance(optimize, (list, tuple)) else optimize
+    return (
+        tuple(tuple(s) if not isinstance(s, str) else s for s in optimize)
+        if isinstance(optimize, (list, tuple))
+        else optimize
+    )
 
 
 def einsum(
@@ -194,15 +212,17 @@ def einsum(
 ) -> Array:  # fmt: skip
     """Sum of products in Einstein's notation.
 
-    Each operand's dimensions get labels; dimensions with one label run together, and those that the result lacks are summed.
+    Each operand's dimensions get labels; dimensions with one label run together, and those that the result lacks are
+    summed.
 
     Args:
-      subscripts: text such as ``"ij,jk->ik"`` (``...`` covers any dimensions, a label may repeat), or the first of operands and
-        label lists in turn: ``einsum(x, [0, 1], y, [1, 2], [0, 2])``. Without ``->``, the result has the labels that occur
-        once, in alphabetical order.
+      subscripts: text such as ``"ij,jk->ik"`` (``...`` covers any dimensions, a label may repeat), or the first of
+        operands and label lists in turn: ``einsum(x, [0, 1], y, [1, 2], [0, 2])``. Without ``->``, the result has the
+        labels that occur once, in alphabetical order.
       *operands: arrays.
       out: must be None.
-      optimize: how to find the order of contractions: ``auto``, ``optimal``, ``greedy`` ..., False for left to right, or a path.
+      optimize: how to find the order of contractions: ``auto``, ``optimal``, ``greedy`` ..., False for left to right,
+        or a path.
       precision: accepted for compatibility.
       preferred_element_type: dtype in which products are added, and of the result.
 
@@ -268,7 +288,10 @@ def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "greedy") ->
     shapes = tuple([x.aval.shape for x in arrays])
     full, result = _expand(shapes, labels, output)
     _sizes(shapes, full)
-    names = {a: a if isinstance(a, str) else chr(0x4E00 + i) for i, a in enumerate(dict.fromkeys(a for own in full for a in own))}
+    names = {
+        a: a if isinstance(a, str) else chr(0x4E00 + i)
+        for i, a in enumerate(dict.fromkeys(a for own in full for a in own))
+    }
     text = ",".join("".join(names[a] for a in own) for own in full) + "->" + "".join(names[a] for a in result)
     path, info = contract_path(text, *shapes, shapes=True, optimize="auto" if optimize is True else optimize)
     return ["einsum_path", *path], info

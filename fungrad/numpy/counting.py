@@ -73,7 +73,9 @@ def bincount(
     else:
         values_ = operand(weights, "bincount", "weights")
         if values_.aval.shape != x.aval.shape:
-            raise ValueError(f"fungrad.numpy.bincount: weights must have the shape {x.aval.shape} of x, got {values_.aval.shape}")
+            raise ValueError(
+                f"fungrad.numpy.bincount: weights must have the shape {x.aval.shape} of x, got {values_.aval.shape}"
+            )
         if dtypes.is_bool(values_.aval.dtype):
             values_ = cast(values_, dtypes.default_int())
     return add_at(length, clip(x, 0) if dtypes.is_signed(x.aval.dtype) else x, values_)
@@ -97,11 +99,15 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
       Array([0., 2., 4.], dtype=float32)
     """
     if isinstance(bins, str):
-        raise NotImplementedError(f"fungrad.numpy.histogram_bin_edges: bins={bins!r} is not supported; give their number or edges")
+        raise NotImplementedError(
+            f"fungrad.numpy.histogram_bin_edges: bins={bins!r} is not supported; give their number or edges"
+        )
     a = operand(a, "histogram_bin_edges", "a")
     dtype = promote_dtypes_inexact("histogram_bin_edges", a)[0].aval.dtype
     if np.ndim(bins) == 1:
-        return creation.asarray(bins, promote_dtypes_inexact("histogram_bin_edges", a, creation.asarray(bins))[0].aval.dtype)
+        return creation.asarray(
+            bins, promote_dtypes_inexact("histogram_bin_edges", a, creation.asarray(bins))[0].aval.dtype
+        )
     count = operator.index(bins)
     if count < 1:
         raise ValueError(f"fungrad.numpy.histogram_bin_edges: the number of bins must be positive, got {count}")
@@ -143,7 +149,9 @@ def histogram(
     else:
         w = operand(weights, "histogram", "weights")
         if w.aval.size != x.aval.size:
-            raise ValueError(f"fungrad.numpy.histogram: weights must have as many elements as a, got {w.aval.str_short()}")
+            raise ValueError(
+                f"fungrad.numpy.histogram: weights must have as many elements as a, got {w.aval.str_short()}"
+            )
         x, w = promote_dtypes_inexact("histogram", x, ravel(w))
     edges = histogram_bin_edges(x, bins, range)
     count = edges.aval.shape[0] - 1
@@ -179,7 +187,9 @@ def histogramdd(
     else:
         points = operand(sample, "histogramdd", "sample")
         if points.aval.ndim != 2:
-            raise ValueError(f"fungrad.numpy.histogramdd: sample must have shape (points, dimensions), got {points.aval.shape}")
+            raise ValueError(
+                f"fungrad.numpy.histogramdd: sample must have shape (points, dimensions), got {points.aval.shape}"
+            )
         columns = [reshape(slice_in_dim(points, d, d + 1, axis=1), (-1,)) for d in _range(points.aval.shape[1])]
     columns = promote_dtypes_inexact("histogramdd", *columns)
     rank = len(columns)
@@ -199,7 +209,11 @@ def histogramdd(
         flat = place if flat is None else ufuncs.add(ufuncs.multiply(flat, own.aval.shape[0] + 1), place)
     shape = [e.aval.shape[0] + 1 for e in edges]
     assert flat is not None
-    w = creation.ones(flat.aval.shape, dtypes.default_int()) if weights is None else operand(weights, "histogramdd", "weights")
+    w = (
+        creation.ones(flat.aval.shape, dtypes.default_int())
+        if weights is None
+        else operand(weights, "histogramdd", "weights")
+    )
     counts = reshape(add_at(math.prod(shape), flat, w), tuple(shape))
     counts = shape_ops.slice(counts, (1,) * rank, [n - 1 for n in shape])
     if density:
@@ -273,7 +287,9 @@ def cov(
         left = ufuncs.subtract(total, ddof)
     else:
         a = operand(aweights, "cov", "aweights")
-        left = ufuncs.subtract(total, ufuncs.true_divide(ufuncs.multiply(ddof, reductions.sum(ufuncs.multiply(w, a))), total))
+        left = ufuncs.subtract(
+            total, ufuncs.true_divide(ufuncs.multiply(ddof, reductions.sum(ufuncs.multiply(w, a))), total)
+        )
     apart = ufuncs.subtract(x, expand_dims(mean, 1))
     scaled = apart if w is None else ufuncs.multiply(apart, cast(w, apart.aval.dtype))
     products = dot(apart, ufuncs.conjugate(scaled).T)
@@ -300,7 +316,9 @@ def _observation_weights(fweights: Any, aweights: Any, n: int) -> Array | None:
             continue
         w = operand(given, "cov", name)
         if w.aval.shape != (n,):
-            raise ValueError(f"fungrad.numpy.cov: {name} must have one entry for each of the {n} observations, got {w.aval.shape}")
+            raise ValueError(
+                f"fungrad.numpy.cov: {name} must have one entry for each of the {n} observations, got {w.aval.shape}"
+            )
         if name == "fweights" and not dtypes.is_integer(w.aval.dtype):
             raise TypeError(f"fungrad.numpy.cov: fweights must be integers, got {w.aval.str_short()}")
         out = w if out is None else ufuncs.multiply(out, w)

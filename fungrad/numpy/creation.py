@@ -64,7 +64,9 @@ def array(
     """
     check_device(device, "fungrad.numpy.array")
     if order not in (None, "K", "A", "C"):
-        raise NotImplementedError(f"fungrad.numpy.array: order must be 'K', 'A' or 'C', got {order!r}; arrays are row-major")
+        raise NotImplementedError(
+            f"fungrad.numpy.array: order must be 'K', 'A' or 'C', got {order!r}; arrays are row-major"
+        )
     out = _convert(object, requested_dtype(dtype, "array"), "array", copy)
     if ndmin > out.aval.ndim:
         out = shape_ops.expand_dims(out, range(ndmin - out.aval.ndim))
@@ -91,7 +93,8 @@ def asarray(
     """
     if copy is False and not isinstance(a, Array):
         raise ValueError(
-            f"fungrad.numpy.asarray: copy=False is not possible for a {type(a).__name__}; arrays are never views of mutable data"
+            f"fungrad.numpy.asarray: copy=False is not possible for a {type(a).__name__}; arrays are never views of "
+            "mutable data"
         )
     return array(a, dtype=dtype, copy=bool(copy), order=order, device=device)
 
@@ -148,9 +151,13 @@ def _from_sequence(x: Sequence[Any], dtype: np.dtype | None, api: str, what: str
         if not leaves and dtype is None:
             dtype = dtypes.default_float()
         if data.dtype == object:
-            bad = next((leaf for leaf in leaves if not isinstance(leaf, (*PYTHON_SCALARS, np.ndarray, np.generic))), None)
+            bad = next(
+                (leaf for leaf in leaves if not isinstance(leaf, (*PYTHON_SCALARS, np.ndarray, np.generic))), None
+            )
             if bad is not None:
-                raise TypeError(f"{what} holds {bad!r} of type {type(bad).__name__}; elements must be arrays or numbers")
+                raise TypeError(
+                    f"{what} holds {bad!r} of type {type(bad).__name__}; elements must be arrays or numbers"
+                )
             raise OverflowError(f"{what} holds integers that do not fit 64 bit")
         return _from_numpy(data, dtype, what)
     leaf_arrays = [leaf if isinstance(leaf, PYTHON_SCALARS) else operand(leaf, api, "an element") for leaf in leaves]
@@ -169,7 +176,7 @@ def _as_operand(x: Any) -> Array:
 
 
 def _request_for(leaves: Sequence[Any], dtype: np.dtype) -> np.dtype | None:
-    """The dtype to ask NumPy for, which checks that Python integers fit; None for numbers that must be converted first."""
+    """The dtype to ask NumPy for, which checks that Python integers fit; None where values must be converted."""
     only_ints = all(isinstance(leaf, int) for leaf in leaves)
     return dtype if only_ints and dtypes.is_integer(dtype) and dtype.kind in "iu" else None
 
@@ -222,7 +229,11 @@ def canonical_shape(shape: Any, api: str) -> tuple[int, ...]:
       ValueError: a size is negative.
     """
     try:
-        out = tuple([operator.index(n) for n in shape]) if hasattr(shape, "__len__") and not _is_0d(shape) else (operator.index(shape),)
+        out = (
+            tuple([operator.index(n) for n in shape])
+            if hasattr(shape, "__len__") and not _is_0d(shape)
+            else (operator.index(shape),)
+        )
     except TypeError as error:
         if type(error) is not TypeError:
             raise  # a traced size has its own explanation
@@ -304,8 +315,8 @@ def broadcast_to(array: Any, shape: Any, api: str = "broadcast_to") -> Array:
     fits = len(shape) >= aval.ndim and all(n in (1, m) for n, m in zip(aval.shape[::-1], shape[::-1], strict=False))
     if not fits:
         raise ValueError(
-            f"fungrad.numpy.{api}: cannot broadcast {aval.str_short()} to shape {tuple(shape)}: each dimension, counted from the "
-            "last, must be 1 or equal"
+            f"fungrad.numpy.{api}: cannot broadcast {aval.str_short()} to shape {tuple(shape)}: each dimension, "
+            "counted from the last, must be 1 or equal"
         )
     return broadcast(x, tuple(shape))
 

@@ -36,7 +36,8 @@ from fungrad.ops.cumulative import cumprod
 
 
 def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0, *,
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
+    axis: int = 0, *,
     device: Any = None,
 ) -> Any:  # fmt: skip
     """Evenly spaced numbers.
@@ -60,7 +61,9 @@ def linspace(
     num = operator.index(num)
     if num < 0:
         raise ValueError(f"fungrad.numpy.linspace: num must not be negative, got {num}")
-    first, last = promote_dtypes_inexact("linspace", operand(start, "linspace", "start"), operand(stop, "linspace", "stop"))
+    first, last = promote_dtypes_inexact(
+        "linspace", operand(start, "linspace", "start"), operand(stop, "linspace", "stop")
+    )
     found = requested_dtype(dtype, "linspace")
     computed = first.aval.dtype
     first, last = cast(first, computed), cast(last, computed)
@@ -89,7 +92,9 @@ def _spaced(first: Array, last: Array, num: int, parts: int, endpoint: bool) -> 
     ratio = cast(lax.div(places, scalar_like(float(parts), places)), first.aval.dtype)
     ratio = shape_ops.expand_dims(ratio, range(1, first.aval.ndim + 1))
     # A weighted mean, not start + i * step: exact at both ends, and no overflow of the distance.
-    inner = lax.add(lax.mul(row, lax.sub(scalar_like(1, ratio), ratio)), lax.mul(shape_ops.expand_dims(last, (0,)), ratio))
+    inner = lax.add(
+        lax.mul(row, lax.sub(scalar_like(1, ratio), ratio)), lax.mul(shape_ops.expand_dims(last, (0,)), ratio)
+    )
     return joining.concatenate([inner, shape_ops.expand_dims(last, (0,))], 0) if endpoint else inner
 
 
@@ -120,7 +125,9 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
       Array([1., 2., 4.], dtype=float32)
     """
     found = requested_dtype(dtype, "geomspace")
-    first, last = promote_dtypes_inexact("geomspace", operand(start, "geomspace", "start"), operand(stop, "geomspace", "stop"))
+    first, last = promote_dtypes_inexact(
+        "geomspace", operand(start, "geomspace", "start"), operand(stop, "geomspace", "stop")
+    )
     computed = first.aval.dtype
     first, last = cast(first, computed), cast(last, computed)
     shape = broadcast_shapes(first.aval.shape, last.aval.shape)
@@ -202,7 +209,8 @@ def _triangle(api: str, m: Any, k: int, compare: Callable[[Any, Any], Array]) ->
     m = operand(m, api, "m")
     if m.aval.ndim < 2:
         raise ValueError(f"fungrad.numpy.{api}: m must have at least 2 dimensions, got {m.aval.str_short()}")
-    mask = _compare_places(*m.aval.shape[-2:], k, compare)
+    rows, columns = m.aval.shape[-2:]
+    mask = _compare_places(rows, columns, k, compare)
     return where(foundation.broadcast(mask, m.aval.shape), m, creation.zeros_like(m))
 
 

@@ -29,7 +29,9 @@ def _sequence(arrays: Any, api: str) -> list[Array]:
     if isinstance(arrays, (Array, np.ndarray)):
         x = operand(arrays, api, "arrays")
         if x.aval.ndim == 0:
-            raise ValueError(f"fungrad.numpy.{api}: arrays must be a sequence of arrays, got the scalar {x.aval.str_short()}")
+            raise ValueError(
+                f"fungrad.numpy.{api}: arrays must be a sequence of arrays, got the scalar {x.aval.str_short()}"
+            )
         return list(lax_joining.unstack(x))
     if not isinstance(arrays, Sequence):
         raise TypeError(f"fungrad.numpy.{api}: arrays must be a sequence of arrays, got {type(arrays).__name__}")
@@ -99,7 +101,8 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Ar
     for i, x in enumerate(xs):
         if x.aval.shape != xs[0].aval.shape:
             raise ValueError(
-                f"fungrad.numpy.stack: all arrays must have one shape, got {xs[0].aval.shape} and arrays[{i}] of shape {x.aval.shape}"
+                f"fungrad.numpy.stack: all arrays must have one shape, got {xs[0].aval.shape} and arrays[{i}] of shape "
+                f"{x.aval.shape}"
             )
     axis = canonical_axis("fungrad.numpy.stack", axis, xs[0].aval.ndim + 1)
     return lax_joining.stack(_common(xs, dtype, "stack"), axis)
@@ -311,7 +314,8 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
         obj = np.arange(n)[obj]
     if isinstance(obj, Tracer):
         raise ConcretizationTypeError(
-            "fungrad.numpy.insert: obj must be known when tracing; use `.at[...]` on an array made larger with concatenate"
+            "fungrad.numpy.insert: obj must be known when tracing; use `.at[...]` on an array made larger with "
+            "concatenate"
         )
     where = np.asarray(obj)
     if where.dtype.kind == "b":

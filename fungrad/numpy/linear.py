@@ -25,7 +25,13 @@ Groups = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequenc
 
 
 def contract(
-    api: str, x: Array, y: Array, dimension_numbers: Groups, precision: Any, preferred_element_type: Any, weak: bool | None = None
+    api: str,
+    x: Array,
+    y: Array,
+    dimension_numbers: Groups,
+    precision: Any,
+    preferred_element_type: Any,
+    weak: bool | None = None,
 ) -> Array:
     """``dot_general`` of two operands of one dtype; booleans give whether any product is true.
 
@@ -43,7 +49,9 @@ def _pair(api: str, a: Any, b: Any) -> list[Array]:
     return promote_dtypes(api, operand(a, api, "a"), operand(b, api, "b"))
 
 
-def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: None = None) -> Array:
+def dot(
+    a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: None = None
+) -> Array:
     """Product over the last axis of ``a`` and the second last axis of ``b`` (its only one, for a vector).
 
     Args:
@@ -73,15 +81,16 @@ def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = 
 
 def _mismatch(api: str, x: Array, y: Array, i: int, j: int) -> TypeError:
     return TypeError(
-        f"fungrad.numpy.{api}: the contracted axes must have one size, got {x.aval.shape[i]} (axis {i} of {x.aval.str_short()}) and "
-        f"{y.aval.shape[j]} (axis {j} of {y.aval.str_short()})"
+        f"fungrad.numpy.{api}: the contracted axes must have one size, got {x.aval.shape[i]} (axis {i} of "
+        f"{x.aval.str_short()}) and {y.aval.shape[j]} (axis {j} of {y.aval.str_short()})"
     )
 
 
 def matmul(
     a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: None = None
 ) -> Array:
-    """Matrix product over the last two axes; leading axes broadcast. A vector is a row on the left, a column on the right.
+    """Matrix product over the last two axes; leading axes broadcast. A vector is a row on the left, a column on the
+    right.
 
     Args:
       a: array of at least one dimension.
@@ -101,7 +110,9 @@ def matmul(
     x, y = _pair("matmul", a, b)
     for name, v in (("a", x), ("b", y)):
         if not v.aval.ndim:
-            raise ValueError(f"fungrad.numpy.matmul: {name} must have at least one dimension, got a scalar; use multiply")
+            raise ValueError(
+                f"fungrad.numpy.matmul: {name} must have at least one dimension, got a scalar; use multiply"
+            )
     nx, ny = x.aval.ndim, y.aval.ndim
     row, column = nx == 1, ny == 1
     i, j = nx - 1, max(ny - 2, 0)
@@ -159,7 +170,9 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None, prefer
         raise ValueError("fungrad.numpy.vecdot: operands must have at least one dimension")
     x, y = moveaxis(x, axis, -1), moveaxis(y, axis, -1)
     if x.aval.shape[-1] != y.aval.shape[-1]:
-        raise ValueError(f"fungrad.numpy.vecdot: axis {axis} must have one size, got {x.aval.shape[-1]} and {y.aval.shape[-1]}")
+        raise ValueError(
+            f"fungrad.numpy.vecdot: axis {axis} must have one size, got {x.aval.shape[-1]} and {y.aval.shape[-1]}"
+        )
     row, column = shape_ops.expand_dims(ufuncs.conjugate(x), (-2,)), shape_ops.expand_dims(y, (-1,))
     out = matmul(row, column, precision=precision, preferred_element_type=preferred_element_type)
     return shape_ops.squeeze(out, (-2, -1))
@@ -172,14 +185,18 @@ def matvec(x1: Any, x2: Any, /) -> Array:
 
 def vecmat(x1: Any, x2: Any, /) -> Array:
     """Product of vectors, conjugated, and matrices; leading axes broadcast."""
-    return _checked_squeeze("vecmat", x1, 1, x2, 2, lambda x, y: (shape_ops.expand_dims(ufuncs.conjugate(x), (-2,)), y), -2)
+    return _checked_squeeze(
+        "vecmat", x1, 1, x2, 2, lambda x, y: (shape_ops.expand_dims(ufuncs.conjugate(x), (-2,)), y), -2
+    )
 
 
 def _checked_squeeze(api: str, a: Any, rank_a: int, b: Any, rank_b: int, widen: Any, axis: int) -> Array:
     x, y = operand(a, api, "x1"), operand(b, api, "x2")
     for name, v, rank in (("x1", x, rank_a), ("x2", y, rank_b)):
         if v.aval.ndim < rank:
-            raise ValueError(f"fungrad.numpy.{api}: {name} must have at least {rank} dimensions, got {v.aval.str_short()}")
+            raise ValueError(
+                f"fungrad.numpy.{api}: {name} must have at least {rank} dimensions, got {v.aval.str_short()}"
+            )
     return shape_ops.squeeze(matmul(*widen(x, y)), (axis,))
 
 
@@ -209,7 +226,13 @@ def outer(a: Any, b: Any, out: None = None) -> Array:
 
 
 def tensordot(
-    a: Any, b: Any, axes: Any = 2, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: None = None
+    a: Any,
+    b: Any,
+    axes: Any = 2,
+    *,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    out_sharding: None = None,
 ) -> Array:
     """Product over several axes.
 
@@ -234,7 +257,8 @@ def tensordot(
         count = operator.index(axes)
         if not 0 <= count <= min(nx, ny):
             raise TypeError(
-                f"fungrad.numpy.tensordot: axes={count} is more than the dimensions of {x.aval.str_short()} or {y.aval.str_short()}"
+                f"fungrad.numpy.tensordot: axes={count} is more than the dimensions of {x.aval.str_short()} or "
+                f"{y.aval.str_short()}"
             )
         of_x, of_y = tuple(range(nx - count, nx)), tuple(range(count))
     else:

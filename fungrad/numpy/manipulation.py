@@ -41,7 +41,9 @@ def axes_tuple(api: str, axis: Any, ndim: int) -> tuple[int, ...]:
         raise TypeError(f"fungrad.numpy.{api}: axis must be an integer or a tuple of integers, got {axis!r}") from error
     out = tuple([canonical_axis(f"fungrad.numpy.{api}", a, ndim) for a in given])
     if len(set(out)) != len(out):
-        raise IncompatibleShapesError(f"fungrad.numpy.{api}: axes must be distinct, got {tuple(given)} for an array of {ndim} dimensions")
+        raise IncompatibleShapesError(
+            f"fungrad.numpy.{api}: axes must be distinct, got {tuple(given)} for an array of {ndim} dimensions"
+        )
     return out
 
 
@@ -106,7 +108,9 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None, o
         return foundation.reshape(a, sizes)
     if order == "F":
         return transpose(foundation.reshape(transpose(a), sizes[::-1]))
-    raise NotImplementedError(f"fungrad.numpy.reshape: order must be 'C' or 'F', got {order!r}; arrays have no memory order")
+    raise NotImplementedError(
+        f"fungrad.numpy.reshape: order must be 'C' or 'F', got {order!r}; arrays have no memory order"
+    )
 
 
 def ravel(a: Any, order: str = "C", *, out_sharding: None = None) -> Array:
@@ -208,7 +212,10 @@ def squeeze(a: Any, axis: int | Sequence[int] | None = None) -> Array:
     axes = tuple(d for d, n in enumerate(shape) if n == 1) if axis is None else axes_tuple("squeeze", axis, len(shape))
     wrong = [d for d in axes if shape[d] != 1]
     if wrong:
-        raise ValueError(f"fungrad.numpy.squeeze: cannot remove dimension {wrong[0]} of size {shape[wrong[0]]} of {a.aval.str_short()}")
+        raise ValueError(
+            f"fungrad.numpy.squeeze: cannot remove dimension {wrong[0]} of size {shape[wrong[0]]} of "
+            f"{a.aval.str_short()}"
+        )
     return shape_ops.squeeze(a, axes) if axes else a
 
 
@@ -343,7 +350,8 @@ def roll(a: Any, shift: Any, axis: int | Sequence[int] | None = None) -> Array:
         return reshape(roll(ravel(a), shift, 0), a.aval.shape)
     shifts = list(shift) if isinstance(shift, (tuple, list)) or np.ndim(shift) == 1 else [shift]
     # An axis may be named several times: the shifts add up.
-    axes = [canonical_axis("fungrad.numpy.roll", d, a.aval.ndim) for d in (axis if isinstance(axis, (tuple, list)) else [axis])]
+    given: Sequence[Any] = axis if isinstance(axis, (tuple, list)) else [axis]
+    axes = [canonical_axis("fungrad.numpy.roll", d, a.aval.ndim) for d in given]
     if len(shifts) == 1:
         shifts *= len(axes)
     elif len(axes) == 1:
@@ -405,8 +413,8 @@ def repeat(
       repeats: how often: a number, or an array with one number per slice. If traced, the size of the result must be
         given as ``total_repeat_length``.
       axis: axis along which to repeat; by default the flattened array is repeated.
-      total_repeat_length: size of the result along ``axis``; what is beyond is cut off, what is missing is filled with the
-        last slice.
+      total_repeat_length: size of the result along ``axis``; what is beyond is cut off, what is missing is filled with
+        the last slice.
 
     Raises:
       ValueError: ``repeats`` does not match the axis.
@@ -433,12 +441,13 @@ def repeat(
             return _repeat_each(a, int(counts.reshape(())), axis)
         if counts.shape != (n,):
             raise ValueError(
-                f"fungrad.numpy.repeat: repeats must be a number or have one entry for each of the {n} positions of axis {axis}, "
-                f"got shape {counts.shape}"
+                f"fungrad.numpy.repeat: repeats must be a number or have one entry for each of the {n} positions of "
+                f"axis {axis}, got shape {counts.shape}"
             )
         return take_1d(a, np.repeat(np.arange(n, dtype=np.int32), counts), axis)
-    counts = operand(repeats, "repeat", "repeats") if not isinstance(repeats, (list, tuple)) else creation.asarray(repeats)
-    return _repeat_to_length(a, counts, axis, operator.index(total_repeat_length))
+    if isinstance(repeats, (list, tuple)):
+        repeats = creation.asarray(repeats)
+    return _repeat_to_length(a, operand(repeats, "repeat", "repeats"), axis, operator.index(total_repeat_length))
 
 
 def _repeat_each(a: Array, count: int, axis: int) -> Array:

@@ -33,14 +33,26 @@ def _all_nan(mask: Array, axis: Axis, keepdims: bool, where: Any) -> Array:
 
 
 def nansum(
-    a: Any, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
 ) -> Array:
     """Sum over axes of the elements that are not NaN; see ``sum``."""
     return reductions.sum(_without_nan("nansum", a, 0)[0], axis, dtype, out, keepdims, initial, where)
 
 
 def nanprod(
-    a: Any, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
 ) -> Array:
     """Product over axes of the elements that are not NaN; see ``sum``."""
     return reductions.prod(_without_nan("nanprod", a, 1)[0], axis, dtype, out, keepdims, initial, where)

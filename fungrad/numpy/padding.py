@@ -60,7 +60,9 @@ def _per_edge(value: Any, rank: int, what: str) -> list[tuple[Any, Any]]:
     if len(pairs) == 1:
         pairs *= rank
     if len(pairs) != rank or any(len(p) != 2 for p in pairs):
-        raise ValueError(f"fungrad.numpy.pad: {what} must be a number, a pair, or a pair for each of {rank} axes, got {value!r}")
+        raise ValueError(
+            f"fungrad.numpy.pad: {what} must be a number, a pair, or a pair for each of {rank} axes, got {value!r}"
+        )
     return pairs
 
 
@@ -73,11 +75,12 @@ def pad(array: Any, pad_width: Any, mode: str | Callable[..., Any] = "constant",
 
     Args:
       array: array.
-      pad_width: how much to add: a number for all edges, a pair (before, after) for all axes, a pair per axis, or a dict from
-        axes to these; must be known when tracing.
-      mode: what to add: ``constant`` (``constant_values``, default 0), ``edge``, ``linear_ramp`` (``end_values``), ``maximum``,
-        ``mean``, ``median``, ``minimum`` (of ``stat_length`` elements), ``reflect`` and ``symmetric`` (``reflect_type`` ``even`` or
-        ``odd``), ``wrap``, ``empty``, or a function of a padded vector, its widths, its axis and ``kwargs`` that returns the vector.
+      pad_width: how much to add: a number for all edges, a pair (before, after) for all axes, a pair per axis, or a
+        dict from axes to these; must be known when tracing.
+      mode: what to add: ``constant`` (``constant_values``, default 0), ``edge``, ``linear_ramp`` (``end_values``),
+        ``maximum``, ``mean``, ``median``, ``minimum`` (of ``stat_length`` elements), ``reflect`` and ``symmetric``
+        (``reflect_type`` ``even`` or ``odd``), ``wrap``, ``empty``, or a function of a padded vector, its widths, its
+        axis and ``kwargs`` that returns the vector.
       **kwargs: options of the mode, for each edge in the forms of ``pad_width``.
 
     Raises:
@@ -118,7 +121,9 @@ def pad(array: Any, pad_width: Any, mode: str | Callable[..., Any] = "constant",
         if before == after == 0:
             continue
         if not x.aval.shape[axis]:
-            raise ValueError(f"fungrad.numpy.pad: axis {axis} is empty, which mode {mode!r} cannot extend; use mode='constant'")
+            raise ValueError(
+                f"fungrad.numpy.pad: axis {axis} is empty, which mode {mode!r} cannot extend; use mode='constant'"
+            )
         if mode in ("edge", "wrap"):
             x = _repeated(x, axis, before, after, mode)
         elif mode in ("reflect", "symmetric"):
@@ -134,7 +139,9 @@ def _constant(x: Array, widths: Widths, values: Any) -> Array:
     if isinstance(values, (int, float, complex, np.generic)) or not np.ndim(values):
         fill = cast(operand(values, "pad", "constant_values"), x.aval.dtype)
         return shape_ops.pad(x, cast(fill, x.aval.dtype, x.aval.weak_type), [(b, a, 0) for b, a in widths])
-    for axis, ((before, after), pair) in enumerate(zip(widths, _per_edge(values, x.aval.ndim, "constant_values"), strict=True)):
+    for axis, ((before, after), pair) in enumerate(
+        zip(widths, _per_edge(values, x.aval.ndim, "constant_values"), strict=True)
+    ):
         for width, value, config in ((before, pair[0], (before, 0, 0)), (after, pair[1], (0, after, 0))):
             if width:
                 whole = [(0, 0, 0)] * x.aval.ndim
@@ -196,10 +203,18 @@ def _ramp(x: Array, axis: int, before: int, after: int, ends: tuple[Any, Any]) -
     return _joined([cast(p, dtype) for p in parts], axis)
 
 
+_STATISTICS: dict[str, Callable[..., Array]] = {
+    "maximum": reductions.max,
+    "minimum": reductions.min,
+    "mean": reductions.mean,
+    "median": median,
+}
+
+
 def _statistic(x: Array, axis: int, before: int, after: int, mode: str, lengths: tuple[Any, Any]) -> Array:
     """Edges continued by a statistic of the elements next to them."""
     n, dtype = x.aval.shape[axis], x.aval.dtype
-    reduce = {"maximum": reductions.max, "minimum": reductions.min, "mean": reductions.mean, "median": median}[mode]
+    reduce = _STATISTICS[mode]
     parts = [x]
     for front, width, length in ((True, before, lengths[0]), (False, after, lengths[1])):
         count = n if length is None else min(operator.index(length), n)
@@ -220,7 +235,9 @@ def _by_function(x: Array, widths: Widths, function: Callable[..., Any], kwargs:
     x = _constant(x, widths, 0)
     for axis, pair in enumerate(widths):
         moved = moveaxis(x, axis, -1)
-        rows = reshape(moved, (-1, moved.aval.shape[-1])) if moved.aval.size else reshape(moved, (0, moved.aval.shape[-1]))
+        rows = (
+            reshape(moved, (-1, moved.aval.shape[-1])) if moved.aval.size else reshape(moved, (0, moved.aval.shape[-1]))
+        )
 
         def padded(row: Array, pair: tuple[int, int] = pair, axis: int = axis) -> Array:
             out = function(row, pair, axis, kwargs)

@@ -1,8 +1,8 @@
 """NumPy's functions applied to fungrad arrays: they come back to the functions of ``fungrad.numpy`` of the same name.
 
 NumPy asks ``__array_ufunc__`` and ``__array_function__`` of its operands before it computes, so that ``np.sin(x)`` and
-``np.concatenate([x, y])`` work inside transformed functions.  Functions that fungrad does not have are computed by NumPy on the
-values, which tracers refuse with an explanation.
+``np.concatenate([x, y])`` work inside transformed functions.  Functions that fungrad does not have are computed by
+NumPy on the values, which tracers refuse with an explanation.
 
 May import ``core`` and the modules of ``numpy``.
 """

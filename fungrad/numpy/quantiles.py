@@ -64,7 +64,9 @@ def _weighted(low: Array, high: Array, position: Array, floor: Array, method: st
     if method == "nearest":
         # Halves go to the even position.
         even = ufuncs.equal(ufuncs.remainder(floor, 2), 0)
-        up = ufuncs.logical_or(ufuncs.greater(part, 0.5), ufuncs.logical_and(ufuncs.equal(part, 0.5), ufuncs.logical_not(even)))
+        up = ufuncs.logical_or(
+            ufuncs.greater(part, 0.5), ufuncs.logical_and(ufuncs.equal(part, 0.5), ufuncs.logical_not(even))
+        )
         return choose(up, high, low)
     if method == "inverted_cdf":
         return choose(ufuncs.greater(part, 0), high, low)
@@ -123,7 +125,9 @@ def _of_rows(rows: Array, q: Array, method: str, skip_nan: bool) -> Array:
     if method in _ALPHA_BETA:
         position = ufuncs.maximum(ufuncs.minimum(position, foundation.broadcast(top, shape)), 0)
     floor = ufuncs.floor(position)
-    below, above = (clip(p, 0, top) for p in (floor, ufuncs.ceil(position) if method in _BETWEEN else ufuncs.add(floor, 1)))
+    below, above = (
+        clip(p, 0, top) for p in (floor, ufuncs.ceil(position) if method in _BETWEEN else ufuncs.add(floor, 1))
+    )
     index = dtypes.default_int()
     low, high = (_take(ordered, foundation.broadcast(cast(p, index), shape)) for p in (below, above))
     out = _weighted(low, high, position, floor, method)
@@ -162,8 +166,8 @@ def quantile(
       axis: axis or axes, by default all.
       out: must be None.
       overwrite_input: must be False.
-      method: how to choose between two elements: ``linear``, ``lower``, ``higher``, ``midpoint``, ``nearest``, or one of the
-        estimators of Hyndman and Fan as in NumPy.
+      method: how to choose between two elements: ``linear``, ``lower``, ``higher``, ``midpoint``, ``nearest``, or one
+        of the estimators of Hyndman and Fan as in NumPy.
       keepdims: keep the axes with size 1.
       weights: must be None.
 

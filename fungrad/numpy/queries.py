@@ -50,7 +50,7 @@ def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
 
 def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
     """Whether values of one dtype can be converted to another under NumPy's casting rules."""
-    return bool(np.can_cast(_numpy_dtype(from_), _numpy_dtype(to), casting))
+    return bool(np.can_cast(_numpy_dtype(from_), _numpy_dtype(to), casting))  # type: ignore[arg-type]
 
 
 def _numpy_dtype(x: Any) -> np.dtype:
@@ -59,7 +59,9 @@ def _numpy_dtype(x: Any) -> np.dtype:
 
 def _aval_of(x: Any, api: str) -> Any:
     if isinstance(x, (list, tuple)):
-        raise TypeError(f"fungrad.numpy.{api}: a must be an array or scalar, got a {type(x).__name__}; convert it with asarray")
+        raise TypeError(
+            f"fungrad.numpy.{api}: a must be an array or scalar, got a {type(x).__name__}; convert it with asarray"
+        )
     return typeof(x)
 
 

@@ -65,7 +65,8 @@ def _masked(api: str, a: Array, where: Any, neutral: Any) -> Array:
 
 
 def _arithmetic_reduction(
-    api: str, lax_reduce: Callable, combine: Callable, neutral: int, a: Any, axis: Axis, dtype: Any, out: Any, keepdims: bool,
+    api: str, lax_reduce: Callable, combine: Callable, neutral: int, a: Any, axis: Axis, dtype: Any, out: Any,
+    keepdims: bool,
     initial: Any, where: Any, promote_integers: bool,
 ) -> Array:  # fmt: skip
     """A sum or product."""
@@ -134,7 +135,8 @@ def prod(
 
 
 def _extreme(
-    api: str, lax_reduce: Callable, primitive: Any, worst: Callable, a: Any, axis: Axis, out: Any, keepdims: bool, initial: Any,
+    api: str, lax_reduce: Callable, primitive: Any, worst: Callable, a: Any, axis: Axis, out: Any, keepdims: bool,
+    initial: Any,
     where: Any,
 ) -> Array:  # fmt: skip
     no_out(api, out)
@@ -147,7 +149,8 @@ def _extreme(
     axes = reduction_axes(api, axis, a.aval.ndim)
     if initial is None and builtins.any(a.aval.shape[d] == 0 for d in axes):
         raise ValueError(
-            f"fungrad.numpy.{api}: the {api} of no elements is not defined: {a.aval.str_short()} is empty along axis {axis}; "
+            f"fungrad.numpy.{api}: the {api} of no elements is not defined: {a.aval.str_short()} is empty along axis "
+            f"{axis}; "
             "give `initial`"
         )
     y = _complex_extreme(lax_reduce, a, axes) if dtypes.is_complex(a.aval.dtype) else lax_reduce(a, axes)
@@ -157,7 +160,7 @@ def _extreme(
 
 
 def _complex_extreme(lax_reduce: Callable, a: Array, axes: tuple[int, ...]) -> Array:
-    """The extreme of complex numbers in lexicographic order: of the real parts, then of the imaginary parts among these."""
+    """The extreme of complex numbers in lexicographic order: of the real parts, then of the imaginary parts."""
     largest = lax_reduce is reduce.reduce_max
     re, im = ufuncs.real(a), ufuncs.imag(a)
     best = lax_reduce(re, axes)
@@ -309,9 +312,13 @@ def var(
         ddof = correction  # type: ignore[assignment]
     found = requested_dtype(dtype, "var")
     if found is not None and dtypes.is_complex(a.aval.dtype) and not dtypes.is_complex(found):
-        raise ValueError(f"fungrad.numpy.var: dtype {found.name} cannot hold the mean of {a.aval.str_short()}; use a complex dtype")
+        raise ValueError(
+            f"fungrad.numpy.var: dtype {found.name} cannot hold the mean of {a.aval.str_short()}; use a complex dtype"
+        )
     natural = inexact_dtype(a.aval.dtype)
-    compute = natural if found is None else dtypes.lattice_result_type((natural, False), (inexact_dtype(found), False))[0]
+    compute = (
+        natural if found is None else dtypes.lattice_result_type((natural, False), (inexact_dtype(found), False))[0]
+    )
     compute = dtypes.float32 if _is_half(compute) else compute
     result = dtypes.to_real_dtype(natural) if found is None else found
     a = cast(a, compute)
@@ -323,12 +330,12 @@ def var(
     count = _count(a, axes, where, real, keepdims)
     total = sum(square, axes, real, keepdims=keepdims, where=where)
     if where is None and isinstance(ddof, (int, float)):
-        left = float(count - ddof)
-        out = lax.div(total, left) if left > 0 else full_like(total, float("nan"))
+        known = float(count - ddof)
+        variance = lax.div(total, known) if known > 0 else full_like(total, float("nan"))
     else:
         left = ufuncs.subtract(cast(operand(count, "var", "count"), real), ddof)
-        out = choose(ufuncs.greater(left, 0), ufuncs.true_divide(total, left), float("nan"))
-    return cast(out, result)
+        variance = choose(ufuncs.greater(left, 0), ufuncs.true_divide(total, left), float("nan"))
+    return cast(variance, result)
 
 
 def _mean_of(a: Array, axes: tuple[int, ...], where: Any) -> Array:
@@ -379,13 +386,14 @@ def _aligned_weights(a: Array, w: Array, axis: Axis) -> Array:
     """Weights along some axes of ``a``, made to broadcast against it."""
     if axis is None:
         raise TypeError(
-            f"fungrad.numpy.average: axis is needed when weights of shape {w.aval.shape} differ in shape from a {a.aval.shape}"
+            f"fungrad.numpy.average: axis is needed when weights of shape {w.aval.shape} differ in shape from a "
+            f"{a.aval.shape}"
         )
     axes = axes_tuple("average", axis, a.aval.ndim)
     if w.aval.shape != tuple(a.aval.shape[d] for d in axes):
         raise ValueError(
-            f"fungrad.numpy.average: weights must have the shape {tuple(a.aval.shape[d] for d in axes)} of a along axis {axis}, "
-            f"got {w.aval.shape}"
+            f"fungrad.numpy.average: weights must have the shape {tuple(a.aval.shape[d] for d in axes)} of a along "
+            f"axis {axis}, got {w.aval.shape}"
         )
     order = sorted(range(len(axes)), key=lambda i: axes[i])
     return foundation.broadcast_in_dim(foundation.transpose(w, order), a.aval.shape, tuple(sorted(axes)))
@@ -407,7 +415,9 @@ def _arg_extreme(api: str, lax_arg: Callable, a: Any, axis: int | None, out: Any
     if a.aval.shape[axis] == 0:
         raise ValueError(f"fungrad.numpy.{api}: there is no element along axis {axis} of {a.aval.str_short()}")
     if dtypes.is_complex(a.aval.dtype):
-        raise TypeError(f"fungrad.numpy.{api}: complex numbers have no order, got {a.aval.str_short()}; compare abs or real parts")
+        raise TypeError(
+            f"fungrad.numpy.{api}: complex numbers have no order, got {a.aval.str_short()}; compare abs or real parts"
+        )
     y = lax_arg(a, axis, dtypes.default_int())
     return restore_dims(y, restored) if keepdims else y
 
@@ -466,7 +476,9 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None
     return _running("cumprod", cumulative.cumprod, a, axis, dtype, out)
 
 
-def _cumulative(api: str, running: Callable, first: int, x: Any, axis: int | None, dtype: Any, include_initial: bool) -> Array:
+def _cumulative(
+    api: str, running: Callable, first: int, x: Any, axis: int | None, dtype: Any, include_initial: bool
+) -> Array:
     x = operand(x, api, "x")
     if x.aval.ndim == 0:
         raise ValueError(f"fungrad.numpy.{api}: x must have at least one dimension, got a scalar")

@@ -1,7 +1,7 @@
 """``fungrad.numpy.float32`` and its like: dtypes that are called to make arrays.
 
-``jnp.float32(3)`` is a strongly typed 0-d array, and ``jnp.float32`` stands wherever a dtype is asked for, also in NumPy:
-``np.dtype(jnp.float32)``, ``x.dtype == jnp.float32``.
+``jnp.float32(3)`` is a strongly typed 0-d array, and ``jnp.float32`` stands wherever a dtype is asked for, also in
+NumPy: ``np.dtype(jnp.float32)``, ``x.dtype == jnp.float32``.
 
 May import ``core`` and ``numpy.creation``.
 """

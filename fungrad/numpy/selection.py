@@ -90,7 +90,8 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     """
     if len(condlist) != len(choicelist) or not condlist:
         raise ValueError(
-            f"fungrad.numpy.select: need as many conditions as choices, at least one, got {len(condlist)} and {len(choicelist)}"
+            f"fungrad.numpy.select: need as many conditions as choices, at least one, got {len(condlist)} and "
+            f"{len(choicelist)}"
         )
     masks = [operand(c, "select", f"condlist[{i}]") for i, c in enumerate(condlist)]
     for i, m in enumerate(masks):
@@ -107,7 +108,9 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     return select_n(which, *values) if len(values) > 2 else select_n(masks[0], *values)
 
 
-def clip(arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None, a_min: Any = None, a_max: Any = None) -> Array:
+def clip(
+    arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None, a_min: Any = None, a_max: Any = None
+) -> Array:
     """Elements limited to an interval.
 
     Args:
@@ -130,7 +133,9 @@ def clip(arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None,
     out = operand(arr, "clip", "arr")
     for name, limit in (("arr", out), ("min", low), ("max", high)):
         if limit is not None and dtypes.is_complex(operand(limit, "clip", name).aval.dtype):
-            raise ValueError(f"fungrad.numpy.clip: complex numbers have no order, got {name} of a complex dtype; clip the parts")
+            raise ValueError(
+                f"fungrad.numpy.clip: complex numbers have no order, got {name} of a complex dtype; clip the parts"
+            )
     if low is not None:
         out = max_p.bind(*ufuncs.promote_pair("clip", low, out))
     if high is not None:
@@ -156,7 +161,9 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
     """
     a = operand(a, "nonzero", "a")
     if a.aval.ndim == 0:
-        raise ValueError("fungrad.numpy.nonzero: a must have at least one dimension, got a scalar; use atleast_1d(a).nonzero()")
+        raise ValueError(
+            "fungrad.numpy.nonzero: a must have at least one dimension, got a scalar; use atleast_1d(a).nonzero()"
+        )
     index = dtypes.default_int()
     mask = ravel(ufuncs.truth(a, "nonzero"))
     shape = a.aval.shape
@@ -166,9 +173,14 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
         places = np.unravel_index(found, shape) if math.prod(shape) else [found] * len(shape)
         return tuple([wrap(p.astype(index), ShapedArray(p.shape, index)) for p in places])
     flat, valid = first_true(mask, size)
-    fills = fill_value if isinstance(fill_value, (tuple, list)) else [0 if fill_value is None else fill_value] * len(shape)
+    fills = (
+        fill_value if isinstance(fill_value, (tuple, list)) else [0 if fill_value is None else fill_value] * len(shape)
+    )
     if len(fills) != len(shape):
-        raise ValueError(f"fungrad.numpy.nonzero: fill_value must be a number or one per dimension of {a.aval.str_short()}, got {fill_value!r}")
+        raise ValueError(
+            f"fungrad.numpy.nonzero: fill_value must be a number or one per dimension of {a.aval.str_short()}, got "
+            f"{fill_value!r}"
+        )
     out = []
     for d, fill in enumerate(fills):
         stride = math.prod(shape[d + 1 :])
@@ -247,7 +259,8 @@ def compress(
         beyond = shape_ops.slice_in_dim(mask, n, None)
         if not isinstance(mask, Tracer) and bool(np.asarray(beyond).any()):
             raise ValueError(
-                f"fungrad.numpy.compress: condition holds beyond the {n} positions of axis {axis} of {a.aval.str_short()}"
+                f"fungrad.numpy.compress: condition holds beyond the {n} positions of axis {axis} of "
+                f"{a.aval.str_short()}"
             )
         mask = shape_ops.slice_in_dim(mask, 0, n)
     if size is None:
@@ -293,7 +306,9 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Array
     if mode == "raise":
         known = a._concrete("choose()")
         if known.size and (known.min() < 0 or known.max() >= n):
-            raise ValueError(f"fungrad.numpy.choose: a must be in [0, {n}), got values from {known.min()} to {known.max()}")
+            raise ValueError(
+                f"fungrad.numpy.choose: a must be in [0, {n}), got values from {known.min()} to {known.max()}"
+            )
     elif mode == "wrap":
         a = ufuncs.remainder(a, n)
     elif mode != "clip":

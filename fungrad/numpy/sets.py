@@ -42,7 +42,9 @@ def _sort_rows(x: Array, equal_nan: bool) -> _Sorted:
     n = x.aval.shape[0]
     index = dtypes.default_int()
     flat = foundation.reshape(x, (n, math.prod(x.aval.shape[1:])))
-    columns = [foundation.reshape(c, (n,)) for c in joining.unstack(flat, 1)] if flat.aval.size or flat.aval.shape[1] else []
+    columns = (
+        [foundation.reshape(c, (n,)) for c in joining.unstack(flat, 1)] if flat.aval.size or flat.aval.shape[1] else []
+    )
     places = shape_ops.iota(index, n)
     order = lax_sort.sort((*columns, places), 0, num_keys=len(columns))[-1] if columns else places
     rows = take_1d(x, order, 0)
@@ -65,7 +67,8 @@ def _places(mask: Array, size: int | None, api: str) -> tuple[Any, Array | None]
 
 
 def unique(
-    ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, axis: int | None = None, *,
+    ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+    axis: int | None = None, *,
     equal_nan: bool = True, size: int | None = None, fill_value: Any = None, sorted: bool = True,
 ) -> Any:  # fmt: skip
     """The different elements of an array, or slices along an axis, in ascending order.
@@ -98,7 +101,9 @@ def unique(
     n = moved.aval.shape[0]
     if n == 0 and size:
         if fill_value is None:
-            raise ValueError("fungrad.numpy.unique: an empty array has no smallest element to fill with; give fill_value")
+            raise ValueError(
+                "fungrad.numpy.unique: an empty array has no smallest element to fill with; give fill_value"
+            )
         return _all_filled(moved, size, fill_value, axis_back, (return_index, return_inverse, return_counts))
     rows, first, order = _sort_rows(moved, equal_nan)
     at, valid = _places(first, size, "unique")
@@ -136,7 +141,11 @@ def _run_lengths(starts: Any, valid: Array | None, n: int) -> Array:
     starts = creation.asarray(starts, index)
     if valid is not None:
         starts = where(valid, starts, n)
-    ends = joining.concatenate([slice_in_dim(starts, 1, None), creation.full(1, n, index)], 0) if starts.aval.shape[0] else starts
+    ends = (
+        joining.concatenate([slice_in_dim(starts, 1, None), creation.full(1, n, index)], 0)
+        if starts.aval.shape[0]
+        else starts
+    )
     return ufuncs.subtract(ends, starts)
 
 
@@ -213,7 +222,9 @@ def union1d(ar1: Any, ar2: Any, *, size: int | None = None, fill_value: Any = No
     return unique(concatenate(_two("union1d", ar1, ar2)), size=size, fill_value=fill_value)
 
 
-def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None) -> Array:
+def setdiff1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None
+) -> Array:
     """The different elements of ``ar1`` that ``ar2`` does not have.
 
     Args:
@@ -238,7 +249,9 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | No
     return _selected(rows, mask, size, fill_value, "setdiff1d")
 
 
-def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None) -> Array:
+def setxor1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None
+) -> Array:
     """The different elements that only one of two arrays has; fills with the smallest of them. See ``setdiff1d``."""
     x, y = _two("setxor1d", ar1, ar2)
     both = concatenate([x, y])
@@ -261,7 +274,8 @@ def intersect1d(
       assume_unique: ignored.
       return_indices: return also the first position of each in ``ar1`` and in ``ar2``.
       size: number of results, needed for traced arrays.
-      fill_value: what to fill with, by default the smallest element of the result; positions are filled with the sizes of the arrays.
+      fill_value: what to fill with, by default the smallest element of the result; positions are filled with the sizes
+        of the arrays.
 
     Example:
       >>> import fungrad.numpy as jnp

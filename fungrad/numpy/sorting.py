@@ -36,7 +36,13 @@ def _sortable(api: str, a: Any, axis: int | None, kind: Any, order: Any) -> tupl
 
 
 def sort(
-    a: Any, axis: int | None = -1, *, kind: None = None, order: None = None, stable: bool = True, descending: bool = False
+    a: Any,
+    axis: int | None = -1,
+    *,
+    kind: None = None,
+    order: None = None,
+    stable: bool = True,
+    descending: bool = False,
 ) -> Array:
     """Elements in ascending order along an axis; NaN comes last.
 
@@ -59,7 +65,8 @@ def sort(
 
 
 def argsort(
-    a: Any, axis: int | None = -1, *, kind: None = None, order: None = None, stable: bool = True, descending: bool = False,
+    a: Any, axis: int | None = -1, *, kind: None = None, order: None = None, stable: bool = True,
+    descending: bool = False,
     dtype: Any = None,
 ) -> Array:  # fmt: skip
     """Positions of the elements in ascending order along an axis; see ``sort``.
@@ -142,8 +149,8 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, meth
       v: values.
       side: ``left``: before equal elements; ``right``: behind them.
       sorter: positions that sort ``a``, if it is not sorted.
-      method: ``scan`` and ``scan_unrolled`` search by bisection, ``sort`` by sorting both together, ``compare_all`` by comparing
-        each value with each element. The result is the same.
+      method: ``scan`` and ``scan_unrolled`` search by bisection, ``sort`` by sorting both together, ``compare_all`` by
+        comparing each value with each element. The result is the same.
 
     Returns:
       Integer array of the shape of ``v``.
@@ -157,7 +164,8 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, meth
         raise ValueError(f"fungrad.numpy.searchsorted: side must be 'left' or 'right', got {side!r}")
     if method not in ("scan", "scan_unrolled", "sort", "compare_all"):
         raise ValueError(
-            f"fungrad.numpy.searchsorted: method must be 'scan', 'scan_unrolled', 'sort' or 'compare_all', got {method!r}"
+            f"fungrad.numpy.searchsorted: method must be 'scan', 'scan_unrolled', 'sort' or 'compare_all', got "
+            f"{method!r}"
         )
     a, v = promote_dtypes("searchsorted", operand(a, "searchsorted", "a"), operand(v, "searchsorted", "v"))
     if a.aval.ndim != 1:
@@ -180,7 +188,9 @@ def _before(element: Array, value: Array, side: str) -> Array:
     if side == "left":
         out = ufuncs.less(element, value)
         if dtypes.is_float(value.aval.dtype):
-            out = ufuncs.logical_or(out, ufuncs.logical_and(ufuncs.isnan(value), ufuncs.logical_not(ufuncs.isnan(element))))
+            out = ufuncs.logical_or(
+                out, ufuncs.logical_and(ufuncs.isnan(value), ufuncs.logical_not(ufuncs.isnan(element)))
+            )
         return out
     out = ufuncs.less_equal(element, value)
     return ufuncs.logical_or(out, ufuncs.isnan(value)) if dtypes.is_float(value.aval.dtype) else out
@@ -202,7 +212,9 @@ def _bisect(a: Array, v: Array, side: str, index: np.dtype) -> Array:
 
 
 def _compare_all(a: Array, v: Array, side: str, index: np.dtype) -> Array:
-    before = _before(foundation.broadcast_in_dim(a, (a.aval.shape[0],) + (1,) * v.aval.ndim, (0,)), expand_dims(v, 0), side)
+    before = _before(
+        foundation.broadcast_in_dim(a, (a.aval.shape[0],) + (1,) * v.aval.ndim, (0,)), expand_dims(v, 0), side
+    )
     return foundation.reduce_sum(cast(before, index), (0,))
 
 

@@ -24,7 +24,7 @@ from fungrad.numpy._promotion import (
 from fungrad.ops import cast as cast_ops
 from fungrad.ops import compare, complex_parts, elementwise, integer, transcendental
 from fungrad.ops._operands import scalar_like
-from fungrad.ops.foundation import zeros
+from fungrad.ops.foundation import broadcast, zeros
 
 # -- constructors ------------------------------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ def truth(x: Any, api: str) -> Array:
     return x if dtypes.is_bool(x.aval.dtype) else compare.ne(x, 0)
 
 
-# -- exponentials, logarithms, trigonometry -------------------------------------------------------------------------------
+# -- exponentials, logarithms, trigonometry ----------------------------------------------------------------------------
 
 exp = _unary_inexact("exp", transcendental.exp_p, "Exponential.")
 exp2 = _unary_inexact("exp2", transcendental.exp2_p, "Two to the power of ``x``.")
@@ -127,7 +127,9 @@ arcsinh = _unary_inexact("arcsinh", transcendental.asinh_p, "Inverse hyperbolic 
 arccosh = _unary_inexact("arccosh", transcendental.acosh_p, "Inverse hyperbolic cosine.")
 arctanh = _unary_inexact("arctanh", transcendental.atanh_p, "Inverse hyperbolic tangent.")
 arctan2 = _binary_inexact("arctan2", transcendental.atan2_p, "Angle of the point ``(y, x)``, in radians.")
-nextafter = _binary_inexact("nextafter", elementwise.nextafter_p, "Next representable number after ``x`` towards ``y``.")
+nextafter = _binary_inexact(
+    "nextafter", elementwise.nextafter_p, "Next representable number after ``x`` towards ``y``."
+)
 
 asin, acos, atan, atan2 = arcsin, arccos, arctan, arctan2
 asinh, acosh, atanh = arcsinh, arccosh, arctanh
@@ -210,7 +212,7 @@ def where_value(mask: Array, value: float, x: Array) -> Array:
     return compare.select_n(mask, x, filled)
 
 
-# -- arithmetic ----------------------------------------------------------------------------------------------------------
+# -- arithmetic --------------------------------------------------------------------------------------------------------
 
 
 def _arithmetic(name: str, primitive: Primitive, for_bool: Primitive, what: str) -> Callable[[Any, Any], Array]:
@@ -285,7 +287,7 @@ def _float_divmod(x: Array, y: Array) -> tuple[Array, Array]:
     quotient = compare.select_n(adjust, quotient, elementwise.sub(quotient, 1))
     quotient = elementwise.round(quotient, elementwise.RoundingMethod.TO_NEAREST_EVEN)
     by_zero = _full_mask(compare.eq(y, 0), quotient)
-    return compare.select_n(by_zero, quotient, _like(elementwise.div(x, y), quotient)), rest
+    return compare.select_n(by_zero, quotient, _like(elementwise.floor(elementwise.div(x, y)), quotient)), rest
 
 
 def _like(x: Array, reference: Array) -> Array:
@@ -340,7 +342,8 @@ def modf(x: Any, /) -> tuple[Array, Array]:
 def power(x1: Any, x2: Any, /) -> Array:
     """``x1`` to the power of ``x2``.
 
-    A static integer exponent is computed by repeated multiplication; integer bases need exponents that are not negative.
+    A static integer exponent is computed by repeated multiplication; integer bases need exponents that are not
+    negative.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -353,8 +356,8 @@ def power(x1: Any, x2: Any, /) -> Array:
             x1 = cast(x1, dtypes.default_int())
         if exponent < 0 and dtypes.is_integer(x1.aval.dtype):
             raise ValueError(
-                f"fungrad.numpy.power: integers to negative powers are not allowed, got exponent {exponent}; convert the base "
-                "to float"
+                f"fungrad.numpy.power: integers to negative powers are not allowed, got exponent {exponent}; convert "
+                "the base to float"
             )
         return elementwise.integer_pow(x1, exponent)
     x, y = promote_pair("power", x1, x2)
@@ -456,7 +459,10 @@ def gcd(x1: Any, x2: Any, /) -> Array:
     """Greatest common divisor."""
     x, y = _integer_pair("gcd", x1, x2)
     x, y = elementwise.add(x, cast_ops.full_like(y, 0)), elementwise.add(y, cast_ops.full_like(x, 0))
-    a, b = complex_parts.abs(x) if dtypes.is_signed(x.aval.dtype) else x, complex_parts.abs(y) if dtypes.is_signed(y.aval.dtype) else y
+    a, b = (
+        complex_parts.abs(x) if dtypes.is_signed(x.aval.dtype) else x,
+        complex_parts.abs(y) if dtypes.is_signed(y.aval.dtype) else y,
+    )
     # Euclid's algorithm shrinks the pair by the golden ratio at least: 1.5 steps per bit suffice.
     for _ in range(12 * a.aval.dtype.itemsize):
         done = compare.eq(b, 0)
@@ -472,7 +478,9 @@ def lcm(x1: Any, x2: Any, /) -> Array:
         x, y = complex_parts.abs(x), complex_parts.abs(y)
     common = gcd(x, y)
     zero = compare.eq(common, 0)
-    product = elementwise.mul(x, elementwise.div(elementwise.add(y, cast_ops.full_like(common, 0)), where_value(zero, 1, common)))
+    product = elementwise.mul(
+        x, elementwise.div(elementwise.add(y, cast_ops.full_like(common, 0)), where_value(zero, 1, common))
+    )
     return _strong(where_value(zero, 0, product))
 
 
@@ -483,7 +491,7 @@ def _integer_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
     return x, y
 
 
-# -- signs, rounding, parts --------------------------------------------------------------------------------------------------
+# -- signs, rounding, parts --------------------------------------------------------------------------------------------
 
 
 def absolute(x: Any, /) -> Array:
@@ -573,7 +581,9 @@ def round(a: Any, decimals: int = 0) -> Array:
     dtype = a.aval.dtype
     if dtypes.is_bool(dtype) or dtypes.is_integer(dtype):
         if decimals < 0:
-            raise NotImplementedError("fungrad.numpy.round: negative decimals of integers are not supported; convert to float")
+            raise NotImplementedError(
+                "fungrad.numpy.round: negative decimals of integers are not supported; convert to float"
+            )
         return a
     if decimals == 0:
         return _round_even(a)
@@ -617,7 +627,7 @@ def angle(z: Any, deg: bool = False) -> Array:
     return rad2deg(out) if deg else out
 
 
-# -- comparison and logic ------------------------------------------------------------------------------------------------------
+# -- comparison and logic ----------------------------------------------------------------------------------------------
 
 equal = _binary("equal", compare.eq_p, "Whether the operands are equal.")
 not_equal = _binary("not_equal", compare.ne_p, "Whether the operands differ.")
@@ -659,22 +669,20 @@ def logical_not(x: Any, /) -> Array:
 def fmax(x1: Any, x2: Any, /) -> Array:
     """Larger of two operands; a NaN yields to a number."""
     x, y = promote_pair("fmax", x1, x2)
-    return _ignoring_nan(x, y, compare.max(x, y))
+    return _ignoring_nan(x, y, greater(x, y))
 
 
 def fmin(x1: Any, x2: Any, /) -> Array:
     """Smaller of two operands; a NaN yields to a number."""
     x, y = promote_pair("fmin", x1, x2)
-    return _ignoring_nan(x, y, compare.min(x, y))
+    return _ignoring_nan(x, y, less(x, y))
 
 
-def _ignoring_nan(x: Array, y: Array, both: Array) -> Array:
-    if not dtypes.is_inexact(x.aval.dtype):
-        return both
-    full_x = elementwise.add(x, cast_ops.full_like(both, 0)) if x.aval.shape != both.aval.shape else x
-    full_y = elementwise.add(y, cast_ops.full_like(both, 0)) if y.aval.shape != both.aval.shape else y
-    out = compare.select_n(compare.ne(full_x, full_x), both, full_y)
-    return compare.select_n(compare.ne(full_y, full_y), out, full_x)
+def _ignoring_nan(x: Array, y: Array, first: Array) -> Array:
+    """``x`` where ``first`` holds or ``y`` is NaN, otherwise ``y``."""
+    first = integer.bitwise_or(first, compare.ne(y, y))
+    shape = first.aval.shape
+    return compare.select_n(first, broadcast(y, shape), broadcast(x, shape))
 
 
 def isnan(x: Any, /) -> Array:
@@ -725,7 +733,7 @@ def isneginf(x: Any, /) -> Array:
     return compare.eq(x, -float("inf"))
 
 
-# -- bits ----------------------------------------------------------------------------------------------------------------------
+# -- bits --------------------------------------------------------------------------------------------------------------
 
 bitwise_and = _binary("bitwise_and", integer.and_p, "AND of the bits of integers or booleans.")
 bitwise_or = _binary("bitwise_or", integer.or_p, "OR of the bits of integers or booleans.")

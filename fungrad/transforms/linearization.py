@@ -1,9 +1,9 @@
 """Linearization: evaluating a function once while recording its derivative as a linear program.
 
-Two small traces do it.  ``LinearizeTrace`` pairs a primal value with a variable for its tangent, and runs the ``jvp`` rule of each
-primitive under ``TangentTrace``.  There an operation on tangent variables is recorded, and every other operation is
-executed at once: that one distinction is all the partial evaluation there is.  The values that recorded operations need are the
-residuals.
+Two small traces do it.  ``LinearizeTrace`` pairs a primal value with a variable for its tangent, and runs the ``jvp``
+rule of each primitive under ``TangentTrace``.  There an operation on tangent variables is recorded, and every other
+operation is executed at once: that one distinction is all the partial evaluation there is.  The values that recorded
+operations need are the residuals.
 
 May import ``core`` and ``ops.foundation``.
 """
@@ -44,8 +44,8 @@ class TangentVar(Tracer):
 
     def _concrete(self, what: str) -> np.ndarray:
         raise TypeError(
-            f"{what} of a tangent while a function is being linearized: a derivative rule must be linear in its tangents, "
-            "so it cannot look at their values"
+            f"{what} of a tangent while a function is being linearized: a derivative rule must be linear in its "
+            "tangents, so it cannot look at their values"
         )
 
 
@@ -232,8 +232,8 @@ def linearize_jaxpr(jaxpr: Jaxpr, nonzero: Sequence[bool]) -> tuple[Jaxpr, Jaxpr
     Returns:
       ``forward``: from the inputs to the results followed by the new residuals.
       ``linear``: from all residuals followed by the non-zero input tangents to the non-zero result tangents.
-      ``residuals``: where each residual of ``linear`` comes from: the index of an input, ``n_inputs + i`` for result ``i``, or None for the
-        next new residual of ``forward``.
+      ``residuals``: where each residual of ``linear`` comes from: the index of an input, ``n_inputs + i`` for result
+        ``i``, or None for the next new residual of ``forward``.
       ``out_nonzero``: which results have a tangent.
     """
     key = ("linearize", tuple(nonzero), state.axis_env)
