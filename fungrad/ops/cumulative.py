@@ -145,6 +145,8 @@ class Cumulative(Primitive):
       tangent: ``rule(g, x, y, axis, reverse)``, the tangent of the result ``y``.
     """
 
+    quiet = True
+
     def __init__(
         self, name: str, ufunc: np.ufunc, monoid: str, accepts: str, tangent: Callable[..., Any]
     ):
