@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from fungrad.jit.emit import accumulate
+from fungrad.jit.emit import accumulate, interleave
 from fungrad.jit.emit.access import Access
 from fungrad.jit.emit.accumulate import Cell
 from fungrad.jit.emit.module import Memory, Module
@@ -81,6 +81,7 @@ class NestEmitter:
         self.access = Access(self)
         self.positions = accumulate.arg_reductions(nest.body)
         self.squares: dict[int, Value] = {}
+        self.groups: dict[int, interleave.Group] = {}
         self.wide = accumulate.lanes_of_accumulators(nest.body)
 
     # -- values ------------------------------------------------------------------------------------
@@ -223,6 +224,7 @@ class NestEmitter:
 
     def body(self, statements: Sequence[Any]) -> None:
         declared: list[str] = []
+        outside, self.groups = self.groups, interleave.groups(self, statements)
         for k, s in enumerate(statements):
             _EMIT[type(s)](self, s)
             if type(s) is Acc:
@@ -230,6 +232,7 @@ class NestEmitter:
             for name in [n for n in declared if not accumulate.updates(statements[k + 1 :], n)]:
                 declared.remove(name)
                 accumulate.finish(self, self.cells[name])
+        self.groups = outside
 
     def let(self, s: Let) -> None:
         values = [a if isinstance(a, Const) else self.value(a) for a in s.args]
@@ -266,10 +269,17 @@ class NestEmitter:
 
     def load(self, s: Load) -> None:
         known = self.squares.get(id(s))
-        self.env[s.name] = self.access.load(s) if known is None else known
+        if known is None:
+            group = self.groups.get(id(s))
+            known = self.access.load(s) if group is None else interleave.load(self, group, s)
+        self.env[s.name] = known
 
     def store(self, s: Store) -> None:
-        self.access.store(s)
+        group = self.groups.get(id(s))
+        if group is None:
+            self.access.store(s)
+        else:
+            interleave.store(self, group, s)
 
     def acc(self, s: Acc) -> None:
         self.cells[s.name] = accumulate.declare(self, s)

@@ -32,6 +32,7 @@ from fungrad.jit.emit.schedule import (
     substituted,
     total_work,
 )
+from fungrad.jit.emit.unroll import has_short_loops, unrolled
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.loops import (
     Acc,
@@ -102,7 +103,10 @@ class _Rewriter:
         return result
 
     def nest(self, nest: Nest) -> list[Nest]:
-        nest = Nest(collapse(nest.body), nest.name)
+        body = collapse(nest.body)
+        if has_short_loops(body):
+            body = unrolled(self.program, body)
+        nest = Nest(body, nest.name)
         swept = self.sweep_rows(nest)
         if swept is not None:
             return swept
