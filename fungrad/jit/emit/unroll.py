@@ -160,9 +160,8 @@ def _is_alone(program: Program, s: Store, fixed: list[Store], stores: list[Store
     if any(overlap(root, program.root(name)) for name in reads):
         return False
     touching = [other for other in stores if overlap(root, program.root(other.buffer))]
-    return all(
-        t in fixed and (t.buffer, t.update) == (s.buffer, s.update) and not (t.index - s.index).symbols() for t in touching
-    )
+    same = [t for t in touching if t in fixed and (t.buffer, t.update) == (s.buffer, s.update)]
+    return len(same) == len(touching) and not any((t.index - s.index).symbols() for t in same)
 
 
 def has_short_loops(statements: Sequence[Any]) -> bool:
