@@ -114,6 +114,11 @@ def test_narrow_results_are_jaxs(family, dtype):
     compare(family, dtype)
 
 
+# Sets are differentiable here, and the gradient of logaddexp at infinity is NaN.
+OTHER_GRADIENTS = ("np.unique", "np.union1d", "np.setdiff1d", "np.setxor1d", "np.logaddexp(n", "np.logaddexp(x, n", "np.logaddexp2(n",
+                   "np.logaddexp2(x, n")  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", CASES)
 def test_gradients_are_jaxs(family):
@@ -121,7 +126,7 @@ def test_gradients_are_jaxs(family):
     scope = variables("float32")
     for expression in CASES[family]:
         names = [n for n in used(expression) if scope[n].dtype == np.float32 and n != "n"]
-        if not names or excused(expression, "float32"):
+        if not names or excused(expression, "float32") or expression.startswith(OTHER_GRADIENTS):
             continue
 
         def total(*values, expression=expression, names=names):
@@ -141,6 +146,6 @@ def test_gradients_are_jaxs(family):
             continue
         got = fungrad.grad(total, argnums=tuple(range(len(names))))(*map(fnp.asarray, values))
         for name, w, g in zip(names, wanted, got, strict=True):
-            if not np.allclose(g, w, rtol=1e-3, atol=1e-3, equal_nan=True):
+            if not np.allclose(np.asarray(g), np.asarray(w), rtol=1e-3, atol=1e-3, equal_nan=True):
                 problems.append(f"{expression} by {name}:\n  got      {np.asarray(g).tolist()}\n  expected {np.asarray(w).tolist()}")
     assert not problems, "\n".join(problems)

@@ -75,7 +75,7 @@ def excused(expression, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("family", CASES)
+@pytest.mark.parametrize("family", [f for f in CASES if f != "extensions"])
 def test_values_are_numpys(family, dtype):
     problems, compared = [], 0
     for expression in CASES[family]:
@@ -146,8 +146,12 @@ def eager(expression):
 # Shapes that depend on values: these need `size=` in transformed functions.
 VALUE_DEPENDENT = (
     "np.nonzero", "np.argwhere", "np.flatnonzero", "np.compress", "np.extract", "np.unique", "np.union1d", "np.setdiff1d", "np.setxor1d",
-    "np.intersect1d", "np.bincount", "x.nonzero", "np.where(b)", "np.where(o)", "np.choose(k, [x, y, x])",
+    "np.intersect1d", "np.bincount", "x.nonzero", "np.where(b)", "np.where(o)", "np.choose(k, [x, y, x])", "np.trim_zeros",
 )  # fmt: skip
+
+
+def depends_on_values(expression):
+    return expression.startswith(VALUE_DEPENDENT) and " size=" not in expression and " length=" not in expression or "trim_" in expression
 
 
 @pytest.mark.parametrize("family", [f for f in CASES if f not in ("unary", "binary")])
@@ -158,7 +162,7 @@ def test_compiled_results_are_the_eager_ones(family):
         names, values = arguments(expression)
         if not names or wanted is None:
             continue
-        if expression.startswith(VALUE_DEPENDENT):
+        if depends_on_values(expression):
             with pytest.raises((FungradTypeError, TypeError)):
                 fungrad.jit(as_function(expression, names))(*values)
             continue
@@ -171,7 +175,7 @@ def test_batched_results_are_the_stacked_ones(family):
     problems = []
     for expression in CASES[family]:
         names, values = arguments(expression)
-        if not names or expression.startswith(VALUE_DEPENDENT) or eager(expression) is None:
+        if not names or depends_on_values(expression) or eager(expression) is None:
             continue
         function = as_function(expression, names)
         batches = [fnp.stack([v, fnp.roll(fnp.flip(v), 1)]) for v in values]
