@@ -158,15 +158,14 @@ def log10(x: Any, /) -> Array:
 def logaddexp(x1: Any, x2: Any, /) -> Array:
     """``log(exp(x1) + exp(x2))`` without overflow."""
     x, y = promote_pair_inexact("logaddexp", x1, x2)
-    top = cast_ops.stop_gradient(compare.max(x, y)) if not dtypes.is_complex(x.aval.dtype) else None
-    if top is None:
+    if dtypes.is_complex(x.aval.dtype):
         raise TypeError(f"fungrad.numpy.logaddexp: complex operands are not supported, got {x.aval.str_short()}")
-    # Equal infinities would give inf - inf.
-    safe = compare.select_n(elementwise.is_finite(top), zeros(top.aval), top)
-    total = elementwise.add(
-        transcendental.exp(elementwise.sub(x, safe)), transcendental.exp(elementwise.sub(y, safe))
-    )
-    return elementwise.add(transcendental.log(total), safe)
+    difference = elementwise.sub(x, y)
+    # Equal infinities have no difference; their sum is the infinity itself. NaN stays NaN there too.
+    undefined = compare.ne(difference, difference)
+    gap = complex_parts.abs(compare.select_n(undefined, difference, zeros(difference.aval)))
+    tail = transcendental.log1p(transcendental.exp(elementwise.neg(gap)))
+    return compare.select_n(undefined, elementwise.add(compare.max(x, y), tail), elementwise.add(x, y))
 
 
 def logaddexp2(x1: Any, x2: Any, /) -> Array:
