@@ -396,7 +396,9 @@ def test_collectives_in_the_body():
     close(carry, jnp.array([9.0, 9.0]))
     assert index.tolist() == [[0, 0, 0], [1, 1, 1]]
     # No operand is mapped.
-    total = fungrad.vmap(lambda x: lax.scan(lambda c, y: (c + lax.psum(y, "i"), None), 0, jnp.arange(3))[0], axis_name="i")
+    total = fungrad.vmap(
+        lambda x: lax.scan(lambda c, y: (c + lax.psum(y, "i"), None), 0, jnp.arange(3))[0], axis_name="i"
+    )
     assert total(jnp.zeros(4)).tolist() == [12] * 4
     grads = fungrad.vmap(fungrad.grad(lambda x: f(x)[0]), axis_name="i")(jnp.array([1.0, 2.0]))
     assert grads.shape == (2,)
@@ -491,7 +493,11 @@ x3 = jnp.ones(3)
 @pytest.mark.parametrize(
     "call, error, message",
     [
-        (lambda: lax.scan(lambda c, x: c, x3, x3), TypeError, r"lax.scan: .* must return a pair .* got an array of type f32\[3\]"),
+        (
+            lambda: lax.scan(lambda c, x: c, x3, x3),
+            TypeError,
+            r"lax.scan: .* must return a pair .* got an array of type f32\[3\]",
+        ),
         (lambda: lax.scan(lambda c, x: (c, c, c), x3, x3), TypeError, "must return a pair"),
         (lambda: lax.scan(lambda c, x: (c, c), x3), ValueError, "nothing to scan over"),
         (lambda: lax.scan(lambda c, x: (c, c), x3, (x3, jnp.ones(4))), ValueError, r"xs\[0\]: 3, xs\[1\]: 4"),
@@ -507,13 +513,25 @@ x3 = jnp.ones(3)
             r"(?s)c\['h'\] has type f32\[3\] on input but f32\[2\] on output \(shapes differ\)"
             r".*c\['k'\] has type f32\[3\] on input but bool\[3\] on output \(dtypes differ\)",
         ),
-        (lambda: lax.scan(lambda c, x: ({"g": c["h"]}, None), {"h": x3}, x3), TypeError, r"(?s)structure.*c: .*missing \['h'\]"),
+        (
+            lambda: lax.scan(lambda c, x: ({"g": c["h"]}, None), {"h": x3}, x3),
+            TypeError,
+            r"(?s)structure.*c: .*missing \['h'\]",
+        ),
         (lambda: lax.scan(lambda c, x: ((c, c), None), x3, x3), TypeError, "(?s)structure.*c: a leaf on input"),
         (lambda: lax.scan(lambda c, x: (c, "text"), x3, x3), TypeError, "must be an array or a scalar, got 'text'"),
-        (lambda: lax.scan(lambda c, x: (c, None) if c > 0 else (c, x), 1.0, x3), TypeError, "lax.scan: the truth value"),
+        (
+            lambda: lax.scan(lambda c, x: (c, None) if c > 0 else (c, x), 1.0, x3),
+            TypeError,
+            "lax.scan: the truth value",
+        ),
         (lambda: lax.map(lambda x: x, 1.0), ValueError, "leading dimension"),
         (lambda: lax.map(lambda x: x, x3, batch_size=0), ValueError, "batch_size must be positive"),
-        (lambda: lax.associative_scan(jnp.add, (x3, jnp.ones(2))), ValueError, r"one size along axis 0, got shapes \(3,\), \(2,\)"),
+        (
+            lambda: lax.associative_scan(jnp.add, (x3, jnp.ones(2))),
+            ValueError,
+            r"one size along axis 0, got shapes \(3,\), \(2,\)",
+        ),
         (lambda: lax.associative_scan(lambda a, b: (a, b), x3), TypeError, "structure of elems"),
     ],
 )
