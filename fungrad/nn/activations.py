@@ -16,7 +16,6 @@ import fungrad.numpy as jnp
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy._promotion import inexact, operand
-from fungrad.ops.cast import stop_gradient
 from fungrad.ops.shape import broadcasted_iota, canonical_axis, expand_dims
 from fungrad.ops.special import erfc
 from fungrad.ops.transcendental import logistic
@@ -157,12 +156,10 @@ def softplus(x: Any) -> Array:
       Array([9.357623e-14, 6.931472e-01, 1.000000e+02], dtype=float32)
     """
     x = _inexact(x, "softplus")
-    infinite = x == math.inf
-    finite = jnp.where(infinite, 0, x)
-    # With c = max(x, 0): log(1 + exp(x)) = c + log(exp(x - c) + exp(-c)), where one of the two terms is 1.  Taking c
-    # as a constant leaves a smooth formula for the derivatives of all orders.
-    c = stop_gradient(jnp.maximum(finite, 0))
-    return jnp.where(infinite, x, c + jnp.log1p(jnp.exp(finite - c) + jnp.expm1(-c)))
+    # log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)). Both parts have a kink at 0 unless derivatives see a choice of
+    # formulas instead of max and abs: then they are right to all orders.
+    positive = x > 0
+    return jnp.where(positive, x, 0) + jnp.log1p(jnp.exp(jnp.where(positive, -x, x)))
 
 
 def mish(x: Any) -> Array:
