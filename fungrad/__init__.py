@@ -41,14 +41,29 @@ from fungrad.core.dtypes import float0
 from fungrad.core.source import named_scope
 from fungrad.jit.api import clear_caches, jit
 from fungrad.transforms.api import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
+from fungrad.transforms.checkpointing import checkpoint, checkpoint_policies
+from fungrad.transforms.custom_rules import closure_convert, custom_gradient, custom_jvp, custom_vjp
 from fungrad.transforms.inspection import ShapeDtypeStruct, eval_shape, make_jaxpr
 from fungrad.transforms.jacobians import hessian, jacfwd, jacobian, jacrev
 from fungrad.transforms.mapping import vmap
 
+remat = checkpoint
+
 __version__ = "0.1.0"
 
 # Imported when first used.
-_SUBMODULES = ("extend", "nn", "optim", "random", "scipy", "stages", "test_util", "typing")
+_SUBMODULES = (
+    "ad_checkpoint",
+    "custom_derivatives",
+    "extend",
+    "nn",
+    "optim",
+    "random",
+    "scipy",
+    "stages",
+    "test_util",
+    "typing",
+)
 
 
 def __getattr__(name: str) -> _Any:
@@ -66,10 +81,18 @@ __all__ = [
     "Device",
     "ShapeDtypeStruct",
     "__version__",
+    "ad_checkpoint",
     "block_until_ready",
+    "checkpoint",
+    "checkpoint_policies",
     "checking_leaks",
     "clear_caches",
+    "closure_convert",
     "config",
+    "custom_derivatives",
+    "custom_gradient",
+    "custom_jvp",
+    "custom_vjp",
     "debug_infs",
     "debug_nans",
     "default_backend",
@@ -108,6 +131,7 @@ __all__ = [
     "process_count",
     "process_index",
     "random",
+    "remat",
     "scipy",
     "stages",
     "strict_index",

@@ -1,0 +1,12 @@
+"""Checkpointing of derivatives: names of intermediate values, policies, what is kept."""
+
+from fungrad.transforms.checkpointing import (
+    checkpoint,
+    checkpoint_name,
+    checkpoint_policies,
+    print_saved_residuals,
+)
+
+remat = checkpoint
+
+__all__ = ["checkpoint", "checkpoint_name", "checkpoint_policies", "print_saved_residuals", "remat"]
