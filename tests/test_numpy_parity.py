@@ -48,7 +48,9 @@ NOT_JAX = {
 
 
 def excused(expression, dtype):
-    return any(expression.startswith(start) and (dtypes is None or dtype in dtypes) for start, dtypes in NOT_JAX.items())
+    return any(
+        expression.startswith(start) and (dtypes is None or dtype in dtypes) for start, dtypes in NOT_JAX.items()
+    )
 
 
 def outcome(expression, namespace, dtype):
@@ -147,5 +149,7 @@ def test_gradients_are_jaxs(family):
         got = fungrad.grad(total, argnums=tuple(range(len(names))))(*map(fnp.asarray, values))
         for name, w, g in zip(names, wanted, got, strict=True):
             if not np.allclose(np.asarray(g), np.asarray(w), rtol=1e-3, atol=1e-3, equal_nan=True):
-                problems.append(f"{expression} by {name}:\n  got      {np.asarray(g).tolist()}\n  expected {np.asarray(w).tolist()}")
+                problems.append(
+                    f"{expression} by {name}:\n  got      {np.asarray(g).tolist()}\n  expected {np.asarray(w).tolist()}"
+                )
     assert not problems, "\n".join(problems)

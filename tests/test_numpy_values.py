@@ -1,4 +1,6 @@
-"""Functions of fungrad.numpy against NumPy: values in every dtype; compiled results, batches and derivatives of the same."""
+"""Functions of fungrad.numpy against NumPy: values in every dtype; compiled results, batches and derivatives of the
+same.
+"""
 
 import ast
 import warnings
@@ -107,7 +109,7 @@ def differences(expression, wanted, got):
     return out
 
 
-# -- transformations of the same expressions ----------------------------------------------------------------------------
+# -- transformations of the same expressions ---------------------------------------------------------------------------
 
 
 def used(expression):
@@ -151,7 +153,12 @@ VALUE_DEPENDENT = (
 
 
 def depends_on_values(expression):
-    return expression.startswith(VALUE_DEPENDENT) and " size=" not in expression and " length=" not in expression or "trim_" in expression
+    return (
+        expression.startswith(VALUE_DEPENDENT)
+        and " size=" not in expression
+        and " length=" not in expression
+        or "trim_" in expression
+    )
 
 
 @pytest.mark.parametrize("family", [f for f in CASES if f not in ("unary", "binary")])
@@ -185,8 +192,16 @@ def test_batched_results_are_the_stacked_ones(family):
     assert not problems, "\n".join(problems)
 
 
-# Derivative zero by definition, or none where the test looks: the square root of a variance of zero, the maximum of no elements.
-NOT_SMOOTH = ("np.nextafter", "np.std(t, axis=())", "np.std(z)", "np.nanstd(t, axis=())", "np.nanstd(z)", "np.max(o, axis=0, initial=3)")
+# Derivative zero by definition, or none where the test looks: the square root of a variance of zero, the maximum of no
+# elements.
+NOT_SMOOTH = (
+    "np.nextafter",
+    "np.std(t, axis=())",
+    "np.std(z)",
+    "np.nanstd(t, axis=())",
+    "np.nanstd(z)",
+    "np.max(o, axis=0, initial=3)",
+)
 
 
 @pytest.mark.parametrize("family", CASES)

@@ -92,6 +92,10 @@ def _with_scalar(api: str, x: Array, value: Any) -> tuple[Array, Array]:
 
 def promote_dtypes(api: str, *xs: Any) -> list[Array]:
     """Operands converted to their common dtype (Python scalars included)."""
+    if len(xs) == 2 and isinstance(xs[0], Array) and isinstance(xs[1], Array):
+        x, y = xs[0].aval, xs[1].aval
+        if x is y or x.dtype is y.dtype and x.weak_type == y.weak_type:
+            return list(xs)
     dtype, weak = dtypes.lattice_result_type(*map(_type_of, xs))
     return [cast(x, dtype, weak) if isinstance(x, Array) else scalar_array(x, dtype, weak) for x in xs]
 

@@ -1,0 +1,73 @@
+"""The public names: ``__all__`` of every public module against a committed list.
+
+After a deliberate change, write the lists anew with ``python tests/test_surface.py``.
+"""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LISTS = Path(__file__).parent / "surface"
+MODULES = [
+    "fungrad",
+    "fungrad.dtypes",
+    "fungrad.lax",
+    "fungrad.numpy",
+    "fungrad.optim",
+    "fungrad.stages",
+    "fungrad.tree",
+    "fungrad.tree_util",
+]
+
+
+def names_of(module):
+    return sorted(importlib.import_module(module).__all__)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_public_names_are_those_of_the_list(module):
+    listed = (LISTS / f"{module}.txt").read_text().split()
+    assert names_of(module) == listed
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_public_names_exist_once(module):
+    names = importlib.import_module(module).__all__
+    assert len(set(names)) == len(names)
+    missing = [n for n in names if not hasattr(importlib.import_module(module), n)]
+    assert not missing
+
+
+def test_functions_of_numpy_are_documented():
+    numpy = importlib.import_module("fungrad.numpy")
+    bare = [n for n in numpy.__all__ if callable(getattr(numpy, n)) and not getattr(numpy, n).__doc__]
+    assert not bare
+
+
+def test_jit_is_the_function_and_its_package_stays_importable():
+    import fungrad
+    from fungrad.jit.api import jit
+
+    assert fungrad.jit is jit
+
+
+def test_import_leaves_the_heavy_libraries_out():
+    code = "import sys, fungrad; print([m for m in ('numba', 'scipy', 'llvmlite', 'opt_einsum') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_unknown_names_are_attribute_errors():
+    import fungrad
+
+    with pytest.raises(AttributeError, match="no attribute 'pmap2'"):
+        fungrad.pmap2  # noqa: B018
+    assert set(fungrad.__all__) <= set(dir(fungrad))
+
+
+if __name__ == "__main__":
+    for module in MODULES:
+        (LISTS / f"{module}.txt").write_text("\n".join(names_of(module)) + "\n")
