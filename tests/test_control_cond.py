@@ -223,7 +223,7 @@ def test_vmap_with_one_index():
                 close(got, jnp.stack(expected))
             traced = fungrad.jit(
                 lambda i, *a: fungrad.vmap(lambda x, y: lax.switch(i, branches(), x, y)["a"], axes)(*a)
-            )  # noqa: B023
+            )
             close(traced(index, *args), jnp.stack(expected))
 
 
@@ -241,7 +241,7 @@ def test_vmap_with_mapped_index():
             [
                 fungrad.grad(lambda x: switch_in_python(i, branches(), x, Y)["a"].sum())(x)
                 for i, x in zip(index, xs, strict=True)
-            ]  # noqa: B023
+            ]
         ),
     )
 
@@ -251,7 +251,7 @@ def test_vmap_of_index_only_and_twice():
     got = fungrad.vmap(fungrad.vmap(lambda i: lax.switch(i, branches(), X, Y)))(index)
     expected = [[switch_in_python(i, branches(), X, Y) for i in row] for row in index]
     for n, m in itertools.product(range(2), repeat=2):
-        close(fungrad.tree.map(lambda a: a[n, m], got), expected[n][m])  # noqa: B023
+        close(fungrad.tree.map(lambda a: a[n, m], got), expected[n][m])
 
 
 def test_vmap_without_results_that_depend():

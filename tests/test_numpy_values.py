@@ -1,6 +1,4 @@
-"""Functions of fungrad.numpy against NumPy: values in every dtype; compiled results, batches and derivatives of the
-same.
-"""
+"""Functions of fungrad.numpy against NumPy: values in every dtype; the same compiled, batched and differentiated."""
 
 import ast
 import warnings
@@ -147,8 +145,9 @@ def eager(expression):
 
 # Shapes that depend on values: these need `size=` in transformed functions.
 VALUE_DEPENDENT = (
-    "np.nonzero", "np.argwhere", "np.flatnonzero", "np.compress", "np.extract", "np.unique", "np.union1d", "np.setdiff1d", "np.setxor1d",
-    "np.intersect1d", "np.bincount", "x.nonzero", "np.where(b)", "np.where(o)", "np.choose(k, [x, y, x])", "np.trim_zeros",
+    "np.nonzero", "np.argwhere", "np.flatnonzero", "np.compress", "np.extract", "np.unique", "np.union1d",
+    "np.setdiff1d", "np.setxor1d", "np.intersect1d", "np.bincount", "x.nonzero", "np.where(b)", "np.where(o)",
+    "np.choose(k, [x, y, x])", "np.trim_zeros",
 )  # fmt: skip
 
 

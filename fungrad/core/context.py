@@ -3,7 +3,8 @@
 There is one current trace per thread, and the named axes in scope. ``Primitive.bind`` hands every operation to the
 current trace; a trace recognises its own tracers by identity and treats everything else as a constant, so nested
 transformations cannot confuse each other's values.  While a rule is looked up the current trace is None: a rule that
-applies an operation must first say where (``with running(parent)``, or assign ``state.trace``, which ``bind`` restores).
+applies an operation must first say where (``with running(parent)``, or assign ``state.trace``, which ``bind``
+restores).
 
 May import ``core.array``, ``core.avals``, ``core.source`` and the error classes.
 """
