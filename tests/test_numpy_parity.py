@@ -117,9 +117,10 @@ def test_narrow_results_are_jaxs(family, dtype):
 
 
 # Sets are differentiable here, and the gradient of logaddexp at infinity is NaN.
-OTHER_GRADIENTS = ("np.unique", "np.union1d", "np.setdiff1d", "np.setxor1d", "np.logaddexp(n", "np.logaddexp(x, n",
-    "np.logaddexp2(n",
-                   "np.logaddexp2(x, n")  # fmt: skip
+OTHER_GRADIENTS = (
+    "np.unique", "np.union1d", "np.setdiff1d", "np.setxor1d", "np.logaddexp(n", "np.logaddexp(x, n",
+    "np.logaddexp2(n", "np.logaddexp2(x, n",
+)  # fmt: skip
 
 
 @pytest.mark.slow
