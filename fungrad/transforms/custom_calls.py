@@ -348,7 +348,10 @@ class Custom:
         jvp: JvpRule | None,
         vjp: VjpRule | None,
     ):
-        self.name, self.jvp, self.vjp = name, jvp, vjp
+        self.name = name
+        # One of them is given at least.
+        self.jvp: Any = jvp
+        self.vjp: Any = vjp
         self._body = body
         self.out_tree: Any = None
 
@@ -368,9 +371,9 @@ def call(custom: Custom, args: Sequence[Any]) -> list[Any]:
     trace, args, outside = _interpreter(custom, args)
     kind = type(trace)
     with running(trace):
-        if kind is JVPTrace:
+        if isinstance(trace, JVPTrace):
             return _differentiate(custom, trace, args, outside)
-        if kind is LinearizeTrace:
+        if isinstance(trace, LinearizeTrace):
             return _linearize(custom, trace, args, outside)
         if (
             trace is EVAL
