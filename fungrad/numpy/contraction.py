@@ -161,8 +161,8 @@ def _product(
     shared = [a for a in lx if a in ly]
     summed, batch = [a for a in shared if a not in kept], [a for a in shared if a in kept]
     numbers = (
-        ([lx.index(a) for a in summed], [ly.index(a) for a in summed]),
-        ([lx.index(a) for a in batch], [ly.index(a) for a in batch]),
+        (tuple([lx.index(a) for a in summed]), tuple([ly.index(a) for a in summed])),
+        (tuple([lx.index(a) for a in batch]), tuple([ly.index(a) for a in batch])),
     )
     free = [a for a in lx if a not in shared] + [a for a in ly if a not in shared]
     if not summed and not (set(lx) - set(batch)) and not (set(ly) - set(batch)):

@@ -18,10 +18,11 @@ from fungrad.numpy.manipulation import axes_tuple, broadcast_arrays, moveaxis, n
 from fungrad.numpy.selection import where
 from fungrad.ops import foundation, joining
 from fungrad.ops import shape as shape_ops
-from fungrad.ops.dot import dot_general
+from fungrad.ops.dot import dot_general, dot_general_p
 from fungrad.ops.shape import canonical_axis
 
-Groups = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
+Dims = tuple[int, ...]
+Groups = tuple[tuple[Dims, Dims], tuple[Dims, Dims]]
 
 
 def contract(
@@ -38,6 +39,11 @@ def contract(
     The result is weak if both operands are.
     """
     dtype = x.aval.dtype
+    if precision is None and preferred_element_type is None and weak is None and not x.aval.weak_type:
+        # The common case, with dimension numbers that are right by construction.
+        return dot_general_p.bind(
+            x, y, dimension_numbers=dimension_numbers, precision=None, preferred_element_type=dtype
+        )
     preferred = requested_dtype(preferred_element_type, api)
     weak = x.aval.weak_type and y.aval.weak_type and preferred is None if weak is None else weak
     accumulated = dtype if preferred is None else preferred
@@ -141,7 +147,7 @@ def _batched_matmul(x: Array, y: Array, lead: tuple[int, ...], precision: Any, p
     y = foundation.reshape(y, tuple(sy[d] for d in range(rank) if d in both or d in only_y) + sy[-2:])
     kept_x = [d for d in range(rank) if d in both or d in only_x]
     kept_y = [d for d in range(rank) if d in both or d in only_y]
-    batch = ([kept_x.index(d) for d in both], [kept_y.index(d) for d in both])
+    batch = (tuple([kept_x.index(d) for d in both]), tuple([kept_y.index(d) for d in both]))
     inner = ((len(kept_x) + 1,), (len(kept_y),))
     out = contract("matmul", x, y, (inner, batch), precision, preferred, weak)
     # Now: both, only_x, rows, only_y, columns.

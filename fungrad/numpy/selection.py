@@ -23,7 +23,7 @@ from fungrad.ops import foundation, joining, reduce
 from fungrad.ops import shape as shape_ops
 from fungrad.ops import sort as sort_ops
 from fungrad.ops._operands import scalar_array
-from fungrad.ops.compare import max_p, min_p, select_n
+from fungrad.ops.compare import max_p, min_p, select_n, select_n_p
 
 
 def where(condition: Any, x: Any = None, y: Any = None, /, *, size: int | None = None, fill_value: Any = None) -> Any:
@@ -63,11 +63,11 @@ def where(condition: Any, x: Any = None, y: Any = None, /, *, size: int | None =
     x, y = promote_dtypes("where", x, y)
     shape = mask.aval.shape
     if x.aval.shape == shape and y.aval.shape == shape:
-        return select_n(mask, y, x)
+        return select_n_p.bind(mask, y, x)
     shape = broadcast_shapes(shape, x.aval.shape, y.aval.shape)
     if mask.aval.shape:
         mask = foundation.broadcast(mask, shape)
-    return select_n(mask, foundation.broadcast(y, shape), foundation.broadcast(x, shape))
+    return select_n_p.bind(mask, foundation.broadcast(y, shape), foundation.broadcast(x, shape))
 
 
 def _scalar(x: Any) -> bool:
