@@ -31,10 +31,15 @@ class Host:
     @property
     def vector_bytes(self) -> int:
         """Width of a vector register."""
-        names = self.features.split(",")
-        if "+avx512f" in names and "+avx512vl" in names:
+        if self.avx512:
             return 64
-        return 32 if "+avx2" in names else 16
+        return 32 if "+avx2" in self.features.split(",") else 16
+
+    @property
+    def avx512(self) -> bool:
+        """Whether there are the instructions of AVX-512, for all widths."""
+        names = self.features.split(",")
+        return "+avx512f" in names and "+avx512vl" in names
 
     @property
     def soft_half(self) -> bool:

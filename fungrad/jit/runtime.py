@@ -80,6 +80,7 @@ def machine() -> Machine:
     host = native.session().host
     return Machine(
         vector_bytes=host.vector_bytes,
+        avx512=host.avx512,
         soft_half=host.soft_half,
         threads=threads.available(),
         blas_int=blas.library().integer,

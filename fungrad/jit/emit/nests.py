@@ -93,7 +93,7 @@ class NestEmitter:
             m = LLVMScalars(self.names, self.module.declarations, _FLAGS, "%v", lanes)
             m.lines = self.lines
             m.start = self.start
-            m.start = self.start
+            m.avx512 = self.module.machine.avx512
             self._builders[lanes] = m
         return m
 

@@ -139,6 +139,7 @@ class LLVMScalars(ScalarBuilder):
     Attributes:
       start: called with the label of every basic block that the builder begins, to write it; replace
         it to keep track of blocks elsewhere.
+      avx512: whether instructions of AVX-512 may be named.
       branches: whether `rare` may branch. Turn it off in a loop that LLVM is to vectorise itself.
 
     >>> m = LLVMScalars()
@@ -169,6 +170,7 @@ class LLVMScalars(ScalarBuilder):
         self._mangled = mangled_types(lanes)
         self.start: Callable[[str], None] = self._write_label
         self.branches = True
+        self.avx512 = False
         self._block = ""
         self._known: dict[str, str] = {}
 
@@ -482,6 +484,40 @@ class LLVMScalars(ScalarBuilder):
             return self.convert(wide, type)
         arguments = ((llvm, a.raw), (llvm, b.raw), (llvm, c.raw))
         return Value(self, type, self._call(f"fma.{self._mangled[type]}", llvm, *arguments))
+
+    def scale(self, a: Value, n: Value) -> Value | None:
+        """`vscalef` of AVX-512, on whole registers."""
+        most = {"f32": 16, "f64": 8}.get(a.type, 0) if self.avx512 else 0
+        width = min(self.lanes, most)
+        if not width or width < most // 4 or self.lanes & (self.lanes - 1):
+            return None
+        starts = range(0, self.lanes, width)
+        parts = [self._scale(a.type, width, *[self._lanes(x, k, width) for x in (a, n)]) for k in starts]
+        while len(parts) > 1:
+            half, width = f"<{width} x {_LLVM_TYPES[a.type]}>", 2 * width
+            mask = ", ".join(f"i32 {k}" for k in range(width))
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [self._operand(f"shufflevector {half} {x}, {half} {y}, <{width} x i32> <{mask}>") for x, y in pairs]
+        return Value(self, a.type, parts[0])
+
+    def _lanes(self, a: Value, start: int, width: int) -> str:
+        """Some lanes of a value."""
+        if width == self.lanes:
+            return a.raw
+        mask = ", ".join(f"i32 {start + k}" for k in range(width))
+        whole = self._llvm[a.type]
+        return self._operand(f"shufflevector {whole} {a.raw}, {whole} poison, <{width} x i32> <{mask}>")
+
+    def _scale(self, type: str, width: int, a: str, n: str) -> str:
+        """The instruction on one register."""
+        vector = f"<{width} x {_LLVM_TYPES[type]}>"
+        bits = width * bit_width(type)
+        mask = "i16" if width == 16 else "i8"
+        arguments = [(vector, a), (vector, n), (vector, "zeroinitializer"), (mask, "-1")]
+        if bits == 512:
+            arguments.append(("i32", "4"))
+        name = f"x86.avx512.mask.scalef.{'ps' if type == 'f32' else 'pd'}.{bits}"
+        return self._call(name, vector, *arguments)
 
     def convert(self, a: Value, type: str) -> Value:
         source = a.type

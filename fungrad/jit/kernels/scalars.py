@@ -270,6 +270,10 @@ class ScalarBuilder(Protocol):
         pairs = zip(fallback(self, *arguments), usual, strict=True)
         return tuple(self.select(condition, a, b) for a, b in pairs)
 
+    def scale(self, a: Value, n: Value) -> Value | None:
+        """`a * 2**n` with one rounding, for a float `n` that is an integer, if there is an instruction for it."""
+        return None
+
     # What follows is spelling, the same for every builder.
 
     def sqrt(self, a: Value) -> Value:

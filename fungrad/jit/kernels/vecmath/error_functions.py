@@ -23,7 +23,7 @@ from fungrad.jit.kernels.vecmath.core import (
     polynomial,
     two_product,
 )
-from fungrad.jit.kernels.vecmath.exp_log import exp_parts, log_positive
+from fungrad.jit.kernels.vecmath.exp_log import exp_parts, exp_split, log_positive, scaled
 
 ERF_LIMIT = {"f32": 3.93, "f64": 5.93}  # erf rounds to 1 from here on
 ERFC_LIMIT = {"f32": 10.1, "f64": 27.3}  # erfc rounds to 0 from here on
@@ -35,8 +35,8 @@ def erf(m: ScalarBuilder, x: Value) -> Value:
     size = m.abs(x)
     small = m.fma(x, polynomial(m, x * x, ERF[x.type]), x)
     held = m.min(m.const(ERF_LIMIT[x.type], x), size)
-    p, s, t = exp_parts(m, polynomial(m, held - 1.0, LOG_ERFC[x.type]))
-    large = m.copysign(1.0 - p * (s * t), x)
+    complement = scaled(m, *exp_split(m, polynomial(m, held - 1.0, LOG_ERFC[x.type])))
+    large = m.copysign(1.0 - complement, x)
     return m.select(size < 1.0, small, large)
 
 
@@ -80,7 +80,7 @@ def scaled_erfc(m: ScalarBuilder, x: Value, precision: str) -> tuple[Value, Valu
 def erf_inv(m: ScalarBuilder, x: Value) -> Value:
     """Inverse of the error function; infinite at -1 and 1, NaN beyond."""
     size = m.abs(x)
-    far = size > 0.9966
+    far = size > 0.9954
     gap = m.select(far, 1.0 - size, m.fma(-x, x, m.const(1.0, x)))
     w = -log_positive(m, gap)
     central = x * polynomial(m, w - 1.0, ERF_INV[x.type])

@@ -49,13 +49,27 @@ def exp_parts(m: ScalarBuilder, x: Value, low: Value | None = None) -> tuple[Val
 
     With `low` it is exp(x + low), for a low that is small against x.
     """
+    p, _, bits = exp_split(m, x, low)
+    return p, *two_powers_of_two(m, bits, x.type)
+
+
+def exp_split(m: ScalarBuilder, x: Value, low: Value | None = None) -> tuple[Value, Value, Value]:
+    """(p, n, bits) with exp(x) = p * 2**n; the bits are those of `shifted_round`. See `exp_parts`."""
     log2e, (ln2_high, ln2_low, _) = LOG2E[x.type][0], LN2[x.type]
     n, bits = shifted_round(m, x, log2e)
     r = m.fma(n, -ln2_high, x)
     r = m.fma(n, -ln2_low, r)
     r = r if low is None else r + low
-    p = m.fma(r * r, polynomial(m, r, EXP[x.type]), r) + 1.0
-    return p, *two_powers_of_two(m, bits, x.type)
+    return m.fma(r * r, polynomial(m, r, EXP[x.type]), r) + 1.0, n, bits
+
+
+def scaled(m: ScalarBuilder, p: Value, n: Value, bits: Value) -> Value:
+    """p * 2**n, rounded once, for an integer n from `shifted_round`."""
+    found = m.scale(p, n)
+    if found is not None:
+        return found
+    s, t = two_powers_of_two(m, bits, p.type)
+    return p * s * t
 
 
 def two_powers_of_two(m: ScalarBuilder, n: Value, type: str) -> tuple[Value, Value]:
@@ -67,8 +81,7 @@ def two_powers_of_two(m: ScalarBuilder, n: Value, type: str) -> tuple[Value, Val
 @elementary
 def exp(m: ScalarBuilder, x: Value) -> Value:
     """e to the power x."""
-    p, s, t = exp_parts(m, clamp(m, x, *EXP_RANGE[x.type]))
-    return p * s * t
+    return scaled(m, *exp_split(m, clamp(m, x, *EXP_RANGE[x.type])))
 
 
 @elementary
@@ -77,9 +90,7 @@ def exp2(m: ScalarBuilder, x: Value) -> Value:
     x = clamp(m, x, *EXP2_RANGE[x.type])
     n, bits = shifted_round(m, x, 1.0)
     r = x - n
-    p = m.fma(r, polynomial(m, r, EXP2[x.type]), 1.0)
-    s, t = two_powers_of_two(m, bits, x.type)
-    return p * s * t
+    return scaled(m, m.fma(r, polynomial(m, r, EXP2[x.type]), 1.0), n, bits)
 
 
 def expm1_parts(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:

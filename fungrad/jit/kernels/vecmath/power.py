@@ -27,7 +27,7 @@ from fungrad.jit.kernels.vecmath.core import (
     shifted_round,
     two_product,
 )
-from fungrad.jit.kernels.vecmath.exp_log import EXP2_RANGE, split, two_powers_of_two
+from fungrad.jit.kernels.vecmath.exp_log import EXP2_RANGE, scaled, split, two_powers_of_two
 
 
 @elementary
@@ -141,9 +141,7 @@ def power_of_size_double(m: ScalarBuilder, size: Value, y: Value) -> Value:
     exponent = clamp(m, product, *EXP2_RANGE["f64"])
     n, bits = shifted_round(m, exponent, 1.0)
     r = (exponent - n) + lost
-    p = m.fma(r, polynomial(m, r, EXP2["f64"]), 1.0)
-    s, t = two_powers_of_two(m, bits, "f64")
-    return p * s * t
+    return scaled(m, m.fma(r, polynomial(m, r, EXP2["f64"]), 1.0), n, bits)
 
 
 def clamp_exponent(m: ScalarBuilder, y: Value) -> Value:
