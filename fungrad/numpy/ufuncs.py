@@ -160,12 +160,13 @@ def logaddexp(x1: Any, x2: Any, /) -> Array:
     x, y = promote_pair_inexact("logaddexp", x1, x2)
     if dtypes.is_complex(x.aval.dtype):
         raise TypeError(f"fungrad.numpy.logaddexp: complex operands are not supported, got {x.aval.str_short()}")
-    difference = elementwise.sub(x, y)
+    top, low = compare.max(x, y), compare.min(x, y)
+    gap = elementwise.sub(top, low)
     # Equal infinities have no difference; their sum is the infinity itself. NaN stays NaN there too.
-    undefined = compare.ne(difference, difference)
-    gap = complex_parts.abs(compare.select_n(undefined, difference, zeros(difference.aval)))
+    undefined = compare.ne(gap, gap)
+    gap = compare.select_n(undefined, gap, zeros(gap.aval))
     tail = transcendental.log1p(transcendental.exp(elementwise.neg(gap)))
-    return compare.select_n(undefined, elementwise.add(compare.max(x, y), tail), elementwise.add(x, y))
+    return compare.select_n(undefined, elementwise.add(top, tail), elementwise.add(x, y))
 
 
 def logaddexp2(x1: Any, x2: Any, /) -> Array:
