@@ -23,19 +23,19 @@ class Machine:
 
     Attributes:
       vector_bytes: width of a vector register.
-      avx512: whether the processor has the instructions of AVX-512 for all widths.
       threads: whether parallel loops may be split.
       blas_int: LLVM type of the integers of the BLAS.
       own_blas_threads: the threads of the BLAS cannot be turned off, so products are left whole.
       soft_half: the processor has no instructions for half precision.
+      avx512: whether the processor has the instructions of AVX-512 for all widths.
     """
 
     vector_bytes: int = 16
-    avx512: bool = False
     threads: bool = False
     blas_int: str = "i64"
     own_blas_threads: bool = True
     soft_half: bool = False
+    avx512: bool = False
 
 
 class Module:

@@ -8,7 +8,7 @@ result does not depend on the number of threads.
 further at every step. It becomes a sweep over a few rows at a time, with a row of partial results
 that stays in the cache.
 
-`split_rows`: a long ordered loop whose iterations only meet in sums (of scalars or of rows, such as the gradient of a
+`split_rows`: a long loop whose iterations only meet in sums (of scalars or of rows, such as the gradient of a
 bias) is split in the same way.
 
 All need memory for partial results, so they run on programs whose new temporaries have no place
@@ -171,11 +171,11 @@ class _Rewriter:
             last.append(Loop(loop.index, rest, [substituted(s, beyond) for s in loop.body]))
         return [Nest([*pure, many], nest.name), Nest([*last, *tail], nest.name)]
 
-    # -- ordered loops that only meet in sums ------------------------------------------------------
+    # -- loops that only meet in sums --------------------------------------------------------------
 
     def split_rows(self, nest: Nest) -> list[Nest] | None:
-        """Pieces of an ordered loop get accumulators, sums and scratch rows of their own."""
-        head, loop, tail = _around_ordered_loop(nest.body)
+        """Pieces of a loop get accumulators, sums and scratch rows of their own."""
+        head, loop, tail = _around_dependent_loop(self.program, nest.body)
         if loop is None or total_work(self.scratch, loop) < 8 * PARALLEL_WORK:
             return None
         accs = [s for s in head if type(s) is Acc]
@@ -201,7 +201,7 @@ class _Rewriter:
             [
                 *(Acc(a.name, a.op, a.type) for a in mine),
                 *(_fill(rows[b], piece, op) for b, op in sums.items()),
-                Loop(loop.index, length, body, ordered=True),
+                Loop(loop.index, length, body, ordered=loop.ordered),
                 *(Store(parts[a.name].name, piece, a.name) for a in mine),
             ],
             parallel=True,
@@ -366,9 +366,9 @@ def _only_reduces(loop: Loop, accs: list[Acc]) -> bool:
     return True
 
 
-def _around_ordered_loop(body: list[Any]) -> tuple[list[Any], Loop | None, list[Any]]:
+def _around_dependent_loop(program: Program, body: list[Any]) -> tuple[list[Any], Loop | None, list[Any]]:
     for k, s in enumerate(body):
-        if type(s) is Loop and s.ordered and not (s.parallel or s.vector):
+        if type(s) is Loop and not (s.parallel or s.vector or is_independent(program, s)):
             return body[:k], s, body[k + 1 :]
     return body, None, []
 
