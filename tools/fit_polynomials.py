@@ -305,18 +305,18 @@ FITS: dict[str, Fit] = {
         wide=True,
     ),
     "ERF_INV": Fit(
-        "erf_inv(x) = x P(w - 1), w = -log(1 - x**2) <= 5",
+        "erf_inv(x) = x P(w - 1), w = -log(1 - x**2) <= 4",
         lambda u: mp.erfinv(root(1 - mp.exp(-u - 1))) / root(1 - mp.exp(-u - 1)),
         -1 + mp.mpf(10) ** -12,
-        4,
+        mp.mpf("3.01"),
         {"f32": 12, "f64": 24},
     ),
     "ERF_INV_TAIL": Fit(
-        "erf_inv(x) = s P(q), s = sqrt(-log(1 - x)), q = (s - 3.75) / (s + 3.75), x >= 0.9966",
+        "erf_inv(x) = s P(q), s = sqrt(-log(1 - x)), q = (s - 3.75) / (s + 3.75), x >= 0.9908",
         lambda q: inverse_erfc_ratio(mp.mpf("3.75") * (1 + q) / (1 - q)),
-        mp.mpf("-1.367") / mp.mpf("6.133"),
+        mp.mpf("-1.585") / mp.mpf("5.915"),
         {"f32": mp.mpf("0.34") / mp.mpf("7.84"), "f64": mp.mpf("2.32") / mp.mpf("9.82")},
-        {"f32": 7, "f64": 17},
+        {"f32": 8, "f64": 18},
     ),
     "LGAMMA": Fit(
         "lgamma(x) = (x - 1) (x - 2) P(x - 1.5), 1 <= x <= 2",

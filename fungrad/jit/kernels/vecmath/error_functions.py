@@ -80,12 +80,14 @@ def scaled_erfc(m: ScalarBuilder, x: Value, precision: str) -> tuple[Value, Valu
 def erf_inv(m: ScalarBuilder, x: Value) -> Value:
     """Inverse of the error function; infinite at -1 and 1, NaN beyond."""
     size = m.abs(x)
-    far = size > 0.9954
+    far = size > 0.9908
     gap = m.select(far, 1.0 - size, m.fma(-x, x, m.const(1.0, x)))
     w = -log_positive(m, gap)
     central = x * polynomial(m, w - 1.0, ERF_INV[x.type])
     s = m.sqrt(w)
-    tail = s * polynomial(m, (s - 3.75) / (s + 3.75), ERF_INV_TAIL[x.type])
+    lost = m.fma(-s, s, w) / (s + s)  # what the square root has rounded off
+    factor = polynomial(m, (s - 3.75) / (s + 3.75), ERF_INV_TAIL[x.type])
+    tail = m.fma(s, factor, lost * factor)
     y = m.select(far, m.copysign(tail, x), central)
     limit = m.copysign(m.select(size == 1.0, INF, m.const(NAN, x)), x)
     return m.select(size < 1.0, y, limit)
