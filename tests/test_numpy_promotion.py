@@ -12,7 +12,22 @@ import fungrad.numpy as jnp
 from fungrad.core.array import Array
 from fungrad.errors import TypePromotionError
 
-DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "bfloat16", "float32", "float64", "complex64"]
+DTYPES = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "complex64",
+]
 SCALARS = [True, 3, 2.5, 1j]
 dtypes = st.sampled_from(DTYPES)
 operands = st.one_of(

@@ -64,7 +64,7 @@ def test_unknown_names_are_attribute_errors():
     import fungrad
 
     with pytest.raises(AttributeError, match="no attribute 'pmap2'"):
-        fungrad.pmap2  # noqa: B018
+        fungrad.pmap2
     assert set(fungrad.__all__) <= set(dir(fungrad))
 
 
