@@ -64,7 +64,9 @@ def key_paths(jax):
         "keys": [repr(key) for path, _ in flat for key in path],
         "rebuilt": jax.tree_util.tree_unflatten(treedef, [leaf for _, leaf in flat]),
         "named": jax.tree_util.tree_map_with_path(lambda path, x: x * len(path), tree),
-        "decay": jax.tree_util.tree_map_with_path(lambda path, x: x * (0.1 if path[-1] == jax.tree_util.DictKey("w") else 1.0), tree),
+        "decay": jax.tree_util.tree_map_with_path(
+            lambda path, x: x * (0.1 if path[-1] == jax.tree_util.DictKey("w") else 1.0), tree
+        ),
         "new name": [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(tree)],
     }
 

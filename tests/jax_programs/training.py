@@ -185,7 +185,12 @@ def dropout_and_noise(jax):
 
     x = jnp.arange(12.0).reshape(3, 4)
     keys = jax.random.split(jax.random.key(7), 3)
-    return dropout(keys[0], x), dropout(keys[1], x, training=False), jax.vmap(dropout)(keys, x), jax.grad(lambda x: dropout(keys[2], x).sum())(x)
+    return (
+        dropout(keys[0], x),
+        dropout(keys[1], x, training=False),
+        jax.vmap(dropout)(keys, x),
+        jax.grad(lambda x: dropout(keys[2], x).sum())(x),
+    )
 
 
 @program
@@ -210,9 +215,11 @@ def devices_and_timing(jax):
 def activations(jax):
     jnp, nn = jax.numpy, jax.nn
     x = jnp.linspace(-4, 4, 9)
-    names = "relu relu6 sigmoid softplus silu swish log_sigmoid leaky_relu hard_sigmoid hard_silu hard_tanh elu celu selu gelu glu soft_sign mish softmax log_softmax logsumexp".split()
-    names = [n for n in names if n != "glu"]
-    return {n: (getattr(nn, n)(x), jax.grad(lambda x, n=n: jnp.sum(getattr(nn, n)(x) * jnp.arange(9.0)))(x)) for n in names} | {
+    names = "relu relu6 sigmoid softplus silu swish log_sigmoid leaky_relu hard_sigmoid hard_silu hard_tanh elu celu selu"
+    names = [*names.split(), "gelu", "soft_sign", "mish", "softmax", "log_softmax", "logsumexp"]
+    return {
+        n: (getattr(nn, n)(x), jax.grad(lambda x, n=n: jnp.sum(getattr(nn, n)(x) * jnp.arange(9.0)))(x)) for n in names
+    } | {
         "standardize": nn.standardize(x),
         "glu": nn.glu(jnp.arange(8.0)),
         "one_hot": nn.one_hot(jnp.array([0, 2, 5]), 3),

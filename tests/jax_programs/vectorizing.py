@@ -100,4 +100,10 @@ def distances(jax):
     kernel = lambda a, b: jnp.exp(-0.5 * jnp.sum((a - b) ** 2))  # noqa: E731
     gram = jax.jit(lambda p: jax.vmap(lambda a: jax.vmap(lambda b: kernel(a, b))(p))(p))
     forces = jax.vmap(lambda q: -jax.grad(lambda q: jnp.sum(jax.vmap(lambda p: kernel(p, q))(points)))(q))
-    return table(points, points), gram(points), forces(points), jax.vmap(jnp.vdot)(points, points), jnp.argmin(table(points, points) + 10 * jnp.eye(6), 1)
+    return (
+        table(points, points),
+        gram(points),
+        forces(points),
+        jax.vmap(jnp.vdot)(points, points),
+        jnp.argmin(table(points, points) + 10 * jnp.eye(6), 1),
+    )
