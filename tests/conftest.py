@@ -1,8 +1,12 @@
 """Shared settings of the test suite."""
 
+import gc
 import os
 
 import hypothesis
+import pytest
+
+import fungrad
 
 # Compiled programs of the tests must not come from another run's disk cache.
 os.environ.setdefault("FUNGRAD_CACHE_DIR", os.path.join(os.path.dirname(__file__), ".cache"))
@@ -20,3 +24,11 @@ def pytest_collection_modifyitems(config, items):
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_programs():
+    """Frees what a module has compiled, so that a worker's memory does not grow with the suite."""
+    yield
+    fungrad.clear_caches()
+    gc.collect()

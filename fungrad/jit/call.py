@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fungrad.jit.compile import CompiledProgram
 
 # Programs of structurally equal jaxprs are shared; the least recently used ones go first.
-_PROGRAM_LIMIT = 4096
+_PROGRAM_LIMIT = 256
 _programs: OrderedDict[Any, CompiledProgram] = OrderedDict()
 
 
