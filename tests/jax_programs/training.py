@@ -215,8 +215,8 @@ def devices_and_timing(jax):
 def activations(jax):
     jnp, nn = jax.numpy, jax.nn
     x = jnp.linspace(-4, 4, 9)
-    names = "relu relu6 sigmoid softplus silu swish log_sigmoid leaky_relu hard_sigmoid hard_silu hard_tanh elu celu selu"
-    names = [*names.split(), "gelu", "soft_sign", "mish", "softmax", "log_softmax", "logsumexp"]
+    names = "relu relu6 sigmoid softplus silu swish log_sigmoid leaky_relu hard_sigmoid hard_silu hard_tanh elu celu"
+    names = [*names.split(), "selu", "gelu", "soft_sign", "mish", "softmax", "log_softmax", "logsumexp"]
     return {
         n: (getattr(nn, n)(x), jax.grad(lambda x, n=n: jnp.sum(getattr(nn, n)(x) * jnp.arange(9.0)))(x)) for n in names
     } | {
