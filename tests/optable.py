@@ -38,7 +38,6 @@ NOT_ROWS = frozenset(
         "ppermute",
         "psum",
         "reduce_scatter",
-        "checkpoint",
-        "remat",
+        "remat2",
     }
 )

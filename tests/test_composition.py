@@ -39,6 +39,7 @@ TRANSFORMS = {
     "jvp": along,
     "vmap": batched,
     "jit": lambda lib, f: lib.jit(f),
+    "checkpoint": lambda lib, f: lib.checkpoint(f),
 }
 
 ORDERS = [order for depth in (1, 2, 3) for order in itertools.product(TRANSFORMS, repeat=depth)]

@@ -308,7 +308,7 @@ class Name(LinearElementwise):
         return x
 
 
-name_p = Name("name", lambda x, **_: x, ANYTHING, lambda ct, aval: ct, cheap=True)
+name_p = Name("name", lambda x, **_: x, ANYTHING, lambda ct, aval, **_: ct, cheap=True)
 
 
 def checkpoint_name(x: Any, name: str) -> Any:

@@ -437,8 +437,24 @@ def closure_convert(
         fun, in_tree, avals, debug_info(fun, example_args, {}, "closure_convert")
     )
     hoisted = [isinstance(c, Tracer) and dtypes.is_inexact(c.aval.dtype) for c in jaxpr.consts]
-    args_tree = tree.structure(example_args)
+    consts = [c for c, on in zip(jaxpr.consts, hoisted, strict=True) if on]
     kept = [None if on else c for c, on in zip(jaxpr.consts, hoisted, strict=True)]
+    args_tree, name = tree.structure(example_args), function_name(fun)
+    # What is returned must not hold on to `fun`, which refers to the values that are hoisted.
+    return _converted(
+        jaxpr.with_consts_as_inputs(), kept, hoisted, args_tree, out_tree, name
+    ), consts
+
+
+def _converted(
+    jaxpr: Jaxpr,
+    kept: Sequence[Any],
+    hoisted: Sequence[bool],
+    args_tree: Any,
+    out_tree: Any,
+    name: str,
+) -> Callable[..., Any]:
+    """The function of arguments and hoisted constants that ``closure_convert`` returns."""
     n = sum(hoisted)
 
     def converted(*args: Any) -> Any:
@@ -446,13 +462,14 @@ def closure_convert(
         flat, structure = tree.flatten(args)
         if structure != args_tree:
             raise TypeError(
-                f"fungrad.closure_convert: {function_name(fun)} was converted for arguments of the "
-                f"structure {args_tree}, got {structure}"
+                f"fungrad.closure_convert: {name} was converted for arguments of the structure "
+                f"{args_tree}, got {structure}"
             )
-        consts = [next(given) if on else c for c, on in zip(kept, hoisted, strict=True)]
-        return tree.unflatten(out_tree, eval_jaxpr(jaxpr, consts, *[as_array(x) for x in flat]))
+        values = [next(given) if on else c for c, on in zip(kept, hoisted, strict=True)]
+        operands = [as_array(x) for x in (*values, *flat)]
+        return tree.unflatten(out_tree, eval_jaxpr(jaxpr, (), *operands))
 
-    return converted, [c for c, on in zip(jaxpr.consts, hoisted, strict=True) if on]
+    return converted
 
 
 def zero_from_primal(value: Any, symbolic_zeros: bool = False) -> Any:
