@@ -161,9 +161,11 @@ def tan_shifted(m: ScalarBuilder, r: Value, low: Value, quadrant: Value) -> Valu
     square = r * r
     beyond = r * square * polynomial(m, square, TAN[r.type])  # tan(r) - r
     slope = m.fma(r + beyond, r + beyond, 1.0)
-    t = r + m.fma(slope, low, beyond)
+    t, t_low = fast_two_sum(m, r, m.fma(slope, low, beyond))
     odd = (quadrant & 1) != 0
-    return m.select(odd, -1.0, t) / m.select(odd, t, 1.0)
+    y = m.select(odd, -1.0, t) / m.select(odd, t, 1.0)
+    # -1 / (t + t_low) to first order; otherwise t is the result already
+    return m.fma(y * m.select(odd, t_low, 0.0), y, y)
 
 
 @elementary
