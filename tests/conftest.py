@@ -2,8 +2,10 @@
 
 import gc
 import os
+import sys
 
 import hypothesis
+import pytest
 import pytest
 
 import fungrad
@@ -14,6 +16,14 @@ os.environ.setdefault("FUNGRAD_CACHE_DIR", os.path.join(os.path.dirname(__file__
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory():
+    """Drops the programs that JAX has compiled for a module's comparisons: they take gigabytes over a whole run."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
 
 
 def pytest_collection_modifyitems(config, items):
