@@ -6,7 +6,6 @@ import sys
 
 import hypothesis
 import pytest
-import pytest
 
 import fungrad
 
@@ -16,14 +15,6 @@ os.environ.setdefault("FUNGRAD_CACHE_DIR", os.path.join(os.path.dirname(__file__
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def bounded_memory():
-    """Drops the programs that JAX has compiled for a module's comparisons: they take gigabytes over a whole run."""
-    yield
-    if "jax" in sys.modules:
-        sys.modules["jax"].clear_caches()
 
 
 def pytest_collection_modifyitems(config, items):
@@ -38,7 +29,9 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_programs():
-    """Frees what a module has compiled, so that a worker's memory does not grow with the suite."""
+    """Frees what a module has compiled, so that a worker's memory does not grow (JAX takes gigabytes)."""
     yield
     fungrad.clear_caches()
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
     gc.collect()
