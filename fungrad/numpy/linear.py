@@ -6,7 +6,6 @@ May import ``core``, ``ops``, ``numpy._promotion`` and the modules of ``numpy`` 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
