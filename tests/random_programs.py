@@ -60,11 +60,11 @@ class Program:
     steps: tuple
     outputs: tuple
 
-    def __call__(self, lib, *args):
-        """The results, and all values on the way."""
+    def __call__(self, lib, *args, between=lambda value: value):
+        """The results, and all values on the way; ``between`` is applied after every step."""
         values = list(args)
         for step in self.steps:
-            values.append(step.apply(lib, *[values[i] for i in step.operands]))
+            values.append(between(step.apply(lib, *[values[i] for i in step.operands])))
         return [values[i] for i in self.outputs], values
 
 
