@@ -21,6 +21,7 @@ from fungrad.config import (
     strict_index,
     threads,
 )
+from fungrad.control.callbacks import pure_callback
 from fungrad.core import printing as _printing
 from fungrad.core.array import Array, typeof
 from fungrad.core.context import checking_leaks, ensure_compile_time_eval
@@ -55,6 +56,8 @@ __version__ = "0.1.0"
 _SUBMODULES = (
     "ad_checkpoint",
     "custom_derivatives",
+    "debug",
+    "experimental",
     "extend",
     "nn",
     "optim",
@@ -93,6 +96,7 @@ __all__ = [
     "custom_gradient",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "debug_infs",
     "debug_nans",
     "default_backend",
@@ -106,6 +110,7 @@ __all__ = [
     "ensure_compile_time_eval",
     "errors",
     "eval_shape",
+    "experimental",
     "explain_cache_misses",
     "extend",
     "float0",
@@ -130,6 +135,7 @@ __all__ = [
     "optim",
     "process_count",
     "process_index",
+    "pure_callback",
     "random",
     "remat",
     "scipy",

@@ -8,6 +8,7 @@ The file holds no code: operations live in ``fungrad.ops``, control flow in ``fu
 """
 
 from fungrad.control.associative_scan import associative_scan
+from fungrad.control.callbacks import optimization_barrier, optimization_barrier_p
 from fungrad.control.cond import cond, switch
 from fungrad.control.cond_primitive import cond_p
 from fungrad.control.map import map
@@ -355,6 +356,8 @@ __all__ = [
     "cond_p",
     "fori_loop",
     "map",
+    "optimization_barrier",
+    "optimization_barrier_p",
     "scan",
     "scan_p",
     "switch",

@@ -1,0 +1,6 @@
+"""Looking into functions while they run, under every transformation."""
+
+from fungrad.control.callbacks import debug_callback as callback
+from fungrad.control.callbacks import debug_print as print
+
+__all__ = ["callback", "print"]

@@ -1,0 +1,263 @@
+"""Calls back to Python: eager, compiled, mapped and differentiated."""
+
+import numpy as np
+import pytest
+
+import fungrad
+import fungrad.debug
+import fungrad.numpy as fnp
+from fungrad import lax
+from fungrad.experimental import io_callback
+from fungrad.jit.passes import run_passes
+
+F32 = fungrad.ShapeDtypeStruct((), "float32")
+
+
+def host_sin(x, method=None):
+    return fungrad.pure_callback(
+        lambda v: np.sin(v), fungrad.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method=method
+    )
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
+def test_pure_callback(wrap):
+    x = fnp.arange(3.0)
+    np.testing.assert_allclose(wrap(host_sin)(x), np.sin(x), rtol=1e-6)
+
+    def tree(d, scale):
+        struct = {"s": F32, "n": fungrad.ShapeDtypeStruct((2,), "int32")}
+        return fungrad.pure_callback(
+            lambda d, scale: {"s": np.float32(d["a"] * scale), "n": np.array([1, 2])},
+            struct,
+            d,
+            scale=scale,
+        )
+
+    out = wrap(tree)({"a": 2.0}, 3.0)
+    assert float(out["s"]) == 6.0 and out["n"].tolist() == [1, 2] and out["n"].dtype == "int32"
+
+
+@pytest.mark.parametrize(
+    "method, shapes",
+    [
+        ("sequential", [((), ())] * 2),
+        ("sequential_unrolled", [((), ())] * 2),
+        ("expand_dims", [((2,), (1,))]),
+        ("broadcast_all", [((2,), (2,))]),
+        ("legacy_vectorized", [((2,), ())]),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
+def test_vmap_methods(method, shapes, wrap):
+    seen = []
+
+    def host(a, b):
+        seen.append((a.shape, b.shape))
+        return np.asarray(a) * np.asarray(b)
+
+    f = lambda a, b: fungrad.pure_callback(host, F32, a, b, vmap_method=method)  # noqa: E731
+    out = wrap(fungrad.vmap(f, (0, None)))(fnp.arange(2.0), 3.0)
+    assert out.tolist() == [0.0, 3.0] and seen == shapes
+
+
+@pytest.mark.parametrize("method", ["sequential", "broadcast_all"])
+def test_nested_vmap_and_other_axes(method):
+    f = lambda x: host_sin(x, method)  # noqa: E731
+    x = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+    np.testing.assert_allclose(fungrad.vmap(fungrad.vmap(f))(x), np.sin(x), rtol=1e-6)
+    np.testing.assert_allclose(fungrad.vmap(f, 1, 1)(x), np.sin(x), rtol=1e-6)
+    assert fungrad.vmap(f)(np.zeros((0, 2), np.float32)).shape == (0, 2)
+
+
+def test_derivatives_by_custom_rules():
+    f = fungrad.custom_jvp(host_sin)
+    f.defjvp(lambda p, t: (f(*p), fnp.cos(p[0]) * t[0]))
+    for g in (fungrad.grad(f), fungrad.jit(fungrad.grad(f)), fungrad.grad(fungrad.jit(f))):
+        np.testing.assert_allclose(g(fnp.float32(0.5)), np.cos(0.5), rtol=1e-6)
+    with pytest.raises(ValueError, match="pure_callback has no derivative: .*custom_jvp"):
+        fungrad.grad(host_sin)(fnp.float32(1.0))
+    assert (
+        float(fungrad.grad(lambda x: x * host_sin(lax.stop_gradient(x)))(fnp.float32(0.0))) == 0.0
+    )
+
+
+def test_errors_of_callbacks_reach_the_caller():
+    f = lambda x: fungrad.pure_callback(lambda x: 1 / 0, F32, x)  # noqa: E731
+    for g in (f, fungrad.jit(f)):
+        with pytest.raises(ZeroDivisionError):
+            g(1.0)
+
+
+@pytest.mark.parametrize(
+    "result, message",
+    [
+        (np.ones(3), r"announced in result_shape_dtypes, f32\[\], got f64\[3\]"),
+        (np.int32(1), r"f32\[\], got i32\[\]"),
+        ("a", r"f32\[\], got str"),
+        ((1.0, 2.0), r"must return a tree with the structure .*\(\*\), got .*\(\(\*, \*\)\)"),
+    ],
+)
+def test_results_are_checked(result, message):
+    with pytest.raises(TypeError, match=message):
+        fungrad.pure_callback(lambda: result, F32)
+
+
+def test_callbacks_may_keep_their_arguments():
+    kept = []
+    f = fungrad.jit(
+        lambda x: fungrad.pure_callback(lambda v: kept.append(v) or np.float32(0), F32, x * 2.0)
+    )
+    for i in range(3):
+        f(float(i))
+    assert [float(v) for v in kept] == [0.0, 2.0, 4.0]
+
+
+def test_pure_callbacks_that_nobody_needs_do_not_run():
+    calls = []
+    f = fungrad.jit(lambda x: (fungrad.pure_callback(lambda v: calls.append(v) or v, F32, x), x)[1])
+    f(fnp.float32(1.0))
+    assert calls == []
+
+
+# -- callbacks with effects ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
+def test_io_callback(wrap):
+    log = []
+    f = wrap(lambda x: (io_callback(lambda v: log.append(float(v)), None, x), x * 2.0)[1])
+    assert float(f(3.0)) == 6.0 and log == [3.0]
+    g = wrap(
+        lambda x: io_callback(lambda v: log.append(float(v)) or np.float32(v), F32, x, ordered=True)
+    )
+    assert float(g(fnp.float32(4.0))) == 4.0 and log == [3.0, 4.0]
+    h = wrap(
+        fungrad.vmap(lambda x: io_callback(lambda v: log.append(float(v)) or np.float32(v), F32, x))
+    )
+    assert h(fnp.arange(2.0)).tolist() == [0.0, 1.0] and log == [3.0, 4.0, 0.0, 1.0]
+    with pytest.raises(ValueError, match="an ordered callback cannot be mapped"):
+        fungrad.vmap(g)(fnp.arange(2.0))
+    with pytest.raises(ValueError, match="experimental.io_callback has no derivative"):
+        fungrad.grad(h.__wrapped__ if wrap is fungrad.jit else h)(fnp.arange(2.0))
+
+
+def printing(x):
+    fungrad.debug.print("x={x} {}", x * 2, x=x)
+    return x * x
+
+
+@pytest.mark.parametrize(
+    "run, lines",
+    [
+        (lambda: printing(2.0), ["x=2.0 4.0"]),
+        (lambda: fungrad.jit(printing)(fnp.float32(2.0)), ["x=2.0 4.0"]),
+        (lambda: fungrad.grad(printing)(2.0), ["x=2.0 4.0"]),
+        (lambda: fungrad.grad(fungrad.jit(printing))(2.0), ["x=2.0 4.0"]),
+        (lambda: fungrad.jit(fungrad.grad(printing))(2.0), ["x=2.0 4.0"]),
+        (lambda: fungrad.jvp(printing, (2.0,), (1.0,)), ["x=2.0 4.0"]),
+        (lambda: fungrad.grad(fungrad.grad(printing))(2.0), ["x=2.0 4.0"]),
+        (lambda: fungrad.vmap(printing)(fnp.arange(2.0)), ["x=0.0 0.0", "x=1.0 2.0"]),
+        (lambda: fungrad.jit(fungrad.vmap(printing))(fnp.arange(2.0)), ["x=0.0 0.0", "x=1.0 2.0"]),
+        (lambda: fungrad.vmap(lambda y: printing(3.0) * y)(fnp.arange(2.0)), ["x=3.0 6.0"]),
+        (lambda: fungrad.grad(fungrad.checkpoint(printing))(2.0), ["x=2.0 4.0"]),
+        (
+            lambda: fungrad.jit(lambda x: lax.fori_loop(0, 2, lambda i, c: printing(c), x))(3.0),
+            ["x=3.0 6.0", "x=9.0 18.0"],
+        ),
+    ],
+)
+def test_debug_print(capsys, run, lines):
+    run()
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_debug_callback_gets_trees_and_other_values():
+    seen = []
+
+    def look(d, name, *, k):
+        seen.append((float(d["a"]), name, float(k)))
+
+    def f(x):
+        fungrad.debug.callback(look, {"a": x}, "text", k=2.0, ordered=True)
+        return x
+
+    fungrad.jit(f)(1.0)
+    assert seen == [(1.0, "text", 2.0)]
+
+
+def test_order_is_kept():
+    seen = []
+
+    @fungrad.jit
+    def f(x):
+        for i in range(5):
+            fungrad.debug.callback(lambda v, i=i: seen.append((i, float(v))), x * i, ordered=True)
+        return x
+
+    f(2.0)
+    assert seen == [(i, 2.0 * i) for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    "run, error, message",
+    [
+        (
+            lambda: fungrad.debug.print("{}", 1, 2),
+            ValueError,
+            r"no placeholder for the argument\(s\) 2",
+        ),
+        (
+            lambda: fungrad.debug.print("{}", 1, x=2),
+            ValueError,
+            r"no placeholder for the keyword argument\(s\) x",
+        ),
+        (lambda: fungrad.debug.print("{x}", 1), KeyError, "x"),
+        (lambda: fungrad.debug.print(3), TypeError, "the format must be a string, got 3"),
+        (
+            lambda: fungrad.debug.callback(3),
+            TypeError,
+            "fungrad.debug.callback: expected a function, got 3",
+        ),
+        (
+            lambda: fungrad.pure_callback(lambda a: a, F32, "a"),
+            TypeError,
+            r"pure_callback: the argument\[0\]\[0\] of <lambda> must be an array .*'a'",
+        ),
+        (
+            lambda: fungrad.pure_callback(lambda a: a, F32, 1.0, vmap_method="foo"),
+            ValueError,
+            "vmap_method must be one of .*, got 'foo'",
+        ),
+        (
+            lambda: fungrad.vmap(lambda a: fungrad.pure_callback(lambda a: a, F32, a))(fnp.ones(2)),
+            NotImplementedError,
+            "vmap needs to know how to treat the batch: pass vmap_method",
+        ),
+    ],
+)
+def test_messages(run, error, message):
+    with pytest.raises(error, match=message):
+        run()
+
+
+# -- barriers ------------------------------------------------------------------------------------
+
+
+def test_optimization_barrier():
+    x = fnp.arange(3.0)
+    a, b = lax.optimization_barrier((x, {"k": x + 1.0}))
+    assert a.tolist() == [0.0, 1.0, 2.0] and b["k"].tolist() == [1.0, 2.0, 3.0]
+    assert lax.optimization_barrier(()) == ()
+    f = lambda x, y: lax.optimization_barrier((x * y, x))[0]  # noqa: E731
+    assert float(fungrad.grad(f)(2.0, 3.0)) == float(fungrad.jit(fungrad.grad(f))(2.0, 3.0)) == 3.0
+    assert fungrad.vmap(fungrad.grad(f))(x, x).tolist() == [0.0, 1.0, 2.0]
+    assert float(fungrad.jvp(f, (2.0, 3.0), (1.0, 1.0))[1]) == 5.0
+
+
+def test_barriers_prevent_merging():
+    def f(x):
+        return fnp.sin(x) + fnp.sin(lax.optimization_barrier(x))
+
+    jaxpr = run_passes(fungrad.make_jaxpr(f)(1.0))
+    assert sum(eqn.primitive.name == "sin" for eqn in jaxpr.eqns) == 2
+    np.testing.assert_allclose(fungrad.jit(f)(1.0), 2 * np.sin(1.0), rtol=1e-6)
