@@ -81,15 +81,16 @@ def _weighted(low: Array, high: Array, position: Array, floor: Array, method: st
 def _quantile(api: str, a: Any, q: Any, axis: Axis, method: str, keepdims: bool, skip_nan: bool) -> Array:
     if method not in _METHODS:
         raise ValueError(f"fungrad.numpy.{api}: method must be one of {', '.join(_METHODS)}, got {method!r}")
-    a, q = promote_dtypes_inexact(api, operand(a, api, "a"), operand(q, api, "q"))
+    (a,) = promote_dtypes_inexact(api, operand(a, api, "a"))
+    (q,) = promote_dtypes_inexact(api, operand(q, api, "q"))
     if dtypes.is_complex(a.aval.dtype):
         raise TypeError(f"fungrad.numpy.{api}: complex numbers have no order, got {a.aval.str_short()}")
     if q.aval.ndim > 1:
         raise ValueError(f"fungrad.numpy.{api}: q must be a number or a vector, got {q.aval.str_short()}")
-    result, weak = a.aval.dtype, False
+    result = a.aval.dtype
     # Positions need more bits than half-precision numbers have.
     compute = dtypes.float32 if result.itemsize < 4 else result
-    a, q = cast(a, compute, weak), cast(q, compute, weak)
+    a, q = cast(a, compute), cast(q, compute)
     axes = reduction_axes(api, axis, a.aval.ndim)
     kept = [d for d in range(a.aval.ndim) if d not in axes]
     rows = foundation.transpose(a, [*kept, *axes])
@@ -190,7 +191,7 @@ def nanquantile(
 
 
 def _hundredth(api: str, of: Callable, a: Any, q: Any, axis: Axis, method: str, keepdims: bool) -> Array:
-    a, q = promote_dtypes_inexact(api, operand(a, api, "a"), operand(q, api, "q"))
+    (q,) = promote_dtypes_inexact(api, operand(q, api, "q"))
     return of(a, ufuncs.true_divide(q, 100), axis, method=method, keepdims=keepdims)
 
 

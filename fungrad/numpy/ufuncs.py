@@ -159,7 +159,7 @@ def logaddexp(x1: Any, x2: Any, /) -> Array:
     """``log(exp(x1) + exp(x2))`` without overflow."""
     x, y = promote_pair_inexact("logaddexp", x1, x2)
     if dtypes.is_complex(x.aval.dtype):
-        raise TypeError(f"fungrad.numpy.logaddexp: complex operands are not supported, got {x.aval.str_short()}")
+        return _logaddexp_complex(x, y)
     top, low = compare.max(x, y), compare.min(x, y)
     gap = elementwise.sub(top, low)
     # Equal infinities have no difference; their sum is the infinity itself. NaN stays NaN there too.
@@ -167,6 +167,17 @@ def logaddexp(x1: Any, x2: Any, /) -> Array:
     gap = compare.select_n(undefined, gap, zeros(gap.aval))
     tail = transcendental.log1p(transcendental.exp(elementwise.neg(gap)))
     return compare.select_n(undefined, elementwise.add(top, tail), elementwise.add(x, y))
+
+
+def _logaddexp_complex(x: Array, y: Array) -> Array:
+    """The sum of exponentials of complex numbers; the angle of the result is in (-pi, pi]."""
+    first = greater_equal(x, y)
+    shape = first.aval.shape
+    x, y = broadcast(x, shape), broadcast(y, shape)
+    top, low = compare.select_n(first, y, x), compare.select_n(first, x, y)
+    out = elementwise.add(top, transcendental.log1p(transcendental.exp(elementwise.sub(low, top))))
+    turns = divmod(elementwise.add(complex_parts.imag(out), float(np.pi)), float(2 * np.pi))[1]
+    return complex_parts.complex(complex_parts.real(out), elementwise.sub(turns, float(np.pi)))
 
 
 def logaddexp2(x1: Any, x2: Any, /) -> Array:
@@ -415,6 +426,8 @@ def reciprocal(x: Any, /) -> Array:
 def hypot(x1: Any, x2: Any, /) -> Array:
     """``sqrt(x1**2 + x2**2)`` without overflow."""
     x, y = promote_pair_inexact("hypot", x1, x2)
+    if dtypes.is_complex(x.aval.dtype):
+        raise ValueError("fungrad.numpy.hypot: complex operands are not supported; take abs of them first")
     x, y = complex_parts.abs(x), complex_parts.abs(y)
     top, low = compare.max(x, y), compare.min(x, y)
     zero = compare.eq(top, 0)
@@ -452,6 +465,8 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
     if not dtypes.is_integer(x2.aval.dtype):
         raise ValueError(f"fungrad.numpy.ldexp: x2 must be an integer array, got {x2.aval.str_short()}")
     x, y = promote_pair_inexact("ldexp", x1, x2)
+    if dtypes.is_complex(x.aval.dtype):
+        raise ValueError("fungrad.numpy.ldexp: complex operands are not supported; scale the parts")
     return _strong(elementwise.mul(x, transcendental.exp2(y)))
 
 
