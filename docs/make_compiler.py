@@ -19,9 +19,15 @@ lowered = step.lower(w, x, y)
 '''
 
 
-def between(text: str, start: str, end: str) -> str:
-    """The part of ``text`` after the line ``start`` up to the line ``end``."""
-    return text.split(f"-- {start}\n")[1].split(f"-- {end}")[0].rstrip()
+def after(passes: str, name: str) -> str:
+    """The jaxpr after the last pass that changed something, up to and including ``name``."""
+    found = ""
+    for part in passes.split("-- ")[1:]:
+        head, _, text = part.partition("\n")
+        found = text.rstrip() or found
+        if head.split(":")[0] == name:
+            break
+    return found
 
 
 def count(jaxpr: str) -> int:
@@ -35,8 +41,7 @@ def main() -> None:
     exec(SOURCE, scope)
     lowered = scope["lowered"]
     passes = lowered.as_text("passes")
-    traced, dce = between(passes, "traced", "inline"), between(passes, "dce", "fold")
-    final = between(passes, "dce again", "nothing follows")
+    traced, folded, final = after(passes, "traced"), after(passes, "fold"), after(passes, "")
     llvm = lowered.as_text("llvm").splitlines()
     loop = next(i for i, line in enumerate(llvm) if line.startswith("loop0"))
     asm = [line for line in lowered.as_text("asm").splitlines() if "zmm" in line or "ymm" in line]
@@ -62,8 +67,7 @@ derivative run backwards. {count(traced)} equations; rules of differentiation ar
 
 ## 2. Passes: `lowered.as_text("passes")`
 
-Dead-code elimination drops the gradient of the maximum, which `stop_gradient` cuts off: {count(dce)} equations are left. Folding
-computes `-1/32` now. Simplification turns the division by 32 into a product, exact for a power of two, and unrolls
+Dead code is dropped and numbers are folded, `-1/32` among them: {count(folded)} equations are left. Simplification turns the division by 32 into a product, exact for a power of two, and unrolls
 broadcasts of scalars. The layout pass moves the transpose behind the last matrix product into its operands. {count(final)}
 equations remain:
 
