@@ -79,7 +79,7 @@ def _(lib):
                 new_mu[-1][k] = 0.9 * m[k] + 0.1 * g[k]
                 new_nu[-1][k] = 0.999 * v[k] + 0.001 * g[k] * g[k]
                 new[-1][k] = p[k] - 1e-3 * (new_mu[-1][k] / 0.1) / (np.sqrt(new_nu[-1][k] / 0.001) + 1e-8)
-        return new, (0, new_mu, new_nu), value
+        return new, (1, new_mu, new_nu), value
 
     return step
 
