@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import time
 
 from benchmarks import libraries
 from benchmarks.rows.elementwise import chain
+from benchmarks.rows.loops import lstm, recurrent_data
 from benchmarks.rows.mlp import adam_step, batch, init, loss_of
 
 
@@ -55,7 +57,14 @@ def attention_gradient(lib):
     return lambda: f(w, x)
 
 
-PROGRAMS = {f.__name__: f for f in (fused_chain, mlp_adam, deep_gradient, attention_gradient)}
+def lstm_gradient(lib):
+    params, x = recurrent_data(lib, 4)
+    run = lstm(lib)
+    f = lib.jit(lib.grad(lambda p, x: lib.np.mean(run(p, x)[1] ** 2)))
+    return lambda: f(params, x)
+
+
+PROGRAMS = {f.__name__: f for f in (fused_chain, mlp_adam, deep_gradient, attention_gradient, lstm_gradient)}
 
 
 def child(library: str, program: str) -> None:
@@ -91,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="regular expression that selects programs")
     args = parser.parse_args()
     if args.child:
         child(*args.child)
@@ -99,7 +109,7 @@ def main() -> None:
         "| program | fungrad cold | jax cold | ratio | fungrad warm | jax warm | ratio | memory fungrad / jax [MiB] |"
     )
     print("| --- |" + " --- |" * 7)
-    for program in PROGRAMS:
+    for program in [p for p in PROGRAMS if re.search(args.only, p)]:
         best: dict[tuple[str, str], float] = {}
         memory: dict[str, float] = {}
         for _ in range(args.rounds):

@@ -1,3 +1,3 @@
 """The rows of the benchmark, by subject."""
 
-from benchmarks.rows import dispatch, elementwise, matmul, mlp, reductions, transforms  # noqa: F401
+from benchmarks.rows import dispatch, elementwise, loops, matmul, mlp, reductions, transforms  # noqa: F401
