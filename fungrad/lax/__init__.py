@@ -11,6 +11,7 @@ from fungrad.control.associative_scan import associative_scan
 from fungrad.control.callbacks import optimization_barrier, optimization_barrier_p
 from fungrad.control.cond import cond, switch
 from fungrad.control.cond_primitive import cond_p
+from fungrad.control.linear_solve_primitive import custom_linear_solve_p
 from fungrad.control.map import map
 from fungrad.control.reduction import (
     reduce,
@@ -18,6 +19,7 @@ from fungrad.control.reduction import (
 )
 from fungrad.control.scan import scan
 from fungrad.control.scan_primitive import scan_p
+from fungrad.control.solves import custom_linear_solve, custom_root
 from fungrad.control.while_loop import fori_loop, while_loop
 from fungrad.control.while_primitive import while_p
 from fungrad.ops._windows import GatherScatterMode
@@ -354,6 +356,9 @@ __all__ = [
     "associative_scan",
     "cond",
     "cond_p",
+    "custom_linear_solve",
+    "custom_linear_solve_p",
+    "custom_root",
     "fori_loop",
     "map",
     "optimization_barrier",
