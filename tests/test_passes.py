@@ -16,6 +16,7 @@ from fungrad.core.primitive import Primitive
 from fungrad.jit.passes import PASSES, run_passes
 from fungrad.jit.passes.cse import cse
 from fungrad.jit.passes.dce import dce
+from fungrad.jit.passes.elements import elements
 from fungrad.jit.passes.fold import fold
 from fungrad.jit.passes.inline import inline, inline_late
 from fungrad.jit.passes.layout import layout
@@ -131,6 +132,41 @@ def test_cse_leaves_random_draws_and_effects(extra):
     for name in ("draw_", "effect_"):
         first, second = unary(name, x), unary(name, x)
         assert run(cse, Jaxpr((), [x], [first.outvars[0], second.outvars[0]], [first, second])) == [name, name]
+
+
+# -- elements --------------------------------------------------------------------------------------------------------
+
+_FIRST = "slice[start_indices=(0, 0) limit_indices=(5, 1) strides=None]"
+_SECOND = "slice[start_indices=(0, 1) limit_indices=(5, 2) strides=None]"
+
+
+def test_elements_of_a_stack_are_what_was_stacked():
+    text = f"""{{ lambda ; a:f32[5] b:f32[5]. let
+        c:f32[5,2] = stack[axis=1] a b; d:f32[5,2] = mul c 2.0:f32[]; e:f32[5,1] = {_FIRST} d; f:f32[5,1] = {_SECOND} d
+        g:f32[5,1] = sub e f in (g,) }}"""
+    out = elements(parse_jaxpr(text))
+    assert sorted(e.primitive.name for e in dce(out).eqns) == ["mul", "mul", "reshape", "reshape", "sub"]
+    a, b = np.arange(5, dtype="f"), np.full(5, 3, "f")
+    assert np.array_equal(eval_jaxpr(out, (), a, b)[0], ((a - b) * 2)[:, None])
+
+
+def test_elements_leaves_what_is_used_whole():
+    text = f"""{{ lambda ; a:f32[5,2]. let
+        c:f32[5,2] = sin a; d:f32[5,1] = {_FIRST} c in (c, d) }}"""
+    assert run(elements, text) == ["sin", "slice"]
+
+
+def test_elements_of_broadcasts_joins_and_slices():
+    text = f"""{{ lambda ; a:f32[5] b:f32[5,1] x:f32[5,4]. let
+        c:f32[5,2] = broadcast_in_dim[shape=(5, 2) broadcast_dimensions=(0,)] a
+        d:f32[5,2] = concatenate[dimension=1] b b
+        e:f32[5,2] = slice[start_indices=(0, 1) limit_indices=(5, 3) strides=None] x
+        f:f32[5,2] = add c d; g:f32[5,2] = mul f e; h:f32[5,1] = {_SECOND} g in (h,) }}"""
+    out = dce(elements(parse_jaxpr(text)))
+    assert all(e.outvars[0].aval.shape == (5, 1) for e in out.eqns)
+    rng = np.random.default_rng(0)
+    a, b, x = rng.normal(size=5).astype("f"), rng.normal(size=(5, 1)).astype("f"), rng.normal(size=(5, 4)).astype("f")
+    assert np.array_equal(eval_jaxpr(out, (), a, b, x)[0], ((a[:, None] + b) * x[:, 1:3])[:, 1:])
 
 
 # -- inline ----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from fungrad.core.ir import Jaxpr
 from fungrad.jit.passes.cse import cse
 from fungrad.jit.passes.dce import dce
+from fungrad.jit.passes.elements import elements
 from fungrad.jit.passes.fold import fold
 from fungrad.jit.passes.inline import inline, inline_late
 from fungrad.jit.passes.layout import layout
@@ -24,6 +25,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("dce", dce),
     ("fold", fold),
     ("simplify", simplify),
+    ("elements", elements),
     ("cse", cse),
     ("inline late", inline_late),
     ("layout", layout),
