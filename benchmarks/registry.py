@@ -1,19 +1,17 @@
 """Rows of the benchmark: what is measured, for which library.
 
-A row is a function that is given a library and returns a thunk to time; the thunk returns its result, which is compared
-between libraries.  fungrad and JAX share one definition, because their names are the same; other libraries have
-variants::
+A row is a function of a library.  Most say what arrays they want and return a function of them, which the harness
+compiles where the library has a compiler.  fungrad and JAX share one definition, because their names are the same;
+other libraries have variants::
 
-    @row("elem/tanh_1e5")
+    @row("elem/tanh_1e5", (100_000,), bytes=8e5)
     def tanh(lib):
-        x = lib.asarray(data((100_000,)))
-        f = lib.jit(lib.np.tanh)
-        return lambda: lib.done(f(x))
+        return lib.np.tanh
 
-    @tanh.variant("numpy")
-    def _(lib):
-        x = data((100_000,))
-        return lambda: np.tanh(x)
+    tanh.variant("torch", "torchc")(lambda lib: lib.tanh)
+    tanh.variant("numpy")(lambda lib: np.tanh)
+
+A row without shapes returns instead the thunk to be timed, which returns its result; see ``rows/mlp.py``.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ import numpy as np
 
 ROWS: dict[str, Row] = {}
 
-Maker = Callable[[Any], Callable[[], Any]]
+Maker = Callable[[Any], Callable[..., Any]]
 
 
 @dataclasses.dataclass
@@ -36,15 +34,20 @@ class Row:
     Attributes:
       name: ``group/name``.
       make: for the libraries with JAX's names.
+      inputs: shapes of the arrays that the made function is called with; without any it is a thunk.
       variants: for others, by library name.
       tolerance: relative tolerance between the answers.
-      bytes, flops: work of one call, for the percentage of the roofline (0: not stated).
+      dtype: of the arrays; "float64" switches 64-bit mode on where a library has one.
+      bytes, flops: least work of one call, for the percentage of the roofline: memory that must be read or written
+        once, and floating point operations of matrix products (or of loops over scalars).
     """
 
     name: str
     make: Maker
+    inputs: tuple[tuple[int, ...], ...] = ()
     variants: dict[str, Maker] = dataclasses.field(default_factory=dict)
     tolerance: float = 1e-4
+    dtype: str = "float32"
     bytes: float = 0.0
     flops: float = 0.0
 
@@ -58,18 +61,25 @@ class Row:
 
         return register
 
-    def maker(self, library: str) -> Maker | None:
-        """The definition for a library, or None if there is none."""
-        if library in ("fungrad", "jax"):
-            return self.variants.get(library, self.make)
-        return self.variants.get(library)
+    def thunk(self, lib: Any) -> Callable[[], Any] | None:
+        """What is timed in a library, or None if the row is not written for it."""
+        maker = self.variants.get(lib.name, self.make if lib.name in ("fungrad", "jax") else None)
+        if maker is None:
+            return None
+        lib.set_x64(self.dtype == "float64")
+        made = maker(lib)
+        if not self.inputs:
+            return made
+        arrays = [lib.asarray(data(shape, self.dtype, seed=i)) for i, shape in enumerate(self.inputs)]
+        compiled = lib.jit(made)
+        return lambda: lib.done(compiled(*arrays))
 
 
-def row(name: str, **facts: float) -> Callable[[Maker], Row]:
+def row(name: str, *inputs: tuple[int, ...], **facts: Any) -> Callable[[Maker], Row]:
     """Decorator that adds a row."""
 
     def register(make: Maker) -> Row:
-        ROWS[name] = Row(name, make, **facts)
+        ROWS[name] = Row(name, make, inputs, **facts)
         return ROWS[name]
 
     return register
@@ -77,4 +87,4 @@ def row(name: str, **facts: float) -> Callable[[Maker], Row]:
 
 def data(shape: tuple[int, ...], dtype: Any = np.float32, seed: int = 0, scale: float = 1.0) -> np.ndarray:
     """The same normally distributed numbers for every library."""
-    return (scale * np.random.default_rng(seed).standard_normal(shape)).astype(dtype)
+    return np.asarray(scale * np.random.default_rng(seed).standard_normal(shape)).astype(dtype)

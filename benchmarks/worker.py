@@ -1,6 +1,7 @@
 """One process per library: prepares rows and times them when told to.
 
-Speaks pickles over its standard streams: ``("prepare", row)`` answers with seconds of the first call and a sample of
+Speaks pickles over its standard streams. The first is empty, or says why the library cannot be measured. Then
+``("prepare", row)`` answers with seconds of the first call and a sample of
 the result, ``("time", seconds)`` with a list of seconds per call, ``("quit",)`` ends.
 """
 
@@ -8,7 +9,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import resource
 import sys
 import time
 from typing import Any
@@ -29,7 +29,7 @@ def sample(result: Any) -> list[np.ndarray]:
                 visit(item)
         elif x is not None:
             if hasattr(x, "detach"):
-                x = x.detach()
+                x = x.detach()  # a tensor of torch
             flat = np.asarray(x).reshape(-1)
             out.append(
                 np.array(
@@ -61,30 +61,31 @@ def main(library: str) -> None:
     """Serves requests until told to quit."""
     stdin, stdout = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # prints of libraries must not disturb the protocol
-    start = time.perf_counter()
     from benchmarks import libraries, rows  # noqa: F401 - registers the rows
     from benchmarks.registry import ROWS
 
-    lib = libraries.load(library)
-    pickle.dump(("ready", time.perf_counter() - start), stdout)
+    try:
+        lib = libraries.load(library)
+    except ImportError as error:
+        pickle.dump(str(error), stdout)
+        return
+    pickle.dump("", stdout)
     stdout.flush()
     thunk: Any = None
     while True:
         request = pickle.load(stdin)
         try:
             if request[0] == "prepare":
-                maker = ROWS[request[1]].maker(library)
-                if maker is None:
+                thunk = None  # free the arrays of the row before
+                thunk = ROWS[request[1]].thunk(lib)
+                if thunk is None:
                     answer: Any = ("none",)
                 else:
-                    thunk = maker(lib)
                     start = time.perf_counter()
                     result = thunk()
                     answer = ("ok", time.perf_counter() - start, sample(result))
             elif request[0] == "time":
                 answer = ("ok", timed(thunk, request[1]))
-            elif request[0] == "rss":
-                answer = ("ok", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
             else:
                 return
         except Exception as error:  # noqa: BLE001 - a row that fails is reported in the table

@@ -1,42 +1,39 @@
-"""Overheads: one small operation or call, eager and compiled."""
+"""Overheads: one small operation or call, compiled and eager."""
 
 import numpy as np
 
 from benchmarks.registry import data, row
 
-
-@row("dispatch/eager_add1")
-def eager_add1(lib):
-    x = lib.asarray(data((8,)))
-    return lambda: lib.done(x + 1.0)
+# -- eager ----------------------------------------------------------------------------------------------------------
 
 
-@eager_add1.variant("numpy", "autograd")
+def _eager(name, function, *shapes, others=True, bytes=0.0, **facts):
+    """One operation on small arrays, not compiled."""
+
+    def thunk(lib):
+        f = function(lib)
+        arrays = [lib.asarray(data(shape, seed=i)) for i, shape in enumerate(shapes)]
+        return lambda: lib.done(f(*arrays))
+
+    made = row(name, bytes=4.0 * (bytes or sum(map(np.prod, shapes))), **facts)(thunk)
+    if others:
+        made.variant("numpy", "torch", "autograd")(thunk)
+    return made
+
+
+_eager("dispatch/eager_add1", lambda lib: lambda x: x + 1.0, (8,))
+_eager("dispatch/eager_matmul_64", lambda lib: lib.np.matmul, (64, 64), (64, 64), flops=2.0 * 64**3)
+_eager("dispatch/eager_sum_rows_64", lambda lib: lambda x: lib.np.sum(x, 1), (64, 64))
+_eager("dispatch/eager_slice", lambda lib: lambda x: x[2:10, 3], (64, 64), bytes=16)
+
+
+eager_softmax = _eager("dispatch/eager_softmax_32x10", lambda lib: lib.nn.softmax, (32, 10), others=False)
+
+
+@eager_softmax.variant("torch")
 def _(lib):
-    x = data((8,))
-    return lambda: x + np.float32(1.0)
-
-
-@eager_add1.variant("torch")
-def _(lib):
-    x = lib.from_numpy(data((8,)))
-    return lambda: x + 1.0
-
-
-@row("dispatch/jit_add1")
-def jit_add1(lib):
-    x = lib.asarray(data((8,)))
-    f = lib.jit(lambda x: x + 1.0)
-    return lambda: lib.done(f(x))
-
-
-@row("dispatch/jit_pytree20")
-def jit_pytree20(lib):
-    tree = {
-        f"layer{i}": {"w": lib.asarray(data((4, 4), seed=i)), "b": lib.asarray(data((4,), seed=i))} for i in range(10)
-    }
-    f = lib.jit(lambda t: lib.tree.tree_map(lambda x: x * 0.9, t))
-    return lambda: lib.done(f(tree))
+    x = lib.asarray(data((32, 10)))
+    return lambda: lib.softmax(x, 1)
 
 
 def tanh5(np_):
@@ -48,7 +45,7 @@ def tanh5(np_):
     return f
 
 
-@row("dispatch/eager_grad_tanh5")
+@row("dispatch/eager_grad_tanh5", bytes=8.0, flops=10.0)
 def eager_grad_tanh5(lib):
     x = lib.asarray(np.float32(0.5))
     g = lib.grad(tanh5(lib.np))
@@ -68,8 +65,29 @@ def _(lib):
     return lambda: lib.autograd.grad(f(x), x)[0]
 
 
-@row("dispatch/jit_grad_tanh5")
-def jit_grad_tanh5(lib):
-    x = lib.asarray(np.float32(0.5))
-    g = lib.jit(lib.grad(tanh5(lib.np)))
-    return lambda: lib.done(g(x))
+# -- compiled -------------------------------------------------------------------------------------------------------
+
+
+jit_add1 = row("dispatch/jit_add1", (8,), bytes=64.0)(lambda lib: lambda x: x + 1.0)
+jit_add1.variant("torchc")(jit_add1.make)
+
+
+@row("dispatch/jit_pytree20", bytes=8.0 * 200)
+def jit_pytree20(lib):
+    tree = {
+        f"layer{i}": {"w": lib.asarray(data((4, 4), seed=i)), "b": lib.asarray(data((4,), seed=i))} for i in range(10)
+    }
+    f = lib.jit(lambda t: lib.tree.tree_map(lambda x: x * 0.9, t))
+    return lambda: lib.done(f(tree))
+
+
+@jit_pytree20.variant("torchc", "numpy")
+def _(lib):
+    tree = {
+        f"layer{i}": {"w": lib.asarray(data((4, 4), seed=i)), "b": lib.asarray(data((4,), seed=i))} for i in range(10)
+    }
+    f = lib.jit(lambda t: {k: {name: x * 0.9 for name, x in layer.items()} for k, layer in t.items()})
+    return lambda: f(tree)
+
+
+row("dispatch/jit_grad_tanh5", (), bytes=8.0, flops=10.0)(lambda lib: lib.grad(tanh5(lib.np)))

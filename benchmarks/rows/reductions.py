@@ -2,50 +2,142 @@
 
 import numpy as np
 
-from benchmarks.registry import data, row
+from benchmarks.registry import row
+from benchmarks.rows.elementwise import sum_of_exponentials
+
+SQUARE = (4096, 4096)
+SQUARE_BYTES = 4.0 * 4096**2
+
+sumsq = row("reduce/sumsq_1e7", (10**7,), bytes=4e7)(lambda lib: lambda x: lib.np.sum(x * x))
+sumsq.variant("torch", "torchc")(lambda lib: lambda x: (x * x).sum())
+sumsq.variant("numpy")(lambda lib: lambda x: np.dot(x, x))
 
 
-def _jitted(name, function, shape, numpy_function=None, **facts):
-    @row(name, **facts)
-    def made(lib):
-        x = lib.asarray(data(shape))
-        f = lib.jit(function(lib))
-        return lambda: lib.done(f(x))
-
-    if numpy_function is not None:
-
-        @made.variant("numpy")
-        def _(lib):
-            x = data(shape)
-            return lambda: numpy_function(x)
+def _mean_var(axis):
+    made = row(f"reduce/mean_var_axis{axis}_4096sq", SQUARE, bytes=SQUARE_BYTES)(
+        lambda lib: lambda x: (lib.np.mean(x, axis=axis), lib.np.var(x, axis=axis))
+    )
+    made.variant("numpy")(lambda lib: lambda x: (x.mean(axis=axis), x.var(axis=axis)))
+    made.variant("torch", "torchc")(lambda lib: lambda x: (x.mean(axis), x.var(axis, correction=0)))
+    return made
 
 
-_jitted("reduce/sumsq_1e7", lambda lib: lambda x: lib.np.sum(x * x), (10**7,), lambda x: np.dot(x, x), bytes=4e7)
-_jitted(
-    "reduce/mean_var_axis1_4096sq",
-    lambda lib: lambda x: (lib.np.mean(x, axis=1), lib.np.var(x, axis=1)),
-    (4096, 4096),
-    lambda x: (x.mean(axis=1), x.var(axis=1)),
-    bytes=4.0 * 4096**2,
+@_mean_var(1).variant("numba")
+def _(lib):
+    f32 = lib.f32
+
+    @lib.summing
+    def mean_var(x):
+        s, q, first = f32(0), f32(0), x[0]
+        for j in range(x.size):
+            d = x[j] - first
+            s += d
+            q += d * d
+        mean = s / f32(x.size)
+        return first + mean, q / f32(x.size) - mean * mean
+
+    @lib.kernel
+    def run(x, mean, var):
+        for i in lib.prange(x.shape[0]):
+            mean[i], var[i] = mean_var(x[i])
+
+    return lib.into(run, np.zeros(4096, np.float32), np.zeros(4096, np.float32))
+
+
+@_mean_var(0).variant("numba")
+def _(lib):
+    f32, width = lib.f32, 512
+
+    @lib.serial
+    def block(x, mean, var, start):
+        """Columns start to start + width, shifted by their first row."""
+        s, q, first = np.zeros(width, np.float32), np.zeros(width, np.float32), x[0, start : start + width]
+        for i in range(x.shape[0]):
+            line = x[i, start : start + width]
+            for j in range(width):
+                d = line[j] - first[j]
+                s[j] += d
+                q[j] += d * d
+        for j in range(width):
+            m = s[j] / f32(x.shape[0])
+            mean[start + j] = first[j] + m
+            var[start + j] = q[j] / f32(x.shape[0]) - m * m
+
+    @lib.kernel
+    def run(x, mean, var):
+        for b in lib.prange(x.shape[1] // width):
+            block(x, mean, var, b * width)
+
+    return lib.into(run, np.zeros(4096, np.float32), np.zeros(4096, np.float32))
+
+
+logsumexp = row("reduce/logsumexp_4096sq", SQUARE, bytes=SQUARE_BYTES)(
+    lambda lib: lambda x: lib.nn.logsumexp(x, axis=1)
 )
-_jitted(
-    "reduce/mean_var_axis0_4096sq",
-    lambda lib: lambda x: (lib.np.mean(x, axis=0), lib.np.var(x, axis=0)),
-    (4096, 4096),
-    lambda x: (x.mean(axis=0), x.var(axis=0)),
-    bytes=4.0 * 4096**2,
+logsumexp.variant("torch", "torchc")(lambda lib: lambda x: lib.logsumexp(x, 1))
+
+
+@logsumexp.variant("numpy")
+def _(lib):
+    def f(x):
+        m = x.max(axis=1)
+        return m + np.log(np.exp(x - m[:, None]).sum(axis=1))
+
+    return f
+
+
+@logsumexp.variant("numba")
+def _(lib):
+    row_maximum, log, sum_exp = lib.row_maximum, lib.log, sum_of_exponentials(lib)
+
+    @lib.kernel
+    def run(x, out):
+        for i in lib.prange(x.shape[0]):
+            m = row_maximum(x[i])
+            out[i] = m + log(sum_exp(x[i], m))
+
+    return lib.into(run, np.zeros(4096, np.float32))
+
+
+def _simple(name, shape, function, numpy_function, torch_function, **facts):
+    """A row of one function of one array."""
+    made = row(name, shape, **facts)(function)
+    made.variant("numpy")(lambda lib: numpy_function)
+    made.variant("torch", "torchc")(lambda lib: torch_function)
+
+
+_simple(
+    "reduce/argmax_4096sq",
+    SQUARE,
+    lambda lib: lambda x: lib.np.argmax(x, axis=1),
+    lambda x: x.argmax(axis=1),
+    lambda x: x.argmax(1),
+    bytes=SQUARE_BYTES,
 )
-_jitted("reduce/logsumexp_4096sq", lambda lib: lambda x: lib.nn.logsumexp(x, axis=1), (4096, 4096), bytes=4.0 * 4096**2)
-_jitted(
-    "reduce/argmax_4096sq", lambda lib: lambda x: lib.np.argmax(x, axis=1), (4096, 4096), lambda x: x.argmax(axis=1)
-)
-_jitted("reduce/cumsum_1e7", lambda lib: lib.np.cumsum, (10**7,), np.cumsum, tolerance=1e-2)
-_jitted(
-    "reduce/cumsum_axis0_2048sq",
-    lambda lib: lambda x: lib.np.cumsum(x, axis=0),
-    (2048, 2048),
-    lambda x: x.cumsum(axis=0),
+_simple(
+    "reduce/cumsum_1e7",
+    (10**7,),
+    lambda lib: lib.np.cumsum,
+    np.cumsum,
+    lambda x: x.cumsum(0),
+    bytes=8e7,
     tolerance=1e-2,
 )
-_jitted("sort/sort_1e6", lambda lib: lib.np.sort, (10**6,), np.sort)
-_jitted("sort/argsort_1e6", lambda lib: lib.np.argsort, (10**6,), lambda x: np.argsort(x, kind="stable"))
+_simple(
+    "reduce/cumsum_axis0_2048sq",
+    (2048, 2048),
+    lambda lib: lambda x: lib.np.cumsum(x, axis=0),
+    lambda x: x.cumsum(axis=0),
+    lambda x: x.cumsum(0),
+    bytes=8.0 * 2048**2,
+    tolerance=1e-2,
+)
+_simple("sort/sort_1e6", (10**6,), lambda lib: lib.np.sort, np.sort, lambda x: x.sort()[0], bytes=8e6)
+_simple(
+    "sort/argsort_1e6",
+    (10**6,),
+    lambda lib: lib.np.argsort,
+    lambda x: np.argsort(x, kind="stable"),
+    lambda x: x.argsort(stable=True),
+    bytes=8e6,
+)
