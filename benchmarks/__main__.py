@@ -1,16 +1,18 @@
 """Runs the benchmark: ``python -m benchmarks [--only REGEX] [--libs a,b] [--json FILE] [--markdown FILE]``.
 
 Every library has its own process; for each row they take turns, so that a slow moment of the machine hits all of them.
-Reported are the minimum and the median of a call, the ratio to JAX, and whether the answers agree.
+Reported are the minimum and the median of a call, the ratio to JAX, the percentage of the roofline, and whether the
+answers agree.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import importlib.metadata
 import json
-import math
 import os
+import pathlib
 import pickle
 import platform
 import re
@@ -20,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import libraries, rows  # noqa: F401 - registers the rows
+from benchmarks import libraries, report, roofline, startup
 from benchmarks.registry import ROWS, Row
 
 
 class Worker:
-    """A process that times rows for one library."""
+    """A process that times rows for one library; ``missing`` says why if it cannot."""
 
     def __init__(self, library: str):
         self.library = library
@@ -35,7 +37,7 @@ class Worker:
             stdout=subprocess.PIPE,
             env={**os.environ, "JAX_PLATFORMS": "cpu"},
         )
-        self.import_time = pickle.load(self.process.stdout)[1]
+        self.missing = pickle.load(self.process.stdout)
 
     def ask(self, *request: Any) -> Any:
         """Sends a request and waits for the answer."""
@@ -45,8 +47,9 @@ class Worker:
 
     def close(self) -> None:
         """Ends the process."""
-        pickle.dump(("quit",), self.process.stdin)
-        self.process.stdin.flush()
+        if not self.missing:
+            pickle.dump(("quit",), self.process.stdin)
+            self.process.stdin.flush()
         self.process.wait()
 
 
@@ -55,8 +58,6 @@ def agreement(row: Row, answers: dict[str, list[np.ndarray]]) -> str:
     names = list(answers)
     for name in names[1:]:
         ours, theirs = answers[names[0]], answers[name]
-        if not theirs:
-            continue  # a training step that updates its own state
         if len(ours) != len(theirs):
             return f"{name}: {len(theirs)} arrays, {names[0]}: {len(ours)}"
         for a, b in zip(ours, theirs, strict=True):
@@ -68,64 +69,50 @@ def agreement(row: Row, answers: dict[str, list[np.ndarray]]) -> str:
     return ""
 
 
+def summary(values: list[float]) -> dict[str, float]:
+    """What is kept of the repetitions."""
+    return {"min": min(values), "median": float(np.median(values))}
+
+
 def measure(row: Row, workers: list[Worker], rounds: int, seconds: float) -> dict[str, Any]:
     """Times one row in all libraries, in turns."""
-    out: dict[str, Any] = {"row": row.name, "libs": {}}
-    answers, active = {}, []
+    libs: dict[str, Any] = {}
+    answers, times = {}, {}
     for worker in workers:
         status, *rest = worker.ask("prepare", row.name)
         if status == "ok":
-            out["libs"][worker.library] = {"first": rest[0], "times": []}
-            answers[worker.library] = rest[1]
-            active.append(worker)
+            libs[worker.library] = {"first": rest[0]}
+            answers[worker.library], times[worker.library] = rest[1], []
         elif status == "error":
-            out["libs"][worker.library] = {"error": rest[0]}
-    out["disagreement"] = agreement(row, answers)
+            libs[worker.library] = {"error": rest[0]}
     for _ in range(rounds):
-        for worker in active:
-            status, times = worker.ask("time", seconds)
-            if status == "ok":
-                out["libs"][worker.library]["times"] += times
-    for entry in out["libs"].values():
-        if entry.get("times"):
-            entry["min"], entry["median"] = min(entry["times"]), float(np.median(entry["times"]))
-            del entry["times"]
-    return out
+        for worker in workers:
+            if worker.library in times:
+                status, answer = worker.ask("time", seconds)
+                if status == "error":
+                    libs[worker.library] = {"error": answer}
+                    del times[worker.library]
+                else:
+                    times[worker.library] += answer
+    for library, values in times.items():
+        libs[library].update(summary(values))
+    facts = {"row": row.name, "bytes": row.bytes, "flops": row.flops, "disagreement": agreement(row, answers)}
+    return {**facts, "libs": libs}
 
 
-def pretty(seconds: float) -> str:
-    """A time with three digits and a unit."""
-    for unit, factor in (("ns", 1e9), ("us", 1e6), ("ms", 1e3)):
-        if seconds * factor < 1000:
-            return f"{seconds * factor:.3g} {unit}"
-    return f"{seconds:.3g} s"
-
-
-def table(results: list[dict[str, Any]], libs: list[str]) -> str:
-    """The results as a Markdown table: minimum time, and in brackets the ratio to JAX."""
-    lines = [f"| row | {' | '.join(libs)} |", "| --- |" + " --- |" * len(libs)]
-    ratios = []
-    for result in results:
-        cells = []
-        base = result["libs"].get("jax", {}).get("min")
+def measure_startup(names: list[str], libs: list[str], rounds: int) -> list[dict[str, Any]]:
+    """The rows that need fresh processes."""
+    values: dict[tuple[str, str], list[float]] = {}
+    for _ in range(rounds):
         for lib in libs:
-            entry = result["libs"].get(lib)
-            if entry is None:
-                cells.append("-")
-            elif "error" in entry:
-                cells.append(f"failed: {entry['error'][:60]}")
-            else:
-                ratio = f" ({entry['min'] / base:.2g})" if base and lib != "jax" else ""
-                cells.append(pretty(entry["min"]) + ratio)
-                if base and lib == "fungrad":
-                    ratios.append(entry["min"] / base)
-        note = f" **{result['disagreement']}**" if result["disagreement"] else ""
-        lines.append(f"| {result['row']}{note} | {' | '.join(cells)} |")
-    if ratios:
-        lines.append(
-            f"\nGeometric mean of fungrad / JAX over {len(ratios)} rows: {math.exp(np.mean(np.log(ratios))):.3f}"
-        )
-    return "\n".join(lines)
+            for name, observed in startup.observations(names, lib).items():
+                values.setdefault((name, lib), []).extend(observed)
+    results = []
+    for name in (n for n in startup.NAMES if any(n == key for key, _ in values)):
+        entries = {lib: summary(values[name, lib]) for lib in libs if (name, lib) in values}
+        unit = "MiB" if name.startswith("memory/") else "s"
+        results.append({"row": name, "startup": True, "unit": unit, "libs": entries})
+    return results
 
 
 def machine() -> str:
@@ -136,35 +123,67 @@ def machine() -> str:
     return f"{model}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
 
 
-def main() -> None:
-    """Parses arguments, runs, prints and saves."""
+def versions(libs: list[str]) -> str:
+    """Libraries with their versions."""
+    names = dict.fromkeys("torch" if lib == "torchc" else lib for lib in libs if lib != "fungrad")
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="regular expression that selects rows")
     parser.add_argument("--libs", default="fungrad,jax", help=f"comma-separated, from {', '.join(libraries.ALL)}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.2, help="per row, library and round")
     parser.add_argument("--json", help="file for the raw results")
-    parser.add_argument("--markdown", help="file for the table")
-    args = parser.parse_args()
-    libs = args.libs.split(",")
-    chosen = [row for row in ROWS.values() if re.search(args.only, row.name)]
-    workers = [Worker(lib) for lib in libs]
-    results = []
-    for row in chosen:
-        results.append(measure(row, workers, args.rounds, args.seconds))
-        print(table(results[-1:], libs).splitlines()[2], flush=True)
+    parser.add_argument("--resume", action="store_true", help="keep the rows that are already in the JSON file")
+    parser.add_argument("--markdown", help="file for the tables")
+    parser.add_argument("--list", action="store_true", help="print the names of rows and end")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs, prints and saves."""
+    args = arguments()
+    chosen = [name for name in [*ROWS, *startup.NAMES] if re.search(args.only, name)]
+    if args.list:
+        print("\n".join(chosen))
+        return
+    kept: list[dict[str, Any]] = []
+    if args.resume and args.json and os.path.exists(args.json):
+        kept = json.loads(pathlib.Path(args.json).read_text())["rows"]
+    chosen = [name for name in chosen if name not in {result["row"] for result in kept}]
+
+    workers = [Worker(lib) for lib in args.libs.split(",")]
+    missing = {worker.library: worker.missing for worker in workers if worker.missing}
+    for lib, reason in missing.items():
+        print(f"{lib} is not measured: {reason}", file=sys.stderr)
+    libs = [worker.library for worker in workers if not worker.missing]
+    rates = roofline.measure()
+    run = {"machine": machine(), "date": str(datetime.date.today()), "versions": versions(libs), "libs": libs}
+    run |= {"missing": missing, "rates": rates, "rounds": args.rounds, "rows": kept}
+
+    def keep(result: dict[str, Any]) -> None:
+        run["rows"].append(result)
+        print(report.row_line(result, libs, rates), flush=True)
+        if args.json:
+            pathlib.Path(args.json).write_text(json.dumps(run, indent=1) + "\n")
+
+    for name in chosen:
+        if name in ROWS:
+            keep(measure(ROWS[name], [w for w in workers if not w.missing], args.rounds, args.seconds))
     for worker in workers:
         worker.close()
-    how = f"least time of {args.rounds} interleaved rounds, in brackets the ratio to JAX"
-    heading = f"{machine()}; {datetime.date.today()}; {how}"
-    text = f"{heading}\n\n{table(results, libs)}\n"
-    print("\n" + text)
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump({"machine": machine(), "date": str(datetime.date.today()), "rows": results}, file, indent=1)
+    for result in measure_startup([name for name in chosen if name in startup.NAMES], libs, args.rounds):
+        keep(result)
+
+    order = {name: i for i, name in enumerate([*ROWS, *startup.NAMES])}
+    run["rows"].sort(key=lambda result: order.get(result["row"], -1))
+    text = report.page(run)
+    print("\n" + text.split("\n## Medians")[0].removeprefix(report.INTRODUCTION))
     if args.markdown:
-        with open(args.markdown, "w") as file:
-            file.write(text)
+        pathlib.Path(args.markdown).write_text(text)
 
 
 if __name__ == "__main__":

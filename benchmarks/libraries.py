@@ -1,7 +1,7 @@
 """The libraries under test, with the few names that rows need of all of them.
 
-Each is imported in its own process only.  Every one has ``name``, ``np`` (its NumPy-like functions), ``jit``, ``asarray``,
-``done`` and ``set_x64``; all other names are those of the library.
+Each is imported in its own process only.  Every one has ``name``, ``np`` (its NumPy-like functions), ``jit``,
+``asarray``, ``done`` and ``set_x64``; all other names are those of the library.
 """
 
 from __future__ import annotations

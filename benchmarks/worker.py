@@ -1,8 +1,8 @@
 """One process per library: prepares rows and times them when told to.
 
 Speaks pickles over its standard streams. The first is empty, or says why the library cannot be measured. Then
-``("prepare", row)`` answers with seconds of the first call and a sample of
-the result, ``("time", seconds)`` with a list of seconds per call, ``("quit",)`` ends.
+``("prepare", row)`` answers with seconds of the first call and a sample of the result, ``("time", seconds)`` with a
+list of seconds per call, ``("quit",)`` ends.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 import time
+import traceback
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,7 @@ def main(library: str) -> None:
             else:
                 return
         except Exception as error:  # noqa: BLE001 - a row that fails is reported in the table
+            traceback.print_exc()
             answer = ("error", f"{type(error).__name__}: {error}".splitlines()[0])
         pickle.dump(answer, stdout)
         stdout.flush()

@@ -42,10 +42,12 @@ membound.variant("numpy")(lambda lib: lambda x, y, z: np.float32(2.0) * x + y * 
 
 @membound.variant("numba")
 def _(lib):
+    two, prange = lib.f32(2), lib.prange
+
     @lib.kernel
     def run(x, y, z, out):
-        for i in lib.prange(x.size):
-            out[i] = lib.f32(2) * x[i] + y[i] * z[i]
+        for i in prange(x.size):
+            out[i] = two * x[i] + y[i] * z[i]
 
     return lib.into(run, np.zeros(10**7, np.float32))
 
@@ -109,14 +111,13 @@ def _(lib):
 
 @log_softmax.variant("numba")
 def _(lib):
-    row_maximum, log, f32 = lib.row_maximum, lib.log, lib.f32
-    sum_exp = sum_of_exponentials(lib)
+    row_maximum, log, prange, sum_exp = lib.row_maximum, lib.log, lib.prange, sum_of_exponentials(lib)
 
     @lib.kernel
     def run(x, out):
-        for i in lib.prange(x.shape[0]):
+        for i in prange(x.shape[0]):
             m = row_maximum(x[i])
-            shift = m + log(f32(sum_exp(x[i], m)))
+            shift = m + log(sum_exp(x[i], m))
             for j in range(x.shape[1]):
                 out[i, j] = x[i, j] - shift
 
@@ -174,7 +175,7 @@ def _(lib):
 
 @layernorm.variant("numba")
 def _(lib):
-    f32, sin, cos, zero = lib.f32, lib.sin, lib.cos, lib.f32(0)
+    f32, sin, cos, zero, prange = lib.f32, lib.sin, lib.cos, lib.f32(0), lib.prange
 
     @lib.summing
     def moments(x):
@@ -205,7 +206,7 @@ def _(lib):
         chunks = parts.shape[0]
         length = x.shape[0] // chunks
         totals = np.zeros(chunks)
-        for c in lib.prange(chunks):
+        for c in prange(chunks):
             parts[c] = zero
             for i in range(c * length, (c + 1) * length):
                 totals[c] += one_row(x[i], scale, bias, parts[c, 0], parts[c, 1])

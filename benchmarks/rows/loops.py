@@ -5,7 +5,7 @@ import numpy as np
 from benchmarks.registry import data, row
 
 
-@row("loop/scan_logistic_1e5")
+@row("loop/scan_logistic_1e5", bytes=4e5, flops=3e5)
 def logistic(lib):
     # A stable parameter: with a chaotic one the answers of two libraries part after a few dozen steps.
     f = lib.jit(lambda r, x: lib.lax.scan(lambda x, _: (r * x * (1.0 - x),) * 2, x, None, length=100_000))
@@ -13,14 +13,14 @@ def logistic(lib):
     return lambda: lib.done(f(r, x))
 
 
-@row("loop/fori_add_1e6")
+@row("loop/fori_add_1e6", flops=1e6)
 def fori_add(lib):
     f = lib.jit(lambda x, d: lib.lax.fori_loop(0, 1_000_000, lambda i, total: total + d, x))
     x, d = lib.asarray(np.float32(0.0)), lib.asarray(np.float32(0.5))
     return lambda: lib.done(f(x, d))
 
 
-@row("loop/newton_while_1000")
+@row("loop/newton_while_1000", flops=3e3)
 def newton(lib):
     """A square root by Newton's method, for 1000 iterations."""
 
@@ -65,14 +65,14 @@ def lorenz_arguments(lib):
     return lib.asarray(np.array([10.0, 14.0, 8 / 3], np.float32)), lib.asarray(np.ones(3, np.float32))
 
 
-@row("loop/lorenz_rk4_1e4", tolerance=1e-3)
+@row("loop/lorenz_rk4_1e4", tolerance=1e-3, bytes=1.2e5, flops=7e5)
 def lorenz_forward(lib):
     f = lib.jit(lorenz(lib, 10_000))
     p, s = lorenz_arguments(lib)
     return lambda: lib.done(f(p, s))
 
 
-@row("loop/lorenz_rk4_1e4_grad", tolerance=1e-2)
+@row("loop/lorenz_rk4_1e4_grad", tolerance=1e-2, bytes=2.4e5, flops=2e6)
 def lorenz_gradient(lib):
     solve = lorenz(lib, 10_000)
     f = lib.jit(lib.grad(lambda p, s: lib.np.mean(solve(p, s)[1] ** 2)))
@@ -83,7 +83,7 @@ def lorenz_gradient(lib):
 # -- many loops at once ------------------------------------------------------------------------------------------------
 
 
-@row("loop/vmap_while_1e4")
+@row("loop/vmap_while_1e4", bytes=1.2e5)
 def vmapped_while(lib):
     """Decay to a threshold: lanes need from none to some hundred steps."""
 
@@ -99,7 +99,7 @@ def vmapped_while(lib):
     return lambda: lib.done(f(x))
 
 
-@row("loop/mandelbrot_512x512x100", tolerance=1e-2)
+@row("loop/mandelbrot_512x512x100", tolerance=1e-2, flops=8.0 * 512 * 512 * 30)
 def mandelbrot(lib):
     np_, lax = lib.np, lib.lax
 
@@ -166,13 +166,16 @@ def lstm(lib):
 
 
 def _recurrent(name, make, gates):
-    @row(f"loop/{name}_200x128x32", tolerance=1e-3)
+    flops = 4.0 * STEPS * BATCH * HIDDEN * HIDDEN * gates
+    bytes = 8.0 * STEPS * BATCH * HIDDEN
+
+    @row(f"loop/{name}_200x128x32", tolerance=1e-3, bytes=bytes, flops=flops)
     def forward(lib):
         p, x = recurrent_data(lib, gates)
         f = lib.jit(make(lib))
         return lambda: lib.done(f(p, x))
 
-    @row(f"loop/{name}_200x128x32_grad", tolerance=1e-2)
+    @row(f"loop/{name}_200x128x32_grad", tolerance=1e-2, bytes=2 * bytes, flops=2.5 * flops)
     def gradient(lib):
         p, x = recurrent_data(lib, gates)
         run = make(lib)
@@ -187,7 +190,7 @@ _recurrent("lstm", lstm, 4)
 # -- many scalars, and chains ------------------------------------------------------------------------------------------
 
 
-@row("loop/carries_40x600_grad", tolerance=1e-2)
+@row("loop/carries_40x600_grad", tolerance=1e-2, flops=2.5e5)
 def many_carries(lib):
     """A ring of coupled nonlinear springs, every position and velocity a scalar of its own."""
     np_ = lib.np
@@ -220,7 +223,7 @@ def log_density(np_):
 
 
 # Chains part where a rounding error changes an acceptance; their statistics agree.
-@row("loop/hmc_1000", tolerance=0.1)
+@row("loop/hmc_1000", tolerance=0.1, flops=1e6)
 def hmc(lib):
     """A Hamiltonian Monte Carlo chain: 1000 proposals of 10 leapfrog steps."""
     np_, random, lax = lib.np, lib.random, lib.lax

@@ -58,7 +58,7 @@ def _(lib):
 
 @black_scholes.variant("numba")
 def _(lib):
-    f32, exp, log, erf = lib.f32, lib.exp, lib.log, lib.erf
+    f32, exp, log, erf, prange = lib.f32, lib.exp, lib.log, lib.erf, lib.prange
     half, one, vol, rate = f32(0.5), f32(1), f32(VOL), f32(RATE)
     drift, slope = f32(RATE + 0.5 * VOL * VOL), f32(VOL / math.sqrt(8 * math.pi))
 
@@ -82,7 +82,7 @@ def _(lib):
     @lib.kernel
     def run(spot, strike, time, d_spot, d_strike, d_time):
         totals = np.zeros(spot.size // size)
-        for c in lib.prange(spot.size // size):
+        for c in prange(spot.size // size):
             a, b = c * size, (c + 1) * size
             totals[c] = chunk(spot[a:b], strike[a:b], time[a:b], d_spot[a:b], d_strike[a:b], d_time[a:b])
         return totals.sum()
@@ -133,7 +133,7 @@ def _(lib):
 
 @nbody.variant("numba")
 def _(lib):
-    f32, zero = lib.f32, lib.f32(0)
+    f32, zero, prange = lib.f32, lib.f32(0), lib.prange
 
     @lib.summing
     def pull(x, y, z, mass, i):
@@ -153,7 +153,7 @@ def _(lib):
     @lib.kernel
     def run(x, y, z, mass, gradient):
         total = 0.0
-        for i in lib.prange(x.size):
+        for i in prange(x.size):
             potential, gx, gy, gz = pull(x, y, z, mass, i)
             total += potential
             gradient[i, 0], gradient[i, 1], gradient[i, 2] = gx, gy, gz
