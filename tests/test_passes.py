@@ -288,7 +288,9 @@ def test_layout_moves_transposes_into_products_and_reductions():
     out = dce(layout(parse_jaxpr(text)))
     check_jaxpr(out)
     assert [e.primitive.name for e in out.eqns] == ["dot_general", "reduce_sum"]
-    assert out.eqns[1].params["axes"] == (1,)
+    # The transposed product is the product the other way round.
+    assert out.eqns[0].outvars[0].aval.shape == (3, 2)
+    assert out.eqns[1].params["axes"] == (0,)
 
 
 def test_layout_swaps_the_sides_of_a_product_that_is_transposed():

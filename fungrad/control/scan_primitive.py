@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.control import scan_motion
 from fungrad.control._base import (
     HigherOrderPrimitive,
     chosen,
@@ -182,6 +183,13 @@ class Scan(HigherOrderPrimitive):
         outs = bind(loop._replace(jaxpr=batched), [*captured, *consts], carry, xs)
         n = loop.num_carry
         return outs, [*out_dims[:n], *[None if d is None else d + 1 for d in out_dims[n:]]]
+
+    # -- code motion -------------------------------------------------------------------------------------------------
+
+    def moved(self, eqn: Eqn) -> Jaxpr | None:
+        """The scan with less work in its loop; see ``scan_motion``."""
+        loop = Loop(**eqn.params)
+        return loop.derived("moved", lambda: scan_motion.moved(loop, bind))
 
     # -- dead code ---------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from fungrad.jit.passes.elements import elements
 from fungrad.jit.passes.fold import fold
 from fungrad.jit.passes.inline import inline, inline_late
 from fungrad.jit.passes.layout import layout
+from fungrad.jit.passes.motion import motion
 from fungrad.jit.passes.simplify import simplify
 
 Pass = Callable[[Jaxpr], Jaxpr]
@@ -27,6 +28,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("simplify", simplify),
     ("elements", elements),
     ("cse", cse),
+    ("motion", motion),
     ("inline late", inline_late),
     ("layout", layout),
     ("simplify again", simplify),
@@ -41,8 +43,14 @@ def run_passes(jaxpr: Jaxpr, after: Callable[[str, Jaxpr], None] | None = None) 
       jaxpr: the program.
       after: called with the name of each pass and its result (for verifying, or for printing).
     """
+    known = jaxpr.memo.get("passes") if after is None else None
+    if known is not None:
+        return known
+    given = jaxpr
     for name, run in PASSES:
         jaxpr = run(jaxpr)
         if after is not None:
             after(name, jaxpr)
+    # Bodies of loops are looked at more than once.
+    given.memo["passes"] = jaxpr.memo["passes"] = jaxpr
     return jaxpr

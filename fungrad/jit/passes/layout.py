@@ -47,6 +47,7 @@ def layout(jaxpr: Jaxpr) -> Jaxpr:
         if new is not None and new[-1].outvars[0].aval is eqn.outvars[0].aval:
             changed = True
             env[eqn.outvars[0]] = new[-1].outvars[0]
+            uses[new[-1].outvars[0]] = uses[eqn.outvars[0]]
         else:
             new = [eqn]
         for e in new:
