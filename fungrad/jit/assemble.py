@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fungrad.jit import loops
-from fungrad.jit.emit.ops import neutral
+from fungrad.jit.emit.ops import apply, neutral
 from fungrad.jit.fuse import LoopNode, Storage, shared_depth, solve
-from fungrad.jit.kernels.scalars import type_of
+from fungrad.jit.kernels.scalars import SIGNED, UNSIGNED, NumpyScalars, type_of
 from fungrad.jit.plan import Stage, is_comparison
 from fungrad.jit.tensors import (
     Apply,
@@ -37,6 +37,12 @@ from fungrad.jit.tensors import Item as ExprItem
 
 # A loop nest is written at most this many times over to split ranges where guards change.
 _MAX_COPIES = 12
+
+# Operations and types that are computed here when all operands are known.
+_FOLDED = frozenset(
+    ("add", "sub", "mul", "min", "max", "neg", "convert", "and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge")
+)
+_EXACT = frozenset(("i1", *SIGNED, *UNSIGNED))
 
 Operand = str | loops.Const
 Placed = tuple[Operand, int]
@@ -401,6 +407,9 @@ class NestWriter:
     def _let(self, expr: Apply, args: list[Operand], depth: int, position: tuple[Idx, ...], mask: str | None) -> Placed:
         op = expr.op
         if isinstance(expr.type, str):
+            known = _folded(expr, args)
+            if known is not None:
+                return known, 0
             name = self._name("v")
             self.blocks[depth].append(loops.Let(name, op, args, expr.type, expr.fn))
             return self._remember((expr, position, mask), (name, depth))
@@ -542,6 +551,19 @@ class NestWriter:
             if part.kind == "div":
                 name = integer("div", integer("sub", operand, name), divisor)
         return self._remember(part, (name, depth))  # type: ignore[return-value]
+
+
+def _folded(expr: Apply, args: Sequence[Operand]) -> loops.Const | None:
+    """The result of an operation on integers or truth values that are known, such as the checks of a static index."""
+    if expr.fn is not None or expr.op not in _FOLDED or not all(isinstance(a, loops.Const) for a in args):
+        return None
+    types = [a.type for a in args if isinstance(a, loops.Const)]
+    if not {expr.type, *types} <= _EXACT:
+        return None
+    m = NumpyScalars()
+    let = loops.Let("", expr.op, args, expr.type)
+    (value,) = apply(m, let, [m.const(a.value, a.type) for a in args if isinstance(a, loops.Const)])
+    return loops.Const(value.raw.item(), value.type)
 
 
 def _accumulates_at(stage: Stage) -> int | None:

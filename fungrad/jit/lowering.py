@@ -448,7 +448,7 @@ class Lowerer:
         elements = Element(operand, tuple([Idx.of(a) for a in own]), type_of(operand.dtype))
         base = self._compute(operand.shape, operand.dtype, own, elements)
         where = None if condition is None else condition.raw
-        distinct = where is None and _distinct(axes, target)
+        distinct = _distinct(axes, target)
         return Scatter(base, self._rank(), axes, value.raw, target, where, monoid, distinct)
 
     # -- control flow ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ May import everything below ``numpy`` and the modules of ``numpy`` for creation,
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import Array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
+from fungrad.core.context import Tracer
 from fungrad.numpy import ufuncs
 from fungrad.numpy._index_parsing import Selection, Shape, parse, select_windows, static_ints
 from fungrad.numpy._promotion import cast, operand
@@ -26,6 +27,7 @@ from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.dynamic import dynamic_update_slice_p
 from fungrad.ops.foundation import reshape
 from fungrad.ops.indexing import scatter_add
+from fungrad.ops.joining import stack_p
 from fungrad.ops.scatter import scatter, scatter_apply, scatter_max, scatter_min, scatter_mul, scatter_sub
 
 
@@ -76,7 +78,11 @@ def index_update(
         box = _static_box(chosen)
         if box is not None:
             return cast(_replace_box(x, chosen, values, box), dtype, weak)
-    out = scatter_function(reshape(x, chosen.operand), chosen.indices, values, chosen.scatter_numbers, **options)
+    indices = chosen.indices
+    if type(indices) is np.ndarray and indices.ndim == 1 and indices.size and isinstance(x, Tracer):
+        # One window at a known place: numbers in the jaxpr, where the compiler sees them, not a captured array.
+        indices = stack_p.bind(*_numbers(indices.tolist()), axis=0)
+    out = scatter_function(reshape(x, chosen.operand), indices, values, chosen.scatter_numbers, **options)
     return cast(reshape(out, shape), dtype, weak)
 
 
@@ -126,8 +132,11 @@ def _replace_box(x: Array, chosen: Selection, values: Array, start: Shape) -> Ar
     values = reshape(values, chosen.sizes)
     if chosen.sizes == x.aval.shape:
         return values
-    positions = [wrap_unchecked(np.asarray(s, np.int32), ShapedArray((), np.dtype(np.int32))) for s in start]
-    return dynamic_update_slice_p.bind(x, values, *positions)
+    return dynamic_update_slice_p.bind(x, values, *_numbers(start))
+
+
+def _numbers(positions: Sequence[int]) -> list[Array]:
+    return [wrap_unchecked(np.asarray(s, np.int32), ShapedArray((), np.dtype(np.int32))) for s in positions]
 
 
 # -- x.at --------------------------------------------------------------------------------------------------------------
