@@ -530,3 +530,15 @@ def test_scatter_as_jax(name, case, mode, seed):
     np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
     for got, expected in zip(my_pull(np.ones(x.shape, np.float32)), pull(np.ones(x.shape, np.float32)), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_compiled_update_of_a_window_at_a_known_place_is_a_plain_loop():
+    def f(x, v):
+        return x.at[1:-1, 2:4].add(v), x.at[0].multiply(2.0), x.at[-1].min(v[0, 0])
+
+    x, v = np.arange(30, dtype=np.float32).reshape(5, 6), np.full((3, 2), -7, np.float32)
+    compiled = fungrad.jit(f)
+    text = compiled.lower(x, v).as_text("steps")
+    assert "ordered" not in text and "where" not in text
+    for got, wanted in zip(compiled(x, v), f(fungrad.numpy.asarray(x), v), strict=True):
+        np.testing.assert_array_equal(got, wanted)

@@ -35,7 +35,7 @@ _programs: OrderedDict[Any, CompiledProgram] = OrderedDict()
 
 def program_of(jaxpr: Jaxpr, name: str, donated: tuple[bool, ...] = ()) -> CompiledProgram:
     """The compiled program of a jaxpr without constants, from the cache if an equal one was compiled before."""
-    key = ("program", donated, config.threads)
+    key = ("program", donated, config.threads, config.flush_subnormals)
     found = jaxpr.memo.get(key)
     if found is not None:
         return found

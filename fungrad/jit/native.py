@@ -42,6 +42,11 @@ class Host:
         return "+avx512f" in names and "+avx512vl" in names
 
     @property
+    def arm(self) -> bool:
+        """Whether it is an AArch64 processor."""
+        return self.triple.startswith(("aarch64", "arm64"))
+
+    @property
     def soft_half(self) -> bool:
         """Whether there are no instructions for half precision."""
         return self.triple.startswith(("x86_64", "i686")) and "+f16c" not in self.features.split(",")

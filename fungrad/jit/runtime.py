@@ -82,6 +82,8 @@ def machine() -> Machine:
         vector_bytes=host.vector_bytes,
         avx512=host.avx512,
         soft_half=host.soft_half,
+        arm=host.arm,
+        flush_subnormals=config.flush_subnormals,
         threads=threads.available(),
         blas_int=blas.library().integer,
         own_blas_threads=blas.library().control() is None,

@@ -63,6 +63,7 @@ declare i32 @pthread_cond_wait(ptr, ptr)
 declare i32 @pthread_cond_broadcast(ptr)
 declare i32 @sched_yield()
 PAUSE_DECLARATION
+FLOAT_MODE_DECLARATION
 
 ; take pieces of the current loop until none is left
 define internal void @drain() #0 {
@@ -90,6 +91,8 @@ declare i64 @llvm.umax.i64(i64, i64)
 ; wait for a new generation, join it if its loop is still open, help, repeat
 define internal ptr @worker(ptr %unused) #0 {
 entry:
+  ; a new thread inherits the treatment of subnormal numbers from the one that starts it
+DEFAULT_FLOAT_MODE
   br label %outer
 outer:
   %seen = phi i64 [ 0, %entry ], [ %now, %leave ]
@@ -288,10 +291,18 @@ attributes #0 = { nounwind }
 """
 
 
+# All exceptions masked, rounding to nearest, subnormal numbers kept.
+_X86_FLOAT_MODE = """  %mode = alloca i32, align 4
+  store i32 8064, ptr %mode, align 4
+  call void @llvm.x86.sse.ldmxcsr(ptr %mode)"""
+
+
 def _pool_text() -> str:
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     return (
         _TEXT.replace("PAUSE_DECLARATION", "declare void @llvm.x86.sse2.pause()" if x86 else "")
+        .replace("DEFAULT_FLOAT_MODE", _X86_FLOAT_MODE if x86 else "")
+        .replace("FLOAT_MODE_DECLARATION", "declare void @llvm.x86.sse.ldmxcsr(ptr)" if x86 else "")
         .replace("PAUSE", "call void @llvm.x86.sse2.pause()" if x86 else "")
         .replace("SPINS", str(_SPINS))
     )

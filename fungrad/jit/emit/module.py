@@ -28,6 +28,8 @@ class Machine:
       own_blas_threads: the threads of the BLAS cannot be turned off, so products are left whole.
       soft_half: the processor has no instructions for half precision.
       avx512: whether the processor has the instructions of AVX-512 for all widths.
+      arm: whether it is an AArch64 processor.
+      flush_subnormals: whether subnormal numbers count as zero.
     """
 
     vector_bytes: int = 16
@@ -36,6 +38,8 @@ class Machine:
     own_blas_threads: bool = True
     soft_half: bool = False
     avx512: bool = False
+    arm: bool = False
+    flush_subnormals: bool = False
 
 
 class Module:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-from fungrad.jit.emit import blas
+from fungrad.jit.emit import blas, subnormals
 from fungrad.jit.emit.module import Machine, Module
 from fungrad.jit.emit.nests import NestEmitter, split_loop, units
 from fungrad.jit.emit.schedule import schedule, total_work
@@ -98,7 +98,8 @@ class ProgramEmitter:
             module.declarations["@PyEval_RestoreThread"] = "declare void @PyEval_RestoreThread(ptr)"
         if self.quiets_blas:
             lines.append("call void @fg_blas_enter()")
-        lines.append("%status = call i32 @run(ptr %table)")
+        start, stop = self.float_mode()
+        lines += [*start, "%status = call i32 @run(ptr %table)", *stop]
         if self.quiets_blas:
             lines.append("call void @fg_blas_leave()")
         if self.long:
@@ -163,8 +164,21 @@ class ProgramEmitter:
         else:
             self.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {n})")
 
+    def float_mode(self) -> tuple[list[str], list[str]]:
+        """Lines around code that computes: they flush subnormal numbers where that was asked for."""
+        machine = self.module.machine
+        if not machine.flush_subnormals:
+            return [], []
+        return subnormals.switch(True, machine.arm, self.register, self.module.declarations)
+
     def parallel(self, function: str, n: int, pieces_per_thread: int) -> None:
         """Share the range `0 .. n` of a function between threads."""
+        machine = self.module.machine
+        if machine.flush_subnormals:
+            # The threads of the pool have control registers of their own.
+            wrapper = subnormals.flushing(function, machine.arm, self.register, self.module.declarations)
+            self.module.functions.append(wrapper)
+            function = f"{function}.flushing"
         self.symbols["fg_parallel"] = None
         self.module.declarations["@fg_parallel"] = "declare void @fg_parallel(ptr, ptr, i64, i64)"
         self.lines.append(f"call void @fg_parallel(ptr @{function}, ptr %table, i64 {n}, i64 {pieces_per_thread})")
@@ -254,10 +268,16 @@ class ProgramEmitter:
         self.hosts.append(host)
         self.symbols["fg_host"] = None
         self.module.declarations["@fg_host"] = "declare i32 @fg_host(i32, ptr)"
+        function, machine = "fg_host", self.module.machine
+        if machine.flush_subnormals:
+            function = "host.keeping"
+            if number == 0:
+                wrapper = subnormals.keeping_host(machine.arm, self.register, self.module.declarations)
+                self.module.functions.append(wrapper)
         status, failed = self.register(), self.register()
         k = next(self.names)
         self.lines += [
-            f"{status} = call i32 @fg_host(i32 {number}, ptr %table)",
+            f"{status} = call i32 @{function}(i32 {number}, ptr %table)",
             f"{failed} = icmp ne i32 {status}, 0",
             f"br i1 {failed}, label %fail{k}, label %host{k}",
             f"fail{k}:",
