@@ -32,6 +32,7 @@ from fungrad.jit.emit.program import (
     place_temporaries,
 )
 from fungrad.jit.emit.restructure import restructured
+from fungrad.jit.gemm import library
 from fungrad.jit.loop_text import program_text
 from fungrad.jit.loops import Host, Program, View
 
@@ -164,6 +165,8 @@ class Executable:
                 symbols[name] = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
             elif name in threads.SYMBOLS:
                 symbols[name] = threads.address(name)
+            elif name.startswith(library.PREFIX):
+                symbols[name] = library.address(name)
             else:
                 symbols[name] = blas.library().address(name.removeprefix("fg_"))
         return symbols

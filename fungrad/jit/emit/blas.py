@@ -1,4 +1,6 @@
-"""Library routines on buffers: matrix products through the BLAS that NumPy uses, copies.
+"""Library routines on buffers: matrix products, our own or through the BLAS that NumPy uses, and copies.
+
+The BLAS computes complex and very large products, and products with a vector.
 
 Routines of `loops.Call`:
 
@@ -17,10 +19,11 @@ on.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fungrad.jit.emit.products import Product, batched, fits, moved, part_of_range, work
 from fungrad.jit.loops import Affine, Call, View
 
 if TYPE_CHECKING:
@@ -48,71 +51,13 @@ _STRIP = 16
 def is_long(call: Call) -> bool:
     """Whether a call takes long compared with handing over the interpreter lock."""
     if call.routine == "gemm":
-        size = call.inputs[0].shape[-1]
-        for n in call.outputs[0].shape:
-            size *= n
-        return size > _LONG_PRODUCT
+        return work(call) > _LONG_PRODUCT
     return False
 
 
 def emit(program: ProgramEmitter, call: Call) -> None:
     """Write a call into the function `run`."""
     _ROUTINES[call.routine](program, call)
-
-
-def _batched(
-    program: ProgramEmitter,
-    views: list[View],
-    rank: int,
-    body: Callable[[list[str]], None],
-    split: bool = False,
-) -> None:
-    """Run `body` on the addresses of every matrix of a batch: one loop per leading dimension longer than 1. With
-    `split` the first of them runs over `%begin .. %end`."""
-    batch = views[-1].shape[:rank]
-    pointers = [program.address(v.buffer, v.offset) for v in views]
-    sizes = [program.program.buffers[v.buffer].dtype.itemsize for v in views]
-    strides = [v.dense_strides[:rank] for v in views]
-    ends: list[tuple[int, str]] = []
-    for d, extent in enumerate(batch):
-        if extent == 1:
-            continue
-        k = next(program.names)
-        first, end = ("%begin", "%end") if split and not ends else ("0", str(extent))
-        program.lines += [
-            f"br label %pre{k}",
-            f"pre{k}:",
-            f"br label %batch{k}",
-            f"batch{k}:",
-            f"%b{k} = phi i64 [ {first}, %pre{k} ], [ %bn{k}, %latch{k} ]",
-        ]
-        pointers = [
-            _moved(program, p, f"%b{k}", stride[d] * size)
-            for p, size, stride in zip(pointers, sizes, strides, strict=True)
-        ]
-        ends.append((k, end))
-    body(pointers)
-    for k, end in reversed(ends):
-        program.lines += [
-            f"br label %latch{k}",
-            f"latch{k}:",
-            f"%bn{k} = add i64 %b{k}, 1",
-            f"%bc{k} = icmp ult i64 %bn{k}, {end}",
-            f"br i1 %bc{k}, label %batch{k}, label %after{k}",
-            f"after{k}:",
-        ]
-
-
-def _moved(program: ProgramEmitter, pointer: str, index: str, nbytes: int) -> str:
-    """`pointer` moved by `index * nbytes`."""
-    if not nbytes:
-        return pointer
-    offset, register = program.register(), program.register()
-    program.lines += [
-        f"{offset} = mul i64 {index}, {nbytes}",
-        f"{register} = getelementptr inbounds i8, ptr {pointer}, i64 {offset}",
-    ]
-    return register
 
 
 def layout(view: View) -> tuple[bool, int]:
@@ -133,7 +78,7 @@ def layout(view: View) -> tuple[bool, int]:
     )
 
 
-class _Product:
+class _BlasProduct:
     """One `gemm` call: which BLAS routine computes it, and how its work is divided."""
 
     def __init__(self, program: ProgramEmitter, call: Call):
@@ -160,24 +105,24 @@ class _Product:
         work = math.prod(self.batch) * self.m * self.n * self.k
         threaded = machine.threads and not machine.own_blas_threads
         if not threaded or work < (_THREADED_VECTOR if self.is_vector else _THREADED):
-            _batched(program, [self.a, self.b, self.c], self.rank, self.whole)
+            batched(program, [self.a, self.b, self.c], self.rank, self.whole)
             return
         program.without_blas_threads(partial(self.shared if work >= _WORTH_SHARING else self.alone, work))
 
     def alone(self, work: int) -> None:
         """All products on the calling thread."""
-        _batched(self.program, [self.a, self.b, self.c], self.rank, self.whole)
+        batched(self.program, [self.a, self.b, self.c], self.rank, self.whole)
 
     def shared(self, work: int) -> None:
         """The products, or parts of each, on several threads."""
         program = self.program
         if self.batch and self.batch[0] >= 4:
             with program.function() as name:
-                _batched(program, [self.a, self.b, self.c], self.rank, self.whole, split=True)
+                batched(program, [self.a, self.b, self.c], self.rank, self.whole, split=True)
             program.parallel(name, self.batch[0], 2)
         else:
             with program.function() as name:
-                _batched(program, [self.a, self.b, self.c], self.rank, self.strip)
+                batched(program, [self.a, self.b, self.c], self.rank, self.strip)
             extent = self.m if self.along_rows else self.n
             program.parallel(name, -(-extent // _STRIP), 2 if work >= _BALANCED else 1)
 
@@ -188,15 +133,8 @@ class _Product:
     def strip(self, pointers: list[str]) -> None:
         """The rows or columns of one product in `%begin .. %end`, in units of `_STRIP`."""
         program = self.program
-        first, end, most, count = (program.register() for _ in range(4))
         extent = self.m if self.along_rows else self.n
-        program.module.declarations["@llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
-        program.lines += [
-            f"{first} = mul i64 %begin, {_STRIP}",
-            f"{end} = mul i64 %end, {_STRIP}",
-            f"{most} = call i64 @llvm.umin.i64(i64 {end}, i64 {extent})",
-            f"{count} = sub i64 {most}, {first}",
-        ]
+        first, count = part_of_range(program, _STRIP, extent)
         if program.module.machine.blas_int == "i32":
             narrow = program.register()
             program.lines.append(f"{narrow} = trunc i64 {count} to i32")
@@ -204,12 +142,12 @@ class _Product:
         pa, pb, pc = pointers
         size = self.itemsize
         if self.along_rows:
-            pa = _moved(program, pa, first, self.a.dense_strides[-2] * size)
-            pc = _moved(program, pc, first, self.c.dense_strides[-2] * size)
+            pa = moved(program, pa, first, self.a.dense_strides[-2] * size)
+            pc = moved(program, pc, first, self.c.dense_strides[-2] * size)
             self.product([pa, pb, pc], count, str(self.n))
         else:
-            pb = _moved(program, pb, first, self.b.dense_strides[-1] * size)
-            pc = _moved(program, pc, first, self.c.dense_strides[-1] * size)
+            pb = moved(program, pb, first, self.b.dense_strides[-1] * size)
+            pc = moved(program, pc, first, self.c.dense_strides[-1] * size)
             self.product([pa, pb, pc], str(self.m), count)
 
     def product(self, pointers: list[str], m: str, n: str) -> None:
@@ -262,8 +200,12 @@ class _Product:
 
 
 def _gemm(program: ProgramEmitter, call: Call) -> None:
-    if 0 not in call.outputs[0].shape:
-        _Product(program, call).emit()
+    if 0 in call.outputs[0].shape:
+        return
+    if fits(program, call):
+        Product(program, call).emit()
+    else:
+        _BlasProduct(program, call).emit()
 
 
 def _scalar_type(letter: str) -> str:

@@ -1,0 +1,142 @@
+"""Copies of a part of an operand into a panel, in the order in which kernels read it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fungrad.jit.gemm.kernels import Shape, first_lanes, load, store
+from fungrad.jit.gemm.text import Function
+
+
+def copy_rows(s: Shape) -> str:
+    """Copies `k` rows of `columns` elements, which are consecutive in memory.
+
+    Parameters: `source` with `stride` bytes between rows; `target`, whose rows are `width` vectors (1 or all of a tile)
+    and filled up with zeros; `k`, `columns`.
+    """
+    f = Function(
+        f"copy_rows_{s.suffix}",
+        [("ptr", "source"), ("i64", "stride"), ("ptr", "target"), ("i64", "width"), ("i64", "k"), ("i64", "columns")],
+    )
+    nbytes = s.lanes * s.size
+
+    def vectors(n: int) -> None:
+        last = first_lanes(f, s, f.sub("%columns", (n - 1) * s.lanes))
+
+        def row(_: str, pointers: list[str]) -> list[str]:
+            source, target = pointers
+            for v in range(n):
+                value = load(f, s, f.at(source, v * nbytes), last if v == n - 1 else None)
+                store(f, s, value, f.at(target, v * nbytes))
+            return [f.at(source, "%stride"), f.at(target, n * nbytes)]
+
+        f.loop("%k", 1, row, [("ptr", "%source"), ("ptr", "%target")])
+
+    if s.vectors == 1:
+        vectors(1)
+    else:
+        narrow = f.op("icmp eq i64 %width, 1")
+        f.choose(narrow, lambda: vectors(1), lambda: vectors(s.vectors))
+    return f.text()
+
+
+# Side of the squares that are transposed in registers: larger ones need fewer shuffles and much more code.
+_SIDE = 8
+
+
+def squares(s: Shape) -> Shape:
+    """The vectors in which transpositions run."""
+    return replace(s, lanes=min(s.lanes, _SIDE))
+
+
+def transpose(s: Shape) -> str:
+    """Transposes `m` rows of `n` elements.
+
+    Parameters: `source` and `target` with strides in bytes between their rows, `m`, `n`. Rows of the target are filled
+    up with zeros to whole vectors if `fill` is not 0, and end with their last element otherwise.
+    """
+    names = "ptr source, i64 from, ptr target, i64 to, i64 m, i64 n, i64 fill"
+    f = Function(f"transpose_{s.suffix}", [tuple(p.split()) for p in names.split(", ")])  # type: ignore[misc]
+    s = squares(s)
+    f.do(f"%square = alloca [{s.lanes * s.lanes * s.size} x i8], align 64")
+    filled = f.op("icmp ne i64 %fill, 0")
+
+    def rows(i: str, pointers: list[str]) -> list[str]:
+        source, target = pointers
+        height = f.least(f.sub("%m", i), s.lanes)
+        width = f.op(f"select i1 {filled}, i64 {s.lanes}, i64 {height}")
+        stored = first_lanes(f, s, width)
+
+        def square(j: str, inner: list[str]) -> list[str]:
+            source, target = inner
+            count = f.least(f.sub("%n", j), s.lanes)
+            whole = f.op(f"icmp eq i64 {count}, {s.lanes}")
+            full = f.op(f"icmp eq i64 {width}, {height}")
+            full = f.op(f"and i1 {whole}, {full}")
+            wide = f.op(f"icmp eq i64 {height}, {s.lanes}")
+            full = f.op(f"and i1 {full}, {wide}")
+            f.choose(
+                full,
+                lambda: _square(f, s, source, target),
+                lambda: _partial(f, s, source, target, height, count, stored),
+            )
+            return [f.at(source, s.lanes * s.size), f.at(target, f.mul("%to", s.lanes))]
+
+        f.loop("%n", s.lanes, square, [("ptr", source), ("ptr", target)])
+        return [f.at(source, f.mul("%from", s.lanes)), f.at(target, s.lanes * s.size)]
+
+    f.loop("%m", s.lanes, rows, [("ptr", "%source"), ("ptr", "%target")])
+    return f.text()
+
+
+def _square(f: Function, s: Shape, source: str, target: str) -> None:
+    """A square of whole vectors, in registers."""
+    values = []
+    for i in range(s.lanes):
+        source = f.at(source, "%from") if i else source
+        values.append(load(f, s, source))
+    for i, value in enumerate(_transposed(f, s, values)):
+        target = f.at(target, "%to") if i else target
+        store(f, s, value, target)
+
+
+def _partial(f: Function, s: Shape, source: str, target: str, height: str, count: str, stored: str) -> None:
+    """A square of which some rows and columns are missing, through a square in memory."""
+    nbytes = s.lanes * s.size
+    lanes = first_lanes(f, s, count)
+    f.do(f"call void @llvm.memset.p0.i64(ptr %square, i8 0, i64 {s.lanes * nbytes}, i1 false)")
+
+    def put(i: str, pointers: list[str]) -> list[str]:
+        source, row = pointers
+        store(f, s, load(f, s, source, lanes), row)
+        return [f.at(source, "%from"), f.at(row, nbytes)]
+
+    f.loop(height, 1, put, [("ptr", source), ("ptr", "%square")])
+    values = _transposed(f, s, [load(f, s, f.at("%square", i * nbytes)) for i in range(s.lanes)])
+    for i, value in enumerate(values):
+        store(f, s, value, f.at("%square", i * nbytes))
+
+    def take(i: str, pointers: list[str]) -> list[str]:
+        row, target = pointers
+        store(f, s, load(f, s, row), target, stored)
+        return [f.at(row, nbytes), f.at(target, "%to")]
+
+    f.loop(count, 1, take, [("ptr", "%square"), ("ptr", target)])
+
+
+def _transposed(f: Function, s: Shape, rows: list[str]) -> list[str]:
+    """The columns of a square of vectors: at every stage pairs of rows exchange halves of blocks of twice `d` lanes."""
+    d = s.lanes // 2
+    while d:
+        new = list(rows)
+        for i in range(s.lanes):
+            if i & d:
+                continue
+            low = [k if not k & d else s.lanes + k - d for k in range(s.lanes)]
+            high = [k + d if not k & d else s.lanes + k for k in range(s.lanes)]
+            for place, lanes in ((i, low), (i + d, high)):
+                order = ", ".join(f"i32 {k}" for k in lanes)
+                vectors = f"{s.vector} {rows[i]}, {s.vector} {rows[i + d]}"
+                new[place] = f.op(f"shufflevector {vectors}, <{s.lanes} x i32> <{order}>")
+        rows, d = new, d // 2
+    return rows
