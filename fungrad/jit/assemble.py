@@ -227,7 +227,7 @@ class NestWriter:
                 return True
             if type(s.tensor) is Running and (at := _buffered_at(s)) is not None and item.depth <= at:
                 return True
-            if type(s.tensor) is Scatter and not s.tensor.distinct:
+            if type(s.tensor) is Scatter and not s.tensor.distinct and not _meet_apart(s, s.tensor, item.depth):
                 return True
         return False
 
@@ -564,6 +564,20 @@ def _folded(expr: Apply, args: Sequence[Operand]) -> loops.Const | None:
     let = loops.Let("", expr.op, args, expr.type)
     (value,) = apply(m, let, [m.const(a.value, a.type) for a in args if isinstance(a, loops.Const)])
     return loops.Const(value.raw.item(), value.type)
+
+
+def _meet_apart(stage: Stage, tensor: Scatter, depth: int) -> bool:
+    """Whether the loops of a scatter from ``depth`` on run over a window: each along a dimension of its own, so that
+    no two iterations have the same target.
+    """
+    window, seen = set(stage.axes[depth:]), set()
+    for index in tensor.target:
+        varying = index.substitute({a: stage.env[a] for a in tensor.axes}).terms
+        own = [atom for atom in varying if not window.isdisjoint(Idx.of(atom).axes())]
+        if any(type(atom) is not Axis for atom in own) or len(own) > 1:
+            return False
+        seen.update(own)
+    return seen == window
 
 
 def _accumulates_at(stage: Stage) -> int | None:

@@ -13,6 +13,7 @@ shuffles.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fungrad.jit.emit.ops import combine, neutral
@@ -189,6 +190,11 @@ class Access:
         parts = (0, 1) if buffer.is_complex else (None,)
         if buffer.is_complex and op != "add":
             raise ValueError(f"loop IR: store to complex {s.buffer} can only add, not {s.update}")
+        if s.where is not None and nest.value(s.where).m is nest.scalar:
+            # one decision for all lanes: nothing is read where nothing is written
+            plain = Store(s.buffer, s.index, s.value, s.imag, None, s.update)
+            self.only_if(nest.value(s.where), lambda: self.update_store(plain))
+            return
         for part, x in zip(parts, (s.value, s.imag), strict=False):
             old = Load("", s.buffer, s.index, part, s.where, zero if s.where else None)
             base, stride, vector = self.expand(s.buffer, s.index, part)
@@ -249,11 +255,16 @@ class Access:
         if condition is None:
             m.store(value, self.pointer(s.buffer, memory_type(type), base), suffix)
             return
+        self.only_if(condition, lambda: m.store(value, self.any_pointer(s.buffer, memory_type(type), base), suffix))
+
+    def only_if(self, condition: Value, write: Callable[[], None]) -> None:
+        """Run the instructions that `write` adds, which define nothing, if a uniform condition holds."""
+        nest = self.nest
         yes, leave = nest.label("store"), nest.label("done")
         nest.lines.append(f"br i1 {condition.raw}, label %{yes}, label %{leave}")
         saved = nest.save()
         nest.start(yes)
-        m.store(value, self.any_pointer(s.buffer, memory_type(type), base), suffix)
+        write()
         nest.lines.append(f"br label %{leave}")
         nest.restore(saved)
         nest.start(leave)

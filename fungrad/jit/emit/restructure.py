@@ -67,6 +67,8 @@ _PIECES = 32
 _ROWS = 8
 # About how many columns one thread sweeps at a time.
 _COLUMNS = 1024
+# Most bytes of private sums per unit of work in the loop that needs them.
+_SCRATCH = 2
 # Bytes between rows from which walking down a column is slow.
 _FAR = 2048
 
@@ -180,13 +182,12 @@ class _Rewriter:
             return None
         accs = [s for s in head if type(s) is Acc]
         roles = self._roles(loop, accs)
-        pieces = divisor(loop.extent, _PIECES)
-        if roles is None or pieces is None:
+        if roles is None:
             return None
         sums, private = roles
         shared = [*sums, *private]
-        size = sum(self.program.buffers[b].nbytes for b in shared) * pieces
-        if size > total_work(self.scratch, loop) * self.machine.vector_bytes / 4:
+        pieces = self._affordable_pieces(loop, sum(self.program.buffers[b].nbytes for b in shared))
+        if pieces is None:
             return None
         length, piece = loop.extent // pieces, f"{loop.index}.piece"
         parts = {a.name: self.partial(a, (pieces,)) for a in accs}
@@ -217,6 +218,15 @@ class _Rewriter:
         combine = [_combined(self.program.buffers[b], rows[b], op, piece, pieces) for b, op in sums.items()]
         last = [*accs, *pure, *([gather] if mine else []), *combine, *tail]
         return [*first, Nest([*pure, many], nest.name), Nest(last, nest.name)]
+
+    def _affordable_pieces(self, loop: Loop, size: int) -> int | None:
+        """How many pieces a loop is split in if each needs `size` bytes of its own: filling and combining those must
+        cost little beside the loop."""
+        for wanted in (_PIECES, _PIECES // 4):
+            pieces = divisor(loop.extent, wanted)
+            if pieces is not None and size * pieces <= _SCRATCH * total_work(self.scratch, loop):
+                return pieces
+        return None
 
     def _copies(self, name: str, pieces: int) -> Buffer:
         original = self.program.buffers[name]

@@ -378,6 +378,7 @@ def choose_lanes(program: Program, loop: Loop, machine: Machine) -> int:
 # -- Tiling ----------------------------------------------------------------------------------------
 
 _BLOCK = 128  # about how long the blocks are in which a strided vector loop runs
+_CROWDED = 4096  # bytes between rows at a multiple of which their lines compete for the same places in a cache
 
 
 def divisor(n: int, wanted: int) -> int | None:
@@ -397,11 +398,33 @@ def tile(program: Program, statements: list[Any]) -> list[Any]:
     result: list[Any] = []
     for s in statements:
         if type(s) is Loop:
+            s = _contiguous_inside(program, s)
             s = _with_lanes_kept(s, tile(program, s.body))
             result += _tiled(program, s)
         else:
             result.append(s)
     return result
+
+
+def _contiguous_inside(program: Program, loop: Loop) -> Loop:
+    """Perfectly nested loops in the order that `_tiled` can use: around a vector loop that strides through memory the
+    one that is contiguous there."""
+    chain = [loop]
+    while len(chain[-1].body) == 1 and type(chain[-1].body[0]) is Loop:
+        chain.append(chain[-1].body[0])
+    inner = chain[-1]
+    if len(chain) < 3 or not inner.vector or _strides_across(chain[-2], inner):
+        return loop
+    outer = chain[:-1]
+    if any(s.parallel or s.vector or not is_independent(program, s) for s in outer):
+        return loop
+    chosen = next((s for s in outer if _strides_across(s, inner)), None)
+    if chosen is None:
+        return loop
+    body: Loop = inner
+    for s in [chosen, *[s for s in reversed(outer) if s is not chosen]]:
+        body = _with_lanes_kept(s, [body])
+    return body
 
 
 def _with_lanes_kept(s: Loop, body: list[Any]) -> Loop:
@@ -417,14 +440,26 @@ def _tiled(program: Program, outer: Loop) -> list[Loop]:
     if _outer_cells(outer) or not is_independent(program, outer):
         return [outer]
     square = _square(program, outer, inner)
-    block = divisor(inner.extent, _BLOCK) or _BLOCK
+    wanted = _BLOCK // 2 if _is_crowded(program, outer, inner) else _BLOCK
+    block = divisor(inner.extent, wanted) or wanted
     if inner.extent >= 2 * block and outer.extent >= 8:
         return _in_blocks(outer, inner, inner, block, square)
-    block = divisor(outer.extent, _BLOCK) or _BLOCK
+    block = divisor(outer.extent, wanted) or wanted
     if square and outer.extent >= 2 * block:
         return _in_blocks(outer, inner, outer, block, square)
     outer.tile = square
     return [outer]
+
+
+def _is_crowded(program: Program, outer: Loop, inner: Loop) -> bool:
+    """Whether the rows of some operand or result fall on the same places of a cache."""
+    for s in inner.body:
+        if type(s) in (Load, Store):
+            size = program.buffers[s.buffer].dtype.itemsize
+            strides = [abs(s.index.coefficient(x.index)) * size for x in (outer, inner)]
+            if any(x >= _CROWDED and x % _CROWDED == 0 for x in strides):
+                return True
+    return False
 
 
 def _in_blocks(outer: Loop, inner: Loop, chosen: Loop, block: int, square: int | None) -> list[Loop]:

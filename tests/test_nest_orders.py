@@ -1,0 +1,85 @@
+"""Loops in another order than that of the result: transpositions, scatters of rows, memory of large results."""
+
+import mmap
+import os
+
+import numpy as np
+import pytest
+
+import fungrad
+import fungrad.numpy as fnp
+from fungrad.jit.pool import aligned
+
+
+@pytest.mark.parametrize("perm", [(2, 1, 0), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2)])
+@pytest.mark.parametrize("shape", [(40, 33, 150), (64, 8, 256), (3, 300, 70)])
+def test_transpositions_of_three_axes(shape, perm):
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    got = fungrad.jit(lambda x: fnp.transpose(x, perm) * 2)(x)
+    assert np.array_equal(got, np.transpose(x, perm) * 2)
+
+
+@pytest.mark.parametrize("shape", [(1024, 1024), (1030, 1024), (1024, 1000)])
+def test_transpositions_with_rows_of_whole_pages(shape):
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    assert np.array_equal(fungrad.jit(lambda x: x.T + 1)(x), x.T + 1)
+
+
+def test_transposition_orders_keep_a_reduction_whole():
+    x = np.random.default_rng(0).integers(0, 9, (40, 30, 64)).astype(np.float32)
+    assert np.array_equal(fungrad.jit(lambda x: fnp.transpose(x, (2, 1, 0)).sum(axis=1))(x), x.sum(axis=1).T)
+
+
+@pytest.mark.parametrize("window", [(), (5,), (64,), (3, 40)])
+@pytest.mark.parametrize("mode", ["drop", "clip"])
+def test_scattered_rows_meet(window, mode):
+    """Rows that are added to several times, and rows outside."""
+    rng = np.random.default_rng(1)
+    x = rng.integers(-9, 9, (30, *window)).astype(np.float32)
+    i = rng.integers(-40, 50, 400).astype(np.int32)
+    u = rng.integers(-9, 9, (400, *window)).astype(np.float32)
+    got = fungrad.jit(lambda x, i, u: x.at[i].add(u, mode=mode))(x, i, u)
+    want = x.copy()
+    place = np.where(i < 0, i + 30, i)
+    keep = (place >= 0) & (place < 30) if mode == "drop" else np.ones(400, bool)
+    np.add.at(want, np.clip(place, 0, 29)[keep], u[keep])
+    assert np.array_equal(got, want)
+
+
+def test_scattered_windows_overlap():
+    """Windows at computed positions along the axis that they extend in."""
+    x = np.zeros(50, np.float32)
+    starts = np.array([3, 5, 4, 40], np.int32)
+    positions = starts[:, None] + np.arange(6)
+    got = fungrad.jit(lambda x, p: x.at[p].add(1.0))(x, positions)
+    want = x.copy()
+    np.add.at(want, positions, 1.0)
+    assert np.array_equal(got, want)
+
+
+@pytest.mark.parametrize("size", [1000, 300_000])
+def test_sums_scattered_into_few_and_many_bins(size):
+    """Few bins get copies for the pieces of the loop, many do not; counts are exact either way."""
+    i = np.random.default_rng(2).integers(0, size, 400_000).astype(np.int32)
+    got = fungrad.jit(lambda i: fnp.zeros(size).at[i].add(1.0))(i)
+    assert np.array_equal(got, np.bincount(i, minlength=size))
+
+
+@pytest.mark.parametrize("nbytes", [1, 1000, 1 << 20, 1 << 21, (1 << 22) + 8])
+def test_memory_is_aligned_and_writable(nbytes):
+    memory = aligned(nbytes)
+    assert memory.nbytes == nbytes and memory.ctypes.data % 64 == 0
+    memory[:] = 7
+    assert memory[-1] == 7
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or not hasattr(mmap, "MADV_HUGEPAGE"), reason="needs fork")
+def test_large_memory_is_not_shared_with_a_child():
+    memory = aligned(1 << 22)
+    memory[:] = 1
+    child = os.fork()
+    if child == 0:
+        memory[:] = 2
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert np.all(memory == 1)
