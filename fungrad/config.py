@@ -73,10 +73,28 @@ def _validated(name: str, value: Any) -> Any:
     return value
 
 
+class Watch:
+    """What eager operations look at before they look at options of their thread, which takes longer.
+
+    Attributes:
+      results: whether results have been examined (debug_nans or debug_infs) in this process, in any thread.
+    """
+
+    __slots__ = ("results",)
+
+    def __init__(self) -> None:
+        self.results = False
+
+
+watch = Watch()
+
+
 def _derived(source: Any) -> tuple[tuple, bool]:
     """Values of the derived attributes for the options of ``source``."""
     key = tuple(getattr(source, option) for option in _SEMANTIC)
-    return key, source.debug_nans or source.debug_infs
+    examined = source.debug_nans or source.debug_infs
+    watch.results = watch.results or examined
+    return key, examined
 
 
 class Config(threading.local):

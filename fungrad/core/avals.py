@@ -16,6 +16,9 @@ from fungrad.core import dtypes
 
 _interned: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 _intern_lock = threading.Lock()
+# The same for those asked for lately, as a plain dictionary, which is faster; emptied when full.
+_recent: dict[Any, ShapedArray] = {}
+_RECENT_LIMIT = 1024
 
 
 class ShapedArray:
@@ -30,6 +33,7 @@ class ShapedArray:
       weak_type: true for values made from Python scalars, whose dtype yields to that of any other operand.
       ndim: number of dimensions.
       size: number of elements.
+      inexact: whether the dtype is floating point or complex.
 
     Example:
       >>> from fungrad.core.avals import ShapedArray
@@ -39,12 +43,13 @@ class ShapedArray:
       True
     """
 
-    __slots__ = ("shape", "dtype", "weak_type", "ndim", "size", "_tangent", "__weakref__")
+    __slots__ = ("shape", "dtype", "weak_type", "ndim", "size", "inexact", "_tangent", "__weakref__")
     shape: tuple[int, ...]
     dtype: np.dtype
     weak_type: bool
     ndim: int
     size: int
+    inexact: bool
     _tangent: ShapedArray | None
 
     def __new__(cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False) -> ShapedArray:
@@ -52,7 +57,7 @@ class ShapedArray:
             dtype = dtypes.canonicalize_dtype(dtype)
         key = (shape, dtype, weak_type)
         try:
-            found = _interned.get(key)
+            found = _recent.get(key)
         except TypeError:
             raise TypeError(f"ShapedArray: shape must be a tuple of ints, got {shape!r}") from None
         if found is not None:
@@ -75,8 +80,7 @@ class ShapedArray:
         """Aval of a tangent: the same for inexact dtypes, ``float0`` for integers, booleans and keys."""
         found = self._tangent
         if found is None:
-            inexact = dtypes.is_inexact(self.dtype)
-            found = self if inexact else ShapedArray(self.shape, dtypes.float0)
+            found = self if self.inexact else ShapedArray(self.shape, dtypes.float0)
             self._tangent = found
         return found
 
@@ -110,7 +114,10 @@ def _intern(cls: type, shape: tuple[int, ...], dtype: np.dtype, weak_type: bool)
     with _intern_lock:
         key = (shape, dtype, weak_type)
         found = _interned.get(key)
+        if len(_recent) >= _RECENT_LIMIT:
+            _recent.clear()
         if found is not None:
+            _recent[key] = found
             return found
         new: ShapedArray = object.__new__(cls)
         new.shape, new.dtype, new.weak_type = shape, dtype, weak_type
@@ -119,8 +126,9 @@ def _intern(cls: type, shape: tuple[int, ...], dtype: np.dtype, weak_type: bool)
         for d in shape:
             size *= d
         new.size = size
+        new.inexact = dtypes.is_inexact(dtype)
         new._tangent = None
-        _interned[key] = new
+        _interned[key] = _recent[key] = new
         return new
 
 

@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fungrad.config import config
+from fungrad.config import config, watch
 from fungrad.core.array import Array, ArrayImpl, as_array, wrap
 from fungrad.core.float_errors import SILENT, silence, unsilence
-from fungrad.core.ir import params_key
 from fungrad.core.source import Source, current_source
 from fungrad.core.tree import known_leaf_types
 from fungrad.errors import UnboundAxisNameError, UnexpectedTracerError
@@ -65,6 +64,14 @@ class Trace:
         self.alive = True
         self.label = label
         self.source: Source | None = None
+
+    def bind(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Applies ``primitive`` with this as the current trace, which it still is afterwards."""
+        state.trace = None
+        try:
+            return self.process(primitive, args, params)
+        finally:
+            state.trace = self
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Applies ``primitive``; called with no current trace, may set ``state.trace`` freely."""
@@ -119,6 +126,9 @@ class EvalTrace(Trace):
 
     __slots__ = ()
 
+    def bind(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        return evaluate(primitive, args, params)
+
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         state.trace = self
         return evaluate(primitive, args, params)
@@ -133,8 +143,8 @@ _new = object.__new__
 def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """Runs an operation on concrete arrays.
 
-    This is the path of every eager operation: one and two operands are written out, since comprehensions and calls cost
-    more here than small arrays take to compute.
+    This is the path of every eager operation that has no shorter one (``core.evaluation``): one and two operands are
+    written out, since comprehensions and calls cost more here than small arrays take to compute.
     """
     n = len(args)
     if n == 1:
@@ -173,7 +183,7 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
     out = _new(ArrayImpl)
     out._data = data
     out.aval = aval
-    if config.check_results:
+    if watch.results and config.check_results:
         _check_finite(primitive, args, [out])
     return out
 
@@ -181,7 +191,7 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
 def _known_aval(primitive: Primitive, avals: tuple, params: dict[str, Any]) -> Any:
     """Memoised aval of a result, or None; unhashable parameters are left to ``Primitive.abstract`` to report."""
     try:
-        return primitive.memo.get((avals, params_key(params)))
+        return primitive.memo.get((avals, *params.items()))
     except TypeError:
         return None
 

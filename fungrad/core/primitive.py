@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fungrad.core import context
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.ir import check_hashable, params_key
+from fungrad.core.ir import check_hashable
 
 if TYPE_CHECKING:
     from fungrad.core.context import AxisData
@@ -103,15 +103,11 @@ class Primitive:
             raise RuntimeError(
                 f"internal error: a transformation rule applied {self.name} without saying in which trace to run it"
             )
-        context.state.trace = None
-        try:
-            return trace.process(self, args, params)
-        finally:
-            context.state.trace = trace
+        return trace.bind(self, args, params)
 
     def abstract(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
         """Memoised ``abstract_eval``: the aval of the result, or a tuple of avals if ``multiple_results``."""
-        key = (avals, params_key(params)) if params else avals
+        key = (avals, *params.items()) if params else avals
         try:
             return self.memo[key]
         except KeyError:

@@ -15,10 +15,11 @@ from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import PYTHON_SCALARS, Array, ArrayImpl, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, scalar_aval
+from fungrad.core.context import EVAL, state
 from fungrad.errors import IncompatibleShapesError
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import convert_element_type_p
-from fungrad.ops.foundation import broadcast_in_dim
+from fungrad.ops.foundation import broadcast_in_dim_p
 
 
 def operand(x: Any, api: str, name: str) -> Array:
@@ -77,12 +78,23 @@ def promote_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
     return promote_pair(api, x, y)
 
 
+# Scalars that took the type of an array, by that type and the scalar (the text of a zero, which tells 0.0 from -0.0).
+partners: dict[Any, Array] = {}
+_PARTNERS_LIMIT = 1024
+
+
 def _with_scalar(api: str, x: Array, value: Any) -> tuple[Array, Array]:
     aval = x.aval
     kind = type(value)
     # The scalar takes the dtype of the array if that is of its own or a higher kind.
     if kind is float and aval.dtype.kind in "fc" or kind is int and aval.dtype.kind in "fciu":
-        return x, scalar_array(value, aval.dtype, aval.weak_type)
+        key = (aval, kind, value or repr(value))
+        found = partners.get(key)
+        if found is None:
+            found = scalar_array(value, aval.dtype, aval.weak_type)
+            if len(partners) < _PARTNERS_LIMIT:
+                partners[key] = found
+        return x, found
     other = scalar_aval(value)
     if aval.dtype is other.dtype and not aval.weak_type:
         return x, scalar_array(value, aval.dtype)
@@ -111,8 +123,15 @@ def promote_dtypes_inexact(api: str, *xs: Any) -> list[Array]:
 
 def promote_pair_inexact(api: str, x: Any, y: Any) -> tuple[Array, Array]:
     """Two operands with a common inexact dtype and matching ranks."""
-    if isinstance(x, Array) and isinstance(y, Array) and x.aval is y.aval and dtypes.is_inexact(x.aval.dtype):
-        return x, y
+    if isinstance(x, Array) and x.aval.inexact:
+        if isinstance(y, Array):
+            ax, ay = x.aval, y.aval
+            if ax is ay:
+                return x, y
+            if ax.dtype is ay.dtype and ax.weak_type == ay.weak_type:
+                return match_ranks(api, x, y)  # type: ignore[return-value]
+        elif _is_scalar(y):
+            return _with_scalar(api, x, y)
     x, y = match_ranks(api, *promote_dtypes_inexact(api, x, y))
     return x, y
 
@@ -140,19 +159,38 @@ def match_ranks(api: str, *xs: Array) -> tuple[Array, ...]:
     Raises:
       ValueError: the shapes do not broadcast.
     """
-    shapes = [x.aval.shape for x in xs]
-    ranks = {len(s) for s in shapes if s}
-    _check_broadcast(api, shapes)
-    if len(ranks) <= 1:
+    shapes = tuple([x.aval.shape for x in xs])
+    rank = _rank_to_match.get(shapes)
+    if rank is None:
+        rank = _common_rank(api, shapes)
+    if not rank:
         return xs
-    rank = max(ranks)
     _check_rank_promotion(api, shapes)
-    return tuple(
-        x
-        if not s or len(s) == rank
-        else broadcast_in_dim(x, (1,) * (rank - len(s)) + s, tuple(range(rank - len(s), rank)))
-        for x, s in zip(xs, shapes, strict=True)
-    )
+    return tuple([x if not s or len(s) == rank else _of_rank(x, rank) for x, s in zip(xs, shapes, strict=True)])
+
+
+# For shapes that broadcast: the rank that their arrays must get, 0 if they can stay. Emptied when full.
+_rank_to_match: dict[tuple[tuple[int, ...], ...], int] = {}
+
+
+def _common_rank(api: str, shapes: tuple[tuple[int, ...], ...]) -> int:
+    _check_broadcast(api, shapes)
+    ranks = {len(s) for s in shapes if s}
+    rank = max(ranks) if len(ranks) > 1 else 0
+    if len(_rank_to_match) >= _PARTNERS_LIMIT:
+        _rank_to_match.clear()
+    _rank_to_match[shapes] = rank
+    return rank
+
+
+def _of_rank(x: Array, rank: int) -> Array:
+    """``x`` with leading dimensions of size 1."""
+    aval = x.aval
+    new = rank - aval.ndim
+    shape = (1,) * new + aval.shape
+    if type(x) is ArrayImpl and state.trace is EVAL:
+        return wrap_unchecked(x._data.reshape(shape), ShapedArray(shape, aval.dtype, aval.weak_type))
+    return broadcast_in_dim_p.bind(x, shape=shape, broadcast_dimensions=tuple(range(new, rank)))
 
 
 def _check_broadcast(api: str, shapes: Sequence[tuple[int, ...]]) -> None:

@@ -16,6 +16,7 @@ from fungrad.core.array import PYTHON_SCALARS, Array, DeletedArray, delete
 from fungrad.core.device import CPU, Device, check_device
 from fungrad.core.primitive import Primitive
 from fungrad.numpy import creation, indexing, linear, manipulation, reductions, selection, sorting, ufuncs, updating
+from fungrad.numpy._promotion import partners
 from fungrad.numpy.bits import reinterpret
 from fungrad.ops import compare, elementwise
 
@@ -29,9 +30,16 @@ def _is_operand(x: Any) -> bool:
 
 
 def _operator(
-    name: str, function: Callable[[Any, Any], Any], primitive: Primitive | None = None, bools: bool = True
+    name: str,
+    function: Callable[[Any, Any], Any],
+    primitive: Primitive | None = None,
+    accepts: Callable[[np.dtype], bool] | None = None,
 ) -> Callable:
-    """``x <op> y``; operands of equal type go straight to ``primitive`` (unless boolean and ``bools`` is false)."""
+    """``x <op> y``.
+
+    Operands of equal type, and a Python scalar that takes the type of the array, go straight to ``primitive``, if it
+    ``accepts`` their dtype (None: all).
+    """
 
     def general(x: Any, y: Any) -> Any:
         if isinstance(y, Array) or _is_operand(y):
@@ -44,7 +52,13 @@ def _operator(
         bind = primitive.bind
 
         def operator(x: Any, y: Any) -> Any:
-            if isinstance(y, Array) and x.aval is y.aval and (bools or x.aval.dtype.kind != "b"):
+            aval = x.aval
+            kind = type(y)
+            if kind is float or kind is int:
+                partner = partners.get((aval, kind, y or repr(y)))
+                if partner is not None and (aval.inexact or accepts is None or accepts(aval.dtype)):
+                    return bind(x, partner)
+            elif isinstance(y, Array) and aval is y.aval and (aval.inexact or accepts is None or accepts(aval.dtype)):
                 return bind(x, y)
             return general(x, y)
 
@@ -52,16 +66,31 @@ def _operator(
     return operator
 
 
-def _reflected(name: str, function: Callable[[Any, Any], Any]) -> Callable:
-    """``y <op> x`` for an ``y`` that does not know arrays."""
+def _reflected(
+    name: str,
+    function: Callable[[Any, Any], Any],
+    primitive: Primitive | None = None,
+    accepts: Callable[[np.dtype], bool] | None = None,
+) -> Callable:
+    """``y <op> x`` for an ``y`` that does not know arrays; ``primitive`` and ``accepts`` as in ``_operator``."""
 
     def operator(x: Any, y: Any) -> Any:
+        kind = type(y)
+        if primitive is not None and (kind is float or kind is int):
+            aval = x.aval
+            partner = partners.get((aval, kind, y or repr(y)))
+            if partner is not None and (aval.inexact or accepts is None or accepts(aval.dtype)):
+                return primitive.bind(partner, x)
         if isinstance(y, Array) or _is_operand(y):
             return function(y, x)
         return NotImplemented
 
     operator.__name__ = operator.__qualname__ = name
     return operator
+
+
+def _no_bools(dtype: np.dtype) -> bool:
+    return dtype.kind != "b"
 
 
 def _unary(name: str, function: Callable[[Any], Any]) -> Callable:
@@ -74,10 +103,10 @@ def _unary(name: str, function: Callable[[Any], Any]) -> Callable:
 
 def _arithmetic_operators() -> dict[str, Callable | property]:
     both: dict[str, tuple] = {
-        "add": (ufuncs.add, elementwise.add_p, False),
-        "sub": (ufuncs.subtract, elementwise.sub_p, False),
-        "mul": (ufuncs.multiply, elementwise.mul_p, False),
-        "truediv": (ufuncs.true_divide, None),
+        "add": (ufuncs.add, elementwise.add_p, _no_bools),
+        "sub": (ufuncs.subtract, elementwise.sub_p, _no_bools),
+        "mul": (ufuncs.multiply, elementwise.mul_p, _no_bools),
+        "truediv": (ufuncs.true_divide, elementwise.div_p, dtypes.is_inexact),
         "floordiv": (ufuncs.floor_divide, None),
         "mod": (ufuncs.remainder, None),
         "divmod": (ufuncs.divmod, None),
@@ -98,7 +127,7 @@ def _arithmetic_operators() -> dict[str, Callable | property]:
     }
     table: dict[str, Callable | property] = {}
     table |= {f"__{name}__": _operator(f"__{name}__", *rest) for name, rest in (both | comparisons).items()}
-    table |= {f"__r{name}__": _reflected(f"__r{name}__", rest[0]) for name, rest in both.items()}
+    table |= {f"__r{name}__": _reflected(f"__r{name}__", *rest) for name, rest in both.items()}
     table["__neg__"] = _unary("__neg__", ufuncs.negative)
     table["__pos__"] = _unary("__pos__", ufuncs.positive)
     table["__abs__"] = _unary("__abs__", ufuncs.absolute)

@@ -38,10 +38,12 @@ def _named(fun: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
 def _unary_inexact(name: str, primitive: Primitive, what: str, example: str = "") -> Callable[[Any], Array]:
     """A function of one operand that is made floating first."""
 
+    bind = primitive.bind
+
     def f(x: Any, /) -> Array:
-        if not isinstance(x, Array) or not dtypes.is_inexact(x.aval.dtype):
+        if not isinstance(x, Array) or not x.aval.inexact:
             x = inexact(x, name)
-        return primitive.bind(x)
+        return bind(x)
 
     doc = f"""{what}
 
@@ -56,20 +58,22 @@ def _unary_inexact(name: str, primitive: Primitive, what: str, example: str = ""
 
 def _binary(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
     """A function of two operands of a common dtype."""
+    bind = primitive.bind
 
     def f(x: Any, y: Any, /) -> Array:
         x, y = promote_pair(name, x, y)
-        return primitive.bind(x, y)
+        return bind(x, y)
 
     return _named(f, name, _binary_doc(what))
 
 
 def _binary_inexact(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
     """A function of two operands of a common floating dtype."""
+    bind = primitive.bind
 
     def f(x: Any, y: Any, /) -> Array:
         x, y = promote_pair_inexact(name, x, y)
-        return primitive.bind(x, y)
+        return bind(x, y)
 
     return _named(f, name, _binary_doc(what))
 

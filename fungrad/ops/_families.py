@@ -16,6 +16,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
+from fungrad.core.evaluation import binary_bind, unary_bind
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind
 from fungrad.ops.foundation import add_any, broadcast, broadcast_in_dim, move_dim, reduce_sum, reshape
@@ -46,6 +47,8 @@ class Elementwise(Primitive):
 
     kind = "elementwise"
     quiet = True
+    # Whether the number of operands varies.
+    variadic = False
 
     def __init__(
         self,
@@ -71,6 +74,8 @@ class Elementwise(Primitive):
         self.cheap = cheap
         self.commutative = commutative
         self.mixed = mixed
+        if arity <= 2 and not self.variadic:
+            self.bind = unary_bind(self) if arity == 1 else binary_bind(self)  # type: ignore[method-assign]
 
     def abstract_eval(self, *avals: ShapedArray, **params: Any) -> ShapedArray:
         if len(avals) != self.arity:

@@ -107,7 +107,7 @@ def scalar_like(value: Any, like: Array) -> Array:
     """A Python scalar as a 0-d array of the dtype of ``like`` (weak if ``like`` is), where its kind allows."""
     aval = like.aval
     # The text of a zero tells 0.0 from -0.0, which are equal as keys.
-    key = (value or repr(value), type(value), aval.dtype, aval.weak_type)
+    key = (value or repr(value), type(value), aval)
     found = _scalars_like.get(key)
     if found is not None:
         return found

@@ -128,6 +128,8 @@ class SelectN(Elementwise):
     cases.
     """
 
+    variadic = True
+
     def abstract_eval(self, which: ShapedArray, *cases: ShapedArray) -> ShapedArray:
         if not cases:
             raise TypeError(
