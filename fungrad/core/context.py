@@ -326,7 +326,7 @@ def current_trace() -> Trace:
 
 def mark_call_site(trace: Trace) -> None:
     """Remembers the user's line that started the transformation of ``trace``."""
-    trace.source = current_source()
+    trace.source = current_source(skip=3)
 
 
 # -- named axes -----------------------------------------------------------------------------------------------------

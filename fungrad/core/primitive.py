@@ -72,6 +72,17 @@ class Primitive:
     quiet: bool = False
     uses_axis_names: bool = False
 
+    # Short forms of two rules, for eager differentiation; None where there is none.
+    #
+    # linearize_now(record, primals, tangents, params) is `linearize` of concrete arrays, outside of every
+    # transformation: `tangents` has variables and None (for zero), never only None; `record(primitive, args, params)`
+    # makes the variable of an operation on variables. Returns the result and its tangent, a variable or None.
+    #
+    # transpose_now(ct, position, args, params) is the cotangent of the operand at `position`, a variable, where the
+    # other operands are concrete arrays. Cotangents are ndarrays or NumPy scalars; floating point warnings are off.
+    linearize_now: Any = None
+    transpose_now: Any = None
+
     def __init__(self, name: str):
         self.name = name
         # Results of abstract_eval by operand types (and parameters), without those that depend on named axes.

@@ -90,9 +90,13 @@ class Source:
     __repr__ = __str__
 
 
-def current_source() -> Source | None:
-    """The innermost frame outside the package, or None if there is none."""
-    frame = sys._getframe(1)
+def current_source(skip: int = 1) -> Source | None:
+    """The innermost frame outside the package, or None if there is none.
+
+    Args:
+      skip: how many frames, this function's included, are known to be the package's.
+    """
+    frame = sys._getframe(skip)
     while frame is not None and frame.f_code.co_filename.startswith(PACKAGE_DIR):
         frame = frame.f_back  # type: ignore[assignment]
     return None if frame is None else Source(frame.f_code, frame.f_lasti)

@@ -24,6 +24,9 @@ Dims = tuple[int, ...]
 Groups = tuple[tuple[Dims, Dims], tuple[Dims, Dims]]
 
 
+_MATRICES: Groups = (((1,), (0,)), ((), ()))
+
+
 def contract(
     api: str,
     x: Array,
@@ -51,6 +54,9 @@ def contract(
 
 
 def _pair(api: str, a: Any, b: Any) -> list[Array]:
+    if isinstance(a, Array) and isinstance(b, Array) and a.aval.dtype is b.aval.dtype:
+        if a.aval.weak_type == b.aval.weak_type:
+            return [a, b]
     return promote_dtypes(api, operand(a, api, "a"), operand(b, api, "b"))
 
 
@@ -113,6 +119,8 @@ def matmul(
       (5, 2, 4)
     """
     x, y = _pair("matmul", a, b)
+    if x.aval.ndim == y.aval.ndim == 2 and x.aval.shape[1] == y.aval.shape[0]:
+        return contract("matmul", x, y, _MATRICES, precision, preferred_element_type)
     for name, v in (("a", x), ("b", y)):
         if not v.aval.ndim:
             raise ValueError(

@@ -9,6 +9,7 @@ import builtins
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,27 @@ Axis = int | Sequence[int] | None
 
 def reduction_axes(api: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     """The axes of a reduction: None means all."""
-    return tuple(range(ndim)) if axis is None else tuple(sorted(axes_tuple(api, axis, ndim)))
+    if axis is None:
+        return tuple(range(ndim))
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis + ndim if axis < 0 else axis,)
+    return tuple(sorted(axes_tuple(api, axis, ndim)))
 
 
-def restore_dims(out: Array, axes: Sequence[int]) -> Array:
-    """The result of a reduction with the reduced axes put back with size 1."""
-    return shape_ops.expand_dims(out, axes) if axes else out
+def restore_dims(out: Array, axes: tuple[int, ...]) -> Array:
+    """The result of a reduction with the reduced axes, which are sorted, put back with size 1."""
+    if not axes:
+        return out
+    shape, kept = _restored(out.aval.shape, axes)
+    return foundation.broadcast_in_dim_p.bind(out, shape=shape, broadcast_dimensions=kept)
+
+
+@lru_cache(maxsize=1024)
+def _restored(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A shape with dimensions of size 1 at ``axes``, and the places of the others."""
+    sizes = iter(shape)
+    restored = tuple([1 if d in axes else next(sizes) for d in range(len(shape) + len(axes))])
+    return restored, tuple([d for d in range(len(restored)) if d not in axes])
 
 
 def wide_integer(dtype: np.dtype) -> np.dtype:
@@ -119,6 +135,13 @@ def sum(
       >>> jnp.sum(jnp.ones((2, 3)), axis=1)
       Array([3., 3.], dtype=float32)
     """
+    if isinstance(a, Array) and dtype is None and out is None and initial is None and where is None:
+        aval = a.aval
+        if aval.inexact and aval.dtype.itemsize > 2 and not aval.weak_type:
+            # The commonest case: nothing is converted.
+            axes = reduction_axes("sum", axis, aval.ndim)
+            y = foundation.reduce_sum_p.bind(a, axes=axes) if axes else a
+            return restore_dims(y, axes) if keepdims else y
     return _arithmetic_reduction(
         "sum", foundation.reduce_sum, lax.add, 0, a, axis, dtype, out, keepdims, initial, where, promote_integers
     )
@@ -147,7 +170,7 @@ def _extreme(
     if where is not None:
         a = _masked(api, a, where, worst(a.aval.dtype))
     axes = reduction_axes(api, axis, a.aval.ndim)
-    if initial is None and builtins.any(a.aval.shape[d] == 0 for d in axes):
+    if initial is None and not a.aval.size and builtins.any(a.aval.shape[d] == 0 for d in axes):
         raise ValueError(
             f"fungrad.numpy.{api}: the {api} of no elements is not defined: {a.aval.str_short()} is empty along axis "
             f"{axis}; "

@@ -9,17 +9,30 @@ May import ``core``, ``ops._operands`` and ``ops.foundation``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fungrad.core import dtypes
+from fungrad.core.array import wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData
+from fungrad.core.context import AxisData, evaluate
 from fungrad.core.evaluation import binary_bind, unary_bind
+from fungrad.core.float_errors import quietly
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind
-from fungrad.ops.foundation import add_any, broadcast, broadcast_in_dim, move_dim, reduce_sum, reshape
+from fungrad.ops.foundation import (
+    add_any,
+    add_any_p,
+    broadcast,
+    broadcast_in_dim,
+    broadcast_in_dim_p,
+    linearize_linear,
+    move_dim,
+    reduce_sum,
+    reshape,
+    unbroadcast_now,
+)
 
 # -- elementwise ---------------------------------------------------------------------------------------------------
 
@@ -43,12 +56,16 @@ class Elementwise(Primitive):
       arity: number of operands.
       cheap, commutative: facts for the compiler.
       mixed: operands may have different dtypes; ``result`` then gets all dtypes.
+      factor: the derivative of a unary primitive once more, for eager differentiation: ``factor(x, y)`` on ndarrays (or
+        NumPy scalars) of float32 and float64 is what ``jvp`` multiplies the tangent with.
     """
 
     kind = "elementwise"
     quiet = True
     # Whether the number of operands varies.
     variadic = False
+    # The primitive that multiplies, which is one of this family.
+    product: ClassVar[Elementwise]
 
     def __init__(
         self,
@@ -63,6 +80,7 @@ class Elementwise(Primitive):
         cheap: bool = False,
         commutative: bool = False,
         mixed: bool = False,
+        factor: Callable[[Any, Any], Any] | None = None,
     ):
         super().__init__(name)
         self.impl = impl  # type: ignore[method-assign]
@@ -74,6 +92,11 @@ class Elementwise(Primitive):
         self.cheap = cheap
         self.commutative = commutative
         self.mixed = mixed
+        self.factor = factor
+        if factor is not None:
+            self.linearize_now = self._linearize_by_factor
+        elif jvp is None and type(self).jvp is Elementwise.jvp:
+            self.linearize_now = self._linearize_to_zero
         if arity <= 2 and not self.variadic:
             self.bind = unary_bind(self) if arity == 1 else binary_bind(self)  # type: ignore[method-assign]
 
@@ -127,11 +150,42 @@ class Elementwise(Primitive):
             total = t if total is None else add_any(total, t)
         return y, Zero(y.aval.tangent()) if total is None else total
 
+    def _linearize_by_factor(
+        self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict
+    ) -> tuple[Any, Any]:
+        (x,) = primals
+        dtype = x.aval.dtype
+        if dtype is not dtypes.float32 and dtype is not dtypes.float64:
+            return NotImplemented
+        y = self.bind(x)
+        factor = quietly(self.factor, x._data, y._data)  # type: ignore[arg-type]
+        factor = wrap_unchecked(factor if type(factor) is np.ndarray else np.asarray(factor), y.aval)
+        return y, record(Elementwise.product, (tangents[0], factor), {})
+
+    def _linearize_to_zero(
+        self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict
+    ) -> tuple[Any, Any]:
+        return evaluate(self, primals, params), None
+
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
         if len(args) == 1:
             return self.bind(*args, **params), dims[0]
         args, dim = align_batch(args, dims)
         return self.bind(*args, **params), dim
+
+
+def sum_of_terms(record: Any, terms: Sequence[Any], aval: ShapedArray) -> Any:
+    """The sum of the tangents that are not None, each repeated to the shape of the result, for ``linearize_now``."""
+    total = None
+    for term in terms:
+        if term is None:
+            continue
+        shape = term.aval.shape
+        if shape != aval.shape:
+            dims = tuple(range(len(shape)))
+            term = record(broadcast_in_dim_p, (term,), {"shape": aval.shape, "broadcast_dimensions": dims})
+        total = term if total is None else record(add_any_p, (total, term), {})
+    return total
 
 
 def align_batch(args: Sequence[Any], dims: Sequence[int | None]) -> tuple[list[Any], int]:
@@ -171,12 +225,23 @@ def unbroadcast(ct: Any, aval: ShapedArray) -> Any:
     return reshape(reduce_sum(ct, axes), aval.shape)
 
 
+def unbroadcast_like(ct: Any, aval: ShapedArray) -> Any:
+    """``unbroadcast`` of an ndarray or NumPy scalar."""
+    shape = ct.shape
+    if aval.shape == shape:
+        return ct
+    return unbroadcast_now(ct, aval, shape, tuple(range(len(shape))) if aval.shape else ())
+
+
 class LinearElementwise(Elementwise):
     """An elementwise operation linear in its single operand: ``rule(ct, aval)`` is its transpose."""
 
     def __init__(self, name: str, impl: Callable[..., Any], accepts: str, transpose: Callable[..., Any], **facts: Any):
         super().__init__(name, impl, accepts, lambda g, x, y, **params: self.bind(g, **params), **facts)
         self.transpose_rule = transpose
+
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        return linearize_linear(self, record, primals, tangents, params)
 
     def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
         return (self.transpose_rule(ct, args[0].aval, **params),)

@@ -14,11 +14,11 @@ import numpy as np
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData
+from fungrad.core.context import AxisData, evaluate
 from fungrad.core.primitive import Primitive
 from fungrad.ops._families import Elementwise, LinearElementwise
 from fungrad.ops._operands import KIND_NAMES, check_kind, kind_of, lift
-from fungrad.ops.foundation import broadcast_in_dim, move_dim
+from fungrad.ops.foundation import broadcast_in_dim, linearize_linear, move_dim
 
 ANYTHING = "".join(KIND_NAMES)
 NUMBERS = "biufc"
@@ -41,9 +41,18 @@ class ConvertElementType(Elementwise):
             return y, Zero(y.aval.tangent())
         return y, self.bind(*tangents, **params)
 
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        if not dtypes.is_inexact(params["new_dtype"]):
+            return evaluate(self, primals, params), None
+        return linearize_linear(self, record, primals, tangents, params)
+
     def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
         aval = args[0].aval
         return (convert_element_type(ct, aval.dtype, aval.weak_type),)
+
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        dtype = args[0].aval.dtype
+        return ct if ct.dtype is dtype else _convert(np.asarray(ct), new_dtype=dtype, weak_type=False)
 
 
 def _convert(x: np.ndarray, *, new_dtype: np.dtype, weak_type: bool) -> np.ndarray:
@@ -335,10 +344,11 @@ def stop_gradient(x: Any) -> Any:
 
 
 def _stop_gradient(x: Any) -> Any:
-    if not is_array_like(x):
-        return x
-    x = as_array(x)
-    return stop_gradient_p.bind(x) if dtypes.is_inexact(x.aval.dtype) else x
+    if not isinstance(x, Array):
+        if not is_array_like(x):
+            return x
+        x = as_array(x)
+    return stop_gradient_p.bind(x) if x.aval.inexact else x
 
 
 # -- arrays full of one value --------------------------------------------------------------------

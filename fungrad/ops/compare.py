@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.array import Array
+from fungrad.core.array import Array, wrap
 from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.context import evaluate
 from fungrad.core.primitive import is_linear
-from fungrad.ops._families import Elementwise, unbroadcast
+from fungrad.ops._families import Elementwise, sum_of_terms, unbroadcast, unbroadcast_like
 from fungrad.ops._operands import check_kind, constant, kind_of, lift, lift_like, lift_pair
-from fungrad.ops.elementwise import mul
+from fungrad.ops.elementwise import mul, mul_p
 from fungrad.ops.foundation import broadcast
 from fungrad.ops.integer import bitwise_and as and_
 
@@ -157,6 +158,17 @@ class SelectN(Elementwise):
         t = self.bind(primals[0], *[constant(y, 0) if type(g) is Zero else g for g in tangents[1:]])
         return y, broadcast(t, y.aval.shape)
 
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        y = evaluate(self, primals, params)
+        zero = constant(y, 0)
+        t = record(self, (primals[0], *[zero if g is None else g for g in tangents[1:]]), {})
+        return y, sum_of_terms(record, (t,), y.aval)
+
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        zero = np.zeros((), ct.dtype)
+        cases = [ct if i == position else zero for i in range(1, len(args))]
+        return unbroadcast_like(_select_n(args[0]._data, *cases), args[position].aval)
+
     def transpose(self, ct: Any, which: Any, *cases: Any) -> Sequence[Any]:
         zero = constant(ct, 0)
         out: list[Any] = [None]
@@ -252,7 +264,27 @@ def _share(g: Any, z: Any, x: Any, y: Any) -> Any:
 
 _SHARES = (_share, lambda g, z, x, y: _share(g, z, y, x))
 
-max_p = Elementwise(
+
+def _share_now(z: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """What ``_share`` multiplies the tangent with."""
+    one = z.dtype.type(1)
+    return np.where(np.equal(x, z), np.where(np.equal(y, z), one / 2, one), one - one)
+
+
+class Extremum(Elementwise):
+    """Maximum or minimum of two operands."""
+
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        z = self.bind(*primals)
+        x, y, best = primals[0]._data, primals[1]._data, z._data
+        terms = [
+            None if g is None else record(mul_p, (g, wrap(_share_now(best, a, b), z.aval)), {})
+            for g, a, b in zip(tangents, (x, y), (y, x), strict=True)
+        ]
+        return z, sum_of_terms(record, terms, z.aval)
+
+
+max_p = Extremum(
     "max",
     np.maximum,
     EVERY_NUMBER,
@@ -261,7 +293,7 @@ max_p = Elementwise(
     cheap=True,
     commutative=True,
 )
-min_p = Elementwise(
+min_p = Extremum(
     "min",
     np.minimum,
     EVERY_NUMBER,

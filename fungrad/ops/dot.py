@@ -21,12 +21,12 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData
+from fungrad.core.context import AxisData, evaluate
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.printing import register_param_type
 from fungrad.ops._operands import check_kind, kind_of, lift, lift_pair
 from fungrad.ops.cast import convert_element_type
-from fungrad.ops.foundation import Dims, add_zeros, inverse_permutation, transpose
+from fungrad.ops.foundation import Dims, add_any_p, add_zeros, inverse_permutation, transpose
 
 DimensionNumbers = tuple[tuple[Dims, Dims], tuple[Dims, Dims]]
 
@@ -137,6 +137,11 @@ def _contract(x: np.ndarray, y: np.ndarray, plan: _Plan) -> np.ndarray:
     return np.matmul(x.reshape((*batch, rows, inner)), y.reshape((*batch, inner, columns))).reshape(shape)
 
 
+def _matrix_product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``_contract`` for the product of two matrices."""
+    return np.multiply(x, y) if x.shape[1] == 1 else np.matmul(x, y)
+
+
 @functools.lru_cache(maxsize=256)
 def _arithmetic_dtype(result: np.dtype, out: np.dtype) -> np.dtype:
     """In which dtype sums are accumulated: float32 for narrow floats, int32 for integers that NumPy cannot multiply."""
@@ -202,6 +207,11 @@ def _result_dtype(x: np.dtype, y: np.dtype, preferred: np.dtype | None) -> np.dt
 # -- the primitive -----------------------------------------------------------------------------------------------------
 
 
+# The product of two matrices, and the dtypes that NumPy leaves to BLAS, also for transposed operands.
+_MATRIX_PRODUCT: DimensionNumbers = (((1,), (0,)), ((), ()))
+_BLAS_DTYPES = (dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
+
+
 class DotGeneral(Primitive):
     """The general product; linear in each operand with the other fixed."""
 
@@ -226,6 +236,10 @@ class DotGeneral(Primitive):
         self, x: np.ndarray, y: np.ndarray, *,
         dimension_numbers: DimensionNumbers, precision: Any, preferred_element_type: np.dtype | None,
     ) -> Any:  # fmt: skip
+        dtype = x.dtype
+        if dimension_numbers == _MATRIX_PRODUCT and x.ndim == y.ndim == 2 and dtype in _BLAS_DTYPES:
+            if y.dtype is dtype and (preferred_element_type is dtype or preferred_element_type is None):
+                return _matrix_product(x, y)
         dtype = _result_dtype(x.dtype, y.dtype, preferred_element_type)
         wide = _arithmetic_dtype(_result_dtype(x.dtype, y.dtype, None), dtype)
         if x.dtype != wide:
@@ -243,6 +257,15 @@ class DotGeneral(Primitive):
         right = zero if type(dy) is Zero else self.bind(x, dy, **params)
         return out, add_zeros(left, right)
 
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        (x, y), (dx, dy) = primals, tangents
+        out = evaluate(self, primals, params)
+        left = None if dx is None else record(self, (dx, y), params)
+        right = None if dy is None else record(self, (x, dy), params)
+        if left is None or right is None:
+            return out, right if left is None else left
+        return out, record(add_any_p, (left, right), {})
+
     def transpose(
         self, ct: Any, x: Any, y: Any, *,
         dimension_numbers: DimensionNumbers, precision: Any, preferred_element_type: np.dtype | None,
@@ -259,6 +282,15 @@ class DotGeneral(Primitive):
         own, other = (inner_y, batch_y), (inner_x, batch_x)
         options["precision"] = precision and precision[::-1]
         return None, _cotangent(ct, rows, y.aval, own, x, other, options)
+
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        x, y = args
+        plain = params["dimension_numbers"] == _MATRIX_PRODUCT and x.aval.ndim == y.aval.ndim == 2
+        if not plain or x.aval.dtype is not y.aval.dtype or x.aval.dtype not in _BLAS_DTYPES:
+            return NotImplemented
+        if ct.dtype is not x.aval.dtype:
+            return NotImplemented
+        return _matrix_product(x._data.T, ct) if position else _matrix_product(ct, y._data.T)
 
     def batch(
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *,

@@ -19,7 +19,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.primitive import is_linear
-from fungrad.ops._families import Elementwise, LinearElementwise, unbroadcast
+from fungrad.ops._families import Elementwise, LinearElementwise, sum_of_terms, unbroadcast, unbroadcast_like
 from fungrad.ops._operands import constant, kind_of, lift, lift_pair
 
 NUMERIC = "iufc"
@@ -28,7 +28,14 @@ FLOAT = "f"
 
 # -- sums and products ---------------------------------------------------------------------------
 
-neg_p = LinearElementwise("neg", np.negative, NUMERIC, lambda ct, aval: neg(ct), cheap=True)
+class Neg(LinearElementwise):
+    """Negation."""
+
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        return -ct
+
+
+neg_p = Neg("neg", np.negative, NUMERIC, lambda ct, aval: neg(ct), cheap=True)
 
 
 def neg(x: Any) -> Array:
@@ -41,6 +48,13 @@ class Add(Elementwise):
 
     def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
         return [unbroadcast(ct, a.aval) if is_linear(a) else None for a in (x, y)]
+
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        z = self.bind(*primals)
+        return z, sum_of_terms(record, tangents, z.aval)
+
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        return unbroadcast_like(ct, args[position].aval)
 
 
 add_p = Add(
@@ -74,6 +88,14 @@ class Sub(Elementwise):
             unbroadcast(neg(ct), y.aval) if is_linear(y) else None,
         ]
 
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        z = self.bind(*primals)
+        g, h = tangents
+        return z, sum_of_terms(record, (g, None if h is None else record(neg_p, (h,), {})), z.aval)
+
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        return unbroadcast_like(-ct if position else ct, args[position].aval)
+
 
 sub_p = Sub(
     "sub",
@@ -98,6 +120,16 @@ class Mul(Elementwise):
             return [unbroadcast(mul(ct, y), x.aval), None]
         return [None, unbroadcast(mul(x, ct), y.aval)]
 
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        (x, y), (g, h) = primals, tangents
+        z = self.bind(x, y)
+        left = None if g is None else record(self, (g, y), {})
+        right = None if h is None else record(self, (x, h), {})
+        return z, sum_of_terms(record, (left, right), z.aval)
+
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        return unbroadcast_like(args[1 - position]._data * ct, args[position].aval)
+
 
 mul_p = Mul(
     "mul",
@@ -108,6 +140,9 @@ mul_p = Mul(
     cheap=True,
     commutative=True,
 )
+
+
+Elementwise.product = mul_p
 
 
 def mul(x: Any, y: Any) -> Array:
@@ -141,6 +176,16 @@ class Div(Elementwise):
 
     def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
         return [unbroadcast(div(ct, y), x.aval), None]
+
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        (x, y), (g, h) = primals, tangents
+        z = self.bind(x, y)
+        left = None if g is None else record(self, (g, y), {})
+        right = None if h is None else record(mul_p, (h, neg(div(z, y))), {})
+        return z, sum_of_terms(record, (left, right), z.aval)
+
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        return unbroadcast_like(ct / args[1]._data, args[0].aval)
 
 
 div_p = Div(
@@ -279,7 +324,7 @@ def nextafter(x: Any, y: Any) -> Array:
 # -- powers and roots ----------------------------------------------------------------------------
 
 square_p = Elementwise(
-    "square", np.square, NUMERIC, lambda g, x, y: mul(g, mul(2.0, x)), cheap=True
+    "square", np.square, NUMERIC, lambda g, x, y: mul(g, mul(2.0, x)), cheap=True, factor=lambda x, y: 2.0 * x
 )
 
 
@@ -288,7 +333,9 @@ def square(x: Any) -> Array:
     return square_p.bind(lift(x, "fungrad.lax.square: x"))
 
 
-sqrt_p = Elementwise("sqrt", np.sqrt, INEXACT, lambda g, x, y: mul(g, div(0.5, y)), cheap=True)
+sqrt_p = Elementwise(
+    "sqrt", np.sqrt, INEXACT, lambda g, x, y: mul(g, div(0.5, y)), cheap=True, factor=lambda x, y: 0.5 / y
+)
 
 
 def sqrt(x: Any) -> Array:
@@ -314,6 +361,7 @@ rsqrt_p = Elementwise(
     INEXACT,
     lambda g, x, y: mul(g, mul(-0.5, div(y, x))),
     cheap=True,
+    factor=lambda x, y: -0.5 * (y / x),
 )
 
 

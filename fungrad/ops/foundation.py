@@ -18,7 +18,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData
+from fungrad.core.context import AxisData, evaluate
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift, scalar_array
 
@@ -36,6 +36,17 @@ class Structural(Primitive):
         if type(tangents[0]) is Zero:
             return y, Zero(y.aval.tangent())
         return y, self.bind(tangents[0], *primals[1:], **params)
+
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        return linearize_linear(self, record, primals, tangents, params)
+
+
+def linearize_linear(
+    primitive: Primitive, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict
+) -> tuple[Any, Any]:
+    """``linearize_now`` of a primitive that is linear in its first operand."""
+    y = evaluate(primitive, primals, params)
+    return y, None if tangents[0] is None else record(primitive, (tangents[0], *primals[1:]), params)
 
 
 # -- addition of tangents ---------------------------------------------------------------------------------------------
@@ -62,6 +73,9 @@ class AddAny(Primitive):
 
     def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
         return ct, ct
+
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        return ct
 
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
         x, y = args
@@ -151,6 +165,9 @@ class BroadcastInDim(Structural):
         out = reduce_sum(ct, axes) if axes else ct
         return (reshape(out, aval.shape),)
 
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        return unbroadcast_now(ct, args[0].aval, params["shape"], params["broadcast_dimensions"])
+
     def batch(
         self,
         axis: AxisData,
@@ -236,6 +253,9 @@ class Transpose(Structural):
     def transpose(self, ct: Any, *args: Any, permutation: Dims) -> Sequence[Any]:
         return (transpose(ct, inverse_permutation(permutation)),)
 
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        return self.impl(ct, permutation=inverse_permutation(params["permutation"]))
+
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, permutation: Dims) -> tuple:
         d = dims[0]
         shifted = tuple(p + (p >= d) for p in permutation)  # type: ignore[operator]
@@ -317,6 +337,9 @@ class Reshape(Structural):
     def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
         return (reshape(ct, args[0].aval.shape),)
 
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        return ct.reshape(args[0].aval.shape)
+
     def batch(
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, new_sizes: Dims, **_: Any
     ) -> tuple:
@@ -380,9 +403,18 @@ class ReduceSum(Primitive):
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:
         return self.bind(*primals, axes=axes), self.bind(*tangents, axes=axes)
 
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        return linearize_linear(self, record, primals, tangents, params)
+
     def transpose(self, ct: Any, *args: Any, axes: Dims) -> Sequence[Any]:
         shape = args[0].aval.shape
         return (broadcast_in_dim(ct, shape, tuple(d for d in range(len(shape)) if d not in axes)),)
+
+    def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
+        shape, axes = args[0].aval.shape, params["axes"]
+        out = np.empty(shape, ct.dtype)
+        out[...] = ct.reshape([1 if d in axes else n for d, n in enumerate(shape)]) if ct.shape else ct
+        return out
 
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, axes: Dims) -> tuple[Any, Any]:
         return batch_reduction(self, args[0], dims[0], axes, {})
@@ -404,6 +436,21 @@ def check_axes(name: str, x: ShapedArray, axes: Dims) -> None:
 
 
 reduce_sum_p = ReduceSum("reduce_sum")
+
+
+def unbroadcast_now(ct: Any, aval: ShapedArray, shape: Dims, broadcast_dimensions: Dims) -> Any:
+    """Transpose of a broadcast on an ndarray: the sum over the dimensions that are new or were repeated.
+
+    Args:
+      ct: cotangent of the result.
+      aval: type of the operand.
+      shape: shape of the result.
+      broadcast_dimensions: where it has the dimensions of the operand.
+    """
+    kept = [d for n, d in zip(aval.shape, broadcast_dimensions, strict=True) if n == shape[d]]
+    if len(kept) < len(shape):
+        ct = reduce_sum_p.impl(ct, axes=tuple([d for d in range(len(shape)) if d not in kept]))
+    return ct.reshape(aval.shape)
 
 
 def reduce_sum(operand: Any, axes: Sequence[int]) -> Array:

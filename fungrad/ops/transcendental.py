@@ -6,6 +6,7 @@ May import ``core``, ``ops._operands``, ``ops._families``, ``ops.elementwise`` a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from fungrad.ops.elementwise import (
     INEXACT,
     add,
     div,
+    div_p,
     in_float32,
     mul,
     neg,
@@ -31,7 +33,7 @@ from fungrad.ops.elementwise import (
 
 # -- exponentials and logarithms -----------------------------------------------------------------
 
-exp_p = Elementwise("exp", np.exp, INEXACT, lambda g, x, y: mul(g, y))
+exp_p = Elementwise("exp", np.exp, INEXACT, lambda g, x, y: mul(g, y), factor=lambda x, y: y)
 
 
 def exp(x: Any) -> Array:
@@ -59,7 +61,9 @@ def exp2(x: Any) -> Array:
     return exp2_p.bind(lift(x, "fungrad.lax.exp2: x"))
 
 
-expm1_p = Elementwise("expm1", np.expm1, INEXACT, lambda g, x, y: mul(g, add(y, 1.0)))
+expm1_p = Elementwise(
+    "expm1", np.expm1, INEXACT, lambda g, x, y: mul(g, add(y, 1.0)), factor=lambda x, y: y + 1.0
+)
 
 
 def expm1(x: Any) -> Array:
@@ -67,7 +71,15 @@ def expm1(x: Any) -> Array:
     return expm1_p.bind(lift(x, "fungrad.lax.expm1: x"))
 
 
-log_p = Elementwise("log", np.log, INEXACT, lambda g, x, y: div(g, x))
+
+class Log(Elementwise):
+    """Natural logarithm; its derivative is a division."""
+
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        return self.bind(*primals), record(div_p, (tangents[0], primals[0]), {})
+
+
+log_p = Log("log", np.log, INEXACT, lambda g, x, y: div(g, x))
 
 
 def log(x: Any) -> Array:
@@ -92,7 +104,11 @@ def _logistic(x: np.ndarray) -> Any:
 
 
 logistic_p = Elementwise(
-    "logistic", in_float32(_logistic), INEXACT, lambda g, x, y: mul(g, mul(y, sub(1.0, y)))
+    "logistic",
+    in_float32(_logistic),
+    INEXACT,
+    lambda g, x, y: mul(g, mul(y, sub(1.0, y))),
+    factor=lambda x, y: y * (1.0 - y),
 )
 
 
@@ -173,8 +189,8 @@ def pow(x: Any, y: Any) -> Array:
 
 # -- trigonometric -------------------------------------------------------------------------------
 
-sin_p = Elementwise("sin", np.sin, INEXACT, lambda g, x, y: mul(g, cos(x)))
-cos_p = Elementwise("cos", np.cos, INEXACT, lambda g, x, y: mul(g, neg(sin(x))))
+sin_p = Elementwise("sin", np.sin, INEXACT, lambda g, x, y: mul(g, cos(x)), factor=lambda x, y: np.cos(x))
+cos_p = Elementwise("cos", np.cos, INEXACT, lambda g, x, y: mul(g, neg(sin(x))), factor=lambda x, y: -np.sin(x))
 tan_p = Elementwise("tan", np.tan, INEXACT, lambda g, x, y: mul(g, add(1.0, square(y))))
 
 
@@ -242,7 +258,9 @@ def atan2(x: Any, y: Any) -> Array:
 
 sinh_p = Elementwise("sinh", np.sinh, INEXACT, lambda g, x, y: mul(g, cosh(x)))
 cosh_p = Elementwise("cosh", np.cosh, INEXACT, lambda g, x, y: mul(g, sinh(x)))
-tanh_p = Elementwise("tanh", np.tanh, INEXACT, lambda g, x, y: mul(g, sub(1.0, square(y))))
+tanh_p = Elementwise(
+    "tanh", np.tanh, INEXACT, lambda g, x, y: mul(g, sub(1.0, square(y))), factor=lambda x, y: 1.0 - y * y
+)
 
 
 def sinh(x: Any) -> Array:

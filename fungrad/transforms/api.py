@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes, tree
-from fungrad.core.array import Array, as_array, is_array_like
+from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import Tracer
 from fungrad.core.source import api_boundary, function_name
@@ -40,6 +40,8 @@ def flat_arrays(values: Any, api: str, what: str) -> tuple[list[Array], Any]:
     Raises:
       TypeError: a leaf is not an array or scalar; names its path.
     """
+    if type(values) is ArrayImpl:
+        return [values], tree.LEAF
     leaves, treedef = tree.flatten(values)
     out = []
     for i, leaf in enumerate(leaves):
@@ -460,29 +462,42 @@ def _value_and_grad(
         where = [_resolve(p, len(args), api, name) for p in positions]
         selected = args[where[0]] if single else tuple([args[i] for i in where])
         primals, in_tree = flat_arrays(selected, api, "the differentiated argument")
-        for i, p in enumerate(primals):
-            _check_input(p, i, selected, api, holomorphic, allow_int)
+        active = [p.aval.inexact for p in primals]
+        if holomorphic or not all(active):
+            for i, p in enumerate(primals):
+                _check_input(p, i, selected, api, holomorphic, allow_int)
 
         def of_selected(*leaves: Any) -> Any:
             full = list(args)
-            values = tree.unflatten(in_tree, leaves)
-            for i, v in zip(where, (values,) if single else values, strict=True):
-                full[i] = v
+            if single:
+                full[where[0]] = leaves[0] if in_tree is tree.LEAF else tree.unflatten(in_tree, leaves)
+            else:
+                for i, v in zip(where, tree.unflatten(in_tree, leaves), strict=True):
+                    full[i] = v
             return fun(*full, **kwargs)
 
         flat_fun = _ScalarFunction(of_selected, has_aux, api, name, holomorphic)
-        active = [dtypes.is_inexact(p.aval.dtype) for p in primals]
         outs, program = linearize_flat(flat_fun, primals, active, label)
         value = outs[0]
-        seed = scalar_array(1, value.aval.dtype, value.aval.weak_type)
-        cts = iter(backward_pass(program, [seed] + [Zero(x.aval.tangent()) for x in outs[1:]]))
-        gradient = tree.unflatten(
-            in_tree,
-            [visible(next(cts), p.aval) if on else float0_zeros(p.aval) for p, on in zip(primals, active, strict=True)],
-        )
+        cts = iter(backward_pass(program, [_one(value.aval)] + [Zero(x.aval.tangent()) for x in outs[1:]]))
+        gradients = [
+            visible(next(cts), p.aval) if on else float0_zeros(p.aval) for p, on in zip(primals, active, strict=True)
+        ]
+        gradient = gradients[0] if in_tree is tree.LEAF else tree.unflatten(in_tree, gradients)
         return ((value, flat_fun.aux(outs[1:])) if has_aux else value), gradient
 
     return run
+
+
+# The cotangents that gradients start from, by type of the function's value.
+_ones: dict[ShapedArray, Array] = {}
+
+
+def _one(aval: ShapedArray) -> Array:
+    found = _ones.get(aval)
+    if found is None:
+        found = _ones[aval] = scalar_array(1, aval.dtype, aval.weak_type)
+    return found
 
 
 class _ScalarFunction(_FlatFunction):
@@ -504,12 +519,13 @@ class _ScalarFunction(_FlatFunction):
             self.aux_leaves, self.aux_tree = tree.flatten(aux)
             self.aux_traced = [i for i, x in enumerate(self.aux_leaves) if isinstance(x, Tracer)]
             traced = [self.aux_leaves[i] for i in self.aux_traced]
-        if not is_array_like(result):
+        if not isinstance(result, Array) and not is_array_like(result):
             hint = " (return (loss, aux) with has_aux=True)" if isinstance(result, (tuple, list)) else ""
             raise TypeError(
                 f"fungrad.{self.api}: {self.name} must return a scalar, got a {type(result).__name__}{hint}"
             )
-        result = as_array(result)
+        if not isinstance(result, Array):
+            result = as_array(result)
         _check_output(result.aval, self.api, self.name, self.holomorphic)
         return [result, *traced]
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.config import watch
 from fungrad.core import context
-from fungrad.core.array import Array, as_array
+from fungrad.core.array import Array, ArrayImpl, as_array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import EVAL, Trace, Tracer, evaluate, report_leaks, state, transformation
 from fungrad.core.ir import Jaxpr, eval_jaxpr
@@ -80,12 +81,16 @@ class TangentTrace(Trace):
             if not isinstance(a, Array):
                 args = [as_array(a) for a in args]
                 break
-        out = primitive.abstract(tuple([a.aval for a in args]), params)
         if primitive.multiple_results:
+            out = primitive.abstract(tuple([a.aval for a in args]), params)
             outs = [TangentVar(self, a) for a in out]
             self.eqns.append(LinearEqn(primitive, args, params, outs))
             return outs
-        var = TangentVar(self, out)
+        return self.record(primitive, args, params)
+
+    def record(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> TangentVar:
+        """Records an operation with one result on variables and arrays."""
+        var = TangentVar(self, primitive.abstract(tuple([a.aval for a in args]), params))
         self.eqns.append(LinearEqn(primitive, args, params, [var]))
         return var
 
@@ -113,11 +118,45 @@ class LinearizeTracer(Tracer):
 class LinearizeTrace(Trace):
     """Executes operations on primals and records their derivatives."""
 
-    __slots__ = ("tangents",)
+    __slots__ = ("tangents", "eager")
 
     def __init__(self, parent: Trace, label: str):
         super().__init__(parent, label)
         self.tangents = TangentTrace(parent, label)
+        self.eager = parent is EVAL
+
+    def bind(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        rule = primitive.linearize_now
+        if rule is None or not self.eager or watch.results:
+            return super().bind(primitive, args, params)
+        # The short form of `process`, for concrete arrays.
+        primals, tangents, active = [], [], False
+        for a in args:
+            tangent = None
+            if type(a) is LinearizeTracer and a._trace is self:
+                tangent = a.tangent
+                if type(tangent) is TangentVar:
+                    active = True
+                elif type(tangent) is Zero:
+                    tangent = None
+                else:
+                    return super().bind(primitive, args, params)
+                a = a.primal
+            if type(a) is not ArrayImpl:
+                return super().bind(primitive, args, params)
+            primals.append(a)
+            tangents.append(tangent)
+        if not active:
+            return evaluate(primitive, primals, params)
+        state.trace = EVAL
+        try:
+            result = rule(self.tangents.record, primals, tangents, params)
+        finally:
+            state.trace = self
+        if result is NotImplemented:
+            return super().bind(primitive, args, params)
+        out, tangent = result
+        return LinearizeTracer(self, out, Zero(out.aval.tangent()) if tangent is None else tangent)
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         primals, tangents, active = [], [], False
@@ -205,14 +244,14 @@ def linearize_flat(
     """
     trace = LinearizeTrace(state.trace, label)
     context.mark_call_site(trace)
+    args, inputs = [], []
+    for p, on in zip(primals, active, strict=True):
+        if on:
+            var = TangentVar(trace.tangents, p.aval.tangent())
+            inputs.append(var)
+            p = LinearizeTracer(trace, p, var)
+        args.append(p)
     with transformation(trace):
-        args, inputs = [], []
-        for p, on in zip(primals, active, strict=True):
-            if on:
-                var = TangentVar(trace.tangents, p.aval.tangent())
-                inputs.append(var)
-                p = LinearizeTracer(trace, p, var)
-            args.append(p)
         outs = [trace.split(x) for x in fun(*args)]
     trace.tangents.alive = False
     program = LinearProgram(inputs, trace.tangents.eqns, [t for _, t in outs])

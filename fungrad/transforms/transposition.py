@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.config import watch
+from fungrad.core.array import ArrayImpl, wrap
 from fungrad.core.avals import Zero
-from fungrad.core.context import state
+from fungrad.core.context import EVAL, state
+from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.primitive import Linear
 from fungrad.core.staging import DebugInfo, trace_flat
@@ -30,6 +33,9 @@ def backward_pass(program: LinearProgram, cotangents: Sequence[Any]) -> list[Any
     Returns:
       One value or ``Zero`` per input.
     """
+    if state.trace is EVAL and not watch.results:
+        if all([type(ct) is ArrayImpl or type(ct) is Zero for ct in cotangents]):
+            return _backward_pass_now(program, cotangents)
     # Variables are keyed by identity: arrays do not hash.
     total: dict[int, Any] = {}
     for x, ct in zip(program.outputs, cotangents, strict=True):
@@ -37,26 +43,93 @@ def backward_pass(program: LinearProgram, cotangents: Sequence[Any]) -> list[Any
             before = total.get(id(x))
             total[id(x)] = ct if before is None else add_any(before, ct)
     for eqn in reversed(program.eqns):
-        if eqn.primitive.multiple_results:
+        cts = [total.pop(id(v), None) for v in eqn.outs]
+        for operand, result in _transposed(eqn, cts):
+            key = id(operand)
+            before = total.get(key)
+            total[key] = result if before is None else add_any(before, result)
+    return [total[id(v)] if id(v) in total else Zero(v.aval) for v in program.inputs]
+
+
+def _transposed(eqn: LinearEqn, cts: Sequence[Any]) -> list[tuple[TangentVar, Any]]:
+    """The operands that an operation passes cotangents on to, and these, by the rule of its primitive.
+
+    Args:
+      eqn: the operation.
+      cts: cotangents of its results, None for zero.
+    """
+    if all([ct is None for ct in cts]):
+        return []
+    ct: Any = cts[0]
+    if eqn.primitive.multiple_results:
+        ct = [Zero(v.aval) if c is None else c for v, c in zip(eqn.outs, cts, strict=True)]
+    trace = eqn.outs[0]._trace
+    args = [Linear(a.aval) if type(a) is TangentVar and a._trace is trace else a for a in eqn.args]
+    results = eqn.primitive.transpose(ct, *args, **eqn.params)
+    out = []
+    for operand, marked, result in zip(eqn.args, args, results, strict=True):
+        if type(marked) is Linear and result is not None and type(result) is not Zero:
+            if result.aval is not operand.aval:
+                _check_cotangent(eqn, operand, result)
+            out.append((operand, result))
+    return out
+
+
+def _backward_pass_now(program: LinearProgram, cotangents: Sequence[Any]) -> list[Any]:
+    """``backward_pass`` of concrete arrays outside of every transformation: cotangents are ndarrays or NumPy scalars.
+
+    An operation that has no short rule goes the usual way, with its cotangents made arrays.
+    """
+    total: dict[int, Any] = {}
+    token = silence(SILENT)
+    try:
+        for x, ct in zip(program.outputs, cotangents, strict=True):
+            if type(x) is TangentVar and type(ct) is not Zero:
+                before = total.get(id(x))
+                total[id(x)] = ct._data if before is None else before + ct._data
+        for eqn in reversed(program.eqns):
             cts = [total.pop(id(v), None) for v in eqn.outs]
-            if all(ct is None for ct in cts):
-                continue
-            ct = [Zero(v.aval) if c is None else c for v, c in zip(eqn.outs, cts, strict=True)]
-        else:
-            ct = total.pop(id(eqn.outs[0]), None)
-            if ct is None:
-                continue
-        trace = eqn.outs[0]._trace
-        args = [Linear(a.aval) if type(a) is TangentVar and a._trace is trace else a for a in eqn.args]
-        results = eqn.primitive.transpose(ct, *args, **eqn.params)
-        for operand, marked, result in zip(eqn.args, args, results, strict=True):
-            if type(marked) is Linear and result is not None and type(result) is not Zero:
-                if result.aval is not operand.aval:
-                    _check_cotangent(eqn, operand, result)
+            results = _transposed_now(eqn, cts[0])
+            if results is None:
+                arrays = [None if ct is None else wrap(ct, v.aval) for ct, v in zip(cts, eqn.outs, strict=True)]
+                # Rules that users write are no business of ours.
+                unsilence(token)
+                try:
+                    results = [(v, x._concrete(eqn.primitive.name)) for v, x in _transposed(eqn, arrays)]
+                finally:
+                    token = silence(SILENT)
+            for operand, result in results:
                 key = id(operand)
                 before = total.get(key)
-                total[key] = result if before is None else add_any(before, result)
-    return [total[id(v)] if id(v) in total else Zero(v.aval) for v in program.inputs]
+                total[key] = result if before is None else before + result
+    finally:
+        unsilence(token)
+    return [wrap(total[id(v)], v.aval) if id(v) in total else Zero(v.aval) for v in program.inputs]
+
+
+def _transposed_now(eqn: LinearEqn, ct: Any) -> list[tuple[TangentVar, Any]] | None:
+    """``_transposed`` by the short rule of the primitive; None if there is none for the case.
+
+    Args:
+      eqn: the operation.
+      ct: the cotangent of its first result, None for zero.
+    """
+    rule = eqn.primitive.transpose_now
+    if rule is None:
+        return None
+    if ct is None:
+        return []
+    args, params, trace = eqn.args, eqn.params, eqn.outs[0]._trace
+    out = []
+    for position, a in enumerate(args):
+        if type(a) is TangentVar and a._trace is trace:
+            result = rule(ct, position, args, params)
+            if result is NotImplemented:
+                return None
+            out.append((a, result))
+        elif type(a) is not ArrayImpl:
+            return None
+    return out
 
 
 def _check_cotangent(eqn: LinearEqn, operand: TangentVar, ct: Any) -> None:
