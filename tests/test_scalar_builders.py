@@ -345,5 +345,6 @@ def test_types_of_dtypes():
         "u64",
         "f16",
     ]
-    with pytest.raises(TypeError, match="dtype complex64 has no scalar type"):
-        type_of(np.complex64)
+    assert [type_of(d) for d in (np.complex64, np.complex128)] == ["c64", "c128"]
+    with pytest.raises(TypeError, match="dtype datetime64 has no scalar type"):
+        type_of("datetime64")

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fungrad.jit import loops
+from fungrad.jit import loops, pairs
 from fungrad.jit.emit.ops import apply, neutral
 from fungrad.jit.fuse import LoopNode, Storage, shared_depth, solve
-from fungrad.jit.kernels.scalars import SIGNED, UNSIGNED, NumpyScalars, type_of
+from fungrad.jit.kernels.scalars import PARTS, SIGNED, UNSIGNED, NumpyScalars, type_of
+from fungrad.jit.pairs import Operand
 from fungrad.jit.plan import Stage, is_comparison
 from fungrad.jit.tensors import (
     Apply,
@@ -44,7 +45,6 @@ _FOLDED = frozenset(
 )
 _EXACT = frozenset(("i1", *SIGNED, *UNSIGNED))
 
-Operand = str | loops.Const
 Placed = tuple[Operand, int]
 
 
@@ -89,7 +89,7 @@ class NestWriter:
         self.ranges: dict[Axis, tuple[int, int]] = {}
         self._copies = 1
         self.registers: dict[Tensor, Placed] = {}
-        self.accumulators: dict[Stage, str] = {}
+        self.accumulators: dict[Stage, Operand] = {}
         self.rows: dict[Stage, str] = {}
         self.made: set[Tensor] = set()
         self.stage: Stage | None = None
@@ -109,19 +109,27 @@ class NestWriter:
 
     # -- loops over single numbers, written by hand ------------------------------------------------------------------
 
-    def variables(self, tensors: Sequence[Tensor], places: Sequence[tuple[str, loops.Affine]]) -> list[str]:
+    def variables(self, tensors: Sequence[Tensor], places: Sequence[tuple[str, loops.Affine]]) -> list[Operand]:
         """Variables that stand for 0-d tensors, with their initial values from memory."""
-        names = []
+        variables: list[Operand] = []
         for t, (buffer, offset) in zip(tensors, places, strict=True):
-            first, name = self._name("v"), self._name("x")
             type = type_of(t.dtype)
-            self.put(loops.Load(first, buffer, offset))
-            self.put(loops.Var(name, type, first))
-            self._types[name] = type
+            first = self._load(self.blocks[-1], buffer, offset, type)
+            variable = self._variable(type, first)
             # They change in every iteration, so nothing made of them is known outside of the loop.
-            self.registers[t] = (name, 1)
+            self.registers[t] = (variable, 1)
+            variables.append(variable)
+        return variables
+
+    def _variable(self, type: str, first: Operand) -> Operand:
+        """A new variable, or the pair of those for the parts of a complex number."""
+        names = []
+        for part, x in zip(pairs.part_types(type), pairs.flat([first]), strict=True):
+            name = self._name("x")
+            self.put(loops.Var(name, part, x))
+            self._types[name] = part
             names.append(name)
-        return names
+        return pairs.regrouped(names, [type])[0]  # type: ignore[no-any-return]
 
     def put(self, statement: Any) -> None:
         """Appends a statement to the current block."""
@@ -142,27 +150,56 @@ class NestWriter:
         """The values of 0-d tensors."""
         return [self._element(t, (), None)[0] for t in tensors]
 
-    def named(self, value: Operand, block: list[Any]) -> str:
+    def named(self, value: loops.Operand, block: list[Any]) -> str:
         """A value as a name of its own, which later assignments do not change."""
         name = self._name("v")
         type = value.type if isinstance(value, loops.Const) else self._types[value]
         block.append(loops.Let(name, "copy", (value,), type))
         return name
 
-    def assign(self, names: Sequence[str], values: Sequence[Operand]) -> None:
+    def assign(self, variables: Sequence[Operand], values: Sequence[Operand]) -> None:
         """Sets variables at once: a value that is another variable is read before any changes."""
+        names, new = pairs.flat(variables), pairs.flat(values)
         fixed = [
             self.named(v, self.blocks[-1]) if v in self._types and v != n else v
-            for n, v in zip(names, values, strict=True)
+            for n, v in zip(names, new, strict=True)
         ]
         for name, value in zip(names, fixed, strict=True):
             if name != value:
-                self.put(loops.Set(name, value))
+                self.put(loops.Set(name, value))  # type: ignore[arg-type]
 
-    def save(self, names: Sequence[str], places: Sequence[tuple[str, loops.Affine]]) -> None:
+    def save(self, variables: Sequence[Operand], places: Sequence[tuple[str, loops.Affine]]) -> None:
         """Stores variables to memory."""
-        for name, (buffer, offset) in zip(names, places, strict=True):
-            self.put(loops.Store(buffer, offset, name))
+        for variable, (buffer, offset) in zip(variables, places, strict=True):
+            self.store(buffer, offset, variable)
+
+    def store(
+        self, buffer: str, index: loops.Affine, value: Operand, where: str | None = None, update: str | None = None
+    ) -> None:
+        """Stores a value, or combines it with what is there."""
+        if not isinstance(value, tuple):
+            self.put(loops.Store(buffer, index, value, where=where, update=update))
+            return
+        self.put(loops.Store(buffer, index, value[0], value[1], where, update))
+
+    def _load(
+        self, block: list[Any], buffer: str, index: loops.Affine, type: str, where: str | None = None
+    ) -> Operand:
+        """Reads an element into ``block``; zero where the condition does not hold."""
+        names = []
+        parts = pairs.part_types(type)
+        for n, part in enumerate(parts):
+            other = None if where is None else loops.Const(False if part == "i1" else 0, part)
+            name = self._name("v")
+            block.append(loops.Load(name, buffer, index, n if type in PARTS else None, where, other))
+            names.append(name)
+        return pairs.regrouped(names, [type])[0]  # type: ignore[no-any-return]
+
+    def _operation(self, block: list[Any], op: str, args: Sequence[Operand], types: Sequence[str], type: Any) -> Any:
+        """The result of an operation by name, written into ``block``."""
+        statement, result = pairs.let(lambda: self._name("v"), op, args, types, type, None)
+        block.append(statement)
+        return result
 
     # -- tree -------------------------------------------------------------------------------------------------------
 
@@ -229,6 +266,8 @@ class NestWriter:
                 return True
             if type(s.tensor) is Scatter and not s.tensor.distinct and not _meet_apart(s, s.tensor, item.depth):
                 return True
+            if not _adds_up(s.tensor) and (at := _buffered_at(s)) is not None and item.depth <= at:
+                return True
         return False
 
     # -- stages ------------------------------------------------------------------------------------------------------
@@ -257,18 +296,26 @@ class NestWriter:
             self.registers[tensor] = (value, depth)
             return
         address, _ = self._address(tensor, stage.out_index)
-        self.blocks[-1].append(loops.Store(self.memory.buffer[tensor], address, value))
+        self.store(self.memory.buffer[tensor], address, value)
         for buffer, offset in self.memory.extra.get(tensor, ()):
             again, _ = self._affine(linear(tensor.shape, stage.out_index))
-            self.blocks[-1].append(loops.Store(buffer, again + offset, value))
+            self.store(buffer, again + offset, value)
         # Whoever reads the element in the same iteration gets the value itself.
         self._remember((self.memory.buffer[tensor], address, None), (value, len(self.blocks) - 1))
 
     def _declare(self, stage: Stage) -> None:
         tensor = stage.tensor
+        type = type_of(tensor.dtype)
+        if not _adds_up(tensor):
+            self.accumulators[stage] = self._variable(type, pairs.constant(neutral(tensor.monoid, type), type))  # type: ignore[attr-defined]
+            return
+        if type in PARTS:
+            both = self._name("acc"), self._name("acc")
+            self.accumulators[stage] = both
+            self.blocks[-1] += [loops.Acc(name, "add", PARTS[type]) for name in both]
+            return
         name = self._name("acc")
         self.accumulators[stage] = name
-        type = type_of(tensor.dtype)
         position = None
         if tensor.monoid.startswith("arg"):  # type: ignore[attr-defined]
             type, position = tensor.expr.type, self._name("at")
@@ -279,12 +326,32 @@ class NestWriter:
         acc = self.accumulators.get(stage)
         if acc is None:
             address, _ = self._address(tensor, stage.out_index)
-            self.blocks[-1].append(loops.Store(self.memory.buffer[tensor], address, value, update=tensor.monoid))
+            self._combine_in_memory(self.memory.buffer[tensor], address, tensor, value)
+            return
+        if not _adds_up(tensor):
+            self.assign([acc], [self._combined(tensor, acc, value)])
             return
         where = None
         if tensor.monoid.startswith("arg"):
             where, _ = self._affine(position[-1])
-        self.blocks[-1].append(loops.Update(acc, value, where))
+        for name, x in zip(pairs.flat([acc]), pairs.flat([value]), strict=True):
+            self.put(loops.Update(name, x, where))  # type: ignore[arg-type]
+
+    def _combined(self, tensor: Any, before: Operand, value: Operand) -> Operand:
+        """A value combined with what came before by the monoid of ``tensor``."""
+        type = type_of(tensor.dtype)
+        op = {"max": "maximum", "min": "minimum"}.get(tensor.monoid, tensor.monoid)
+        return self._operation(self.blocks[-1], op, (before, value), (type, type), type)  # type: ignore[no-any-return]
+
+    def _combine_in_memory(
+        self, buffer: str, address: loops.Affine, tensor: Any, value: Operand, where: str | None = None
+    ) -> None:
+        """Combines a value with an element in memory."""
+        if _adds_up(tensor):
+            self.store(buffer, address, value, where, tensor.monoid)
+            return
+        before = self._load(self.blocks[-1], buffer, address, type_of(tensor.dtype), where)
+        self.store(buffer, address, self._combined(tensor, before, value), where)
 
     def _finish(self, stage: Stage) -> None:
         """After the loops of an accumulator: its value is the result, or a part of one that is collected in memory."""
@@ -292,10 +359,13 @@ class NestWriter:
         if type(tensor) is Running:
             return
         name: Operand = self.rows.pop(stage, None) or self.accumulators[stage]
+        if not _adds_up(tensor):
+            # The variable may be changed again in another iteration of what is around.
+            copies = [self.named(x, self.blocks[-1]) for x in pairs.flat([name])]
+            name = pairs.regrouped(copies, [type_of(tensor.dtype)])[0]
         if _buffered_at(stage) is not None:
             address, _ = self._address(tensor, stage.out_index)
-            update = tensor.monoid  # type: ignore[attr-defined]
-            self.blocks[-1].append(loops.Store(self.memory.buffer[tensor], address, name, update=update))
+            self._combine_in_memory(self.memory.buffer[tensor], address, tensor, name)
             return
         self._keep(stage, name, len(self.blocks) - 1)
 
@@ -317,32 +387,36 @@ class NestWriter:
                 self.symbols[a] = (loops.Affine.var(names[a]), 0)
             address, _ = self._address(tensor, stage.out_index)
             self.symbols = saved
-        fill: Any = loops.Store(buffer, address, loops.Const(neutral(tensor.monoid, type), type))  # type: ignore[attr-defined]
+        self.open()
+        self.store(buffer, address, pairs.constant(neutral(tensor.monoid, type), type))  # type: ignore[attr-defined]
+        (fill,) = self.close()
         for a in reversed(inner):
             fill = loops.Loop(names[a], a.extent, [fill])
         self.blocks[-1].append(fill)
 
     def _running(self, stage: Stage, tensor: Running, value: Operand) -> None:
-        name = self._name("run")
         type = type_of(tensor.dtype)
         if "s" not in stage.kinds:
             self._keep(stage, value, len(self.blocks) - 1)
             return
         row = self.rows.get(stage)
-        if row is None:
-            self.blocks[-1].append(loops.Prefix(name, self.accumulators[stage], value))
-        else:
+        result: Operand
+        if row is not None:
             at = stage.kinds.index("s")
             inner = stage.axes[at + 1 :]
             address = loops.address([a.extent for a in inner], [self.symbols[a][0] for a in inner])
-            before = self._name("v")
-            op = {"max": "maximum", "min": "minimum"}.get(tensor.monoid, tensor.monoid)
-            self.blocks[-1] += [
-                loops.Load(before, row, address),
-                loops.Let(name, op, (before, value), type),
-                loops.Store(row, address, name),
-            ]
-        self._keep(stage, name, len(self.blocks) - 1)
+            before = self._load(self.blocks[-1], row, address, type)
+            result = self._combined(tensor, before, value)
+            self.store(row, address, result)
+        elif _adds_up(tensor):
+            result = pairs.regrouped([self._name("run") for _ in pairs.part_types(type)], [type])[0]
+            accumulators = pairs.flat([self.accumulators[stage]])
+            for name, acc, x in zip(pairs.flat([result]), accumulators, pairs.flat([value]), strict=True):
+                self.put(loops.Prefix(name, acc, x))  # type: ignore[arg-type]
+        else:
+            result = self._combined(tensor, self.accumulators[stage], value)
+            self.assign([self.accumulators[stage]], [result])
+        self._keep(stage, result, len(self.blocks) - 1)
 
     def _scatter(self, stage: Stage, tensor: Scatter, position: tuple[Idx, ...], value: Operand) -> None:
         where: Any = None
@@ -355,7 +429,10 @@ class NestWriter:
         env = dict(zip(tensor.axes, position, strict=True))
         address, _ = self._address(tensor, [i.substitute(env) for i in tensor.target])
         buffer = self.memory.buffer[tensor]
-        self.blocks[-1].append(loops.Store(buffer, address, value, where=where, update=tensor.monoid))
+        if tensor.monoid is None:
+            self.store(buffer, address, value, where)
+        else:
+            self._combine_in_memory(buffer, address, tensor, value, where)
 
     # -- formulas ----------------------------------------------------------------------------------------------------
 
@@ -372,7 +449,7 @@ class NestWriter:
     def _value(self, expr: Expr, axes: Sequence[Axis], position: tuple[Idx, ...], mask: str | None) -> Placed:
         """The operand that holds a formula at a position, and the depth of the block in which it is known."""
         if type(expr) is Number:
-            return loops.Const(expr.value, expr.type), 0
+            return pairs.constant(expr.value, expr.type), 0
         key = (expr, position, mask)
         found = self.memo.get(key)
         if found is not None:
@@ -405,20 +482,18 @@ class NestWriter:
         return self._let(expr, [a for a, _ in args], depth, position, mask)
 
     def _let(self, expr: Apply, args: list[Operand], depth: int, position: tuple[Idx, ...], mask: str | None) -> Placed:
-        op = expr.op
+        known = _folded(expr, args) if isinstance(expr.type, str) else None
+        if known is not None:
+            return known, 0
+        types = [a.type for a in expr.args]
+        statement, made = pairs.let(lambda: self._name("v"), expr.op, args, types, expr.type, expr.fn)
+        self.blocks[depth].append(statement)
         if isinstance(expr.type, str):
-            known = _folded(expr, args)
-            if known is not None:
-                return known, 0
-            name = self._name("v")
-            self.blocks[depth].append(loops.Let(name, op, args, expr.type, expr.fn))
-            return self._remember((expr, position, mask), (name, depth))
-        names = tuple([self._name("v") for _ in expr.type])
-        self.blocks[depth].append(loops.Let(names, op, args, expr.type, expr.fn))
-        self._remember((expr, position, mask), (names[0], depth))
-        for n, name in enumerate(names):
-            self._remember((expr, n, position, mask), (name, depth))
-        return names[0], depth
+            return self._remember((expr, position, mask), (made, depth))
+        self._remember((expr, position, mask), (made[0], depth))
+        for n, result in enumerate(made):
+            self._remember((expr, n, position, mask), (result, depth))
+        return made[0], depth
 
     def _element(self, tensor: Tensor, index: tuple[Idx, ...], mask: str | None) -> Placed:
         if tensor in self.registers:
@@ -430,17 +505,13 @@ class NestWriter:
         found = self.memo.get((self.memory.buffer[tensor], address, None)) or self.memo.get(key)
         if found is not None:
             return found
-        other = None
         if tensor in self.made and self.stage is not None:
             # Written in this nest: not before the loop in which both stand has got there.
             depth = max(depth, shared_depth(self.stage, self.memory.stages[tensor]))
         if mask is not None:
             depth = max(depth, self._depth_of_mask[mask])
-            type = type_of(tensor.dtype)
-            other = loops.Const(False if type == "i1" else 0, type)
-        name = self._name("v")
-        self.blocks[depth].append(loops.Load(name, self.memory.buffer[tensor], address, None, mask, other))
-        return self._remember(key, (name, depth))
+        value = self._load(self.blocks[depth], self.memory.buffer[tensor], address, type_of(tensor.dtype), mask)
+        return self._remember(key, (value, depth))
 
     def _decided(self, expr: Apply, axes: Sequence[Axis], position: tuple[Idx, ...]) -> Placed | None:
         """The truth of a comparison of a position with a number where the ranges of the loops decide it."""
@@ -476,9 +547,8 @@ class NestWriter:
         value, value_depth = self._value(expr.value, axes, position, inner)
         other, other_depth = self._value(expr.other, axes, position, mask)
         depth = max(depth, value_depth, other_depth)
-        name = self._name("v")
-        self.blocks[depth].append(loops.Let(name, "select", (condition, value, other), expr.type))
-        return name, depth
+        types = ("i1", expr.type, expr.type)
+        return self._operation(self.blocks[depth], "select", (condition, value, other), types, expr.type), depth
 
     # -- indices -----------------------------------------------------------------------------------------------------
 
@@ -578,6 +648,11 @@ def _meet_apart(stage: Stage, tensor: Scatter, depth: int) -> bool:
             return False
         seen.update(own)
     return seen == window
+
+
+def _adds_up(tensor: Tensor) -> bool:
+    """Whether an accumulator, or an update in memory, can combine the elements: of complex numbers it can only add."""
+    return tensor.dtype.kind != "c" or getattr(tensor, "monoid", "add") == "add"
 
 
 def _accumulates_at(stage: Stage) -> int | None:

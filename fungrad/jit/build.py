@@ -308,7 +308,7 @@ class Region:
         writer.open()
         values = writer.formulas(body.outputs)
         for place, value in zip(stacked, values[len(carry) :], strict=True):
-            writer.put(loops.Store(place[0], place[1], value))
+            writer.store(place[0], place[1], value)
         writer.assign(names, values[: len(carry)])
         inner = writer.close()
         writer.put(loops.Loop(counter, step.params["length"], inner, ordered=True))

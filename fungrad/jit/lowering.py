@@ -44,7 +44,7 @@ _SMALL_DOT = 4096
 _SMALL_BRANCH = 8
 # More arrays than this are joined in groups.
 _MAX_PIECES = 8
-_GEMM_TYPES = ("f32", "f64")
+_GEMM_TYPES = ("f32", "f64", "c64", "c128")
 
 
 class Graph:
@@ -101,7 +101,7 @@ class Lowerer:
         primitive = eqn.primitive
         types = [t.dtype for t in operands] + [a.dtype for a in avals]
         if primitive.kind != "higher_order" and not all(scalar_rules.supports(d) for d in types):
-            # Formulas hold real numbers; other types are computed by NumPy.
+            # Formulas hold numbers and keys; other types are computed by NumPy.
             results = self.host(primitive, operands, eqn.params)
         elif primitive.has_rule("lower"):
             results = primitive.lower(self, *operands, **eqn.params)
@@ -122,16 +122,18 @@ class Lowerer:
     def default(self, primitive: Any, operands: list[Tensor], params: dict[str, Any], avals: tuple) -> Any:
         """What a primitive without a ``lower`` of its own becomes."""
         if primitive.kind == "elementwise":
-            rule = scalar_rules.scalar_rule(primitive)
+            types = [type_of(x.dtype) for x in (*operands, *avals)]
+            rule = scalar_rules.scalar_rule(primitive, types)
             if rule is not None:
-                return self._elementwise(primitive, rule, operands, params, avals)
+                return self._elementwise(primitive, rule, operands, params, avals, scalar_rules.cost(primitive, types))
         if primitive.kind == "reduction" and hasattr(primitive, "monoid") and "axes" in params:
             return self.reduce(operands[0], _MONOID_NAMES[primitive.monoid], params["axes"])
         return self.host(primitive, operands, params)
 
-    def _elementwise(self, primitive: Any, rule: Callable, operands: list[Tensor], params: dict, avals: tuple) -> Any:
+    def _elementwise(
+        self, primitive: Any, rule: Callable, operands: list[Tensor], params: dict, avals: tuple, cost: int
+    ) -> Any:
         fn = partial(_call_with, rule, params) if params else rule
-        cost = scalar_rules.cost(primitive)
         dtypes = [a.dtype for a in avals]
         results = self._maps(primitive.name, fn, operands, dtypes, avals[0].shape, cost)
         return results if primitive.multiple_results else results[0]
@@ -167,7 +169,7 @@ class Lowerer:
 
     def constant(self, value: Any, dtype: Any, shape: Sequence[int] = ()) -> Tensor:
         type = type_of(dtype)
-        number = bool(value) if type == "i1" else float(value) if type[0] in "fb" else int(value)
+        number = bool(value) if type == "i1" else _KINDS.get(type[0], int)(value)
         return self._compute(shape, dtype, _axes(shape), Number(number, type))
 
     def iota(self, shape: Sequence[int], dtype: Any, dimension: int) -> Tensor:
@@ -513,6 +515,8 @@ class Lowerer:
         return results if primitive.multiple_results else results[0]
 
 
+# What Python numbers of a type are, by the first letter of its name; integers are the rest.
+_KINDS: dict[str, Callable[[Any], Any]] = {"f": float, "b": float, "c": complex}
 _INDEX_TYPES = ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
 _MONOID_NAMES = {
     **{m: m for m in ("add", "mul", "max", "min", "and", "or", "xor")},

@@ -9,7 +9,7 @@ import numpy as np
 
 from fungrad.jit.kernels.scalars import Number as PythonNumber
 from fungrad.jit.kernels.scalars import ScalarBuilder, Value, both_values, type_of
-from fungrad.jit.scalar_rules import TABLE
+from fungrad.jit.scalar_rules import Scalars
 from fungrad.jit.tensors import Apply, Axis, Dynamic, Element, Expr, Guard, Idx, Number, Position, Tensor, free_axes
 
 
@@ -80,8 +80,7 @@ class Recorder(ScalarBuilder):
 
     def call(self, name: str, *args: Value, **params: Any) -> Value:
         """An elementwise primitive by name, with the type of its first operand."""
-        rule = TABLE[name]
-        return self._apply(name, args[0].type, *args, fn=lambda m, *xs: rule(m, *xs, **params))
+        return self._apply(name, args[0].type, *args, fn=lambda m, *xs: getattr(Scalars(m), name)(*xs, **params))
 
     # -- the interface of ScalarBuilder ------------------------------------------------------------------------------
 

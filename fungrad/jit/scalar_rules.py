@@ -1,27 +1,29 @@
 """Native code of elementwise primitives: for each name a scalar function over a builder.
 
 A primitive may bring its own rule (its attribute ``scalar``, called with `Scalars` so that it can use every function
-here by name); the table covers those that map to the operations of the builder and to ``jit.kernels.vecmath``. Real and
-integer types only: operations on complex numbers have rules of their own or run as host steps.
+here by name); the table covers those that map to the operations of the builder and to ``jit.kernels.vecmath``, and
+``jit.kernels.complexmath`` those on complex numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fungrad.core.dtypes import prng_key
-from fungrad.jit.kernels import vecmath
-from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, SIGNED, ScalarBuilder, Value, bit_width, type_of
+from fungrad.jit.kernels import complexmath, vecmath
+from fungrad.jit.kernels.complexmath import ComplexScalars, is_complex
+from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, PARTS, SIGNED, ScalarBuilder, Value, bit_width, type_of
 
 ScalarRule = Callable[..., Any]
 
 # Rough worth of an operation in additions, where it is not 1.
 COSTS = {"div": 4, "sqrt": 4, "rsqrt": 6, "rem": 8, "integer_pow": 4}
 TRANSCENDENTAL_COST = 12
+COMPLEX_COSTS = {"mul": 4, "div": 16, "sqrt": 24, "rsqrt": 36, "abs": 12, "sign": 20, "square": 3, "integer_pow": 12}
 
 
 class Scalars:
@@ -46,22 +48,38 @@ class Scalars:
 
     def __getattr__(self, name: str) -> Any:
         # `max` and `min` of the builder are raw instructions; here they are the primitives.
-        rule = TABLE.get(name)
+        rule = partial(_by_type, name) if name in complexmath.RULES else TABLE.get(name)
         if rule is not None:
             return partial(rule, self.builder)
         return getattr(self.builder, name)
 
 
-def scalar_rule(primitive: Any) -> ScalarRule | None:
-    """The scalar function ``rule(m, *xs, **params)`` of an elementwise primitive, None if it has none."""
+def _by_type(name: str, m: Any, *xs: Value, **params: Any) -> Value:
+    """An elementwise primitive by name, on real or complex values."""
+    complex_result = name == "complex" or any(is_complex(x) for x in xs)
+    rule = complexmath.RULES[name] if complex_result else TABLE[name]
+    return rule(ComplexScalars(m) if complex_result else m, *xs, **params)  # type: ignore[no-any-return]
+
+
+def scalar_rule(primitive: Any, types: Iterable[str] = ()) -> ScalarRule | None:
+    """The scalar function ``rule(m, *xs, **params)`` of an elementwise primitive, None if it has none.
+
+    Args:
+      primitive: elementwise.
+      types: scalar types of operands and results.
+    """
+    if any(t in PARTS for t in types):
+        return complexmath.RULES.get(primitive.name)
     own = getattr(primitive, "scalar", None)
     if own is not None:
         return lambda m, *xs, **params: own(Scalars(m), *xs, **params)
     return TABLE.get(primitive.name)
 
 
-def cost(primitive: Any) -> int:
-    """Rough cost of one application, in additions."""
+def cost(primitive: Any, types: Iterable[str] = ()) -> int:
+    """Rough cost of one application to operands and results of some scalar types, in additions."""
+    if any(t in PARTS for t in types):
+        return COMPLEX_COSTS.get(primitive.name, 2 if primitive.cheap else 3 * TRANSCENDENTAL_COST)
     if primitive.name in COSTS:
         return COSTS[primitive.name]
     return 1 if primitive.cheap or primitive.name in _SIMPLE else TRANSCENDENTAL_COST
@@ -223,4 +241,4 @@ def supports(dtype: Any) -> bool:
     return np.dtype(dtype) in _SUPPORTED
 
 
-_SUPPORTED = frozenset(NUMPY_DTYPES.values()) | {prng_key}
+_SUPPORTED = frozenset(NUMPY_DTYPES.values()) | {prng_key, np.dtype(np.complex64), np.dtype(np.complex128)}

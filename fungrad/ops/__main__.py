@@ -82,7 +82,8 @@ def _native(primitive: Primitive) -> str:
         if getattr(primitive, "scalar", None) is not None:
             return "yes"
         rules: Any = importlib.import_module("fungrad.jit.scalar_rules")
-        return "derived" if rules.scalar_rule(primitive) is not None else "host"
+        found = rules.scalar_rule(primitive) or rules.scalar_rule(primitive, ["c64"])
+        return "derived" if found is not None else "host"
     return "derived" if primitive.kind == "reduction" and hasattr(primitive, "monoid") else "host"
 
 

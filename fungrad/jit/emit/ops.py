@@ -4,8 +4,9 @@ the names."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from fungrad.jit.kernels.scalars import ScalarBuilder, Value
+from fungrad.jit.kernels.scalars import PARTS, ScalarBuilder, Value
 from fungrad.jit.kernels.vecmath import FUNCTIONS
 from fungrad.jit.loops import Let
 
@@ -40,14 +41,7 @@ def apply(m: ScalarBuilder, let: Let, args: Sequence[Value]) -> tuple[Value, ...
     Raises:
       TypeError: the result has another type than the statement says.
     """
-    if let.fn is not None:
-        results = let.fn(m, *args)
-    elif let.op in _OPERATIONS:
-        results = _OPERATIONS[let.op](m, let.type, *args)
-    elif let.op in FUNCTIONS:
-        results = FUNCTIONS[let.op](m, *args)
-    else:
-        raise KeyError(f"loop IR: no operation is called {let.op!r}, and the Let has no function")
+    results = operate(m, let.op, let.type, args) if let.fn is None else let.fn(m, *args)
     if isinstance(results, Value):
         results = (results,)
     names, types = names_and_types(let)
@@ -57,6 +51,15 @@ def apply(m: ScalarBuilder, let: Let, args: Sequence[Value]) -> tuple[Value, ...
         if r.type != type:
             raise TypeError(f"loop IR: {name} = {let.op} is {r.type}, declared as {type}")
     return tuple(results)
+
+
+def operate(m: ScalarBuilder, op: str, type: str | tuple[str, ...], args: Sequence[Value]) -> Value:
+    """The result of an operation by name."""
+    if op in _OPERATIONS:
+        return _OPERATIONS[op](m, type, *args)
+    if op in FUNCTIONS:
+        return FUNCTIONS[op](m, *args)
+    raise KeyError(f"loop IR: no operation is called {op!r}, and the Let has no function")
 
 
 def names_and_types(let: Let) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -75,8 +78,8 @@ def combine(m: ScalarBuilder, op: str, a: Value, b: Value) -> Value:
     return m.binary(op, a, b)
 
 
-def neutral(op: str, type: str) -> bool | int | float:
-    """The neutral element of a monoid."""
+def neutral(op: str, type: str) -> Any:
+    """The neutral element of a monoid: a Python number."""
     if op in ("add", "or", "xor"):
         return False if type == "i1" else 0
     if op == "mul":
@@ -86,6 +89,8 @@ def neutral(op: str, type: str) -> bool | int | float:
     largest = op in ("min", "argmin")
     if type == "i1":
         return largest
+    if type in PARTS:
+        return complex(float("inf"), float("inf")) if largest else complex(float("-inf"), float("-inf"))
     if type[0] in "fb":
         return float("inf") if largest else float("-inf")
     width = int(type[1:])

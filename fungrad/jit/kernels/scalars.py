@@ -52,6 +52,10 @@ NUMPY_DTYPES: dict[str, np.dtype] = {
     "f64": np.dtype(np.float64),
 }
 _TYPE_OF_DTYPE = {dtype: name for name, dtype in NUMPY_DTYPES.items()}
+# Complex numbers are pairs of scalars: their types, and those of their parts. `kernels.complexmath` computes with them.
+PARTS = {"c64": "f32", "c128": "f64"}
+_TYPE_OF_DTYPE[np.dtype(np.complex64)] = "c64"
+_TYPE_OF_DTYPE[np.dtype(np.complex128)] = "c128"
 # A random key is moved as one number; the operations on keys take its words apart.
 _TYPE_OF_DTYPE[dtypes.prng_key] = "u64"
 
@@ -60,7 +64,7 @@ def type_of(dtype: Any) -> str:
     """The scalar type that holds elements of a NumPy dtype.
 
     Raises:
-      TypeError: the dtype is not a boolean, integer or real floating type of a supported width.
+      TypeError: the dtype is not a boolean, integer, floating or complex type of a supported width.
     """
     try:
         return _TYPE_OF_DTYPE[np.dtype(dtype)]
