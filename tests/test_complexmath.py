@@ -161,8 +161,10 @@ PROGRAMS = {
     "sums": lambda x, y: (jnp.sum(x * y), jnp.sum(x, 0), jnp.sum(x, 1), jnp.mean(x, 0), jnp.var(x), jnp.std(x, 1)),
     "products": lambda x, y: (jnp.prod(x, 0), jnp.prod(x, 1), jnp.prod(x[:2, :3])),
     "extrema": lambda x, y: (jnp.max(x, 0), jnp.min(x, 1)),
-    "running": lambda x, y: [f(x, a) for f in (jnp.cumsum, jnp.cumprod) for a in (0, 1)]
-    + [lax.cumsum(x, 1, reverse=True), lax.cumprod(x, 0, reverse=True)],
+    "running": lambda x, y: (
+        [f(x, a) for f in (jnp.cumsum, jnp.cumprod) for a in (0, 1)]
+        + [lax.cumsum(x, 1, reverse=True), lax.cumprod(x, 0, reverse=True)]
+    ),
     "selection": lambda x, y: (jnp.where(jnp.abs(x) > 1, x, y), lax.select_n(jnp.real(x) > 0, x, y)),
     "casts": lambda x, y: (x.real.astype("complex64"), x.astype("complex128"), x.astype(bool), jnp.array(2) * x),
     "movement": lambda x, y: (x.T, x[::-1], jnp.concatenate([x, y]), jnp.pad(x, 2), x[2:5, ::2], jnp.roll(x, 3, 1)),

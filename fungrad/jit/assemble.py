@@ -182,9 +182,7 @@ class NestWriter:
             return
         self.put(loops.Store(buffer, index, value[0], value[1], where, update))
 
-    def _load(
-        self, block: list[Any], buffer: str, index: loops.Affine, type: str, where: str | None = None
-    ) -> Operand:
+    def _load(self, block: list[Any], buffer: str, index: loops.Affine, type: str, where: str | None = None) -> Operand:
         """Reads an element into ``block``; zero where the condition does not hold."""
         names = []
         parts = pairs.part_types(type)

@@ -188,4 +188,3 @@ def whole_power(m: ComplexScalars, z: Any, n: Value) -> Value:
 RULES: dict[str, Callable[..., Value]] = {
     f.__name__: f for f in (exp, expm1, log, log1p, sqrt, rsqrt, exp2, logistic, pow)
 }
-

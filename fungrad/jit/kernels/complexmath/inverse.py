@@ -145,4 +145,3 @@ RULES: dict[str, Callable[..., Value]] = {
     "acosh": acosh,
     "atanh": atanh,
 }
-
