@@ -317,3 +317,10 @@ def test_jit_names_are_functions():
 
     assert callable(fungrad.jit) and fungrad.jit is fungrad.jit
     assert float(fungrad.jit(lambda x: x)(1.0)) == 1.0
+
+
+@pytest.mark.parametrize("options", [{"donate_argnums": 1}, {"static_argnums": (0, -2)}, {"static_argnames": "y"}])
+def test_static_and_donated_arguments_must_be_parameters(options):
+    with pytest.raises(ValueError, match=r"fungrad\.jit: (static|donate)_arg(num|name)s names .* <lambda>"):
+        fungrad.jit(lambda x: x, **options)
+    assert fungrad.jit(lambda *xs: xs[3], static_argnums=3)(1, 2, 3, 4) == 4

@@ -50,7 +50,7 @@ def associative_scan(
     """
     check_callables(API, fn=fn)
     xs, structure = flat_operands(elems, API, "elems")
-    axes = [canonical_axis(API.partition(".")[2], axis, x.aval.ndim) for x in xs]
+    axes = [canonical_axis(f"fungrad.{API}", axis, x.aval.ndim) for x in xs]
     sizes = {x.aval.shape[a] for x, a in zip(xs, axes, strict=True)}
     if len(sizes) != 1:
         shapes = ", ".join(str(x.aval.shape) for x in xs)

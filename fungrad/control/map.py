@@ -46,11 +46,6 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
       Array([0, 1, 4, 9], dtype=int32)
     """
     check_callables(API, f=f)
-    if batch_size is None:
-        return _one_by_one(f, xs)
-    size = operator.index(batch_size)
-    if size < 1:
-        raise ValueError(f"fungrad.{API}: batch_size must be positive, got {batch_size}")
     leaves, structure = flat_operands(xs, API, "xs")
     sizes = {x.aval.shape[:1] for x in leaves}
     if len(sizes) != 1 or sizes == {()}:
@@ -58,6 +53,11 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
         raise ValueError(
             f"fungrad.{API}: xs must be arrays with leading dimensions of one size, got shapes {shapes}"
         )
+    if batch_size is None:
+        return _one_by_one(f, xs)
+    size = operator.index(batch_size)
+    if size < 1:
+        raise ValueError(f"fungrad.{API}: batch_size must be positive, got {batch_size}")
     (n,) = sizes.pop()
     whole = n // size * size
     parts = []

@@ -461,7 +461,7 @@ def jit(
 
     Raises:
       TypeError: a traced argument is not an array, or the function needs the value of a traced argument.
-      ValueError: a static argument is not hashable.
+      ValueError: a static argument is not hashable, or a position or name is not that of a parameter.
 
     Example:
       >>> import fungrad, fungrad.numpy as jnp
@@ -490,17 +490,29 @@ def jit(
     if fun is None:
         return lambda f: jit(f, **options._asdict())
     check_callable(fun, "jit")
-    if options.static_argnames or options.donate_argnames:
-        _check_names(fun, options)
+    if any(options[:4]):
+        _check_options(fun, options)
     return JitFunction(fun, options)
 
 
-def _check_names(fun: Any, options: Options) -> None:
+def _check_options(fun: Any, options: Options) -> None:
+    """Whether static and donated arguments are parameters of the function."""
     try:
         parameters = inspect.signature(fun).parameters
     except (TypeError, ValueError):
         return
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+    kinds = [p.kind for p in parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+        named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+        positional = sum(k not in named for k in kinds)
+        for what in ("static_argnums", "donate_argnums"):
+            for number in getattr(options, what):
+                if not -positional <= number < positional:
+                    raise ValueError(
+                        f"fungrad.jit: {what} names argument {number}, but {function_name(fun)} takes {positional} "
+                        f"positional argument{'s' if positional != 1 else ''}: {', '.join(parameters)}"
+                    )
+    if inspect.Parameter.VAR_KEYWORD in kinds:
         return
     for what in ("static_argnames", "donate_argnames"):
         for name in getattr(options, what):
