@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.control.scan import scan
 from fungrad.core import tree
 from fungrad.core.array import ArrayImpl, wrap
 from fungrad.core.avals import ShapedArray
@@ -33,7 +34,6 @@ from fungrad.ops.foundation import (
     reshape,
     transpose,
 )
-from fungrad.ops.joining import concatenate
 from fungrad.ops.reduce import (
     NEUTRAL,
     reduce_and_p,
@@ -43,8 +43,7 @@ from fungrad.ops.reduce import (
     reduce_prod_p,
     reduce_xor_p,
 )
-from fungrad.ops.shape import slice_in_dim
-from fungrad.transforms.batching import batch_flat, batch_jaxpr
+from fungrad.transforms.batching import batch_jaxpr
 from fungrad.transforms.forward import jvp_flat
 
 # The reduction that combines with each binary primitive.
@@ -92,9 +91,9 @@ class Reduce(Primitive):
             return np.ascontiguousarray(x).reshape(rows, size)
 
         steps = [flat(x.transpose([*dimensions, *kept]), length) for x in args[:count]]
-        carry: list[Any] = [_row(flat(np.broadcast_to(init, shape), 1)[0]) for init in args[count:]]
+        carry: list[Any] = [row(flat(np.broadcast_to(init, shape), 1)[0]) for init in args[count:]]
         for k in range(length):
-            carry = eval_jaxpr(step, step.consts, *carry, *[_row(x[k]) for x in steps])
+            carry = eval_jaxpr(step, step.consts, *carry, *[row(x[k]) for x in steps])
         return [c._concrete("reduce").reshape(shape) for c in carry]
 
     def jvp(
@@ -103,7 +102,7 @@ class Reduce(Primitive):
         outs = self.bind(*primals, dimensions=dimensions, jaxpr=jaxpr)
 
         def fun(*args: Any) -> list[Any]:
-            return _by_pairs(args, dimensions, jaxpr)
+            return _by_steps(args, dimensions, jaxpr)
 
         return outs, jvp_flat(fun, primals, tangents, "jvp of reduce")[1]
 
@@ -129,47 +128,51 @@ class Reduce(Primitive):
         out = self.bind(*moved, dimensions=tuple([d + 1 for d in dimensions]), jaxpr=jaxpr)
         return out, [0] * count
 
+    def lower(self, ctx: Any, *args: Any, dimensions: Dims, jaxpr: Jaxpr) -> Any:
+        """A scan over the reduced positions whose carry is all results at once."""
+        count = len(args) // 2
+        kept = [d for d in range(args[0].ndim) if d not in dimensions]
+        shape = tuple([args[0].shape[d] for d in kept])
+        size, length = math.prod(shape), math.prod(args[0].shape[d] for d in dimensions)
+        xs, inits = [], []
+        for x, init in zip(args[:count], args[count:], strict=True):
+            moved = ctx.transpose(x, [*dimensions, *kept])
+            xs.append(ctx.reshape(moved, (length, size) if shape else (length,)))
+            wide = init if init.shape == shape else ctx.broadcast_in_dim(init, shape, ())
+            inits.append(ctx.reshape(wide, (size,) if shape else ()))
+        step = jaxpr
+        if shape:
+            step, _ = batch_jaxpr(jaxpr, AxisData(_POSITIONS, size), [0] * (2 * count), True)
+        outs = ctx.scan(step, [], inits, xs, length, False)
+        return [ctx.reshape(out, shape) for out in outs]
+
 
 reduce_p = Reduce("reduce")
 
 
-def _row(x: np.ndarray) -> ArrayImpl:
+def row(x: np.ndarray) -> ArrayImpl:
+    """An ndarray as an array."""
     return wrap(x, ShapedArray(x.shape, x.dtype))
 
 
-def _by_pairs(args: Sequence[Any], dimensions: Dims, jaxpr: Jaxpr) -> list[Any]:
-    """The reduction in logarithmically many steps, which is what is differentiated."""
+def _by_steps(args: Sequence[Any], dimensions: Dims, jaxpr: Jaxpr) -> list[Any]:
+    """The reduction as a loop over the reduced positions, which is what is differentiated."""
     count = len(args) // 2
     shape = args[0].aval.shape
     kept = tuple([d for d in range(len(shape)) if d not in dimensions])
     result_shape = tuple([shape[d] for d in kept])
     size, length = math.prod(result_shape), math.prod(shape[d] for d in dimensions)
+    step, _ = batch_jaxpr(jaxpr, AxisData(_POSITIONS, size), [0] * (2 * count), True)
 
-    def combine(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
-        rows = left[0].aval.shape[0]
-        flat = [reshape(x, (rows * size,)) for x in (*left, *right)]
-        axis = AxisData(_POSITIONS, rows * size)
-        outs, dims = batch_flat(
-            lambda *xs: eval_jaxpr(jaxpr, (), *xs), axis, flat, [0] * len(flat), "reduce"
-        )
-        return [
-            reshape(batch_to(x, d, 0, rows * size), (rows, size))
-            for x, d in zip(outs, dims, strict=True)
-        ]
+    def body(carry: Any, rows: Any) -> tuple[Any, None]:
+        return tuple(eval_jaxpr(step, step.consts, *carry, *rows)), None
 
     xs = [reshape(transpose(x, (*dimensions, *kept)), (length, size)) for x in args[:count]]
     inits = []
     for init in args[count:]:
         wide = init if init.aval.shape else broadcast_in_dim(init, result_shape, ())
-        inits.append(reshape(wide, (1, size)))
-    while length > 1:
-        even, odd = ([slice_in_dim(x, k, 2 * (length // 2), 2) for x in xs] for k in (0, 1))
-        rest = [slice_in_dim(x, 2 * (length // 2), None) for x in xs] if length % 2 else None
-        xs = combine(even, odd)
-        if rest is not None:
-            xs = [concatenate(pair, 0) for pair in zip(xs, rest, strict=True)]
-        length = xs[0].aval.shape[0]
-    outs = combine(inits, xs) if length else inits
+        inits.append(reshape(wide, (size,)))
+    outs, _ = scan(body, tuple(inits), tuple(xs), length=length)
     return [reshape(x, result_shape) for x in outs]
 
 
@@ -214,7 +217,7 @@ def reduce(
     _check_types(xs, inits)
     axes = tuple([operator.index(d) for d in dimensions])
     check_axes("reduce", xs[0].aval, axes)
-    jaxpr = _trace(computation, structure, [x.aval for x in xs])
+    jaxpr = trace_computation(computation, structure, [x.aval for x in xs], "reduce")
     if len(xs) == 1:
         found = _recognised(jaxpr)
         if found is not None:
@@ -238,11 +241,13 @@ def _check_types(xs: Sequence[Any], inits: Sequence[Any]) -> None:
             )
 
 
-def _trace(computation: Callable[..., Any], structure: Any, avals: Sequence[ShapedArray]) -> Jaxpr:
+def trace_computation(
+    computation: Callable[..., Any], structure: Any, avals: Sequence[ShapedArray], name: str
+) -> Jaxpr:
     """The computation as a jaxpr of accumulators followed by elements."""
     scalars = [ShapedArray((), a.dtype) for a in avals]
     count = len(avals)
-    debug = DebugInfo(function_name(computation), (), "lax.reduce")
+    debug = DebugInfo(function_name(computation), (), f"lax.{name}")
 
     def flat(*args: Any) -> list[Any]:
         result = computation(
@@ -255,7 +260,7 @@ def _trace(computation: Callable[..., Any], structure: Any, avals: Sequence[Shap
             wanted = ", ".join(a.str_short() for a in scalars)
             got = ", ".join(a.str_short() for a in types)
             raise TypeError(
-                f"fungrad.lax.reduce: {debug.fun_name} must return the structure and types of its "
+                f"fungrad.lax.{name}: {debug.fun_name} must return the structure and types of its "
                 f"accumulators, {structure} of {wanted}, got {found} of {got}"
             )
         return outs
@@ -263,7 +268,7 @@ def _trace(computation: Callable[..., Any], structure: Any, avals: Sequence[Shap
     jaxpr = trace_flat(flat, scalars * 2, debug)
     if jaxpr.consts:
         raise TypeError(
-            f"fungrad.lax.reduce: {debug.fun_name} must not close over arrays or traced values; "
+            f"fungrad.lax.{name}: {debug.fun_name} must not close over arrays or traced values; "
             f"pass "
             "them as operands"
         )

@@ -106,6 +106,12 @@ class Lowering(Protocol):
         loads only where the condition holds.
         """
 
+    def convert(self, operand: Lowered, dtype: Any) -> Lowered:
+        """The elements in another dtype."""
+
+    def keep(self, operand: Lowered) -> Lowered:
+        """The operand, computed by loops of its own and kept in memory."""
+
     # -- positions ------------------------------------------------------------------------------------------------
 
     def view(self, operand: Lowered, shape: Shape, index: Callable[..., Sequence[Any]]) -> Lowered:

@@ -230,14 +230,19 @@ class NestWriter:
         points = {0, item.extent}
         for s in stages:
             for index, number in s.breaks:
-                if list(index.terms) == [item.axis] and index.terms[item.axis] in (1, -1):
-                    up = index.terms[item.axis] == 1
-                    point = number - index.const if up else index.const - number + 1
+                if list(index.terms) == [item.axis]:
+                    point = _turning_point(index.terms[item.axis], index.const, number)
                     if 0 < point < item.extent:
                         points.add(point)
-        if item.extent == 0 or (len(points) - 1) * self._copies > _MAX_COPIES:
+        if item.extent == 0:
             return whole
         ends = sorted(points)
+        if (len(ends) - 2) * self._copies > _MAX_COPIES or len(ends) > _MAX_COPIES:
+            # Too many: only the longest part is set apart.
+            longest = max(range(len(ends) - 1), key=lambda n: ends[n + 1] - ends[n])
+            ends = sorted({0, ends[longest], ends[longest + 1], item.extent})
+            if (len(ends) - 1) * self._copies > _MAX_COPIES:
+                return whole
         return [(a, b - a) for a, b in zip(ends, ends[1:], strict=False)]
 
     def _piece(self, item: LoopNode, stages: Sequence[Stage], start: int, extent: int) -> None:
@@ -651,6 +656,13 @@ def _meet_apart(stage: Stage, tensor: Scatter, depth: int) -> bool:
 def _adds_up(tensor: Tensor) -> bool:
     """Whether an accumulator, or an update in memory, can combine the elements: of complex numbers it can only add."""
     return tensor.dtype.kind != "c" or getattr(tensor, "monoid", "add") == "add"
+
+
+def _turning_point(coefficient: int, const: int, number: int) -> int:
+    """The counter from which on `coefficient * counter + const >= number` has another truth than before."""
+    if coefficient > 0:
+        return -((const - number) // coefficient)
+    return (const - number) // -coefficient + 1
 
 
 def _accumulates_at(stage: Stage) -> int | None:

@@ -221,6 +221,10 @@ class Lowerer:
             raise TypeError(f"compute: the formula has type {value.type}, expected {type_of(dtype)}")
         return self._compute(shape, dtype, axes, value.raw)
 
+    def keep(self, operand: Tensor) -> Tensor:
+        self.kept.add(operand)
+        return operand
+
     # -- positions ---------------------------------------------------------------------------------------------------
 
     def view(self, operand: Tensor, shape: Sequence[int], index: Callable[..., Sequence[Any]]) -> Tensor:

@@ -13,6 +13,7 @@ from fungrad.control.cond import cond, switch
 from fungrad.control.cond_primitive import cond_p
 from fungrad.control.linear_solve_primitive import custom_linear_solve_p
 from fungrad.control.map import map
+from fungrad.control.reduce_window import reduce_window, reduce_window_p
 from fungrad.control.reduction import (
     reduce,
     reduce_p,
@@ -236,6 +237,13 @@ from fungrad.ops.reduce import (
     reduce_xor,
     reduce_xor_p,
 )
+from fungrad.ops.reduce_window import (
+    reduce_window_max_p,
+    reduce_window_min_p,
+    reduce_window_sum_p,
+    select_and_gather_add_p,
+    select_and_scatter_add_p,
+)
 from fungrad.ops.scatter import (
     scatter,
     scatter_apply,
@@ -269,6 +277,7 @@ from fungrad.ops.shape import (
     squeeze,
     squeeze_p,
 )
+from fungrad.ops.sliding import padtype_to_pads, reduce_window_shape_tuple
 from fungrad.ops.sort import (
     sort,
     sort_key_val,
@@ -349,9 +358,11 @@ from fungrad.ops.transcendental import (
 )
 
 __all__ = [
-    # fungrad.control.reduction
+    # fungrad.control.reduction, fungrad.control.reduce_window
     "reduce",
     "reduce_p",
+    "reduce_window",
+    "reduce_window_p",
     # fungrad.control, loops and branches
     "associative_scan",
     "cond",
@@ -569,6 +580,14 @@ __all__ = [
     "reduce_prod_p",
     "reduce_xor",
     "reduce_xor_p",
+    # fungrad.ops.reduce_window, fungrad.ops.sliding
+    "padtype_to_pads",
+    "reduce_window_max_p",
+    "reduce_window_min_p",
+    "reduce_window_shape_tuple",
+    "reduce_window_sum_p",
+    "select_and_gather_add_p",
+    "select_and_scatter_add_p",
     # fungrad.ops.scatter
     "scatter",
     "scatter_apply",
