@@ -40,7 +40,7 @@ from fungrad.core.device import (
     process_index,
 )
 from fungrad.core.dtypes import float0
-from fungrad.core.source import named_scope
+from fungrad.core.source import named_call, named_scope
 from fungrad.jit.api import clear_caches, jit
 from fungrad.transforms.api import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from fungrad.transforms.checkpointing import checkpoint, checkpoint_policies
@@ -129,6 +129,7 @@ __all__ = [
     "local_device_count",
     "local_devices",
     "make_jaxpr",
+    "named_call",
     "named_scope",
     "nn",
     "numpy",

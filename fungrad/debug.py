@@ -2,5 +2,6 @@
 
 from fungrad.control.callbacks import debug_callback as callback
 from fungrad.control.callbacks import debug_print as print
+from fungrad.control.checkify import debug_check as check
 
-__all__ = ["callback", "print"]
+__all__ = ["callback", "check", "print"]

@@ -179,6 +179,72 @@ class UnboundAxisNameError(NameError):
     """
 
 
+class RuntimeCheckError(ValueError):
+    """Base of the errors that checks of values raise while a program runs, also from compiled code."""
+
+
+class FailedCheckError(RuntimeCheckError):
+    """A ``fungrad.debug.check`` failed.
+
+    The message is the user's, followed by the iteration of each loop and the lane of each ``vmap`` around the check.
+
+    Broken::
+
+      @fungrad.jit
+      def f(x):
+          debug.check(x > 0, "x must be positive, got {x}", x=x)
+          return jnp.log(x)
+
+      f(-1.0)                            # FailedCheckError: x must be positive, got -1.0
+
+    To get the error as a value instead, use ``fungrad.experimental.checkify.checkify(f)``.
+    """
+
+
+class NaNError(RuntimeCheckError):
+    """``checkify`` with ``nan_checks`` found an operation that produced a NaN."""
+
+
+class OOBError(RuntimeCheckError):
+    """``checkify`` with ``index_checks`` found an index outside of an array.
+
+    Without this check such reads are clamped or filled, and such writes dropped.
+    """
+
+
+class DivisionByZeroError(RuntimeCheckError):
+    """``checkify`` with ``div_checks`` found a division by zero."""
+
+
+class NonFiniteError(FloatingPointError):
+    """``fungrad.config.debug_nans`` or ``debug_infs`` is on, and an operation produced a NaN or an infinity.
+
+    The message names the operation, the user's line, the iterations of the loops in which it stands, whether it belongs
+    to the backward pass, and the ranges of its operands.
+
+    Broken::
+
+      with fungrad.debug_nans():
+          fungrad.grad(lambda x: jnp.sqrt(x) * 0.0)(0.0)     # infinity times zero in the backward pass
+
+    Fixed, by keeping the operation away from where it is singular::
+
+      fungrad.grad(lambda x: jnp.sqrt(jnp.where(x > 0, x, 1.0)) * 0.0)(0.0)
+    """
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.message = message
+        self.places: list[str] = []
+
+    def within(self, place: str) -> None:
+        """Adds a loop or function in which the operation stands; inner ones first."""
+        self.places.append(place)
+
+    def __str__(self) -> str:
+        return f"{self.message}; {', '.join(self.places)}" if self.places else self.message
+
+
 def concretization_error_class(what: str) -> type[FungradTypeError]:
     """The error class for a conversion of a traced value, such as ``bool()``."""
     return {

@@ -29,6 +29,7 @@ NOT_ROWS = frozenset(
         "custom_vjp_call",
         "custom_lin",
         "custom_linear_solve",
+        "check",
         "pure_callback",
         "io_callback",
         "debug_callback",

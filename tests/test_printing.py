@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fungrad
 from fungrad.core import dtypes
 from fungrad.core.array import wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AnonymousAxis
-from fungrad.core.ir import Eqn, Jaxpr, Literal, Var
+from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, jaxprs_in_params
 from fungrad.core.layout import Break, Group, Nest, Note, layout
 from fungrad.core.parsing import parse_jaxpr
 from fungrad.core.primitive import Primitive
@@ -646,3 +647,52 @@ def test_mistakes_are_located():
         "  let b:f32[] = t_one z",
         "                      ^",
     ]
+
+
+def test_named_scopes_show_in_jaxprs():
+    def f(x):
+        with fungrad.named_scope("loss"):
+            y = fungrad.lax.sin(x)
+            with fungrad.named_scope("inner"):
+                y = fungrad.lax.cos(y)
+        return fungrad.lax.neg(y)
+
+    def notes(g, *args):
+        text = fungrad.make_jaxpr(g)(*args).pretty_print(name_stack=True)
+        return [line.split(" # ")[1] if " # " in line else "" for line in text.splitlines()[1:-1]]
+
+    assert notes(f, 1.0) == ["[loss]", "[loss/inner]", ""]
+    assert notes(fungrad.vmap(f), fungrad.numpy.ones(2)) == ["[loss]", "[loss/inner]", ""]
+    backward = notes(fungrad.grad(f), 1.0)
+    assert backward[0] == "[loss]" and "[transpose(loss)/inner]" in backward and backward[-1] == "[transpose(loss)]"
+    named = fungrad.named_call(f)
+    assert named.__name__ == "f" and notes(named, 1.0) == ["[f/loss]", "[f/loss/inner]", "[f]"]
+    assert notes(fungrad.named_call(f, name="g"), 1.0)[2] == "[g]"
+    compiled = fungrad.jit(f).lower(1.0)
+    assert "# [loss/inner]" in compiled.as_text("jaxpr") and "# [loss]" in compiled.as_text("passes")
+    # Names are remarks: they change neither the program nor its key.
+    assert fungrad.make_jaxpr(f)(1.0) == fungrad.make_jaxpr(fungrad.named_call(f))(1.0)
+    with pytest.raises(TypeError, match="named_call: fun must be a function"):
+        fungrad.named_call(3)
+
+
+def test_lines_survive_transformations():
+    def body(c, s):
+        return fungrad.lax.sin(c) * s, c
+
+    def f(x):
+        return fungrad.lax.scan(body, x, fungrad.numpy.arange(3.0))[0]
+
+    line = body.__code__.co_firstlineno + 1
+    checkpointed = fungrad.grad(fungrad.jit(fungrad.checkpoint(f)))
+    for g, x in ((f, 1.0), (fungrad.grad(f), 1.0), (checkpointed, 1.0), (fungrad.vmap(fungrad.grad(f)), [1.0, 2.0])):
+        jaxpr = fungrad.make_jaxpr(g)(fungrad.numpy.asarray(x))
+        sources = [e.source for e in every_eqn(jaxpr) if e.primitive.name in ("sin", "cos")]
+        assert sources and {(s.line, s.function.split(".")[-1]) for s in sources} == {(line, "body")}
+
+
+def every_eqn(jaxpr):
+    for eqn in jaxpr.eqns:
+        yield eqn
+        for sub in jaxprs_in_params(eqn.params):
+            yield from every_eqn(sub)

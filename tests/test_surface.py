@@ -13,7 +13,10 @@ import pytest
 LISTS = Path(__file__).parent / "surface"
 MODULES = [
     "fungrad",
+    "fungrad.ad_checkpoint",
+    "fungrad.debug",
     "fungrad.dtypes",
+    "fungrad.experimental.checkify",
     "fungrad.lax",
     "fungrad.numpy",
     "fungrad.optim",

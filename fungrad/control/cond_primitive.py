@@ -26,6 +26,7 @@ from fungrad.control._base import (
     tangents_of,
     used_inputs,
 )
+from fungrad.control.checked_bodies import checked_branches
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData, state
 from fungrad.core.ir import Eqn, Jaxpr, Var, eval_jaxpr
@@ -33,9 +34,10 @@ from fungrad.core.primitive import is_linear
 from fungrad.jit.call import jit_p, program_of
 from fungrad.ops.compare import clamp, select_n
 from fungrad.ops.foundation import batch_to, broadcast_in_dim
-from fungrad.transforms.batching import batch_jaxpr
+from fungrad.transforms.batching import batch_flat, batch_jaxpr
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import linearize_jaxpr
+from fungrad.transforms.runtime_checks import EVERY, Errors, needs_checks, recharged
 from fungrad.transforms.transposition import transpose_jaxpr
 
 Branches = tuple[Jaxpr, ...]
@@ -78,6 +80,17 @@ class Cond(HigherOrderPrimitive):
 
     def lower(self, ctx: Any, index: Any, *args: Any, branches: Branches) -> Any:
         return ctx.cond(index, branches, args)
+
+    def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        branches = params["branches"]
+        found = checked_branches(branches, errors.kinds)
+        if found is None:
+            return self.bind(*args, **params)
+        both, captured = joined(found.branches)
+        outs = self.bind(args[0], *captured, *args[1:], branches=both)
+        n = len(branches[0].outvars)
+        errors.merge(outs[n], found.sites, outs[n + 1 :])
+        return outs[:n]
 
     # -- derivatives ---------------------------------------------------------------------------
 
@@ -150,6 +163,10 @@ class Cond(HigherOrderPrimitive):
         (index, *ops), (index_dim, *op_dims) = args, dims
         if is_concrete(index) and index_dim is None:
             return jit_p.batch(axis, ops, op_dims, jaxpr=_taken(index, branches), name="branch")
+        if index_dim is not None and any(needs_checks(b, EVERY) for b in branches):
+            # Checks fail only for the examples that take their branch.
+            params = {"branches": branches}
+            return batch_flat(lambda *xs: recharged(self, xs, params), axis, args, dims, "vmap")
         if index_dim is not None:
             return self._batch_choice(axis, index, (ops, op_dims), branches)
         mapped = _any_of(

@@ -29,6 +29,7 @@ from fungrad.jit.passes import run_passes
 from fungrad.ops.elementwise import neg
 from fungrad.ops.foundation import add_any, batch_to, instantiate
 from fungrad.transforms.batching import batch_jaxpr
+from fungrad.transforms.runtime_checks import Errors, check_jaxpr
 
 T = TypeVar("T")
 
@@ -101,6 +102,20 @@ class CustomLinearSolve(HigherOrderPrimitive):
         problem = LinearSolve(**params)
         consts, b = problem.operands(args)
         return ctx.inline(run_passes(problem.solve), [*consts[2], *b])
+
+    def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        """The error of the solver is one of its auxiliary results; only the solution itself is checked."""
+        problem = LinearSolve(**params)
+        solver = check_jaxpr(problem.solve, errors.kinds)
+        if solver is None:
+            return self.bind(*args, **params)
+        consts, b = problem.operands(args)
+        captured, solve = closed(solver.jaxpr)
+        consts[2] = [*captured, *consts[2]]
+        functions = (problem.matvec, problem.vecmat, solve, problem.transpose_solve)
+        new = LinearSolve.of(functions, list(map(len, consts)))
+        outs = self.bind(*[c for group in consts for c in group], *b, **new._asdict())
+        return solver.split(outs, errors)
 
     # -- derivatives ---------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from fungrad.control._base import (
     tangents_of,
     used_inputs,
 )
+from fungrad.control.checked_bodies import checked_scan
 from fungrad.control.scan_bodies import (
     Loop,
     Split,
@@ -42,6 +43,7 @@ from fungrad.ops.foundation import batch_to, instantiate, move_dim, reshape, zer
 from fungrad.ops.joining import stack
 from fungrad.ops.shape import slice_in_dim
 from fungrad.transforms.batching import batch_jaxpr
+from fungrad.transforms.runtime_checks import Errors
 
 
 class Scan(HigherOrderPrimitive):
@@ -90,6 +92,19 @@ class Scan(HigherOrderPrimitive):
         loop = Loop(**params)
         consts, carry, xs = loop.operands(args)
         return ctx.scan(loop.jaxpr, consts, carry, xs, loop.length, loop.reverse)
+
+    def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        loop = Loop(**params)
+        found = checked_scan(loop, errors.kinds)
+        if found is None:
+            return self.bind(*args, **params)
+        consts, carry, xs = loop.operands(args)
+        error = [zeros(a) for a in found.avals]
+        outs = bind(
+            loop._replace(jaxpr=found.jaxpr), [*found.captured, *consts], [*error, *carry], xs
+        )
+        errors.merge(outs[1], found.sites, outs[2 : len(error)])
+        return outs[len(error) :]
 
     # -- derivatives -------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from fungrad.control._base import (
     used_inputs,
     with_inputs,
 )
+from fungrad.control.checked_bodies import checked_while
 from fungrad.control.cond_primitive import cond_p
 from fungrad.control.scan_bodies import Loop
 from fungrad.control.scan_primitive import scan_p
@@ -36,10 +37,11 @@ from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import select
-from fungrad.ops.foundation import batch_to, broadcast_in_dim, instantiate
+from fungrad.ops.foundation import batch_to, broadcast_in_dim, instantiate, zeros
 from fungrad.ops.reduce import reduce_or
-from fungrad.transforms.batching import batch_jaxpr
+from fungrad.transforms.batching import batch_flat, batch_jaxpr
 from fungrad.transforms.forward import jvp_jaxpr
+from fungrad.transforms.runtime_checks import EVERY, Errors, eval_checked, needs_checks, recharged
 
 T = TypeVar("T")
 
@@ -111,6 +113,25 @@ class While(HigherOrderPrimitive):
         loop = WhileLoop(**params)
         cond_consts, body_consts, carry = loop.operands(args)
         return ctx.while_loop(loop.cond_jaxpr, cond_consts, loop.body_jaxpr, body_consts, carry)
+
+    def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        loop = WhileLoop(**params)
+        sizes = (loop.cond_nconsts, loop.body_nconsts)
+        found = checked_while(loop.cond_jaxpr, loop.body_jaxpr, sizes, errors.kinds)
+        if found is None:
+            return self.bind(*args, **params)
+        cond_consts, body_consts, carry = loop.operands(args)
+        (pred,) = eval_checked(loop.cond_jaxpr, errors, (), *cond_consts, *carry)
+        cond, body = found
+        error = [pred, *[zeros(a) for a in body.avals[1:]]]
+        outs = bind(
+            loop._replace(cond_jaxpr=cond, body_jaxpr=body.jaxpr),
+            [],
+            [*body.captured, *cond_consts, *body_consts],
+            [*error, *carry],
+        )
+        errors.merge(outs[2], body.sites, outs[3 : len(error)])
+        return outs[len(error) :]
 
     # -- derivatives ---------------------------------------------------------------------------
 
@@ -186,6 +207,9 @@ class While(HigherOrderPrimitive):
         loop = loop._replace(cond_jaxpr=cond, body_jaxpr=body)
         if pred_dims[0] is None:
             return bind(loop, cond_consts, body_consts, carry), inner(mapped)
+        if any(needs_checks(j, EVERY) for j in (cond, body)):
+            # Examples that are done must not fail any more.
+            return batch_flat(lambda *xs: recharged(self, xs, params), axis, args, dims, "vmap")
         return _bind_masked(loop, cond_consts, body_consts, carry), inner(mapped)
 
     # -- dead code -----------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import numpy as np
 from fungrad.core import printing_hooks
 from fungrad.core.array import ArrayImpl, wrap
 from fungrad.core.avals import ShapedArray
+from fungrad.core.source import where
 
 if TYPE_CHECKING:
     from fungrad.core.primitive import Primitive
@@ -323,12 +324,17 @@ def eval_jaxpr(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any) -> list[Any]:
     def read(a: Atom) -> Any:
         return a._array if isinstance(a, Literal) else env[a]
 
-    for eqn in jaxpr.eqns:
-        out = eqn.primitive.bind(*[read(a) for a in eqn.invars], **eqn.params)
-        if eqn.primitive.multiple_results:
-            env.update(zip(eqn.outvars, out, strict=True))
-        else:
-            env[eqn.outvars[0]] = out
+    before = where.source
+    try:
+        for eqn in jaxpr.eqns:
+            where.source = eqn.source or before
+            out = eqn.primitive.bind(*[read(a) for a in eqn.invars], **eqn.params)
+            if eqn.primitive.multiple_results:
+                env.update(zip(eqn.outvars, out, strict=True))
+            else:
+                env[eqn.outvars[0]] = out
+    finally:
+        where.source = before
     return [read(a) for a in jaxpr.outvars]
 
 

@@ -185,6 +185,13 @@ class Primitive:
         """Native code of the operation in terms of ``ctx`` (``core.lowering``); default: ``impl`` as a host step."""
         return ctx.host(self, args, params)
 
+    def checked(self, errors: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """The result; what can fail in the jaxprs among the parameters goes to ``errors``.
+
+        Only for primitives with jaxprs among their parameters; see ``transforms.runtime_checks``.
+        """
+        raise self._missing("checked", "run-time checks inside it")
+
     def axis_names(self, params: dict[str, Any]) -> tuple:
         """Names of mapped axes that the parameters refer to."""
         return ()

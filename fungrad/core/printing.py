@@ -172,6 +172,7 @@ class Printer:
         self,
         *,
         source_info: bool = False,
+        name_stack: bool = False,
         print_shapes: bool = True,
         weak: bool = False,
         names: Mapping[Var, str] | None = None,
@@ -179,6 +180,7 @@ class Printer:
         custom_pp_eqn_rules: bool = True,
     ):
         self.source_info = source_info
+        self.name_stack = name_stack
         self.print_shapes = print_shapes
         self.exact = weak
         self.given_names = dict(names or {})
@@ -348,7 +350,7 @@ class Printer:
 
     def eqn(self, eqn: Eqn, scope: _Scope) -> Doc:
         self._name_like_operands(eqn, scope)
-        note = str(eqn.source or "") if self.source_info else None
+        note = self._note(eqn)
         lhs = self.binders(eqn.outvars, scope)
         name: Doc = str(eqn.primitive)
         equals: Doc = " = "
@@ -356,6 +358,14 @@ class Printer:
             equals, name = (Note(equals, note), name) if eqn.outvars else ("", Note(name, note))
         rhs = [name, self.params(eqn), " ", self.atoms(eqn.invars, scope)]
         return [lhs, equals, *rhs] if eqn.outvars else rhs
+
+    def _note(self, eqn: Eqn) -> str | None:
+        """The remark at the end of the line of an equation."""
+        note = str(eqn.source or "") if self.source_info else None
+        if self.name_stack and eqn.source is not None and eqn.source.scopes:
+            scopes = f"[{eqn.source.scope_text()}]"
+            return scopes if note is None else f"{note} {scopes}"
+        return note
 
     def _name_like_operands(self, eqn: Eqn, scope: _Scope) -> None:
         """Gives the variables of a called jaxpr the names of operands and results of the call.
@@ -416,7 +426,8 @@ def jaxpr_text(jaxpr: Jaxpr, *, width: int = 80, **options: Any) -> str:
     Args:
       jaxpr: the program.
       width: columns that lines should have at most.
-      **options: ``source_info``: ends lines with the user's source line. ``print_shapes``: shows
+      **options: ``source_info``: ends lines with the user's source line. ``name_stack``: ends
+        them with the ``named_scope`` blocks in which the operation stands. ``print_shapes``: shows
         types (default true). ``weak``: prints the exact form that ``parse_jaxpr`` reads back.
         ``names``: a dictionary of names for some variables. ``print_effects``: shows whether there
         are effects. ``custom_pp_eqn_rules``: false shows all parameters.

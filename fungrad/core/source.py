@@ -14,38 +14,12 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 import types
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fungrad.config import config
-
-
-class named_scope(contextlib.ContextDecorator):  # noqa: N801
-    """Names a part of a program, as a context manager or a decorator.
-
-    Compiled programs keep no such names; what is computed is the same with and without.
-
-    Args:
-      name: the name.
-
-    Example:
-      >>> import fungrad
-      >>> with fungrad.named_scope("loss"):
-      ...   pass
-    """
-
-    def __init__(self, name: str):
-        if not isinstance(name, str):
-            raise TypeError(f"fungrad.named_scope: name must be a string, got {name!r}")
-        self.name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *error: Any) -> None:
-        return None
-
 
 PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -57,13 +31,35 @@ class Source:
 
     Attributes:
       file, line, function: resolved lazily.
+      scopes: names of the ``named_scope`` blocks around it, outermost first.
+      backward: whether the operation is the transpose of the one written there.
     """
 
-    __slots__ = ("_code", "_lasti")
+    __slots__ = ("_code", "_lasti", "scopes", "backward")
 
-    def __init__(self, code: types.CodeType, lasti: int):
+    def __init__(self, code: types.CodeType, lasti: int, scopes: tuple[str, ...] = (), backward: bool = False):
         self._code = code
         self._lasti = lasti
+        self.scopes = scopes
+        self.backward = backward
+
+    def transposed(self) -> Source:
+        """The same place, for an operation of the backward pass."""
+        return self if self.backward else Source(self._code, self._lasti, self.scopes, True)
+
+    def scope_text(self) -> str:
+        """The names of the scopes, such as ``loss/inner``; of a transposed operation ``transpose(loss)/inner``."""
+        first, *inner = self.scopes or ("",)
+        return "/".join([f"transpose({first})" if self.backward else first, *inner])
+
+    def _key(self) -> tuple:
+        return self._code, self._lasti, self.scopes, self.backward
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Source) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
     @property
     def file(self) -> str:
@@ -90,16 +86,121 @@ class Source:
     __repr__ = __str__
 
 
+class _Where(threading.local):
+    """What operations of this thread are attributed to; the class attributes are the initial values.
+
+    Attributes:
+      source: the place they come from, None for that of the call.
+      scopes: names of the ``named_scope`` blocks in which we are.
+      backward: whether a rule of the user runs for a backward pass.
+    """
+
+    source: Source | None = None
+    scopes: tuple[str, ...] = ()
+    backward: bool = False
+
+
+where = _Where()
+
+
+class attributed:  # noqa: N801 - a context manager reads best in lower case
+    """Attributes the operations of a ``with`` block to the place ``source`` if that is known.
+
+    Transformations replay recorded operations: what they do belongs to the line that was recorded, not to the one
+    that called the transformation.
+    """
+
+    __slots__ = ("source", "before")
+
+    def __init__(self, source: Source | None):
+        self.source = source
+
+    def __enter__(self) -> None:
+        self.before = where.source
+        if self.source is not None:
+            where.source = self.source
+
+    def __exit__(self, *error: Any) -> None:
+        where.source = self.before
+
+
+class unattributed:  # noqa: N801 - likewise
+    """Ends all attributions in a ``with`` block that calls a user's function, which speaks for itself."""
+
+    __slots__ = ("before",)
+
+    def __enter__(self) -> None:
+        self.before = where.source, where.backward
+        if where.source is not None:
+            where.backward = where.source.backward
+            where.source = None
+
+    def __exit__(self, *error: Any) -> None:
+        where.source, where.backward = self.before
+
+
 def current_source(skip: int = 1) -> Source | None:
-    """The innermost frame outside the package, or None if there is none.
+    """The place that is replayed now, else the innermost frame outside the package, or None if there is none.
 
     Args:
       skip: how many frames, this function's included, are known to be the package's.
     """
+    if where.source is not None:
+        return where.source
     frame = sys._getframe(skip)
     while frame is not None and frame.f_code.co_filename.startswith(PACKAGE_DIR):
         frame = frame.f_back  # type: ignore[assignment]
-    return None if frame is None else Source(frame.f_code, frame.f_lasti)
+    return None if frame is None else Source(frame.f_code, frame.f_lasti, where.scopes, where.backward)
+
+
+class named_scope(contextlib.ContextDecorator):  # noqa: N801
+    """Names a part of a program, as a context manager or a decorator.
+
+    Operations remember the names of the blocks in which they stand; what is computed is the same with and without.
+    ``jaxpr.pretty_print(name_stack=True)`` and ``as_text("jaxpr")`` of a compiled function show them.
+
+    Args:
+      name: the name.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> def f(x):
+      ...   with fungrad.named_scope("loss"):
+      ...     return jnp.sin(x)
+      >>> print(fungrad.make_jaxpr(f)(1.0).pretty_print(name_stack=True))
+      { lambda ; a:f32[]. let b:f32[] = sin a in (b,) } # [loss]
+    """
+
+    def __init__(self, name: str):
+        if not isinstance(name, str):
+            raise TypeError(f"fungrad.named_scope: name must be a string, got {name!r}")
+        self.name = name
+        self._before: list[tuple[str, ...]] = []
+
+    def _recreate_cm(self) -> named_scope:
+        return named_scope(self.name)
+
+    def __enter__(self) -> None:
+        self._before.append(where.scopes)
+        where.scopes = (*where.scopes, self.name)
+
+    def __exit__(self, *error: Any) -> None:
+        where.scopes = self._before.pop()
+
+
+def named_call(fun: Callable[..., Any], *, name: str | None = None) -> Callable[..., Any]:
+    """A function whose operations stand in a ``named_scope``.
+
+    Args:
+      fun: the function.
+      name: of the scope; the name of the function if None.
+
+    Returns:
+      A function like ``fun``.
+    """
+    if not callable(fun):
+        raise TypeError(f"fungrad.named_call: fun must be a function, got {fun!r} of type {type(fun).__name__}")
+    return functools.wraps(fun)(named_scope(function_name(fun) if name is None else name)(fun))
 
 
 def function_name(fun: Any) -> str:

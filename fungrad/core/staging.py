@@ -20,7 +20,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Trace, Tracer, report_leaks, state, transformation
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, check_hashable
 from fungrad.core.primitive import Primitive
-from fungrad.core.source import current_source, function_name
+from fungrad.core.source import current_source, function_name, unattributed
 from fungrad.errors import concretization_error_class
 
 
@@ -183,7 +183,8 @@ def trace_tree(
     def flat_fun(*flat: Any) -> list[Any]:
         nonlocal out_tree
         args, kwargs = tree.unflatten(in_tree, flat)
-        result = fun(*args, **kwargs)
+        with unattributed():
+            result = fun(*args, **kwargs)
         leaves, out_tree = tree.flatten(result)
         return check_results(leaves, result, debug)
 

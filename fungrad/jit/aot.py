@@ -73,7 +73,7 @@ class Lowered(Stage):
           ValueError: there is no such stage.
         """
         if stage == "jaxpr":
-            return str(self._entry.jaxpr)
+            return self._entry.jaxpr.pretty_print(name_stack=True)
         return self._entry.program().text(stage)
 
     def cost_analysis(self) -> dict[str, float]:

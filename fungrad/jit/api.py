@@ -141,39 +141,39 @@ class JitFunction:
         self._plain = not (options.static_argnums or options.static_argnames)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        # The path of warm calls: everything that can be looked up has been. The configuration is part of the key, so a
-        # changed one (disable_jit among them) finds no entry here.
-        if state.trace is EVAL and self._plain:
-            avals: list[Any] = [config.trace_key]
-            data = []
-            entry = None
-            leaves: Sequence[Any] = args
-            if not kwargs:
-                for x in args:
-                    if type(x) is not ArrayImpl:
-                        break
-                    avals.append(x.aval)
-                    data.append(x._data)
-                else:
-                    entry = self._versions.flat.get(tuple(avals))
-            if entry is None and (kwargs or len(data) < len(args)):
-                leaves, treedef = tree.flatten((args, kwargs))
-                avals, data = [], []
-                for x in leaves:
-                    if type(x) is not ArrayImpl:
-                        break
-                    avals.append(x.aval)
-                    data.append(x._data)
-                else:
-                    entry = self._versions.entries.get((treedef, tuple(avals), config.trace_key))
-            if entry is not None and entry.run is not None and not entry.donated:
-                outs = entry.run(entry.const_data + data if entry.const_data else data)
-                if entry.checked:
-                    _check_results(self._name, list(map(wrap_unchecked, outs, entry.out_avals)))
-                if entry.single:
-                    return wrap_unchecked(outs[0], entry.out_avals[0])
-                return entry.out_tree.unflatten(map(wrap_unchecked, outs, entry.out_avals))
         try:
+            # The path of warm calls: everything that can be looked up has been. The configuration is part of the key,
+            # so a changed one (disable_jit among them) finds no entry here.
+            if state.trace is EVAL and self._plain:
+                avals: list[Any] = [config.trace_key]
+                data = []
+                entry = None
+                leaves: Sequence[Any] = args
+                if not kwargs:
+                    for x in args:
+                        if type(x) is not ArrayImpl:
+                            break
+                        avals.append(x.aval)
+                        data.append(x._data)
+                    else:
+                        entry = self._versions.flat.get(tuple(avals))
+                if entry is None and (kwargs or len(data) < len(args)):
+                    leaves, treedef = tree.flatten((args, kwargs))
+                    avals, data = [], []
+                    for x in leaves:
+                        if type(x) is not ArrayImpl:
+                            break
+                        avals.append(x.aval)
+                        data.append(x._data)
+                    else:
+                        entry = self._versions.entries.get((treedef, tuple(avals), config.trace_key))
+                if entry is not None and entry.run is not None and not entry.donated:
+                    outs = entry.run(entry.const_data + data if entry.const_data else data)
+                    if entry.checked:
+                        _check_results(self._name, list(map(wrap_unchecked, outs, entry.out_avals)))
+                    if entry.single:
+                        return wrap_unchecked(outs[0], entry.out_avals[0])
+                    return entry.out_tree.unflatten(map(wrap_unchecked, outs, entry.out_avals))
             return self._call(args, kwargs)
         except Exception as error:
             filter_exception(error)

@@ -23,6 +23,7 @@ from fungrad.core.primitive import Primitive, is_linear
 from fungrad.transforms.batching import batch_jaxpr, used_axis_names
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import linearize_jaxpr
+from fungrad.transforms.runtime_checks import Errors, checked_call
 from fungrad.transforms.transposition import transpose_jaxpr
 
 if TYPE_CHECKING:
@@ -119,6 +120,9 @@ class Jit(Primitive):
     ) -> tuple:
         batched, out_dims = batch_jaxpr(jaxpr, axis, dims)
         return call(batched, args, f"vmap({name})"), out_dims
+
+    def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        return checked_call(params["jaxpr"], errors, args, lambda j, xs: call(j, xs, params["name"]))
 
     def axis_names(self, params: dict[str, Any]) -> tuple:
         return tuple(used_axis_names(params["jaxpr"]))

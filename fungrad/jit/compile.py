@@ -20,6 +20,7 @@ from fungrad.jit.lowering import Graph, lower_jaxpr
 from fungrad.jit.passes import run_passes
 from fungrad.jit.runtime import Executable, load
 from fungrad.jit.tensors import Tensor
+from fungrad.transforms.runtime_checks import EVERY, Sites, check_jaxpr, failure
 
 
 class CompiledProgram:
@@ -29,6 +30,7 @@ class CompiledProgram:
       jaxpr: as given.
       optimised: after all passes.
       program: the loop IR.
+      sites: the run-time checks: results after those of the jaxpr say which of them failed, and with what values.
       timings: seconds per stage of compilation.
     """
 
@@ -38,11 +40,17 @@ class CompiledProgram:
         self.timings: dict[str, float] = {}
         self._pass_texts: list[tuple[str, Jaxpr]] = []
         closed = jaxpr.with_consts_as_inputs()
+        consts = list(jaxpr.consts)
+        checked = check_jaxpr(closed, EVERY)
+        self.sites: Sites = ()
+        if checked is not None:
+            self.sites, closed = checked.sites, checked.jaxpr.with_consts_as_inputs()
+            consts = [*checked.jaxpr.consts, *consts]
         self.optimised = self._timed("passes", lambda: run_passes(closed, self._note))
         graph = self._timed("lower", lambda: lower_jaxpr(self.optimised))
-        given = [False] * len(jaxpr.consts) + list(donated) if any(donated) else []
+        given = [False] * len(consts) + list(donated) if any(donated) else []
         self._timed("fuse", lambda: self._plan(graph, given))
-        self._consts = [np.asarray(c) for c in jaxpr.consts]
+        self._consts = [np.asarray(c) for c in consts]
         self._executable: Executable = self._timed("native", lambda: load(self.program))
         self.timings.update({f"native/{k}": v for k, v in self._executable.timings.items()})
 
@@ -80,18 +88,26 @@ class CompiledProgram:
         Returns:
           One ndarray per output. A result that is an input is that very array; no other memory is shared with inputs
           except donated ones.
+
+        Raises:
+          RuntimeCheckError: a check in the program failed.
         """
         if self._consts:
             arrays = [*self._consts, *arrays]
-        made = self._executable.run(arrays)
-        if self._plain:
-            return made
-        return [arrays[n] if kind == "input" else made[n] for kind, n in self._sources]
+        outs = self._executable.run(arrays)
+        if not self._plain:
+            outs = [arrays[n] if kind == "input" else outs[n] for kind, n in self._sources]
+        if not self.sites:
+            return outs
+        n = len(self.jaxpr.outvars)
+        if outs[n]:
+            raise failure(int(outs[n]), outs[n + 1 :], self.sites)
+        return outs[:n]
 
     @property
     def direct(self) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
         """The shortest way to run the program: the executable's own method where nothing has to be rearranged."""
-        if self._plain and not self._consts:
+        if self._plain and not self._consts and not self.sites:
             return self._executable.run
         return self.run
 
@@ -104,11 +120,13 @@ class CompiledProgram:
           stage: ``jaxpr``, ``passes`` (after each pass that changed something), ``steps``, ``llvm`` or ``asm``.
         """
         if stage == "jaxpr":
-            return str(self.jaxpr)
+            return self.jaxpr.pretty_print(name_stack=True)
         if stage == "passes":
-            parts, before = [f"-- traced\n{self.jaxpr}"], self.jaxpr.with_consts_as_inputs()
+            parts = [f"-- traced\n{self.jaxpr.pretty_print(name_stack=True)}"]
+            before = self.jaxpr.with_consts_as_inputs()
             for name, jaxpr in self._pass_texts:
-                parts.append(f"-- {name}" + (": no change" if jaxpr is before else f"\n{jaxpr}"))
+                change = ": no change" if jaxpr is before else f"\n{jaxpr.pretty_print(name_stack=True)}"
+                parts.append(f"-- {name}{change}")
                 before = jaxpr
             return "\n".join(parts)
         if stage not in ("steps", "llvm", "asm"):

@@ -43,6 +43,7 @@ from fungrad.transforms.batching import batch_jaxpr, used_axis_names
 from fungrad.transforms.custom_calls import evaluate_flat
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import TangentVar, linearize_flat, linearize_jaxpr
+from fungrad.transforms.runtime_checks import Errors, checked_call
 from fungrad.transforms.transposition import transpose_jaxpr
 
 Policy = Callable[..., Any]
@@ -82,6 +83,12 @@ class Remat(Primitive):
 
     def lower(self, ctx: Any, *args: Any, jaxpr: Jaxpr, **_: Any) -> Any:
         return ctx.inline(jaxpr, args)
+
+    def checked(
+        self, errors: Errors, args: Sequence[Any], params: dict[str, Any]
+    ) -> list[Any]:
+        rest = {k: v for k, v in params.items() if k != "jaxpr"}
+        return checked_call(params["jaxpr"], errors, args, lambda j, xs: call(j, xs, **rest))
 
     def axis_names(self, params: dict[str, Any]) -> tuple:
         return tuple(used_axis_names(params["jaxpr"]))

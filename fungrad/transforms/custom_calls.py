@@ -26,6 +26,7 @@ from fungrad.core.context import EVAL, AxisData, Trace, Tracer, running, state
 from fungrad.core.ir import Jaxpr, Var, eval_jaxpr
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.ops.cast import stop_gradient
 from fungrad.ops.foundation import batch_to, instantiate
 from fungrad.transforms.batching import BatchTrace, batch_flat, batch_jaxpr, used_axis_names
 from fungrad.transforms.forward import JVPTrace, JVPTracer, jvp_flat
@@ -47,6 +48,7 @@ from fungrad.transforms.rule_functions import (
     closed_over_tracers,
     guarded,
 )
+from fungrad.transforms.runtime_checks import Errors, eval_checked, without_checks
 from fungrad.transforms.transposition import backward_pass
 
 # -- primitives ----------------------------------------------------------------------------------
@@ -108,6 +110,12 @@ class CustomCall(Primitive):
 
     def lower(self, ctx: Any, *args: Any, call_jaxpr: Jaxpr, **_: Any) -> Any:
         return ctx.inline(call_jaxpr, args)
+
+    def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        # The call stays, with its rules; the checks are made beside it.
+        body = params["call_jaxpr"]
+        eval_checked(body, errors, (), *[stop_gradient(x) for x in args])
+        return self.bind(*args, **{**params, "call_jaxpr": without_checks(body, errors.kinds)})
 
     def axis_names(self, params: dict[str, Any]) -> tuple:
         return tuple(used_axis_names(params["call_jaxpr"]))

@@ -22,6 +22,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import EVAL, Trace, Tracer, evaluate, report_leaks, state, transformation
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.primitive import Primitive
+from fungrad.core.source import Source, attributed, current_source
 from fungrad.core.staging import DebugInfo, trace_flat
 
 
@@ -51,15 +52,26 @@ class TangentVar(Tracer):
 
 
 class LinearEqn:
-    """One recorded operation of a linear program; operands are ``TangentVar``s or residual values."""
+    """One recorded operation of a linear program; operands are ``TangentVar``s or residual values.
 
-    __slots__ = ("primitive", "args", "params", "outs")
+    ``source`` is the user's line, where somebody will want to know it.
+    """
 
-    def __init__(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any], outs: list[TangentVar]):
+    __slots__ = ("primitive", "args", "params", "outs", "source")
+
+    def __init__(
+        self,
+        primitive: Primitive,
+        args: Sequence[Any],
+        params: dict[str, Any],
+        outs: list[TangentVar],
+        source: Source | None,
+    ):
         self.primitive = primitive
         self.args = args
         self.params = params
         self.outs = outs
+        self.source = source
 
 
 class TangentTrace(Trace):
@@ -81,17 +93,21 @@ class TangentTrace(Trace):
             if not isinstance(a, Array):
                 args = [as_array(a) for a in args]
                 break
+        # Finding the line costs as much as a small operation: eagerly nobody asks, but for the debugging of NaNs.
+        source = current_source() if self.parent is not EVAL or watch.results else None
         if primitive.multiple_results:
             out = primitive.abstract(tuple([a.aval for a in args]), params)
             outs = [TangentVar(self, a) for a in out]
-            self.eqns.append(LinearEqn(primitive, args, params, outs))
+            self.eqns.append(LinearEqn(primitive, args, params, outs, source))
             return outs
-        return self.record(primitive, args, params)
+        return self.record(primitive, args, params, source)
 
-    def record(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> TangentVar:
+    def record(
+        self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any], source: Source | None = None
+    ) -> TangentVar:
         """Records an operation with one result on variables and arrays."""
         var = TangentVar(self, primitive.abstract(tuple([a.aval for a in args]), params))
-        self.eqns.append(LinearEqn(primitive, args, params, [var]))
+        self.eqns.append(LinearEqn(primitive, args, params, [var], source))
         return var
 
 
@@ -212,7 +228,8 @@ class LinearProgram:
         # Variables are keyed by identity: arrays do not hash.
         env: dict[int, Any] = dict(zip(map(id, self.inputs), tangents, strict=True))
         for eqn in self.live_eqns():
-            out = eqn.primitive.bind(*[env.get(id(a), a) for a in eqn.args], **eqn.params)
+            with attributed(eqn.source):
+                out = eqn.primitive.bind(*[env.get(id(a), a) for a in eqn.args], **eqn.params)
             env.update(zip(map(id, eqn.outs), out if eqn.primitive.multiple_results else [out], strict=True))
         return [env.get(id(x), x) for x in self.outputs]
 
@@ -331,7 +348,8 @@ def _linear_jaxpr(program: LinearProgram, residuals: Sequence[Any]) -> Jaxpr:
         values = {id(r): x for r, x in zip(residuals, args[:n], strict=True)}
         eqns = []
         for eqn in program.live_eqns():
-            eqns.append(LinearEqn(eqn.primitive, [values.get(id(a), a) for a in eqn.args], eqn.params, eqn.outs))
+            operands = [values.get(id(a), a) for a in eqn.args]
+            eqns.append(LinearEqn(eqn.primitive, operands, eqn.params, eqn.outs, eqn.source))
         staged = LinearProgram(program.inputs, eqns, program.outputs)
         return [t for t in staged.push_forward(args[n:]) if type(t) is not Zero]
 

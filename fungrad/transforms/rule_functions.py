@@ -26,7 +26,7 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, Trace, Tracer, running, state
-from fungrad.core.source import function_name
+from fungrad.core.source import function_name, unattributed
 from fungrad.errors import UnexpectedTracerError
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.foundation import batch_to, instantiate, reduce_sum
@@ -189,7 +189,8 @@ def guarded(outside: Outside, label: str) -> Iterator[Callable[[Any], Any]]:
       The function that finds it, for values that are used without an operation.
     """
     if not outside:
-        yield lambda x: x
+        with unattributed():
+            yield lambda x: x
         return
     # Tracers of transformations that have finished are legitimate here, also as constants of what
     # is staged.
@@ -198,7 +199,7 @@ def guarded(outside: Outside, label: str) -> Iterator[Callable[[Any], Any]]:
         trace.alive = True
     guard = Guard(outside, state.trace, label)
     try:
-        with running(guard):
+        with running(guard), unattributed():
             yield guard.unwrap
     finally:
         for trace in finished:

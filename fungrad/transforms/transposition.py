@@ -18,6 +18,7 @@ from fungrad.core.context import EVAL, state
 from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.primitive import Linear
+from fungrad.core.source import attributed
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.foundation import add_any
 from fungrad.transforms.linearization import LinearEqn, LinearProgram, TangentVar, record_linear
@@ -65,7 +66,7 @@ def _transposed(eqn: LinearEqn, cts: Sequence[Any]) -> list[tuple[TangentVar, An
         ct = [Zero(v.aval) if c is None else c for v, c in zip(eqn.outs, cts, strict=True)]
     trace = eqn.outs[0]._trace
     args = [Linear(a.aval) if type(a) is TangentVar and a._trace is trace else a for a in eqn.args]
-    results = eqn.primitive.transpose(ct, *args, **eqn.params)
+    results = _cotangents(eqn, ct, args)
     out = []
     for operand, marked, result in zip(eqn.args, args, results, strict=True):
         if type(marked) is Linear and result is not None and type(result) is not Zero:
@@ -130,6 +131,14 @@ def _transposed_now(eqn: LinearEqn, ct: Any) -> list[tuple[TangentVar, Any]] | N
         elif type(a) is not ArrayImpl:
             return None
     return out
+
+
+def _cotangents(eqn: LinearEqn, ct: Any, args: Sequence[Any]) -> Sequence[Any]:
+    """The transpose rule of an operation; what it does belongs to the line of the operation."""
+    if eqn.source is None:
+        return eqn.primitive.transpose(ct, *args, **eqn.params)
+    with attributed(eqn.source.transposed()):
+        return eqn.primitive.transpose(ct, *args, **eqn.params)
 
 
 def _check_cotangent(eqn: LinearEqn, operand: TangentVar, ct: Any) -> None:
