@@ -23,8 +23,9 @@ from fungrad.control._base import (
 from fungrad.core.array import as_array
 from fungrad.core.avals import Zero
 from fungrad.core.context import state, transformation
-from fungrad.core.ir import Atom, Jaxpr, eval_jaxpr
+from fungrad.core.ir import Atom, Eqn, Jaxpr, Var, eval_jaxpr, substitute
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.jit import scalar_rules
 from fungrad.ops.foundation import add_any, zeros
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import (
@@ -128,8 +129,9 @@ def jvp_body(
 class Split:
     """A scan taken apart: a forward scan that computes residuals, and a scan that is linear.
 
-    A residual that all steps share is computed once, outside of the loop, and one that is a scanned operand or a
-    stacked result is just that array: only what is left is stacked by the forward scan.
+    A residual that all steps share is computed once, outside of the loop, one that is a scanned operand or a stacked
+    result is just that array, and one that is a cheap formula of others is computed again by the linear scan: only
+    what is left is stacked by the forward scan.
 
     Attributes:
       forward: its results are those of the original followed by the stacked residuals.
@@ -164,6 +166,7 @@ class Split:
             next(new) if w is None else body.invars[w] if w < n_in else body.outvars[w - n_in]
             for w in where
         ]
+        atoms, linear = _recomputing(loop, atoms, n_out, linear)
         fixed, scanned, stacked = self._classify(loop, atoms, n_out)
 
         consts, carry, _ = loop.operands(body.invars)
@@ -176,7 +179,7 @@ class Split:
         )
 
         self.linear_consts, linear = closed(linear)
-        k, r = len(self.linear_consts), len(where)
+        k, r = len(self.linear_consts), len(atoms)
         dots = split_list(range(k + r, len(linear.invars)), *counts[:2])
         order = [
             *range(k),
@@ -212,6 +215,83 @@ class Split:
                 self.sources.append(("stacked", len(stacked)))
                 stacked.append(a)
         return [r for r, a in enumerate(atoms) if a not in varying], scanned, stacked
+
+
+# A residual is computed again if that takes at most so many cheap equations.
+_MOST_AGAIN = 6
+
+
+def _recomputing(
+    loop: Loop, atoms: Sequence[Atom], n_out: int, linear: Jaxpr
+) -> tuple[list[Atom], Jaxpr]:
+    """Drops residuals that are cheap formulas of others.
+
+    Args:
+      loop: the forward loop.
+      atoms: the residuals, values of its body.
+      n_out: number of its original results.
+      linear: the linear jaxpr, whose leading inputs are the residuals.
+
+    Returns:
+      What is still a residual, and the linear jaxpr with these as leading inputs.
+    """
+    body = loop.jaxpr
+    consts, carry, xs = loop.operands(body.invars)
+    made = {e.outvars[0]: e for e in body.eqns if _is_cheap(e)}
+    at_hand = {*body.constvars, *consts, *xs, *loop.results(body.outvars[:n_out])[1]}
+    known = {*at_hand, *atoms}
+    varying = dependent(body, [*carry, *xs])
+
+    def equations(a: Atom, own: bool) -> list[Eqn] | None:
+        """What computes ``a`` from known values; None if that is not cheap."""
+        if type(a) is not Var or (a in known and not own):
+            return []
+        eqn = made.get(a)
+        if eqn is None:
+            return None
+        found: list[Eqn] = []
+        for x in eqn.invars:
+            part = equations(x, False)
+            if part is None or len(found) + len(part) >= _MOST_AGAIN:
+                return None
+            found += [e for e in part if e not in found]
+        return [*found, eqn]
+
+    again: list[Eqn] = []
+    dropped = set()
+    for a in dict.fromkeys(atoms):
+        part = equations(a, True) if a in varying and a not in at_hand else None
+        if part:
+            again += [e for e in part if e not in again]
+            dropped.add(a)
+    if not dropped:
+        return list(atoms), linear
+    order = {e: n for n, e in enumerate(body.eqns)}
+    again.sort(key=order.__getitem__)
+    inside = {v for e in again for v in e.outvars}
+    read = [a for e in again for a in e.invars if type(a) is Var and a not in inside]
+    left = list(dict.fromkeys([*[a for a in atoms if a not in dropped], *read]))
+    env = dict(zip(linear.invars, atoms, strict=False))
+    return left, linear.replace(
+        invars=[*left, *linear.invars[len(atoms) :]],
+        eqns=[*again, *[substitute(e, env) for e in linear.eqns]],
+        outvars=[env.get(a, a) if type(a) is Var else a for a in linear.outvars],
+        debug=None,
+    )
+
+
+def _is_cheap(eqn: Eqn) -> bool:
+    """Whether computing an equation again costs no more than reading its result from memory."""
+    if len(eqn.outvars) != 1 or eqn.has_effects or eqn.primitive.random:
+        return False
+    kind = eqn.primitive.kind
+    if kind == "elementwise":
+        return scalar_rules.cost(eqn.primitive) <= _CHEAP
+    return kind == "structural" and eqn.primitive.name in _VIEWS
+
+
+_CHEAP = 2
+_VIEWS = ("broadcast_in_dim", "reshape", "transpose", "slice", "squeeze", "rev")
 
 
 def linearized(loop: Loop, nonzero: Sequence[bool]) -> tuple[Split, list[bool], list[bool]]:
