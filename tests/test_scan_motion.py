@@ -207,3 +207,42 @@ def test_effects_stay_in_the_loop(capsys):
 def test_passes_are_settled():
     jaxpr = run_passes(fg.make_jaxpr(fg.grad(lambda *a: np_.sum(rnn(*a)[1])))(*RNN))
     assert run_passes(jaxpr) is jaxpr
+
+
+def test_transposed_matrix_is_made_once():
+    def f(w, h):
+        return lax.scan(lambda h, _: (np_.tanh(h @ w.T), None), h, None, length=4)[0]
+
+    args = data(32, 32), data(8, 32)
+    (scan,), jaxpr = scans(f, *args)
+    assert names(scan.params["jaxpr"]) == ["dot_general", "tanh"]
+    assert "transpose" in names(jaxpr)
+    agree(f, *args)
+
+
+def test_cheap_residuals_are_not_stacked():
+    def loss(w, h):
+        def step(h, _):
+            h = np_.tanh(h * w)
+            return h, h
+
+        return np_.sum(lax.scan(step, h, None, length=6)[1])
+
+    # The derivative of tanh is made of its result, which is stacked anyway.
+    grad = fg.grad(loss, (0, 1))
+    (forward, _), _ = scans(grad, data(5), data(5))
+    stacked = forward.params["jaxpr"].out_avals[1:]
+    assert len(stacked) == 2  # the result, and the old carry
+    agree(grad, data(5), data(5))
+
+
+def test_scanned_operands_are_not_copied_as_residuals():
+    def loss(w, h, xs):
+        return np_.sum(lax.scan(lambda h, x: (np_.sin(h) * w * x, None), h, xs)[0])
+
+    grad = fg.grad(loss, (0, 1))
+    (forward, backward), jaxpr = scans(grad, data(5), data(5), data(6, 5))
+    stacked = forward.params["jaxpr"].out_avals[forward.params["num_carry"] :]
+    assert len(stacked) == 2  # a sine and a cosine
+    assert jaxpr.invars[2] in backward.invars
+    agree(grad, data(5), data(5), data(6, 5))

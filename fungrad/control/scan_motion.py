@@ -1,6 +1,7 @@
 """Code motion out of scans: what need not be done step by step is done before or after the loop.
 
 * What does not change from step to step is computed once, before the loop.
+* A matrix that does not change and whose columns are multiplied is transposed once, before the loop.
 * A product of a value that depends only on scanned operands with one that does not change, such as the input
   projection ``x_t @ W`` of a recurrent network, is one product over all steps before the loop.
 * A carry that only adds up products, such as the gradient of a weight in the backward pass, is one product over all
@@ -28,13 +29,16 @@ from fungrad.jit.passes import run_passes
 from fungrad.jit.passes.dce import dce
 from fungrad.ops.dot import dot_general
 from fungrad.ops.elementwise import add_p
-from fungrad.ops.foundation import add_any
+from fungrad.ops.foundation import add_any, transpose_p
 from fungrad.transforms.batching import batch_jaxpr
 
 # Products with fewer multiplications per step stay where they are, and so do those whose stacked values take more
 # bytes.
 _LEAST_WORK = 1024
 _MOST_BYTES = 1 << 28
+# Products of at least so many vectors, with at least so many multiplications, gain from a transposed matrix.
+_MANY = 4
+_LARGE = 1 << 13
 # Scalar formulas that are cheaper than this are left to the loop.
 _CHEAP = 4
 
@@ -95,12 +99,12 @@ class _Before(NamedTuple):
 
 
 def _hoisted(loop: Loop) -> _Before | None:
-    body = loop.jaxpr
-    consts, carry, xs = loop.operands(body.invars)
-    varying = dependent(body, [*carry, *xs])
+    consts, carry, xs = loop.operands(loop.jaxpr.invars)
+    varying = dependent(loop.jaxpr, [*carry, *xs])
+    body, turned = _with_rows(loop.jaxpr, varying)
     turning = dependent(body, carry)
     invariant = [e for e in body.eqns if varying.isdisjoint(e.outvars) and not e.has_effects]
-    fixed = _frontier(body, _worth_hoisting(invariant))
+    fixed = _frontier(body, _worth_hoisting(invariant) + turned)
     products = [e.outvars[0] for e in body.eqns if _is_projection(e, loop, varying, turning)]
     if not fixed and not products:
         return None
@@ -112,6 +116,35 @@ def _hoisted(loop: Loop) -> _Before | None:
     batched, _ = batch_jaxpr(stacked, AxisData(None, loop.length), dims, True)
     new = loop._replace(jaxpr=jaxpr, num_consts=len(consts) + len(fixed))
     return _Before(new, slice_of(body, consts, fixed), closed(batched))
+
+
+def _with_rows(body: Jaxpr, varying: set[Var]) -> tuple[Jaxpr, list[Eqn]]:
+    """A body in which products with matrices that do not change run along their rows, and the transpositions."""
+    builder = Builder()
+    turned: dict[Atom, Eqn] = {}
+    for eqn in body.eqns:
+        if _runs_along_columns(eqn, varying):
+            x, matrix = eqn.invars
+            if matrix not in turned:
+                builder.add(transpose_p, [matrix], {"permutation": (1, 0)})
+                turned[matrix] = builder.eqns[-1]
+            (inner, _), batch = eqn.params["dimension_numbers"]
+            params = {**eqn.params, "dimension_numbers": ((inner, (0,)), batch)}
+            eqn = eqn.replace(invars=[x, turned[matrix].outvars[0]], params=params)
+        builder.eqns.append(eqn)
+    return (body.replace(eqns=builder.eqns) if turned else body), list(turned.values())
+
+
+def _runs_along_columns(eqn: Eqn, varying: set[Var]) -> bool:
+    """Whether an equation multiplies many vectors with the columns of a matrix that does not change."""
+    if eqn.primitive.name != "dot_general":
+        return False
+    x, matrix = eqn.invars
+    (inner, columns), (batch, _) = eqn.params["dimension_numbers"]
+    if type(matrix) is not Var or matrix in varying or x not in varying or batch:
+        return False
+    vectors = x.aval.size // max(math.prod(x.aval.shape[d] for d in inner), 1)
+    return matrix.aval.ndim == 2 and tuple(columns) == (1,) and vectors >= _MANY and _work(eqn) >= _LARGE
 
 
 def _worth_hoisting(invariant: Sequence[Eqn]) -> list[Eqn]:

@@ -85,10 +85,11 @@ class Region:
                 self.memory.extra.setdefault(t, []).append(place)
             else:
                 copies.append((t, place))
-        self.steps: list[Any] = []
+        # Copies of what is there from the start come first: then a loop may write its new carry over the old one.
+        self.steps: list[Any] = [self.copy(t, place) for t, place in copies if t.aval.size and t in graph.inputs]
         for item in items:
             self.steps.extend(self.item(item))
-        self.steps += [self.copy(t, place) for t, place in copies if t.aval.size]
+        self.steps += [self.copy(t, place) for t, place in copies if t.aval.size and t not in graph.inputs]
 
     def put(self, tensor: Tensor, place: Place) -> None:
         """Says where a tensor is."""
