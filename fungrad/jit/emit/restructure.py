@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from fungrad.jit.emit.blocks import in_blocks
 from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.ops import neutral
 from fungrad.jit.emit.schedule import (
@@ -113,7 +114,15 @@ class _Rewriter:
         if swept is not None:
             return swept
         # also where there is one thread only: results must not depend on that
-        return self.split_reduction(nest) or self.split_rows(nest) or [nest]
+        nests = self.split_reduction(nest) or self.split_rows(nest) or [nest]
+        return [Nest(in_blocks(self.scratch, n.body, self.temporary), n.name) for n in nests]
+
+    def temporary(self, stem: str, dtype: Any, shape: tuple[int, ...]) -> Buffer:
+        """A new temporary."""
+        buffer = Buffer(f"{stem}.block{len(self.buffers)}", dtype, shape)
+        self.buffers.append(buffer)
+        self.scratch.buffers[buffer.name] = buffer
+        return buffer
 
     def partial(self, acc: Acc, shape: tuple[int, ...]) -> Buffer:
         """A temporary for partial results of an accumulator."""

@@ -293,6 +293,11 @@ def _work(program: Program, statements: Sequence[Any], symbol: str | None, lanes
     return total
 
 
+def work_of(program: Program, statements: Sequence[Any]) -> float:
+    """Instructions of statements for one iteration of the loop around them."""
+    return _work(program, statements, None, 1)
+
+
 def _cost(program: Program, s: Any, symbol: str | None, lanes: int) -> float:
     kind = type(s)
     if kind is Let:
