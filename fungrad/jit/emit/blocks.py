@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.jit.emit.module import overlap
+from fungrad.jit.emit.ops import names_and_types
 from fungrad.jit.emit.schedule import defines, divisor, substituted, uses, work_of
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.loops import Affine, Buffer, Index, Let, Load, Loop, Program, Store
@@ -118,8 +119,7 @@ def _types(program: Program, statements: Sequence[Any]) -> dict[str, str]:
     types: dict[str, str] = {}
     for s in statements:
         if type(s) is Let:
-            names, kinds = ((s.name,), (s.type,)) if isinstance(s.name, str) else (s.name, s.type)
-            types.update(zip(names, kinds, strict=True))
+            types.update(zip(*names_and_types(s), strict=True))
         else:
             types[s.name] = program.buffers[s.buffer].type if type(s) is Load else s.type
     return types
