@@ -19,7 +19,7 @@ import optree
 
 from fungrad.core.tree_keys import DictKey, FlattenedIndexKey, GetAttrKey, KeyEntry, sequence_keys
 
-__all__ = ["NAMESPACE", "NodeType", "flattened_index_keys", "node_type", "register"]
+__all__ = ["NAMESPACE", "NodeType", "flattened_index_keys", "node_type", "register", "registrations"]
 
 NAMESPACE = "fungrad"
 
@@ -116,6 +116,21 @@ _node_types: dict[type, NodeType] = {
         NodeType(defaultdict, _open_defaultdict, _describe_defaultdict),
     )
 }
+
+
+class Registrations:
+    """How many classes have been registered: what is known of a class without registration holds until the next one.
+
+    Attributes:
+      count: the number.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+registrations = Registrations()
+
 # Namedtuples are nodes without registration, and may be registered with another rule.
 _builtin_types = frozenset(_node_types)
 _registered_types: set[type] = set()
@@ -152,4 +167,5 @@ def register(
         warnings.filterwarnings("ignore", ".*is a subclass of `collections.namedtuple`", UserWarning)
         optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)  # type: ignore[arg-type]
     _registered_types.add(cls)
+    registrations.count += 1
     _node_types[cls] = node

@@ -28,6 +28,7 @@ from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.aot import Traced
 from fungrad.jit.call import clear_programs, jit_p, program_of
 from fungrad.jit.explain import explain_miss
+from fungrad.jit.tree_code import builder, reader
 from fungrad.transforms.api import abstract_argument, check_callable
 from fungrad.transforms.inspection import shape_struct
 
@@ -52,6 +53,9 @@ class Entry:
       out_tree: structure of the result.
       donated: which inputs of ``closed`` may be overwritten.
       run: runs the program on a list of ndarrays; None until the first call.
+      build: makes the result of the list of ndarrays that ``run`` returns.
+      read: takes apart arguments of the structure and types that the entry is for, under the configuration
+        ``trace_key``; None until it is worth while (see ``Versions.hit``).
     """
 
     __slots__ = (
@@ -65,6 +69,10 @@ class Entry:
         "name",
         "single",
         "checked",
+        "build",
+        "calls",
+        "read",
+        "trace_key",
     )
 
     def __init__(self, jaxpr: Jaxpr, out_tree: Any, donated: tuple[bool, ...], name: str):
@@ -79,6 +87,13 @@ class Entry:
         # The commonest result is one array: no tree to rebuild.
         self.single = out_tree.is_leaf() and len(self.out_avals) == 1
         self.checked = config.check_results
+        self.build: Callable[[Sequence[np.ndarray]], Any] = self._unflatten
+        self.calls = 0
+        self.read: Callable[[tuple, dict], list[np.ndarray] | None] | None = None
+        self.trace_key = config.trace_key
+
+    def _unflatten(self, outs: Sequence[np.ndarray]) -> Any:
+        return self.out_tree.unflatten(map(wrap_unchecked, outs, self.out_avals))
 
     def program(self) -> Any:
         """The compiled program."""
@@ -102,19 +117,54 @@ class Versions:
     Attributes:
       entries: by dispatch key: structure, types, configuration, and static values if there are any.
       flat: the same entries for calls with nothing but concrete arrays by position: by configuration and types.
+      readers: entries called lately that have a ``read``, the last first.
     """
 
-    __slots__ = ("entries", "flat", "__weakref__")
+    __slots__ = ("entries", "flat", "readers", "__weakref__")
 
     def __init__(self) -> None:
         self.entries: dict[Any, Entry] = {}
         self.flat: dict[Any, Entry] = {}
+        self.readers: list[Entry] = []
+
+    def find(self, args: tuple, kwargs: dict) -> tuple[Entry | None, list[np.ndarray]]:
+        """The entry for a call with trees of concrete arrays, if it is known, and their data."""
+        for entry in self.readers:
+            data = entry.read(args, kwargs)  # type: ignore[misc]
+            if data is not None and entry.trace_key == config.trace_key:
+                return entry, data
+        leaves, treedef = tree.flatten((args, kwargs))
+        avals, data = [], []
+        for x in leaves:
+            if type(x) is not ArrayImpl:
+                return None, []
+            avals.append(x.aval)
+            data.append(x._data)
+        found = self.entries.get((treedef, tuple(avals), config.trace_key))
+        if found is not None:
+            self.hit(found, treedef, avals)
+        return found, data
+
+    def hit(self, entry: Entry, treedef: Any, avals: Sequence[ShapedArray]) -> None:
+        """Notes a call that found ``entry`` by its key ``treedef`` and ``avals``: from the second one on, code for its
+        trees is worth its making."""
+        entry.calls += 1
+        if entry.calls == 2:
+            entry.read = reader(treedef, avals)
+            entry.build = builder(entry.out_tree, entry.out_avals)
+        if entry.read is not None:
+            others = [e for e in self.readers if e is not entry]
+            self.readers = [entry, *others[: _MOST_READERS - 1]]
 
     def clear(self) -> None:
         """Forgets all entries."""
         self.entries.clear()
         self.flat.clear()
+        self.readers = []
 
+
+# A call tries so many of them in turn.
+_MOST_READERS = 3
 
 # Functions jitted again with equal options share their versions.
 _shared: weakref.WeakKeyDictionary[Any, dict[Options, Versions]] = weakref.WeakKeyDictionary()
@@ -148,7 +198,6 @@ class JitFunction:
                 avals: list[Any] = [config.trace_key]
                 data = []
                 entry = None
-                leaves: Sequence[Any] = args
                 if not kwargs:
                     for x in args:
                         if type(x) is not ArrayImpl:
@@ -158,22 +207,14 @@ class JitFunction:
                     else:
                         entry = self._versions.flat.get(tuple(avals))
                 if entry is None and (kwargs or len(data) < len(args)):
-                    leaves, treedef = tree.flatten((args, kwargs))
-                    avals, data = [], []
-                    for x in leaves:
-                        if type(x) is not ArrayImpl:
-                            break
-                        avals.append(x.aval)
-                        data.append(x._data)
-                    else:
-                        entry = self._versions.entries.get((treedef, tuple(avals), config.trace_key))
+                    entry, data = self._versions.find(args, kwargs)
                 if entry is not None and entry.run is not None and not entry.donated:
                     outs = entry.run(entry.const_data + data if entry.const_data else data)
                     if entry.checked:
                         _check_results(self._name, list(map(wrap_unchecked, outs, entry.out_avals)))
                     if entry.single:
                         return wrap_unchecked(outs[0], entry.out_avals[0])
-                    return entry.out_tree.unflatten(map(wrap_unchecked, outs, entry.out_avals))
+                    return entry.build(outs)
             return self._call(args, kwargs)
         except Exception as error:
             filter_exception(error)
@@ -274,6 +315,8 @@ class JitFunction:
             entries[key] = entry
         if len(key) == 3 and not call.kwargs and all(type(x) is ArrayImpl for x in call.args):
             self._versions.flat[(config.trace_key, *avals)] = entry
+            if not entry.single:
+                entry.build = builder(entry.out_tree, entry.out_avals)
         return entry
 
     def _leaf_names(self, call: Call) -> tuple[str, ...]:
