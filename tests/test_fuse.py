@@ -114,7 +114,7 @@ def test_elementwise_chain_is_one_nest_without_temporaries():
 
     program = compare(fun, normal(30, 20), normal(30, 20, seed=1))
     assert len(nests(program)) == 1
-    assert program.memory_analysis()["temp_size_in_bytes"] == 0
+    assert program.memory_analysis().temp_size_in_bytes == 0
 
 
 def test_sums_over_rows_columns_and_everything_share_a_nest():
@@ -147,7 +147,7 @@ def test_what_follows_a_product_is_computed_in_its_memory():
         return lax.tanh(lax.add(h, lax.broadcast_in_dim(b, h.shape, (1,))))
 
     program = compare(fun, normal(30, 40), normal(40, 50, seed=1), normal(50, seed=2), tolerance=1e-4)
-    assert program.memory_analysis()["temp_size_in_bytes"] == 0
+    assert program.memory_analysis().temp_size_in_bytes == 0
 
 
 def test_results_that_are_inputs_are_the_same_arrays():
@@ -204,7 +204,7 @@ def test_texts_and_analyses():
     assert "for i1 in 0..4" in program.text("steps")
     assert "define" in program.text("llvm") and program.text("asm")
     assert program.cost_analysis()["flops"] >= 4 * 5 * 3
-    assert program.memory_analysis()["output_size_in_bytes"] == 80
+    assert program.memory_analysis().output_size_in_bytes == 80
     with pytest.raises(ValueError, match="no text of stage 'hlo'"):
         program.text("hlo")
 

@@ -228,7 +228,9 @@ def test_stages():
     compiled = lowered.compile()
     np.testing.assert_allclose(compiled(x), 2 * np.sin(np.arange(3)), rtol=1e-6)
     assert compiled.cost_analysis()["flops"] > 0
-    assert compiled.memory_analysis()["output_size_in_bytes"] == 12
+    memory = compiled.memory_analysis()
+    assert memory.output_size_in_bytes == memory.argument_size_in_bytes == 12
+    assert memory.peak_memory_in_bytes == 24 + memory.temp_size_in_bytes
     with pytest.raises(TypeError, match=r"takes f32\[3\].*got f32\[4\]"):
         compiled(jnp.ones(4))
     with pytest.raises(ValueError, match="no text of stage"):

@@ -90,7 +90,13 @@ class Compiled(Lowered):
     """A compiled function: call it with arguments of the types it was compiled for."""
 
     def memory_analysis(self) -> Any:
-        """Sizes in bytes of arguments, results and temporaries."""
+        """Sizes in bytes of arguments, results and temporaries, and their peak.
+
+        >>> import fungrad
+        >>> compiled = fungrad.jit(lambda x: x + 1.0).lower(fungrad.numpy.zeros(8)).compile()
+        >>> compiled.memory_analysis().peak_memory_in_bytes
+        64
+        """
         return self._entry.program().memory_analysis()
 
     @property

@@ -6,6 +6,7 @@ hands the program to `jit.runtime`. A `CompiledProgram` keeps what people want t
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +22,29 @@ from fungrad.jit.passes import run_passes
 from fungrad.jit.runtime import Executable, load
 from fungrad.jit.tensors import Tensor
 from fungrad.transforms.runtime_checks import EVERY, Sites, check_jaxpr, failure
+
+
+@dataclasses.dataclass(frozen=True)
+class MemoryAnalysis:
+    """Bytes of a compiled program.
+
+    Attributes:
+      argument_size_in_bytes: of the arguments.
+      output_size_in_bytes: of the results.
+      alias_size_in_bytes: of the results that are written over donated arguments.
+      temp_size_in_bytes: of the arena that holds all temporaries and is kept between calls.
+    """
+
+    argument_size_in_bytes: int
+    output_size_in_bytes: int
+    alias_size_in_bytes: int
+    temp_size_in_bytes: int
+
+    @property
+    def peak_memory_in_bytes(self) -> int:
+        """What is held during a call: arguments, results and temporaries, memory in common counted once."""
+        results = self.output_size_in_bytes - self.alias_size_in_bytes
+        return self.argument_size_in_bytes + results + self.temp_size_in_bytes
 
 
 class CompiledProgram:
@@ -148,15 +172,16 @@ class CompiledProgram:
             flops, moved = flops + f, moved + b
         return {"flops": flops, "bytes accessed": moved}
 
-    def memory_analysis(self) -> dict[str, int]:
+    def memory_analysis(self) -> MemoryAnalysis:
         """Bytes of arguments, results and temporaries."""
-        kinds = {"argument": "input", "output": "output"}
-        sizes = {
-            f"{label}_size_in_bytes": sum(b.nbytes for b in self.program.buffers.values() if b.kind == kind)
-            for label, kind in kinds.items()
-        }
-        alias = sum(b.nbytes for b in self.program.buffers.values() if b.kind == "output" and b.alias is not None)
-        return {**sizes, "alias_size_in_bytes": alias, "temp_size_in_bytes": self.arena_bytes}
+        buffers = self.program.buffers.values()
+        outputs = [b for b in buffers if b.kind == "output"]
+        return MemoryAnalysis(
+            argument_size_in_bytes=sum(b.nbytes for b in buffers if b.kind == "input"),
+            output_size_in_bytes=sum(b.nbytes for b in outputs),
+            alias_size_in_bytes=sum(b.nbytes for b in outputs if b.alias is not None),
+            temp_size_in_bytes=self.arena_bytes,
+        )
 
 
 def compile_jaxpr(jaxpr: Jaxpr, *, name: str = "program", donated: Sequence[bool] = ()) -> CompiledProgram:

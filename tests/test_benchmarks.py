@@ -1,0 +1,104 @@
+"""The benchmark can be trusted only if its rows run, agree, and say what work they do."""
+
+import re
+
+import numpy as np
+import pytest
+
+from benchmarks import libraries, report, startup
+from benchmarks.__main__ import agreement, measure_startup, summary
+from benchmarks.registry import ROWS, Row, data, row
+from benchmarks.worker import sample, timed
+
+SMALL = ("dispatch/eager_add1", "dispatch/jit_add1", "elem/chain_f32_1e3", "transform/jacobian_50")
+
+
+@pytest.fixture(scope="module")
+def lib():
+    return libraries.load("fungrad")
+
+
+def test_every_row_states_its_work():
+    assert [r.name for r in ROWS.values() if not (r.bytes or r.flops)] == []
+    assert all(re.fullmatch(r"[a-z]+/\w+", name) for name in ROWS)
+
+
+def test_variants_are_for_known_libraries():
+    known = set(libraries.ALL)
+    assert [r.name for r in ROWS.values() if not set(r.variants) <= known] == []
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_rows_agree_with_numpy_by_hand(lib, name):
+    ours = sample(ROWS[name].thunk(lib)())
+    theirs = sample(ROWS[name].thunk(libraries.load("numpy"))()) if "numpy" in ROWS[name].variants else ours
+    assert agreement(ROWS[name], {"fungrad": ours, "numpy": theirs}) == ""
+
+
+def test_rows_by_hand_in_numba_agree(lib):
+    by_hand = libraries.load("numba")
+    for name in ("elem/chain_f32_1e3", "loop/newton_while_1000"):
+        ours, theirs = (sample(ROWS[name].thunk(library)()) for library in (lib, by_hand))
+        assert agreement(ROWS[name], {"fungrad": ours, "numba": theirs}) == ""
+
+
+def test_functions_for_numba_are_accurate():
+    by_hand = libraries.load("numba")
+    x = np.linspace(-20, 20, 4001, dtype=np.float32)
+    for name in ("exp", "sin", "cos", "tanh"):
+        got = np.array([getattr(by_hand, name)(v) for v in x])
+        np.testing.assert_allclose(got, getattr(np, name)(x.astype(np.float64)), rtol=2e-6, atol=2e-6)
+    positive = np.geomspace(1e-30, 1e30, 1001, dtype=np.float32)
+    got = np.array([by_hand.log(v) for v in positive])
+    np.testing.assert_allclose(got, np.log(positive.astype(np.float64)), rtol=1e-6, atol=1e-6)
+
+
+def test_disagreement_is_reported():
+    one, two = [np.ones(3)], [np.array([1.0, 1.0, 1.1])]
+    made = Row("group/name", lambda lib: None)
+    assert agreement(made, {"fungrad": one, "jax": two}) == "fungrad and jax disagree"
+    assert agreement(made, {"fungrad": one, "jax": one * 2}) == "jax: 2 arrays, fungrad: 1"
+
+
+def test_a_row_in_five_lines(lib):
+    try:
+
+        @row("group/tanh", (100,), bytes=800.0)
+        def tanh(lib):
+            return lib.np.tanh
+
+        np.testing.assert_allclose(tanh.thunk(lib)(), np.tanh(data((100,))), rtol=1e-6)
+        assert tanh.thunk(libraries.load("numpy")) is None
+    finally:
+        del ROWS["group/tanh"]
+
+
+def test_wide_rows_switch_64_bit_mode(lib):
+    try:
+        assert ROWS["elem/chain_f64_1e5"].thunk(lib)().dtype == np.float64
+        assert ROWS["elem/chain_f32_1e3"].thunk(lib)().dtype == np.float32
+    finally:
+        lib.set_x64(False)
+
+
+def test_times_and_report():
+    times = timed(lambda: None, 0.01)
+    assert 0 < summary(times)["min"] <= summary(times)["median"]
+    result = {
+        "row": "a/b",
+        "bytes": 1e9,
+        "flops": 0.0,
+        "libs": {"fungrad": {"min": 0.5, "median": 0.6}, "jax": {"min": 1.0, "median": 1.0}},
+    }
+    rates = {"triad": 1e10, "gemm": 1e12}
+    assert report.row_line(result, ["fungrad", "jax", "torch"], rates) == "| a/b | 500 ms (0.5) | 1 s | - | 20 % |"
+    assert "over 1 rows: 0.500" in report.geometric_mean([result])
+    run = {"libs": ["fungrad", "jax"], "rates": rates, "rows": [result], "machine": "m", "date": "d", "rounds": 1}
+    page = report.page({**run, "versions": "jax 1", "missing": {"torchc": "no compiler"}})
+    assert "| a/b | 600 ms (0.6) | 1 s |" in page and "Not measured: torchc (no compiler)." in page
+
+
+def test_start_up_is_measured_in_fresh_processes():
+    (result,) = measure_startup(["memory/import"], ["fungrad"], 1)
+    assert result["unit"] == "MiB" and 10 < result["libs"]["fungrad"]["min"] < 1000
+    assert not startup.measured("compile/fused_chain", "torch")
