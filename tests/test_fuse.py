@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import fungrad
 from fungrad import lax
 from fungrad.core.array import wrap
 from fungrad.core.avals import ShapedArray
@@ -384,3 +385,12 @@ def test_reversed_positions_of_repeated_elements(shape):
         return lax.rev(lax.reshape(wide, shape), tuple(range(len(shape))))
 
     compare(fun, normal(1, 1, 2))
+
+
+def test_rows_and_columns_of_one_square_matrix_stay_apart():
+    """Loops of the same length over the rows and over the columns of a matrix: one would walk with large strides."""
+    f = fungrad.jit(lambda s, a: ((s[:, None] + a).max(0), (s[:, None] + a).argmax(0)))
+    s, a = np.arange(16, dtype=np.float32), np.arange(256, dtype=np.float32).reshape(16, 16) % 37
+    assert f.lower(s, a).as_text("steps").count("nest") == 3  # filling, maxima, positions
+    for got, wanted in zip(f(s, a), ((s[:, None] + a).max(0), (s[:, None] + a).argmax(0)), strict=True):
+        np.testing.assert_array_equal(got, wanted)

@@ -126,11 +126,28 @@ class _Fuser:
                 return False
         arrays = {t for s in inside for t, _ in s.reads if t not in made}
         mine = {t for t, _ in stage.reads}
-        if not related and not any(t in arrays and t.aval.size > 1 for t in mine):
+        if not related and not _read_alike(node, inside, stage, axis):
             # Loops over rows with reductions inside are likely to meet later.
             if not (_reduces_rows(stage) and any(_reduces_rows(s) for s in inside)):
                 return False
         return len((arrays | mine) - made) <= _MAX_ARRAYS
+
+
+def _read_alike(node: LoopNode, inside: Sequence[Stage], stage: Stage, axis: Axis) -> bool:
+    """Whether a stage reads an array that stages in a loop read too, and goes through it along the same dimension (one
+    that walks down the columns of a matrix whose rows the other walks along gains nothing)."""
+    met: dict[Tensor, set[tuple[int, ...]]] = {}
+    for s in inside:
+        for tensor, index in s.reads:
+            met.setdefault(tensor, set()).add(_dimensions(index, node.axis))
+    return any(
+        tensor.aval.size > 1 and _dimensions(index, axis) in met.get(tensor, ()) for tensor, index in stage.reads
+    )
+
+
+def _dimensions(index: tuple[Idx, ...], axis: Axis) -> tuple[int, ...]:
+    """The dimensions whose index moves with a loop."""
+    return tuple([d for d, i in enumerate(index) if axis in i.axes()])
 
 
 def _reduces_rows(stage: Stage) -> bool:
