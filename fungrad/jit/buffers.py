@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.loops import Affine, Call, Load, Loop, Nest, Program, Store, buffers_of, children, walk
+from fungrad.jit.loops import Affine, Call, Load, Loop, LoopWhile, Nest, Program, Store, buffers_of, children, walk
 
 _ALIGN = 64
 
@@ -136,6 +136,8 @@ def _same_positions(body: Sequence[Any], sources: set[str], target: str) -> bool
     if len(stores) != 1:
         return False
     path, store = stores[0]
+    if any(type(around) is LoopWhile for around in path):
+        return False
     loops = {loop.index for loop in path if isinstance(loop, Loop)}
     if store.update is not None or any(s not in loops for s in store.index.symbols()):
         return False

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.ir import Jaxpr
-from fungrad.jit import buffers, loops
+from fungrad.jit import buffers, loops, regions
 from fungrad.jit.build import build_program
 from fungrad.jit.lowering import Graph, lower_jaxpr
 from fungrad.jit.passes import run_passes
@@ -99,6 +99,7 @@ class CompiledProgram:
                 self._sources.append(("made", made.setdefault(t, len(made))))
         self._plain = all(s == ("made", n) for n, s in enumerate(self._sources))
         self.program = build_program(graph, list(made), self.name)
+        regions.merge(self.program)
         forwarded = {n for kind, n in self._sources if kind == "input"}
         free = [f"in{n}" for n, given in enumerate(donated) if given and n not in forwarded]
         self.arena_bytes = buffers.place(self.program, free)

@@ -503,16 +503,17 @@ class NestEmitter:
         before, saved = self.block, self.save()
         self.lines.append(f"br label %{head}")
         self.start(head)
-        opened = self.phis(self.assigned(s.test, s.body))
+        cells = self.assigned(s.test, s.body)
+        opened = self.phis(cells)
         self.body(s.test)
         condition = self.value(s.condition)
-        after_test = [list(c.values) for c in self.assigned(s.test, s.body)]
+        after_test = [list(c.values) for c in cells]
         self.lines.append(f"br i1 {condition.raw}, label %{inside}, label %{leave}")
         self.start(inside)
         self.body(s.body)
         self.close_phis(opened, before, self.block)
         self.lines.append(f"br label %{head}")
-        for cell, values in zip(self.assigned(s.test, s.body), after_test, strict=True):
+        for cell, values in zip(cells, after_test, strict=True):
             cell.values = values
         self.restore(saved)
         self.start(leave)

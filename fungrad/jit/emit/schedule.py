@@ -15,7 +15,7 @@ Loops that the producer marked `vector` are left as they are.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from fungrad.jit.emit.module import Machine, overlap
@@ -25,6 +25,7 @@ from fungrad.jit.kernels.vecmath import FUNCTIONS
 from fungrad.jit.loops import (
     Acc,
     Affine,
+    Buffer,
     If,
     Index,
     Let,
@@ -158,6 +159,9 @@ def hoist(program: Program, statements: Sequence[Any]) -> list[Any]:
             result += [*before, loop]
         elif type(s) is If:
             result.append(If(s.condition, hoist(program, s.then), hoist(program, s.orelse)))
+        elif type(s) is LoopWhile:
+            before, repeated = _hoisted_while(program, s)
+            result += [*before, repeated]
         else:
             result.append(s)
     return result
@@ -165,32 +169,66 @@ def hoist(program: Program, statements: Sequence[Any]) -> list[Any]:
 
 def _hoisted(program: Program, loop: Loop) -> tuple[list[Any], Loop]:
     body = hoist(program, loop.body)
-    changing = {loop.index}
-    for s in walk(body):
+    changing = {loop.index, *_cells(body)}
+    before, rest = _divided(program, body, changing, loop)
+    return before, _with_body(loop, rest)
+
+
+def _hoisted_while(program: Program, loop: LoopWhile) -> tuple[list[Any], LoopWhile]:
+    test, body = hoist(program, loop.test), hoist(program, loop.body)
+    changing = _cells([*test, *body])
+    before, test = _divided(program, test, changing, loop)
+    # The body need not run, so it only gives up what can be computed whether or not it does.
+    known = [s for s in body if type(s) is not Load or not s.index.symbols()]
+    more, _ = _divided(program, known, set(changing), loop, {n for s in body for n in defines(s)})
+    moved = {id(s) for s in more}
+    return [*before, *more], LoopWhile(test, loop.condition, [s for s in body if id(s) not in moved])
+
+
+def _cells(statements: Sequence[Any]) -> set[str]:
+    """Names of what changes while the statements run."""
+    changing: set[str] = set()
+    for s in walk(statements):
         if type(s) in (Acc, Var):
             changing.update(n for n in (s.name, getattr(s, "position", None)) if n)
         elif type(s) in (Update, Prefix):
             changing.add(s.acc)
         elif type(s) is Set:
             changing.add(s.var)
-    stored = {program.root(b).name for b in buffers_of(loop)[1]}
+    return changing
+
+
+def _divided(
+    program: Program, body: Sequence[Any], changing: set[str], loop: Any, unknown: Collection[str] = ()
+) -> tuple[list[Any], list[Any]]:
+    """The statements that can stand before a loop, and the others, whose results are added to ``changing``.
+
+    Args:
+      program: the program.
+      body: statements of the loop.
+      changing: names whose values change in it.
+      loop: the loop.
+      unknown: names that are known only once the statements that define them have been moved.
+    """
+    stored = [program.root(b) for b in buffers_of(loop)[1]]
+    waiting = set(unknown)
     before, rest = [], []
     for s in body:
-        if _is_movable(program, s, stored) and changing.isdisjoint(uses(s)):
+        used = uses(s)
+        if _is_movable(program, s, stored) and changing.isdisjoint(used) and waiting.isdisjoint(used):
             before.append(s)
+            waiting.difference_update(defines(s))
             continue
         rest.append(s)
         for t in walk([s]):
             changing.update(defines(t))
-    return before, _with_body(loop, rest)
+    return before, rest
 
 
-def _is_movable(program: Program, s: Any, stored: set[str]) -> bool:
+def _is_movable(program: Program, s: Any, stored: Sequence[Buffer]) -> bool:
     if type(s) is Load:
-        # temporaries may share memory with what is stored without sharing a root
         root = program.root(s.buffer)
-        shared = any(program.buffers[b].kind == "temp" for b in stored)
-        return root.name not in stored and not (root.kind == "temp" and shared)
+        return not any(overlap(root, b) for b in stored)
     return type(s) in (Let, Index)
 
 
@@ -233,7 +271,17 @@ _MOST_LANES = 64
 
 
 def _vectorised(program: Program, statements: list[Any], machine: Machine) -> list[Any]:
-    return [_best(program, s, machine, statements)[1] if type(s) is Loop else s for s in statements]
+    result = []
+    for s in statements:
+        if type(s) is Loop:
+            s = _best(program, s, machine, statements)[1]
+        elif type(s) is If:
+            s = If(s.condition, *[_vectorised(program, b, machine) for b in (s.then, s.orelse)])
+        elif type(s) is LoopWhile:
+            test, body = (_vectorised(program, b, machine) for b in (s.test, s.body))
+            s = LoopWhile(test, s.condition, body)
+        result.append(s)
+    return result
 
 
 def _best(program: Program, loop: Loop, machine: Machine, scope: Any) -> tuple[float, Loop]:
@@ -245,13 +293,9 @@ def _best(program: Program, loop: Loop, machine: Machine, scope: Any) -> tuple[f
         if type(s) is Loop:
             cost, s = _best(program, s, machine, scope)
             plain += cost
-        elif type(s) is If:
-            s = If(
-                s.condition,
-                _vectorised(program, s.then, machine),
-                _vectorised(program, s.orelse, machine),
-            )
-            plain += 2 + _work(program, s.then + s.orelse, None, 1)
+        elif type(s) in (If, LoopWhile):
+            (s,) = _vectorised(program, [s], machine)
+            plain += 2 + sum(_work(program, b, None, 1) for b in children(s))
         else:
             plain += _cost(program, s, None, 1)
         body.append(s)
