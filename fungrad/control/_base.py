@@ -18,8 +18,9 @@ from fungrad.config import config
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import Tracer, state
+from fungrad.core.context import EVAL, Tracer, running, state
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, jaxprs_in_params, params_key
+from fungrad.core.nonfinite import replaying
 from fungrad.core.primitive import Primitive
 from fungrad.core.promotion import lattice_result_type
 from fungrad.core.source import function_name
@@ -52,6 +53,10 @@ class HigherOrderPrimitive(Primitive):
     def interpret(self, *args: Array, **params: Any) -> list[Any]:
         """The operation on arrays, by applying the primitives of its jaxprs one by one."""
         raise NotImplementedError
+
+    def step_through(self, args: Sequence[Any], params: dict[str, Any]) -> None:
+        with running(EVAL), config.override("disable_jit", True), replaying():
+            self.interpret(*args, **params)
 
     def _equation(self, args: Sequence[np.ndarray], params: dict[str, Any]) -> Jaxpr:
         """The jaxpr that is nothing but one application of the primitive."""

@@ -21,6 +21,7 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import EVAL, AxisData, running
+from fungrad.core.nonfinite import replay
 from fungrad.core.primitive import Primitive
 from fungrad.core.source import api_boundary, function_name
 from fungrad.ops.foundation import broadcast_in_dim, instantiate, move_dim
@@ -167,6 +168,8 @@ class Callback(Primitive):
     def impl(
         self, *args: np.ndarray, callback: Callable[..., Any], result_avals: tuple, **_: Any
     ) -> list:
+        if replay.active and self.has_effects and not result_avals:
+            return []
         # The callback may keep what it is given; compiled programs use their memory again.
         results = callback(*[np.array(x) for x in args])
         if not result_avals:

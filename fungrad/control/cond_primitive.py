@@ -30,6 +30,7 @@ from fungrad.control.checked_bodies import checked_branches
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData, state
 from fungrad.core.ir import Eqn, Jaxpr, Var, eval_jaxpr
+from fungrad.core.nonfinite import within
 from fungrad.core.primitive import is_linear
 from fungrad.jit.call import jit_p, program_of
 from fungrad.ops.compare import clamp, select_n
@@ -76,7 +77,8 @@ class Cond(HigherOrderPrimitive):
         return program_of(_taken(args[0], params["branches"]), "branch").run(list(args[1:]))
 
     def interpret(self, index: Any, *args: Any, **params: Any) -> list[Any]:
-        return eval_jaxpr(_taken(index, params["branches"]), (), *args)
+        with within(f"in branch {_number(index, params['branches'])} of cond"):
+            return eval_jaxpr(_taken(index, params["branches"]), (), *args)
 
     def lower(self, ctx: Any, index: Any, *args: Any, branches: Branches) -> Any:
         return ctx.cond(index, branches, args)
@@ -223,7 +225,11 @@ cond_p = Cond("cond")
 
 def _taken(index: Any, branches: Branches) -> Jaxpr:
     """The branch that a known index chooses."""
-    return branches[min(max(int(index), 0), len(branches) - 1)]
+    return branches[_number(index, branches)]
+
+
+def _number(index: Any, branches: Branches) -> int:
+    return min(max(int(index), 0), len(branches) - 1)
 
 
 def _derived(branches: Branches, key: Hashable, make: Callable[[], T]) -> T:

@@ -38,6 +38,7 @@ from fungrad.control.scan_bodies import (
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
+from fungrad.core.nonfinite import within
 from fungrad.core.primitive import is_linear
 from fungrad.ops.foundation import batch_to, instantiate, move_dim, reshape, zeros
 from fungrad.ops.joining import stack
@@ -77,7 +78,9 @@ class Scan(HigherOrderPrimitive):
         steps: list[Any] = [None] * loop.length
         for i in range(loop.length)[:: -1 if loop.reverse else 1]:
             slices = [at(x, i) for x in xs]
-            carry, steps[i] = loop.results(eval_jaxpr(loop.jaxpr, (), *consts, *carry, *slices))
+            with within(f"in step {i} of scan"):
+                outs = eval_jaxpr(loop.jaxpr, (), *consts, *carry, *slices)
+            carry, steps[i] = loop.results(outs)
         avals = loop.jaxpr.out_avals[loop.num_carry :]
         columns = zip(*steps, strict=True) if steps else [()] * len(avals)
         return [

@@ -9,6 +9,7 @@ May import ``core``, ``ops``, ``transforms`` and ``control.scan_primitive``.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
@@ -34,6 +35,7 @@ from fungrad.control.scan_primitive import scan_p
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData, state
 from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
+from fungrad.core.nonfinite import within
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import select
@@ -105,8 +107,11 @@ class While(HigherOrderPrimitive):
     def interpret(self, *args: Any, **params: Any) -> list[Any]:
         loop = WhileLoop(**params)
         cond_consts, body_consts, carry = loop.operands(args)
-        while eval_jaxpr(loop.cond_jaxpr, (), *cond_consts, *carry)[0]:
-            carry = eval_jaxpr(loop.body_jaxpr, (), *body_consts, *carry)
+        for i in itertools.count():
+            with within(f"in step {i} of while_loop"):
+                if not eval_jaxpr(loop.cond_jaxpr, (), *cond_consts, *carry)[0]:
+                    break
+                carry = eval_jaxpr(loop.body_jaxpr, (), *body_consts, *carry)
         return carry
 
     def lower(self, ctx: Any, *args: Any, **params: Any) -> Any:

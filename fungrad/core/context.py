@@ -22,6 +22,7 @@ import numpy as np
 from fungrad.config import config, watch
 from fungrad.core.array import Array, ArrayImpl, as_array, wrap
 from fungrad.core.float_errors import SILENT, silence, unsilence
+from fungrad.core.nonfinite import examine
 from fungrad.core.source import Source, current_source
 from fungrad.core.tree import known_leaf_types
 from fungrad.errors import UnboundAxisNameError, UnexpectedTracerError
@@ -179,12 +180,13 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
     if type(data) is not np.ndarray:
         data = np.asarray(data)
     if data.dtype is not aval.dtype or data.shape != aval.shape:
-        return wrap(data, aval)
-    out = _new(ArrayImpl)
-    out._data = data
-    out.aval = aval
+        out: Any = wrap(data, aval)
+    else:
+        out = _new(ArrayImpl)
+        out._data = data
+        out.aval = aval
     if watch.results and config.check_results:
-        _check_finite(primitive, args, [out])
+        examine(primitive, (a,) if n == 1 else (a, b), [out], params)
     return out
 
 
@@ -210,7 +212,7 @@ def _evaluate_many(primitive: Primitive, args: Sequence[Any], params: dict[str, 
     else:
         outs = [wrap(data, aval)]
     if config.check_results:
-        _check_finite(primitive, arrays, outs)
+        examine(primitive, arrays, outs, params)
     return outs if primitive.multiple_results else outs[0]
 
 
@@ -221,30 +223,6 @@ def _require_concrete(primitive: Primitive, x: Any) -> Any:
         raise leaked_tracer_error(x, f"was used by {primitive.name}")
     x = as_array(x, f"fungrad: operand of {primitive.name}")
     return x if type(x) is ArrayImpl else x._concrete(primitive.name)
-
-
-def _check_finite(primitive: Primitive, args: Sequence[ArrayImpl], outs: Sequence[ArrayImpl]) -> None:
-    for out in outs:
-        data = out._data
-        if data.dtype.kind not in "fc":
-            continue
-        bad = None
-        if config.debug_nans and np.isnan(data).any():
-            bad = "NaN"
-        elif config.debug_infs and np.isinf(data).any():
-            bad = "infinity"
-        if bad is not None:
-            ranges = "; ".join(_range_text(a) for a in args)
-            raise FloatingPointError(
-                f"{primitive.name} produced {bad} in a result of type {out.aval.str_short()}; operands: {ranges}"
-            )
-
-
-def _range_text(a: ArrayImpl) -> str:
-    data = a._data
-    if data.size == 0 or data.dtype.kind not in "iuf":
-        return a.aval.str_short()
-    return f"{a.aval.str_short()} in [{data.min()}, {data.max()}]"
 
 
 def leaked_tracer_error(tracer: Tracer, how: str = "was used") -> UnexpectedTracerError:

@@ -192,6 +192,12 @@ class Primitive:
         """
         raise self._missing("checked", "run-time checks inside it")
 
+    def step_through(self, args: Sequence[Any], params: dict[str, Any]) -> None:
+        """Runs the jaxprs among the parameters on arrays, one operation at a time, so that each result is examined.
+
+        Called where a result contains NaN or infinity; nothing by default.
+        """
+
     def axis_names(self, params: dict[str, Any]) -> tuple:
         """Names of mapped axes that the parameters refer to."""
         return ()

@@ -26,7 +26,7 @@ from fungrad.core.ir import Jaxpr
 from fungrad.core.source import api_boundary, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.aot import Traced
-from fungrad.jit.call import clear_programs, jit_p, program_of
+from fungrad.jit.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.explain import explain_miss
 from fungrad.jit.tree_code import builder, reader
 from fungrad.transforms.api import abstract_argument, check_callable
@@ -68,7 +68,6 @@ class Entry:
         "const_data",
         "name",
         "single",
-        "checked",
         "build",
         "calls",
         "read",
@@ -86,7 +85,6 @@ class Entry:
         self.const_data: list[np.ndarray] = []
         # The commonest result is one array: no tree to rebuild.
         self.single = out_tree.is_leaf() and len(self.out_avals) == 1
-        self.checked = config.check_results
         self.build: Callable[[Sequence[np.ndarray]], Any] = self._unflatten
         self.calls = 0
         self.read: Callable[[tuple, dict], list[np.ndarray] | None] | None = None
@@ -103,6 +101,8 @@ class Entry:
         """Compiles; returns what ``run`` is now."""
         self.const_data = [c._data for c in self.jaxpr.consts]
         self.run = self.program().direct
+        if config.check_results:
+            self.run = examined(self.closed, self.run, self.name, self.donated)
         return self.run
 
     @property
@@ -210,8 +210,6 @@ class JitFunction:
                     entry, data = self._versions.find(args, kwargs)
                 if entry is not None and entry.run is not None and not entry.donated:
                     outs = entry.run(entry.const_data + data if entry.const_data else data)
-                    if entry.checked:
-                        _check_results(self._name, list(map(wrap_unchecked, outs, entry.out_avals)))
                     if entry.single:
                         return wrap_unchecked(outs[0], entry.out_avals[0])
                     return entry.build(outs)
@@ -244,12 +242,7 @@ class JitFunction:
             ]
             for x in donated:
                 delete(x, f"donated to jit of {self._name}")
-        outs: list[Array] = [
-            wrap_unchecked(x, a) for x, a in zip(run(entry.const_data + data), entry.out_avals, strict=True)
-        ]
-        if entry.checked:
-            _check_results(self._name, outs)
-        return outs
+        return list(map(wrap_unchecked, run(entry.const_data + data), entry.out_avals))
 
     # -- dispatch -----------------------------------------------------------------------------------------------
 
@@ -431,19 +424,6 @@ def _sole_owner(data: np.ndarray) -> bool:
     """Whether nothing but the array that is being donated refers to the memory."""
     # References: the Array's slot, the caller's list, the loop variable, our parameter, and getrefcount's own.
     return data.base is None and data.flags.owndata and sys.getrefcount(data) <= 5
-
-
-def _check_results(name: str, outs: Sequence[Array]) -> None:
-    for x in outs:
-        data = x._concrete("debug_nans")
-        if data.dtype.kind in "fc":
-            if config.debug_nans and np.isnan(data).any():
-                raise FloatingPointError(
-                    f"jit of {name} produced NaN in a result of type {x.aval.str_short()}; run it with "
-                    "fungrad.disable_jit() to find the operation"
-                )
-            if config.debug_infs and np.isinf(data).any():
-                raise FloatingPointError(f"jit of {name} produced infinity in a result of type {x.aval.str_short()}")
 
 
 def _positional_names(fun: Any) -> tuple[str, ...]:

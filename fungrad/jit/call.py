@@ -10,16 +10,19 @@ May import ``core``, ``transforms`` and ``jit.compile``.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fungrad.config import config
+from fungrad.core.array import as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData
-from fungrad.core.ir import Jaxpr
+from fungrad.core.context import EVAL, AxisData, running
+from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.nonfinite import replaying, trouble, within
 from fungrad.core.primitive import Primitive, is_linear
+from fungrad.errors import NonFiniteError
 from fungrad.transforms.batching import batch_jaxpr, used_axis_names
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import linearize_jaxpr
@@ -79,7 +82,13 @@ class Jit(Primitive):
         return jaxpr.out_avals
 
     def impl(self, *args: np.ndarray, jaxpr: Jaxpr, name: str, **_: Any) -> list[np.ndarray]:
+        if config.disable_jit:
+            return [x._concrete(name) for x in one_by_one(jaxpr, args, name)]
         return program_of(jaxpr, name).run(list(args))
+
+    def step_through(self, args: Sequence[Any], params: dict[str, Any]) -> None:
+        with replaying():
+            one_by_one(params["jaxpr"], [x._data for x in args], params["name"])
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Jaxpr, name: str, **_: Any) -> tuple:
         nonzero = [type(t) is not Zero for t in tangents]
@@ -129,6 +138,45 @@ class Jit(Primitive):
 
 
 jit_p = Jit("jit")
+
+
+def one_by_one(jaxpr: Jaxpr, args: Sequence[np.ndarray], name: str) -> list[Any]:
+    """The results of a jaxpr without constants, computed without compiling anything."""
+    arrays = [wrap_unchecked(x, ShapedArray(x.shape, x.dtype)) for x in args]
+    with running(EVAL), config.override("disable_jit", True), within(f"in jit of {name}"):
+        return [as_array(x) for x in eval_jaxpr(jaxpr, (), *arrays)]
+
+
+def examined(
+    jaxpr: Jaxpr, run: Callable[..., list[np.ndarray]], name: str, donated: Sequence[bool]
+) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
+    """A compiled program whose results are examined for ``debug_nans`` and ``debug_infs``.
+
+    It runs at full speed. Where something is found it runs again, one operation at a time from the same inputs, so
+    those that it may overwrite are copied.
+
+    Args:
+      jaxpr: what was compiled.
+      run: the program.
+      name: of the function, for messages.
+      donated: which inputs the program may overwrite; empty for none.
+    """
+
+    def run_and_examine(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        given = [x.copy() if d else x for x, d in zip(inputs, donated, strict=True)] if donated else inputs
+        outs = run(given)
+        for x, aval in zip(outs, jaxpr.out_avals, strict=True):
+            bad = trouble(x)
+            if bad is not None:
+                with replaying():
+                    one_by_one(jaxpr, inputs, name)
+                raise NonFiniteError(
+                    f"jit of {name} produced {bad} in a result of type {aval.str_short()}, but one operation at a time "
+                    "it does not: the compiled program rounds differently"
+                )
+        return outs
+
+    return run_and_examine
 
 
 def call(jaxpr: Jaxpr, args: Sequence[Any], name: str) -> list[Any]:
