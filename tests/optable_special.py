@@ -57,7 +57,7 @@ OPS = [
         diff=(1,),
         special=False,
     ),
-    binary("zeta", special.zeta, domains=((1.5, 4.0), (0.5, 3.0)), diff=(1,)),
+    binary("zeta", special.zeta, domains=((1.5, 4.0), (0.5, 3.0)), diff=(1,), special=False),
     binary("igamma", special.gammainc, order=1, special=False),
     binary("igammac", special.gammaincc, order=1, special=False),
     binary(

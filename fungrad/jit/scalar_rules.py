@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.dtypes import prng_key
-from fungrad.jit.kernels import complexmath, vecmath
+from fungrad.jit.kernels import complexmath, special, vecmath
 from fungrad.jit.kernels.complexmath import ComplexScalars, is_complex
 from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, PARTS, SIGNED, ScalarBuilder, Value, bit_width, type_of
 
 ScalarRule = Callable[..., Any]
 
 # Rough worth of an operation in additions, where it is not 1.
-COSTS = {"div": 4, "sqrt": 4, "rsqrt": 6, "rem": 8, "integer_pow": 4}
+COSTS = {"mulhi": 4, "div": 4, "sqrt": 4, "rsqrt": 6, "rem": 8, "integer_pow": 4}
+COSTS.update(dict.fromkeys(special.FUNCTIONS, 100))
 TRANSCENDENTAL_COST = 12
 COMPLEX_COSTS = {"mul": 4, "div": 16, "sqrt": 24, "rsqrt": 36, "abs": 12, "sign": 20, "square": 3, "integer_pow": 12}
 
@@ -161,6 +162,40 @@ def _shift(op: str, arithmetic: bool) -> ScalarRule:
     return rule
 
 
+def _total_order(op: str) -> ScalarRule:
+    def rule(m: ScalarBuilder, x: Value, y: Value) -> Value:
+        """A comparison in the order -NaN < -inf < ... < -0 < 0 < ... < inf < NaN: that of the bits, but for signs."""
+        return m.compare(op, _order_key(m, x), _order_key(m, y))
+
+    return rule
+
+
+def _order_key(m: ScalarBuilder, x: Value) -> Value:
+    """An integer that orders as a float does; negative ones order by decreasing magnitude."""
+    if x.type not in FLOATS:
+        return x
+    bits = m.bitcast(x, f"i{bit_width(x.type)}")
+    return m.select(bits < 0, bits ^ ((1 << (bit_width(x.type) - 1)) - 1), bits)
+
+
+def _mulhi(m: ScalarBuilder, x: Value, y: Value) -> Value:
+    """The upper half of a product, through an integer of twice the width where there is one."""
+    width = bit_width(x.type)
+    if width < 64:
+        wide = f"{x.type[0]}{2 * width}"
+        return m.convert((m.convert(x, wide) * m.convert(y, wide)) >> width, x.type)
+    a, b = m.bitcast(x, "u64"), m.bitcast(y, "u64")
+    mask = 0xFFFFFFFF
+    a_high, a_low, b_high, b_low = a >> 32, a & mask, b >> 32, b & mask
+    middle = a_high * b_low + ((a_low * b_low) >> 32)
+    middle_low = a_low * b_high + (middle & mask)
+    high = a_high * b_high + (middle >> 32) + (middle_low >> 32)
+    if x.type in SIGNED:
+        # A negative number is its unsigned reading minus 2**64, which takes the other operand off the high half.
+        high = high - m.select(x < 0, b, m.const(0, b)) - m.select(y < 0, a, m.const(0, a))
+    return m.bitcast(high, x.type)
+
+
 def _integer_pow(m: ScalarBuilder, x: Value, *, y: int) -> Value:
     result, base, n = None, x, abs(y)
     while n:
@@ -210,6 +245,8 @@ _SIMPLE: dict[str, ScalarRule] = {
     "shift_left": _shift("shl", False),
     "shift_right_logical": _shift("shr", False),
     "shift_right_arithmetic": _shift("shr", True),
+    **{f"{op}_to": _total_order(op) for op in ("eq", "lt", "le")},
+    "mulhi": _mulhi,
     "population_count": _unary("popcount"),
     "clz": _unary("clz"),
     "integer_pow": _integer_pow,
@@ -230,6 +267,7 @@ _VECMATH = (
 
 TABLE: dict[str, ScalarRule] = {
     **_SIMPLE,
+    **special.FUNCTIONS,
     **{name: getattr(vecmath, name) for name in _VECMATH if hasattr(vecmath, name)},
 }
 if hasattr(vecmath, "pow"):

@@ -15,6 +15,8 @@ import numpy as np
 # (E. B. Wilson, M. M. Hilferty, "The distribution of chi-square", 1931) is right to about a**-1.5.
 _LARGE = 1e5
 _MAX_TERMS = 20_000
+# Steps in a row without a change after which a fraction has converged.
+_CALM = 4
 _EPS = np.finfo(np.float64).eps
 
 
@@ -80,6 +82,7 @@ def _fraction(a: np.ndarray, x: np.ndarray) -> np.ndarray:
     dnum0, dnum1 = np.zeros_like(a), np.zeros_like(a)
     dden0, dden1 = np.zeros_like(a), -np.ones_like(a)
     value, slope = num1 / den1, num1 / den1**2
+    calm = 0
     for n in range(1, _MAX_TERMS):
         up, across = -n * (n - a), x + 2 * n + 1 - a
         num2 = across * num1 + up * num0
@@ -97,7 +100,9 @@ def _fraction(a: np.ndarray, x: np.ndarray) -> np.ndarray:
         still = np.abs(new - value) > _EPS * np.abs(new)
         still |= np.abs(new_slope - slope) > 8 * _EPS * np.abs(new_slope)
         value, slope = new, new_slope
-        if not still.any():
+        # Slopes may stand still where they turn round: several must agree.
+        calm = 0 if still.any() else calm + 1
+        if calm == _CALM:
             break
     return -x * (value * (np.log(x) - _digamma(a)) + slope)
 

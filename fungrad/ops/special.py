@@ -119,6 +119,14 @@ def _polygamma(m: np.ndarray, x: np.ndarray) -> Any:
     return np.where((m >= 0) & (np.floor(m) == m), out, x.dtype.type(np.nan))
 
 
+def _zeta(x: np.ndarray, q: np.ndarray) -> Any:
+    out = _scipy("zeta")(x, q)
+    # SciPy multiplies infinities with zeros for very large x, and has infinities for NaN.
+    limit = np.where(q > 1, 0.0, np.where(q == 1, 1.0, np.inf))
+    out = np.where((x > 1e12) & (q > 0), limit, out)
+    return np.where(np.isnan(x) | np.isnan(q), np.nan, out).astype(x.dtype)
+
+
 lgamma_p = Elementwise("lgamma", in_float32(_lgamma), FLOAT, lambda g, x, y: mul(g, digamma(x)))
 digamma_p = Elementwise(
     "digamma", in_float32(_digamma), FLOAT, lambda g, x, y: mul(g, polygamma(constant(x, 1), x))
@@ -132,7 +140,7 @@ polygamma_p = Elementwise(
 )
 zeta_p = Elementwise(
     "zeta",
-    _impl("zeta"),
+    in_float32(_zeta),
     FLOAT,
     (_no_derivative("zeta", "x"), lambda g, z, x, q: mul(g, mul(neg(x), zeta(add(x, 1.0), q)))),
     arity=2,

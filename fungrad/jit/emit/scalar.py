@@ -15,7 +15,7 @@ into register types:
 `bf16` is kept as bits and converted by integer arithmetic, which needs no support from the
 processor and vectorises.
 
-A builder writes one straight line of code, except around the call of a `rare` fallback.
+A builder writes one straight line of code, except around the call of a `rare` fallback and in the loops of `iterate`.
 Names come from a counter that builders of one function share, and memoisation is per builder
 because a value is only visible where its block dominates.
 """
@@ -63,6 +63,8 @@ _INTRINSICS = {
     "trunc": "trunc",
     "rint": "rint",
 }
+# Lanes of the functions that `outline` writes: a register of doubles.
+_OUTLINED_LANES = 8
 _FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
 
 Fallback = Callable[..., tuple[Value, ...]]
@@ -228,7 +230,66 @@ class LLVMScalars(ScalarBuilder):
             for a, b in zip(usual, chosen, strict=True)
         ]
 
-    def _outlined(self, function: Fallback, types: tuple[str, ...], arguments: tuple[Value, ...]) -> list[Value]:
+    def outline(self, function: Fallback, types: tuple[str, ...], *arguments: Value) -> tuple[Value, ...]:
+        """Call a scalar function as an LLVM function, a few lanes at a time."""
+        if self.lanes <= _OUTLINED_LANES or self.lanes % _OUTLINED_LANES:
+            return tuple(self._outlined(function, types, arguments, ""))
+        narrow = LLVMScalars(self.names, self.declarations, self.flags, self.prefix, _OUTLINED_LANES)
+        narrow.lines = self.lines
+        found: list[list[str]] = [[] for _ in types]
+        for start in range(0, self.lanes, _OUTLINED_LANES):
+            parts = tuple([narrow.value(a.type, self._lanes(a, start, _OUTLINED_LANES)) for a in arguments])
+            for results, value in zip(found, narrow._outlined(function, types, parts, ""), strict=True):
+                results.append(value.raw)
+        return tuple(self.value(t, self._joined(t, parts)) for t, parts in zip(types, found, strict=True))
+
+    def iterate(self, going: Value, step: Fallback, state: tuple[Value, ...], limit: int) -> tuple[Value, ...]:
+        """A loop that the lanes leave together."""
+        number = next(self.names)
+        before, head, body, after = (f"{part}{number}" for part in ("before", "head", "body", "after"))
+        self.lines.append(f"br label %{before}")
+        self._begin(before)
+        self.lines.append(f"br label %{head}")
+        self._begin(head)
+        place = len(self.lines)
+        # The state at the head: what it is made of is known once the step is written.
+        count = f"{self.prefix}{next(self.names)}"
+        values = [self.value(v.type, f"{self.prefix}{next(self.names)}") for v in (going, *state)]
+        known = self.known()
+        some = values[0].raw
+        if self.lanes > 1:
+            some = self._call(f"vector.reduce.or.{self._mangled['i1']}", "i1", (self._llvm["i1"], some))
+        few = self._append(f"icmp slt i64 {count}, {limit}")
+        both = self._append(f"and i1 {few}, {some}")
+        self.lines.append(f"br i1 {both}, label %{body}, label %{after}")
+        self._begin(body)
+        more, *new = step(self, *values[1:])
+        following = [values[0] & more]
+        following += [self.select(values[0], a, b) for a, b in zip(new, values[1:], strict=True)]
+        counted = self._append(f"add i64 {count}, 1")
+        phis = [f"{count} = phi i64 [ 0, %{before} ], [ {counted}, %{self._block} ]"]
+        for value, first, last in zip(values, (going, *state), following, strict=True):
+            incoming = f"[ {first.raw}, %{before} ], [ {last.raw}, %{self._block} ]"
+            phis.append(f"{value.raw} = phi {self._llvm[value.type]} {incoming}")
+        self.lines.append(f"br label %{head}")
+        self.lines[place:place] = phis
+        self.forget(known)
+        self._begin(after)
+        return tuple(values[1:])
+
+    def _joined(self, type: str, parts: list[str]) -> str:
+        """Vectors of equal width one after the other."""
+        width = self.lanes // len(parts)
+        while len(parts) > 1:
+            half, width = f"<{width} x {_LLVM_TYPES[type]}>", 2 * width
+            mask = ", ".join(f"i32 {k}" for k in range(width))
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [self._operand(f"shufflevector {half} {x}, {half} {y}, <{width} x i32> <{mask}>") for x, y in pairs]
+        return parts[0]
+
+    def _outlined(
+        self, function: Fallback, types: tuple[str, ...], arguments: tuple[Value, ...], attributes: str = "cold"
+    ) -> list[Value]:
         """Call a scalar function as an LLVM function, which is written into the module once."""
         source = f"{function.__module__}.{function.__qualname__}".replace("<locals>", "")
         signature = "_".join(a.type for a in arguments)
@@ -236,7 +297,7 @@ class LLVMScalars(ScalarBuilder):
         result = f"{{ {', '.join(self._llvm[type] for type in types)} }}"
         if name not in self.declarations:
             self.declarations[name] = ""  # the place in the order, against recursion
-            self.declarations[name] = self._definition(name, result, function, types, arguments)
+            self.declarations[name] = self._definition(name, result, function, types, arguments, attributes)
         operands = ", ".join(f"{self._llvm[a.type]} {a.raw}" for a in arguments)
         packed = self._append(f"call {result} {name}({operands})")
         return [Value(self, type, self._append(f"extractvalue {result} {packed}, {k}")) for k, type in enumerate(types)]
@@ -248,6 +309,7 @@ class LLVMScalars(ScalarBuilder):
         function: Fallback,
         types: tuple[str, ...],
         arguments: tuple[Value, ...],
+        attributes: str,
     ) -> str:
         m = LLVMScalars(count(), self.declarations, "", "%r", self.lanes)
         inputs = [m.value(a.type, f"%a{k}") for k, a in enumerate(arguments)]
@@ -263,7 +325,7 @@ class LLVMScalars(ScalarBuilder):
         parameters = ", ".join(f"{m._llvm[v.type]} {v.raw}" for v in inputs)
         lines = "\n".join(m.lines)
         return (
-            f"define internal {result} {name}({parameters}) noinline cold {{\n"
+            f"define internal {result} {name}({parameters}) noinline {attributes} {{\n"
             f"entry:\n{lines}\nret {result} {packed}\n}}"
         )
 
@@ -493,12 +555,7 @@ class LLVMScalars(ScalarBuilder):
             return None
         starts = range(0, self.lanes, width)
         parts = [self._scale(a.type, width, *[self._lanes(x, k, width) for x in (a, n)]) for k in starts]
-        while len(parts) > 1:
-            half, width = f"<{width} x {_LLVM_TYPES[a.type]}>", 2 * width
-            mask = ", ".join(f"i32 {k}" for k in range(width))
-            pairs = zip(parts[::2], parts[1::2], strict=True)
-            parts = [self._operand(f"shufflevector {half} {x}, {half} {y}, <{width} x i32> <{mask}>") for x, y in pairs]
-        return Value(self, a.type, parts[0])
+        return Value(self, a.type, self._joined(a.type, parts))
 
     def _lanes(self, a: Value, start: int, width: int) -> str:
         """Some lanes of a value."""

@@ -274,6 +274,30 @@ class ScalarBuilder(Protocol):
         pairs = zip(fallback(self, *arguments), usual, strict=True)
         return tuple(self.select(condition, a, b) for a, b in pairs)
 
+    def outline(
+        self, function: Callable[..., tuple[Value, ...]], types: tuple[str, ...], *arguments: Value
+    ) -> tuple[Value, ...]:
+        """`function(m, *arguments)`, whose results have these types, compiled once for all its uses.
+
+        Only in such a function (and on NumPy) may `iterate` be used.
+        """
+        return function(self, *arguments)
+
+    def iterate(
+        self, going: Value, step: Callable[..., tuple[Value, ...]], state: tuple[Value, ...], limit: int
+    ) -> tuple[Value, ...]:
+        """The state after repeated steps.
+
+        An element takes part while its `going` holds, and keeps its state afterwards; the loop ends when none goes on.
+
+        Args:
+          going: the `i1` before the first step.
+          step: `step(m, *state)` gives the next `going` and the next state.
+          state: values at the start.
+          limit: the greatest number of steps.
+        """
+        raise TypeError(f"scalar code: {type(self).__name__} has no loops; use m.outline with a function that has one")
+
     def scale(self, a: Value, n: Value) -> Value | None:
         """`a * 2**n` with one rounding, for a float `n` that is an integer, if there is an instruction for it."""
         return None
@@ -357,6 +381,17 @@ class NumpyScalars(ScalarBuilder):
 
     def _of(self, type: str, array: Any) -> Value:
         return Value(self, type, np.asarray(array).astype(NUMPY_DTYPES[type], copy=False))
+
+    def iterate(
+        self, going: Value, step: Callable[..., tuple[Value, ...]], state: tuple[Value, ...], limit: int
+    ) -> tuple[Value, ...]:
+        for _ in range(limit):
+            if not np.any(going.raw):
+                break
+            more, *new = step(self, *state)
+            state = tuple(self.select(going, a, b) for a, b in zip(new, state, strict=True))
+            going = going & more
+        return state
 
     def const(self, value: Number, like: Value | str) -> Value:
         type = like.type if isinstance(like, Value) else like
