@@ -11,6 +11,11 @@ from fungrad.jit.gemm.text import Function
 DEPTH = 256
 # Rows of `a` that stay in the second-level cache while the panels of `b` pass.
 _ROWS = 1024
+# Rows of `a` that are copied at a time where they are copied, and how many must be that many bytes apart to be.
+_COPIED = 128
+_MANY, _FAR = 256, 4096
+# Bytes over which the columns of a tile may be spread before the address translation of the first level runs out.
+_SPREAD = 1 << 17
 # Columns of a transposed result that are computed before they are copied to where they belong.
 _SWAPPED = 256
 # Rows of `a` from which a panel of `b` is copied even if it could be read where it is.
@@ -25,17 +30,20 @@ def _parameters(text: str) -> list[tuple[str, str]]:
 
 def _tiles(s: Shape) -> str:
     """All rows of one panel: whole tiles, then what is left."""
-    names = "ptr a, i64 ars, i64 acs, ptr b, i64 bs, ptr c, i64 crs, i64 m, i64 k, i64 columns, i64 add"
+    names = (
+        "ptr a, i64 ats, i64 ars, i64 acs, ptr b, i64 bs, ptr c, i64 crs, i64 m, i64 k, i64 columns, i64 add, "
+        "ptr soon, i64 ss"
+    )
     f = Function(f"tiles_{s.suffix}", _parameters(names))
     whole = f.op(f"sdiv i64 %m, {s.rows}")
     done = f.mul(whole, s.rows)
     rest = f.sub("%m", done)
-    a, c = f.at("%a", f.mul(done, "%ars")), f.at("%c", f.mul(done, "%crs"))
+    a, c = f.at("%a", f.mul(whole, "%ats")), f.at("%c", f.mul(done, "%crs"))
 
     def run(vectors: int, height: int, a: str, c: str, tiles: str) -> None:
         f.do(
-            f"call void @{kernel_name(s, height, vectors)}(ptr {a}, i64 %ars, i64 %acs, ptr %b, i64 %bs, "
-            f"ptr {c}, i64 %crs, i64 {tiles}, i64 %k, i64 %columns, i64 %add)"
+            f"call void @{kernel_name(s, height, vectors)}(ptr {a}, i64 %ats, i64 %ars, i64 %acs, ptr %b, i64 %bs, "
+            f"ptr {c}, i64 %crs, i64 {tiles}, i64 %k, i64 %columns, i64 %add, ptr %soon, i64 %ss)"
         )
 
     def all_rows(vectors: int) -> None:
@@ -79,19 +87,34 @@ def _plain(s: Shape) -> str:
     """Vectors along the rows of `b`."""
     f = Function(f"plain_{s.suffix}", _parameters(_OPERANDS))
     f.do(f"%panel = alloca [{DEPTH * s.columns * s.size} x i8], align 64")
+    f.do(f"%tiles = alloca [{DEPTH * _COPIED * s.size} x i8], align 64")
     ordered = f.op(f"icmp eq i64 %bcs, {s.size}")
     few = f.op(f"icmp sle i64 %m, {_DIRECT_ROWS}")
     direct = f.op(f"and i1 {ordered}, {few}")
+    copied = _copies_tiles(f, s)
+    block = f.op(f"select i1 {copied}, i64 {_COPIED}, i64 {_ROWS}")
+    tile_bytes = s.rows * s.size
 
     def rows(i: str, _: list[str]) -> list[str]:
-        height = f.least(f.sub("%m", i), _ROWS)
+        height = f.least(f.sub("%m", i), block)
         a, c = f.at("%a", f.mul(i, "%ars")), f.at("%c", f.mul(i, "%crs"))
 
         def depth(p: str, _: list[str]) -> list[str]:
             terms = f.least(f.sub("%k", p), DEPTH)
             later = f.op(f"icmp ne i64 {p}, 0")
             add = f.op(f"select i1 {later}, i64 1, i64 %add")
-            part, b = f.at(a, f.mul(p, "%acs")), f.at("%b", f.mul(p, "%brs"))
+            source, b = f.at(a, f.mul(p, "%acs")), f.at("%b", f.mul(p, "%brs"))
+            f.choose(
+                copied,
+                lambda: f.do(
+                    f"call void @copy_tiles_{s.suffix}(ptr {source}, i64 %ars, i64 %acs, ptr %tiles, i64 {height}, "
+                    f"i64 {terms})"
+                ),
+            )
+            part = f.op(f"select i1 {copied}, ptr %tiles, ptr {source}")
+            ars = f.op(f"select i1 {copied}, i64 {s.size}, i64 %ars")
+            acs = f.op(f"select i1 {copied}, i64 {tile_bytes}, i64 %acs")
+            ats = f.op(f"select i1 {copied}, i64 {f.mul(terms, tile_bytes)}, i64 {f.mul('%ars', s.rows)}")
 
             def columns(j: str, _: list[str]) -> list[str]:
                 count = f.least(f.sub("%n", j), s.columns)
@@ -108,9 +131,16 @@ def _plain(s: Shape) -> str:
                 f.start(after)
                 panel = f.op(f"phi ptr [ {source}, %{before} ], [ %panel, %{made} ]")
                 step = f.op(f"phi i64 [ %brs, %{before} ], [ {nbytes}, %{made} ]")
+                # the panel after this one: on the right, or the first of the next rows
+                inside = f.op(f"icmp slt i64 {f.add(j, s.columns)}, %n")
+                right, below = f.at(source, s.columns * s.size), f.at(b, f.mul(terms, "%brs"))
+                soon = f.op(f"select i1 {inside}, ptr {right}, ptr {below}")
+                soon = f.op(f"select i1 {ordered}, ptr {soon}, ptr %panel")
+                far = f.op(f"select i1 {ordered}, i64 %brs, i64 0")
                 f.do(
-                    f"call void @tiles_{s.suffix}(ptr {part}, i64 %ars, i64 %acs, ptr {panel}, i64 {step}, "
-                    f"ptr {target}, i64 %crs, i64 {height}, i64 {terms}, i64 {count}, i64 {add})"
+                    f"call void @tiles_{s.suffix}(ptr {part}, i64 {ats}, i64 {ars}, i64 {acs}, ptr {panel}, "
+                    f"i64 {step}, ptr {target}, i64 %crs, i64 {height}, i64 {terms}, i64 {count}, i64 {add}, "
+                    f"ptr {soon}, i64 {far})"
                 )
                 return []
 
@@ -120,8 +150,21 @@ def _plain(s: Shape) -> str:
         f.loop("%k", DEPTH, depth, at_least_once=True)
         return []
 
-    f.loop("%m", _ROWS, rows)
+    f.loop("%m", block, rows)
     return f.text()
+
+
+def _copies_tiles(f: Function, s: Shape) -> str:
+    """Whether rows of `a` are worth copying into tiles."""
+    many = f.op(f"icmp sge i64 %n, {4 * s.columns}")
+    tall = f.op(f"icmp sge i64 %m, {4 * s.rows}")
+    in_columns = f.op(f"icmp eq i64 %ars, {s.size}")
+    terms = f.least("%k", DEPTH)
+    spread = f.op(f"icmp sgt i64 {f.mul(terms, '%acs')}, {_SPREAD}")
+    by_columns = f.op(f"and i1 {in_columns}, {spread}")
+    by_rows = f.op(f"and i1 {f.op(f'icmp sge i64 %m, {_MANY}')}, {f.op(f'icmp sge i64 %ars, {_FAR}')}")
+    either = f.op(f"or i1 {by_columns}, {by_rows}")
+    return f.op(f"and i1 {f.op(f'and i1 {many}, {tall}')}, {either}")
 
 
 def _swapped(s: Shape) -> str:
@@ -131,6 +174,7 @@ def _swapped(s: Shape) -> str:
     f.do(f"%panel = alloca [{DEPTH * s.columns * s.size} x i8], align 64")
     f.do(f"%block = alloca [{_SWAPPED * s.columns * s.size} x i8], align 64")
     row = s.columns * s.size
+    across = f.mul("%bcs", s.rows)
 
     def columns(j: str, _: list[str]) -> list[str]:
         width = f.least(f.sub("%n", j), _SWAPPED)
@@ -146,8 +190,9 @@ def _swapped(s: Shape) -> str:
                 other = f.at(f.at("%b", f.mul(j, "%bcs")), f.mul(p, "%brs"))
                 step = _panel(f, s, source, "%acs", "%ars", terms, height)
                 f.do(
-                    f"call void @tiles_{s.suffix}(ptr {other}, i64 %bcs, i64 %brs, ptr %panel, i64 {step}, "
-                    f"ptr %block, i64 {row}, i64 {width}, i64 {terms}, i64 {height}, i64 {add})"
+                    f"call void @tiles_{s.suffix}(ptr {other}, i64 {across}, i64 %bcs, i64 %brs, ptr %panel, "
+                    f"i64 {step}, ptr %block, i64 {row}, i64 {width}, i64 {terms}, i64 {height}, i64 {add}, "
+                    "ptr %panel, i64 0)"
                 )
                 return []
 
@@ -185,15 +230,9 @@ def _product(s: Shape) -> str:
 
 def module(s: Shape) -> str:
     """The text of the module for one element type."""
-    kernels = [kernel(s, rows, vectors) for vectors in {1, s.vectors} for rows in s.heights()]
-    functions = [packing.copy_rows(s), packing.transpose(s), _tiles(s), _plain(s), _swapped(s), _product(s)]
-    return "\n".join(
-        [
-            *kernels,
-            *functions,
-            *(declarations(x) for x in {s, packing.squares(s)}),
-            "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)",
-            "attributes #0 = { nounwind }",
-            "",
-        ]
-    )
+    parts = [kernel(s, rows, vectors) for vectors in (1, s.vectors) for rows in s.heights()]
+    parts += [copy(s) for copy in (packing.copy_rows, packing.transpose, packing.copy_tiles)]
+    parts += [write(s) for write in (_tiles, _plain, _swapped, _product)]
+    known = [line for x in (s, packing.squares(s), packing.heights(s)) for line in declarations(x)]
+    memset = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
+    return "\n".join([*parts, *dict.fromkeys([*known, memset]), "attributes #0 = { nounwind }", ""])

@@ -20,7 +20,7 @@ class Shape:
     Attributes:
       type: LLVM type of an element.
       lanes: elements in a vector register.
-      rows: rows of a whole tile.
+      rows: rows of a whole tile, a power of two.
       vectors: vectors in a row of a whole tile.
     """
 
@@ -57,23 +57,20 @@ class Shape:
     def heights(self) -> Iterator[int]:
         """Rows of the kernels, from whole tiles to single rows."""
         height = self.rows
-        yield height
-        power = 1 << (height.bit_length() - 1)
-        if power == height:
-            power //= 2
-        while power:
-            yield power
-            power //= 2
+        while height:
+            yield height
+            height //= 2
 
 
 def shape(suffix: str, vector_bytes: int) -> Shape:
     """The tiles for an element type and a width of vector registers.
 
     32 registers (AVX-512, NEON) hold 8 x 2 sums, which keep both multiply-add units busy, and 16 registers (AVX2) hold
-    6 x 2.
+    4 x 3.
     """
     type, size = ("float", 4) if suffix == "f32" else ("double", 8)
-    return Shape(type, vector_bytes // size, 6 if vector_bytes == 32 else 8, 2)
+    rows, vectors = (4, 3) if vector_bytes == 32 else (8, 2)
+    return Shape(type, vector_bytes // size, rows, vectors)
 
 
 def first_lanes(f: Function, s: Shape, n: str) -> str:
@@ -82,6 +79,12 @@ def first_lanes(f: Function, s: Shape, n: str) -> str:
     one = f.op(f"insertelement <{s.lanes} x i64> poison, i64 {n}, i64 0")
     many = f.op(f"shufflevector <{s.lanes} x i64> {one}, <{s.lanes} x i64> poison, <{s.lanes} x i32> zeroinitializer")
     return f.op(f"icmp slt <{s.lanes} x i64> <{iota}>, {many}")
+
+
+def masks(f: Function, s: Shape, vectors: int) -> list[str | None]:
+    """The masks of the vectors that hold `%columns` elements, of which the first vector is full if there are more."""
+    parts = [f.sub("%columns", v * s.lanes) for v in range(vectors)]
+    return [None if v == 0 and vectors > 1 else first_lanes(f, s, n) for v, n in enumerate(parts)]
 
 
 def load(f: Function, s: Shape, pointer: str, mask: str | None = None) -> str:
@@ -106,6 +109,8 @@ def kernel_name(s: Shape, rows: int, vectors: int) -> str:
     return f"tile_{s.suffix}_{rows}x{vectors}"
 
 
+# Bytes that are fetched at a time.
+_LINE = 64
 # Rows of the operand of single numbers that are addressed from one register: at 0, 1 and 2 strides.
 _SHARED = 3
 
@@ -113,27 +118,33 @@ _SHARED = 3
 def kernel(s: Shape, rows: int, vectors: int) -> str:
     """The function that computes `tiles` tiles of `rows` rows and at most `vectors * lanes` columns.
 
-    Parameters: `a` with strides `ars` between rows and `acs` along k, the panel `b` with `bs` between its rows, `c`
-    with `crs` between rows (strides in bytes), `tiles`, `k`, `columns`, and `add`, whether to add to what is in `c`.
+    Parameters: `a` with strides `ats` between tiles, `ars` between rows and `acs` along k, the panel `b` with `bs`
+    between its rows, `c` with `crs` between rows (strides in bytes), `tiles`, `k`, `columns`, and `add`, whether to add
+    to what is in `c`. Beside the work it prefetches one line at every `ss` bytes from `soon`: the next panel, which may
+    be far away.
     """
-    names = "ptr a, i64 ars, i64 acs, ptr b, i64 bs, ptr c, i64 crs, i64 tiles, i64 k, i64 columns, i64 add"
+    names = (
+        "ptr a, i64 ats, i64 ars, i64 acs, ptr b, i64 bs, ptr c, i64 crs, i64 tiles, i64 k, i64 columns, i64 add, "
+        "ptr soon, i64 ss"
+    )
     parameters = [tuple(p.split()) for p in names.split(", ")]
     f = Function(kernel_name(s, rows, vectors), parameters)  # type: ignore[arg-type]
-    last = first_lanes(f, s, f.sub("%columns", (vectors - 1) * s.lanes))
+    valid = masks(f, s, vectors)
     add = f.op("icmp ne i64 %add, 0")
-    a_step, c_step = f.mul("%ars", rows), f.mul("%crs", rows)
+    c_step = f.mul("%crs", rows)
     two = f.opaque("i64", f.mul("%ars", 2))
     three = f.mul("%ars", _SHARED)
 
     def tile(_: str, pointers: list[str]) -> list[str]:
-        a, c = pointers
+        a, c, soon = pointers
         heads = [a]
         for _n in range(_SHARED, rows, _SHARED):
             heads.append(f.opaque("ptr", f.at(heads[-1], three)))
         zero = f"{s.vector}", "zeroinitializer"
 
         def step(_: str, carried: list[str]) -> list[str]:
-            sums, panel, starts = carried[: rows * vectors], carried[rows * vectors], carried[rows * vectors + 1 :]
+            sums, (panel, ahead, *starts) = carried[: rows * vectors], carried[rows * vectors :]
+            f.do(f"call void @llvm.prefetch.p0(ptr {ahead}, i32 0, i32 2, i32 1)")
             b = [load(f, s, panel if v == 0 else f.at(panel, v * s.lanes * s.size)) for v in range(vectors)]
             new = []
             for i in range(rows):
@@ -146,9 +157,9 @@ def kernel(s: Shape, rows: int, vectors: int) -> str:
                 for v in range(vectors):
                     arguments = f"{s.vector} {one}, {s.vector} {b[v]}, {s.vector} {sums[i * vectors + v]}"
                     new.append(f.op(f"call {s.vector} @llvm.fmuladd.v{s.lanes}{s.suffix}({arguments})"))
-            return [*new, f.at(panel, "%bs"), *(f.at(x, "%acs") for x in starts)]
+            return [*new, f.at(panel, "%bs"), f.at(ahead, "%ss"), *(f.at(x, "%acs") for x in starts)]
 
-        first = [zero] * (rows * vectors) + [("ptr", "%b")] + [("ptr", x) for x in heads]
+        first = [zero] * (rows * vectors) + [("ptr", "%b"), ("ptr", soon)] + [("ptr", x) for x in heads]
         sums = f.loop("%k", 1, step, first)[: rows * vectors]
 
         def rows_of_result(adding: bool) -> None:
@@ -156,26 +167,26 @@ def kernel(s: Shape, rows: int, vectors: int) -> str:
             for i in range(rows):
                 at = f.at(at, "%crs") if i else at
                 for v in range(vectors):
-                    value, mask = sums[i * vectors + v], last if v == vectors - 1 else None
+                    value, mask = sums[i * vectors + v], valid[v]
                     place = at if v == 0 else f.at(at, v * s.lanes * s.size)
                     if adding:
                         value = f.op(f"fadd {s.vector} {load(f, s, place, mask)}, {value}")
                     store(f, s, value, place, mask)
 
         f.choose(add, lambda: rows_of_result(True), lambda: rows_of_result(False))
-        return [f.at(a, a_step), f.at(c, c_step)]
+        # two lines make up a row of the panel
+        return [f.at(a, "%ats"), f.at(c, c_step), f.at("%soon", _LINE)]
 
-    f.loop("%tiles", 1, tile, [("ptr", "%a"), ("ptr", "%c")])
+    f.loop("%tiles", 1, tile, [("ptr", "%a"), ("ptr", "%c"), ("ptr", "%soon")])
     return f.text()
 
 
-def declarations(s: Shape) -> str:
+def declarations(s: Shape) -> list[str]:
     """The intrinsics that kernels use."""
     v, m, x = s.vector, s.mask, f"v{s.lanes}{s.suffix}"
-    return "\n".join(
-        [
-            f"declare {v} @llvm.fmuladd.{x}({v}, {v}, {v})",
-            f"declare {v} @llvm.masked.load.{x}.p0(ptr, i32, {m}, {v})",
-            f"declare void @llvm.masked.store.{x}.p0({v}, ptr, i32, {m})",
-        ]
-    )
+    return [
+        f"declare {v} @llvm.fmuladd.{x}({v}, {v}, {v})",
+        f"declare {v} @llvm.masked.load.{x}.p0(ptr, i32, {m}, {v})",
+        f"declare void @llvm.masked.store.{x}.p0({v}, ptr, i32, {m})",
+        "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)",
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fungrad.jit.gemm.kernels import Shape, first_lanes, load, store
+from fungrad.jit.gemm.kernels import Shape, first_lanes, load, masks, store
 from fungrad.jit.gemm.text import Function
 
 
@@ -21,12 +21,12 @@ def copy_rows(s: Shape) -> str:
     nbytes = s.lanes * s.size
 
     def vectors(n: int) -> None:
-        last = first_lanes(f, s, f.sub("%columns", (n - 1) * s.lanes))
+        valid = masks(f, s, n)
 
         def row(_: str, pointers: list[str]) -> list[str]:
             source, target = pointers
             for v in range(n):
-                value = load(f, s, f.at(source, v * nbytes), last if v == n - 1 else None)
+                value = load(f, s, f.at(source, v * nbytes), valid[v])
                 store(f, s, value, f.at(target, v * nbytes))
             return [f.at(source, "%stride"), f.at(target, n * nbytes)]
 
@@ -40,13 +40,54 @@ def copy_rows(s: Shape) -> str:
     return f.text()
 
 
-# Side of the squares that are transposed in registers: larger ones need fewer shuffles and much more code.
-_SIDE = 8
-
-
 def squares(s: Shape) -> Shape:
-    """The vectors in which transpositions run."""
-    return replace(s, lanes=min(s.lanes, _SIDE))
+    """The vectors in which transpositions run: whole ones would need fewer shuffles and much more code."""
+    return replace(s, lanes=min(s.lanes, s.rows))
+
+
+def heights(s: Shape) -> Shape:
+    """The vectors that hold a column of a tile."""
+    return replace(s, lanes=s.rows)
+
+
+def copy_tiles(s: Shape) -> str:
+    """Copies `m` rows of `k` elements so that those which meet in a tile follow each other: a tile after the other,
+    column by column, the last one filled up.
+
+    Parameters: `source` with the strides `ars` and `acs` of its rows and columns, one of them that of neighbours;
+    `target`, `m`, `k`.
+    """
+    names = "ptr source, i64 ars, i64 acs, ptr target, i64 m, i64 k"
+    f = Function(f"copy_tiles_{s.suffix}", [tuple(p.split()) for p in names.split(", ")])  # type: ignore[misc]
+    column = heights(s)
+    nbytes = s.rows * s.size
+    in_columns = f.op(f"icmp eq i64 %ars, {s.size}")
+    across, along = f.mul("%ars", s.rows), f.mul("%k", nbytes)
+
+    def tile(i: str, pointers: list[str]) -> list[str]:
+        source, target = pointers
+        height = f.least(f.sub("%m", i), s.rows)
+
+        def columns() -> None:
+            mask = first_lanes(f, column, height)
+
+            def one(_: str, inner: list[str]) -> list[str]:
+                store(f, column, load(f, column, inner[0], mask), inner[1])
+                return [f.at(inner[0], "%acs"), f.at(inner[1], nbytes)]
+
+            f.loop("%k", 1, one, [("ptr", source), ("ptr", target)])
+
+        def rows() -> None:
+            f.do(
+                f"call void @transpose_{s.suffix}(ptr {source}, i64 %ars, ptr {target}, i64 {nbytes}, i64 {height}, "
+                "i64 %k, i64 1)"
+            )
+
+        f.choose(in_columns, columns, rows)
+        return [f.at(source, across), f.at(target, along)]
+
+    f.loop("%m", s.rows, tile, [("ptr", "%source"), ("ptr", "%target")])
+    return f.text()
 
 
 def transpose(s: Shape) -> str:
