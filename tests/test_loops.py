@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fungrad.jit import interpret
+from fungrad.jit.buffers import arrange
 from fungrad.jit.emit import restructure, schedule
 from fungrad.jit.emit.module import Machine
-from fungrad.jit.emit.program import place_temporaries
 from fungrad.jit.loop_check import LoopError, check
 from fungrad.jit.loop_text import element_index, program_text, statements_text
 from fungrad.jit.loops import (
@@ -397,7 +397,7 @@ def test_loads_of_what_the_loop_stores_stay():
     assert schedule.hoist(p, body)[0].body[0].body[0].buffer == "y"
     temps = [Buffer("t", "f4", (8,)), Buffer("u", "f4", (8,))]
     p = Program("p", temps, [], [], [])
-    place_temporaries(p)
+    arrange(p)
     loop = Loop("i", 8, [Load("a", "t", 0), Store("u", i, "a")])
     assert type(schedule.hoist(p, [loop])[0]) is Load
     p.buffers["u"].offset = p.buffers["t"].offset

@@ -12,8 +12,9 @@ import pytest
 
 import fungrad
 from fungrad.jit import pool, runtime, threads
+from fungrad.jit.buffers import arrange
 from fungrad.jit.emit.module import Machine
-from fungrad.jit.emit.program import ProgramEmitter, place_temporaries
+from fungrad.jit.emit.program import ProgramEmitter
 from fungrad.jit.loops import (
     Acc,
     Affine,
@@ -258,6 +259,6 @@ def test_environment_limits_threads(monkeypatch):
 @pytest.mark.parametrize("vector_bytes", [16, 32, 64])
 def test_vector_width_is_a_parameter_of_the_emitter(vector_bytes):
     p = adder(1000)
-    place_temporaries(p)
+    arrange(p)
     text = ProgramEmitter(p, Machine(vector_bytes)).emit()
     assert f"<{2 * vector_bytes // 4} x float>" in text

@@ -1,6 +1,7 @@
 """Gives temporaries their memory.
 
-`place` looks at the steps of a program in order. A temporary lives from the step that first writes it to the last
+`reuse` and `arrange` look at the steps of a program in order; between them steps are rewritten for the machine.
+A temporary lives from the step that first writes it to the last
 that reads it. Two rules save memory and traffic:
 
 * a step that reads an array for the last time, and writes another of the same size at the same positions, works in
@@ -21,11 +22,26 @@ from fungrad.jit.loops import Affine, Call, Load, Loop, LoopWhile, Nest, Program
 _ALIGN = 64
 
 
-def place(program: Program, donated: Sequence[str] = ()) -> int:
-    """Aliases and places temporaries of ``program`` in place; returns the bytes of the arena."""
+def reuse(program: Program, donated: Sequence[str] = ()) -> None:
+    """Lets steps of ``program`` work in place."""
     _in_place(program, _Touches(program), set(donated))
     _drop_empty_copies(program)
-    return _arena(program, _Touches(program))
+
+
+def arrange(program: Program) -> int:
+    """Places the temporaries of ``program`` in the arena; returns the bytes of it.
+
+    Those that have a place already, given by hand, keep it, and then nothing shares memory.
+    """
+    own = [b for b in program.buffers.values() if b.kind == "temp" and b.alias is None]
+    if all(b.offset is None for b in own):
+        return _arena(program, _Touches(program))
+    end = max(b.offset + b.nbytes for b in own if b.offset is not None)
+    for b in own:
+        if b.offset is None:
+            b.offset = (end + _ALIGN - 1) // _ALIGN * _ALIGN
+            end = b.offset + b.nbytes
+    return end
 
 
 def overwrites_safely(steps: Sequence[Any], new: str, old: str) -> bool:

@@ -102,7 +102,7 @@ class CompiledProgram:
         regions.merge(self.program)
         forwarded = {n for kind, n in self._sources if kind == "input"}
         free = [f"in{n}" for n, given in enumerate(donated) if given and n not in forwarded]
-        self.arena_bytes = buffers.place(self.program, free)
+        buffers.reuse(self.program, free)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs the program.
@@ -181,7 +181,7 @@ class CompiledProgram:
             argument_size_in_bytes=sum(b.nbytes for b in buffers if b.kind == "input"),
             output_size_in_bytes=sum(b.nbytes for b in outputs),
             alias_size_in_bytes=sum(b.nbytes for b in outputs if b.alias is not None),
-            temp_size_in_bytes=self.arena_bytes,
+            temp_size_in_bytes=self._executable.arena_bytes,
         )
 
 

@@ -31,6 +31,7 @@ from fungrad.jit.loops import (
     Prefix,
     Program,
     Repeat,
+    Rows,
     Set,
     Store,
     Update,
@@ -94,6 +95,8 @@ class _Interpreter:
                 for k in range(s.extent):
                     self.counters[s.index] = k
                     self.steps(s.steps)
+            elif kind is Rows:
+                self.steps(s.steps)
             elif kind is While:
                 self.steps(s.test)
                 while self.array(s.condition)[0]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from fungrad.jit.emit.rows import footprint
 from fungrad.jit.loop_text import statements_text
 from fungrad.jit.loops import (
     MONOIDS,
@@ -29,6 +30,7 @@ from fungrad.jit.loops import (
     Prefix,
     Program,
     Repeat,
+    Rows,
     Set,
     Store,
     Update,
@@ -105,6 +107,8 @@ class _Checker:
                 self.block(step.body, {}, {}, dict(extents), None)
             elif kind is Repeat:
                 self.steps(step.steps, {**extents, step.index: step.extent})
+            elif kind is Rows:
+                self.rows(step, extents)
             elif kind is While:
                 if self.buffer(step, step.condition).dtype != bool:
                     self.fail(step, "the condition is not boolean")
@@ -123,6 +127,19 @@ class _Checker:
                         self.fail(step, f"writes to the constant {v.buffer}")
             else:
                 self.fail(step, f"{kind.__name__} is not a step")
+
+    def rows(self, step: Rows, extents: dict[str, int]) -> None:
+        """Every step divides into the same rows, and none needs a row of another."""
+        for s in step.steps:
+            if type(s) not in (Nest, Call):
+                self.fail(step, f"{type(s).__name__} is not a step on rows")
+        self.steps(step.steps, extents)
+        footprints = [footprint(self.program, s, step.extent) for s in step.steps]
+        if any(f is None for f in footprints):
+            self.fail(step, "a step does not divide into rows")
+        for k, later in enumerate(footprints):
+            if any(not later.meets_in_rows(earlier) for earlier in footprints[:k]):  # type: ignore[union-attr,arg-type]
+                self.fail(step, "a step needs rows of another")
 
     def view(self, s: Any, v: View, extents: dict[str, int]) -> None:
         b = self.buffer(s, v.buffer)

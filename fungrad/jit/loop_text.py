@@ -38,6 +38,7 @@ from fungrad.jit.loops import (
     Prefix,
     Program,
     Repeat,
+    Rows,
     Set,
     Store,
     Update,
@@ -167,6 +168,10 @@ class _Printer:
         self.lines.append(f"{indent}repeat {s.index} in 0..{s.extent}")
         self.block(s.steps, indent + "  ")
 
+    def rows(self, s: Rows, indent: str) -> None:
+        self.lines.append(f"{indent}rows 0..{s.extent} by {s.block}")
+        self.block(s.steps, indent + "  ")
+
     def branch(self, s: Branch, indent: str) -> None:
         for k, steps in enumerate(s.branches):
             self.lines.append(f"{indent}case {k} of {s.selector}")
@@ -230,5 +235,6 @@ _PRINT: dict[type, Callable[[_Printer, Any, str], None]] = {
     Call: _Printer.call,
     Host: _Printer.host,
     Repeat: _Printer.repeat,
+    Rows: _Printer.rows,
     Branch: _Printer.branch,
 }

@@ -2,7 +2,7 @@
 
 A `Program` owns a list of `Buffer` objects (dense, row-major arrays of static shape) and a list of
 steps that run in order. A step is a `Nest` of loops over scalar statements, a `Call` of a library
-routine, a `Host` call back into Python, or control flow over steps (`Repeat`, `While`, `Branch`).
+routine, a `Host` call back into Python, or control flow over steps (`Repeat`, `Rows`, `While`, `Branch`).
 
 Inside a nest everything is scalar code in static single assignment form, except two kinds of
 mutable cells:
@@ -577,6 +577,25 @@ class Repeat:
         self.steps = list(steps)
 
 
+class Rows:
+    """Steps that work row by row: what is done to one row needs nothing of another. They may therefore run block by
+    block, all of them on some rows before the next rows, so that a block stays in the cache, and on several threads.
+
+    Attributes:
+      extent: number of rows.
+      block: rows that are not separated.
+      steps: `Nest`s whose last loop goes through the rows (or through groups of neighbours), and `gemm` calls with
+        that many rows. The meaning is that they run in order.
+    """
+
+    __slots__ = ("extent", "block", "steps")
+
+    def __init__(self, extent: int, block: int, steps: Sequence[Any]):
+        self.extent = extent
+        self.block = block
+        self.steps = list(steps)
+
+
 class While:
     """Run `test`; while the first element of the boolean buffer `condition` is true run `steps` and
     `test` again."""
@@ -600,7 +619,7 @@ class Branch:
         self.branches = [list(b) for b in branches]
 
 
-Step = Nest | Call | Host | Repeat | While | Branch
+Step = Nest | Call | Host | Repeat | Rows | While | Branch
 
 
 class Program:
@@ -649,7 +668,7 @@ def children(statement: Any) -> tuple[list, ...]:
         return (statement.then, statement.orelse)
     if kind is LoopWhile:
         return (statement.test, statement.body)
-    if kind is Repeat:
+    if kind is Repeat or kind is Rows:
         return (statement.steps,)
     if kind is While:
         return (statement.test, statement.steps)

@@ -21,7 +21,7 @@ from functools import cache as cache_result
 import numpy as np
 
 from fungrad.config import config
-from fungrad.jit import blas, cache, native, pool, threads
+from fungrad.jit import blas, buffers, cache, native, pool, threads
 from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.program import (
     DATA_OFFSET,
@@ -29,9 +29,9 @@ from fungrad.jit.emit.program import (
     SUITED,
     UNSUITED,
     ProgramEmitter,
-    place_temporaries,
 )
 from fungrad.jit.emit.restructure import restructured
+from fungrad.jit.emit.rows import grouped
 from fungrad.jit.gemm import library
 from fungrad.jit.loop_text import program_text
 from fungrad.jit.loops import Host, Program, View
@@ -115,8 +115,8 @@ class Executable:
         self._failures: dict[int, BaseException] = {}
         target = machine()
         start = time.perf_counter()
-        self.program = program = restructured(program, target)
-        self.arena_bytes = place_temporaries(program)
+        self.program = program = grouped(restructured(program, target), target)
+        self.arena_bytes = buffers.arrange(program)
         emitter = ProgramEmitter(program, target)
         self._llvm = emitter.emit()
         self.timings["emit"] = time.perf_counter() - start
@@ -126,21 +126,21 @@ class Executable:
         self._loaded = session.link(code, self._symbols(emitter), "entry")
         self.timings["link"] = time.perf_counter() - start
         self._entry, self._definition = _builtin(self._loaded.addresses["entry"])
-        buffers = program.buffers
+        declared = program.buffers
         names = emitter.module.arguments
-        self._inputs = [k for k, n in enumerate(names) if buffers[n].kind == "input"]
+        self._inputs = [k for k, n in enumerate(names) if declared[n].kind == "input"]
         self._input_places = [program.inputs.index(names[k]) for k in self._inputs]
         self._hosts = emitter.hosts
         self._names = names
         self._slots = emitter.module.slots
         self._consts = {
-            n: np.ascontiguousarray(buffers[n].value).reshape(buffers[n].shape)
+            n: np.ascontiguousarray(declared[n].value).reshape(declared[n].shape)
             for n in names
-            if buffers[n].kind == "const"
+            if declared[n].kind == "const"
         }
         self._arenas = [pool.aligned(self.arena_bytes)]
         self._new_outputs = [
-            pool.allocator(buffers[n].shape, buffers[n].dtype) for n in names if buffers[n].kind == "output"
+            pool.allocator(declared[n].shape, declared[n].dtype) for n in names if declared[n].kind == "output"
         ]
         self._prepare_call()
 

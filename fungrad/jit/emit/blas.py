@@ -202,7 +202,7 @@ class _BlasProduct:
 def _gemm(program: ProgramEmitter, call: Call) -> None:
     if 0 in call.outputs[0].shape:
         return
-    if fits(program, call):
+    if fits(program.program, call):
         Product(program, call).emit()
     else:
         _BlasProduct(program, call).emit()

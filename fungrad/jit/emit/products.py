@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fungrad.jit.gemm.library import PREFIX
-from fungrad.jit.loops import Call, View
+from fungrad.jit.loops import Call, Program, View
 
 if TYPE_CHECKING:
     from fungrad.jit.emit.program import ProgramEmitter
@@ -28,10 +28,10 @@ _BALANCED = 1 << 24
 _ROWS, _COLUMNS = 8, 32
 
 
-def fits(program: ProgramEmitter, call: Call) -> bool:
+def fits(program: Program, call: Call) -> bool:
     """Whether a product is computed here and not by the BLAS."""
     c = call.outputs[0]
-    if program.program.buffers[c.buffer].dtype.name not in _SUFFIXES:
+    if program.buffers[c.buffer].dtype.name not in _SUFFIXES or len(c.shape) < 2:
         return False
     m, n = c.shape[-2:]
     return min(m, n) > 1 and m * n * call.inputs[0].shape[-1] < _LARGE
@@ -143,6 +143,11 @@ class Product:
                 first, count = part_of_range(program, unit, extent)
                 self.batched(lambda pointers: (self.rows if by_rows else self.columns)(pointers, first, count))
             program.parallel(name, -(-extent // unit), 4 if self.work >= _BALANCED else 1)
+
+    def part(self, unit: int) -> None:
+        """The rows in `%begin .. %end`, in units of some rows."""
+        first, count = part_of_range(self.program, unit, self.m)
+        self.batched(lambda pointers: self.rows(pointers, first, count))
 
     def divides_rows(self) -> bool:
         """Whether threads get rows, else columns: what is copied, each thread copies for itself."""

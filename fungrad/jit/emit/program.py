@@ -17,12 +17,16 @@ from typing import Any
 from fungrad.jit.emit import blas, subnormals
 from fungrad.jit.emit.module import Machine, Module
 from fungrad.jit.emit.nests import NestEmitter, split_loop, units
+from fungrad.jit.emit.products import Product, part_of_range
 from fungrad.jit.emit.schedule import schedule, total_work
 from fungrad.jit.emit.support import support_text
-from fungrad.jit.loops import Affine, Branch, Call, Host, Loop, Nest, Program, Repeat, While, walk
+from fungrad.jit.loops import Affine, Branch, Call, Host, Loop, Nest, Program, Repeat, Rows, While, walk
 
 # Estimated vector instructions from which the interpreter lock is released.
 _LONG = 20_000
+
+# Rows of a piece of a `Rows` step for which the copies of products are small change.
+_ROWS_OF_PIECE = 192
 
 # Offset of `char *data` in an array object: it follows the reference count and the type.
 DATA_OFFSET = 16
@@ -49,6 +53,8 @@ class ProgramEmitter:
         self.symbols: dict[str, None] = {}
         self.lines: list[str] = []
         self.names = count()
+        self.nests = count()
+        self.parts = count()
         self.long = False
         self.has_hosts = has_hosts(program)
         self.quiets_blas = False
@@ -154,8 +160,7 @@ class ProgramEmitter:
                 self.nest_call(scheduled)
 
     def nest_call(self, nest: Nest) -> None:
-        name = f"nest{len(self.module.functions)}"
-        NestEmitter(self.module, nest, name).emit()
+        name = self.nest_function(nest)
         work = sum(total_work(self.program, s) for s in nest.body if type(s) is Loop)
         self.long = self.long or work > _LONG
         n = units(self.program, nest)
@@ -187,7 +192,7 @@ class ProgramEmitter:
     def function(self) -> Iterator[str]:
         """Write the lines inside to a function of its own, over a range `%begin .. %end`."""
         outside, self.lines = self.lines, []
-        name = f"part{len(self.module.functions)}"
+        name = f"part{next(self.parts)}"
         yield name
         header = f"define internal void @{name}(ptr noalias %table, i64 %begin, i64 %end) #0 {{"
         self.module.functions.append("\n".join([header, "entry:", *self.lines, "ret void", "}"]))
@@ -285,6 +290,40 @@ class ProgramEmitter:
             f"host{k}:",
         ]
 
+    def rows(self, step: Rows) -> None:
+        """Take blocks of rows through all steps, on several threads."""
+        count = -(-step.extent // step.block)
+        with self.function() as name:
+            for s in step.steps:
+                if type(s) is Call:
+                    self.long = self.long or blas.is_long(s)
+                    Product(self, s).part(step.block)
+                else:
+                    self.part_of_nest(s, step)
+        if self.module.machine.threads:
+            self.parallel(name, count, rows_pieces(step))
+        else:
+            self.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {count})")
+
+    def part_of_nest(self, nest: Nest, step: Rows) -> None:
+        """Call the function of a nest on the rows of the blocks `%begin .. %end`."""
+        name = self.nest_function(nest)
+        n = units(self.program, nest)
+        self.long = self.long or sum(total_work(self.program, s) for s in nest.body if type(s) is Loop) > _LONG
+        per_block = step.block * n // step.extent
+        first, count = part_of_range(self, per_block, n)
+        end = self.register()
+        self.lines += [
+            f"{end} = add i64 {first}, {count}",
+            f"call void @{name}(ptr %table, i64 {first}, i64 {end})",
+        ]
+
+    def nest_function(self, nest: Nest) -> str:
+        """Write the function of a nest; its name."""
+        name = f"nest{next(self.nests)}"
+        NestEmitter(self.module, nest, name).emit()
+        return name
+
     def repeat(self, step: Repeat) -> None:
         if step.extent == 0:
             return
@@ -331,19 +370,10 @@ class ProgramEmitter:
         self.lines.append(f"join{k}:")
 
 
-def place_temporaries(program: Program) -> int:
-    """Give every temporary without an offset its own place in the arena; returns the size of the
-    arena."""
-    end = 0
-    buffers = [b for b in program.buffers.values() if b.kind == "temp" and b.alias is None]
-    for b in buffers:
-        if b.offset is not None:
-            end = max(end, b.offset + b.nbytes)
-    for b in buffers:
-        if b.offset is None:
-            b.offset = (end + 63) // 64 * 64
-            end = b.offset + b.nbytes
-    return end
+def rows_pieces(step: Rows) -> int:
+    """How many pieces of the rows a thread gets: several where they are many, so that a piece stays in the cache and a
+    slow thread does less; one otherwise, since products copy their right operand once per piece."""
+    return max(1, min(4, step.extent // _ROWS_OF_PIECE))
 
 
 def has_hosts(program: Program) -> bool:
@@ -356,6 +386,7 @@ _STEP: dict[type, Callable[[ProgramEmitter, Any], None]] = {
     Call: ProgramEmitter.call,
     Host: ProgramEmitter.host,
     Repeat: ProgramEmitter.repeat,
+    Rows: ProgramEmitter.rows,
     While: ProgramEmitter.loop_while,
     Branch: ProgramEmitter.branch,
 }

@@ -93,7 +93,7 @@ def _merged(outer: Loop) -> Loop | None:
     if len(outer.body) != 1 or type(outer.body[0]) is not Loop:
         return None
     inner = outer.body[0]
-    if outer.vector or inner.vector or inner.parallel or outer.ordered != inner.ordered:
+    if outer.vector or inner.vector or outer.parallel or inner.parallel or outer.ordered != inner.ordered:
         return None
     n = inner.extent
     for s in walk(inner.body):

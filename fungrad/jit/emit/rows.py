@@ -1,0 +1,284 @@
+"""Puts steps that work row by row together, so that products and the loops around them share blocks of rows.
+
+A dense layer is a product and a nest over the rows of its result; the next layer needs of each row only that row. Run
+one after the other on all rows, the steps send everything through memory and let the threads meet after each of them.
+As one `Rows` step a thread takes some rows through all of them. So the bias and activation of a layer, the chain of
+layers and its backward pass, and the update of a weight with its gradient run on what is still in the cache.
+
+`grouped` looks at the steps from a product on. One that needs only rows of the group joins it; one that does not touch
+it moves in front; one that needs all of it waits behind, and so does everything that needs that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fungrad.jit.emit import products
+from fungrad.jit.emit.module import Machine, overlap
+from fungrad.jit.emit.schedule import is_independent, schedule, substituted
+from fungrad.jit.loops import (
+    Affine,
+    Branch,
+    Call,
+    Index,
+    Let,
+    Load,
+    Loop,
+    Nest,
+    Program,
+    Repeat,
+    Rows,
+    Store,
+    View,
+    While,
+    buffers_of,
+    children,
+)
+
+# How many steps after a product are looked at.
+_REACH = 32
+# Rows that are not separated: those of a tile of a product.
+_BLOCK = 8
+
+
+def grouped(program: Program, machine: Machine) -> Program:
+    """The program with groups of steps on the same rows; shares buffers with the original."""
+    grouper = _Grouper(program, machine)
+    steps = grouper.steps(program.steps)
+    return Program(program.name, list(program.buffers.values()), steps, program.inputs, program.outputs)
+
+
+# -- what a step touches, row by row ---------------------------------------------------------------
+
+
+class Footprint:
+    """The memory that a step touches.
+
+    Attributes:
+      reads, writes: by name of a buffer with memory of its own: how many bytes of it belong to a row, None if the step
+        needs more of it than its row.
+      rows: rows that one iteration of the step goes through.
+    """
+
+    def __init__(self, rows: int):
+        self.rows = rows
+        self.reads: dict[str, int | None] = {}
+        self.writes: dict[str, int | None] = {}
+
+    def add(self, table: dict[str, int | None], name: str, nbytes: int | None) -> None:
+        """Notes an access."""
+        table[name] = nbytes if table.get(name, nbytes) == nbytes else None
+
+    def meets_in_rows(self, other: Footprint) -> bool:
+        """Whether two steps use what either of them writes row by row."""
+        for mine, theirs in ((self.writes, other.writes), (self.writes, other.reads), (self.reads, other.writes)):
+            for name in mine.keys() & theirs.keys():
+                if mine[name] is None or mine[name] != theirs[name]:
+                    return False
+        return True
+
+
+def footprint(program: Program, step: Any, extent: int) -> Footprint | None:
+    """What a step touches if it is one on `extent` rows, else None."""
+    if type(step) is Call:
+        return _of_product(program, step, extent)
+    return _of_nest(program, step, extent) if type(step) is Nest else None
+
+
+def _of_product(program: Program, call: Call, extent: int) -> Footprint | None:
+    if call.routine != "gemm" or not products.fits(program, call):
+        return None
+    c = call.outputs[0]
+    if c.shape[-2] != extent or math.prod(c.shape[:-2]) != 1:
+        return None
+    found = Footprint(1)
+    found.add(found.reads, _root(program, call.inputs[1]), None)
+    found.add(found.reads, _root(program, call.inputs[0]), _row_bytes(program, call.inputs[0]))
+    found.add(found.writes, _root(program, c), _row_bytes(program, c))
+    if call.attributes.get("beta"):
+        found.add(found.reads, _root(program, c), _row_bytes(program, c))
+    return found
+
+
+def _root(program: Program, view: View) -> str:
+    return program.root(view.buffer).name
+
+
+def _row_bytes(program: Program, view: View) -> int | None:
+    """Bytes from row to row of a matrix of which every row lies in a stretch of its own, counted from the start."""
+    row, column = view.dense_strides[-2:]
+    if view.offset.terms or column < 0 or view.offset.const + (view.shape[-1] - 1) * column >= row:
+        return None
+    return row * program.buffers[view.buffer].dtype.itemsize
+
+
+def _of_nest(program: Program, nest: Nest, extent: int) -> Footprint | None:
+    loop = row_loop(nest)
+    if loop is None or extent % loop.extent or not is_independent(program, loop):
+        return None
+    found = Footprint(extent // loop.extent)
+    for s, extents in _accesses(nest.body, {}):
+        size = program.buffers[s.buffer].dtype.itemsize
+        stride = s.index.coefficient(loop.index)
+        bounds = (s.index - Affine.var(loop.index, stride)).bounds(extents)
+        nbytes: int | None = None
+        if stride > 0 and bounds is not None and 0 <= bounds[0] and bounds[1] < stride and not stride % found.rows:
+            nbytes = stride // found.rows * size
+        root = program.root(s.buffer).name
+        if type(s) is Store:
+            found.add(found.writes, root, nbytes)
+        if type(s) is Load or (type(s) is Store and s.update):
+            found.add(found.reads, root, nbytes)
+    return found
+
+
+def row_loop(nest: Nest) -> Loop | None:
+    """The last loop of a nest, if only pure statements stand before it."""
+    last = nest.body[-1] if nest.body else None
+    if type(last) is not Loop or last.extent == 0 or last.ordered:
+        return None
+    return last if all(type(s) in (Let, Index, Load) for s in nest.body[:-1]) else None
+
+
+def _accesses(statements: Sequence[Any], extents: dict[str, int]) -> Iterator[tuple[Load | Store, dict[str, int]]]:
+    """Loads and stores with the extents of the loops around them."""
+    for s in statements:
+        if type(s) in (Load, Store):
+            yield s, extents
+        inside = {**extents, s.index: s.extent} if type(s) is Loop else extents
+        for nested in children(s):
+            yield from _accesses(nested, inside)
+
+
+# -- grouping --------------------------------------------------------------------------------------
+
+
+class _Group:
+    """Steps that have been put together, with what each touches."""
+
+    def __init__(self, extent: int, first: Call, touched: Footprint):
+        self.extent = extent
+        self.steps: list[Any] = [first]
+        self.touched = [touched]
+
+    def accepts(self, touched: Footprint) -> bool:
+        """Whether a step continues the rows of the group."""
+        made: set[str] = set().union(*[t.writes for t in self.touched])
+        return not made.isdisjoint(touched.reads) and all(touched.meets_in_rows(t) for t in self.touched)
+
+    def add(self, step: Any, touched: Footprint) -> None:
+        """Takes a step in."""
+        self.steps.append(step)
+        self.touched.append(touched)
+
+    def rows(self) -> Rows:
+        """The group as a step."""
+        block = math.lcm(*[t.rows for t in self.touched])
+        block *= -(-_BLOCK // block)
+        return Rows(self.extent, block, self.steps)
+
+
+class _Grouper:
+    def __init__(self, program: Program, machine: Machine):
+        self.program = program
+        self.machine = machine
+
+    def steps(self, steps: Sequence[Any]) -> list[Any]:
+        result: list[Any] = []
+        waiting = list(steps)
+        while waiting:
+            step = waiting.pop(0)
+            kind = type(step)
+            if kind is Repeat:
+                step = Repeat(step.index, step.extent, self.steps(step.steps))
+            elif kind is While:
+                step = While(self.steps(step.test), step.condition, self.steps(step.steps))
+            elif kind is Branch:
+                step = Branch(step.selector, [self.steps(b) for b in step.branches])
+            elif kind is Call and (found := self.group(step, waiting)) is not None:
+                before, rows, waiting = found
+                result += [*self.steps(before), rows]
+                continue
+            result.append(step)
+        return result
+
+    def group(self, first: Call, following: list[Any]) -> tuple[list[Any], Rows, list[Any]] | None:
+        """The group that begins with a product: what moves in front, the group, and what comes after. None if it
+        would stay alone."""
+        extent = first.outputs[0].shape[-2] if len(first.outputs[0].shape) > 1 else 0
+        touched = footprint(self.program, first, extent)
+        if touched is None:
+            return None
+        group = _Group(extent, first, touched)
+        before: list[Any] = []
+        behind: list[Any] = []
+        for place, step in enumerate(following):
+            if place == _REACH or type(step) not in (Call, Nest):
+                behind += following[place:]
+                break
+            if self.depends(step, behind):
+                behind.append(step)
+                continue
+            joined = self.joined(group, step)
+            if joined is not None:
+                group.add(*joined)
+            elif not self.depends(step, group.steps):
+                before.append(step)
+            else:
+                behind.append(step)
+        work = sum(products.work(s) for s in group.steps if type(s) is Call)
+        if len(group.steps) == 1 or work < products.WORTH_SHARING:
+            return None
+        return before, group.rows(), behind
+
+    def joined(self, group: _Group, step: Any) -> tuple[Any, Footprint] | None:
+        """A step as a member of the group, if it can be one."""
+        for form in self.forms(step, group.extent):
+            touched = footprint(self.program, form, group.extent)
+            if touched is not None and group.accepts(touched):
+                if type(form) is Nest:
+                    form = self.scheduled(form)
+                return None if form is None else (form, touched)
+        return None
+
+    def forms(self, step: Any, extent: int) -> Iterator[Any]:
+        """A step, and what it was before two loops became one."""
+        yield step
+        loop = row_loop(step) if type(step) is Nest else None
+        if loop is None or loop.extent % extent or loop.extent == extent or loop.parallel or loop.vector:
+            return
+        rows, columns = f"{loop.index}.row", loop.extent // extent
+        place = {loop.index: Affine.var(rows, columns) + loop.index}
+        inner = Loop(loop.index, columns, [substituted(s, place) for s in loop.body])
+        yield Nest([*step.body[:-1], Loop(rows, extent, [inner])], step.name)
+
+    def scheduled(self, nest: Nest) -> Nest | None:
+        """A nest as it will be emitted, if its loop over rows stays what it is."""
+        loop: Any = row_loop(nest)
+        marked = Loop(loop.index, loop.extent, loop.body, parallel=True)
+        found = schedule(self.program, Nest([*nest.body[:-1], marked], nest.name), self.machine)
+        last = row_loop(found[0]) if len(found) == 1 else None
+        if last is None or last.extent != loop.extent or last.index != loop.index or last.vector or last.tile:
+            return None
+        return found[0] if last.parallel else None
+
+    def depends(self, step: Any, others: Sequence[Any]) -> bool:
+        """Whether the order of a step and some others matters."""
+        reads, writes = buffers_of(step)
+        for other in others:
+            their_reads, their_writes = buffers_of(other)
+            if self.share(writes, their_reads | their_writes) or self.share(reads, their_writes):
+                return True
+        return False
+
+    def share(self, some: set[str], others: set[str]) -> bool:
+        """Whether two sets of buffers have memory in common."""
+        roots = {self.program.root(n).name for n in some}
+        if not roots.isdisjoint(self.program.root(n).name for n in others):
+            return True
+        # places in the arena may have been given by hand
+        near = [self.program.buffers[n] for n in roots if self.program.buffers[n].offset is not None]
+        far = [b for n in others if (b := self.program.root(n)).offset is not None]
+        return any(overlap(a, b) for a in near for b in far)
