@@ -80,7 +80,8 @@ equations remain:
 Here is where the speed comes from. Broadcasts and reshapes have become index arithmetic. Everything between the two matrix products, the
 stable softmax, the loss, and the gradient with respect to the logits, runs over the same 32 rows, so it is *one nest*: for each row the
 maximum, then the exponentials and their sum, then the loss, then the gradient, all while the row is in registers or the
-first-level cache. `gemm` steps are BLAS calls; the second reads `x` transposed through its strides, so nothing is copied.
+first-level cache. `gemm` steps are matrix products; the second reads `x` transposed through its strides. A product of some size and
+the nests that continue its rows would stand together in a `rows` step, which runs block by block of rows.
 Temporaries lie at fixed places of one arena of {memory.temp_size_in_bytes} bytes that is kept between calls, and the gradient
 of the logits takes the place of the exponentials.
 

@@ -6,7 +6,8 @@ As one `Rows` step a thread takes some rows through all of them. So the bias and
 layers and its backward pass, and the update of a weight with its gradient run on what is still in the cache.
 
 `grouped` looks at the steps from a product on. One that needs only rows of the group joins it; one that does not touch
-it moves in front; one that needs all of it waits behind, and so does everything that needs that.
+it moves in front; one that needs all of it waits behind, and so does everything that needs that. Where a nest sums over
+rows beside its work on them (the gradient of a bias, the loss), the sums are taken apart and wait behind.
 """
 
 from __future__ import annotations
@@ -18,27 +19,37 @@ from typing import Any
 from fungrad.jit.emit import products
 from fungrad.jit.emit.module import Machine, overlap
 from fungrad.jit.emit.schedule import is_independent, schedule, substituted
+from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.loops import (
+    Acc,
     Affine,
     Branch,
+    Buffer,
     Call,
+    If,
     Index,
     Let,
     Load,
     Loop,
+    LoopWhile,
     Nest,
+    Prefix,
     Program,
     Repeat,
     Rows,
+    Set,
     Store,
+    Update,
     View,
     While,
+    address,
     buffers_of,
     children,
+    walk,
 )
 
 # How many steps after a product are looked at.
-_REACH = 32
+_REACH = 64
 # Rows that are not separated: those of a tile of a product.
 _BLOCK = 8
 
@@ -152,6 +163,123 @@ def _accesses(statements: Sequence[Any], extents: dict[str, int]) -> Iterator[tu
             yield from _accesses(nested, inside)
 
 
+# -- sums over rows --------------------------------------------------------------------------------
+
+
+def without_sums(program: Program, nest: Nest, extent: int) -> tuple[Nest, Nest] | None:
+    """A nest without what it sums over its rows, and the sums: a nest that runs after it. None if there are none, or if
+    they cannot be taken apart.
+
+    The summands are read where the nest stores them, or from memory of their own.
+    """
+    all_of_it: list[Any] = nest.body
+    places = [k for k, s in enumerate(all_of_it) if type(s) is Loop and s.extent == extent]
+    if len(places) != 1:
+        return None
+    before, loop, after = all_of_it[: places[0]], all_of_it[places[0]], all_of_it[places[0] + 1 :]
+    if not all(type(s) in (Acc, Let, Index, Load, Loop) for s in before) or loop.ordered or loop.parallel:
+        return None
+    splitter = _Splitter(program, loop, {s.name for s in before if type(s) is Acc})
+    body = splitter.body(loop.body, [])
+    if body is None or not splitter.sums:
+        return None
+    pure = [s for s in before if type(s) in (Let, Index, Load)]
+    rows = Nest([*pure, Loop(loop.index, extent, body)], nest.name)
+    return rows, Nest([*before, Loop(loop.index, extent, splitter.sums), *after], nest.name)
+
+
+class _Splitter:
+    """Takes sums over the iterations of a loop out of it.
+
+    Attributes:
+      sums: statements of the loop that sums up.
+    """
+
+    def __init__(self, program: Program, loop: Loop, cells: set[str]):
+        self.program = program
+        self.loop = loop
+        self.cells = cells
+        self.sums: list[Any] = []
+
+    def body(self, statements: Sequence[Any], path: list[Loop]) -> list[Any] | None:
+        """Statements without sums; None if that is not possible."""
+        result: list[Any] = []
+        for s in statements:
+            if type(s) is Loop:
+                inner = self.body(s.body, [*path, s])
+                if inner is None:
+                    return None
+                if inner:
+                    result.append(Loop(s.index, s.extent, inner, ordered=s.ordered))
+            elif self.is_sum(s):
+                kept = self.kept(s, statements, path)
+                if kept is None:
+                    return None
+                result += kept
+            elif type(s) in (If, LoopWhile, Prefix, Set) or getattr(s, "acc", None) in self.cells:
+                return None
+            else:
+                result.append(s)
+        return result
+
+    def is_sum(self, s: Any) -> bool:
+        """Whether a statement combines something of every iteration."""
+        if type(s) is Update:
+            return s.acc in self.cells and s.position is None
+        return type(s) is Store and s.update is not None and not s.index.coefficient(self.loop.index)
+
+    def kept(self, s: Update | Store, around: Sequence[Any], path: list[Loop]) -> list[Any] | None:
+        """Notes a sum, and gives the statements that keep its summands."""
+        counters = {loop.index for loop in path}
+        value = s.value
+        if not isinstance(value, str):
+            return None
+        if type(s) is Store and (s.where or s.imag or not counters.issuperset(s.index.symbols())):
+            return None
+        stored = self.stored(value, around)
+        statements: list[Any] = []
+        if stored is None:
+            type_of_value = _type_of(self.program, value, self.loop.body)
+            if type_of_value is None:
+                return None
+            shape = (self.loop.extent, *(x.extent for x in path))
+            buffer = Buffer(f"{value}.kept{len(self.program.buffers)}", NUMPY_DTYPES[type_of_value], shape)
+            self.program.buffers[buffer.name] = buffer
+            stored = Store(buffer.name, address(shape, [self.loop.index, *(x.index for x in path)]), value)
+            statements.append(stored)
+        name = f"{value}.again"
+        again: Any
+        if type(s) is Store:
+            again = Store(s.buffer, s.index, name, update=s.update)
+        else:
+            again = Update(s.acc, name)  # type: ignore[union-attr]
+        inner: list[Any] = [Load(name, stored.buffer, stored.index), again]
+        for x in reversed(path):
+            inner = [Loop(x.index, x.extent, inner, ordered=x.ordered)]
+        self.sums += inner
+        return statements
+
+    def stored(self, value: str, around: Sequence[Any]) -> Store | None:
+        """A store of a value beside its sum that nothing overwrites."""
+        stores = [s for s in walk([self.loop]) if type(s) is Store]
+        for s in around:
+            if type(s) is Store and s.value == value and not (s.update or s.where or s.imag):
+                root = self.program.root(s.buffer)
+                if all(t is s for t in stores[stores.index(s) :] if self.program.root(t.buffer) is root):
+                    return s
+        return None
+
+
+def _type_of(program: Program, name: str, statements: Sequence[Any]) -> str | None:
+    """The scalar type of a value that some statements define."""
+    for s in walk(statements):
+        if type(s) is Load and s.name == name:
+            return program.buffers[s.buffer].type
+        if type(s) in (Let, Acc) and s.name == name and isinstance(s.type, str):
+            return s.type
+    return None
+
+
 # -- grouping --------------------------------------------------------------------------------------
 
 
@@ -184,6 +312,7 @@ class _Grouper:
     def __init__(self, program: Program, machine: Machine):
         self.program = program
         self.machine = machine
+        self.known: dict[int, tuple[Any, set[str], set[str]]] = {}
 
     def steps(self, steps: Sequence[Any]) -> list[Any]:
         result: list[Any] = []
@@ -212,6 +341,7 @@ class _Grouper:
         if touched is None:
             return None
         group = _Group(extent, first, touched)
+        declared = len(self.program.buffers)
         before: list[Any] = []
         behind: list[Any] = []
         for place, step in enumerate(following):
@@ -223,36 +353,45 @@ class _Grouper:
                 continue
             joined = self.joined(group, step)
             if joined is not None:
-                group.add(*joined)
+                form, rows, rest = joined
+                group.add(form, rows)
+                behind += rest
             elif not self.depends(step, group.steps):
                 before.append(step)
             else:
                 behind.append(step)
         work = sum(products.work(s) for s in group.steps if type(s) is Call)
         if len(group.steps) == 1 or work < products.WORTH_SHARING:
+            for name in list(self.program.buffers)[declared:]:
+                del self.program.buffers[name]
             return None
         return before, group.rows(), behind
 
-    def joined(self, group: _Group, step: Any) -> tuple[Any, Footprint] | None:
-        """A step as a member of the group, if it can be one."""
-        for form in self.forms(step, group.extent):
+    def joined(self, group: _Group, step: Any) -> tuple[Any, Footprint, list[Nest]] | None:
+        """A step as a member of the group, if it can be one, and what remains of it."""
+        for form, rest in self.forms(step, group.extent):
             touched = footprint(self.program, form, group.extent)
             if touched is not None and group.accepts(touched):
                 if type(form) is Nest:
                     form = self.scheduled(form)
-                return None if form is None else (form, touched)
+                return None if form is None else (form, touched, rest)
         return None
 
-    def forms(self, step: Any, extent: int) -> Iterator[Any]:
-        """A step, and what it was before two loops became one."""
-        yield step
-        loop = row_loop(step) if type(step) is Nest else None
-        if loop is None or loop.extent % extent or loop.extent == extent or loop.parallel or loop.vector:
+    def forms(self, step: Any, extent: int) -> Iterator[tuple[Any, list[Nest]]]:
+        """A step; what it was before two loops became one; or without its sums over rows, and those."""
+        if type(step) is not Nest or row_loop(step) is not None:
+            yield step, []
+        if type(step) is not Nest:
             return
-        rows, columns = f"{loop.index}.row", loop.extent // extent
-        place = {loop.index: Affine.var(rows, columns) + loop.index}
-        inner = Loop(loop.index, columns, [substituted(s, place) for s in loop.body])
-        yield Nest([*step.body[:-1], Loop(rows, extent, [inner])], step.name)
+        loop = row_loop(step)
+        if loop is not None and loop.extent > extent and not (loop.extent % extent or loop.parallel or loop.vector):
+            rows, columns = f"{loop.index}.row", loop.extent // extent
+            place = {loop.index: Affine.var(rows, columns) + loop.index}
+            inner = Loop(loop.index, columns, [substituted(s, place) for s in loop.body])
+            yield Nest([*step.body[:-1], Loop(rows, extent, [inner])], step.name), []
+        parts = without_sums(self.program, step, extent)
+        if parts is not None:
+            yield parts[0], [parts[1]]
 
     def scheduled(self, nest: Nest) -> Nest | None:
         """A nest as it will be emitted, if its loop over rows stays what it is."""
@@ -264,11 +403,19 @@ class _Grouper:
             return None
         return found[0] if last.parallel else None
 
+    def touched(self, step: Any) -> tuple[set[str], set[str]]:
+        """What a step reads and writes."""
+        found = self.known.get(id(step))
+        if found is None:
+            # the step is kept with it, so that its number is not given to another
+            found = self.known[id(step)] = (step, *buffers_of(step))
+        return found[1], found[2]
+
     def depends(self, step: Any, others: Sequence[Any]) -> bool:
         """Whether the order of a step and some others matters."""
-        reads, writes = buffers_of(step)
+        reads, writes = self.touched(step)
         for other in others:
-            their_reads, their_writes = buffers_of(other)
+            their_reads, their_writes = self.touched(other)
             if self.share(writes, their_reads | their_writes) or self.share(reads, their_writes):
                 return True
         return False

@@ -1,0 +1,157 @@
+"""Steps that share blocks of rows: which are put together, and that results stay the same."""
+
+import numpy as np
+import pytest
+
+import fungrad
+import fungrad.numpy as jnp
+from fungrad.jit import interpret, loop_check
+from fungrad.jit.compile import compile_jaxpr
+from fungrad.jit.loops import Call, Nest, Rows, walk
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def compiled(f, *args):
+    return compile_jaxpr(fungrad.make_jaxpr(f)(*args))
+
+
+def groups(program):
+    """The kinds of the steps of every group: `g` a product, `n` a nest."""
+    kinds = {Call: "g", Nest: "n"}
+    found = [s for s in walk(program._executable.program.steps) if type(s) is Rows]
+    return ["".join(kinds[type(s)] for s in g.steps) for g in found]
+
+
+def agrees(f, *args, rtol=2e-3):
+    """Native results with one and two threads have the same bits, and agree with the interpreter and eager results."""
+    program = compiled(f, *args)
+    loop_check.check(program._executable.program)
+    results = []
+    for threads in (1, 2):
+        with fungrad.config.override("threads", threads):
+            results.append(program.run(args))
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, two)
+    expected = fungrad.tree.leaves(f(*map(jnp.asarray, args)))
+    for got, want in zip(results[0], expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=rtol, atol=rtol * max(1, float(np.abs(want).max())))
+    return program
+
+
+def layers(x, *weights):
+    for w, b in zip(weights[::2], weights[1::2], strict=True):
+        x = jnp.maximum(x @ w + b, 0)
+    return x
+
+
+def weights(*sizes):
+    return [part for a, b in zip(sizes, sizes[1:], strict=False) for part in (normal(a, b) / a**0.5, normal(b))]
+
+
+@pytest.mark.parametrize("rows", [64, 67, 130, 200])
+def test_layers_are_a_chain(rows):
+    program = agrees(layers, normal(rows, 90), *weights(90, 128, 70, 128))
+    assert groups(program) == ["gngngn"]
+
+
+def test_the_interpreter_runs_groups():
+    f, args = layers, [normal(40, 96), *weights(96, 160)]
+    program = compiled(f, *args)
+    assert groups(program) == ["gn"]
+    (got,) = interpret.run(program._executable.program, args)
+    np.testing.assert_allclose(got, program.run(args)[0], rtol=1e-4, atol=1e-4)
+
+
+def test_rows_of_others_are_waited_for():
+    def reversed_rows(x, w, v):
+        y = x @ w
+        return jnp.maximum(y + y[::-1], 0) @ v
+
+    assert groups(agrees(reversed_rows, normal(128, 100), normal(100, 128), normal(128, 90))) == []
+
+    def transposed(x, w):
+        y = x @ w
+        return y.T @ y
+
+    assert groups(agrees(transposed, normal(128, 100), normal(100, 128))) == []
+
+
+def test_what_needs_all_rows_comes_behind():
+    def centred(x, w, v):
+        y = x @ w
+        mean = jnp.mean(y, axis=0)
+        return jnp.tanh(y) @ v, y - mean
+
+    program = agrees(centred, normal(128, 100), normal(100, 128), normal(128, 90))
+    assert groups(program)[0][0] == "g" and "gng" in groups(program)[0]
+
+
+def test_rows_with_reductions_inside():
+    def softmax(x, w, v):
+        y = x @ w
+        e = jnp.exp(y - jnp.max(y, axis=1, keepdims=True))
+        return (e / jnp.sum(e, axis=1, keepdims=True)) @ v
+
+    assert groups(agrees(softmax, normal(96, 100), normal(100, 128), normal(128, 90))) == ["gng"]
+
+
+def test_a_gradient_updates_its_weight():
+    def step(x, dy, w, m):
+        g = x.T @ dy
+        m = 0.9 * m + 0.1 * g
+        return w - 0.01 * m / (jnp.sqrt(m * m) + 1e-3), m
+
+    program = agrees(step, normal(60, 200), normal(60, 130), normal(200, 130), normal(200, 130))
+    assert groups(program) == ["gn"]
+
+
+@pytest.mark.parametrize("rows", [64, 130])
+def test_gradient_of_layers(rows):
+    def loss(x, *params):
+        return jnp.mean(layers(x, *params) ** 2)
+
+    sizes = (100, 128, 140, 90)
+    params = weights(*sizes)
+    gradient = fungrad.grad(loss, argnums=tuple(range(1, 1 + len(params))))
+    program = agrees(gradient, normal(rows, 100), *params)
+    assert any(len(g) >= 4 for g in groups(program))
+
+
+def test_inside_a_scan():
+    def cell(h, x):
+        h = jnp.tanh(x @ w + h @ u + b)
+        return h, jnp.sum(h, axis=1)
+
+    w, u, b = normal(100, 128) / 10, normal(128, 128) / 12, normal(128)
+
+    def run(h, xs):
+        return fungrad.lax.scan(cell, h, xs)
+
+    program = agrees(run, normal(64, 128), normal(5, 64, 100), rtol=5e-3)
+    assert groups(program)
+
+
+def test_a_group_that_mixes_rows_is_refused():
+    program = compiled(layers, normal(64, 90), *weights(90, 128))
+    steps = program._executable.program.steps
+    (group,) = [s for s in steps if type(s) is Rows]
+    group.steps.reverse()
+    loop_check.check(program._executable.program)  # in another order it is another program, but still one on rows
+    group.steps.append(Call("copy", group.steps[-1].outputs, group.steps[-1].outputs))
+    with pytest.raises(loop_check.LoopError, match="does not divide into rows"):
+        loop_check.check(program._executable.program)
+
+
+def test_donated_arguments_are_updated_by_rows():
+    @fungrad.jit
+    def plain(x, dy, w):
+        return w - 0.01 * (x.T @ dy)
+
+    donating = fungrad.jit(lambda x, dy, w: w - 0.01 * (x.T @ dy), donate_argnums=2)
+    x, dy, w = normal(60, 200), normal(60, 130), normal(200, 130)
+    np.testing.assert_array_equal(donating(x, dy, jnp.array(w)), plain(x, dy, w))
