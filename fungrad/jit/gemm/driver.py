@@ -30,10 +30,7 @@ def _parameters(text: str) -> list[tuple[str, str]]:
 
 def _tiles(s: Shape) -> str:
     """All rows of one panel: whole tiles, then what is left."""
-    names = (
-        "ptr a, i64 ats, i64 ars, i64 acs, ptr b, i64 bs, ptr c, i64 crs, i64 m, i64 k, i64 columns, i64 add, "
-        "ptr soon, i64 ss"
-    )
+    names = "ptr a, i64 ats, i64 ars, i64 acs, ptr b, i64 bs, ptr c, i64 crs, i64 m, i64 k, i64 columns, i64 add"
     f = Function(f"tiles_{s.suffix}", _parameters(names))
     whole = f.op(f"sdiv i64 %m, {s.rows}")
     done = f.mul(whole, s.rows)
@@ -43,7 +40,7 @@ def _tiles(s: Shape) -> str:
     def run(vectors: int, height: int, a: str, c: str, tiles: str) -> None:
         f.do(
             f"call void @{kernel_name(s, height, vectors)}(ptr {a}, i64 %ats, i64 %ars, i64 %acs, ptr %b, i64 %bs, "
-            f"ptr {c}, i64 %crs, i64 {tiles}, i64 %k, i64 %columns, i64 %add, ptr %soon, i64 %ss)"
+            f"ptr {c}, i64 %crs, i64 {tiles}, i64 %k, i64 %columns, i64 %add)"
         )
 
     def all_rows(vectors: int) -> None:
@@ -131,16 +128,9 @@ def _plain(s: Shape) -> str:
                 f.start(after)
                 panel = f.op(f"phi ptr [ {source}, %{before} ], [ %panel, %{made} ]")
                 step = f.op(f"phi i64 [ %brs, %{before} ], [ {nbytes}, %{made} ]")
-                # the panel after this one: on the right, or the first of the next rows
-                inside = f.op(f"icmp slt i64 {f.add(j, s.columns)}, %n")
-                right, below = f.at(source, s.columns * s.size), f.at(b, f.mul(terms, "%brs"))
-                soon = f.op(f"select i1 {inside}, ptr {right}, ptr {below}")
-                soon = f.op(f"select i1 {ordered}, ptr {soon}, ptr %panel")
-                far = f.op(f"select i1 {ordered}, i64 %brs, i64 0")
                 f.do(
                     f"call void @tiles_{s.suffix}(ptr {part}, i64 {ats}, i64 {ars}, i64 {acs}, ptr {panel}, "
-                    f"i64 {step}, ptr {target}, i64 %crs, i64 {height}, i64 {terms}, i64 {count}, i64 {add}, "
-                    f"ptr {soon}, i64 {far})"
+                    f"i64 {step}, ptr {target}, i64 %crs, i64 {height}, i64 {terms}, i64 {count}, i64 {add})"
                 )
                 return []
 
@@ -191,8 +181,7 @@ def _swapped(s: Shape) -> str:
                 step = _panel(f, s, source, "%acs", "%ars", terms, height)
                 f.do(
                     f"call void @tiles_{s.suffix}(ptr {other}, i64 {across}, i64 %bcs, i64 %brs, ptr %panel, "
-                    f"i64 {step}, ptr %block, i64 {row}, i64 {width}, i64 {terms}, i64 {height}, i64 {add}, "
-                    "ptr %panel, i64 0)"
+                    f"i64 {step}, ptr %block, i64 {row}, i64 {width}, i64 {terms}, i64 {height}, i64 {add})"
                 )
                 return []
 

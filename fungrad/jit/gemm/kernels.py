@@ -109,8 +109,6 @@ def kernel_name(s: Shape, rows: int, vectors: int) -> str:
     return f"tile_{s.suffix}_{rows}x{vectors}"
 
 
-# Bytes that are fetched at a time.
-_LINE = 64
 # Rows of the operand of single numbers that are addressed from one register: at 0, 1 and 2 strides.
 _SHARED = 3
 
@@ -120,13 +118,9 @@ def kernel(s: Shape, rows: int, vectors: int) -> str:
 
     Parameters: `a` with strides `ats` between tiles, `ars` between rows and `acs` along k, the panel `b` with `bs`
     between its rows, `c` with `crs` between rows (strides in bytes), `tiles`, `k`, `columns`, and `add`, whether to add
-    to what is in `c`. Beside the work it prefetches one line at every `ss` bytes from `soon`: the next panel, which may
-    be far away.
+    to what is in `c`.
     """
-    names = (
-        "ptr a, i64 ats, i64 ars, i64 acs, ptr b, i64 bs, ptr c, i64 crs, i64 tiles, i64 k, i64 columns, i64 add, "
-        "ptr soon, i64 ss"
-    )
+    names = "ptr a, i64 ats, i64 ars, i64 acs, ptr b, i64 bs, ptr c, i64 crs, i64 tiles, i64 k, i64 columns, i64 add"
     parameters = [tuple(p.split()) for p in names.split(", ")]
     f = Function(kernel_name(s, rows, vectors), parameters)  # type: ignore[arg-type]
     valid = masks(f, s, vectors)
@@ -136,15 +130,14 @@ def kernel(s: Shape, rows: int, vectors: int) -> str:
     three = f.mul("%ars", _SHARED)
 
     def tile(_: str, pointers: list[str]) -> list[str]:
-        a, c, soon = pointers
+        a, c = pointers
         heads = [a]
         for _n in range(_SHARED, rows, _SHARED):
             heads.append(f.opaque("ptr", f.at(heads[-1], three)))
         zero = f"{s.vector}", "zeroinitializer"
 
         def step(_: str, carried: list[str]) -> list[str]:
-            sums, (panel, ahead, *starts) = carried[: rows * vectors], carried[rows * vectors :]
-            f.do(f"call void @llvm.prefetch.p0(ptr {ahead}, i32 0, i32 2, i32 1)")
+            sums, (panel, *starts) = carried[: rows * vectors], carried[rows * vectors :]
             b = [load(f, s, panel if v == 0 else f.at(panel, v * s.lanes * s.size)) for v in range(vectors)]
             new = []
             for i in range(rows):
@@ -157,9 +150,9 @@ def kernel(s: Shape, rows: int, vectors: int) -> str:
                 for v in range(vectors):
                     arguments = f"{s.vector} {one}, {s.vector} {b[v]}, {s.vector} {sums[i * vectors + v]}"
                     new.append(f.op(f"call {s.vector} @llvm.fmuladd.v{s.lanes}{s.suffix}({arguments})"))
-            return [*new, f.at(panel, "%bs"), f.at(ahead, "%ss"), *(f.at(x, "%acs") for x in starts)]
+            return [*new, f.at(panel, "%bs"), *(f.at(x, "%acs") for x in starts)]
 
-        first = [zero] * (rows * vectors) + [("ptr", "%b"), ("ptr", soon)] + [("ptr", x) for x in heads]
+        first = [zero] * (rows * vectors) + [("ptr", "%b")] + [("ptr", x) for x in heads]
         sums = f.loop("%k", 1, step, first)[: rows * vectors]
 
         def rows_of_result(adding: bool) -> None:
@@ -174,10 +167,9 @@ def kernel(s: Shape, rows: int, vectors: int) -> str:
                     store(f, s, value, place, mask)
 
         f.choose(add, lambda: rows_of_result(True), lambda: rows_of_result(False))
-        # two lines make up a row of the panel
-        return [f.at(a, "%ats"), f.at(c, c_step), f.at("%soon", _LINE)]
+        return [f.at(a, "%ats"), f.at(c, c_step)]
 
-    f.loop("%tiles", 1, tile, [("ptr", "%a"), ("ptr", "%c"), ("ptr", "%soon")])
+    f.loop("%tiles", 1, tile, [("ptr", "%a"), ("ptr", "%c")])
     return f.text()
 
 
@@ -188,5 +180,4 @@ def declarations(s: Shape) -> list[str]:
         f"declare {v} @llvm.fmuladd.{x}({v}, {v}, {v})",
         f"declare {v} @llvm.masked.load.{x}.p0(ptr, i32, {m}, {v})",
         f"declare void @llvm.masked.store.{x}.p0({v}, ptr, i32, {m})",
-        "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)",
     ]
