@@ -178,6 +178,13 @@ class Lowering(Protocol):
           monoid: how the value is combined with what is there; None replaces it.
         """
 
+    def sort_rows(self, operand: Lowered) -> Lowered:
+        """Every row of a matrix of int32 or int64 in ascending order."""
+
+    def top_rows(self, operand: Lowered, k: int) -> Lowered:
+        """Positions, as int32, of the ``k`` greatest elements of every row, in descending order; the first of equal
+        ones first, floats in their total order."""
+
     # -- control flow ------------------------------------------------------------------------------------------------
 
     def scan(
@@ -217,6 +224,12 @@ class Lowering(Protocol):
 
     def cond(self, index: Lowered, branches: Sequence[Any], operands: Sequence[Lowered]) -> list[Lowered]:
         """The results of ``branches[index]``, a jaxpr of the operands; the 0-d int32 ``index`` is clamped."""
+
+    def choose(
+        self, index: Lowered, branches: Sequence[Callable[..., list[Lowered]]], operands: Sequence[Lowered]
+    ) -> list[Lowered]:
+        """The results of ``branches[index](ctx, *operands)``: functions that describe values as a rule does, of which
+        only the one chosen is computed; all have results of the same types."""
 
     def inline(self, jaxpr: Any, operands: Sequence[Lowered]) -> list[Lowered]:
         """The results of a jaxpr without consts applied to ``operands``."""

@@ -16,7 +16,7 @@ from fungrad.jit.buffers import overwrites_safely
 from fungrad.jit.fuse import Item, Storage, fuse, lenders, storages
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.lowering import Graph
-from fungrad.jit.plan import Plan, Stage, gemm_operand_fits, matrix_strides, plan, strided
+from fungrad.jit.plan import Plan, Stage, gemm_operand_fits, is_dense_part, matrix_strides, plan, strided
 from fungrad.jit.tensors import Compute, Opaque, Reduction, Running, Scatter, Source, Tensor
 
 # A buffer and where in it an array starts.
@@ -155,6 +155,20 @@ class Region:
         """A step in Python."""
         inputs = [self.view(t) for t in step.operands]
         return [loops.Host(step.params["name"], step.params["fn"], inputs, [self.view(t) for t in step.results])]
+
+    def routine(self, step: Opaque) -> list[Any]:
+        """A routine on rows, such as sorting."""
+        if all(t.aval.size == 0 for t in step.results):
+            return []
+        inputs = []
+        for t in step.operands:
+            if is_dense_part(t):
+                base, offset, _ = strided(t)  # type: ignore[misc]
+                name, start = self.place(base)
+                inputs.append(loops.View(name, t.shape, start + offset.const))
+            else:
+                inputs.append(self.view(t))
+        return [loops.Call(step.params["routine"], inputs, [self.view(t) for t in step.results])]
 
     def gemm(self, step: Opaque) -> list[Any]:
         """A matrix product."""
@@ -378,6 +392,7 @@ def _stages(planned: Plan) -> dict[Tensor, Stage]:
 _OPAQUE: dict[str, Callable[[Region, Opaque], list[Any]]] = {
     "host": Region.host,
     "gemm": Region.gemm,
+    "routine": Region.routine,
     "scan": Region.scan,
     "while": Region.while_,
     "cond": Region.cond,

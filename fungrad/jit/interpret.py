@@ -39,6 +39,7 @@ from fungrad.jit.loops import (
     View,
     While,
 )
+from fungrad.ops.compare import total_order_key
 
 
 def run(program: Program, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -125,6 +126,11 @@ class _Interpreter:
             out[...] = np.matmul(a, b) + (out if s.attributes.get("beta") else 0)
         elif s.routine == "copy":
             out[...] = self.view(s.inputs[0]).copy().reshape(out.shape)
+        elif s.routine == "sort":
+            out[...] = np.sort(self.view(s.inputs[0]), -1)
+        elif s.routine == "topk":
+            key = total_order_key(self.view(s.inputs[0]).copy())
+            out[...] = np.argsort(~key, -1, kind="stable")[:, : out.shape[1]]
         elif s.routine == "fill":
             self.memory[self.program.root(s.outputs[0].buffer).name][:] = s.attributes.get("byte", 0)
         else:

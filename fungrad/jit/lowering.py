@@ -72,6 +72,14 @@ def lower_jaxpr(jaxpr: Jaxpr) -> Graph:
     return Graph(inputs, outputs, lowerer.opaques, lowerer.kept)
 
 
+def _graph_of(fn: Callable[..., list[Tensor]], avals: Sequence[ShapedArray]) -> Graph:
+    """The graph of a function that describes values."""
+    lowerer = Lowerer()
+    inputs = [lowerer.source(aval, None, f"in{n}") for n, aval in enumerate(avals)]
+    outputs = fn(lowerer, *inputs)
+    return Graph(inputs, outputs, lowerer.opaques, lowerer.kept)
+
+
 class Lowerer:
     """See ``core.lowering.Lowering``."""
 
@@ -457,6 +465,15 @@ class Lowerer:
         distinct = _distinct(axes, target)
         return Scatter(base, self._rank(), axes, value.raw, target, where, monoid, distinct)
 
+    def sort_rows(self, operand: Tensor) -> Tensor:
+        step = Opaque("routine", [operand], {"routine": "sort"}, self._rank())
+        return self._finish(step, [operand.aval])[0]
+
+    def top_rows(self, operand: Tensor, k: int) -> Tensor:
+        aval = ShapedArray((operand.shape[0], k), np.dtype(np.int32))
+        step = Opaque("routine", [operand], {"routine": "topk"}, self._rank())
+        return self._finish(step, [aval])[0]
+
     # -- control flow ------------------------------------------------------------------------------------------------
 
     def scan(
@@ -511,6 +528,13 @@ class Lowerer:
         params = {"branches": [lower_jaxpr(run_passes(b)) for b in branches]}
         step = Opaque("cond", [index, *operands], params, self._rank(), any(b.has_effects for b in branches))
         return list(self._finish(step, avals))
+
+    def choose(
+        self, index: Tensor, branches: Sequence[Callable[..., list[Tensor]]], operands: Sequence[Tensor]
+    ) -> list[Tensor]:
+        graphs = [_graph_of(branch, [x.aval for x in operands]) for branch in branches]
+        step = Opaque("cond", [self.convert(index, np.int32), *operands], {"branches": graphs}, self._rank())
+        return list(self._finish(step, [t.aval for t in graphs[0].outputs]))
 
     def host(self, primitive: Any, operands: Sequence[Tensor], params: dict[str, Any]) -> Any:
         fn = partial(_host_call, primitive, params)

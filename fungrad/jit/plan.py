@@ -227,9 +227,29 @@ def in_memory(step: Opaque) -> list[Tensor]:
     """The tensors that a step reads from memory, one per operand: the operand, or the array that it is a part of."""
     found = []
     for t in step.operands:
-        part = strided(t) if step.kind == "gemm" and gemm_operand_fits(step, t) else None
+        part = strided(t) if is_read_in_place(step, t) else None
         found.append(t if part is None else part[0])
     return found
+
+
+def is_read_in_place(step: Opaque, t: Tensor) -> bool:
+    """Whether a step reads an operand where the elements of another array are."""
+    if step.kind == "gemm":
+        return gemm_operand_fits(step, t)
+    return step.kind == "routine" and is_dense_part(t)
+
+
+def is_dense_part(t: Tensor) -> bool:
+    """Whether a tensor is a block of another one, in the same order."""
+    part = strided(t)
+    if part is None:
+        return False
+    expected = 1
+    for size, stride in zip(reversed(t.shape), reversed(part[2]), strict=True):
+        if size != 1 and stride != expected:
+            return False
+        expected *= size
+    return True
 
 
 def gemm_operand_fits(step: Opaque, t: Tensor) -> bool:

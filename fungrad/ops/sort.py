@@ -1,7 +1,7 @@
 """Sorting: a stable sort of several arrays by some of them, and the k greatest elements.
 
-May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.compare``, ``ops.shape`` and
-``ops.indexing``.
+May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.compare``, ``ops.shape``,
+``ops.indexing`` and ``ops.sort_lowering``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from fungrad.ops.compare import total_order_key
 from fungrad.ops.foundation import batch_to, move_dim, zeros
 from fungrad.ops.indexing import GatherDimensionNumbers, gather
 from fungrad.ops.shape import broadcasted_iota, canonical_axis, expand_dims
+from fungrad.ops.sort_lowering import MOST_OF_TOP, is_native, lower_sort, lower_top
 
 # From this size on, finding the few greatest elements first beats sorting all.
 _PARTITION_SIZE = 1024
@@ -141,11 +142,10 @@ class Sort(Primitive):
     ) -> Sequence[np.ndarray]:
         if len(xs) == 1 and xs[0].dtype.kind in "biuf":
             x = xs[0]
-            out = np.sort(x, dimension)
-            # Equal elements can be told apart only if they are zeros of different sign.
-            if x.dtype.kind == "f" and is_stable and _has_both_zeros(out):
-                out = np.sort(x, dimension, kind="stable")
-            return [out]
+            # Equal elements can be told apart only if they are zeros of different sign. (The vectorised sort may even
+            # give two zeros the same one.)
+            both_zeros = x.dtype.kind == "f" and is_stable and _has_both_zeros(x)
+            return [np.sort(x, dimension, kind="stable" if both_zeros else None)]
         order = _order(xs[:num_keys], dimension)
         return [_permuted(x, order, dimension) for x in xs]
 
@@ -180,6 +180,14 @@ class Sort(Primitive):
             *moved, dimension=dimension + (dimension >= d), is_stable=is_stable, num_keys=num_keys
         )
         return out, [d] * len(out)
+
+    def lower(
+        self, ctx: Any, *xs: Any, dimension: int, is_stable: bool, num_keys: int
+    ) -> Sequence[Any]:
+        if not is_native(xs[0].shape, dimension, len(xs) == 1):
+            params = {"dimension": dimension, "is_stable": is_stable, "num_keys": num_keys}
+            return list(ctx.host(self, xs, params))
+        return lower_sort(ctx, xs, dimension, num_keys)
 
 
 def _has_both_zeros(x: np.ndarray) -> bool:
@@ -286,6 +294,11 @@ class TopK(Primitive):
     ) -> tuple[Any, Any]:
         x = move_dim(args[0], dims[0], 0)
         return self.bind(x, axis=axis + 1, k=k), [0, 0]
+
+    def lower(self, ctx: Any, x: Any, *, axis: int, k: int) -> Sequence[Any]:
+        if k > MOST_OF_TOP and not is_native(x.shape, axis, False):
+            return list(ctx.host(self, [x], {"axis": axis, "k": k}))
+        return lower_top(ctx, x, axis, k)
 
 
 def _first_k(key: np.ndarray, k: int) -> np.ndarray:

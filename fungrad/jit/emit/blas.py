@@ -11,6 +11,7 @@ Routines of `loops.Call`:
             c), `conjugate` (names of operands "a", "b").
     copy    input and output dense and of equal size
     fill    output dense; attribute `byte`
+    sort, topk    see `fungrad.jit.emit.sorting`
 
 Addresses of the BLAS are bound when the module is loaded, under the names `fg_<type>gemm` and so
 on.
@@ -24,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fungrad.jit.emit.products import Product, batched, fits, moved, part_of_range, work
+from fungrad.jit.emit.sorting import emit_sort, emit_topk
 from fungrad.jit.loops import Affine, Call, View
 
 if TYPE_CHECKING:
@@ -256,4 +258,4 @@ def _fill(program: ProgramEmitter, call: Call) -> None:
     program.lines.append(f"call void @llvm.memset.p0.i64(ptr {at}, i8 {byte}, i64 {size}, i1 false)")
 
 
-_ROUTINES = {"gemm": _gemm, "copy": _copy, "fill": _fill}
+_ROUTINES = {"gemm": _gemm, "copy": _copy, "fill": _fill, "sort": emit_sort, "topk": emit_topk}
