@@ -394,3 +394,16 @@ def test_rows_and_columns_of_one_square_matrix_stay_apart():
     assert f.lower(s, a).as_text("steps").count("nest") == 3  # filling, maxima, positions
     for got, wanted in zip(f(s, a), ((s[:, None] + a).max(0), (s[:, None] + a).argmax(0)), strict=True):
         np.testing.assert_array_equal(got, wanted)
+
+
+def test_a_row_that_is_read_again_is_not_overwritten():
+    import fungrad
+    import fungrad.numpy as jnp
+
+    def f(a):
+        a = jnp.sin(a) + 0.5 * a
+        # Every element of the result needs whole rows and columns of ``a``, and one element.
+        return jnp.tanh(jnp.dot(a, a)) + 0.1 * a
+
+    x = jnp.arange(8.0).reshape(2, 2, 2) / 8
+    np.testing.assert_allclose(fungrad.jit(fungrad.vmap(f))(x), fungrad.vmap(f)(x), rtol=1e-6)

@@ -287,7 +287,7 @@ def lenders(stages: Sequence[Stage], storage: dict[Tensor, Storage]) -> dict[Ten
             and result.dtype == tensor.dtype
             and {index for t, index in last.reads if t is tensor} == {tuple(last.out_index)}
             and last.path[-1] is not stage.path[-1]
-            and not any(s is not last and s.path[-1] is last.path[-1] for s in readers)
+            and not any(s is not last and shared_depth(s, last) > shared_depth(stage, last) for s in readers)
         ):
             found[tensor] = result
     return found
