@@ -83,3 +83,23 @@ def test_large_memory_is_not_shared_with_a_child():
         os._exit(0)
     os.waitpid(child, 0)
     assert np.all(memory == 1)
+
+
+def test_logarithm_of_one_plus_exponential_is_one_function():
+    """Joined where nothing else uses the exponential; then it does not overflow."""
+    x = np.array([-1e4, -200, -20, -1, -0.0, 0, 1e-3, 3, 20, 200, 1e4, np.inf, -np.inf, np.nan], np.float32)
+    with np.errstate(all="ignore"):
+        want = np.logaddexp(x.astype(float), 0)
+    got = np.asarray(fungrad.jit(lambda x: fnp.log1p(fnp.exp(x)))(x))
+    assert np.allclose(got, want, rtol=3e-7, atol=1e-45, equal_nan=True)
+    both = fungrad.jit(lambda x: (fnp.log1p(fnp.exp(x)), fnp.exp(x)))
+    y, z = both(x[1:9])
+    assert np.allclose(y, np.logaddexp(x[1:9].astype(float), 0), rtol=3e-7, atol=0)
+    assert np.allclose(z, np.exp(x[1:9].astype(float)), rtol=3e-7, atol=0)
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 33, 1000])
+def test_joined_functions_of_all_sizes(size):
+    x = np.linspace(-30, 30, size)
+    got = fungrad.jit(lambda x: fnp.sum(fnp.logaddexp(x, 1.0)))(x)
+    assert np.allclose(got, np.logaddexp(x, 1.0).sum(), rtol=1e-13)

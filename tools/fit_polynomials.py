@@ -28,6 +28,7 @@ from scipy.optimize import linprog
 mp.mp.dps = 90
 OUTPUT = Path(__file__).parent.parent / "fungrad/jit/kernels/vecmath/coefficients.py"
 Function = Callable[[mp.mpf], mp.mpf]
+NUMPY_TYPES = {"f32": np.float32, "f64": np.float64}
 
 
 @dataclass
@@ -138,9 +139,7 @@ def run(fit: Fit, type: str) -> tuple[list[float], float]:
     powers = np.array([[float(fit.weight(x) * x**j) for j in range(terms)] for x in points])
 
     def errors(coefficients) -> np.ndarray:
-        return np.array(
-            [float(fit.weight(x) * (target(x) - mp.polyval(coefficients[::-1], x))) for x in points]
-        )
+        return np.array([float(fit.weight(x) * (target(x) - mp.polyval(coefficients[::-1], x))) for x in points])
 
     kept = "f64" if fit.wide else type
     for k in range(terms):
@@ -213,7 +212,6 @@ def erfcx_scaled(x):
 
 
 HALF_PI_SLACK = (mp.pi / 4 * mp.mpf("1.01")) ** 2
-SQRT_HALF = mp.sqrt(mp.mpf("0.5")) - 1
 SQRT_TWO = mp.sqrt(2) - 1
 
 
@@ -225,12 +223,12 @@ def atanh_tail(z):
 
 FITS: dict[str, Fit] = {
     "EXP": Fit(
-        "exp(r) = 1 + r + r**2 P(r), |r| <= log(2) / 2",
-        tail(mp.exp, [1, 1]),
+        "exp(r) = 1 + r P(r), |r| <= log(2) / 2",
+        tail(mp.exp, [1]),
         -LN2 * mp.mpf("0.501"),
         LN2 * mp.mpf("0.501"),
-        {"f32": 5, "f64": 10},
-        lambda r: r**2 / mp.exp(r),
+        {"f32": 6, "f64": 11},
+        lambda r: r / mp.exp(r),
     ),
     "EXP2": Fit(
         "exp2(r) = 1 + r P(r), |r| <= 1/2",
@@ -249,20 +247,28 @@ FITS: dict[str, Fit] = {
         lambda r: r**2 / mp.expm1(r) if abs(r) > 1e-9 else mp.mpf(10) ** -9,
     ),
     "LOG": Fit(
-        "log(1 + f) = f - f**2 / 2 + f**3 P(f), sqrt(1/2) <= 1 + f <= sqrt(2)",
+        "log(1 + f) = f - f**2 / 2 + f**3 P(f), 3/4 <= 1 + f <= 3/2",
         tail(mp.log1p, [0, 1, mp.mpf(-1) / 2]),
-        SQRT_HALF,
-        SQRT_TWO,
+        mp.mpf(-1) / 4,
+        mp.mpf(1) / 2,
         {"f32": 8},
         lambda f: f**3 / mp.log1p(f) if abs(f) > 1e-5 else mp.mpf(10) ** -10,
     ),
     "LOG_ATANH": Fit(
-        "log(1 + f) = 2 s + s**3 P(s**2), s = f / (2 + f), sqrt(1/2) <= 1 + f <= sqrt(2)",
+        "log(1 + f) = 2 s + s**3 P(s**2), s = f / (2 + f), 3/4 <= 1 + f <= 3/2",
         atanh_tail,
         0,
-        (SQRT_TWO / (2 + SQRT_TWO)) ** 2,
+        mp.mpf(1) / 25,
         {"f64": 7},
         lambda z: z / 2,
+    ),
+    "LOG1P": Fit(
+        "log(1 + z) = z + z**2 P(z), 0 <= z <= 1",
+        tail(mp.log1p, [0, 1]),
+        0,
+        1,
+        {"f32": 9, "f64": 20},
+        lambda z: z**2 / mp.log1p(away(z)),
     ),
     "LOG2_ATANH": Fit(
         "log2(1 + f) ~ s P(s**2), s = f / (2 + f), sqrt(1/2) <= 1 + f <= sqrt(2), short",
@@ -378,6 +384,14 @@ FITS: dict[str, Fit] = {
         mp.mpf(1) / 8,
         {"f32": 7, "f64": 22},
     ),
+    "SIN_WIDE": Fit(
+        "sin(r) = r + r**3 P(r**2), |r| <= pi / 2",
+        tail(mp.sin, [0, 1, 0], 2),
+        0,
+        4 * HALF_PI_SLACK,
+        {"f32": 5, "f64": 8},
+        lambda z: z * root(z) / mp.sin(root(z)),
+    ),
     "SIN": Fit(
         "sin(r) = r + r**3 P(r**2), |r| <= pi / 4",
         tail(mp.sin, [0, 1, 0], 2),
@@ -438,24 +452,34 @@ FITS: dict[str, Fit] = {
 
 CONSTANTS: dict[str, mp.mpf] = {
     "LN2": LN2,
+    "LN2_PARTS": LN2,
     "LOG2E": 1 / LN2,
     "LOG10E": 1 / mp.log(10),
-    "LOG10_2": LN2 / mp.log(10),
+    "LOG10_2_PARTS": LN2 / mp.log(10),
     "HALF_PI": mp.pi / 2,
     "PI": mp.pi,
+    "PI_PARTS": mp.pi,
     "TWO_THIRDS": mp.mpf(2) / 3,
     "LGAMMA_OFFSET": LGAMMA_OFFSET,
     "DIGAMMA_ZERO": DIGAMMA_ZERO,
 }
 
 
+def rounded_down(value: mp.mpf, type: str) -> float:
+    """The float at or next below a positive value."""
+    nearest = rounded(value, type)
+    below = np.nextafter(NUMPY_TYPES[type](nearest), NUMPY_TYPES[type](0))
+    return float(below) if mp.mpf(nearest) > value else nearest
+
+
 def constant_text(name: str) -> str:
-    """A constant as an unevaluated sum of three floats of each format."""
+    """A constant as an unevaluated sum of three floats of each format, for `_PARTS` of positive ones."""
     parts = []
+    take = rounded_down if name.endswith("_PARTS") else rounded
     for type in ("f32", "f64"):
         rest, floats = CONSTANTS[name], []
         for _ in range(3):
-            floats.append(rounded(rest, type))
+            floats.append(take(rest, type))
             rest -= mp.mpf(floats[-1])
         parts.append(f'    "{type}": ({", ".join(map(repr, floats))}),\n')
     return f"{name} = {{\n{''.join(parts)}}}\n"

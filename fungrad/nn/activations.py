@@ -118,7 +118,9 @@ def gelu(x: Any, approximate: bool = True) -> Array:
     """
     x = _inexact(x, "gelu")
     if approximate:
-        return x * (0.5 * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))))
+        # (1 + tanh(z)) / 2 is the logistic function of 2 z, which keeps its accuracy where it is small
+        scale = 2 * math.sqrt(2 / math.pi)
+        return x * logistic(x * (scale + 0.044715 * scale * x**2))
     return 0.5 * x * erfc(-x * math.sqrt(0.5))
 
 

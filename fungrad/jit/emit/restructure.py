@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fungrad.jit.emit.blocks import in_blocks
+from fungrad.jit.emit.combine import combine
 from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.ops import neutral
 from fungrad.jit.emit.schedule import (
@@ -106,7 +107,7 @@ class _Rewriter:
         return result
 
     def nest(self, nest: Nest) -> list[Nest]:
-        body = collapse(nest.body)
+        body = collapse(combine(nest.body))
         if has_short_loops(body):
             body = unrolled(self.program, body)
         nest = Nest(body, nest.name)

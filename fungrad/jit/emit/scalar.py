@@ -23,7 +23,7 @@ because a value is only visible where its block dominates.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
@@ -549,13 +549,27 @@ class LLVMScalars(ScalarBuilder):
 
     def scale(self, a: Value, n: Value) -> Value | None:
         """`vscalef` of AVX-512, on whole registers."""
-        most = {"f32": 16, "f64": 8}.get(a.type, 0) if self.avx512 else 0
+        return self._by_registers("scalef", a, n)
+
+    def split(self, a: Value) -> tuple[Value, Value] | None:
+        """`vgetmant` and `vgetexp` of AVX-512."""
+        fraction = self._by_registers("getmant", a)
+        exponent = self._by_registers("getexp", a)
+        if fraction is None or exponent is None:
+            return None
+        return fraction, self.select(fraction < 1.0, exponent + 1.0, exponent)
+
+    def _by_registers(self, instruction: str, *operands: Value) -> Value | None:
+        """An instruction of AVX-512 on all lanes, a register at a time; None where there is none."""
+        type = operands[0].type
+        most = {"f32": 16, "f64": 8}.get(type, 0) if self.avx512 else 0
         width = min(self.lanes, most)
         if not width or width < most // 4 or self.lanes & (self.lanes - 1):
             return None
         starts = range(0, self.lanes, width)
-        parts = [self._scale(a.type, width, *[self._lanes(x, k, width) for x in (a, n)]) for k in starts]
-        return Value(self, a.type, self._joined(a.type, parts))
+        registers = [[self._lanes(x, k, width) for x in operands] for k in starts]
+        parts = [self._on_register(instruction, type, width, r) for r in registers]
+        return Value(self, type, self._joined(type, parts))
 
     def _lanes(self, a: Value, start: int, width: int) -> str:
         """Some lanes of a value."""
@@ -565,15 +579,17 @@ class LLVMScalars(ScalarBuilder):
         whole = self._llvm[a.type]
         return self._operand(f"shufflevector {whole} {a.raw}, {whole} poison, <{width} x i32> <{mask}>")
 
-    def _scale(self, type: str, width: int, a: str, n: str) -> str:
-        """The instruction on one register."""
+    def _on_register(self, instruction: str, type: str, width: int, operands: Sequence[str]) -> str:
+        """The instruction on one register, with the operands that its LLVM intrinsic has: also a number, a vector
+        for lanes that are masked out, the mask, and the rounding mode."""
         vector = f"<{width} x {_LLVM_TYPES[type]}>"
         bits = width * bit_width(type)
-        mask = "i16" if width == 16 else "i8"
-        arguments = [(vector, a), (vector, n), (vector, "zeroinitializer"), (mask, "-1")]
+        arguments = [(vector, x) for x in operands]
+        arguments += [("i32", str(_IMMEDIATE[instruction]))] if instruction in _IMMEDIATE else []
+        arguments += [(vector, "zeroinitializer"), ("i16" if width == 16 else "i8", "-1")]
         if bits == 512:
             arguments.append(("i32", "4"))
-        name = f"x86.avx512.mask.scalef.{'ps' if type == 'f32' else 'pd'}.{bits}"
+        name = f"x86.avx512.mask.{instruction}.{'ps' if type == 'f32' else 'pd'}.{bits}"
         return self._call(name, vector, *arguments)
 
     def convert(self, a: Value, type: str) -> Value:
@@ -662,6 +678,10 @@ class LLVMScalars(ScalarBuilder):
         if self._llvm[a.type] == self._llvm[type]:
             return Value(self, type, a.raw)
         return self._cast("bitcast", a, type)
+
+
+# `getmant`: a fraction in [3/4, 3/2), NaN for negative numbers.
+_IMMEDIATE = {"getmant": 0b1111}
 
 
 def _metadata(text: str) -> str:

@@ -417,7 +417,8 @@ def choose_lanes(program: Program, loop: Loop, machine: Machine) -> int:
     elif reduces or inner:
         factor = 4 if operations <= 12 else 2 if operations <= 40 else 1
     else:
-        factor = 2 if operations <= 6 else 1
+        # a function is one long chain of dependent instructions: two of them fill the gaps of each other
+        factor = 2 if operations <= 6 or _FUNCTION <= operations <= 2.5 * _FUNCTION else 1
     lanes = min(natural * factor, _MOST_LANES)
     while lanes > natural and lanes > loop.extent:
         lanes //= 2

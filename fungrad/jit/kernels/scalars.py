@@ -302,6 +302,13 @@ class ScalarBuilder(Protocol):
         """`a * 2**n` with one rounding, for a float `n` that is an integer, if there is an instruction for it."""
         return None
 
+    def split(self, a: Value) -> tuple[Value, Value] | None:
+        """(f, e) with `a = f * 2**e` and 3/4 <= f < 3/2, both floats, if there are instructions for it.
+
+        `e` is infinite for infinity and minus infinite for zeros, where `f` is 1; `f` is NaN below zero.
+        """
+        return None
+
     # What follows is spelling, the same for every builder.
 
     def sqrt(self, a: Value) -> Value:
@@ -350,15 +357,11 @@ class ScalarBuilder(Protocol):
 
     def minimum(self, a: Value, b: Value) -> Value:
         """The smaller operand; NaN when either is NaN."""
-        return (
-            self.select(self.is_nan(a), a, self.min(a, b)) if a.type in FLOATS else self.min(a, b)
-        )
+        return self.select(self.is_nan(a), a, self.min(a, b)) if a.type in FLOATS else self.min(a, b)
 
     def maximum(self, a: Value, b: Value) -> Value:
         """The larger operand; NaN when either is NaN."""
-        return (
-            self.select(self.is_nan(a), a, self.max(a, b)) if a.type in FLOATS else self.max(a, b)
-        )
+        return self.select(self.is_nan(a), a, self.max(a, b)) if a.type in FLOATS else self.max(a, b)
 
 
 class NumpyScalars(ScalarBuilder):
@@ -451,9 +454,7 @@ def both_values(op: str, a: Value | Number, b: Value | Number) -> tuple[Value, V
         return a, a._coerce(b)
     if isinstance(b, Value):
         return b._coerce(a), b
-    raise TypeError(
-        f"scalar code: {op} of two Python numbers {a!r} and {b!r} has no type; use m.const for one"
-    )
+    raise TypeError(f"scalar code: {op} of two Python numbers {a!r} and {b!r} has no type; use m.const for one")
 
 
 def _require_same(op: str, a: Value, b: Value) -> None:

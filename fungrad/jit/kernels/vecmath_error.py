@@ -68,6 +68,7 @@ def loop_text(function: ScalarFunction, types: tuple[str, ...], lanes: int) -> t
     if lanes > 1:
         vector = LLVMScalars(names, declarations, lanes=lanes)
         vector.lines = single.lines
+        vector.avx512 = _has_avx512()
         _loop(vector, function, types, "0", "%whole")
         first = "%whole"
     instructions, result = _loop(single, function, types, first, "%n")
@@ -84,9 +85,7 @@ entry:
     return "\n".join([*declarations.values(), text]), instructions, result
 
 
-def _loop(
-    m: LLVMScalars, function: ScalarFunction, types: tuple[str, ...], first: str, last: str
-) -> tuple[int, str]:
+def _loop(m: LLVMScalars, function: ScalarFunction, types: tuple[str, ...], first: str, last: str) -> tuple[int, str]:
     """Append one loop over [first, last); gives the instruction count and the result type."""
     k = m.lanes
     before, head, body, latch, after = (f"{part}{k}" for part in _LOOP_BLOCKS)
@@ -117,15 +116,16 @@ def _target_machine() -> llvm.TargetMachine:
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
     features = llvm.get_host_cpu_features().flatten()
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=2, jit=True
-    )
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2, jit=True)
 
 
 def vector_lanes(types: tuple[str, ...]) -> int:
     """Lanes that fill a vector register of this machine with the widest of the types."""
-    wide = llvm.get_host_cpu_features().get("avx512f", False)
-    return (512 if wide else 256) // max(bit_width(t) for t in types)
+    return (512 if _has_avx512() else 256) // max(bit_width(t) for t in types)
+
+
+def _has_avx512() -> bool:
+    return bool(llvm.get_host_cpu_features().get("avx512f", False))
 
 
 def compile_map(function: ScalarFunction, *types: str, lanes: int | None = None) -> CompiledMap:
@@ -143,9 +143,7 @@ def compile_map(function: ScalarFunction, *types: str, lanes: int | None = None)
     address = engine.get_function_address("map")
     seconds = time.perf_counter() - start
     prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (1 + len(types)), ctypes.c_int64)
-    return CompiledMap(
-        text, instructions, seconds, NUMPY_DTYPES[result], prototype(address), engine
-    )
+    return CompiledMap(text, instructions, seconds, NUMPY_DTYPES[result], prototype(address), engine)
 
 
 # References
@@ -485,9 +483,7 @@ def replace_table(document: Path, table: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "names", nargs="*", help="functions; all of one argument when none is given"
-    )
+    parser.add_argument("names", nargs="*", help="functions; all of one argument when none is given")
     parser.add_argument("--exhaustive", action="store_true", help="try every float32")
     parser.add_argument("--samples", type=int, default=20_000, help="float64 arguments a function")
     parser.add_argument("--write", type=Path, help="put the table into this document instead")

@@ -4,8 +4,8 @@ Exponentials reduce x = n log(2) + r with Cody and Waite's two-part constant and
 polynomial in r. The result is scaled by 2**n in two steps: neither factor overflows where the
 result does not, and subnormal results are rounded once.
 
-Logarithms split x = 2**e (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2), so that e = 0 around 1 where
-the logarithm vanishes.
+Logarithms split x = 2**e (1 + f) with 3/4 <= 1 + f < 3/2, so that e = 0 around 1 where the
+logarithm vanishes. A builder that has an instruction for this gets the limits right with it.
 
 References: W. J. Cody and W. Waite, "Software Manual for the Elementary Functions" (1980);
 P. T. P. Tang, "Table-driven implementation of the expm1 function" (1992) for the error analysis of
@@ -20,9 +20,11 @@ from fungrad.jit.kernels.vecmath.coefficients import (
     EXP2,
     EXPM1,
     LN2,
+    LN2_PARTS,
     LOG,
+    LOG1P,
     LOG2E,
-    LOG10_2,
+    LOG10_2_PARTS,
     LOG10E,
     LOG_ATANH,
 )
@@ -41,8 +43,6 @@ from fungrad.jit.kernels.vecmath.core import (
 EXP_RANGE = {"f32": (-104.0, 89.0), "f64": (-746.0, 710.0)}
 EXP2_RANGE = {"f32": (-151.0, 129.0), "f64": (-1076.0, 1025.0)}
 
-SQRT_HALF_BITS = {"f32": 0x3F3504F3, "f64": 0x3FE6A09E667F3BCD}
-
 
 def exp_parts(m: ScalarBuilder, x: Value, low: Value | None = None) -> tuple[Value, Value, Value]:
     """(p, s, t) with exp(x) = p * s * t, s and t powers of two, 0.7 < p < 1.42; x in EXP_RANGE.
@@ -60,7 +60,7 @@ def exp_split(m: ScalarBuilder, x: Value, low: Value | None = None) -> tuple[Val
     r = m.fma(n, -ln2_high, x)
     r = m.fma(n, -ln2_low, r)
     r = r if low is None else r + low
-    return m.fma(r * r, polynomial(m, r, EXP[x.type]), r) + 1.0, n, bits
+    return m.fma(r, polynomial(m, r, EXP[x.type]), 1.0), n, bits
 
 
 def scaled(m: ScalarBuilder, p: Value, n: Value, bits: Value) -> Value:
@@ -82,6 +82,11 @@ def two_powers_of_two(m: ScalarBuilder, n: Value, type: str) -> tuple[Value, Val
 def exp(m: ScalarBuilder, x: Value) -> Value:
     """e to the power x."""
     return scaled(m, *exp_split(m, clamp(m, x, *EXP_RANGE[x.type])))
+
+
+def exp_negative(m: ScalarBuilder, x: Value) -> Value:
+    """`exp` of x <= 0."""
+    return scaled(m, *exp_split(m, m.max(m.const(EXP_RANGE[x.type][0], x), x)))
 
 
 @elementary
@@ -106,21 +111,18 @@ def expm1_parts(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:
 def expm1(m: ScalarBuilder, x: Value) -> Value:
     """exp(x) - 1, accurate near 0."""
     q, n = expm1_parts(m, clamp(m, x, -40.0, EXP_RANGE[x.type][1]))
-    half = power_of_two(
-        m, n - 1, x.type
-    )  # half of 2**n, which may overflow where the result does not
+    half = power_of_two(m, n - 1, x.type)  # half of 2**n, which may overflow where the result does not
     y = m.fma(half, q, half - 0.5) * 2.0
     return m.copysign(y, x)
 
 
-def split(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:
-    """(field, f) with x = 2**(field - bias) (1 + f), sqrt(1/2) <= 1 + f < sqrt(2); x normal."""
+def split(m: ScalarBuilder, x: Value, least: float) -> tuple[Value, Value]:
+    """(field, f) with x = 2**(field - bias) f, least <= f < 2 least; x normal."""
     format = FORMATS[x.type]
-    one, sqrt_half = format.bias << format.digits, SQRT_HALF_BITS[x.type]
-    # moves the break between two exponents from 1 to sqrt(1/2)
-    shifted = m.bitcast(x, format.bits) + (one - sqrt_half)
-    f = m.bitcast((shifted & format.fraction) + sqrt_half, x.type) - 1.0
-    return shifted >> format.digits, f
+    # moves the break between two exponents from 1 to `least`
+    low = m.bitcast(m.const(least, x), format.bits)
+    shifted = m.bitcast(x, format.bits) + (m.const(format.bias << format.digits, low) - low)
+    return shifted >> format.digits, m.bitcast((shifted & format.fraction) + low, x.type)
 
 
 def log_parts(
@@ -133,6 +135,24 @@ def log_parts(
         is close to overflow).
       low: a further part of x, which is only put back to first order.
     """
+    found = m.split(x)
+    if found is None:
+        return log_parts_of_bits(m, x, lost, low)
+    f, e = found[0] - 1.0, found[1]
+    f = f if lost is None else f + scaled_by(m, lost, -e)
+    g = log_tail(m, f)
+    return e, f, g if low is None else g + scaled_by(m, low, -e)
+
+
+def scaled_by(m: ScalarBuilder, x: Value, n: Value) -> Value:
+    """x * 2**n for a builder that can split."""
+    found = m.scale(x, n)
+    assert found is not None
+    return found
+
+
+def log_parts_of_bits(m: ScalarBuilder, x: Value, lost: Value | None, low: Value | None) -> tuple[Value, Value, Value]:
+    """`log_parts` by operations on integers."""
     format = FORMATS[x.type]
     # e is read off the exponent field through a float 2**digits + field, which avoids conversions
     exponent_offset = m.const(2.0**format.digits + format.bias, x)
@@ -141,7 +161,8 @@ def log_parts(
         x = m.select(subnormal, x * 2.0 ** (format.digits + 1), x)
         adjusted = 2.0**format.digits + format.bias + format.digits + 1
         exponent_offset = m.select(subnormal, adjusted, exponent_offset)
-    field, f = split(m, x)
+    field, f = split(m, x, 0.75)
+    f = f - 1.0
     e = m.bitcast(field | ((format.bias + format.digits) << format.digits), x.type)
     if lost is not None:
         # 2**(1 - e), because 2**-e would leave the range at the largest e
@@ -155,7 +176,7 @@ def log_parts(
 
 
 def log_tail(m: ScalarBuilder, f: Value) -> Value:
-    """log(1 + f) - f for sqrt(1/2) <= 1 + f < sqrt(2)."""
+    """log(1 + f) - f for 3/4 <= 1 + f < 3/2."""
     if f.type == "f32":
         return f * f * m.fma(f, polynomial(m, f, LOG[f.type]), -0.5)
     # A polynomial in f would need 20 terms here; log(1 + f) = 2 atanh(s) needs 7 and a division.
@@ -168,7 +189,7 @@ def log_tail(m: ScalarBuilder, f: Value) -> Value:
 def log_positive(m: ScalarBuilder, x: Value) -> Value:
     """Logarithm of finite positive x."""
     e, f, g = log_parts(m, x)
-    high, low, _ = LN2[x.type]
+    high, low, _ = LN2_PARTS[x.type]
     return m.fma(e, high, f + m.fma(e, low, g))
 
 
@@ -179,10 +200,15 @@ def log_special(m: ScalarBuilder, x: Value, y: Value) -> Value:
     return m.select(x < 0.0, NAN, y)
 
 
+def with_limits(m: ScalarBuilder, x: Value, y: Value) -> Value:
+    """A function of `log_parts` of x alone, with the limits of the logarithm."""
+    return log_special(m, x, y) if m.split(x) is None else y
+
+
 @elementary
 def log(m: ScalarBuilder, x: Value) -> Value:
     """Natural logarithm; -inf at 0, NaN below."""
-    return log_special(m, x, log_positive(m, x))
+    return with_limits(m, x, log_positive(m, x))
 
 
 @elementary
@@ -190,7 +216,7 @@ def log2(m: ScalarBuilder, x: Value) -> Value:
     """Logarithm to base 2; exact for powers of two."""
     e, f, g = log_parts(m, x)
     high, low, _ = LOG2E[x.type]
-    return log_special(m, x, m.fma(f, high, m.fma(f, low, g * high)) + e)
+    return with_limits(m, x, m.fma(f, high, m.fma(f, low, g * high)) + e)
 
 
 @elementary
@@ -198,9 +224,9 @@ def log10(m: ScalarBuilder, x: Value) -> Value:
     """Logarithm to base 10."""
     e, f, g = log_parts(m, x)
     high, low, _ = LOG10E[x.type]
-    e_high, e_low, _ = LOG10_2[x.type]
+    e_high, e_low, _ = LOG10_2_PARTS[x.type]
     small = m.fma(e, e_low, m.fma(f, low, g * high))
-    return log_special(m, x, m.fma(e, e_high, m.fma(f, high, small)))
+    return with_limits(m, x, m.fma(e, e_high, m.fma(f, high, small)))
 
 
 def log1p_finite(m: ScalarBuilder, x: Value, low: Value | None = None) -> Value:
@@ -208,8 +234,14 @@ def log1p_finite(m: ScalarBuilder, x: Value, low: Value | None = None) -> Value:
     u = x + 1.0
     lost = x - (u - 1.0)
     e, f, g = log_parts(m, u, lost, low)
-    ln2_high, ln2_low, _ = LN2[x.type]
+    ln2_high, ln2_low, _ = LN2_PARTS[x.type]
     return m.fma(e, ln2_high, f + m.fma(e, ln2_low, g))
+
+
+def log1p_exp(m: ScalarBuilder, x: Value) -> Value:
+    """log(1 + exp(x)) for x <= 0."""
+    z = exp_negative(m, x)
+    return m.fma(z, z * polynomial(m, z, LOG1P[x.type]), z)
 
 
 @elementary
@@ -221,7 +253,7 @@ def log1p(m: ScalarBuilder, x: Value) -> Value:
 @elementary
 def logistic(m: ScalarBuilder, x: Value) -> Value:
     """1 / (1 + exp(-x)), by the exponential of -|x| so that neither tail loses accuracy."""
-    z = exp(m, -m.abs(x))
+    z = exp_negative(m, -m.abs(x))
     denominator = z + 1.0
     lost = z - (denominator - 1.0)
     y = m.select(x < 0.0, z, 1.0) / denominator
@@ -231,7 +263,7 @@ def logistic(m: ScalarBuilder, x: Value) -> Value:
 @elementary
 def softplus(m: ScalarBuilder, x: Value) -> Value:
     """log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))."""
-    return m.max(m.const(0.0, x), x) + log1p_finite(m, exp(m, -m.abs(x)))
+    return log1p_exp(m, -m.abs(x)) + m.max(m.const(0.0, x), x)
 
 
 @elementary
@@ -239,4 +271,4 @@ def logaddexp(m: ScalarBuilder, x: Value, y: Value) -> Value:
     """log(exp(x) + exp(y)) without overflow; equal infinities give themselves."""
     high, low = m.maximum(x, y), m.minimum(x, y)
     gap = m.select(high == low, 0.0, low - high)
-    return high + log1p_finite(m, exp(m, gap))
+    return high + log1p_exp(m, gap)

@@ -1,6 +1,6 @@
 """Hyperbolic functions and their inverses.
 
-`sinh`, `cosh` and `tanh` start from exp or expm1 of |x|; the inverses are logarithms of 1 +
+`sinh` and `cosh` start from exp of |x|, `tanh` from expm1 of 2 |x|; the inverses are logarithms of 1 +
 something small, in the forms of fdlibm (Sun Microsystems, 1993), so that they keep their relative
 accuracy at 0.
 """
@@ -8,7 +8,7 @@ accuracy at 0.
 from __future__ import annotations
 
 from fungrad.jit.kernels.scalars import ScalarBuilder, Value
-from fungrad.jit.kernels.vecmath.coefficients import LN2, SINH
+from fungrad.jit.kernels.vecmath.coefficients import EXPM1, LN2, LOG2E, SINH
 from fungrad.jit.kernels.vecmath.core import (
     INF,
     NAN,
@@ -16,10 +16,13 @@ from fungrad.jit.kernels.vecmath.core import (
     fast_two_sum,
     polynomial,
     power_of_two,
+    shifted_round,
 )
-from fungrad.jit.kernels.vecmath.exp_log import EXP_RANGE, exp_parts, expm1_parts, log1p_finite
+from fungrad.jit.kernels.vecmath.exp_log import EXP_RANGE, exp_parts, log1p_finite
 
 TANH_LIMIT = {"f32": 10.0, "f64": 20.0}  # tanh rounds to 1 from here on
+# expm1(2 r) / 2 = r + r**2 P(r)
+_HALF_EXPM1 = {type: tuple(c * 2.0 ** (k + 1) for k, c in enumerate(cs)) for type, cs in EXPM1.items()}
 LARGE = {"f32": 2.0**30, "f64": 2.0**60}  # log1p(x) is log(x) from here on; x**2 is still finite
 
 
@@ -52,18 +55,19 @@ def sinh(m: ScalarBuilder, x: Value) -> Value:
 def tanh(m: ScalarBuilder, x: Value) -> Value:
     """Hyperbolic tangent.
 
-    With t = expm1(2 |x|) it is q = t / (t + 2). Where t is small, t / 2 - t q / 2 halves the error;
-    where it is large, 1 - 2 / (t + 2) does.
+    With t = expm1(2 |x|) / 2 it is q = t / (t + 1). Where t is small, t - t q halves the error; where it is
+    large, 1 - 1 / (t + 1) does.
     """
-    size = m.min(m.const(TANH_LIMIT[x.type], x), m.abs(x))
-    q, n = expm1_parts(m, size * 2.0)
-    power = power_of_two(m, n, x.type)
-    t = m.fma(power, q, power - 1.0)
-    large = t > 2.0
-    quotient = m.select(large, -2.0, t) / (t + 2.0)
-    half = t * 0.5
-    y = m.select(large, quotient + 1.0, m.fma(-half, quotient, half))
-    return m.copysign(y, x)
+    size, type = m.min(m.const(TANH_LIMIT[x.type], x), m.abs(x)), x.type
+    n, bits = shifted_round(m, size, 2.0 * LOG2E[type][0])
+    ln2_high, ln2_low, _ = LN2[type]
+    r = m.fma(n, -0.5 * ln2_low, m.fma(n, -0.5 * ln2_high, size))  # 2 |x| = n log(2) + 2 r
+    half = m.fma(r * r, polynomial(m, r, _HALF_EXPM1[type]), r)
+    power = power_of_two(m, bits, type)
+    t = m.fma(power, half, m.fma(power, 0.5, -0.5))
+    large = t > 1.0
+    q = m.select(large, -1.0, t) / (t + 1.0)
+    return m.copysign(m.select(large, q + 1.0, m.fma(-t, q, t)), x)
 
 
 @elementary

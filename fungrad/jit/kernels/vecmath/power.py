@@ -29,6 +29,8 @@ from fungrad.jit.kernels.vecmath.core import (
 )
 from fungrad.jit.kernels.vecmath.exp_log import EXP2_RANGE, scaled, split, two_powers_of_two
 
+SQRT_HALF = 0.7071067811865476
+
 
 @elementary
 def sqrt(m: ScalarBuilder, x: Value) -> Value:
@@ -60,9 +62,7 @@ def cbrt(m: ScalarBuilder, x: Value) -> Value:
     mantissa = mantissa * m.select(rest == 0, 1.0, m.select(rest == 1, 2.0, m.const(4.0, x)))
     start = m.bitcast((bits & format.fraction) | one, x.type)
     y = polynomial(m, start, CBRT[x.type])
-    y = y * m.select(
-        rest == 0, 1.0, m.select(rest == 1, 2.0 ** (1 / 3), m.const(4.0 ** (1 / 3), x))
-    )
+    y = y * m.select(rest == 0, 1.0, m.select(rest == 1, 2.0 ** (1 / 3), m.const(4.0 ** (1 / 3), x)))
     for _ in range(1 if x.type == "f32" else 2):
         square = y * y
         y = y - m.fma(square, y, -mantissa) / (square * 3.0)
@@ -74,7 +74,8 @@ def cbrt(m: ScalarBuilder, x: Value) -> Value:
 
 def log2_double(m: ScalarBuilder, x: Value) -> Value:
     """log2 of a positive normal double to about 40 bits."""
-    field, f = split(m, x)
+    field, f = split(m, x, SQRT_HALF)
+    f = f - 1.0
     s = f / (f + 2.0)
     e = m.bitcast(field | ((1023 + 52) << 52), "f64") - (2.0**52 + 1023.0)
     return m.fma(s, polynomial(m, s * s, LOG2_ATANH["f64"]), e)
@@ -83,7 +84,8 @@ def log2_double(m: ScalarBuilder, x: Value) -> Value:
 def log2_two_doubles(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:
     """log2 of a positive double as a sum, to about 64 bits."""
     subnormal = x < FORMATS["f64"].tiny
-    field, f = split(m, m.select(subnormal, x * 2.0**54, x))
+    field, f = split(m, m.select(subnormal, x * 2.0**54, x), SQRT_HALF)
+    f = f - 1.0
     e = m.bitcast(field | ((1023 + 52) << 52), "f64")
     e = e - m.select(subnormal, 2.0**52 + 1023.0 + 54.0, m.const(2.0**52 + 1023.0, x))
     # s + s_low = f / (2 + f)
@@ -95,9 +97,7 @@ def log2_two_doubles(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:
     z, z_low = two_product(m, s, s)
     z_low = m.fma(s + s, s_low, z_low)
     third, third_low, _ = TWO_THIRDS["f64"]
-    factor, factor_low = fast_two_sum(
-        m, m.const(third, z), z * polynomial(m, z, LOG_ATANH_TAIL["f64"])
-    )
+    factor, factor_low = fast_two_sum(m, m.const(third, z), z * polynomial(m, z, LOG_ATANH_TAIL["f64"]))
     factor_low = factor_low + third_low
     cube, cube_low = two_product(m, s, z)
     cube_low = m.fma(s, z_low, m.fma(s_low, z, cube_low))

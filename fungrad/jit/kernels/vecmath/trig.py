@@ -22,7 +22,9 @@ from fungrad.jit.kernels.vecmath.coefficients import (
     COS,
     HALF_PI,
     PI,
+    PI_PARTS,
     SIN,
+    SIN_WIDE,
     TAN,
     TWO_OVER_PI_BANDS,
     TWO_OVER_PI_PIECES,
@@ -44,6 +46,7 @@ MODERATE = {"f32": 2.0**17, "f64": 2.0**44}
 """Magnitude below which the cheap reduction is accurate."""
 
 TWO_OVER_PI = 0.6366197723675814
+ONE_OVER_PI = 0.3183098861837907
 
 
 Reduced = tuple[Value, Value, Value]
@@ -168,18 +171,57 @@ def tan_shifted(m: ScalarBuilder, r: Value, low: Value, quadrant: Value) -> Valu
     return m.fma(y * m.select(odd, t_low, 0.0), y, y)
 
 
+def sine(m: ScalarBuilder, r: Value, odd: Value) -> Value:
+    """sin(r) for |r| <= pi/2, the sign changed where the lowest bit of `odd` is set; keeps the sign of 0."""
+    square, format = r * r, FORMATS[r.type]
+    # at -0 the least summand makes r * rest another -0 instead of +0
+    rest = m.fma(square, polynomial(m, square, SIN_WIDE[r.type]), format.tiny)
+    y = m.fma(r, rest, r)
+    return m.bitcast(m.bitcast(y, format.bits) ^ (odd << (format.width - 1)), r.type)
+
+
+def half_turns_large(m: ScalarBuilder, x: Value, quarter: int) -> tuple[Value, Value]:
+    """(r, odd) with x + quarter pi/2 = r + odd pi modulo 2 pi, |r| <= pi/2, for large x."""
+    r, low, k = (reduce_large_single if x.type == "f32" else reduce_large_double)(m, x)
+    k = k + quarter
+    # an odd quarter turn: cos(r) is the sine of pi/2 - |r|, which is far from 0
+    high, beyond, _ = HALF_PI[x.type]
+    other = m.const(high, r) - m.abs(r) + (m.const(beyond, r) - m.copysign(low, low * r))
+    return m.select((k & 1) != 0, other, r + low), k >> 1
+
+
+def sine_large(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:
+    """`half_turns_large` for the sine."""
+    return half_turns_large(m, x, 0)
+
+
+def cosine_large(m: ScalarBuilder, x: Value) -> tuple[Value, Value]:
+    """`half_turns_large` for the cosine."""
+    return half_turns_large(m, x, 1)
+
+
+def without_half_turns(m: ScalarBuilder, x: Value, k: Value) -> Value:
+    """x - k pi. The parts of pi are positive, so that -0 stays."""
+    for part in PI_PARTS[x.type]:
+        x = m.fma(k, -part, x)
+    return x
+
+
 @elementary
 def sin(m: ScalarBuilder, x: Value) -> Value:
     """Sine of x in radians, x of any size; NaN for infinities."""
-    r, _, k = with_large(m, x, reduce_moderate(m, x))
-    return m.select(x == 0.0, x, sin_shifted(m, r, k))  # -0 + 0 in the last step is +0
+    k, bits = shifted_round(m, x, ONE_OVER_PI)
+    usual = without_half_turns(m, x, k), bits
+    return sine(m, *m.rare(m.abs(x) >= MODERATE[x.type], usual, sine_large, x))
 
 
 @elementary
 def cos(m: ScalarBuilder, x: Value) -> Value:
     """Cosine of x in radians, x of any size; NaN for infinities."""
-    r, _, k = with_large(m, x, reduce_moderate(m, x))
-    return sin_shifted(m, r, k + 1)
+    # with k from x / pi - 1/2 the cosine of x is -sin(x - (k + 1/2) pi), the sign changed for odd k
+    k, bits = shifted_round(m, m.fma(x, ONE_OVER_PI, -0.5), 1.0)
+    usual = -without_half_turns(m, x, k + 0.5), bits
+    return sine(m, *m.rare(m.abs(x) >= MODERATE[x.type], usual, cosine_large, x))
 
 
 @elementary
