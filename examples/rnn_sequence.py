@@ -39,10 +39,10 @@ HIDDEN, LENGTH, BATCH = 128, 64, 32
 def load_text():
     """All topics as integers, and the characters they stand for; rare characters are left out."""
     text = "\n\n".join(topics[name] for name in sorted(topics))
-    symbols, counts = np.unique(list(text), return_counts=True)
-    symbols = symbols[counts >= 20]
-    known = np.array([c for c in text if c in set(symbols)])
-    return np.searchsorted(symbols, known).astype(np.int32), symbols
+    characters = np.array(list(text))
+    symbols, numbers, counts = np.unique(characters, return_inverse=True, return_counts=True)
+    common = counts >= 20
+    return (np.cumsum(common) - 1)[numbers[common[numbers]]].astype(np.int32), symbols[common]
 
 
 def batches(text, key):

@@ -141,20 +141,14 @@ class Op:
         chosen += [(s, d) for d in dtypes[1:] for s in shapes[:2]]
         return chosen
 
-    def sample(
-        self, shapes: Sequence[Shape], dtypes: Sequence[np.dtype], seed: int = 0
-    ) -> list[np.ndarray]:
+    def sample(self, shapes: Sequence[Shape], dtypes: Sequence[np.dtype], seed: int = 0) -> list[np.ndarray]:
         """Random operands in the domain of the operation."""
         text = repr((self.name, shapes, [d.name for d in dtypes], seed))
         rng = np.random.default_rng(zlib.crc32(text.encode()))
         out = []
         for position, (shape, dtype) in enumerate(zip(shapes, dtypes, strict=True)):
             domain = self.domains[min(position, len(self.domains) - 1)]
-            x = (
-                domain(rng, shape, dtype)
-                if callable(domain)
-                else uniform(rng, shape, dtype, *domain)
-            )
+            x = domain(rng, shape, dtype) if callable(domain) else uniform(rng, shape, dtype, *domain)
             out.append(np.asarray(x, dtype))
         return out
 
@@ -166,10 +160,7 @@ class Op:
             for entry in self.dtypes:
                 names = (entry,) * self.arity if isinstance(entry, str) else entry
                 if narrow in names or double in names:
-                    found = tuple(
-                        dtype_of(double if n in (narrow, double) else _WIDER.get(n, n))
-                        for n in names
-                    )
+                    found = tuple(dtype_of(double if n in (narrow, double) else _WIDER.get(n, n)) for n in names)
                     out += [(s, found) for s in (shapes if not out else shapes[:1])]
                     break
         return out
@@ -190,17 +181,13 @@ def widened(x: np.ndarray) -> np.ndarray:
     return x.astype(_WIDER.get(x.dtype.name, x.dtype))
 
 
-def uniform(
-    rng: np.random.Generator, shape: Shape, dtype: np.dtype, low: float, high: float
-) -> np.ndarray:
+def uniform(rng: np.random.Generator, shape: Shape, dtype: np.dtype, low: float, high: float) -> np.ndarray:
     """Random numbers of any dtype in [low, high]; ``low`` is raised to 0 for unsigned dtypes."""
     if dtype.kind == "b":
         return rng.integers(0, 2, shape).astype(bool)
     if dtype.kind in "iu":
         low = max(low, 0) if dtype.kind == "u" else low
-        return rng.integers(int(np.ceil(low)), int(np.floor(high)), shape, endpoint=True).astype(
-            dtype
-        )
+        return rng.integers(int(np.ceil(low)), int(np.floor(high)), shape, endpoint=True).astype(dtype)
     if dtype.kind == "c":
         return (rng.uniform(low, high, shape) + 1j * rng.uniform(low, high, shape)).astype(dtype)
     return rng.uniform(low, high, shape).astype(dtype)

@@ -74,10 +74,7 @@ def each(fun, result=None):
     def reference(*operands, **params):
         dtype = operands[0].dtype if result is None else np.dtype(result)
         operands = np.broadcast_arrays(*operands)
-        values = [
-            fun(*v, dtype, **params)
-            for v in zip(*[o.ravel().tolist() for o in operands], strict=True)
-        ]
+        values = [fun(*v, dtype, **params) for v in zip(*[o.ravel().tolist() for o in operands], strict=True)]
         return np.array(values, object).astype(dtype).reshape(operands[0].shape)
 
     return reference
@@ -90,11 +87,7 @@ def bits_of(dtype):
 def wrapped(value, dtype):
     """A Python integer modulo the size of an integer dtype."""
     value &= (1 << bits_of(dtype)) - 1
-    return (
-        value - (1 << bits_of(dtype))
-        if dtype.kind == "i" and value >> (bits_of(dtype) - 1)
-        else value
-    )
+    return value - (1 << bits_of(dtype)) if dtype.kind == "i" and value >> (bits_of(dtype) - 1) else value
 
 
 def ref_div(x, y):
@@ -154,11 +147,7 @@ def ref_convert(x, new_dtype):
         def convert(v, dtype):
             if v != v:
                 return 0
-            return (
-                int(min(max(v, info.min), info.max))
-                if abs(v) != np.inf
-                else (info.max if v > 0 else info.min)
-            )
+            return int(min(max(v, info.min), info.max)) if abs(v) != np.inf else (info.max if v > 0 else info.min)
 
         return each(convert, new)(x.real if x.dtype.kind == "c" else x)
     if x.dtype.kind == "c" and new.kind != "c" and new.kind != "b":
@@ -190,10 +179,7 @@ def ref_total_order(compare_keys):
         bits = f"i{x.dtype.itemsize}"
         if x.dtype.kind in "iu":
             return compare_keys(x, y)
-        a, b = (
-            np.where(v.view(bits) < 0, ~(v.view(bits) & np.iinfo(bits).max), v.view(bits))
-            for v in (x, y)
-        )
+        a, b = (np.where(v.view(bits) < 0, ~(v.view(bits) & np.iinfo(bits).max), v.view(bits)) for v in (x, y))
         return compare_keys(a, b)
 
     return reference
@@ -224,9 +210,7 @@ ARITHMETIC = [
     unary("sign", np.sign, REAL, domains=(away_from_zero,)),
     # The derivative of a complex sign is taken as zero, as in JAX, which it is not.
     Op("sign_complex", lax.sign, np.sign, COMPLEX, order=0, primitives=("sign",), jax="sign"),
-    unary(
-        "abs", np.absolute, (*FLOATS, *COMPLEX, *SIGNED), domains=(away_from_zero,), result=real_of
-    ),
+    unary("abs", np.absolute, (*FLOATS, *COMPLEX, *SIGNED), domains=(away_from_zero,), result=real_of),
     unary("square", np.square, NUMERIC),
     unary("sqrt", np.sqrt, domains=((0.1, 4.0),)),
     unary("rsqrt", lambda x: 1 / np.sqrt(x), domains=((0.1, 4.0),), jax_special=False),
@@ -242,14 +226,10 @@ ARITHMETIC = [
             FLOATS,
             params={"rounding_method": method},
             domains=(
-                lambda rng, shape, dtype: (
-                    rng.integers(-5, 5, shape) + rng.uniform(-0.4, 0.4, shape)
-                ).astype(dtype),
+                lambda rng, shape, dtype: (rng.integers(-5, 5, shape) + rng.uniform(-0.4, 0.4, shape)).astype(dtype),
             ),
             primitives=("round",),
-            jax=lambda jax, x, rounding_method: jax.lax.round(
-                x, jax.lax.RoundingMethod(int(rounding_method))
-            ),
+            jax=lambda jax, x, rounding_method: jax.lax.round(x, jax.lax.RoundingMethod(int(rounding_method))),
         )
         for method in lax.RoundingMethod
     ],
@@ -265,9 +245,7 @@ ARITHMETIC = [
         Op(
             f"integer_pow_{y}",
             lax.integer_pow,
-            lambda x, y: (
-                np.power(x, x.dtype.type(y)) if y >= 0 else 1 / np.power(x, x.dtype.type(-y))
-            ),
+            lambda x, y: np.power(x, x.dtype.type(y)) if y >= 0 else 1 / np.power(x, x.dtype.type(-y)),
             NUMERIC if y >= 0 else INEXACT,
             params={"y": y},
             domains=(away_from_zero,),
@@ -436,9 +414,7 @@ COMPARE = [
             order=0,
             wide=False,
             weak=False,
-            jax=lambda jax, x, y, name=f"{name}_p": getattr(jax.lax, name).bind(
-                *np.broadcast_arrays(x, y)
-            ),
+            jax=lambda jax, x, y, name=f"{name}_p": getattr(jax.lax, name).bind(*np.broadcast_arrays(x, y)),
         )
         for name, primitive, ref in (
             ("eq_to", compare.eq_to_p, np.equal),

@@ -90,9 +90,7 @@ def neutral(value):
     """Reduction with NumPy of possibly no elements: ``value`` is a function of the dtype."""
 
     def reduce(function, x, axis):
-        return (
-            function(x, axis=axis, initial=value(x.dtype)) if not x.size else function(x, axis=axis)
-        )
+        return function(x, axis=axis, initial=value(x.dtype)) if not x.size else function(x, axis=axis)
 
     return reduce
 
@@ -111,8 +109,7 @@ def permutation(keys, axis):
     shape = lanes[0].shape
     lanes = [x.reshape(int(np.prod(shape[:-1])), shape[-1]) for x in lanes]
     order = [
-        sorted(range(shape[-1]), key=lambda k, row=row: [x[row, k] for x in lanes])
-        for row in range(len(lanes[0]))
+        sorted(range(shape[-1]), key=lambda k, row=row: [x[row, k] for x in lanes]) for row in range(len(lanes[0]))
     ]
     return np.moveaxis(np.array(order, int).reshape(shape), -1, axis)
 

@@ -14,9 +14,7 @@ F32 = fungrad.ShapeDtypeStruct((), "float32")
 
 
 def host_sin(x, method=None):
-    return fungrad.pure_callback(
-        lambda v: np.sin(v), fungrad.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method=method
-    )
+    return fungrad.pure_callback(lambda v: np.sin(v), fungrad.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method=method)
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
@@ -76,9 +74,7 @@ def test_derivatives_by_custom_rules():
         np.testing.assert_allclose(g(fnp.float32(0.5)), np.cos(0.5), rtol=1e-6)
     with pytest.raises(ValueError, match="pure_callback has no derivative: .*custom_jvp"):
         fungrad.grad(host_sin)(fnp.float32(1.0))
-    assert (
-        float(fungrad.grad(lambda x: x * host_sin(lax.stop_gradient(x)))(fnp.float32(0.0))) == 0.0
-    )
+    assert float(fungrad.grad(lambda x: x * host_sin(lax.stop_gradient(x)))(fnp.float32(0.0))) == 0.0
 
 
 def test_errors_of_callbacks_reach_the_caller():
@@ -104,9 +100,7 @@ def test_results_are_checked(result, message):
 
 def test_callbacks_may_keep_their_arguments():
     kept = []
-    f = fungrad.jit(
-        lambda x: fungrad.pure_callback(lambda v: kept.append(v) or np.float32(0), F32, x * 2.0)
-    )
+    f = fungrad.jit(lambda x: fungrad.pure_callback(lambda v: kept.append(v) or np.float32(0), F32, x * 2.0))
     for i in range(3):
         f(float(i))
     assert [float(v) for v in kept] == [0.0, 2.0, 4.0]
@@ -127,13 +121,9 @@ def test_io_callback(wrap):
     log = []
     f = wrap(lambda x: (io_callback(lambda v: log.append(float(v)), None, x), x * 2.0)[1])
     assert float(f(3.0)) == 6.0 and log == [3.0]
-    g = wrap(
-        lambda x: io_callback(lambda v: log.append(float(v)) or np.float32(v), F32, x, ordered=True)
-    )
+    g = wrap(lambda x: io_callback(lambda v: log.append(float(v)) or np.float32(v), F32, x, ordered=True))
     assert float(g(fnp.float32(4.0))) == 4.0 and log == [3.0, 4.0]
-    h = wrap(
-        fungrad.vmap(lambda x: io_callback(lambda v: log.append(float(v)) or np.float32(v), F32, x))
-    )
+    h = wrap(fungrad.vmap(lambda x: io_callback(lambda v: log.append(float(v)) or np.float32(v), F32, x)))
     assert h(fnp.arange(2.0)).tolist() == [0.0, 1.0] and log == [3.0, 4.0, 0.0, 1.0]
     with pytest.raises(ValueError, match="an ordered callback cannot be mapped"):
         fungrad.vmap(g)(fnp.arange(2.0))

@@ -63,12 +63,8 @@ TRANSFORMS = {
     "grad jit": lambda lib, f: derivative(lib, lib.jit(f)),
     "jvp": lambda lib, f: lambda x, w: lib.jvp(f, (x, w), (w, x)),
     "jit jvp": lambda lib, f: lib.jit(lambda x, w: lib.jvp(f, (x, w), (w, x))),
-    "vmap grad": lambda lib, f: (
-        lambda x, w: lib.vmap(derivative(lib, f), (0, None))(x[None] * x[:, None], w)
-    ),
-    "grad vmap": lambda lib, f: (
-        lambda x, w: derivative(lib, lib.vmap(f, (0, None)))(x[None] * x[:, None], w)
-    ),
+    "vmap grad": lambda lib, f: lambda x, w: lib.vmap(derivative(lib, f), (0, None))(x[None] * x[:, None], w),
+    "grad vmap": lambda lib, f: lambda x, w: derivative(lib, lib.vmap(f, (0, None)))(x[None] * x[:, None], w),
     "jit grad vmap": lambda lib, f: lib.jit(
         lambda x, w: derivative(lib, lib.vmap(f, (None, 0)))(x, w[None] * w[:, None])
     ),
@@ -109,9 +105,7 @@ def test_saved_residuals_against_jax(jax, policy):
     choose = dict(POLICIES)[policy]
 
     def saved(lib, x, w):
-        return printed_types(
-            lib, lib.checkpoint(layers(lib), policy=choose(lib.checkpoint_policies)), x, w
-        )
+        return printed_types(lib, lib.checkpoint(layers(lib), policy=choose(lib.checkpoint_policies)), x, w)
 
     got = saved(fungrad, X, W)
     wanted = saved(jax, X, W)
@@ -145,10 +139,7 @@ def test_jaxprs_print_as_in_jax(jax):
 
     x = np.ones(3, np.float32)
     assert str(fungrad.make_jaxpr(f(fungrad))(x)) == str(jax.make_jaxpr(f(jax))(x))
-    name = [
-        str(lib.make_jaxpr(lambda x: lib.ad_checkpoint.checkpoint_name(x, "a"))(x))
-        for lib in (fungrad, jax)
-    ]
+    name = [str(lib.make_jaxpr(lambda x: lib.ad_checkpoint.checkpoint_name(x, "a"))(x)) for lib in (fungrad, jax)]
     assert name[0] == name[1]
 
 
@@ -173,9 +164,7 @@ def test_recomputation_survives_compilation():
     assert count(run_passes(checkpointed), "sin") == 5
     assert count(run_passes(checkpointed), "remat2") == 0
     everything = fungrad.make_jaxpr(
-        fungrad.value_and_grad(
-            lambda x: fnp.sum(fungrad.checkpoint(chain, policy=policies.everything_saveable)(x))
-        )
+        fungrad.value_and_grad(lambda x: fnp.sum(fungrad.checkpoint(chain, policy=policies.everything_saveable)(x)))
     )(x)
     assert count(run_passes(everything), "sin") == 3
 
@@ -206,14 +195,10 @@ def test_functions_are_traced_once():
 
 
 def test_policies_look_into_nested_jit():
-    f = fungrad.checkpoint(
-        lambda x, w: fnp.sum(fungrad.jit(layers(fungrad))(x, w)), policy=policies.dots_saveable
-    )
+    f = fungrad.checkpoint(lambda x, w: fnp.sum(fungrad.jit(layers(fungrad))(x, w)), policy=policies.dots_saveable)
     origins = [origin for _, origin in saved_residuals(f, X, W)]
     assert sum("dot_general" in o for o in origins) == 2
-    np.testing.assert_allclose(
-        fungrad.grad(f)(X, W), derivative(fungrad, layers(fungrad))(X, W), rtol=1e-4, atol=1e-4
-    )
+    np.testing.assert_allclose(fungrad.grad(f)(X, W), derivative(fungrad, layers(fungrad))(X, W), rtol=1e-4, atol=1e-4)
 
 
 def test_policies_get_primitive_types_and_parameters():
@@ -249,10 +234,7 @@ def test_decorator_static_arguments_and_trees():
     assert (float(g["a"]), float(g["b"])) == (36.0, 8.0)
     assert float(fungrad.jit(fungrad.grad(lambda d: f(d, 3)["y"]))(d)["a"]) == 12.0
     # Static arguments need not hash.
-    assert (
-        float(fungrad.grad(fungrad.checkpoint(lambda x, n: x * n[0], static_argnums=-1))(1.0, [4]))
-        == 4.0
-    )
+    assert float(fungrad.grad(fungrad.checkpoint(lambda x, n: x * n[0], static_argnums=-1))(1.0, [4])) == 4.0
 
 
 def test_integers_and_unused_arguments():
@@ -280,9 +262,7 @@ def test_closed_over_values_are_differentiated():
         np.testing.assert_allclose(g(3.0), 6.0 * np.sin(2.0), rtol=1e-6)
     constants = np.arange(3.0, dtype=np.float32)
     f = fungrad.checkpoint(lambda x: fnp.sum(fnp.sin(x) * constants))
-    np.testing.assert_allclose(
-        fungrad.jit(fungrad.grad(f))(fnp.ones(3)), constants * np.cos(1.0), rtol=1e-6
-    )
+    np.testing.assert_allclose(fungrad.jit(fungrad.grad(f))(fnp.ones(3)), constants * np.cos(1.0), rtol=1e-6)
 
 
 def test_loops():

@@ -140,9 +140,7 @@ def test_gradients_are_those_of_jax(name):
     def outside(v, L, loss):
         return lambda x: total(L, v(loss, axis_name="i")(x))
 
-    close(
-        grad(outside(vmap, lax, ours))(xs), jax.grad(outside(jax.vmap, jax.lax, theirs))(jxs), 1e-4
-    )
+    close(grad(outside(vmap, lax, ours))(xs), jax.grad(outside(jax.vmap, jax.lax, theirs))(jxs), 1e-4)
     tangent = mapped(lambda x: jvp(ours, (x,), (x,))[1])(xs)
     close(tangent, jax.vmap(lambda x: jax.jvp(theirs, (x,), (x,))[1], axis_name="i")(jxs), 1e-4)
     second = mapped(grad(lambda x: total(lax, grad(ours)(x))))(xs)
@@ -247,9 +245,7 @@ def test_broadcast_from_one_member():
 def test_maximum_shares_its_derivative_among_ties():
     xs = np.float32([1, 3, 3])
     close(mapped(grad(lambda x: lax.pmax(x, "i")))(xs), np.float32([0, 1.5, 1.5]))
-    close(
-        grad(lambda x: first(lax, mapped(lambda y: lax.pmin(y, "i"))(x)))(xs), np.float32([1, 0, 0])
-    )
+    close(grad(lambda x: first(lax, mapped(lambda y: lax.pmin(y, "i"))(x)))(xs), np.float32([1, 0, 0]))
 
 
 NESTED = np.arange(2 * 3 * 12, dtype=np.float32).reshape(2, 3, 12)

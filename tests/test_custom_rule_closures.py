@@ -37,9 +37,7 @@ def test_tracers_that_rules_close_over(make):
     assert float(fungrad.grad(fungrad.jit(lambda x, y: make(y)(x)))(2.0, 3.0)) == 300.0
     assert float(fungrad.jit(fungrad.grad(fungrad.jit(lambda x, y: make(y)(x))))(2.0, 3.0)) == 300.0
     assert fungrad.vmap(lambda y: fungrad.grad(make(y))(2.0))(ys).tolist() == [0.0, 100.0, 200.0]
-    assert (
-        float(fungrad.grad(lambda x: fnp.sum(fungrad.vmap(lambda y: make(y)(x))(ys)))(2.0)) == 300.0
-    )
+    assert float(fungrad.grad(lambda x: fnp.sum(fungrad.vmap(lambda y: make(y)(x))(ys)))(2.0)) == 300.0
     assert fungrad.vmap(lambda y: make(y)(y))(ys).tolist() == [0.0, 1.0, 4.0]
     nested_vmap = fungrad.vmap(fungrad.grad(fungrad.jit(lambda x, y: make(y)(x))), (None, 0))
     assert nested_vmap(2.0, ys).tolist() == [0.0, 100.0, 200.0]
@@ -75,15 +73,11 @@ def test_jitted_closures_inside_a_rule():
         lambda make: fungrad.grad(fungrad.jit(lambda x: make(x)(x)))(3.0),
         lambda make: fungrad.jit(fungrad.grad(lambda x: make(x)(x)))(3.0),
         lambda make: fungrad.grad(lambda x: fungrad.jit(lambda: make(x)(2.0))())(3.0),
-        lambda make: fungrad.grad(
-            lambda x: fnp.sum(fungrad.vmap(lambda y: make(y)(x))(x * fnp.ones(2)))
-        )(3.0),
+        lambda make: fungrad.grad(lambda x: fnp.sum(fungrad.vmap(lambda y: make(y)(x))(x * fnp.ones(2))))(3.0),
     ],
 )
 def test_differentiating_a_closed_over_value_is_explained(make, run):
-    with pytest.raises(
-        UnexpectedTracerError, match=r"custom_.*function \(.*with respect to a closed-over value"
-    ):
+    with pytest.raises(UnexpectedTracerError, match=r"custom_.*function \(.*with respect to a closed-over value"):
         run(make)
 
 
@@ -122,9 +116,7 @@ def test_tracers_in_non_differentiable_arguments():
         lambda: fungrad.grad(lambda x: f(x, x))(2.0),
         lambda: fungrad.vmap(f)(fnp.ones(2), fnp.ones(2)),
     ):
-        with pytest.raises(
-            UnexpectedTracerError, match="the argument 1 of .* is listed in nondiff_argnums"
-        ):
+        with pytest.raises(UnexpectedTracerError, match="the argument 1 of .* is listed in nondiff_argnums"):
             run()
     assert float(fungrad.grad(f)(2.0, fnp.float32(3.0))) == 3.0
     # In forward mode they are allowed, as constants.
@@ -242,9 +234,7 @@ def jitted_with(define, fun=lambda x: {"a": x}):
             r"at output\[0\] expected f32\[\], got c64\[\]",
         ),
         (
-            vjp_with(
-                lambda d: (d["a"], None), lambda r, ct: ({"b": ct},), lambda d: d["a"], {"a": 1.0}
-            ),
+            vjp_with(lambda d: (d["a"], None), lambda r, ct: ({"b": ct},), lambda d: d["a"], {"a": 1.0}),
             TypeError,
             r"\{'a': \*\}.*got .*\{'b': \*\}",
         ),
@@ -301,14 +291,10 @@ def test_messages_about_arguments():
         f("a")
     g = fungrad.custom_jvp(lambda x: x, nondiff_argnums=3)
     g.defjvp(lambda p, t: (p, t))
-    with pytest.raises(
-        ValueError, match=r"nondiff_argnums=3, but <lambda> was called with 1 argument"
-    ):
+    with pytest.raises(ValueError, match=r"nondiff_argnums=3, but <lambda> was called with 1 argument"):
         g(1.0)
     h = fungrad.custom_gradient(lambda x: x)
-    with pytest.raises(
-        TypeError, match=r"fungrad.custom_gradient: <lambda> must return a pair \(output, function"
-    ):
+    with pytest.raises(TypeError, match=r"fungrad.custom_gradient: <lambda> must return a pair \(output, function"):
         h(1.0)
 
 
@@ -316,9 +302,7 @@ def test_operand_types_are_checked():
     jaxpr = fungrad.make_jaxpr(scaled_jvp(fungrad))(1.0)
     params = jaxpr.eqns[0].params
     assert jaxpr.eqns[0].primitive is custom_jvp_call_p
-    with pytest.raises(
-        TypeError, match=r"custom_jvp_call of f: expected operands of types f32\[\], got f32\[2\]"
-    ):
+    with pytest.raises(TypeError, match=r"custom_jvp_call of f: expected operands of types f32\[\], got f32\[2\]"):
         custom_jvp_call_p.abstract((fnp.ones(2).aval,), params)
     assert fungrad.make_jaxpr(scaled_vjp(fungrad))(1.0).eqns[0].primitive is custom_vjp_call_p
 
@@ -335,7 +319,4 @@ def test_symbolic_zero():
 
 
 def test_modules_are_modules():
-    assert (
-        isinstance(fungrad.custom_derivatives, types.ModuleType)
-        and fungrad.remat is fungrad.checkpoint
-    )
+    assert isinstance(fungrad.custom_derivatives, types.ModuleType) and fungrad.remat is fungrad.checkpoint

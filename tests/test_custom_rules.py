@@ -67,9 +67,7 @@ def two_arguments(lib):
         return 2.0 * ct[0] * y * x + ct[1], lib.numpy.sum(5.0 * ct[0] * x) - lib.numpy.sum(ct[1])
 
     f.defvjp(lambda x, y: (f(x, y), (x, y)), bwd)
-    return lambda x: (
-        f(x, lib.numpy.float32(2.0))[0] * f(1.0, lib.numpy.sum(x))[1] + f(x, lib.numpy.max(x))[0]
-    )
+    return lambda x: f(x, lib.numpy.float32(2.0))[0] * f(1.0, lib.numpy.sum(x))[1] + f(x, lib.numpy.max(x))[0]
 
 
 def per_argument(lib):
@@ -279,9 +277,7 @@ TRANSFORMS = {
     "grad vmap": lambda lib, f: derivative(lib, lib.vmap(f)),
     "grad jit vmap": lambda lib, f: derivative(lib, lib.jit(lib.vmap(f))),
     "jit vmap grad jit": lambda lib, f: lib.jit(lib.vmap(lib.grad(lib.jit(f)))),
-    "grad vmap vmap": lambda lib, f: (
-        lambda x: derivative(lib, lib.vmap(lib.vmap(f)))(x[:, None] * x)[0]
-    ),
+    "grad vmap vmap": lambda lib, f: lambda x: derivative(lib, lib.vmap(lib.vmap(f)))(x[:, None] * x)[0],
     "grad grad": lambda lib, f: derivative(lib, derivative(lib, f)),
     "grad vmap grad": lambda lib, f: derivative(lib, lib.vmap(lib.grad(f))),
     "grad jit grad": lambda lib, f: derivative(lib, lib.jit(derivative(lib, f))),
@@ -417,9 +413,7 @@ def test_reverse_rule_on_a_custom_jvp_function():
     assert float(fungrad.grad(fungrad.jit(f))(2.0)) == 200.0
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda f: f, fungrad.jit, fungrad.checkpoint], ids=["plain", "jit", "checkpoint"]
-)
+@pytest.mark.parametrize("wrap", [lambda f: f, fungrad.jit, fungrad.checkpoint], ids=["plain", "jit", "checkpoint"])
 def test_forward_mode_without_a_rule(wrap):
     f = wrap(scaled_vjp(fungrad))
     for run in (
@@ -496,9 +490,7 @@ def test_empty_arrays(shape):
         g = fungrad.grad(lambda x: fnp.sum(f(x)))(fnp.zeros(shape))
         assert g.shape == shape
         if shape[:1] == (0,):
-            assert (
-                fungrad.grad(lambda x: fnp.sum(fungrad.vmap(f)(x)))(fnp.zeros(shape)).shape == shape
-            )
+            assert fungrad.grad(lambda x: fnp.sum(fungrad.vmap(f)(x)))(fnp.zeros(shape)).shape == shape
 
 
 def test_vmap_of_size_zero_keeps_the_rules():
@@ -512,18 +504,14 @@ def test_shared_argument_of_a_batch_gets_the_sum_of_cotangents():
     f.defvjp(lambda w, x: (w * x, None), lambda _, ct: (5.0, ct))
     g = fungrad.grad(lambda w: fnp.sum(fungrad.vmap(f, (None, 0))(w, fnp.arange(4.0))))(2.0)
     assert float(g) == 20.0
-    g = fungrad.grad(
-        lambda w: fnp.sum(fungrad.vmap(fungrad.jit(f), (None, 0))(w, fnp.arange(4.0)))
-    )(2.0)
+    g = fungrad.grad(lambda w: fnp.sum(fungrad.vmap(fungrad.jit(f), (None, 0))(w, fnp.arange(4.0))))(2.0)
     assert float(g) == 20.0
 
 
 def test_collectives_in_rules():
     f = fungrad.custom_vjp(lambda x: x)
     f.defvjp(lambda x: (x, None), lambda _, ct: (lax.psum(ct, "i"),))
-    g = fungrad.grad(lambda x: fnp.sum(fungrad.vmap(f, axis_name="i")(x) * fnp.arange(3.0)))(
-        fnp.ones(3)
-    )
+    g = fungrad.grad(lambda x: fnp.sum(fungrad.vmap(f, axis_name="i")(x) * fnp.arange(3.0)))(fnp.ones(3))
     assert g.tolist() == [3.0, 3.0, 3.0]
 
 

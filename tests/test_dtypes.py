@@ -426,11 +426,7 @@ def jax_outcomes(jax, argument_lists):
 
 def mismatches(argument_lists, theirs):
     ours = [outcome(*arguments) for arguments in argument_lists]
-    return [
-        (arguments, a, b)
-        for arguments, a, b in zip(argument_lists, ours, theirs, strict=True)
-        if a != b
-    ]
+    return [(arguments, a, b) for arguments, a, b in zip(argument_lists, ours, theirs, strict=True) if a != b]
 
 
 def nodes(kinds):

@@ -79,9 +79,7 @@ def cases(draw, max_rank=4):
     n_window = len(dims("window", "full"))
     places = draw(st.permutations(range(len(groups) + n_window)))
     offset = tuple(sorted(places[:n_window]))
-    return Case(
-        tuple(operand), indices, tuple(sizes), offset, dims("collapsed"), index_map, batching, indices_batching
-    )
+    return Case(tuple(operand), indices, tuple(sizes), offset, dims("collapsed"), index_map, batching, indices_batching)
 
 
 def positions(case, indices, clip):

@@ -463,9 +463,7 @@ def test_simple_initializers():
     assert initializers.normal(dtype="float16")(KEY, (2,)).dtype == np.float16
     assert initializers.normal(dtype="float16")(KEY, (2,), "float32").dtype == np.float32
     assert initializers.he_normal()(KEY, (0, 3)).shape == (0, 3)
-    np.testing.assert_array_equal(
-        fungrad.jit(initializers.he_normal(), static_argnums=1)(KEY, (2, 3)).shape, (2, 3)
-    )
+    np.testing.assert_array_equal(fungrad.jit(initializers.he_normal(), static_argnums=1)(KEY, (2, 3)).shape, (2, 3))
 
 
 @pytest.mark.parametrize(

@@ -152,9 +152,7 @@ def test_unary_derivatives_are_those_of_jax(name):
     real_only = name in ("cbrt", "bessel_i1e")
     complex_only = name in ("real", "imag")
     x = np.float32(POINTS)
-    for primal in ([] if complex_only else [x]) + (
-        [] if real_only else [(x + 1j * x[::-1]).astype(np.complex64)]
-    ):
+    for primal in ([] if complex_only else [x]) + ([] if real_only else [(x + 1j * x[::-1]).astype(np.complex64)]):
         out, pull = jax.vjp(getattr(jax.lax, name), primal)
         _, our_pull = vjp(getattr(lax, name), primal)
         ct = np.linspace(1, 2, x.size).astype(out.dtype)
@@ -330,9 +328,7 @@ def test_slope_of_a_gamma_sample():
     probability = np.tile([0.05, 0.3, 0.5, 0.8, 0.99], 8)
     x = special.gammaincinv(a, probability)
     h = 1e-4 * a
-    expected = (
-        special.gammaincinv(a + h, probability) - special.gammaincinv(a - h, probability)
-    ) / (2 * h)
+    expected = (special.gammaincinv(a + h, probability) - special.gammaincinv(a - h, probability)) / (2 * h)
     np.testing.assert_allclose(-gamma_slopes.parameter_slope(a, x), expected, rtol=2e-5)
 
 
@@ -342,15 +338,11 @@ def test_expansions_of_the_gamma_slope_agree_where_they_meet():
     np.testing.assert_allclose(gamma_slopes._series(a, x), gamma_slopes._fraction(a, x), rtol=1e-9)
     big = np.full(7, 9e4)
     x = big + np.linspace(-3, 3, 7) * 300
-    np.testing.assert_allclose(
-        gamma_slopes._wilson_hilferty(big, x), gamma_slopes.parameter_slope(big, x), rtol=1e-7
-    )
+    np.testing.assert_allclose(gamma_slopes._wilson_hilferty(big, x), gamma_slopes.parameter_slope(big, x), rtol=1e-7)
 
 
 def test_gamma_slope_outside_the_domain():
-    out = gamma_slopes.parameter_slope(
-        np.array([0.0, -1.0, 1.0, 1.0]), np.array([1.0, 1.0, -1.0, 0.0])
-    )
+    out = gamma_slopes.parameter_slope(np.array([0.0, -1.0, 1.0, 1.0]), np.array([1.0, 1.0, -1.0, 0.0]))
     np.testing.assert_array_equal(out, [NAN, NAN, NAN, 0.0])
 
 
@@ -378,12 +370,8 @@ def test_table_of_primitives_is_up_to_date():
 
 
 def test_no_primitive_lacks_a_rule():
-    out = subprocess.run(
-        [sys.executable, "-m", "fungrad.ops"], capture_output=True, text=True, check=True
-    )
+    out = subprocess.run([sys.executable, "-m", "fungrad.ops"], capture_output=True, text=True, check=True)
     rows = [line for line in out.stdout.splitlines() if line.startswith("| `")]
-    assert len(rows) >= len(
-        [p for p in Primitive.instances.values() if type(p).__module__.startswith("fungrad.")]
-    )
+    assert len(rows) >= len([p for p in Primitive.instances.values() if type(p).__module__.startswith("fungrad.")])
     lacking = [line for line in rows if "missing" in line]
     assert not lacking, "\n".join(lacking)

@@ -44,12 +44,8 @@ def tolerance(dtype, overrides):
 
 def assert_close(actual, expected, rtol, atol, what):
     """Compares two ndarrays of any of our dtypes; NaN and infinities must agree exactly."""
-    assert actual.dtype == expected.dtype, (
-        f"{what}: dtype {actual.dtype}, expected {expected.dtype}"
-    )
-    assert actual.shape == expected.shape, (
-        f"{what}: shape {actual.shape}, expected {expected.shape}"
-    )
+    assert actual.dtype == expected.dtype, f"{what}: dtype {actual.dtype}, expected {expected.dtype}"
+    assert actual.shape == expected.shape, f"{what}: shape {actual.shape}, expected {expected.shape}"
     with np.errstate(all="ignore"):
         a, e = widened(actual), widened(expected)
         if rtol == 0 or not is_inexact(actual.dtype):
@@ -114,9 +110,7 @@ def test_special_values(op):
         (actual,) = as_list(op.call(*[array(x) for x in operands]))
         (expected,) = reference(op, operands)
         # A sum of parts of very different sizes has no relative precision in each part.
-        rtol = max(
-            4 * tolerance(expected.dtype, op.rtol), 1e-5 if expected.dtype.kind == "c" else 0
-        )
+        rtol = max(4 * tolerance(expected.dtype, op.rtol), 1e-5 if expected.dtype.kind == "c" else 0)
         assert_close(np.asarray(actual), expected, rtol, 1e-30, f"{op.name} of {entry}")
 
 
@@ -130,9 +124,7 @@ def test_never_warns(op):
 
 @rows
 def test_memory_layouts(op):
-    shapes, dtypes = next(
-        ((s, d) for s, d in op.cases() if any(len(x) >= 1 for x in s)), op.cases()[0]
-    )
+    shapes, dtypes = next(((s, d) for s, d in op.cases() if any(len(x) >= 1 for x in s)), op.cases()[0])
     operands = op.sample(shapes, dtypes)
     expected = as_list(op.call(*[array(x) for x in operands]))
 
@@ -173,9 +165,7 @@ def test_abstract_evaluation_agrees(op):
         assert [(s.shape, s.dtype) for s in structs] == [(a.shape, a.dtype) for a in announced]
 
 
-@pytest.mark.parametrize(
-    "op", [op for op in OPS if op.weak], ids=[op.name for op in OPS if op.weak]
-)
+@pytest.mark.parametrize("op", [op for op in OPS if op.weak], ids=[op.name for op in OPS if op.weak])
 def test_python_scalars(op):
     """Python scalars give weak results of the default width, and take the dtype of an array beside them."""
     for entry in op.dtypes:
@@ -184,9 +174,7 @@ def test_python_scalars(op):
             continue
         values = [x.item() for x in op.sample(((),) * op.arity, dtypes)]
         (out,) = as_list(op.call(*values))
-        (strong,) = as_list(
-            op.call(*[array(np.asarray(v, d)) for v, d in zip(values, dtypes, strict=True)])
-        )
+        (strong,) = as_list(op.call(*[array(np.asarray(v, d)) for v, d in zip(values, dtypes, strict=True)]))
         assert out.dtype == strong.dtype
         assert out.weak_type == (out.dtype.kind != "b" and dtypes[0].kind != "b")
         np.testing.assert_array_equal(np.asarray(out), np.asarray(strong))
@@ -245,11 +233,7 @@ def test_every_primitive_has_a_row():
 
 def restricted(op, operands):
     """The operation as a function of its differentiable operands alone, and those operands."""
-    positions = (
-        op.diff
-        if op.diff is not None
-        else [i for i, x in enumerate(operands) if is_inexact(x.dtype)]
-    )
+    positions = op.diff if op.diff is not None else [i for i, x in enumerate(operands) if is_inexact(x.dtype)]
 
     def fun(*chosen):
         full = [array(x) for x in operands]
@@ -266,9 +250,7 @@ def directions(xs, seed):
 
     def normal(x):
         re = rng.standard_normal(x.shape)
-        return (re + 1j * rng.standard_normal(x.shape) if x.dtype.kind == "c" else re).astype(
-            x.dtype
-        )
+        return (re + 1j * rng.standard_normal(x.shape) if x.dtype.kind == "c" else re).astype(x.dtype)
 
     return [normal(np.asarray(x)) for x in xs]
 
@@ -277,9 +259,7 @@ def difference(fun, xs, vs, h=1e-6):
     """Directional derivative by fourth-order central differences."""
 
     def at(t):
-        return [
-            np.asarray(y) for y in fun(*[array(x + t * v) for x, v in zip(xs, vs, strict=True)])
-        ]
+        return [np.asarray(y) for y in fun(*[array(x + t * v) for x, v in zip(xs, vs, strict=True)])]
 
     near = [(a - b) / (2 * h) for a, b in zip(at(h), at(-h), strict=True)]
     far = [(a - b) / (4 * h) for a, b in zip(at(2 * h), at(-2 * h), strict=True)]
@@ -296,9 +276,7 @@ def check_forward(fun, xs, vs, rtol, what):
         np.testing.assert_allclose(np.asarray(t), d, rtol=rtol, atol=rtol, err_msg=what)
     _, linear = linearize(fun, *primals)
     for t, d in zip(linear(*tangents), outs, strict=True):
-        np.testing.assert_allclose(
-            np.asarray(t), np.asarray(d), rtol=1e-10, atol=1e-10, err_msg=f"{what}: linearize"
-        )
+        np.testing.assert_allclose(np.asarray(t), np.asarray(d), rtol=1e-10, atol=1e-10, err_msg=f"{what}: linearize")
     return outs
 
 
@@ -394,9 +372,7 @@ def test_derivative_rules_are_linear(op):
         for kept in itertools.product([True, False], repeat=len(active)):
             if any(kept) and not all(kept):
                 _, symbolic = call([v if k else None for k, v in zip(kept, a, strict=True)])
-                _, explicit = call(
-                    [v if k else np.zeros_like(v) for k, v in zip(kept, a, strict=True)]
-                )
+                _, explicit = call([v if k else np.zeros_like(v) for k, v in zip(kept, a, strict=True)])
                 for x, y in zip(symbolic, explicit, strict=True):
                     np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-12)
 
@@ -415,14 +391,9 @@ def test_vmap_equals_a_loop(op):
                 batched.append(xs[0] if axis is None else np.stack(xs, axis))
             out = as_list(vmap(op.call, in_axes=axes)(*[array(x) for x in batched]))
             for k in range(3):
-                example = [
-                    array(samples[0][i] if a is None else samples[k][i]) for i, a in enumerate(axes)
-                ]
+                example = [array(samples[0][i] if a is None else samples[k][i]) for i, a in enumerate(axes)]
                 for o, e in zip(out, as_list(op.call(*example)), strict=True):
-                    assert (
-                        o.aval.strip_weak_type().update(shape=o.shape[1:])
-                        == e.aval.strip_weak_type()
-                    )
+                    assert o.aval.strip_weak_type().update(shape=o.shape[1:]) == e.aval.strip_weak_type()
                     rtol = tolerance(o.dtype, op.rtol)
                     assert_close(
                         np.asarray(o)[k],
@@ -481,9 +452,7 @@ def test_jit_equals_eager_on_special_values(op):
     for entry in op.dtypes:
         operands = [array(x) for x in special_operands(op, op.operand_dtypes(entry))]
         (a,), (e,) = as_list(compiled(*operands)), as_list(op.call(*operands))
-        rtol = max(
-            4 * tolerance(e.dtype, {**op.rtol, **op.jit_rtol}), 1e-5 if e.dtype.kind == "c" else 0
-        )
+        rtol = max(4 * tolerance(e.dtype, {**op.rtol, **op.jit_rtol}), 1e-5 if e.dtype.kind == "c" else 0)
         a, e = np.asarray(a), np.asarray(e)
         if e.dtype.kind == "c":
             # A complex number with an infinite part is an infinity; where it points to is rounding when both overflow.
@@ -553,9 +522,7 @@ def test_special_values_are_those_of_jax(op):
             (expected,) = as_list(fun(*[jax.numpy.asarray(x) for x in operands]))
         (actual,) = as_list(op.call(*[array(x) for x in operands]))
         rtol = 8 * max(tolerance(actual.dtype, op.rtol), op.jax_rtol.get(actual.dtype.name, 0))
-        assert_close(
-            np.asarray(actual), np.asarray(expected), rtol, 1e-30, f"{op.name} of {entry} in JAX"
-        )
+        assert_close(np.asarray(actual), np.asarray(expected), rtol, 1e-30, f"{op.name} of {entry} in JAX")
 
 
 @pytest.mark.parity

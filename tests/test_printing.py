@@ -407,9 +407,7 @@ def test_numbered_enums():
     assert round_trip(jaxpr).eqns[0].params["level"] is level.HIGH
 
 
-@pytest.mark.parametrize(
-    "name", ["f", "<lambda>", "jvp(f)", "vmap(jvp(<lambda>))", "float32", "sin"]
-)
+@pytest.mark.parametrize("name", ["f", "<lambda>", "jvp(f)", "vmap(jvp(<lambda>))", "float32", "sin"])
 def test_names_of_functions(name):
     f, x, y, z = one_eqn(), Var(VEC), Var(VEC), Var(VEC)
     params = {"name": name, "jaxpr": f}
@@ -532,9 +530,7 @@ def test_jaxprs_in_structured_parameters():
 
 def test_options():
     jaxpr = chain(2, WEAK)
-    assert jaxpr_text(jaxpr, print_shapes=False) == (
-        "{ lambda ; a. let b = t_one a; c = t_one b in (c,) }"
-    )
+    assert jaxpr_text(jaxpr, print_shapes=False) == ("{ lambda ; a. let b = t_one a; c = t_one b in (c,) }")
     assert "a:~f32[]" in jaxpr_text(jaxpr, weak=True)
     named = jaxpr_text(jaxpr, names={jaxpr.invars[0]: "x", jaxpr.outvars[0]: "a"})
     assert "{ lambda ; x:f32[]. let" in named and "b:f32[] = t_one x" in named

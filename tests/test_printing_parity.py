@@ -144,10 +144,7 @@ class Copier:
             return [atom(a) for a in values]
 
         constvars, invars = atoms(jaxpr.constvars), atoms(jaxpr.invars)
-        eqns = [
-            Eqn(Copy.of(e.primitive.name), atoms(e.invars), self.params(e), atoms(e.outvars))
-            for e in jaxpr.eqns
-        ]
+        eqns = [Eqn(Copy.of(e.primitive.name), atoms(e.invars), self.params(e), atoms(e.outvars)) for e in jaxpr.eqns]
         return Jaxpr(constvars, invars, atoms(jaxpr.outvars), eqns, consts)
 
 

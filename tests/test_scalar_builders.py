@@ -36,9 +36,7 @@ def samples(type, seed=0):
     dtype = NUMPY_DTYPES[type]
     if type == "i1":
         return random.integers(0, 2, 101).astype(bool)
-    bits = random.integers(0, 1 << 63, 150, dtype=np.uint64) * 2 + random.integers(
-        0, 2, 150, dtype=np.uint64
-    )
+    bits = random.integers(0, 1 << 63, 150, dtype=np.uint64) * 2 + random.integers(0, 2, 150, dtype=np.uint64)
     anything = bits.astype(f"u{dtype.itemsize}").view(dtype)
     if type in FLOATS:
         few = [
@@ -110,9 +108,7 @@ def test_binary_on_floats(op, type):
 
 
 @pytest.mark.parametrize("type", INTEGERS)
-@pytest.mark.parametrize(
-    "op", ["add", "sub", "mul", "div", "rem", "and", "or", "xor", "min", "max"]
-)
+@pytest.mark.parametrize("op", ["add", "sub", "mul", "div", "rem", "and", "or", "xor", "min", "max"])
 def test_binary_on_integers(op, type):
     assert_builders_agree(lambda m, x, y: m.binary(op, x, y), *pairs(type))
 
@@ -187,9 +183,7 @@ def test_remainder_of_floats(type):
     expected = m.rem(m.value(x), m.value(y)).raw
     got = compile_map(lambda m, x, y: m.rem(x, y), type, type, lanes=1)(x, y)
     unsigned = f"u{x.dtype.itemsize}"
-    assert np.all(
-        (got.view(unsigned) == expected.view(unsigned)) | np.isnan(got) & np.isnan(expected)
-    )
+    assert np.all((got.view(unsigned) == expected.view(unsigned)) | np.isnan(got) & np.isnan(expected))
 
 
 @pytest.mark.parametrize("type", FLOATS)
@@ -328,9 +322,7 @@ def test_mistakes_are_reported(make):
     x, n = m.const(1.0, "f32"), m.const(1, "i32")
     with pytest.raises(TypeError, match="add of f32 and i32; convert one of them first"):
         x + n
-    with pytest.raises(
-        TypeError, match="has no truth value because scalar functions are branch-free"
-    ):
+    with pytest.raises(TypeError, match="has no truth value because scalar functions are branch-free"):
         if x > 0.0:
             pass
     with pytest.raises(TypeError, match="select of two Python numbers"):

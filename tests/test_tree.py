@@ -57,9 +57,7 @@ class Part(enum.StrEnum):
 
 
 @pytest.mark.parametrize("wrap", [lambda d: d, lambda d: [d, (d,)]], ids=["root", "nested"])
-@pytest.mark.parametrize(
-    "keys", [(1,), (True,), (1.0,), (np.int64(1),), ("train",), (Part.train,), (0, 2)]
-)
+@pytest.mark.parametrize("keys", [(1,), (True,), (1.0,), (np.int64(1),), ("train",), (Part.train,), (0, 2)])
 def test_equal_keys_keep_their_own_type(keys, wrap):
     for other in [(1,), (True,), ("train",), (Part.train,)]:
         tree.map(str, wrap(dict.fromkeys(other, 1)))
@@ -178,9 +176,7 @@ def test_class_can_be_registered_after_it_was_a_leaf():
 def test_namedtuple_can_be_registered_with_another_rule():
     Special = collections.namedtuple("Special", "data extra")
     assert tree.leaves(Special(1, 2)) == [1, 2]
-    tree_util.register_pytree_node(
-        Special, lambda x: ((x.data,), x.extra), lambda extra, c: Special(*c, extra)
-    )
+    tree_util.register_pytree_node(Special, lambda x: ((x.data,), x.extra), lambda extra, c: Special(*c, extra))
     assert tree.leaves([Special(1, 2)]) == [1]
     assert tree.map(lambda x: 10 * x, Special(1, 2)) == Special(10, 2)
     with pytest.raises(ValueError, match="duplicate registration"):
@@ -337,9 +333,7 @@ def test_flat_tree_partition_and_merge(value, data):
     assert len(kept) == sum(mask) and len(others) == len(flat) - sum(mask)
     assert flat.merge(mask, kept, others) == flat
     moved = flat.merge(mask, [("kept", x) for x in kept], others)
-    assert moved.leaves == tuple(
-        ("kept", x) if keep else x for keep, x in zip(mask, flat, strict=True)
-    )
+    assert moved.leaves == tuple(("kept", x) if keep else x for keep, x in zip(mask, flat, strict=True))
 
 
 def test_flat_tree_errors():

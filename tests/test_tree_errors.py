@@ -105,9 +105,7 @@ def test_paths_of_keyed_class_that_refuses_placeholders():
 
 
 def test_broadcast_prefix():
-    call = functools.partial(
-        core_tree.broadcast_prefix, api="fungrad.vmap", prefix_name="in_axes", full_name="args"
-    )
+    call = functools.partial(core_tree.broadcast_prefix, api="fungrad.vmap", prefix_name="in_axes", full_name="args")
     full = ({"w": 1, "b": [2, 3]}, 4, None)
     assert call(7, full) == [7, 7, 7, 7]
     assert call((0, 1, None), full) == [0, 0, 0, 1]
@@ -133,10 +131,7 @@ def test_broadcast_error():
 def test_equality_errors():
     first = {"a": (1, [2]), "b": 3, "c": Point(1, 2)}
     second = {"a": (1, 2), "b": [3], "c": Point(1, (2,))}
-    found = [
-        (tree_util.keystr(path), *texts)
-        for path, *texts in core_tree.equality_errors(first, second)
-    ]
+    found = [(tree_util.keystr(path), *texts) for path, *texts in core_tree.equality_errors(first, second)]
     assert found == [
         ("['a'][1]", "a list of length 1", "a leaf of type int", "their Python types differ"),
         ("['b']", "a leaf of type int", "a list of length 1", "their Python types differ"),

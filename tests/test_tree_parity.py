@@ -121,9 +121,7 @@ def test_maps_agree(jax, value):
         join, value, value, jax.tree.map(double, value)
     )
     named = tree.map_with_path(lambda path, x, y: (tree_util.keystr(path), x, y), value, value)
-    expected = jax.tree.map_with_path(
-        lambda path, x, y: (jax.tree_util.keystr(path), x, y), value, value
-    )
+    expected = jax.tree.map_with_path(lambda path, x, y: (jax.tree_util.keystr(path), x, y), value, value)
     assert named == expected
 
 
@@ -160,9 +158,7 @@ def test_matching_two_trees_agrees(jax, first, second):
     assert (structures[0] == structures[1]) == (expected[0] == expected[1])
     if structures[0] == structures[1]:
         assert hash(structures[0]) == hash(structures[1])
-    assert outcome(structures[0].flatten_up_to, second) == outcome(
-        expected[0].flatten_up_to, second
-    )
+    assert outcome(structures[0].flatten_up_to, second) == outcome(expected[0].flatten_up_to, second)
     for function, reference in [
         (tree.broadcast, jax.tree.broadcast),
         (
@@ -233,9 +229,7 @@ def test_one_level_agrees(jax, value):
     assert meta == expected_meta
     pairs, _ = tree_util.flatten_one_level_with_keys(value)
     expected_pairs, _ = jax.tree_util.flatten_one_level_with_keys(value)
-    assert [text_of_keys([key]) for key, _ in pairs] == [
-        text_of_keys([key]) for key, _ in expected_pairs
-    ]
+    assert [text_of_keys([key]) for key, _ in pairs] == [text_of_keys([key]) for key, _ in expected_pairs]
 
 
 SPECIAL = [

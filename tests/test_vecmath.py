@@ -165,13 +165,9 @@ def test_pow_near_one_with_large_exponents(type):
     """Where the logarithm needs all of its extra digits."""
     random = np.random.default_rng(5)
     digits = -np.log2(np.finfo(TYPES[type]).eps)
-    x = (1 + random.normal(size=20_000) * 2.0 ** random.uniform(-digits, -3, 20_000)).astype(
-        TYPES[type]
-    )
+    x = (1 + random.normal(size=20_000) * 2.0 ** random.uniform(-digits, -3, 20_000)).astype(TYPES[type])
     limit = 80 if type == "f32" else 690
-    y = (random.uniform(-limit, limit, 20_000) / np.log(x.astype(np.longdouble))).astype(
-        TYPES[type]
-    )
+    y = (random.uniform(-limit, limit, 20_000) / np.log(x.astype(np.longdouble))).astype(TYPES[type])
     keep = np.isfinite(y)
     x, y = x[keep], y[keep]
     got = compile_map(vecmath.pow, type, type)(x, y)
@@ -181,9 +177,7 @@ def test_pow_near_one_with_large_exponents(type):
 
 
 def test_pow_of_negative_numbers():
-    x = np.array(
-        [-2, -2, -2, -8, -1, -1, -0.0, -0.0, -0.0, -inf, -inf, -inf, nan, 1, 0], np.float32
-    )
+    x = np.array([-2, -2, -2, -8, -1, -1, -0.0, -0.0, -0.0, -inf, -inf, -inf, nan, 1, 0], np.float32)
     y = np.array([3, 2, -3, 1 / 3, inf, 0.5, 3, 2, -1, 3, -3, 0.5, 0, nan, -2], np.float32)
     expected = [-8, 4, -0.125, nan, 1, nan, -0.0, 0, -inf, -inf, -0.0, inf, 1, 1, inf]
     assert_same(evaluate("pow", x, y), np.array(expected, np.float32))

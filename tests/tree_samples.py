@@ -62,9 +62,7 @@ class Fixed(str):
     """A static string."""
 
 
-tree_util.register_pytree_node(
-    Pair, lambda pair: (pair.children, pair.tag), lambda tag, children: Pair(children, tag)
-)
+tree_util.register_pytree_node(Pair, lambda pair: (pair.children, pair.tag), lambda tag, children: Pair(children, tag))
 tree_util.register_pytree_with_keys_class(Keyed)
 tree_util.register_dataclass(Layer)
 tree_util.register_static(Fixed)
@@ -85,9 +83,7 @@ def containers(children):
         st.dictionaries(KEYS, children, max_size=3),
         st.dictionaries(INT_KEYS, children, max_size=3),
         st.dictionaries(KEYS, children, max_size=3).map(collections.OrderedDict),
-        st.dictionaries(KEYS, children, max_size=2).map(
-            lambda items: collections.defaultdict(list, items)
-        ),
+        st.dictionaries(KEYS, children, max_size=2).map(lambda items: collections.defaultdict(list, items)),
         st.builds(Point, children, children),
         st.builds(Pair, few, st.sampled_from(["t", None, 3, ("t", 1), ["unhashable"]])),
         st.builds(Keyed, children, children),
