@@ -18,6 +18,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -47,9 +48,8 @@ class Worker:
 
     def close(self) -> None:
         """Ends the process."""
-        if not self.missing:
-            pickle.dump(("quit",), self.process.stdin)
-            self.process.stdin.flush()
+        pickle.dump(("quit",), self.process.stdin)
+        self.process.stdin.flush()
         self.process.wait()
 
 
@@ -143,43 +143,55 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Runs, prints and saves."""
-    args = arguments()
-    chosen = [name for name in [*ROWS, *startup.NAMES] if re.search(args.only, name)]
-    if args.list:
-        print("\n".join(chosen))
-        return
-    kept: list[dict[str, Any]] = []
+def begin(args: argparse.Namespace) -> tuple[dict[str, Any], list[Worker]]:
+    """The record of a run, with the rows it resumes from, and the processes of the libraries."""
+    rows, rates = [], {}
     if args.resume and args.json and os.path.exists(args.json):
-        kept = json.loads(pathlib.Path(args.json).read_text())["rows"]
-    chosen = [name for name in chosen if name not in {result["row"] for result in kept}]
-
+        earlier = json.loads(pathlib.Path(args.json).read_text())
+        rows, rates = earlier["rows"], earlier["rates"]
     workers = [Worker(lib) for lib in args.libs.split(",")]
     missing = {worker.library: worker.missing for worker in workers if worker.missing}
     for lib, reason in missing.items():
         print(f"{lib} is not measured: {reason}", file=sys.stderr)
     libs = [worker.library for worker in workers if not worker.missing]
-    rates = roofline.measure()
     run = {"machine": machine(), "date": str(datetime.date.today()), "versions": versions(libs), "libs": libs}
-    run |= {"missing": missing, "rates": rates, "rounds": args.rounds, "rows": kept}
+    run |= {"missing": missing, "rates": roofline.best(rates, roofline.measure()), "rounds": args.rounds, "rows": rows}
+    return run, [worker for worker in workers if not worker.missing]
 
-    def keep(result: dict[str, Any]) -> None:
-        run["rows"].append(result)
-        print(report.row_line(result, libs, rates), flush=True)
+
+def measured_rows(args: argparse.Namespace, chosen: list[str], workers: list[Worker]) -> Iterator[dict[str, Any]]:
+    """Results one by one; the processes end before those that need fresh ones are measured."""
+    for name in chosen:
+        if name in ROWS:
+            yield measure(ROWS[name], workers, args.rounds, args.seconds)
+    for worker in workers:
+        worker.close()
+    fresh = [name for name in chosen if name in startup.NAMES]
+    yield from measure_startup(fresh, [worker.library for worker in workers], args.rounds)
+
+
+def main() -> None:
+    """Runs, prints and saves."""
+    args = arguments()
+    order = [*ROWS, *startup.NAMES]
+    chosen = [name for name in order if re.search(args.only, name)]
+    if args.list:
+        print("\n".join(chosen))
+        return
+    run, workers = begin(args)
+
+    def save() -> None:
         if args.json:
             pathlib.Path(args.json).write_text(json.dumps(run, indent=1) + "\n")
 
-    for name in chosen:
-        if name in ROWS:
-            keep(measure(ROWS[name], [w for w in workers if not w.missing], args.rounds, args.seconds))
-    for worker in workers:
-        worker.close()
-    for result in measure_startup([name for name in chosen if name in startup.NAMES], libs, args.rounds):
-        keep(result)
-
-    order = {name: i for i, name in enumerate([*ROWS, *startup.NAMES])}
-    run["rows"].sort(key=lambda result: order.get(result["row"], -1))
+    known = {result["row"] for result in run["rows"]}
+    for result in measured_rows(args, [name for name in chosen if name not in known], workers):
+        run["rows"].append(result)
+        print(report.row_line(result, run["libs"], run["rates"]), flush=True)
+        save()
+    run["rates"] = roofline.best(run["rates"], roofline.measure())
+    run["rows"].sort(key=lambda result: order.index(result["row"]) if result["row"] in order else len(order))
+    save()
     text = report.page(run)
     print("\n" + text.split("\n## Medians")[0].removeprefix(report.INTRODUCTION))
     if args.markdown:

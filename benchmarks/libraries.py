@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
 import shutil
+import warnings
 from typing import Any
 
 
@@ -74,6 +76,8 @@ class Torch(Library):
         if name == "torchc" and not any(map(shutil.which, ("g++", "c++", "clang++"))):
             raise ImportError("torch.compile needs a C++ compiler, and none was found")
         super().__init__(name, "torch", "torch")
+        logging.getLogger("torch").setLevel(logging.ERROR)
+        warnings.simplefilter("ignore", FutureWarning)  # its compiler warns of its own parts
 
     def jit(self, f: Any) -> Any:
         return self.root.compile(f) if self.name == "torchc" else f
