@@ -14,10 +14,26 @@ Results are never put into inputs that were not donated.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fungrad.jit.loops import Affine, Call, Load, Loop, LoopWhile, Nest, Program, Store, buffers_of, children, walk
+from fungrad.jit.loops import (
+    Affine,
+    Branch,
+    Buffer,
+    Call,
+    Load,
+    Loop,
+    LoopWhile,
+    Nest,
+    Program,
+    Repeat,
+    Store,
+    While,
+    buffers_of,
+    children,
+    walk,
+)
 
 _ALIGN = 64
 
@@ -25,7 +41,7 @@ _ALIGN = 64
 def reuse(program: Program, donated: Sequence[str] = ()) -> None:
     """Lets steps of ``program`` work in place."""
     _in_place(program, _Touches(program), set(donated))
-    _drop_empty_copies(program)
+    drop_empty_copies(program)
 
 
 def arrange(program: Program) -> int:
@@ -45,14 +61,14 @@ def arrange(program: Program) -> int:
 
 
 def overwrites_safely(steps: Sequence[Any], new: str, old: str) -> bool:
-    """Whether ``new``, which ``steps`` make once, may be made in the memory of ``old``: nothing reads ``old`` after
-    that.
+    """Whether ``new``, which ``steps`` make, may be made in the memory of ``old``: from the first step that writes
+    ``new`` on, nothing reads ``old``.
     """
-    writers = [n for n, s in enumerate(steps) if new in buffers_of(s)[1]]
-    if len(writers) != 1:
+    first = next((n for n, s in enumerate(steps) if new in buffers_of(s)[1]), None)
+    if first is None:
         return False
-    step = steps[writers[0]]
-    for later in steps[writers[0] + 1 :]:
+    step = steps[first]
+    for later in steps[first + 1 :]:
         reads, writes = buffers_of(later)
         if old in reads | writes:
             return False
@@ -62,6 +78,44 @@ def overwrites_safely(steps: Sequence[Any], new: str, old: str) -> bool:
     if old not in reads:
         return True
     return type(step) is Nest and _same_positions(step.body, {old}, new)
+
+
+def earlier_versions(
+    buffers: Mapping[str, Buffer], steps: Sequence[Any], later: Sequence[Any], new: str, old: str
+) -> list[str]:
+    """Temporaries that may be in the memory of ``old`` too, where ``new`` will be: each is copied, or changed element
+    by element, to become the next one, as when an array is updated several times.
+
+    Args:
+      buffers: by name.
+      steps: what makes ``new``.
+      later: steps after those.
+      new: a temporary for which ``overwrites_safely`` holds.
+      old: where it is put.
+    """
+    found: list[str] = []
+    after = list(later)
+    while True:
+        number = next(n for n, s in enumerate(steps) if new in buffers_of(s)[1])
+        step, after = steps[number], [*steps[number + 1 :], *after]
+        reads, writes = buffers_of(step)
+        if type(step) is not Nest or old in reads:
+            return found
+        touched = set().union(*[r | w for r, w in map(buffers_of, after)])
+        for name in sorted(reads - writes - touched):
+            before = buffers[name]
+            if (
+                before.kind == "temp"
+                and before.alias is None
+                and (before.dtype, before.size) == (buffers[new].dtype, buffers[new].size)
+                and _same_positions(step.body, {name}, new)
+                and overwrites_safely(steps[:number], name, old)
+            ):
+                break
+        else:
+            return found
+        found.append(name)
+        steps, new = steps[:number], name
 
 
 # -- working in place --------------------------------------------------------------------------------------------------
@@ -191,9 +245,23 @@ def _injective(index: Affine, loops: Sequence[Loop]) -> bool:
     return True
 
 
-def _drop_empty_copies(program: Program) -> None:
-    """Removes nests that copy an array onto itself."""
-    program.steps = [s for s in program.steps if not _copies_onto_itself(program, s)]
+def drop_empty_copies(program: Program) -> None:
+    """Removes nests that copy an array onto itself, those in loops and branches included."""
+
+    def kept(steps: Sequence[Any]) -> list[Any]:
+        result = []
+        for s in steps:
+            if isinstance(s, (Repeat, While)):
+                s.steps = kept(s.steps)
+            if isinstance(s, While):
+                s.test = kept(s.test)
+            elif isinstance(s, Branch):
+                s.branches = [kept(b) for b in s.branches]
+            if not _copies_onto_itself(program, s):
+                result.append(s)
+        return result
+
+    program.steps = kept(program.steps)
 
 
 def _copies_onto_itself(program: Program, nest: Any) -> bool:

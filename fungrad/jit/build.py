@@ -12,7 +12,7 @@ from typing import Any
 
 from fungrad.jit import loops
 from fungrad.jit.assemble import Memory, NestWriter
-from fungrad.jit.buffers import overwrites_safely
+from fungrad.jit.buffers import earlier_versions, overwrites_safely
 from fungrad.jit.fuse import Item, Storage, fuse, lenders, storages
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.lowering import Graph
@@ -263,7 +263,8 @@ class Region:
             others = [c for c in copies if c is not copy]
             whole = buffers[new].size == buffers[old].size and copy.outputs[0].offset == loops.Affine()
             if whole and overwrites_safely([*steps, *others], new, old):
-                buffers[new].alias = old
+                for name in [new, *earlier_versions(buffers, steps, others, new, old)]:
+                    buffers[name].alias = old
             else:
                 kept.append(copy)
         return steps + kept

@@ -99,6 +99,7 @@ class CompiledProgram:
                 self._sources.append(("made", made.setdefault(t, len(made))))
         self._plain = all(s == ("made", n) for n, s in enumerate(self._sources))
         self.program = build_program(graph, list(made), self.name)
+        buffers.drop_empty_copies(self.program)
         regions.merge(self.program)
         forwarded = {n for kind, n in self._sources if kind == "input"}
         free = [f"in{n}" for n, given in enumerate(donated) if given and n not in forwarded]

@@ -1,0 +1,63 @@
+"""Carries of loops that are updated in part: in place, and never visible outside."""
+
+import numpy as np
+import pytest
+
+import fungrad
+import fungrad.numpy as jnp
+from fungrad import lax
+
+
+def update_twice(x, v):
+    x = x.at[1:3].add(v * 2.0)
+    return x.at[0].set(v[0]), x[2]
+
+
+def read_after(x, v):
+    y = x.at[1:3].add(v * 2.0)
+    return y, x[1] + y[1]
+
+
+def shifted(x, v):
+    return x.at[1:].set(x[:-1] + v[0]), x[0]
+
+
+STEPS = [update_twice, read_after, shifted]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("transform", ["", "grad", "vmap"])
+def test_values(step, transform):
+    def f(x, v):
+        return lax.scan(step, x, v)
+
+    if transform == "grad":
+        g, f = f, fungrad.grad(lambda x, v: jnp.sum(jnp.sin(g(x, v)[0])), argnums=(0, 1))
+    elif transform == "vmap":
+        f = fungrad.vmap(f, in_axes=(None, 2))
+    v = jnp.arange(24.0).reshape(4, 2, 3) / 10
+    x, v = jnp.arange(5.0), v if transform == "vmap" else v[:, :, 0]
+    got = fungrad.jit(f)(x, v)
+    with fungrad.disable_jit():
+        wanted = f(x, v)
+    for a, b in zip(fungrad.tree.leaves(got), fungrad.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(x, np.arange(5.0))
+
+
+def loop_of(step, n):
+    """What a scan does in its loop, for a carry of ``n`` elements."""
+    x, v = jnp.zeros(n), jnp.zeros((4, 2))
+    text = fungrad.jit(lambda x, v: lax.scan(step, x, v)).lower(x, v).as_text("steps")
+    return text.split("in 0..4", 1)[1]
+
+
+@pytest.mark.parametrize("n", [50, 5000])
+def test_nothing_is_copied_in_the_loop(n):
+    loop = loop_of(update_twice, n)
+    assert f"0..{n}" not in loop and "copy" not in loop
+
+
+@pytest.mark.parametrize("step", [read_after, shifted])
+def test_what_is_still_needed_is_copied(step):
+    assert "0..5000" in loop_of(step, 5000)
