@@ -1,4 +1,4 @@
-"""Steps that share blocks of rows: which are put together, and that results stay the same."""
+"""Steps that share blocks of rows or run side by side: which are put together, and that results stay the same."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import fungrad
 import fungrad.numpy as jnp
 from fungrad.jit import interpret, loop_check
 from fungrad.jit.compile import compile_jaxpr
-from fungrad.jit.loops import Call, Nest, Rows, walk
+from fungrad.jit.loops import Call, Nest, Parallel, Rows, walk
 
 RNG = np.random.default_rng(0)
 
@@ -119,7 +119,27 @@ def test_gradient_of_layers(rows):
     params = weights(*sizes)
     gradient = fungrad.grad(loss, argnums=tuple(range(1, 1 + len(params))))
     program = agrees(gradient, normal(rows, 100), *params)
-    assert any(len(g) >= 4 for g in groups(program))
+    # forwards and backwards in one group, then the gradients of the weights
+    assert groups(program) == ["gngngngngn"]
+    (side_by_side,) = [s for s in program._executable.program.steps if type(s) is Parallel]
+    assert sum(type(s) is Call for s in side_by_side.steps) == 3
+
+
+def test_independent_products_run_side_by_side():
+    def heads(x, q, k, v):
+        return x @ q, jnp.sum(x @ k, axis=0), jnp.exp(x @ v)
+
+    program = agrees(heads, normal(70, 100), normal(100, 130), normal(100, 90), normal(100, 110))
+    (side_by_side,) = [s for s in program._executable.program.steps if type(s) is Parallel]
+    assert sum(type(s) in (Call, Rows) for s in side_by_side.steps) == 3
+
+
+def test_dependent_steps_side_by_side_are_refused():
+    program = compiled(lambda x, y: (x @ y) @ y, normal(100, 100), normal(100, 100))._executable.program
+    loop_check.check(program)
+    program.steps = [Parallel([s for step in program.steps for s in (step.steps if type(step) is Rows else [step])])]
+    with pytest.raises(loop_check.LoopError, match="needs another step"):
+        loop_check.check(program)
 
 
 def test_inside_a_scan():

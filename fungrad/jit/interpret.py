@@ -28,6 +28,7 @@ from fungrad.jit.loops import (
     Loop,
     LoopWhile,
     Nest,
+    Parallel,
     Prefix,
     Program,
     Repeat,
@@ -96,7 +97,7 @@ class _Interpreter:
                 for k in range(s.extent):
                     self.counters[s.index] = k
                     self.steps(s.steps)
-            elif kind is Rows:
+            elif kind is Rows or kind is Parallel:
                 self.steps(s.steps)
             elif kind is While:
                 self.steps(s.test)

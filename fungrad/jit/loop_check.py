@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from fungrad.jit.emit.dependence import Dependence
 from fungrad.jit.emit.rows import footprint
 from fungrad.jit.loop_text import statements_text
 from fungrad.jit.loops import (
@@ -27,6 +28,7 @@ from fungrad.jit.loops import (
     Loop,
     LoopWhile,
     Nest,
+    Parallel,
     Prefix,
     Program,
     Repeat,
@@ -109,6 +111,12 @@ class _Checker:
                 self.steps(step.steps, {**extents, step.index: step.extent})
             elif kind is Rows:
                 self.rows(step, extents)
+            elif kind is Parallel:
+                order = Dependence(self.program)
+                for k, s in enumerate(step.steps):
+                    if order.between(s, step.steps[:k]):
+                        self.fail(step, f"{statements_text(self.program, [s])}\nneeds another step")
+                self.steps(step.steps, extents)
             elif kind is While:
                 if self.buffer(step, step.condition).dtype != bool:
                     self.fail(step, "the condition is not boolean")

@@ -35,6 +35,7 @@ from fungrad.jit.loops import (
     Loop,
     LoopWhile,
     Nest,
+    Parallel,
     Prefix,
     Program,
     Repeat,
@@ -172,6 +173,10 @@ class _Printer:
         self.lines.append(f"{indent}rows 0..{s.extent} by {s.block}")
         self.block(s.steps, indent + "  ")
 
+    def parallel(self, s: Parallel, indent: str) -> None:
+        self.lines.append(f"{indent}parallel")
+        self.block(s.steps, indent + "  ")
+
     def branch(self, s: Branch, indent: str) -> None:
         for k, steps in enumerate(s.branches):
             self.lines.append(f"{indent}case {k} of {s.selector}")
@@ -236,5 +241,6 @@ _PRINT: dict[type, Callable[[_Printer, Any, str], None]] = {
     Host: _Printer.host,
     Repeat: _Printer.repeat,
     Rows: _Printer.rows,
+    Parallel: _Printer.parallel,
     Branch: _Printer.branch,
 }

@@ -2,7 +2,7 @@
 
 A `Program` owns a list of `Buffer` objects (dense, row-major arrays of static shape) and a list of
 steps that run in order. A step is a `Nest` of loops over scalar statements, a `Call` of a library
-routine, a `Host` call back into Python, or control flow over steps (`Repeat`, `Rows`, `While`, `Branch`).
+routine, a `Host` call back into Python, or control flow over steps (`Repeat`, `Rows`, `Parallel`, `While`, `Branch`).
 
 Inside a nest everything is scalar code in static single assignment form, except two kinds of
 mutable cells:
@@ -596,6 +596,19 @@ class Rows:
         self.steps = list(steps)
 
 
+class Parallel:
+    """Steps of which none needs another: they may run in any order, or at the same time on several threads.
+
+    Attributes:
+      steps: `gemm` calls, `Rows`, and small `Nest`s.
+    """
+
+    __slots__ = ("steps",)
+
+    def __init__(self, steps: Sequence[Any]):
+        self.steps = list(steps)
+
+
 class While:
     """Run `test`; while the first element of the boolean buffer `condition` is true run `steps` and
     `test` again."""
@@ -619,7 +632,7 @@ class Branch:
         self.branches = [list(b) for b in branches]
 
 
-Step = Nest | Call | Host | Repeat | Rows | While | Branch
+Step = Nest | Call | Host | Repeat | Rows | Parallel | While | Branch
 
 
 class Program:
@@ -668,7 +681,7 @@ def children(statement: Any) -> tuple[list, ...]:
         return (statement.then, statement.orelse)
     if kind is LoopWhile:
         return (statement.test, statement.body)
-    if kind is Repeat or kind is Rows:
+    if kind is Repeat or kind is Rows or kind is Parallel:
         return (statement.steps,)
     if kind is While:
         return (statement.test, statement.steps)

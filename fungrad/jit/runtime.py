@@ -23,6 +23,7 @@ import numpy as np
 from fungrad.config import config
 from fungrad.jit import blas, buffers, cache, native, pool, threads
 from fungrad.jit.emit.module import Machine
+from fungrad.jit.emit.parallel import side_by_side
 from fungrad.jit.emit.program import (
     DATA_OFFSET,
     FLAGS_OFFSET,
@@ -115,7 +116,7 @@ class Executable:
         self._failures: dict[int, BaseException] = {}
         target = machine()
         start = time.perf_counter()
-        self.program = program = grouped(restructured(program, target), target)
+        self.program = program = side_by_side(grouped(restructured(program, target), target))
         self.arena_bytes = buffers.arrange(program)
         emitter = ProgramEmitter(program, target)
         self._llvm = emitter.emit()

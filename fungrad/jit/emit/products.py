@@ -149,6 +149,17 @@ class Product:
         first, count = part_of_range(self.program, unit, self.m)
         self.batched(lambda pointers: self.rows(pointers, first, count))
 
+    def divided(self, parcel: int) -> tuple[str, int]:
+        """Write a function that computes parts of about `parcel` multiplications; its name and the number of parts."""
+        by_rows = self.divides_rows()
+        unit, extent = (_ROWS, self.m) if by_rows else (_COLUMNS, self.n)
+        count = -(-extent // unit)
+        unit *= max(1, min(count, round(count * parcel / max(1, self.work))))
+        with self.program.function() as name:
+            first, count_here = part_of_range(self.program, unit, extent)
+            self.batched(lambda pointers: (self.rows if by_rows else self.columns)(pointers, first, count_here))
+        return name, -(-extent // unit)
+
     def divides_rows(self) -> bool:
         """Whether threads get rows, else columns: what is copied, each thread copies for itself."""
         column = self.b.dense_strides[-1]

@@ -17,16 +17,20 @@ from typing import Any
 from fungrad.jit.emit import blas, subnormals
 from fungrad.jit.emit.module import Machine, Module
 from fungrad.jit.emit.nests import NestEmitter, split_loop, units
+from fungrad.jit.emit.parallel import work
 from fungrad.jit.emit.products import Product, part_of_range
 from fungrad.jit.emit.schedule import schedule, total_work
 from fungrad.jit.emit.support import support_text
-from fungrad.jit.loops import Affine, Branch, Call, Host, Loop, Nest, Program, Repeat, Rows, While, walk
+from fungrad.jit.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, While, walk
 
 # Estimated vector instructions from which the interpreter lock is released.
 _LONG = 20_000
 
 # Rows of a piece of a `Rows` step for which the copies of products are small change.
 _ROWS_OF_PIECE = 192
+
+# About how many parcels steps that run side by side are divided into.
+_PARCELS = 16
 
 # Offset of `char *data` in an array object: it follows the reference count and the type.
 DATA_OFFSET = 16
@@ -292,30 +296,82 @@ class ProgramEmitter:
 
     def rows(self, step: Rows) -> None:
         """Take blocks of rows through all steps, on several threads."""
-        count = -(-step.extent // step.block)
-        with self.function() as name:
-            for s in step.steps:
-                if type(s) is Call:
-                    self.long = self.long or blas.is_long(s)
-                    Product(self, s).part(step.block)
-                else:
-                    self.part_of_nest(s, step)
+        name, count = self.function_on_rows(step, step.block)
         if self.module.machine.threads:
             self.parallel(name, count, rows_pieces(step))
         else:
             self.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {count})")
 
-    def part_of_nest(self, nest: Nest, step: Rows) -> None:
-        """Call the function of a nest on the rows of the blocks `%begin .. %end`."""
+    def function_on_rows(self, step: Rows, block: int) -> tuple[str, int]:
+        """Write the function that takes some blocks through all steps; its name and the number of blocks."""
+        with self.function() as name:
+            for s in step.steps:
+                if type(s) is Call:
+                    self.long = self.long or blas.is_long(s)
+                    Product(self, s).part(block)
+                else:
+                    self.part_of_nest(s, step.extent, block)
+        return name, -(-step.extent // block)
+
+    def part_of_nest(self, nest: Nest, extent: int, block: int) -> None:
+        """Call the function of a nest over some rows on the rows of the blocks `%begin .. %end`."""
         name = self.nest_function(nest)
         n = units(self.program, nest)
         self.long = self.long or sum(total_work(self.program, s) for s in nest.body if type(s) is Loop) > _LONG
-        per_block = step.block * n // step.extent
+        per_block = block * n // extent
         first, count = part_of_range(self, per_block, n)
         end = self.register()
         self.lines += [
             f"{end} = add i64 {first}, {count}",
             f"call void @{name}(ptr %table, i64 {first}, i64 {end})",
+        ]
+
+    def side_by_side(self, step: Parallel) -> None:
+        """Share the work of all steps between threads at once, in parcels of about the same size."""
+        total = sum(work(self.program, s) for s in step.steps)
+        members = [self.member(s, total // _PARCELS) for s in step.steps]
+        with self.function() as name:
+            start = 0
+            for function, count in members:
+                self.part_of_member(function, start, count)
+                start += count
+        if self.module.machine.threads:
+            self.parallel(name, start, 4)
+        else:
+            self.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {start})")
+
+    def member(self, step: Any, parcel: int) -> tuple[str, int]:
+        """Write the function of one of several steps; its name and the number of parcels it divides into."""
+        if type(step) is Rows:
+            count = -(-step.extent // step.block)
+            blocks = max(1, min(count, round(count * parcel / max(1, work(self.program, step)))))
+            return self.function_on_rows(step, blocks * step.block)
+        if type(step) is Call:
+            self.long = self.long or blas.is_long(step)
+            return Product(self, step).divided(parcel)
+        with self.function() as name:
+            for scheduled in schedule(self.program, step, self.module.machine):
+                if scheduled.body:
+                    function, n = self.nest_function(scheduled), units(self.program, scheduled)
+                    self.lines.append(f"call void @{function}(ptr %table, i64 0, i64 {n})")
+        return name, 1
+
+    def part_of_member(self, function: str, start: int, count: int) -> None:
+        """Call a function on what falls into its range of parcels, which begins at `start`."""
+        for bound in ("umin", "umax"):
+            self.module.declarations[f"@llvm.{bound}.i64"] = f"declare i64 @llvm.{bound}.i64(i64, i64)"
+        k = next(self.names)
+        self.lines += [
+            f"%low{k} = call i64 @llvm.umax.i64(i64 %begin, i64 {start})",
+            f"%high{k} = call i64 @llvm.umin.i64(i64 %end, i64 {start + count})",
+            f"%any{k} = icmp ult i64 %low{k}, %high{k}",
+            f"br i1 %any{k}, label %do{k}, label %past{k}",
+            f"do{k}:",
+            f"%first{k} = sub i64 %low{k}, {start}",
+            f"%last{k} = sub i64 %high{k}, {start}",
+            f"call void @{function}(ptr %table, i64 %first{k}, i64 %last{k})",
+            f"br label %past{k}",
+            f"past{k}:",
         ]
 
     def nest_function(self, nest: Nest) -> str:
@@ -387,6 +443,7 @@ _STEP: dict[type, Callable[[ProgramEmitter, Any], None]] = {
     Host: ProgramEmitter.host,
     Repeat: ProgramEmitter.repeat,
     Rows: ProgramEmitter.rows,
+    Parallel: ProgramEmitter.side_by_side,
     While: ProgramEmitter.loop_while,
     Branch: ProgramEmitter.branch,
 }

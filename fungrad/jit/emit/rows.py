@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fungrad.jit.emit import products
-from fungrad.jit.emit.module import Machine, overlap
+from fungrad.jit.emit.dependence import Dependence
+from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.schedule import is_independent, schedule, substituted
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.loops import (
@@ -43,7 +44,6 @@ from fungrad.jit.loops import (
     View,
     While,
     address,
-    buffers_of,
     children,
     walk,
 )
@@ -312,7 +312,7 @@ class _Grouper:
     def __init__(self, program: Program, machine: Machine):
         self.program = program
         self.machine = machine
-        self.known: dict[int, tuple[Any, set[str], set[str]]] = {}
+        self.order = Dependence(program)
 
     def steps(self, steps: Sequence[Any]) -> list[Any]:
         result: list[Any] = []
@@ -348,7 +348,7 @@ class _Grouper:
             if place == _REACH or type(step) not in (Call, Nest):
                 behind += following[place:]
                 break
-            if self.depends(step, behind):
+            if self.order.between(step, behind):
                 behind.append(step)
                 continue
             joined = self.joined(group, step)
@@ -356,7 +356,7 @@ class _Grouper:
                 form, rows, rest = joined
                 group.add(form, rows)
                 behind += rest
-            elif not self.depends(step, group.steps):
+            elif not self.order.between(step, group.steps):
                 before.append(step)
             else:
                 behind.append(step)
@@ -402,30 +402,3 @@ class _Grouper:
         if last is None or last.extent != loop.extent or last.index != loop.index or last.vector or last.tile:
             return None
         return found[0] if last.parallel else None
-
-    def touched(self, step: Any) -> tuple[set[str], set[str]]:
-        """What a step reads and writes."""
-        found = self.known.get(id(step))
-        if found is None:
-            # the step is kept with it, so that its number is not given to another
-            found = self.known[id(step)] = (step, *buffers_of(step))
-        return found[1], found[2]
-
-    def depends(self, step: Any, others: Sequence[Any]) -> bool:
-        """Whether the order of a step and some others matters."""
-        reads, writes = self.touched(step)
-        for other in others:
-            their_reads, their_writes = self.touched(other)
-            if self.share(writes, their_reads | their_writes) or self.share(reads, their_writes):
-                return True
-        return False
-
-    def share(self, some: set[str], others: set[str]) -> bool:
-        """Whether two sets of buffers have memory in common."""
-        roots = {self.program.root(n).name for n in some}
-        if not roots.isdisjoint(self.program.root(n).name for n in others):
-            return True
-        # places in the arena may have been given by hand
-        near = [self.program.buffers[n] for n in roots if self.program.buffers[n].offset is not None]
-        far = [b for n in others if (b := self.program.root(n)).offset is not None]
-        return any(overlap(a, b) for a in near for b in far)

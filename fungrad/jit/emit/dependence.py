@@ -1,0 +1,44 @@
+"""Which steps of a program must keep their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fungrad.jit.emit.module import overlap
+from fungrad.jit.loops import Program, buffers_of
+
+
+class Dependence:
+    """Answers for the steps of one program."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self._known: dict[int, tuple[Any, set[str], set[str]]] = {}
+
+    def touched(self, step: Any) -> tuple[set[str], set[str]]:
+        """What a step reads and writes: names of buffers with memory of their own."""
+        found = self._known.get(id(step))
+        if found is None:
+            reads, writes = ({self.program.root(n).name for n in names} for names in buffers_of(step))
+            # the step is kept with it, so that its number is not given to another
+            found = self._known[id(step)] = (step, reads, writes)
+        return found[1], found[2]
+
+    def between(self, step: Any, others: Sequence[Any]) -> bool:
+        """Whether the order of a step and some others matters."""
+        reads, writes = self.touched(step)
+        for other in others:
+            their_reads, their_writes = self.touched(other)
+            if self.share(writes, their_reads | their_writes) or self.share(reads, their_writes):
+                return True
+        return False
+
+    def share(self, some: set[str], others: set[str]) -> bool:
+        """Whether two sets of buffers have memory in common."""
+        if not some.isdisjoint(others):
+            return True
+        # places in the arena may have been given by hand
+        near = [b for n in some if (b := self.program.buffers[n]).offset is not None]
+        far = [b for n in others if (b := self.program.buffers[n]).offset is not None]
+        return any(overlap(a, b) for a in near for b in far)
