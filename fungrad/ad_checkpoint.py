@@ -5,8 +5,9 @@ from fungrad.transforms.checkpointing import (
     checkpoint_name,
     checkpoint_policies,
     print_saved_residuals,
+    saved_residuals,
 )
 
 remat = checkpoint
 
-__all__ = ["checkpoint", "checkpoint_name", "checkpoint_policies", "print_saved_residuals", "remat"]
+__all__ = ["checkpoint", "checkpoint_name", "checkpoint_policies", "print_saved_residuals", "remat", "saved_residuals"]

@@ -341,3 +341,56 @@ def test_names():
 def test_messages(run, error, message):
     with pytest.raises(error, match=message):
         run()
+
+
+def checkpointed(lib):
+    """A function checkpointed with each policy."""
+    np_, name = lib.numpy, lib.ad_checkpoint.checkpoint_name
+    p = lib.checkpoint_policies
+
+    def f(w, x):
+        y = name(np_.sin(x @ w), "a")
+        z = name(np_.cos(y @ w), "b")
+        return (z * np_.exp(z)).sum()
+
+    either = p.save_from_both_policies(p.save_only_these_names("a"), p.dots_saveable)
+    moved = p.save_and_offload_only_these_names(
+        names_which_can_be_saved=["a"],
+        names_which_can_be_offloaded=["b"],
+        offload_src="device",
+        offload_dst="pinned_host",
+    )
+    return {
+        "none": f,
+        "nothing": lib.checkpoint(f, policy=p.nothing_saveable),
+        "everything": lib.checkpoint(f, policy=p.everything_saveable),
+        "dots": lib.checkpoint(f, policy=p.dots_saveable),
+        "dots without batch": lib.checkpoint(f, policy=p.dots_with_no_batch_dims_saveable),
+        "moved dots": lib.checkpoint(f, policy=p.offload_dot_with_no_batch_dims("device", "pinned_host")),
+        "only a": lib.checkpoint(f, policy=p.save_only_these_names("a")),
+        "not a": lib.checkpoint(f, policy=p.save_any_names_but_these("a")),
+        "except a": lib.checkpoint(f, policy=p.save_anything_except_these_names("a")),
+        "either": lib.checkpoint(f, policy=either),
+        "moved": lib.checkpoint(f, policy=moved),
+    }
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("policy", list(checkpointed(fungrad)))
+def test_policies_save_what_jax_saves(policy):
+    jax = pytest.importorskip("jax")
+    pytest.importorskip("jax.ad_checkpoint")
+    internal = pytest.importorskip("jax._src.ad_checkpoint")
+    w, x = np.full((3, 3), 0.5, np.float32), np.ones((2, 3), np.float32)
+    f, g = checkpointed(fungrad)[policy], checkpointed(jax)[policy]
+    ours = sorted(a.shape for a, _ in fungrad.ad_checkpoint.saved_residuals(f, w, x))
+    assert ours == sorted(a.shape for a, _ in internal.saved_residuals(g, w, x))
+    for wrap in (fungrad.grad(f), fungrad.jit(fungrad.grad(f))):
+        np.testing.assert_allclose(wrap(w, x), jax.grad(g)(w, x), rtol=1e-5)
+
+
+def test_names_are_saved_or_moved():
+    with pytest.raises(ValueError, match="'b' cannot be both saved and offloaded"):
+        fungrad.checkpoint_policies.save_and_offload_only_these_names(
+            names_which_can_be_saved=["a", "b"], names_which_can_be_offloaded=["b"]
+        )

@@ -415,6 +415,34 @@ def save_from_both_policies(policy_1: Policy, policy_2: Policy) -> Policy:
     return _EitherPolicy(policy_1, policy_2)
 
 
+def offload_dot_with_no_batch_dims(offload_src: str = "device", offload_dst: str = "pinned_host") -> Policy:
+    """``dots_with_no_batch_dims_saveable``: there is one memory, so what JAX would move elsewhere is kept here."""
+    del offload_src, offload_dst
+    return dots_with_no_batch_dims_saveable
+
+
+def save_and_offload_only_these_names(
+    *,
+    names_which_can_be_saved: Sequence[str],
+    names_which_can_be_offloaded: Sequence[str],
+    offload_src: str = "device",
+    offload_dst: str = "pinned_host",
+) -> Policy:
+    """``save_only_these_names`` of both: there is one memory, so what JAX would move elsewhere is kept here.
+
+    Raises:
+      ValueError: a name is in both lists.
+    """
+    del offload_src, offload_dst
+    both = sorted(set(names_which_can_be_saved) & set(names_which_can_be_offloaded))
+    if both:
+        raise ValueError(
+            f"fungrad.checkpoint_policies.save_and_offload_only_these_names: {both[0]!r} cannot be both saved and "
+            "offloaded"
+        )
+    return save_only_these_names(*names_which_can_be_saved, *names_which_can_be_offloaded)
+
+
 class _Policies:
     """Namespace of the policies of ``checkpoint``: which intermediate values are kept."""
 
@@ -428,6 +456,8 @@ class _Policies:
     save_any_names_but_these = staticmethod(save_any_names_but_these)
     save_anything_except_these_names = staticmethod(save_anything_except_these_names)
     save_from_both_policies = staticmethod(save_from_both_policies)
+    offload_dot_with_no_batch_dims = staticmethod(offload_dot_with_no_batch_dims)
+    save_and_offload_only_these_names = staticmethod(save_and_offload_only_these_names)
 
 
 checkpoint_policies = _Policies()
@@ -602,7 +632,16 @@ def print_saved_residuals(fun: Callable[..., Any], *args: Any, **kwargs: Any) ->
 def saved_residuals(
     fun: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> list[tuple[ShapedArray, str]]:
-    """Type and origin of every value that reverse mode keeps of ``fun``: arguments first."""
+    """Type and origin of every value that reverse-mode differentiation of ``fun`` keeps.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      *args: its arguments.
+      **kwargs: its keyword arguments.
+
+    Returns:
+      One pair per value, arguments first: what ``print_saved_residuals`` prints.
+    """
     check_callable(fun, "print_saved_residuals")
     leaves, in_tree = flat_arrays((args, kwargs), "print_saved_residuals", "args")
     names = argument_names(inspect.unwrap(fun), args, kwargs)
