@@ -1,0 +1,58 @@
+"""The Python code in README.md runs and prints what it says; its links lead somewhere.
+
+(The pages in docs/ that show code are written by programs that run it.)
+"""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def blocks(text):
+    """Blocks of Python code with the lines they start at."""
+    found = re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S)
+    return [(text.count("\n", 0, match.start(1)), match.group(1)) for match in found]
+
+
+def run_session(code, names, line):
+    """Runs a block with prompts, and fails where it prints something else."""
+    test = doctest.DocTestParser().get_doctest(code, names, "README.md", str(README), line)
+    told: list[str] = []
+    doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test, out=told.append)
+    assert not told, "".join(told)
+
+
+def test_code_in_readme():
+    names: dict = {}
+    code = blocks(README.read_text())
+    assert len(code) >= 2
+    for line, block in code:
+        if ">>>" in block:
+            run_session(block, names, line)
+        else:
+            exec(compile("\n" * line + block, README, "exec"), names)
+
+
+def test_a_wrong_session_fails():
+    with pytest.raises(AssertionError, match="Expected"):
+        run_session(">>> 1 + 1\n3\n", {}, 0)
+
+
+@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+def test_links(page):
+    text = page.read_text()
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) + re.findall(r'<img src="([^"]+)"', text)
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def test_every_example_is_in_the_readme_and_in_continuous_integration():
+    text, script = README.read_text(), (ROOT / ".ci" / "run").read_text()
+    for example in (ROOT / "examples").glob("*.py"):
+        assert f"examples/{example.name}" in text, example.name
+        assert example.stem in script, example.name
