@@ -70,27 +70,62 @@ def eq(x: Any, y: Any) -> Array:
 
 
 def ne(x: Any, y: Any) -> Array:
-    """Elementwise ``x != y`` of operands of one dtype; NaN differs from everything."""
+    """Elementwise ``x != y`` of operands of one dtype; NaN differs from everything.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.ne(jnp.array([1, 2, 3]), jnp.array([2, 2, 2]))
+      Array([ True, False,  True], dtype=bool)
+    """
     return ne_p.bind(*lift_pair("ne", x, y))
 
 
 def lt(x: Any, y: Any) -> Array:
-    """Elementwise ``x < y`` of real operands of one dtype."""
+    """Elementwise ``x < y`` of real operands of one dtype.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.lt(jnp.array([1, 2, 3]), jnp.array([2, 2, 2]))
+      Array([ True, False, False], dtype=bool)
+    """
     return lt_p.bind(*lift_pair("lt", x, y))
 
 
 def le(x: Any, y: Any) -> Array:
-    """Elementwise ``x <= y`` of real operands of one dtype."""
+    """Elementwise ``x <= y`` of real operands of one dtype.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.le(jnp.array([1, 2, 3]), jnp.array([2, 2, 2]))
+      Array([ True,  True, False], dtype=bool)
+    """
     return le_p.bind(*lift_pair("le", x, y))
 
 
 def gt(x: Any, y: Any) -> Array:
-    """Elementwise ``x > y`` of real operands of one dtype."""
+    """Elementwise ``x > y`` of real operands of one dtype.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.gt(jnp.array([1, 2, 3]), jnp.array([2, 2, 2]))
+      Array([False, False,  True], dtype=bool)
+    """
     return gt_p.bind(*lift_pair("gt", x, y))
 
 
 def ge(x: Any, y: Any) -> Array:
-    """Elementwise ``x >= y`` of real operands of one dtype."""
+    """Elementwise ``x >= y`` of real operands of one dtype.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.ge(jnp.array([1, 2, 3]), jnp.array([2, 2, 2]))
+      Array([False,  True,  True], dtype=bool)
+    """
     return ge_p.bind(*lift_pair("ge", x, y))
 
 
@@ -319,7 +354,14 @@ def max(x: Any, y: Any) -> Array:
 
 
 def min(x: Any, y: Any) -> Array:
-    """Elementwise minimum of operands of one dtype; NaN if either is NaN; complex numbers order lexicographically."""
+    """Elementwise minimum of operands of one dtype; NaN if either is NaN; complex numbers order lexicographically.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.min(jnp.array([1.0, 5.0]), jnp.array([3.0, 2.0]))
+      Array([1., 2.], dtype=float32)
+    """
     return min_p.bind(*lift_pair("min", x, y))
 
 

@@ -49,12 +49,26 @@ imag_p = LinearElementwise(
 
 
 def real(x: Any) -> Array:
-    """Elementwise real part of a complex array."""
+    """Elementwise real part of a complex array.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.real(jnp.array([1.0 + 2.0j]))
+      Array([1.], dtype=float32)
+    """
     return real_p.bind(lift(x, "fungrad.lax.real: x"))
 
 
 def imag(x: Any) -> Array:
-    """Elementwise imaginary part of a complex array."""
+    """Elementwise imaginary part of a complex array.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.imag(jnp.array([1.0 + 2.0j]))
+      Array([2.], dtype=float32)
+    """
     return imag_p.bind(lift(x, "fungrad.lax.imag: x"))
 
 

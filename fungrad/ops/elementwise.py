@@ -39,7 +39,14 @@ neg_p = Neg("neg", np.negative, NUMERIC, lambda ct, aval: neg(ct), cheap=True)
 
 
 def neg(x: Any) -> Array:
-    """Elementwise negation; integers wrap."""
+    """Elementwise negation; integers wrap.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.neg(jnp.array([1, -2]))
+      Array([-1,  2], dtype=int32)
+    """
     return neg_p.bind(lift(x, "fungrad.lax.neg: x"))
 
 
@@ -108,7 +115,13 @@ sub_p = Sub(
 
 
 def sub(x: Any, y: Any) -> Array:
-    """Elementwise difference of operands of one dtype; equal shapes, or one operand 0-d."""
+    """Elementwise difference of operands of one dtype; equal shapes, or one operand 0-d.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.sub(2.0, 3.0)
+      Array(-1., dtype=float32, weak_type=True)
+    """
     return sub_p.bind(*lift_pair("sub", x, y))
 
 
@@ -146,7 +159,13 @@ Elementwise.product = mul_p
 
 
 def mul(x: Any, y: Any) -> Array:
-    """Elementwise product of operands of one dtype; equal shapes, or one operand 0-d."""
+    """Elementwise product of operands of one dtype; equal shapes, or one operand 0-d.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.mul(2.0, 3.0)
+      Array(6., dtype=float32, weak_type=True)
+    """
     return mul_p.bind(*lift_pair("mul", x, y))
 
 
@@ -246,6 +265,12 @@ def sign(x: Any) -> Array:
     """Elementwise sign: -1, 0 or 1; NaN for NaN; ``x / abs(x)`` for complex numbers.
 
     Its derivative is taken as zero.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.sign(jnp.array([-2.0, 0.0, 3.0]))
+      Array([-1.,  0.,  1.], dtype=float32)
     """
     return sign_p.bind(lift(x, "fungrad.lax.sign: x"))
 
@@ -255,12 +280,26 @@ ceil_p = Elementwise("ceil", np.ceil, FLOAT, cheap=True)
 
 
 def floor(x: Any) -> Array:
-    """Elementwise largest integer not above ``x``, in its floating dtype."""
+    """Elementwise largest integer not above ``x``, in its floating dtype.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.floor(jnp.array([-1.5, 0.2]))
+      Array([-2.,  0.], dtype=float32)
+    """
     return floor_p.bind(lift(x, "fungrad.lax.floor: x"))
 
 
 def ceil(x: Any) -> Array:
-    """Elementwise smallest integer not below ``x``, in its floating dtype."""
+    """Elementwise smallest integer not below ``x``, in its floating dtype.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.ceil(jnp.array([-1.5, 0.2]))
+      Array([-1.,  1.], dtype=float32)
+    """
     return ceil_p.bind(lift(x, "fungrad.lax.ceil: x"))
 
 
@@ -312,12 +351,25 @@ nextafter_p = Elementwise("nextafter", np.nextafter, FLOAT, arity=2, cheap=True)
 
 
 def is_finite(x: Any) -> Array:
-    """Elementwise whether a floating number is neither infinite nor NaN."""
+    """Elementwise whether a floating number is neither infinite nor NaN.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.is_finite(jnp.array([1.0, jnp.inf, jnp.nan]))
+      Array([ True, False, False], dtype=bool)
+    """
     return is_finite_p.bind(lift(x, "fungrad.lax.is_finite: x"))
 
 
 def nextafter(x: Any, y: Any) -> Array:
-    """Elementwise next representable number after ``x`` in the direction of ``y``; its derivative is taken as zero."""
+    """Elementwise next representable number after ``x`` in the direction of ``y``; its derivative is taken as zero.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.nextafter(0.0, 1.0) > 0
+      Array(True, dtype=bool)
+    """
     return nextafter_p.bind(*lift_pair("nextafter", x, y))
 
 
@@ -329,7 +381,13 @@ square_p = Elementwise(
 
 
 def square(x: Any) -> Array:
-    """Elementwise ``x * x``."""
+    """Elementwise ``x * x``.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.square(3)
+      Array(9, dtype=int32, weak_type=True)
+    """
     return square_p.bind(lift(x, "fungrad.lax.square: x"))
 
 
@@ -339,7 +397,13 @@ sqrt_p = Elementwise(
 
 
 def sqrt(x: Any) -> Array:
-    """Elementwise square root of a floating or complex array; NaN for negative real numbers."""
+    """Elementwise square root of a floating or complex array; NaN for negative real numbers.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.sqrt(4.0)
+      Array(2., dtype=float32, weak_type=True)
+    """
     return sqrt_p.bind(lift(x, "fungrad.lax.sqrt: x"))
 
 
@@ -366,7 +430,13 @@ rsqrt_p = Elementwise(
 
 
 def rsqrt(x: Any) -> Array:
-    """Elementwise ``1 / sqrt(x)`` of a floating or complex array."""
+    """Elementwise ``1 / sqrt(x)`` of a floating or complex array.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.rsqrt(4.0)
+      Array(0.5, dtype=float32, weak_type=True)
+    """
     return rsqrt_p.bind(lift(x, "fungrad.lax.rsqrt: x"))
 
 
@@ -374,7 +444,13 @@ cbrt_p = Elementwise("cbrt", np.cbrt, FLOAT, lambda g, x, y: mul(g, div(1 / 3, s
 
 
 def cbrt(x: Any) -> Array:
-    """Elementwise real cube root of a floating array."""
+    """Elementwise real cube root of a floating array.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.cbrt(8.0)
+      Array(2., dtype=float32, weak_type=True)
+    """
     return cbrt_p.bind(lift(x, "fungrad.lax.cbrt: x"))
 
 
@@ -441,5 +517,11 @@ def integer_pow(x: Any, y: int) -> Array:
 
 
 def reciprocal(x: Any) -> Array:
-    """Elementwise ``1 / x`` of a floating or complex array."""
+    """Elementwise ``1 / x`` of a floating or complex array.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.reciprocal(4.0)
+      Array(0.25, dtype=float32, weak_type=True)
+    """
     return integer_pow(x, -1)

@@ -26,7 +26,14 @@ xor_p = Elementwise("xor", np.bitwise_xor, BITS, arity=2, cheap=True, commutativ
 
 
 def bitwise_not(x: Any) -> Array:
-    """Elementwise complement of the bits of integers, negation of booleans."""
+    """Elementwise complement of the bits of integers, negation of booleans.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.bitwise_not(jnp.array([0, 1]))
+      Array([-1, -2], dtype=int32)
+    """
     return not_p.bind(lift(x, "fungrad.lax.bitwise_not: x"))
 
 
@@ -43,12 +50,24 @@ def bitwise_and(x: Any, y: Any) -> Array:
 
 
 def bitwise_or(x: Any, y: Any) -> Array:
-    """Elementwise bitwise or of integers or booleans of one dtype."""
+    """Elementwise bitwise or of integers or booleans of one dtype.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.bitwise_or(12, 10)
+      Array(14, dtype=int32, weak_type=True)
+    """
     return or_p.bind(*lift_pair("bitwise_or", x, y))
 
 
 def bitwise_xor(x: Any, y: Any) -> Array:
-    """Elementwise bitwise exclusive or of integers or booleans of one dtype."""
+    """Elementwise bitwise exclusive or of integers or booleans of one dtype.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.bitwise_xor(12, 10)
+      Array(6, dtype=int32, weak_type=True)
+    """
     return xor_p.bind(*lift_pair("bitwise_xor", x, y))
 
 
@@ -81,7 +100,13 @@ shift_right_arithmetic_p = Elementwise(
 
 
 def shift_left(x: Any, y: Any) -> Array:
-    """Elementwise ``x`` with its bits moved up by ``y``; 0 where ``y`` is negative or at least the number of bits."""
+    """Elementwise ``x`` with its bits moved up by ``y``; 0 where ``y`` is negative or at least the number of bits.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.shift_left(1, 4)
+      Array(16, dtype=int32, weak_type=True)
+    """
     return shift_left_p.bind(*lift_pair("shift_left", x, y))
 
 
@@ -98,7 +123,13 @@ def shift_right_logical(x: Any, y: Any) -> Array:
 
 
 def shift_right_arithmetic(x: Any, y: Any) -> Array:
-    """Elementwise ``x`` with its bits moved down by ``y`` and copies of the highest bit moved in."""
+    """Elementwise ``x`` with its bits moved down by ``y`` and copies of the highest bit moved in.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.shift_right_arithmetic(-16, 2)
+      Array(-4, dtype=int32, weak_type=True)
+    """
     return shift_right_arithmetic_p.bind(*lift_pair("shift_right_arithmetic", x, y))
 
 

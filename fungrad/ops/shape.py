@@ -609,7 +609,14 @@ def broadcast(operand: Any, sizes: Sequence[int]) -> Array:
 
 
 def broadcast_to_rank(x: Any, rank: int) -> Array:
-    """``x`` with leading dimensions of size 1 so that it has at least ``rank`` dimensions."""
+    """``x`` with leading dimensions of size 1 so that it has at least ``rank`` dimensions.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.broadcast_to_rank(jnp.ones(3), 3).shape
+      (1, 1, 3)
+    """
     x = lift(x, "fungrad.lax.broadcast_to_rank: x")
     return expand_dims(x, range(builtins.max(rank - x.aval.ndim, 0)))
 

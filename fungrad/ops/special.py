@@ -89,12 +89,25 @@ def erf(x: Any) -> Array:
 
 
 def erfc(x: Any) -> Array:
-    """Elementwise complementary error function ``1 - erf(x)``, accurate for large ``x``."""
+    """Elementwise complementary error function ``1 - erf(x)``, accurate for large ``x``.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.erfc(0.0)
+      Array(1., dtype=float32, weak_type=True)
+    """
     return erfc_p.bind(lift(x, "fungrad.lax.erfc: x"))
 
 
 def erf_inv(x: Any) -> Array:
-    """Elementwise inverse of the error function; NaN outside [-1, 1]."""
+    """Elementwise inverse of the error function; NaN outside [-1, 1].
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.erf_inv(jnp.array([0.0, 1.0]))
+      Array([ 0., inf], dtype=float32)
+    """
     return erf_inv_p.bind(lift(x, "fungrad.lax.erf_inv: x"))
 
 
@@ -159,7 +172,14 @@ def lgamma(x: Any) -> Array:
 
 
 def digamma(x: Any) -> Array:
-    """Elementwise logarithmic derivative of the gamma function; NaN at its poles 0, -1, -2 ..."""
+    """Elementwise logarithmic derivative of the gamma function; NaN at its poles 0, -1, -2 ...
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.digamma(jnp.array([-1.0, 1.0]))
+      Array([       nan, -0.5772157], dtype=float32)
+    """
     return digamma_p.bind(lift(x, "fungrad.lax.digamma: x"))
 
 
@@ -167,6 +187,11 @@ def polygamma(m: Any, x: Any) -> Array:
     """Elementwise derivative of order ``m`` of ``digamma``; NaN unless ``m`` is a non-negative integer.
 
     Differentiable with respect to ``x`` only.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.polygamma(0.0, 1.0)
+      Array(-0.5772157, dtype=float32, weak_type=True)
     """
     return polygamma_p.bind(*lift_pair("polygamma", m, x))
 
@@ -175,6 +200,11 @@ def zeta(x: Any, q: Any) -> Array:
     """Elementwise Hurwitz zeta function, the sum of ``(n + q) ** -x`` over n = 0, 1, 2 ...; NaN for ``x < 1``.
 
     Differentiable with respect to ``q`` only.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.zeta(2.0, 1.0)
+      Array(1.644934, dtype=float32, weak_type=True)
     """
     return zeta_p.bind(*lift_pair("zeta", x, q))
 
@@ -243,7 +273,13 @@ def igamma(a: Any, x: Any) -> Array:
 
 
 def igammac(a: Any, x: Any) -> Array:
-    """Elementwise regularized upper incomplete gamma function ``1 - igamma(a, x)``, accurate for large ``x``."""
+    """Elementwise regularized upper incomplete gamma function ``1 - igamma(a, x)``, accurate for large ``x``.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.igammac(1.0, 0.0)
+      Array(1., dtype=float32, weak_type=True)
+    """
     return igammac_p.bind(*lift_pair("igammac", a, x))
 
 
@@ -313,10 +349,22 @@ bessel_i1e_p = Elementwise("bessel_i1e", _impl("i1e"), FLOAT, _i1e_jvp)
 
 
 def bessel_i0e(x: Any) -> Array:
-    """Elementwise modified Bessel function of order 0, times ``exp(-abs(x))``."""
+    """Elementwise modified Bessel function of order 0, times ``exp(-abs(x))``.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.bessel_i0e(0.0)
+      Array(1., dtype=float32, weak_type=True)
+    """
     return bessel_i0e_p.bind(lift(x, "fungrad.lax.bessel_i0e: x"))
 
 
 def bessel_i1e(x: Any) -> Array:
-    """Elementwise modified Bessel function of order 1, times ``exp(-abs(x))``."""
+    """Elementwise modified Bessel function of order 1, times ``exp(-abs(x))``.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.bessel_i1e(0.0)
+      Array(0., dtype=float32, weak_type=True)
+    """
     return bessel_i1e_p.bind(lift(x, "fungrad.lax.bessel_i1e: x"))

@@ -57,7 +57,14 @@ exp2_p = Elementwise("exp2", _exp2, INEXACT, lambda g, x, y: mul(g, mul(math.log
 
 
 def exp2(x: Any) -> Array:
-    """Elementwise ``2 ** x`` of a floating or complex array."""
+    """Elementwise ``2 ** x`` of a floating or complex array.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.exp2(jnp.array([-1.0, 10.0]))
+      Array([5.000e-01, 1.024e+03], dtype=float32)
+    """
     return exp2_p.bind(lift(x, "fungrad.lax.exp2: x"))
 
 
@@ -67,7 +74,13 @@ expm1_p = Elementwise(
 
 
 def expm1(x: Any) -> Array:
-    """Elementwise ``exp(x) - 1`` of a floating or complex array, accurate near 0."""
+    """Elementwise ``exp(x) - 1`` of a floating or complex array, accurate near 0.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.expm1(1e-10)
+      Array(1.e-10, dtype=float32, weak_type=True)
+    """
     return expm1_p.bind(lift(x, "fungrad.lax.expm1: x"))
 
 
@@ -83,7 +96,14 @@ log_p = Log("log", np.log, INEXACT, lambda g, x, y: div(g, x))
 
 
 def log(x: Any) -> Array:
-    """Elementwise natural logarithm of a floating or complex array; -inf at 0, NaN for negative real numbers."""
+    """Elementwise natural logarithm of a floating or complex array; -inf at 0, NaN for negative real numbers.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.log(jnp.array([0.0, 1.0]))
+      Array([-inf,   0.], dtype=float32)
+    """
     return log_p.bind(lift(x, "fungrad.lax.log: x"))
 
 
@@ -91,7 +111,13 @@ log1p_p = Elementwise("log1p", np.log1p, INEXACT, lambda g, x, y: div(g, add(x, 
 
 
 def log1p(x: Any) -> Array:
-    """Elementwise ``log(1 + x)`` of a floating or complex array, accurate near 0."""
+    """Elementwise ``log(1 + x)`` of a floating or complex array, accurate near 0.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.log1p(1e-10)
+      Array(1.e-10, dtype=float32, weak_type=True)
+    """
     return log1p_p.bind(lift(x, "fungrad.lax.log1p: x"))
 
 
@@ -195,17 +221,35 @@ tan_p = Elementwise("tan", np.tan, INEXACT, lambda g, x, y: mul(g, add(1.0, squa
 
 
 def sin(x: Any) -> Array:
-    """Elementwise sine of a floating or complex array, in radians."""
+    """Elementwise sine of a floating or complex array, in radians.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.sin(0.0)
+      Array(0., dtype=float32, weak_type=True)
+    """
     return sin_p.bind(lift(x, "fungrad.lax.sin: x"))
 
 
 def cos(x: Any) -> Array:
-    """Elementwise cosine of a floating or complex array, in radians."""
+    """Elementwise cosine of a floating or complex array, in radians.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.cos(0.0)
+      Array(1., dtype=float32, weak_type=True)
+    """
     return cos_p.bind(lift(x, "fungrad.lax.cos: x"))
 
 
 def tan(x: Any) -> Array:
-    """Elementwise tangent of a floating or complex array, in radians."""
+    """Elementwise tangent of a floating or complex array, in radians.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.tan(0.0)
+      Array(0., dtype=float32, weak_type=True)
+    """
     return tan_p.bind(lift(x, "fungrad.lax.tan: x"))
 
 
@@ -217,17 +261,35 @@ atan_p = Elementwise("atan", np.arctan, INEXACT, lambda g, x, y: div(g, add(1.0,
 
 
 def asin(x: Any) -> Array:
-    """Elementwise arc sine of a floating or complex array; NaN for real numbers outside [-1, 1]."""
+    """Elementwise arc sine of a floating or complex array; NaN for real numbers outside [-1, 1].
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.asin(0.0)
+      Array(0., dtype=float32, weak_type=True)
+    """
     return asin_p.bind(lift(x, "fungrad.lax.asin: x"))
 
 
 def acos(x: Any) -> Array:
-    """Elementwise arc cosine of a floating or complex array; NaN for real numbers outside [-1, 1]."""
+    """Elementwise arc cosine of a floating or complex array; NaN for real numbers outside [-1, 1].
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.acos(1.0)
+      Array(0., dtype=float32, weak_type=True)
+    """
     return acos_p.bind(lift(x, "fungrad.lax.acos: x"))
 
 
 def atan(x: Any) -> Array:
-    """Elementwise arc tangent of a floating or complex array."""
+    """Elementwise arc tangent of a floating or complex array.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.atan(0.0)
+      Array(0., dtype=float32, weak_type=True)
+    """
     return atan_p.bind(lift(x, "fungrad.lax.atan: x"))
 
 
@@ -264,17 +326,36 @@ tanh_p = Elementwise(
 
 
 def sinh(x: Any) -> Array:
-    """Elementwise hyperbolic sine of a floating or complex array."""
+    """Elementwise hyperbolic sine of a floating or complex array.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.sinh(0.0)
+      Array(0., dtype=float32, weak_type=True)
+    """
     return sinh_p.bind(lift(x, "fungrad.lax.sinh: x"))
 
 
 def cosh(x: Any) -> Array:
-    """Elementwise hyperbolic cosine of a floating or complex array."""
+    """Elementwise hyperbolic cosine of a floating or complex array.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.cosh(0.0)
+      Array(1., dtype=float32, weak_type=True)
+    """
     return cosh_p.bind(lift(x, "fungrad.lax.cosh: x"))
 
 
 def tanh(x: Any) -> Array:
-    """Elementwise hyperbolic tangent of a floating or complex array."""
+    """Elementwise hyperbolic tangent of a floating or complex array.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.tanh(jnp.array([0.0, 20.0]))
+      Array([0., 1.], dtype=float32)
+    """
     return tanh_p.bind(lift(x, "fungrad.lax.tanh: x"))
 
 
@@ -293,15 +374,34 @@ def _acosh_slope(x: Any) -> Array:
 
 
 def asinh(x: Any) -> Array:
-    """Elementwise inverse hyperbolic sine of a floating or complex array."""
+    """Elementwise inverse hyperbolic sine of a floating or complex array.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.asinh(0.0)
+      Array(0., dtype=float32, weak_type=True)
+    """
     return asinh_p.bind(lift(x, "fungrad.lax.asinh: x"))
 
 
 def acosh(x: Any) -> Array:
-    """Elementwise inverse hyperbolic cosine of a floating or complex array; NaN for real numbers below 1."""
+    """Elementwise inverse hyperbolic cosine of a floating or complex array; NaN for real numbers below 1.
+
+    Example:
+      >>> from fungrad import lax
+      >>> lax.acosh(1.0)
+      Array(0., dtype=float32, weak_type=True)
+    """
     return acosh_p.bind(lift(x, "fungrad.lax.acosh: x"))
 
 
 def atanh(x: Any) -> Array:
-    """Elementwise inverse hyperbolic tangent of a floating or complex array; NaN for real numbers outside [-1, 1]."""
+    """Elementwise inverse hyperbolic tangent of a floating or complex array; NaN for real numbers outside [-1, 1].
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> lax.atanh(jnp.array([0.0, 1.0]))
+      Array([ 0., inf], dtype=float32)
+    """
     return atanh_p.bind(lift(x, "fungrad.lax.atanh: x"))
