@@ -246,3 +246,31 @@ def test_scanned_operands_are_not_copied_as_residuals():
     assert len(stacked) == 2  # a sine and a cosine
     assert jaxpr.invars[2] in backward.invars
     agree(grad, data(5), data(5), data(6, 5))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("unroll", [1, 2, 3, 6, 7, 9, True])
+def test_unrolled_scans(unroll, reverse):
+    def f(a, h, xs):
+        def step(h, x):
+            h = np_.sin(h) * a + x["p"]
+            return h, (h * 2, x["q"])
+
+        return lax.scan(step, h, xs, reverse=reverse, unroll=unroll)
+
+    args = data(3), data(3, seed=1), {"p": data(7, 3, seed=2), "q": data(7, seed=3)}
+    found, _ = scans(f, *args)
+    lengths = [s.params["length"] for s in found]
+    expected = {1: [7], 2: [3], 3: [2]}
+    assert lengths == ([] if unroll is True else expected.get(unroll, []))
+    agree(f, *args)
+    agree(fg.grad(lambda *a: np_.sum(f(*a)[1][0] ** 2), (0, 1, 2)), *args)
+
+
+def test_unrolled_fori_loop():
+    def f(x):
+        return lax.fori_loop(0, 10, lambda i, x: x * 0.5 + i, x, unroll=4)
+
+    (scan,), _ = scans(f, data())
+    assert scan.params["length"] == 2
+    agree(f, data())

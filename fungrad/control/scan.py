@@ -19,7 +19,8 @@ from fungrad.control._base import (
     trace_function,
 )
 from fungrad.control.scan_bodies import Loop
-from fungrad.control.scan_primitive import at, bind
+from fungrad.control.scan_primitive import bind
+from fungrad.control.scan_unroll import at
 from fungrad.core import tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.avals import ShapedArray
@@ -60,8 +61,8 @@ def scan(
       length: number of steps; needed only if ``xs`` has no arrays.
       reverse: whether to go from the last element of ``xs`` to the first; ``ys`` is in the order of ``xs`` all the
         same.
-      unroll: how many steps to put into one iteration, a positive int, or True for all; for programs written for JAX:
-        the compiler decides.
+      unroll: how many steps to put into one iteration, a positive int, or True for all. Loops over small steps are fast
+        without it; it helps where steps that follow each other have work in common.
       _split_transpose: ignored.
 
     Returns:

@@ -48,7 +48,7 @@ class Loop(NamedTuple):
       length: number of steps.
       num_consts, num_carry: how many operands are consts, and carries.
       reverse: whether the last slice comes first.
-      unroll: how many steps the user wants in one go; a hint.
+      unroll: how many steps the compiler puts into one iteration.
     """
 
     jaxpr: Jaxpr

@@ -9,18 +9,19 @@
 
 The compiler calls ``moved`` through ``Scan.moved``. Values are the same up to the order of summation.
 
-May import ``core``, ``ops``, ``transforms``, ``jit`` and ``control.scan_bodies``.
+May import ``core``, ``ops``, ``transforms``, ``jit``, ``control.scan_bodies`` and ``control.scan_unroll``.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fungrad.control._base import chosen, closed, dependent, same_type, slice_of, split_list
 from fungrad.control.scan_bodies import Loop
+from fungrad.control.scan_unroll import Bind, unrolling
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Var, eval_jaxpr
 from fungrad.core.staging import DebugInfo, trace_flat
@@ -42,8 +43,6 @@ _LARGE = 1 << 13
 # Scalar formulas that are cheaper than this are left to the loop.
 _CHEAP = 4
 
-Bind = Callable[[Loop, Sequence[Any], Sequence[Any], Sequence[Any]], list[Any]]
-
 
 def moved(loop: Loop, bind: Bind) -> Jaxpr | None:
     """A scan with less work in its loop, as a jaxpr of its operands; None if there is nothing to move.
@@ -58,8 +57,9 @@ def moved(loop: Loop, bind: Bind) -> Jaxpr | None:
     before = _hoisted(loop)
     inner = loop if before is None else before.loop
     after = _deferred(inner)
-    if before is None and after is None:
+    if before is None and after is None and loop.unroll == 1:
         return None
+    bind = unrolling(bind)
     groups = loop.operands([v.aval for v in loop.jaxpr.invars])
     avals = [*groups[0], *groups[1], *[a.update(shape=(loop.length, *a.shape)) for a in groups[2]]]
 

@@ -35,14 +35,14 @@ from fungrad.control.scan_bodies import (
     separated,
     transposed_body,
 )
+from fungrad.control.scan_unroll import at
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
 from fungrad.core.nonfinite import within
 from fungrad.core.primitive import is_linear
-from fungrad.ops.foundation import batch_to, instantiate, move_dim, reshape, zeros
+from fungrad.ops.foundation import batch_to, instantiate, move_dim, zeros
 from fungrad.ops.joining import stack
-from fungrad.ops.shape import slice_in_dim
 from fungrad.transforms.batching import batch_jaxpr
 from fungrad.transforms.runtime_checks import Errors
 
@@ -240,11 +240,6 @@ scan_p = Scan("scan")
 
 def _stacked(aval: ShapedArray, length: int) -> ShapedArray:
     return aval.update(shape=(length, *aval.shape))
-
-
-def at(x: Any, i: int) -> Any:
-    """Element ``i`` along the leading dimension."""
-    return reshape(slice_in_dim(x, i, i + 1), x.aval.shape[1:])
 
 
 def bind(loop: Loop, consts: Sequence[Any], carry: Sequence[Any], xs: Sequence[Any]) -> list[Any]:

@@ -215,8 +215,7 @@ def fori_loop(
       body_fun: function ``(i, val) -> val``, where ``i`` is an integer scalar and ``val`` keeps its
         structure, shapes and dtypes.
       init_val: initial value, a tree of arrays.
-      unroll: how many steps to put into one iteration, for programs written for JAX: the compiler
-        decides. Only with known bounds.
+      unroll: how many steps to put into one iteration, or True for all. Only with known bounds.
 
     Returns:
       The last value.
