@@ -10,6 +10,25 @@ class FungradTypeError(TypeError):
     """Base of the errors about what a traced value can and cannot do."""
 
 
+class KernelError(FungradTypeError):
+    """A function given to ``fungrad.extend.numba_kernel`` cannot be compiled, or failed in compiled code.
+
+    Broken::
+
+      def kernel(x):
+          if x < 0:
+              raise ValueError("negative")   # nobody can catch it inside of a loop over elements
+          return x ** 0.5
+
+    Fixed::
+
+      def kernel(x):
+          return x ** 0.5 if x >= 0 else np.nan
+
+    The function must be one that ``numba.njit`` compiles for numbers (or arrays) of the types of the operands.
+    """
+
+
 class ConcretizationTypeError(FungradTypeError):
     """A traced value was used where Python needs an actual number.
 

@@ -27,7 +27,7 @@ LAYERS = [
 
 # Imports inside functions are for what is slow to import or optional; the compiler is loaded at the first compilation.
 LAZY = {"numba", "llvmlite", "scipy", "mpmath", "opt_einsum", "jax", "IPython"}
-LAZY_MODULES = {"fungrad.jit.compile"}
+LAZY_MODULES = {"fungrad.jit.compile", "fungrad.jit.emit.linking"}
 
 
 def modules():

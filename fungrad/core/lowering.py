@@ -234,5 +234,16 @@ class Lowering(Protocol):
     def inline(self, jaxpr: Any, operands: Sequence[Lowered]) -> list[Lowered]:
         """The results of a jaxpr without consts applied to ``operands``."""
 
+    def kernel(
+        self, kernel: Any, operands: Sequence[Lowered], avals: Sequence[ShapedArray] | None = None
+    ) -> list[Lowered]:
+        """Arrays that a function compiled by numba fills (``fungrad.extend.numba_array_kernel``).
+
+        Args:
+          kernel: called as ``kernel(*operands, *results)`` with C-contiguous arrays.
+          operands: arrays that it reads.
+          avals: types of the results; default those of the equation.
+        """
+
     def host(self, primitive: Any, operands: Sequence[Lowered], params: dict[str, Any]) -> Any:
         """The operation by its NumPy ``impl``, between two pieces of native code."""

@@ -170,6 +170,11 @@ class Region:
                 inputs.append(self.view(t))
         return [loops.Call(step.params["routine"], inputs, [self.view(t) for t in step.results])]
 
+    def kernel(self, step: Opaque) -> list[Any]:
+        """A kernel of numba's on whole arrays."""
+        inputs, outputs = [self.view(t) for t in step.operands], [self.view(t) for t in step.results]
+        return [loops.Call("kernel", inputs, outputs, {"kernel": step.params["kernel"]})]
+
     def gemm(self, step: Opaque) -> list[Any]:
         """A matrix product."""
         groups, (rows, inner, columns) = step.params["groups"], step.params["sizes"]
@@ -393,6 +398,7 @@ def _stages(planned: Plan) -> dict[Tensor, Stage]:
 _OPAQUE: dict[str, Callable[[Region, Opaque], list[Any]]] = {
     "host": Region.host,
     "gemm": Region.gemm,
+    "kernel": Region.kernel,
     "routine": Region.routine,
     "scan": Region.scan,
     "while": Region.while_,

@@ -125,6 +125,8 @@ class _Interpreter:
             conjugate = s.attributes.get("conjugate", ())
             a, b = a.conj() if "a" in conjugate else a, b.conj() if "b" in conjugate else b
             out[...] = np.matmul(a, b) + (out if s.attributes.get("beta") else 0)
+        elif s.routine == "kernel":
+            s.attributes["kernel"].fill([self.view(v) for v in s.inputs], [self.view(v) for v in s.outputs])
         elif s.routine == "copy":
             out[...] = self.view(s.inputs[0]).copy().reshape(out.shape)
         elif s.routine == "sort":

@@ -536,6 +536,12 @@ class Lowerer:
         step = Opaque("cond", [self.convert(index, np.int32), *operands], {"branches": graphs}, self._rank())
         return list(self._finish(step, [t.aval for t in graphs[0].outputs]))
 
+    def kernel(
+        self, kernel: Any, operands: Sequence[Tensor], avals: Sequence[ShapedArray] | None = None
+    ) -> list[Tensor]:
+        step = Opaque("kernel", operands, {"kernel": kernel}, self._rank())
+        return list(self._finish(step, self.out_avals if avals is None else avals))
+
     def host(self, primitive: Any, operands: Sequence[Tensor], params: dict[str, Any]) -> Any:
         fn = partial(_host_call, primitive, params)
         step = Opaque("host", operands, {"name": primitive.name, "fn": fn}, self._rank(), primitive.has_effects)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -84,11 +84,35 @@ class Session:
             codemodel="default",
         )
 
-    def compile(self, text: str, timings: dict[str, float] | None = None) -> bytes:
-        """Object code of a module."""
+    def optimised(self, text: str, entry: str) -> str:
+        """A module after LLVM's own optimiser, in which only the function `entry` can be seen from outside."""
+        llvm = self._llvm
+        with self._lock:
+            module = llvm.parse_assembly(text)
+            machine = self._new_machine()
+            module.triple, module.data_layout = self.host.triple, str(machine.target_data)
+            for value in (*module.functions, *module.global_variables):
+                if not value.is_declaration and value.name != entry:
+                    value.linkage = "internal"
+            options = llvm.create_pipeline_tuning_options(speed_level=3)
+            options.loop_vectorization = options.slp_vectorization = True
+            builder = llvm.create_pass_builder(machine, options)
+            builder.getModulePassManager().run(module, builder)
+            lines = str(module).splitlines()
+        # The program that it goes into says what it is compiled for.
+        return "\n".join(x for x in lines if not x.startswith(("target ", "source_filename", "; ModuleID"))) + "\n"
+
+    def address_of(self, symbol: str) -> int | None:
+        """Address of a function of this process, None if there is none of that name."""
+        return self._llvm.address_of_symbol(symbol)  # type: ignore[no-any-return]
+
+    def compile(self, text: str, timings: dict[str, float] | None = None, parts: Sequence[str] = ()) -> bytes:
+        """Object code of a module, with other modules linked into it."""
         with self._lock:
             start = time.perf_counter()
             module = self._llvm.parse_assembly(text)
+            for part in parts:
+                module.link_in(self._llvm.parse_assembly(part))
             parsed = time.perf_counter()
             code = self._machine.emit_object(module)
             module.close()

@@ -22,6 +22,7 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.jit import blas, buffers, cache, native, pool, threads
+from fungrad.jit.emit import linking
 from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.parallel import side_by_side
 from fungrad.jit.emit.program import (
@@ -120,6 +121,8 @@ class Executable:
         self.arena_bytes = buffers.arrange(program)
         emitter = ProgramEmitter(program, target)
         self._llvm = emitter.emit()
+        # Modules of numba kernels, to be linked in.
+        self._parts = linking.parts_of(emitter.module.declarations)
         self.timings["emit"] = time.perf_counter() - start
         session = native.session()
         code = self._code(session)
@@ -147,12 +150,14 @@ class Executable:
 
     def _code(self, session: native.Session) -> bytes:
         start = time.perf_counter()
-        key = cache.key(self._llvm, session.host)
-        code = cache.read(key)
+        key = cache.key("\n".join([self._llvm, *self._parts]), session.host)
+        keep = not any(linking.has_addresses(p) for p in self._parts)
+        code = cache.read(key) if keep else None
         self.cached = code is not None
         if code is None:
-            code = session.compile(self._llvm, self.timings)
-            cache.write(key, code)
+            code = session.compile(self._llvm, self.timings, self._parts)
+            if keep:
+                cache.write(key, code)
         else:
             self.timings["cache"] = time.perf_counter() - start
         return code
@@ -170,6 +175,11 @@ class Executable:
                 symbols[name] = library.address(name)
             else:
                 symbols[name] = blas.library().address(name.removeprefix("fg_"))
+        for part in self._parts:
+            for name in linking.external(part):
+                address = native.session().address_of(name)
+                if address is not None:
+                    symbols[name] = address
         return symbols
 
     # -- calls -------------------------------------------------------------------------------------

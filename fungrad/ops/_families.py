@@ -88,6 +88,8 @@ class Elementwise(Primitive):
         self.jvp_rule = jvp
         self.result_dtype = result
         self.scalar = scalar
+        if getattr(scalar, "primitive", "") is None:
+            scalar.primitive = name  # type: ignore[union-attr]  # a kernel: its messages name the primitive
         self.arity = arity
         self.cheap = cheap
         self.commutative = commutative

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fungrad.jit.emit.linking import emit_array
 from fungrad.jit.emit.products import Product, batched, fits, moved, part_of_range, work
 from fungrad.jit.emit.sorting import emit_sort, emit_topk
 from fungrad.jit.loops import Affine, Call, View
@@ -258,4 +259,4 @@ def _fill(program: ProgramEmitter, call: Call) -> None:
     program.lines.append(f"call void @llvm.memset.p0.i64(ptr {at}, i8 {byte}, i64 {size}, i1 false)")
 
 
-_ROUTINES = {"gemm": _gemm, "copy": _copy, "fill": _fill, "sort": emit_sort, "topk": emit_topk}
+_ROUTINES = {"gemm": _gemm, "copy": _copy, "fill": _fill, "kernel": emit_array, "sort": emit_sort, "topk": emit_topk}
