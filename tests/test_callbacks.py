@@ -1,5 +1,8 @@
 """Calls back to Python: eager, compiled, mapped and differentiated."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
 
@@ -251,3 +254,170 @@ def test_barriers_prevent_merging():
     jaxpr = run_passes(fungrad.make_jaxpr(f)(1.0))
     assert sum(eqn.primitive.name == "sin" for eqn in jaxpr.eqns) == 2
     np.testing.assert_allclose(fungrad.jit(f)(1.0), 2 * np.sin(1.0), rtol=1e-6)
+
+
+# -- effects of some examples only -------------------------------------------------------------------------------------
+
+
+def printed(f, *args):
+    """What ``f`` prints, eagerly and compiled, which must be the same."""
+    texts = []
+    for wrap in (lambda f: f, fungrad.jit):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            wrap(f)(*args)
+        texts.append(out.getvalue().split("\n")[:-1])
+    assert texts[0] == texts[1]
+    return texts[0]
+
+
+def test_mapped_branches_have_effects_for_the_examples_that_take_them():
+    def positive(x):
+        fungrad.debug.print("positive {}", x)
+        return x + 1
+
+    f = fungrad.vmap(lambda x: lax.cond(x > 0, positive, lambda x: x, x))
+    x = fnp.array([1, -1, 2])
+    assert printed(f, x) == ["positive 1", "positive 2"] and f(x).tolist() == [2, -1, 3]
+    assert printed(fungrad.vmap(f), x.reshape(3, 1)) == ["positive 1", "positive 2"]
+    slope = fungrad.vmap(fungrad.grad(lambda x: lax.cond(x > 0, positive, lambda x: x, x)))
+    assert printed(slope, fnp.array([1.0, -1.0])) == ["positive 1.0"]
+
+    def many(x):
+        def body(c, s):
+            fungrad.debug.print("step {} of {}", s, x)
+            return lax.cond(s > 0, positive, lambda c: c, c), None
+
+        x = fungrad.jit(positive)(x)
+        x = lax.while_loop(lambda c: c < 3, positive, x)
+        return fungrad.checkpoint(lambda x: lax.scan(body, x, fnp.arange(2))[0])(x)
+
+    switch = fungrad.vmap(lambda i: lax.switch(i, [lambda x: x, many, lambda x: -x], i))
+    expected = ["positive 1", "positive 2", "step 0 of 3", "step 1 of 3", "positive 3"]
+    assert printed(switch, fnp.array([0, 1, 2])) == expected
+    assert switch(fnp.array([0, 1, 2])).tolist() == [0, 4, -2]
+
+
+def test_mapped_loops_have_effects_for_the_examples_that_run():
+    def loop(n):
+        def body(c):
+            fungrad.debug.print("{} of {}", c, n)
+            return c + 1
+
+        return lax.while_loop(lambda c: c < n, body, 0)
+
+    f = fungrad.vmap(loop)
+    assert printed(f, fnp.array([0, 2, 1])) == ["0 of 2", "0 of 1", "1 of 2"]
+    assert f(fnp.array([0, 2, 1])).tolist() == [0, 2, 1]
+    checked = fungrad.vmap(
+        lambda n: lax.while_loop(
+            lambda c: c < n, lambda c: (fungrad.debug.check(c < 5, "{}", c), fungrad.debug.print("{}", c), c + 1)[2], 0
+        )
+    )
+    assert printed(checked, fnp.array([0, 2])) == ["0", "1"]
+
+
+def test_mapped_branches_call_back_for_the_examples_that_take_them():
+    seen = []
+
+    def host(x):
+        seen.append(int(x))
+        return np.int32(10 * x)
+
+    def call(x):
+        return io_callback(host, fungrad.ShapeDtypeStruct((), "int32"), x)
+
+    f = fungrad.vmap(lambda x: lax.cond(x > 0, call, lambda x: x, x))
+    for g in (f, fungrad.jit(f)):
+        seen.clear()
+        assert g(fnp.array([1, -1, 2])).tolist() == [10, -1, 20] and seen == [1, 2]
+
+    @fungrad.custom_jvp
+    def custom(x):
+        fungrad.debug.print("{}", x)
+        return x
+
+    custom.defjvp(lambda p, t: (custom(*p), t[0]))
+    with pytest.raises(NotImplementedError, match="custom_jvp_call has an effect that cannot be left out"):
+        fungrad.jit(fungrad.vmap(lambda x: lax.cond(x > 0, custom, lambda x: x, x)))(fnp.ones(2))
+
+
+# -- order and formats, against JAX ------------------------------------------------------------------------------------
+
+
+def texts(lib, call_back):
+    """Programs that print, with their arguments."""
+    np_, lx, debug = lib.numpy, lib.lax, lib.debug
+
+    def both(label, x):
+        call_back(lambda v: print(label, v), None, x, ordered=True)
+        debug.callback(lambda v: print("seen", v), x, ordered=True)
+        debug.print("value {v}", v=x, ordered=True)
+
+    def scan(x):
+        def body(c, s):
+            both("scan", s)
+            return c + s, None
+
+        return lx.scan(body, x, np_.arange(3))[0]
+
+    def loop(x):
+        def body(c):
+            both("while", c)
+            return c + 1
+
+        return lx.while_loop(lambda c: c < 3, body, x)
+
+    def branch(x):
+        def yes(x):
+            both("cond", x)
+            return x
+
+        return lx.cond(x < 1, yes, lambda x: x, x)
+
+    def nested(x):
+        return lx.fori_loop(0, 2, lambda i, x: loop(x) * 0 + branch(i), x)
+
+    def formats(x):
+        y = np_.arange(3.0) * x
+        debug.print("{} {:.3f} {!r}", x, x * 2.5, x)
+        debug.print("{y} {0:>4} {s}", x, y=y, s="text")
+        debug.print("{d[a]} {t[0]}", d={"a": x}, t=(y,))
+        return x
+
+    programs = {"scan": scan, "while": loop, "cond": branch, "nested": nested, "formats": formats}
+    return {name: (f, np.int32(0)) for name, f in programs.items()}
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", list(texts(fungrad, None)))
+def test_order_and_formats_agree_with_jax(name):
+    jax = pytest.importorskip("jax")
+    jax_io = pytest.importorskip("jax.experimental").io_callback
+    f, x = texts(fungrad, io_callback)[name]
+    g, _ = texts(jax, jax_io)[name]
+    with contextlib.redirect_stdout(io.StringIO()) as wanted:
+        jax.jit(g)(x)
+        jax.effects_barrier()
+    lines = wanted.getvalue().split("\n")[:-1]
+    # JAX's arrays print differently only in repr.
+    lines = [line.replace("TypedNdArray", "Array") for line in lines]
+    # In JAX callbacks of the two kinds have orders of their own.
+    ours = printed(f, x)
+    for kind in (("seen", "value"), ("scan", "while", "cond")):
+        assert [x for x in ours if x.startswith(kind)] == [x for x in lines if x.startswith(kind)]
+    assert sorted(ours) == sorted(lines) and lines
+    assert name != "formats" or ours == lines
+
+
+def test_ordered_callbacks_refuse_vmap_in_loops_too():
+    def f(x):
+        return lax.scan(
+            lambda c, _: (io_callback(lambda v: v, fungrad.ShapeDtypeStruct((), "float32"), c, ordered=True), None),
+            x,
+            None,
+            length=2,
+        )[0]
+
+    for g in (fungrad.vmap(f), fungrad.jit(fungrad.vmap(f))):
+        with pytest.raises(ValueError, match="an ordered callback cannot be mapped by vmap"):
+            g(fnp.ones(2))

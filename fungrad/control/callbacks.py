@@ -147,6 +147,22 @@ class OfExamples:
         return [np.stack(column) for column in zip(*results, strict=True)]
 
 
+class When:
+    """A callback that happens only if its first operand is true; else its results, which nobody uses, are zeros."""
+
+    def __init__(self, callback: Callable[..., Any], result_avals: Sequence[ShapedArray]):
+        self.callback, self.result_avals = callback, tuple(result_avals)
+        self.__name__ = getattr(callback, "__name__", "callback")
+
+    def __repr__(self) -> str:
+        return self.__name__
+
+    def __call__(self, condition: np.ndarray, *arrays: np.ndarray) -> Any:
+        if condition:
+            return self.callback(*arrays)
+        return [np.zeros(a.shape, a.dtype) for a in self.result_avals] or None
+
+
 # -- primitives ----------------------------------------------------------------------------------
 
 
@@ -193,6 +209,10 @@ class Callback(Primitive):
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         return self._sequential(axis, args, dims, params)
+
+    def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        callback = When(params["callback"], params["result_avals"])
+        return self.bind(condition, *args, **{**params, "callback": callback})
 
     def _sequential(
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], params: dict

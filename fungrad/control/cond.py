@@ -212,7 +212,7 @@ def _check_alike(api: str, first: tuple[str, Traced], second: tuple[str, Traced]
     if a.out_tree != b.out_tree:
         found = differences(a.out_tree, b.out_tree, open_treedef, open_treedef, prefix=False)
         lines = [
-            f"the result{tree.keystr(path)} is {x} in one and {y} in the other ({reason})"
+            f"the result{tree.keystr(path)} is {x} in {name.split()[0]} and {y} in {other.split()[0]} ({reason})"
             for path, x, y, reason in found
         ]
         raise TypeError(
@@ -221,7 +221,7 @@ def _check_alike(api: str, first: tuple[str, Traced], second: tuple[str, Traced]
         )
     paths = [f"the result{tree.keystr(path)}" for path in tree.key_paths(a.out_tree)]
     lines = [
-        f"{path} has type {x.str_short()} in one and {y.str_short()} in the other"
+        f"{path} has type {x.str_short()} in {name.split()[0]} and {y.str_short()} in {other.split()[0]}"
         for path, x, y in zip(paths, a.out_avals, b.out_avals, strict=True)
         if not same_type(x, y)
     ]

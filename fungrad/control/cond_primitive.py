@@ -17,6 +17,7 @@ from fungrad.config import config
 from fungrad.control._base import (
     HigherOrderPrimitive,
     chosen,
+    closed,
     is_concrete,
     is_nonzero,
     memoised,
@@ -33,9 +34,10 @@ from fungrad.core.ir import Eqn, Jaxpr, Var, eval_jaxpr
 from fungrad.core.nonfinite import within
 from fungrad.core.primitive import is_linear
 from fungrad.jit.call import jit_p, program_of
-from fungrad.ops.compare import clamp, select_n
+from fungrad.ops.compare import clamp, eq, select_n
 from fungrad.ops.foundation import batch_to, broadcast_in_dim
 from fungrad.transforms.batching import batch_flat, batch_jaxpr
+from fungrad.transforms.conditional_effects import when_jaxpr
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import linearize_jaxpr
 from fungrad.transforms.runtime_checks import EVERY, Errors, needs_checks, recharged
@@ -82,6 +84,10 @@ class Cond(HigherOrderPrimitive):
 
     def lower(self, ctx: Any, index: Any, *args: Any, branches: Branches) -> Any:
         return ctx.cond(index, branches, args)
+
+    def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        both, captured = joined([when_jaxpr(b) for b in params["branches"]])
+        return self.bind(args[0], *captured, condition, *args[1:], branches=both)
 
     def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         branches = params["branches"]
@@ -183,23 +189,25 @@ class Cond(HigherOrderPrimitive):
     ) -> tuple[list[Any], list[int]]:
         """Where examples take different branches, all run on all examples, and each takes its results."""
         ops, op_dims = operands
-        if any(b.has_effects for b in branches):
-            raise NotImplementedError(
-                "fungrad.vmap: a cond or switch whose predicate is mapped runs all branches for all "
-                "examples, which is not possible for branches with effects; move the effect out of "
-                "the branches"
-            )
+        last = np.int32(len(branches) - 1)
+        which = clamp(np.int32(0), index, last)
         cases = []
-        for b in branches:
-            batched, out_dims = batch_jaxpr(b, axis, op_dims)
+        for number, b in enumerate(branches):
+            if b.has_effects:
+                # Effects happen only for the examples that take the branch.
+                b = when_jaxpr(b)
+                chosen_here = eq(which, np.int32(number))
+                captured, b = closed(b)
+                given, dims = [*captured, chosen_here, *ops], [*[None] * len(captured), 0, *op_dims]
+            else:
+                given, dims = ops, op_dims
+            batched, out_dims = batch_jaxpr(b, axis, dims)
             outs = jit_p.bind(
-                *batched.consts, *ops, jaxpr=batched.with_consts_as_inputs(), name="branch"
+                *batched.consts, *given, jaxpr=batched.with_consts_as_inputs(), name="branch"
             )
             cases.append(
                 [batch_to(x, d, 0, axis.size) for x, d in zip(outs, out_dims, strict=True)]
             )
-        last = np.int32(len(branches) - 1)
-        which = clamp(np.int32(0), index, last)
         outs = [
             select_n(broadcast_in_dim(which, xs[0].aval.shape, (0,)), *xs)
             for xs in zip(*cases, strict=True)

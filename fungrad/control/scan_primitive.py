@@ -44,6 +44,7 @@ from fungrad.core.primitive import is_linear
 from fungrad.ops.foundation import batch_to, instantiate, move_dim, zeros
 from fungrad.ops.joining import stack
 from fungrad.transforms.batching import batch_jaxpr
+from fungrad.transforms.conditional_effects import when_jaxpr
 from fungrad.transforms.runtime_checks import Errors
 
 
@@ -95,6 +96,12 @@ class Scan(HigherOrderPrimitive):
         loop = Loop(**params)
         consts, carry, xs = loop.operands(args)
         return ctx.scan(loop.jaxpr, consts, carry, xs, loop.length, loop.reverse)
+
+    def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        loop = Loop(**params)
+        consts, carry, xs = loop.operands(args)
+        captured, body = closed(when_jaxpr(loop.jaxpr))
+        return bind(loop._replace(jaxpr=body), [*captured, condition, *consts], carry, xs)
 
     def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         loop = Loop(**params)

@@ -42,6 +42,7 @@ from fungrad.ops.compare import select
 from fungrad.ops.foundation import batch_to, broadcast_in_dim, instantiate, zeros
 from fungrad.ops.reduce import reduce_or
 from fungrad.transforms.batching import batch_flat, batch_jaxpr
+from fungrad.transforms.conditional_effects import when_jaxpr
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.runtime_checks import EVERY, Errors, eval_checked, needs_checks, recharged
 
@@ -118,6 +119,15 @@ class While(HigherOrderPrimitive):
         loop = WhileLoop(**params)
         cond_consts, body_consts, carry = loop.operands(args)
         return ctx.while_loop(loop.cond_jaxpr, cond_consts, loop.body_jaxpr, body_consts, carry)
+
+    def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        loop = WhileLoop(**params)
+        if loop.cond_jaxpr.has_effects:
+            return super().bind_when(condition, args, params)
+        cond_consts, body_consts, carry = loop.operands(args)
+        captured, body = closed(when_jaxpr(loop.body_jaxpr))
+        body_consts = [*captured, condition, *body_consts]
+        return bind(loop._replace(body_jaxpr=body), cond_consts, body_consts, carry)
 
     def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         loop = WhileLoop(**params)
@@ -200,22 +210,32 @@ class While(HigherOrderPrimitive):
             return [d is not None for d in out_dims]
 
         mapped = fixpoint([d is not None for d in carry_dims], carry_out)
-        body, _ = batch_jaxpr(loop.body_jaxpr, axis, [*body_dims, *inner(mapped)], mapped)
         cond, pred_dims = batch_jaxpr(loop.cond_jaxpr, axis, [*cond_dims, *inner(mapped)])
         carry = [
             batch_to(x, d, 0, axis.size) if m else x
             for x, d, m in zip(carry, carry_dims, mapped, strict=True)
         ]
+        if pred_dims[0] is not None and any(needs_checks(j, EVERY) for j in (cond, loop.body_jaxpr)):
+            # Examples that are done must not fail any more.
+            return batch_flat(lambda *xs: recharged(self, xs, params), axis, args, dims, "vmap")
+        guarded = pred_dims[0] is not None and loop.body_jaxpr.has_effects
+        if guarded:
+            # Nor must they have effects: the body gets the predicate as its first input.
+            own, body = closed(when_jaxpr(loop.body_jaxpr))
+            body_dims, body_consts = [*[None] * len(own), *body_dims], [*own, *body_consts]
+            body = _condition_first(body, len(own))
+            body, _ = batch_jaxpr(body, axis, [0, *body_dims, *inner(mapped)], mapped)
+        else:
+            body, _ = batch_jaxpr(loop.body_jaxpr, axis, [*body_dims, *inner(mapped)], mapped)
         cond_captured, cond = closed(cond)
         body_captured, body = closed(body)
+        if guarded:
+            body = _condition_first(body, len(body_captured))
         cond_consts, body_consts = [*cond_captured, *cond_consts], [*body_captured, *body_consts]
         loop = loop._replace(cond_jaxpr=cond, body_jaxpr=body)
         if pred_dims[0] is None:
             return bind(loop, cond_consts, body_consts, carry), inner(mapped)
-        if any(needs_checks(j, EVERY) for j in (cond, body)):
-            # Examples that are done must not fail any more.
-            return batch_flat(lambda *xs: recharged(self, xs, params), axis, args, dims, "vmap")
-        return _bind_masked(loop, cond_consts, body_consts, carry), inner(mapped)
+        return _bind_masked(loop, cond_consts, body_consts, carry, guarded), inner(mapped)
 
     # -- dead code -----------------------------------------------------------------------------
 
@@ -277,11 +297,22 @@ def _jvp(loop: WhileLoop, given: Sequence[bool]) -> tuple[Jaxpr, list[Any], Jaxp
     return with_inputs(loop.cond_jaxpr, dots), captured, body, [*consts, *carry]
 
 
+def _condition_first(jaxpr: Jaxpr, n: int) -> Jaxpr:
+    """A jaxpr of captured values, a condition and other inputs with the condition, its input ``n``, first."""
+    inputs = list(jaxpr.invars)
+    return jaxpr.replace(invars=[inputs[n], *inputs[:n], *inputs[n + 1 :]], debug=None)
+
+
 def _bind_masked(
-    loop: WhileLoop, cond_consts: list[Any], body_consts: list[Any], carry: list[Any]
+    loop: WhileLoop,
+    cond_consts: list[Any],
+    body_consts: list[Any],
+    carry: list[Any],
+    guarded: bool = False,
 ) -> list[Any]:
     """A loop whose predicate is a vector: runs until no entry holds, keeping examples that are done
-    as they are. The predicate is carried along, so that it is computed once per step.
+    as they are. The predicate is carried along, so that it is computed once per step. The body is
+    given it as its first input if ``guarded``.
     """
     c, b, n = len(cond_consts), len(body_consts), len(carry)
     (pred,) = eval_jaxpr(loop.cond_jaxpr, (), *cond_consts, *carry)
@@ -293,16 +324,18 @@ def _bind_masked(
 
         def body(*args: Any) -> list[Any]:
             for_cond, for_body, (running,), old = split_list(args, c, b, 1)
-            new = eval_jaxpr(loop.body_jaxpr, (), *for_body, *old)
+            given = [running] if guarded else []
+            new = eval_jaxpr(loop.body_jaxpr, (), *given, *for_body, *old)
             kept = [_where(running, x, y) for x, y in zip(new, old, strict=True)]
             return [*eval_jaxpr(loop.cond_jaxpr, (), *for_cond, *kept), *kept]
 
         avals = [pred_aval, *carry_avals]
-        consts = [*loop.cond_jaxpr.in_avals[:c], *loop.body_jaxpr.in_avals[:b]]
+        own = loop.body_jaxpr.in_avals[1:] if guarded else loop.body_jaxpr.in_avals
+        consts = [*loop.cond_jaxpr.in_avals[:c], *own[:b]]
         debug = DebugInfo("while", (), "vmap")
         return trace_flat(go_on, avals, debug), trace_flat(body, [*consts, *avals], debug)
 
-    cond, body = loop.derived(("masked", pred_aval), make)
+    cond, body = loop.derived(("masked", pred_aval, guarded), make)
     captured, body = closed(body)
     masked = loop._replace(cond_jaxpr=cond, body_jaxpr=body)
     outs = bind(masked, [], [*captured, *cond_consts, *body_consts], [pred, *carry])

@@ -192,6 +192,16 @@ class Primitive:
         """
         raise self._missing("checked", "run-time checks inside it")
 
+    def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """The result; the effects of the operation happen only if ``condition``, a boolean scalar, holds.
+
+        Called where examples of a batch take different branches; see ``transforms.conditional_effects``.
+        """
+        raise NotImplementedError(
+            f"fungrad.vmap: {self.name} has an effect that cannot be left out for some examples, and stands in a "
+            "branch or loop that examples leave at different times; move the effect out of there"
+        )
+
     def step_through(self, args: Sequence[Any], params: dict[str, Any]) -> None:
         """Runs the jaxprs among the parameters on arrays, one operation at a time, so that each result is examined.
 

@@ -24,6 +24,7 @@ from fungrad.core.nonfinite import replaying, trouble, within
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.errors import NonFiniteError
 from fungrad.transforms.batching import batch_jaxpr, used_axis_names
+from fungrad.transforms.conditional_effects import when_jaxpr
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import linearize_jaxpr
 from fungrad.transforms.runtime_checks import Errors, checked_call
@@ -129,6 +130,9 @@ class Jit(Primitive):
     ) -> tuple:
         batched, out_dims = batch_jaxpr(jaxpr, axis, dims)
         return call(batched, args, f"vmap({name})"), out_dims
+
+    def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        return call(when_jaxpr(params["jaxpr"]), [condition, *args], params["name"])
 
     def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         return checked_call(params["jaxpr"], errors, args, lambda j, xs: call(j, xs, params["name"]))

@@ -40,6 +40,7 @@ from fungrad.ops._families import LinearElementwise
 from fungrad.ops.cast import ANYTHING
 from fungrad.transforms.api import check_callable, flat_arrays
 from fungrad.transforms.batching import batch_jaxpr, used_axis_names
+from fungrad.transforms.conditional_effects import when_jaxpr
 from fungrad.transforms.custom_calls import evaluate_flat
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import TangentVar, linearize_flat, linearize_jaxpr
@@ -83,6 +84,12 @@ class Remat(Primitive):
 
     def lower(self, ctx: Any, *args: Any, jaxpr: Jaxpr, **_: Any) -> Any:
         return ctx.inline(jaxpr, args)
+
+    def bind_when(
+        self, condition: Any, args: Sequence[Any], params: dict[str, Any]
+    ) -> list[Any]:
+        rest = {k: v for k, v in params.items() if k != "jaxpr"}
+        return call(when_jaxpr(params["jaxpr"]), [condition, *args], **rest)
 
     def checked(
         self, errors: Errors, args: Sequence[Any], params: dict[str, Any]

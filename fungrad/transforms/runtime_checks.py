@@ -143,6 +143,9 @@ class Check(Primitive):
             self.bind(code, *payload, sites=sites)
         return [], []
 
+    def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        return self.bind(select(condition, args[0], np.int32(0)), *args[1:], **params)
+
     def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         """What ``errors`` collects becomes part of it, the rest stays a check."""
         sites = params["sites"]
