@@ -13,13 +13,14 @@ from typing import Any
 
 from fungrad.config import watch
 from fungrad.core.array import ArrayImpl, wrap
-from fungrad.core.avals import Zero
+from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import EVAL, state
 from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.primitive import Linear
 from fungrad.core.source import attributed
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.ops.cast import convert_element_type_p
 from fungrad.ops.foundation import add_any
 from fungrad.transforms.linearization import LinearEqn, LinearProgram, TangentVar, record_linear
 
@@ -82,6 +83,8 @@ def _backward_pass_now(program: LinearProgram, cotangents: Sequence[Any]) -> lis
     An operation that has no short rule goes the usual way, with its cotangents made arrays.
     """
     total: dict[int, Any] = {}
+    # Where the cotangent is not of the type of the variable: it may be strong where that is weak.
+    types: dict[int, ShapedArray] = {}
     token = silence(SILENT)
     try:
         for x, ct in zip(program.outputs, cotangents, strict=True):
@@ -91,21 +94,36 @@ def _backward_pass_now(program: LinearProgram, cotangents: Sequence[Any]) -> lis
         for eqn in reversed(program.eqns):
             cts = [total.pop(id(v), None) for v in eqn.outs]
             results = _transposed_now(eqn, cts[0])
-            if results is None:
-                arrays = [None if ct is None else wrap(ct, v.aval) for ct, v in zip(cts, eqn.outs, strict=True)]
+            if results is not None:
+                types.update({id(v): v.aval.update(weak_type=False) for v, _ in results if _is_strong(eqn, v)})
+            else:
+                arrays = [
+                    None if ct is None else wrap(ct, types.get(id(v), v.aval))
+                    for ct, v in zip(cts, eqn.outs, strict=True)
+                ]
                 # Rules that users write are no business of ours.
                 unsilence(token)
                 try:
-                    results = [(v, x._concrete(eqn.primitive.name)) for v, x in _transposed(eqn, arrays)]
+                    made = _transposed(eqn, arrays)
                 finally:
                     token = silence(SILENT)
+                types.update({id(v): x.aval for v, x in made if x.aval is not v.aval})
+                results = [(v, x._concrete(eqn.primitive.name)) for v, x in made]
             for operand, result in results:
                 key = id(operand)
                 before = total.get(key)
                 total[key] = result if before is None else before + result
     finally:
         unsilence(token)
-    return [wrap(total[id(v)], v.aval) if id(v) in total else Zero(v.aval) for v in program.inputs]
+    return [
+        wrap(total[id(v)], types.get(id(v), v.aval)) if id(v) in total else Zero(v.aval) for v in program.inputs
+    ]
+
+
+def _is_strong(eqn: LinearEqn, operand: TangentVar) -> bool:
+    """Whether the cotangent of a weak operand is strong: it is made of that of the result, and of constants."""
+    weak = operand.aval.weak_type and not eqn.outs[0].aval.weak_type
+    return weak and eqn.primitive is not convert_element_type_p
 
 
 def _transposed_now(eqn: LinearEqn, ct: Any) -> list[tuple[TangentVar, Any]] | None:
