@@ -8,6 +8,8 @@ result does not depend on the number of threads.
 further at every step. It becomes a sweep over a few rows at a time, with a row of partial results
 that stays in the cache.
 
+`split_columns`: updates of rows at computed places, which may meet, are shared between threads by columns.
+
 `split_rows`: a long loop whose iterations only meet in sums (of scalars or of rows, such as the gradient of a
 bias) is split in the same way.
 
@@ -17,6 +19,7 @@ yet.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -69,6 +72,8 @@ _PIECES = 32
 _ROWS = 8
 # About how many columns one thread sweeps at a time.
 _COLUMNS = 1024
+# Bytes of the narrowest columns that a thread updates, and how many such parts there are at most.
+_NARROWEST, _MOST_PARTS = 128, 8
 # Most bytes of private sums per unit of work in the loop that needs them.
 _SCRATCH = 2
 # Bytes between rows from which walking down a column is slow.
@@ -115,7 +120,7 @@ class _Rewriter:
         if swept is not None:
             return swept
         # also where there is one thread only: results must not depend on that
-        nests = self.split_reduction(nest) or self.split_rows(nest) or [nest]
+        nests = self.split_reduction(nest) or self.split_columns(nest) or self.split_rows(nest) or [nest]
         return [Nest(in_blocks(self.scratch, n.body, self.temporary), n.name) for n in nests]
 
     def temporary(self, stem: str, dtype: Any, shape: tuple[int, ...]) -> Buffer:
@@ -182,6 +187,50 @@ class _Rewriter:
             beyond = {loop.index: Affine.var(loop.index) + pieces * length}
             last.append(Loop(loop.index, rest, [substituted(s, beyond) for s in loop.body]))
         return [Nest([*pure, many], nest.name), Nest([*last, *tail], nest.name)]
+
+    # -- rows at computed places -------------------------------------------------------------------
+
+    def split_columns(self, nest: Nest) -> list[Nest] | None:
+        """A loop in order over windows whose elements never meet those of other columns: each thread goes through all
+        windows for columns of its own. Every element sees the same updates in the same order as before."""
+        head, loop, tail = _around_dependent_loop(self.program, nest.body)
+        if loop is None or tail or total_work(self.scratch, loop) < 4 * PARALLEL_WORK:
+            return None
+        pure = (Let, Index, Load)
+        columns = loop.body[-1]
+        if type(columns) is not Loop or not all(type(s) in pure for s in [*head, *loop.body[:-1]]):
+            return None
+        if not all(type(s) in (*pure, Store) for s in columns.body) or not self._columns_apart(loop, columns):
+            return None
+        size = max(self.program.buffers[s.buffer].dtype.itemsize for s in columns.body if type(s) is Store)
+        parts = [p for p in range(2, _MOST_PARTS + 1) if columns.extent % p == 0]
+        wide = [p for p in parts if columns.extent // p * size >= _NARROWEST]
+        if not wide:
+            return None
+        if not self.machine.threads:
+            return [nest]
+        width, part = columns.extent // max(wide), f"{columns.index}.part"
+        moved = {columns.index: Affine.var(part, width) + columns.index}
+        inner = Loop(columns.index, width, [substituted(s, moved) for s in columns.body])
+        outer = Loop(loop.index, loop.extent, [*loop.body[:-1], inner], ordered=loop.ordered)
+        return [Nest([*head, Loop(part, max(wide), [outer], parallel=True)], nest.name)]
+
+    def _columns_apart(self, loop: Loop, columns: Loop) -> bool:
+        """Whether iterations of an inner loop touch different elements, whatever the other terms of an address are."""
+        stores = [s for s in columns.body if type(s) is Store]
+        stored = {self.program.root(s.buffer) for s in stores}
+        if any(type(s) is Load and self.program.root(s.buffer) in stored for s in walk(loop.body)):
+            return False
+        if len(stored) != len(stores) or not stores:
+            return False
+        for s in stores:
+            step = s.index.coefficient(columns.index)
+            period = math.gcd(*[c for symbol, c in s.index.terms if symbol != columns.index])
+            if step != 1 or s.index.const % max(period, 1) + columns.extent > period:
+                return False
+            if self.program.buffers[s.buffer].is_complex:
+                return False
+        return True
 
     # -- loops that only meet in sums --------------------------------------------------------------
 

@@ -52,7 +52,7 @@ def schedule(program: Program, nest: Nest, machine: Machine) -> list[Nest]:
     """The nest in the form in which it is emitted; several where its loops can run one after the
     other as nests of their own."""
     body = hoist(program, collapse(nest.body))
-    body = _vectorised(program, body, machine)
+    body = _vectorised(program, branch_on_masks(body), machine)
     body = tile(program, body)
     if not machine.threads:
         return [Nest(body, nest.name)]
@@ -258,6 +258,36 @@ def uses(s: Any) -> set[str]:
         if isinstance(operand, str):
             names.add(operand)
     return names
+
+
+# -- Masks -----------------------------------------------------------------------------------------
+
+
+def branch_on_masks(statements: Sequence[Any]) -> list[Any]:
+    """Run a loop whose stores all have one mask, known outside of it, only where the mask holds: masked stores delay
+    loads of what they have written."""
+    result: list[Any] = []
+    for s in statements:
+        if type(s) is Loop:
+            s = _with_body(s, branch_on_masks(s.body))
+            mask = _common_mask(s)
+            if mask is not None:
+                s = If(mask, [_with_body(s, [_unmasked(t) for t in s.body])])
+        result.append(s)
+    return result
+
+
+def _common_mask(loop: Loop) -> str | None:
+    masks = {s.where for s in loop.body if type(s) is Store}
+    mask = masks.pop() if len(masks) == 1 else None
+    plain = all(type(s) in (Let, Index, Load, Store) for s in loop.body)
+    if mask is None or not plain or loop.ordered or any(mask in defines(s) for s in loop.body):
+        return None
+    return mask
+
+
+def _unmasked(s: Any) -> Any:
+    return Store(s.buffer, s.index, s.value, s.imag, None, s.update) if type(s) is Store else s
 
 
 # -- Vectorising -----------------------------------------------------------------------------------
