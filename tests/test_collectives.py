@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fungrad
+import fungrad.numpy as jnp
 from fungrad import lax
 from fungrad.core.context import AxisData, named_axis
 from fungrad.core.primitive import Primitive
@@ -424,3 +425,23 @@ def test_every_collective_says_its_names():
         assert p.axis_names({p.param: ("i", "j")}) == ("i", "j")
         assert p.axis_names({p.param: "i"}) == ("i",)
     assert exchanges.all_gather_p in found
+
+
+def test_compiled_programs_have_no_collectives():
+    """Named axes are removed by vmap, inside of jitted functions and of loops too, before anything is compiled."""
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+
+    def centred(x):
+        i = lax.axis_index("i").astype(jnp.float32)
+        return x - lax.pmean(x, "i") + lax.ppermute(x, "i", [(0, 1), (1, 2), (2, 0)]) * i + lax.pmax(x, "i")
+
+    def looped(x):
+        return lax.scan(lambda c, _: (lax.psum(c, "i") * 0.5 + centred(c), None), x, None, 3)[0]
+
+    for f in (centred, fungrad.jit(centred), looped, fungrad.jit(looped), fungrad.checkpoint(looped)):
+        mapped = fungrad.vmap(f, axis_name="i")
+        compiled = fungrad.jit(mapped)
+        assert "host" not in compiled.lower(x).as_text("steps")
+        np.testing.assert_allclose(np.asarray(compiled(x)), np.asarray(mapped(x)), rtol=1e-6)
+    with pytest.raises(UnboundAxisNameError):
+        fungrad.jit(centred)(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 
 import numpy as np
@@ -27,6 +28,7 @@ from fungrad.core.ir import Literal, eval_jaxpr
 from fungrad.core.parsing import parse_jaxpr
 from fungrad.core.primitive import Primitive
 from fungrad.core.printing import jaxpr_text, opaque_objects
+from fungrad.jit import scalar_rules
 from fungrad.transforms.api import jvp, linearize, vjp
 from fungrad.transforms.inspection import eval_shape, make_jaxpr
 from fungrad.transforms.mapping import vmap
@@ -443,6 +445,21 @@ def test_jit_equals_eager(op):
                 op.atol,
                 f"jit of {op.name}({case_text(shapes, dtypes)})",
             )
+
+
+# What compiled programs leave to Python: callbacks, and rows with sorts along an axis that is not contiguous.
+ON_THE_HOST = {"pure_callback", "io_callback", "debug_callback", "sort", "top_k", "reduce"}
+
+
+@rows
+def test_jit_needs_no_python(op):
+    jit = pytest.importorskip("fungrad.jit.api").jit
+    compiled = jit(op.call)
+    for shapes, dtypes in op.cases()[:3] + op.cases()[-2:]:
+        operands = [array(x) for x in op.sample(shapes, dtypes)]
+        if all(scalar_rules.supports(d) for d in dtypes):
+            names = set(re.findall(r"= host (\w+)", compiled.lower(*operands).as_text("steps")))
+            assert names <= ON_THE_HOST, f"{op.name}({case_text(shapes, dtypes)})"
 
 
 @special_rows

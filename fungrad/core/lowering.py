@@ -149,6 +149,9 @@ class Lowering(Protocol):
     def cumulative(self, operand: Lowered, monoid: str, axis: int, reverse: bool) -> Lowered:
         """Running combination along ``axis``, from the far end if ``reverse``."""
 
+    def recurrence(self, a: Lowered, b: Lowered, axis: int, reverse: bool) -> Lowered:
+        """``h[k] = a[k] * h[k-1] + b[k]`` along ``axis`` from 0, or from the far end if ``reverse``."""
+
     def dot(
         self,
         a: Lowered,

@@ -283,7 +283,7 @@ class NestWriter:
         if type(tensor) is Scatter:
             self._scatter(stage, tensor, position, value)
         elif type(tensor) is Running:
-            self._running(stage, tensor, value)
+            self._running(stage, tensor, position, value)
         elif type(tensor) is Reduction and "r" in stage.kinds:
             self._update(stage, tensor, position, value)
         elif type(tensor) is Reduction and tensor.monoid.startswith("arg"):
@@ -340,9 +340,12 @@ class NestWriter:
         for name, x in zip(pairs.flat([acc]), pairs.flat([value]), strict=True):
             self.put(loops.Update(name, x, where))  # type: ignore[arg-type]
 
-    def _combined(self, tensor: Any, before: Operand, value: Operand) -> Operand:
-        """A value combined with what came before by the monoid of ``tensor``."""
+    def _combined(self, tensor: Any, before: Operand, value: Operand, factor: Operand = None) -> Operand:
+        """A value combined with what came before, first multiplied with ``factor``, by the monoid of ``tensor``."""
         type = type_of(tensor.dtype)
+        if factor is not None:
+            before = self._operation(self.blocks[-1], "mul", (factor, before), (type, type), type)
+            return self._operation(self.blocks[-1], "add", (before, value), (type, type), type)  # type: ignore[no-any-return]
         op = {"max": "maximum", "min": "minimum"}.get(tensor.monoid, tensor.monoid)
         return self._operation(self.blocks[-1], op, (before, value), (type, type), type)  # type: ignore[no-any-return]
 
@@ -397,8 +400,11 @@ class NestWriter:
             fill = loops.Loop(names[a], a.extent, [fill])
         self.blocks[-1].append(fill)
 
-    def _running(self, stage: Stage, tensor: Running, value: Operand) -> None:
+    def _running(self, stage: Stage, tensor: Running, position: tuple[Idx, ...], value: Operand) -> None:
         type = type_of(tensor.dtype)
+        factor: Operand = None
+        if tensor.factor is not None:
+            factor, _ = self._value(tensor.factor, tensor.axes, position, None)
         if "s" not in stage.kinds:
             self._keep(stage, value, len(self.blocks) - 1)
             return
@@ -409,7 +415,7 @@ class NestWriter:
             inner = stage.axes[at + 1 :]
             address = loops.address([a.extent for a in inner], [self.symbols[a][0] for a in inner])
             before = self._load(self.blocks[-1], row, address, type)
-            result = self._combined(tensor, before, value)
+            result = self._combined(tensor, before, value, factor)
             self.store(row, address, result)
         elif _adds_up(tensor):
             result = pairs.regrouped([self._name("run") for _ in pairs.part_types(type)], [type])[0]
@@ -417,7 +423,7 @@ class NestWriter:
             for name, acc, x in zip(pairs.flat([result]), accumulators, pairs.flat([value]), strict=True):
                 self.put(loops.Prefix(name, acc, x))  # type: ignore[arg-type]
         else:
-            result = self._combined(tensor, self.accumulators[stage], value)
+            result = self._combined(tensor, self.accumulators[stage], value, factor)
             self.assign([self.accumulators[stage]], [result])
         self._keep(stage, result, len(self.blocks) - 1)
 
@@ -655,7 +661,8 @@ def _meet_apart(stage: Stage, tensor: Scatter, depth: int) -> bool:
 
 def _adds_up(tensor: Tensor) -> bool:
     """Whether an accumulator, or an update in memory, can combine the elements: of complex numbers it can only add."""
-    return tensor.dtype.kind != "c" or getattr(tensor, "monoid", "add") == "add"
+    monoid = getattr(tensor, "monoid", None) or "add"
+    return monoid == "add" if tensor.dtype.kind == "c" else monoid in loops.MONOIDS
 
 
 def _turning_point(coefficient: int, const: int, number: int) -> int:

@@ -137,6 +137,9 @@ class Jit(Primitive):
     def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         return checked_call(params["jaxpr"], errors, args, lambda j, xs: call(j, xs, params["name"]))
 
+    def lower(self, ctx: Any, *args: Any, jaxpr: Jaxpr, **_: Any) -> list[Any]:
+        return ctx.inline(jaxpr, args)  # type: ignore[no-any-return]
+
     def axis_names(self, params: dict[str, Any]) -> tuple:
         return tuple(used_axis_names(params["jaxpr"]))
 

@@ -380,12 +380,29 @@ class Lowerer:
 
     def cumulative(self, operand: Tensor, monoid: str, axis: int, reverse: bool) -> Tensor:
         dtype = operand.dtype
-        if type_of(dtype) in HALF and monoid in ("add", "mul"):
+        if type_of(dtype) in HALF and monoid in ("add", "mul", "logaddexp"):
             wide = self.cumulative(self.convert(operand, np.float32), monoid, axis, reverse)
             return self.convert(wide, dtype)
         axes = _axes(operand.shape)
         expr = Element(operand, tuple([Idx.of(a) for a in axes]), type_of(dtype))
         return Running(ShapedArray(operand.shape, dtype), self._rank(), axes, expr, monoid, axis, reverse)
+
+    def recurrence(self, a: Tensor, b: Tensor, axis: int, reverse: bool) -> Tensor:
+        dtype = b.dtype
+        type = type_of(dtype)
+        if type in HALF:
+            a, b = self.convert(a, np.float32), self.convert(b, np.float32)
+            return self.convert(self.recurrence(a, b, axis, reverse), dtype)
+        axes = _axes(b.shape)
+        index = tuple([Idx.of(x) for x in axes])
+        # Nothing comes before the first element, whose factor may be anything.
+        first = Number(b.shape[axis] - 1 if reverse else 0, "i64")
+        at_first = Apply("eq", [Position(index[axis], "i64"), first], "i1")
+        zero = Number(0, type)
+        factor = Apply("select", [at_first, zero, Element(a, index, type)], type)
+        term = Element(b, index, type)
+        aval = ShapedArray(b.shape, dtype)
+        return Running(aval, self._rank(), axes, term, "linear", axis, reverse, factor)
 
     def dot(
         self,

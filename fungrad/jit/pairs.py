@@ -12,7 +12,7 @@ from typing import Any
 
 from fungrad.jit import loops
 from fungrad.jit.emit.ops import operate
-from fungrad.jit.kernels.complexmath import ComplexScalars, is_complex
+from fungrad.jit.kernels.complexmath import NAMED, ComplexScalars, is_complex
 from fungrad.jit.kernels.scalars import PARTS, Value
 
 Pair = tuple[loops.Operand, loops.Operand]
@@ -79,7 +79,12 @@ class OnParts:
     def __call__(self, m: Any, *parts: Value) -> tuple[Value, ...]:
         m = ComplexScalars(m)
         values = [m.complex(*x) if isinstance(x, tuple) else x for x in regrouped(parts, self.args)]
-        results = operate(m, self.op, self.type, values) if self.fn is None else self.fn(m, *values)
+        if self.fn is not None:
+            results = self.fn(m, *values)
+        elif self.op in NAMED:
+            results = NAMED[self.op](m, *values)
+        else:
+            results = operate(m, self.op, self.type, values)
         if isinstance(results, Value):
             results = (results,)
         expected = (self.type,) if isinstance(self.type, str) else self.type

@@ -100,6 +100,8 @@ def _find_reads(tensor: Formula) -> list[Read]:
 def _roots(tensor: Formula) -> list[Expr]:
     if type(tensor) is Scatter and tensor.condition is not None:
         return [tensor.expr, tensor.condition]
+    if type(tensor) is Running and tensor.factor is not None:
+        return [tensor.expr, tensor.factor]
     return [tensor.expr]
 
 

@@ -479,15 +479,27 @@ class Reduction(Formula):
 
 
 class Running(Formula):
-    """`expr` combined by `monoid` with all elements before it along dimension `along` (after it if `reverse`)."""
+    """`expr` combined by `monoid` with all elements before it along dimension `along` (after it if `reverse`).
 
-    __slots__ = ("monoid", "along", "reverse")
+    Beside those of reductions, the monoid may be `logaddexp`, or `linear` with a formula `factor`: then what comes
+    before is multiplied with that, and `expr` added.
+    """
+
+    __slots__ = ("monoid", "along", "reverse", "factor")
 
     def __init__(
-        self, aval: ShapedArray, rank: int, axes: Sequence[Axis], expr: Expr, monoid: str, along: int, reverse: bool
+        self,
+        aval: ShapedArray,
+        rank: int,
+        axes: Sequence[Axis],
+        expr: Expr,
+        monoid: str,
+        along: int,
+        reverse: bool,
+        factor: Expr | None = None,
     ):
         self.aval, self.rank, self.axes, self.expr, self.monoid = aval, rank, tuple(axes), expr, monoid
-        self.along, self.reverse = along, reverse
+        self.along, self.reverse, self.factor = along, reverse, factor
 
 
 class Scatter(Formula):

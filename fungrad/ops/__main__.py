@@ -44,7 +44,8 @@ Written by `python -m fungrad.ops`.
 - **derived**: the rule is that of its family.
 - **zero**: the derivative is zero by definition (integers, booleans, steps).
 - **host**: compiled programs call `impl` between pieces of native code.
-- **-**: not needed. A transposition rule is needed for what is linear in an operand; everything
+- **-**: not needed. Operations among the members of a named axis are gone before a program is compiled, since `vmap`
+  replaces them. A transposition rule is needed for what is linear in an operand; everything
   else is differentiated in terms of such primitives.
 - **missing**: asking for it raises `NotImplementedError` naming the method to write.
 """
@@ -72,7 +73,7 @@ def status(primitive: Primitive, rule: str) -> str:
         shared = sum(isinstance(p, owner) for p in Primitive.instances.values()) > 1
         return "derived" if shared else "yes"
     if rule == "lower":
-        return _native(primitive)
+        return "-" if primitive.uses_axis_names else _native(primitive)
     return "-" if rule == "transpose" or rule in NOT_NEEDED.get(primitive.name, ()) else "missing"
 
 

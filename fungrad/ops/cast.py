@@ -5,6 +5,7 @@ May import ``core``, ``ops._operands``, ``ops._families`` and ``ops.foundation``
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -166,9 +167,23 @@ class BitcastConvertType(Primitive):
         return x.view(new_dtype).reshape(x.shape if old == new else x.shape[:-1])
 
     def lower(self, ctx: Any, x: Any, *, new_dtype: np.dtype) -> Any:
-        if x.dtype.itemsize != new_dtype.itemsize:
-            return ctx.host(self, (x,), {"new_dtype": new_dtype})
-        return ctx.map(lambda m, value: m.bitcast(value, new_dtype), [x], new_dtype)
+        old, new = 8 * x.dtype.itemsize, 8 * new_dtype.itemsize
+        if old == new:
+            return ctx.map(lambda m, value: m.bitcast(value, new_dtype), [x], new_dtype)
+
+        def piece(m: Any, *i: Any) -> Any:
+            """One of the pieces of an element, the lowest bits first."""
+            bits = m.bitcast(m.load(x, *i[:-1]), f"u{old}") >> (m.index(i[-1], f"u{old}") * new)
+            return m.convert(bits, f"u{new}")
+
+        def whole(m: Any, *i: Any) -> Any:
+            """An element of its pieces."""
+            pieces = [m.bitcast(m.load(x, *i, k), f"u{old}") for k in range(new // old)]
+            return functools.reduce(operator.or_, [m.convert(v, f"u{new}") << (k * old) for k, v in enumerate(pieces)])
+
+        shape = ctx.out_avals[0].shape
+        bits = ctx.compute(shape, np.dtype(f"u{new // 8}"), piece if old > new else whole)
+        return ctx.map(lambda m, value: m.bitcast(value, new_dtype), [bits], new_dtype)
 
     def jvp(
         self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any

@@ -100,6 +100,9 @@ class LinearRecurrence(Primitive):
             out = out[::-1]
         return compact(np.moveaxis(out, 0, axis).astype(dtype, copy=False))
 
+    def lower(self, ctx: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
+        return ctx.recurrence(a, b, axis, reverse)
+
     def jvp(
         self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, reverse: bool
     ) -> tuple[Any, Any]:
@@ -205,9 +208,6 @@ class CumLogSumExp(Cumulative):
         if kind_of(x.dtype) == "c":
             return _cumlogsumexp_complex(x, axis, reverse)
         return super().impl(x, axis=axis, reverse=reverse)
-
-    def lower(self, ctx: Any, x: Any, **params: Any) -> Any:
-        return ctx.host(self, (x,), params)
 
 
 def _cumlogsumexp_complex(x: np.ndarray, axis: int, reverse: bool) -> np.ndarray:

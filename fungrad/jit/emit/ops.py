@@ -80,7 +80,9 @@ def combine(m: ScalarBuilder, op: str, a: Value, b: Value) -> Value:
 
 def neutral(op: str, type: str) -> Any:
     """The neutral element of a monoid: a Python number."""
-    if op in ("add", "or", "xor"):
+    if op == "logaddexp":
+        return float("-inf")
+    if op in ("add", "or", "xor", "linear"):
         return False if type == "i1" else 0
     if op == "mul":
         return True if type == "i1" else 1

@@ -98,6 +98,14 @@ def _finish_log(m: ScalarBuilder, x: Value, y: Value, large: Value, small: Value
     return m.select((x == INF) | (y == INF), INF, re)
 
 
+def logaddexp(m: ComplexScalars, a: Any, b: Any) -> Value:
+    """log(exp(a) + exp(b)), with the larger real part taken out."""
+    size = m.maximum(a.re, b.re)
+    size = m.select(m.abs(size) < INF, size, 0.0)
+    rest: Any = log(m, exp(m, m.complex(a.re - size, a.im)) + exp(m, m.complex(b.re - size, b.im)))
+    return m.complex(rest.re + size, rest.im)
+
+
 def log1p(m: ComplexScalars, z: Any) -> Value:
     """log(1 + z), accurate where z is near 0."""
     b = m.base
