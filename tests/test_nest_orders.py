@@ -103,3 +103,23 @@ def test_joined_functions_of_all_sizes(size):
     x = fnp.asarray(np.linspace(-30, 30, size), np.float64)
     got = fungrad.jit(lambda x: fnp.sum(fnp.logaddexp(x, 1.0)))(x)
     assert np.allclose(np.asarray(got), np.logaddexp(np.asarray(x), 1.0).sum(), rtol=1e-13)
+
+
+@pytest.mark.parametrize("size", [12_000_000, 12_000_005])
+def test_large_results_written_past_the_cache(size):
+    """Every element is there, whether the size is a multiple of a cache line or not."""
+    x = np.arange(size, dtype=np.float32)
+    f = fungrad.jit(lambda x, y: (x + y, x - 1))
+    a, b = (np.asarray(r) for r in f(x, x))
+    assert np.array_equal(a, x + x) and np.array_equal(b, x - 1)
+    if "vmovups" in f.lower(x, x).as_text("asm"):
+        assert ("vmovntps" in f.lower(x, x).as_text("asm")) == (size % 16 == 0)
+
+
+def test_donated_memory_is_written_like_any_other():
+    """It may start anywhere."""
+    n = 1 << 24
+    x = np.ndarray(n, np.float32, np.empty(4 * n + 4, np.uint8).data, 4)
+    x[:] = 1
+    f = fungrad.jit(lambda x, y: x + y + y * y, donate_argnums=0)
+    assert np.all(np.asarray(f(fnp.asarray(x), x)) == 3)

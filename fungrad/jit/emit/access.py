@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from fungrad.jit.emit.nests import NestEmitter
 
 
+_LINE = 64  # bytes of a cache line
+
+
 class Access:
     """The memory side of a `NestEmitter`."""
 
@@ -223,7 +226,12 @@ class Access:
                 base = nest.scalar.operand(f"add nsw i64 {base}, {1 - lanes}")
                 value = self.reverse(value)
             if condition is None:
-                m.store(value, self.pointer(s.buffer, element, base), suffix)
+                pointer = self.pointer(s.buffer, element, base)
+                if stride > 0 and self.is_streamed(s):
+                    nest.streams = True
+                    m.stream(value, pointer, nest.module.metadata("!{i32 1}"), suffix)
+                else:
+                    m.store(value, pointer, suffix)
                 return
             if stride < 0:
                 mask = self.reverse(m.value("i1", mask)).raw
@@ -242,6 +250,15 @@ class Access:
             f"call void {name}({memory} {m.to_memory(value)}, <{lanes} x ptr> {pointers}, "
             f"i32 {memory_size(type)}, <{lanes} x i1> {mask}){_tail(suffix)}"
         )
+
+    def is_streamed(self, s: Store) -> bool:
+        """Whether a vector is stored past the cache: it makes up whole cache lines of a large result."""
+        nest = self.nest
+        buffer, vector = nest.module.program.buffers[s.buffer], nest.vector
+        if s.buffer not in nest.streamed or s.update is not None or vector is None or not vector.whole:
+            return False
+        steps = [vector.lanes if symbol == vector.symbol else c for symbol, c in s.index.terms]
+        return all(n * buffer.dtype.itemsize % _LINE == 0 for n in (*steps, s.index.const))
 
     def store_one(self, s: Store, type: str, base: str, value: Value, condition: Value | None) -> None:
         """Write one element; in a vector loop the last lane stays, as in the loop it stands for."""

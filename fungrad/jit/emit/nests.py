@@ -51,13 +51,20 @@ _FLAGS = "contract"
 
 
 class Vector:
-    """The vector loop that is being emitted: its symbol and how many iterations run at once."""
+    """The vector loop that is being emitted.
 
-    __slots__ = ("symbol", "lanes")
+    Attributes:
+      symbol: its counter.
+      lanes: how many iterations run at once.
+      whole: whether the counter is a multiple of the lanes at the start of every vector.
+    """
 
-    def __init__(self, symbol: str, lanes: int):
-        self.symbol = symbol
+    __slots__ = ("symbol", "lanes", "whole")
+
+    def __init__(self, loop: Loop, lanes: int):
+        self.symbol = loop.index
         self.lanes = lanes
+        self.whole = loop.extent % lanes == 0
 
 
 class NestEmitter:
@@ -83,6 +90,8 @@ class NestEmitter:
         self.squares: dict[int, Value] = {}
         self.groups: dict[int, interleave.Group] = {}
         self.wide = accumulate.lanes_of_accumulators(nest.body)
+        self.streamed = streamed(module, nest)
+        self.streams = False
 
     # -- values ------------------------------------------------------------------------------------
 
@@ -371,11 +380,11 @@ class NestEmitter:
             self.split_vector_loop(s, lanes, full, rest)
             return
         if full and rest and is_repeatable(self.module.program, s):
-            self.vector = Vector(s.index, lanes)
+            self.vector = Vector(s, lanes)
             self.counted(s, "0", str((full + 1) * lanes), lanes, s.extent - lanes)
             rest = 0
         elif full:
-            self.vector = Vector(s.index, lanes) if lanes > 1 else None
+            self.vector = Vector(s, lanes) if lanes > 1 else None
             if full == 1:
                 self.once(s, 0)
             else:
@@ -385,7 +394,7 @@ class NestEmitter:
             self.vector_rest(s, full * lanes, rest)
 
     def vector_rest(self, s: Loop, at: int, rest: int) -> None:
-        self.vector = Vector(s.index, rest) if rest > 1 else None
+        self.vector = Vector(s, rest) if rest > 1 else None
         self.once(s, at)
         self.vector = None
 
@@ -396,7 +405,7 @@ class NestEmitter:
         if full:
             last = scale(f"mul nuw nsw i64 %end, {lanes}")
             first = scale(f"mul nuw nsw i64 %begin, {lanes}")
-            self.vector = Vector(s.index, lanes) if lanes > 1 else None
+            self.vector = Vector(s, lanes) if lanes > 1 else None
             if rest and is_repeatable(self.module.program, s):
                 self.counted(s, first, last, lanes, s.extent - lanes)
                 rest = 0
@@ -432,14 +441,14 @@ class NestEmitter:
             a, b = self.symbols[outer.index], self.symbols[inner.index]
             step = [[self.scalar.operand(f"add nsw i64 {x}, {k}") for k in range(n)] for x in (a, b)]
             rows: dict[int, list[Value]] = {}
-            self.vector = Vector(outer.index, n)
+            self.vector = Vector(outer, n)
             for s in turned:
                 rows[id(s)] = []
                 for place in step[1]:
                     self.symbols[inner.index] = place
                     rows[id(s)].append(self.access.load(s))
             self.symbols[inner.index] = b
-            self.vector = Vector(inner.index, n)
+            self.vector = Vector(inner, n)
             columns = {key: self.transposed(values) for key, values in rows.items()}
             for k, place in enumerate(step[0]):
                 self.symbols[outer.index] = place
@@ -449,7 +458,7 @@ class NestEmitter:
             self.symbols[outer.index] = a
 
         def across() -> None:
-            self.vector = Vector(inner.index, n)
+            self.vector = Vector(inner, n)
             self.counted(inner, "0", str(-(-inner.extent // n) * n), n, inner.extent - n, square)
             self.vector = None
 
@@ -525,6 +534,10 @@ class NestEmitter:
         self.region_symbols()
         self.body(self.nest.body)
         header = f"define internal void @{self.name}(ptr noalias %table, i64 %begin, i64 %end) #0 {{"
+        if self.streams:
+            # stores past the cache may be seen late by others
+            self.module.declarations["@llvm.x86.sse.sfence"] = "declare void @llvm.x86.sse.sfence()"
+            self.lines.append("call void @llvm.x86.sse.sfence()")
         text = [header, "entry:", *self.memory.setup, *self.lines, "ret void", "}"]
         self.module.functions.append("\n".join(text))
 
@@ -543,6 +556,28 @@ class NestEmitter:
                     f"%r.{slot} = load i64, ptr %at.{slot}, align 8",
                 ]
                 self.symbols[symbol] = f"%r.{slot}"
+
+
+# Bytes that a nest goes through from which its results are written past the cache: they would not stay there, and an
+# ordinary store reads a line before it writes it.
+_STREAM = 128 << 20
+# Results from this size start at a multiple of 64 bytes.
+_ALIGNED = 1 << 20
+
+
+def streamed(module: Module, nest: Nest) -> frozenset[str]:
+    """Results of a nest that are written past the cache."""
+    program, machine = module.program, module.machine
+    reads, writes = buffers_of(nest)
+    roots = {program.root(b).name for b in (*reads, *writes)}
+    total = sum(program.buffers[b].nbytes for b in roots)
+    # a transposition comes back to each row of its result much later
+    turned = any(type(s) is Loop and s.tile for s in walk(nest.body))
+    if total <= (_STREAM // 2 if turned else _STREAM) or machine.arm or machine.vector_bytes < 32:
+        return frozenset()
+    read = {program.root(b).name for b in reads}
+    found = [program.buffers[b] for b in writes if b not in read]
+    return frozenset(b.name for b in found if b.kind == "output" and b.alias is None and b.nbytes >= _ALIGNED)
 
 
 def split_loop(nest: Nest) -> Loop | None:

@@ -347,6 +347,11 @@ class LLVMScalars(ScalarBuilder):
         where = f"ptr {pointer}, align {memory_size(value.type)}{_metadata(suffix)}"
         self.lines.append(f"store {self._memory[value.type]} {operand}, {where}")
 
+    def stream(self, value: Value, pointer: str, hint: str, suffix: str = "") -> None:
+        """Write whole cache lines past the cache. `hint` is the metadata node that says so."""
+        where = f"ptr {pointer}, align 64, !nontemporal {hint}{_metadata(suffix)}"
+        self.lines.append(f"store {self._memory[value.type]} {self.to_memory(value)}, {where}")
+
     def _append(self, instruction: str) -> str:
         register = f"{self.prefix}{next(self.names)}"
         self.lines.append(f"{register} = {instruction}")
