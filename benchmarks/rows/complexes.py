@@ -32,10 +32,10 @@ def _chain_row(name, function, **facts):
 
 
 _chain_row("complex/chain_1e6", _chain, bytes=3 * 8e6, tolerance=1e-3)
-_chain_row("complex/exp_sqrt_log_1e6", _waves, tolerance=1e-3)
+_chain_row("complex/exp_sqrt_log_1e6", _waves, bytes=3 * 8e6, tolerance=1e-3)
 
 
-@row("complex/matmul_512", flops=8.0 * 512**3)
+@row("complex/matmul_512", bytes=24.0 * 512**2, flops=8.0 * 512**3)
 def matmul(lib):
     x, y = (lib.asarray(complex_data((512, 512), seed)) for seed in (0, 2))
     f = lib.jit(lambda x, y: x @ y)
@@ -54,7 +54,7 @@ def _plane(n):
 
 # How often a point stays inside depends on rounding near the boundary of the set: the share of points that never leave
 # is what the answers have in common.
-@row("complex/mandelbrot_512_100", tolerance=1e-2)
+@row("complex/mandelbrot_512_100", tolerance=1e-2, flops=12.0 * 512 * 512 * 100)
 def mandelbrot(lib):
     lax, np_ = lib.lax, lib.np
     c = lib.asarray(_plane(512))
@@ -72,7 +72,7 @@ def mandelbrot(lib):
     return lambda: lib.done(f(c))
 
 
-@row("complex/escape_while_256", tolerance=1e-2)
+@row("complex/escape_while_256", tolerance=1e-2, flops=12.0 * 256 * 256 * 40)
 def escape(lib):
     lax, np_ = lib.lax, lib.np
     c = lib.asarray(_plane(256))

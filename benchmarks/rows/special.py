@@ -6,7 +6,7 @@ from benchmarks.registry import row
 
 
 def _row(name, function, scipy_name):
-    @row(name, tolerance=1e-3)
+    @row(name, tolerance=1e-3, bytes=12e5)
     def made(lib):
         a, x = (lib.asarray(v) for v in _arguments())
         f = lib.jit(lambda a, x: function(lib)(a, x))
