@@ -138,9 +138,9 @@ def test_tangents_that_appear_late():
     assert tangents[0].dtype == fungrad.float0
 
 
-def test_reverse_mode_needs_a_bound():
+def test_compiled_reverse_mode_needs_a_bound():
     with pytest.raises(ValueError, match="max_steps=n; or use fori_loop .* or scan; or forward mode"):
-        fungrad.grad(lambda x: power(x, 3))(1.0)
+        fungrad.jit(fungrad.grad(lambda x: power(x, 3)))(1.0)
     with pytest.raises(ValueError, match="reverse-mode"):
         fungrad.jit(fungrad.grad(lambda x, n: lax.fori_loop(0, n, lambda i, c: c * x, x)))(1.0, 3)
     # What does not depend on the input is no obstacle.
@@ -504,3 +504,58 @@ def test_random_programs_agree_with_jax(choices, steps):
     for g, e in zip(map(np.asarray, run(fungrad)), map(np.asarray, run(jax)), strict=True):
         assert g.dtype == e.dtype and g.shape == e.shape
         np.testing.assert_allclose(g, e, rtol=2e-3, atol=2e-3)
+
+
+# -- reverse mode without a bound --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 17])
+def test_steps_are_counted_for_the_backward_pass(n):
+    def by_scan(x):
+        return lax.fori_loop(0, n, lambda i, v: jnp.sin(v) * x + 0.5, x)
+
+    x = jnp.float32(1.3)
+    f = lambda x: power(x, n)  # noqa: E731
+    close(fungrad.value_and_grad(f)(x), fungrad.value_and_grad(by_scan)(x))
+    close(fungrad.grad(fungrad.grad(f))(x), fungrad.grad(fungrad.grad(by_scan))(x))
+    close(fungrad.jacrev(f)(x), fungrad.jacfwd(f)(x))
+    close(fungrad.vjp(f, x)[1](2.0)[0], 2.0 * fungrad.grad(by_scan)(x))
+    close(fungrad.linearize(f, x)[1](1.0), fungrad.grad(by_scan)(x))
+
+
+def test_counting_runs_only_what_the_predicate_depends_on():
+    seen = []
+
+    def body(c):
+        fungrad.debug.callback(lambda i: seen.append(int(i)), c[0])
+        return c[0] + 1, c[1] * c[1]
+
+    f = lambda x: lax.while_loop(lambda c: c[0] < 3, body, (0, x))[1]  # noqa: E731
+    assert float(fungrad.grad(f)(1.5)) == pytest.approx(8 * 1.5**7)
+    assert seen.count(2) <= 2
+
+
+def test_unbounded_newton_in_reverse_mode():
+    def root(a):
+        return lax.while_loop(lambda x: abs(x * x - a) > 1e-5 * a, lambda x: 0.5 * (x + a / x), a)
+
+    for a in (2.0, 4.0, 1e6):
+        close(fungrad.grad(root)(a), 0.5 / np.sqrt(a), 1e-3)
+    many = jnp.array([2.0, 4.0, 900.0])
+    close(fungrad.grad(lambda a: fungrad.vmap(root)(a).sum())(many), 0.5 / np.sqrt(many), 1e-3)
+    # The steps of a loop inside another one cannot be counted.
+    nested = lambda a: lax.while_loop(lambda x: x < 100.0, lambda x: x * root(a), a)  # noqa: E731
+    with pytest.raises(ValueError, match="max_steps"):
+        fungrad.grad(nested)(4.0)
+    with fungrad.enable_x64():
+        check_grads(root, (3.0,), order=1, modes=["rev"])
+
+
+def test_dynamic_fori_loop_in_reverse_mode():
+    f = lambda x, n: lax.fori_loop(0, n, lambda i, c: c * x, 1.0)  # noqa: E731
+    close(fungrad.grad(f)(2.0, jnp.int32(3)), 12.0)
+    message = r"max_steps=n; or use fori_loop with bounds that are Python integers.*not jitted"
+    mapped = lambda x, n: fungrad.vmap(fungrad.grad(f), (None, 0))(x, jnp.array([n, 2]))  # noqa: E731
+    for g in (fungrad.jit(fungrad.grad(f)), fungrad.grad(fungrad.jit(f)), mapped):
+        with pytest.raises(ValueError, match=message):
+            g(2.0, 3)

@@ -55,11 +55,14 @@ def while_loop(
             val = body_fun(val)
         return val
 
-    Forward-mode differentiation works for every loop, reverse mode (``grad``, ``vjp``, ``jacrev``) for
-    those with a bound ``max_steps``: it keeps the values of every step, so their number must be known
-    when the program is compiled. Memory, and some time, are spent on ``max_steps`` steps even if fewer
-    run; the loop itself still stops as soon as it can. Under ``vmap`` a mapped predicate lets the loop
-    run until it fails for all examples; those that are done stay as they are.
+    Forward-mode differentiation works for every loop. Reverse mode (``grad``, ``vjp``, ``jacrev``), which
+    JAX does not have, keeps the values of every step, so their number must be known when the program is
+    compiled. In a function that is compiled or mapped the loop needs a bound ``max_steps``: memory, and
+    some time, are spent on that many steps even if fewer run; the loop itself still stops as soon as it
+    can. Elsewhere, ``grad(f)(x)`` for a function that is not jitted, a loop that stands in no other loop needs no bound: it is run
+    once more to count its steps, and the backward pass is compiled for that number, rounded up.
+    Under ``vmap`` a mapped predicate lets the loop run until it fails for all examples; those that are
+    done stay as they are.
 
     Args:
       cond_fun: function of the carry that returns a boolean scalar.
@@ -73,7 +76,8 @@ def while_loop(
     Raises:
       TypeError: the result of ``cond_fun`` is no boolean scalar, or that of ``body_fun`` differs from
         the carry in structure or types; names every leaf that differs.
-      ValueError: reverse-mode differentiation of a loop without ``max_steps``.
+      ValueError: reverse-mode differentiation of a loop without ``max_steps`` in a compiled or mapped
+        function.
 
     Example:
       >>> import fungrad

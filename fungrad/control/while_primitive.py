@@ -2,7 +2,8 @@
 
 Its operands are what the predicate captures, what the body captures, and the initial carry; its
 results are the last carry. Derivatives in forward mode and batches are while loops; reverse mode
-needs a bound on the number of steps, by which the loop becomes a scan.
+needs a bound on the number of steps, by which the loop becomes a scan. Where the operands are concrete
+the steps are counted.
 
 May import ``core``, ``ops``, ``transforms`` and ``control.scan_primitive``.
 """
@@ -12,6 +13,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeVar
+
+import numpy as np
 
 from fungrad.control._base import (
     HigherOrderPrimitive,
@@ -32,13 +35,15 @@ from fungrad.control.checked_bodies import checked_while
 from fungrad.control.cond_primitive import cond_p
 from fungrad.control.scan_bodies import Loop
 from fungrad.control.scan_primitive import scan_p
+from fungrad.core.array import as_array
 from fungrad.core.avals import ShapedArray
-from fungrad.core.context import AxisData, state
+from fungrad.core.context import EVAL, AxisData, running, state
 from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
 from fungrad.core.nonfinite import within
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import select
+from fungrad.ops.elementwise import add
 from fungrad.ops.foundation import batch_to, broadcast_in_dim, instantiate, zeros
 from fungrad.ops.reduce import reduce_or
 from fungrad.transforms.batching import batch_flat, batch_jaxpr
@@ -175,8 +180,10 @@ class While(HigherOrderPrimitive):
         if not any(is_nonzero(tangents[loop.cond_nconsts :])):
             outs = self.bind(*primals, **params)
             return outs, tangents_of([], [False] * len(outs), outs)
-        if loop.max_steps:
-            scan = loop.derived("scan", lambda: _as_scan(loop))
+        bound = loop.max_steps or _number_of_steps(loop, primals)
+        if bound is not None:
+            bounded = loop._replace(max_steps=bound)
+            scan = bounded.derived("scan", lambda: _as_scan(bounded))
             return scan_p.linearize(primals, tangents, **scan._asdict())
         # The tangents go round in a loop that carries the values too; the values themselves come
         # from a loop without tangents, since what depends on tangents is only recorded.
@@ -184,9 +191,11 @@ class While(HigherOrderPrimitive):
 
     def transpose(self, cts: Sequence[Any], *args: Any, **params: Any) -> NoReturn:
         raise ValueError(
-            "fungrad.lax.while_loop: reverse-mode differentiation of a loop needs to know how many "
-            "steps there can be. Give while_loop a bound, max_steps=n; or use fori_loop with "
-            "bounds that are Python integers, or scan; or forward mode (jvp, jacfwd)."
+            "fungrad.lax.while_loop: reverse-mode differentiation of a loop in a compiled or mapped "
+            "function needs to know how many steps there can be. Give while_loop a bound, "
+            "max_steps=n; or use fori_loop with bounds that are Python integers, or scan; or forward "
+            "mode (jvp, jacfwd); or take the derivative of a function that is not jitted, where steps "
+            "are counted."
         )
 
     # -- batching ------------------------------------------------------------------------------
@@ -242,26 +251,79 @@ class While(HigherOrderPrimitive):
     def dce(self, eqn: Eqn, used: Sequence[bool]) -> Eqn:
         """Without the carries that neither the predicate nor a used result depends on."""
         loop = WhileLoop(**eqn.params)
-        m, n = loop.cond_nconsts, loop.body_nconsts
-        needed = used_inputs(loop.cond_jaxpr)[m:]
-
-        def step(flags: list[bool]) -> list[bool]:
-            return used_inputs(pruned(loop.body_jaxpr, flags))[n:]
-
-        kept = fixpoint([a or b for a, b in zip(used, needed, strict=True)], step)
-        if all(kept):
+        new, flags = _narrowed(loop, used)
+        if all(flags):
             return eqn
-        body = pruned(loop.body_jaxpr, kept)
-        consts = used_inputs(body)[:n]
-        body = body.replace(invars=chosen(body.invars, [*consts, *kept]), debug=None)
-        cond = loop.cond_jaxpr
-        cond = cond.replace(invars=chosen(cond.invars, [True] * m + kept), debug=None)
-        new = loop._replace(cond_jaxpr=cond, body_jaxpr=body, body_nconsts=sum(consts))
-        invars = chosen(eqn.invars, [True] * m + consts + kept)
-        return eqn.replace(invars=invars, outvars=chosen(eqn.outvars, kept), params=new.params())
+        kept = loop.operands(flags)[2]
+        return eqn.replace(
+            invars=chosen(eqn.invars, flags), outvars=chosen(eqn.outvars, kept), params=new.params()
+        )
 
 
 while_p = While("while")
+
+
+def _narrowed(loop: WhileLoop, used: Sequence[bool]) -> tuple[WhileLoop, list[bool]]:
+    """A loop with those carries only that the predicate or a used result depends on, and which operands it has."""
+    m, n = loop.cond_nconsts, loop.body_nconsts
+    needed = used_inputs(loop.cond_jaxpr)[m:]
+
+    def step(flags: list[bool]) -> list[bool]:
+        return used_inputs(pruned(loop.body_jaxpr, flags))[n:]
+
+    kept = fixpoint([a or b for a, b in zip(used, needed, strict=True)], step)
+    if all(kept):
+        return loop, [True] * (m + n + len(kept))
+    body = pruned(loop.body_jaxpr, kept)
+    consts = used_inputs(body)[:n]
+    body = body.replace(invars=chosen(body.invars, [*consts, *kept]), debug=None)
+    cond = loop.cond_jaxpr
+    cond = cond.replace(invars=chosen(cond.invars, [True] * m + kept), debug=None)
+    new = loop._replace(cond_jaxpr=cond, body_jaxpr=body, body_nconsts=sum(consts))
+    return new, [True] * m + consts + kept
+
+
+def _number_of_steps(loop: WhileLoop, args: Sequence[Any]) -> int | None:
+    """A bound on the steps of a loop, by running what its predicate depends on; None if that is not known."""
+    narrow, flags = loop.derived(
+        "for counting", lambda: _narrowed(loop, [False] * len(loop.body_jaxpr.outvars))
+    )
+    m, n = narrow.cond_nconsts, narrow.body_nconsts
+    count = ShapedArray((), np.dtype(np.int32))
+
+    def make() -> tuple[Jaxpr, Jaxpr]:
+        def go_on(*xs: Any) -> list[Any]:
+            return eval_jaxpr(narrow.cond_jaxpr, (), *xs[:m], *xs[m + 1 :])
+
+        def body(*xs: Any) -> list[Any]:
+            return [
+                add(xs[n], np.int32(1)),
+                *eval_jaxpr(narrow.body_jaxpr, (), *xs[:n], *xs[n + 1 :]),
+            ]
+
+        debug = DebugInfo("count", (), "lax.while_loop")
+        cond_avals, body_avals = narrow.cond_jaxpr.in_avals, narrow.body_jaxpr.in_avals
+        return (
+            trace_flat(go_on, [*cond_avals[:m], count, *cond_avals[m:]], debug),
+            trace_flat(body, [*body_avals[:n], count, *body_avals[n:]], debug),
+        )
+
+    cond, body = loop.derived("counting", make)
+    try:
+        known = [as_array(x._concrete("counting steps")) for x in chosen(args, flags)]
+    except TypeError:  # values of a function that is staged or mapped
+        return None
+    cond_consts, body_consts, carry = narrow.operands(known)
+    with running(EVAL):
+        counting = narrow._replace(cond_jaxpr=cond, body_jaxpr=body)
+        outs = bind(counting, cond_consts, body_consts, [zeros(count), *carry])
+    return _rounded(int(outs[0]))
+
+
+def _rounded(steps: int) -> int:
+    """A number not below ``steps``, of which few exist: each is compiled for."""
+    unit = 1 << max(steps.bit_length() - 3, 0)
+    return max(-(-steps // unit) * unit, 1)
 
 
 def bind(
