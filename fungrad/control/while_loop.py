@@ -57,10 +57,12 @@ def while_loop(
 
     Forward-mode differentiation works for every loop. Reverse mode (``grad``, ``vjp``, ``jacrev``), which
     JAX does not have, keeps the values of every step, so their number must be known when the program is
-    compiled. In a function that is compiled or mapped the loop needs a bound ``max_steps``: memory, and
-    some time, are spent on that many steps even if fewer run; the loop itself still stops as soon as it
-    can. Elsewhere, ``grad(f)(x)`` for a function that is not jitted, a loop that stands in no other loop needs no bound: it is run
-    once more to count its steps, and the backward pass is compiled for that number, rounded up.
+    compiled. In a function that is compiled or mapped, and inside another loop, the loop needs a bound
+    ``max_steps``: memory, and some time, are spent on that many steps even if fewer run; the loop itself
+    still stops as soon as it can. Where the predicate depends on known values only, as in ``grad(f)(x)``
+    of a function that is not jitted, no bound is needed: the loop is run once more to count its steps,
+    and the backward pass is compiled for that number, rounded up.
+
     Under ``vmap`` a mapped predicate lets the loop run until it fails for all examples; those that are
     done stay as they are.
 
