@@ -211,7 +211,7 @@ def _same_positions(body: Sequence[Any], sources: set[str], target: str) -> bool
     loops = {loop.index for loop in path if isinstance(loop, Loop)}
     if store.update is not None or any(s not in loops for s in store.index.symbols()):
         return False
-    if not _injective(store.index, [loop for loop in path if isinstance(loop, Loop)]):
+    if not injective(store.index, [loop for loop in path if isinstance(loop, Loop)]):
         return False
     seen_store = False
     for where, s in _accesses(body, ()):
@@ -234,7 +234,7 @@ def _accesses(items: Sequence[Any], path: tuple) -> list[tuple[tuple, Any]]:
     return found
 
 
-def _injective(index: Affine, loops: Sequence[Loop]) -> bool:
+def injective(index: Affine, loops: Sequence[Loop]) -> bool:
     """Whether different iterations have different addresses: every loop counts in a stride beyond the ones inside."""
     steps = sorted((abs(index.coefficient(loop.index)), loop.extent) for loop in loops if loop.extent > 1)
     reach = 0

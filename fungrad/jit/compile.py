@@ -17,6 +17,7 @@ import numpy as np
 from fungrad.core.ir import Jaxpr
 from fungrad.jit import buffers, loops, regions
 from fungrad.jit.build import build_program
+from fungrad.jit.interchange import interchange
 from fungrad.jit.lowering import Graph, lower_jaxpr
 from fungrad.jit.passes import run_passes
 from fungrad.jit.runtime import Executable, load
@@ -100,6 +101,7 @@ class CompiledProgram:
         self._plain = all(s == ("made", n) for n, s in enumerate(self._sources))
         self.program = build_program(graph, list(made), self.name)
         buffers.drop_empty_copies(self.program)
+        interchange(self.program)
         regions.merge(self.program)
         forwarded = {n for kind, n in self._sources if kind == "input"}
         free = [f"in{n}" for n, given in enumerate(donated) if given and n not in forwarded]
