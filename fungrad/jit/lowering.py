@@ -17,6 +17,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.float_errors import quietly
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var
 from fungrad.jit import scalar_rules
+from fungrad.jit.contraction import contraction
 from fungrad.jit.kernels.scalars import HALF, Value, type_of
 from fungrad.jit.passes import run_passes
 from fungrad.jit.recorder import Recorder
@@ -356,6 +357,9 @@ class Lowerer:
             return self.convert(wide, dtype)
         if not axes:
             return operand
+        product = contraction(self, operand, axes) if monoid == "add" else None
+        if product is not None:
+            return product
         all_axes = _axes(operand.shape)
         kept = [a for d, a in enumerate(all_axes) if d not in axes]
         reduced = [all_axes[d] for d in sorted(axes)]
