@@ -62,6 +62,8 @@ class WhileLoop(NamedTuple):
       body_jaxpr: from ``(*body_consts, *carry)`` to the carry.
       cond_nconsts, body_nconsts: how many operands the predicate and the body capture.
       max_steps: a number of steps that the loop is known not to exceed; 0 if there is none.
+      masked: whether the loop runs many examples: the first carry, a mask, says which of them go on, the predicate
+        whether any does, and a step changes nothing in the others.
     """
 
     cond_jaxpr: Jaxpr
@@ -69,6 +71,7 @@ class WhileLoop(NamedTuple):
     cond_nconsts: int
     body_nconsts: int
     max_steps: int = 0
+    masked: bool = False
 
     def operands(self, args: Sequence[T]) -> list[list[T]]:
         """``args`` as consts of the predicate, consts of the body, and carry."""
@@ -79,6 +82,8 @@ class WhileLoop(NamedTuple):
         found = self._asdict()
         if not self.max_steps:
             del found["max_steps"]
+        if not self.masked:
+            del found["masked"]
         return found
 
     def derived(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -123,7 +128,8 @@ class While(HigherOrderPrimitive):
     def lower(self, ctx: Any, *args: Any, **params: Any) -> Any:
         loop = WhileLoop(**params)
         cond_consts, body_consts, carry = loop.operands(args)
-        return ctx.while_loop(loop.cond_jaxpr, cond_consts, loop.body_jaxpr, body_consts, carry)
+        bodies = loop.cond_jaxpr, cond_consts, loop.body_jaxpr, body_consts
+        return ctx.while_loop(*bodies, carry, loop.masked)
 
     def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         loop = WhileLoop(**params)
@@ -209,6 +215,15 @@ class While(HigherOrderPrimitive):
 
         def inner(flags: Sequence[bool]) -> list[int | None]:
             return [0 if m else None for m in flags]
+
+        if loop.masked:
+            carry = [batch_to(x, d, 0, axis.size) for x, d in zip(carry, carry_dims, strict=True)]
+            everything = [True] * len(carry)
+            body, _ = batch_jaxpr(loop.body_jaxpr, axis, [*body_dims, *inner(everything)], everything)
+            captured, body = closed(body)
+            go_on = trace_flat(_any_runs, body.out_avals, DebugInfo("while", (), "vmap"))
+            loop = loop._replace(cond_jaxpr=go_on, body_jaxpr=body)
+            return bind(loop, [], [*captured, *body_consts], carry), inner(everything)
 
         def carry_out(flags: list[bool]) -> list[bool]:
             _, pred_dims = batch_jaxpr(loop.cond_jaxpr, axis, [*cond_dims, *inner(flags)])
@@ -381,9 +396,6 @@ def _bind_masked(
     pred_aval, carry_avals = pred.aval, list(loop.body_jaxpr.out_avals)
 
     def make() -> tuple[Jaxpr, Jaxpr]:
-        def go_on(pred: Any, *_: Any) -> list[Any]:
-            return [reduce_or(pred, (0,))]
-
         def body(*args: Any) -> list[Any]:
             for_cond, for_body, (running,), old = split_list(args, c, b, 1)
             given = [running] if guarded else []
@@ -395,13 +407,18 @@ def _bind_masked(
         own = loop.body_jaxpr.in_avals[1:] if guarded else loop.body_jaxpr.in_avals
         consts = [*loop.cond_jaxpr.in_avals[:c], *own[:b]]
         debug = DebugInfo("while", (), "vmap")
-        return trace_flat(go_on, avals, debug), trace_flat(body, [*consts, *avals], debug)
+        return trace_flat(_any_runs, avals, debug), trace_flat(body, [*consts, *avals], debug)
 
     cond, body = loop.derived(("masked", pred_aval, guarded), make)
     captured, body = closed(body)
-    masked = loop._replace(cond_jaxpr=cond, body_jaxpr=body)
+    masked = loop._replace(cond_jaxpr=cond, body_jaxpr=body, masked=True)
     outs = bind(masked, [], [*captured, *cond_consts, *body_consts], [pred, *carry])
     return outs[-n:] if n else []
+
+
+def _any_runs(mask: Any, *_: Any) -> list[Any]:
+    """The predicate of a masked loop."""
+    return [reduce_or(mask, tuple(range(mask.aval.ndim)))]
 
 
 def _where(mask: Any, x: Any, y: Any) -> Any:

@@ -221,9 +221,11 @@ class Lowering(Protocol):
         body: Any,
         body_consts: Sequence[Lowered],
         init: Sequence[Lowered],
+        masked: bool = False,
     ) -> list[Lowered]:
         """Runs ``body`` (from ``(*body_consts, *carry)`` to the carry) while ``condition`` (from
-        ``(*condition_consts, *carry)`` to one boolean) holds; returns the last carry."""
+        ``(*condition_consts, *carry)`` to one boolean) holds; returns the last carry. With ``masked`` the first carry
+        says which examples go on, the condition whether any does, and ``body`` changes nothing in the others."""
 
     def cond(self, index: Lowered, branches: Sequence[Any], operands: Sequence[Lowered]) -> list[Lowered]:
         """The results of ``branches[index]``, a jaxpr of the operands; the 0-d int32 ``index`` is clamped."""

@@ -109,15 +109,19 @@ class NestWriter:
 
     # -- loops over single numbers, written by hand ------------------------------------------------------------------
 
-    def variables(self, tensors: Sequence[Tensor], places: Sequence[tuple[str, loops.Affine]]) -> list[Operand]:
-        """Variables that stand for 0-d tensors, with their initial values from memory."""
+    def variables(
+        self, tensors: Sequence[Tensor], places: Sequence[tuple[str, loops.Affine]], depth: int = 1
+    ) -> list[Operand]:
+        """Variables that stand for one element of each tensor, with their initial values from memory; they change in
+        blocks from ``depth`` on.
+        """
         variables: list[Operand] = []
         for t, (buffer, offset) in zip(tensors, places, strict=True):
             type = type_of(t.dtype)
             first = self._load(self.blocks[-1], buffer, offset, type)
             variable = self._variable(type, first)
             # They change in every iteration, so nothing made of them is known outside of the loop.
-            self.registers[t] = (variable, 1)
+            self.registers[t] = (variable, depth)
             variables.append(variable)
         return variables
 
@@ -148,7 +152,11 @@ class NestWriter:
 
     def formulas(self, tensors: Sequence[Tensor]) -> list[Operand]:
         """The values of 0-d tensors."""
-        return [self._element(t, (), None)[0] for t in tensors]
+        return [self.element(t, ()) for t in tensors]
+
+    def element(self, tensor: Tensor, index: tuple[Idx, ...]) -> Operand:
+        """One element of a tensor."""
+        return self._element(tensor, index, None)[0]
 
     def named(self, value: loops.Operand, block: list[Any]) -> str:
         """A value as a name of its own, which later assignments do not change."""

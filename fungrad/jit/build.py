@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fungrad.jit import loops
+from fungrad.jit import lanes, loops
 from fungrad.jit.assemble import Memory, NestWriter
 from fungrad.jit.buffers import earlier_versions, overwrites_safely
 from fungrad.jit.fuse import Item, Storage, fuse, lenders, storages
@@ -276,6 +276,11 @@ class Region:
 
     def while_(self, step: Opaque) -> list[Any]:
         """A loop that tests a condition."""
+        if step.params["masked"]:
+            operands, results = ([self.place(t) for t in group] for group in (step.operands, step.results))
+            nest = lanes.loop_of_each(step, operands, results, self.temporary)
+            if nest is not None:
+                return [nest]
         n_test, n_body, _ = step.params["groups"]
         test_consts, body_consts = step.operands[:n_test], step.operands[n_test : n_test + n_body]
         init, carry = step.operands[n_test + n_body :], step.results

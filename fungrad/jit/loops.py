@@ -468,13 +468,19 @@ class If:
 
 
 class LoopWhile:
-    """Scalar loop inside a nest: run `test`, leave if the `i1` value `condition` is false, run
-    `body`, repeat. State lives in `Var`s."""
+    """Loop inside a nest: run `test`, leave if the `i1` value `condition` is false, run `body`,
+    repeat. State lives in `Var`s.
 
-    __slots__ = ("test", "condition", "body")
+    Attributes:
+      settled: running on once the condition is false changes nothing. Then the loop may run for
+        several iterations of a loop around it at once, until the condition is false for all.
+    """
 
-    def __init__(self, test: Sequence[Any], condition: str, body: Sequence[Any]):
+    __slots__ = ("test", "condition", "body", "settled")
+
+    def __init__(self, test: Sequence[Any], condition: str, body: Sequence[Any], settled: bool = False):
         self.test = list(test)
+        self.settled = settled
         self.condition = condition
         self.body = list(body)
 

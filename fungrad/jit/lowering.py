@@ -522,12 +522,14 @@ class Lowerer:
         body: Jaxpr,
         body_consts: Sequence[Tensor],
         init: Sequence[Tensor],
+        masked: bool = False,
     ) -> list[Tensor]:
         groups = (len(condition_consts), len(body_consts), len(init))
         params = {
             "condition": lower_jaxpr(run_passes(condition)),
             "body": lower_jaxpr(run_passes(body)),
             "groups": groups,
+            "masked": masked,
         }
         effects = condition.has_effects or body.has_effects
         step = Opaque("while", [*condition_consts, *body_consts, *init], params, self._rank(), effects)

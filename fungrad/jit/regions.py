@@ -413,7 +413,7 @@ def _renamed(s: Any, names: Mapping[str, str], symbols: Mapping[str, Affine]) ->
     if kind is If:
         return If(new(s.condition), inner(s.then), inner(s.orelse))
     if kind is LoopWhile:
-        return LoopWhile(inner(s.test), new(s.condition), inner(s.body))
+        return LoopWhile(inner(s.test), new(s.condition), inner(s.body), s.settled)
     return Loop(new(s.index), s.extent, inner(s.body), s.parallel, s.vector, s.lanes, s.ordered, s.tile)
 
 
@@ -425,5 +425,5 @@ def _with_bodies(s: Any, bodies: list[list[Any]]) -> Any:
     if kind is If:
         return If(s.condition, *bodies)
     if kind is LoopWhile:
-        return LoopWhile(bodies[0], s.condition, bodies[1])
+        return LoopWhile(bodies[0], s.condition, bodies[1], s.settled)
     return s

@@ -61,7 +61,7 @@ def _replaced(statements: Sequence[Any], joined: dict[Any, Let]) -> list[Any]:
         elif kind is If:
             result.append(If(s.condition, _replaced(s.then, joined), _replaced(s.orelse, joined)))
         elif kind is LoopWhile:
-            result.append(LoopWhile(_replaced(s.test, joined), s.condition, _replaced(s.body, joined)))
+            result.append(LoopWhile(_replaced(s.test, joined), s.condition, _replaced(s.body, joined), s.settled))
         else:
             result.append(s)
     return result

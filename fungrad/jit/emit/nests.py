@@ -517,7 +517,8 @@ class NestEmitter:
         self.body(s.test)
         condition = self.value(s.condition)
         after_test = [list(c.values) for c in cells]
-        self.lines.append(f"br i1 {condition.raw}, label %{inside}, label %{leave}")
+        go_on = self.any_lane(condition)
+        self.lines.append(f"br i1 {go_on}, label %{inside}, label %{leave}")
         self.start(inside)
         self.body(s.body)
         self.close_phis(opened, before, self.block)
@@ -526,6 +527,15 @@ class NestEmitter:
             cell.values = values
         self.restore(saved)
         self.start(leave)
+
+    def any_lane(self, condition: Value) -> str:
+        """Whether a condition holds in some lane."""
+        lanes = condition.m.lanes
+        if lanes == 1:
+            return condition.raw
+        name = f"@llvm.vector.reduce.or.v{lanes}i1"
+        self.module.declarations[name] = f"declare i1 {name}(<{lanes} x i1>)"
+        return self.scalar.operand(f"call i1 {name}(<{lanes} x i1> {condition.raw})")
 
     # -- the function ------------------------------------------------------------------------------
 

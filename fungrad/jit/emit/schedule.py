@@ -79,7 +79,7 @@ def collapse(statements: Sequence[Any]) -> list[Any]:
         elif type(s) is If:
             s = If(s.condition, collapse(s.then), collapse(s.orelse))
         elif type(s) is LoopWhile:
-            s = LoopWhile(collapse(s.test), s.condition, collapse(s.body))
+            s = LoopWhile(collapse(s.test), s.condition, collapse(s.body), s.settled)
         result.append(s)
     return result
 
@@ -143,6 +143,7 @@ def substituted(s: Any, values: dict[str, Affine]) -> Any:
             [substituted(t, values) for t in s.test],
             s.condition,
             [substituted(t, values) for t in s.body],
+            s.settled,
         )
     return s
 
@@ -182,7 +183,8 @@ def _hoisted_while(program: Program, loop: LoopWhile) -> tuple[list[Any], LoopWh
     known = [s for s in body if type(s) is not Load or not s.index.symbols()]
     more, _ = _divided(program, known, set(changing), loop, {n for s in body for n in defines(s)})
     moved = {id(s) for s in more}
-    return [*before, *more], LoopWhile(test, loop.condition, [s for s in body if id(s) not in moved])
+    body = [s for s in body if id(s) not in moved]
+    return [*before, *more], LoopWhile(test, loop.condition, body, loop.settled)
 
 
 def _cells(statements: Sequence[Any]) -> set[str]:
@@ -297,6 +299,7 @@ _SCATTER = 2.0  # cost of one element of a scatter
 _REDUCE = 4.0  # cost of combining the lanes of an accumulator
 _FUNCTION = 12.0  # cost of an elementary function, such as exp
 _UNKNOWN = 2.0  # cost of some other function given as Python code
+_TURNS = 32  # iterations that a loop of unknown length is taken to run
 _MOST_LANES = 64
 
 
@@ -309,7 +312,7 @@ def _vectorised(program: Program, statements: list[Any], machine: Machine) -> li
             s = If(s.condition, *[_vectorised(program, b, machine) for b in (s.then, s.orelse)])
         elif type(s) is LoopWhile:
             test, body = (_vectorised(program, b, machine) for b in (s.test, s.body))
-            s = LoopWhile(test, s.condition, body)
+            s = LoopWhile(test, s.condition, body, s.settled)
         result.append(s)
     return result
 
@@ -325,7 +328,7 @@ def _best(program: Program, loop: Loop, machine: Machine, scope: Any) -> tuple[f
             plain += cost
         elif type(s) in (If, LoopWhile):
             (s,) = _vectorised(program, [s], machine)
-            plain += 2 + sum(_work(program, b, None, 1) for b in children(s))
+            plain += 2 + _work(program, [s], None, 1)
         else:
             plain += _cost(program, s, None, 1)
         body.append(s)
@@ -362,7 +365,8 @@ def _work(program: Program, statements: Sequence[Any], symbol: str | None, lanes
     total = 0.0
     for s in statements:
         nested = sum(_work(program, body, symbol, lanes) for body in children(s))
-        total += nested * s.extent + 1 if type(s) is Loop else nested
+        times = s.extent if type(s) is Loop else _TURNS if type(s) is LoopWhile else 1
+        total += nested * times + (type(s) is Loop)
         total += _cost(program, s, symbol, lanes)
     return total
 
@@ -396,7 +400,7 @@ def is_vectorisable(program: Program, loop: Loop) -> bool:
     direct = {s.acc for s in loop.body if type(s) is Prefix}
     for s in walk(loop.body):
         kind = type(s)
-        if kind in (If, LoopWhile) or (kind is Loop and s.vector):
+        if kind is If or (kind is LoopWhile and not s.settled) or (kind is Loop and s.vector):
             return False
         if kind is Set and s.var not in declared:
             return False
@@ -444,6 +448,9 @@ def choose_lanes(program: Program, loop: Loop, machine: Machine) -> int:
     inner = any(type(s) is Loop for s in statements)
     if any(type(s) is Prefix for s in statements):
         factor = 1
+    elif any(type(s) is LoopWhile for s in statements):
+        # Every step waits for the one before: several vectors fill the time.
+        factor = 4 if operations <= 40 else 2 if operations <= 80 else 1
     elif reduces or inner:
         factor = 4 if operations <= 12 else 2 if operations <= 40 else 1
     else:
