@@ -129,6 +129,8 @@ def test_accurate_near_zero_and_one():
     z = np.array([1e-9 + 2e-9j, -3e-12 + 1e-6j, 1e-20 - 1e-20j])
     for name, series in (("log1p", z - z * z / 2 + z**3 / 3), ("expm1", z + z * z / 2 + z**3 / 6)):
         np.testing.assert_allclose(compiled(name, z), series, rtol=1e-15)
+        eager = getattr(lax, name)(wrap(z, ShapedArray(z.shape, z.dtype)))
+        np.testing.assert_allclose(np.asarray(eager), series, rtol=1e-15)
     # |z| = 1 up to rounding: the logarithm is that rounding.
     unit = np.array([0.6 + 0.8j, np.exp(1j), np.exp(2.5j)])
     mpmath = pytest.importorskip("mpmath")
@@ -175,6 +177,9 @@ PROGRAMS = {
     "scalar_scan": lambda x, y: lax.scan(lambda c, v: (c * 0.5j + v, c - v), x[0, 0], y[0]),
     "while": lambda x, y: lax.while_loop(lambda z: jnp.abs(z) < 50, lambda z: z * (1.5 + 0.2j) + 0.1, x[0, 0]),
     "cond": lambda x, y: lax.cond(x[0, 0].real > 0, lambda: x @ y.T, lambda: y @ x.T),
+    "small_cond": lambda x, y: lax.cond(x[0, 0].real > 0, lambda z: z * 1j, lambda z: z, y[0, 0]),
+    "running_logs": lambda x, y: (lax.cumlogsumexp(x, 0), lax.cumlogsumexp(x, 1, reverse=True)),
+    "iteration": lambda x, y: lax.fori_loop(0, 5, lambda _, z: z * z * 0.1 + x, y),
 }
 
 

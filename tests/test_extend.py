@@ -311,3 +311,41 @@ def test_the_disk_cache_follows_the_code_of_the_kernel(tmp_path):
     # The same program again adds nothing; another table of the kernel is another program.
     assert results[1][1] == results[0][1]
     assert len(results[2][1]) == len(results[0][1]) + 1
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (), (2, 3)])
+def test_array_kernels_of_any_shape(shape):
+    def doubled(x, out):
+        for i in range(x.size):
+            out.flat[i] = x.flat[i] * 2
+
+    kernel = numba_array_kernel(doubled)
+
+    class Doubled(core.Primitive):
+        def abstract_eval(self, x):
+            return x
+
+        def impl(self, x):
+            return kernel.impl([x], [x])[0]
+
+        def lower(self, ctx, x):
+            return ctx.kernel(kernel, [x])[0]
+
+    p = Doubled("test_doubled")
+    x = np.ones(shape, np.float32)
+    for f in (p.bind, fungrad.jit(p.bind)):
+        np.testing.assert_array_equal(np.asarray(f(x)), x * 2)
+
+
+def test_kernels_call_other_functions():
+    @numba.njit
+    def factorial(n):
+        result = 1.0
+        for i in range(2, int(n) + 1):
+            result *= i
+        return result
+
+    p = _primitive(lambda x: factorial(x) + 0.5, "test_factorial")
+    x = np.float32([1, 2, 3, 4, 5])
+    for f in (p.bind, fungrad.jit(p.bind)):
+        np.testing.assert_allclose(np.asarray(f(x)), [1.5, 2.5, 6.5, 24.5, 120.5])

@@ -30,6 +30,8 @@ INDEPENDENT = {
     "slices": lambda x: lax.scan(lambda c, s: (c * 0.5 + s, None), x, SLICES)[0],
     "reversed": lambda x: lax.scan(lambda c, s: (c * 0.5 + s, None), x, SLICES, reverse=True)[0],
     "stacked": lambda x: lax.scan(lambda c, s: (c * 0.5 + s, c * s), x, SLICES),
+    "trajectory": lambda x: lax.scan(lambda c, _: (c * (2 - c), c), x * 0.4, None, 9),
+    "backward_trajectory": lambda x: lax.scan(lambda c, s: (c * 0.5 + s, (c, c + s)), x, SLICES, reverse=True),
     "two_carries": lambda x: lax.fori_loop(0, 8, lambda _, s: (s[1] * 0.9, s[0] + s[1]), (x, x + 1)),
     "rows": lambda x: lax.fori_loop(0, 8, lambda _, y: y * x[:, :1] + x[0], x),
     "mandelbrot": mandelbrot,
@@ -63,7 +65,9 @@ def test_values(name):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=2e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["newton", "counter", "slices", "reversed", "two_carries", "rows", "mandelbrot"])
+@pytest.mark.parametrize(
+    "name", ["newton", "counter", "slices", "reversed", "trajectory", "two_carries", "rows", "mandelbrot"]
+)
 def test_independent_elements_do_all_their_steps_at_once(name):
     text = steps(INDEPENDENT[name])
     assert "repeat" not in text and " ordered" in text and "var " in text

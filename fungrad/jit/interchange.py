@@ -8,6 +8,7 @@ loop runs as vectors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
@@ -57,19 +58,29 @@ def _steps(program: Program, steps: Sequence[Any], names: Any) -> list[Any]:
 
 def _turned(program: Program, step: Repeat, names: Any) -> Nest | None:
     """The nest that does all steps of one element after the other; None if elements depend on each other."""
-    nest, *copies = step.steps or [None]
-    if type(nest) is not Nest or step.extent < 2 or not all(_is_copy(program, c) for c in copies):
+    where = [k for k, s in enumerate(step.steps) if type(s) is Nest]
+    if len(where) != 1 or step.extent < 2:
+        return None
+    stacked, nest, copies = step.steps[: where[0]], step.steps[where[0]], step.steps[where[0] + 1 :]
+    if not all(_is_copy(program, c, step.index) for c in stacked) or not all(_is_copy(program, c) for c in copies):
         return None
     loops, inner = _chain(nest.body, step.index)
     if not loops or _size(loops) < _LEAST or not all(type(s) in (Let, Index, Load, Store) for s in inner):
         return None
+    for copy in stacked:
+        # Carries that are results of every step, as they were before it.
+        old, target = copy.inputs[0].buffer, copy.outputs[0]
+        places = {s.index for s in inner if type(s) is Store and program.root(s.buffer) is program.root(old)}
+        if len(places) != 1 or _size(loops) != program.buffers[old].size:
+            return None
+        inner = [*_moved(program, old, places.pop(), target.buffer, target.offset, names), *inner]
     for copy in copies:
         # New carries that were made beside the old ones.
         new, old = copy.inputs[0].buffer, copy.outputs[0].buffer
         made = [s for s in inner if type(s) is Store and s.buffer == new]
         if len(made) != 1 or _size(loops) != program.buffers[new].size:
             return None
-        inner = [*inner, *_moved(program, made[0], old, names)]
+        inner = [*inner, *_moved(program, new, made[0].index, old, Affine(), names)]
     carried = _carried(program, inner, step, loops)
     if carried is None or len(carried) > _MOST_CARRIED:
         return None
@@ -89,22 +100,26 @@ def _turned(program: Program, step: Repeat, names: Any) -> Nest | None:
     return Nest(_rebuilt(nest.body, body), nest.name)
 
 
-def _is_copy(program: Program, step: Any) -> bool:
-    """Whether a step copies the whole of one array to another of its type."""
+def _is_copy(program: Program, step: Any, symbol: str | None = None) -> bool:
+    """Whether a step copies the whole of one array to another of its type; to a part of one that only the counter
+    ``symbol`` moves, if that is given."""
     if type(step) is not Call or step.routine != "copy":
         return False
-    a, b = [program.buffers[v.buffer] for v in (step.inputs[0], step.outputs[0])]
-    whole = all(v.offset == Affine() and v.strides is None for v in (step.inputs[0], step.outputs[0]))
-    return whole and (a.dtype, a.size) == (b.dtype, b.size)
+    source, target = step.inputs[0], step.outputs[0]
+    a, b = program.buffers[source.buffer], program.buffers[target.buffer]
+    if source.offset != Affine() or source.strides is not None or target.strides is not None or a.dtype != b.dtype:
+        return False
+    if symbol is not None:
+        return set(target.offset.symbols()) == {symbol} and math.prod(source.shape) == a.size
+    return target.offset == Affine() and a.size == b.size
 
 
-def _moved(program: Program, made: Store, old: str, names: Any) -> list[Any]:
+def _moved(program: Program, source: str, place: Affine, target: str, offset: Affine, names: Any) -> list[Any]:
     """Statements that move an element to another array."""
-    buffer = program.buffers[made.buffer]
-    parts = (0, 1) if buffer.is_complex else (None,)
+    parts = (0, 1) if program.buffers[source].is_complex else (None,)
     values = [f"moved{next(names)}" for _ in parts]
-    reads = [Load(v, made.buffer, made.index, part) for v, part in zip(values, parts, strict=True)]
-    return [*reads, Store(old, made.index, *values)]
+    reads = [Load(v, source, place, part) for v, part in zip(values, parts, strict=True)]
+    return [*reads, Store(target, place + offset, *values)]
 
 
 def _chain(statements: list[Any], symbol: str) -> tuple[list[Loop], list[Any]]:

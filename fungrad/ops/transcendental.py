@@ -107,7 +107,19 @@ def log(x: Any) -> Array:
     return log_p.bind(lift(x, "fungrad.lax.log: x"))
 
 
-log1p_p = Elementwise("log1p", np.log1p, INEXACT, lambda g, x, y: div(g, add(x, 1.0)))
+def _log1p(x: np.ndarray) -> Any:
+    if kind_of(x.dtype) == "f":
+        return np.log1p(x)
+    # NumPy takes the logarithm of the rounded sum.
+    out = np.array(np.log1p(x))
+    re, im = x.real, x.imag
+    near = np.maximum(np.abs(re), np.abs(im)) < 0.5
+    excess = np.where(near, re * (2 + re) + im * im, 0)
+    out.real = np.where(near, 0.5 * np.log1p(excess), out.real)
+    return out
+
+
+log1p_p = Elementwise("log1p", _log1p, INEXACT, lambda g, x, y: div(g, add(x, 1.0)))
 
 
 def log1p(x: Any) -> Array:

@@ -30,6 +30,8 @@ PREFIX = "fg_kernel_"
 # Optimised modules by the name of their wrapper.
 MODULES: dict[str, str] = {}
 
+# Called where a scalar kernel raises an exception: if the optimiser leaves that in, it cannot be ruled out.
+_RAISES = "fg_kernel_raises"
 _DECLARED = re.compile(r"^declare .*?@([\w.$]+)\(", re.MULTILINE)
 _ELEMENTARY = re.compile(r"^declare [^@\n]*@((?:llvm\.)?(\w+?)(?:\.f32|\.f64|f)?)\(([^)]*)\)[^\n]*$", re.MULTILINE)
 # Names of numba's, and the same in descriptions of memory.
@@ -72,7 +74,6 @@ def _scalar_module(kernel: ScalarKernel, types: tuple[str, ...], extra: tuple, r
         if not isinstance(returned, (numba.types.Integer, numba.types.Float, numba.types.Boolean)):
             raise KernelError(f"{kernel.describe()}: it must return a real number, got {returned}")
         text, inner = _stable(text, inner)
-        _check_returns(kernel, text, inner)
         name = _named(text, types, result, lanes)
         own = type_of("bool" if isinstance(returned, numba.types.Boolean) else str(returned))
         _made[key] = name
@@ -91,7 +92,15 @@ def _vector_wrapper(name: str, inner: str, types: tuple[str, ...], own: str, res
         m.lines.append(f"%at{k} = getelementptr {llvm_type(t)}, ptr {p}, i64 %i")
         m.lines.append(f"%v{k} = load {llvm_type(t)}, ptr %at{k}")
     arguments = ", ".join(["ptr %ret", "ptr %exc", *[f"{llvm_type(t)} %v{k}" for k, t in enumerate(types)]])
-    m.lines.append(f"%status = call i32 @{inner}({arguments})")
+    m.lines += [
+        f"%status = call i32 @{inner}({arguments})",
+        "%failed = icmp ne i32 %status, 0",
+        "br i1 %failed, label %raised, label %fine",
+        "raised:",
+        f"call void @{_RAISES}()",
+        "br label %fine",
+        "fine:",
+    ]
     value = m.convert(m.load(own, "%ret"), result)
     m.lines.append(f"%place = getelementptr {llvm_type(result)}, ptr %out, i64 %i")
     m.lines.append(f"store {llvm_type(result)} {value.raw}, ptr %place")
@@ -105,7 +114,7 @@ def _vector_wrapper(name: str, inner: str, types: tuple[str, ...], own: str, res
         *fill,
         "br label %loop",
         "loop:",
-        "%i = phi i64 [ 0, %entry ], [ %next, %loop ]",
+        "%i = phi i64 [ 0, %entry ], [ %next, %fine ]",
         *m.lines,
         "%next = add i64 %i, 1",
         f"%more = icmp ult i64 %next, {lanes}",
@@ -114,20 +123,10 @@ def _vector_wrapper(name: str, inner: str, types: tuple[str, ...], own: str, res
         f"%all = load {vector.llvm(result)}, ptr %out, align 64",
         f"ret {vector.llvm(result)} %all",
         "}",
+        f"declare void @{_RAISES}()",
         *m.declarations.values(),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _check_returns(kernel: Kernel, text: str, inner: str) -> None:
-    """Refuses scalar kernels that can raise an exception: there is nobody to catch it."""
-    body = text[text.index(f"@{inner}(") :]
-    body = body[: body.index("\n}")]
-    if re.search(r"ret i32 (?!0\b)", body):
-        raise KernelError(
-            f"{kernel.describe()}: it may raise an exception, which compiled code cannot do for one element; return "
-            "NaN instead, and check arguments where the primitive is applied"
-        )
 
 
 # -- array kernels -----------------------------------------------------------------------------------------------------
@@ -244,6 +243,12 @@ def _with_vecmath(text: str) -> str:
 def _optimised(kernel: Kernel, text: str, name: str) -> str:
     """The module after LLVM's optimiser, with everything but the wrapper hidden."""
     module = native.session().optimised(_with_vecmath(text), name)
+    if f"@{_RAISES}(" in module:
+        # There is nobody to catch it.
+        raise KernelError(
+            f"{kernel.describe()}: it may raise an exception, which compiled code cannot do for one element; return "
+            "NaN instead, and check arguments where the primitive is applied"
+        )
     missing = [s for s in external(module) if s.startswith("Py")]
     if missing:
         raise KernelError(
