@@ -72,7 +72,7 @@ def test_rows_of_others_are_waited_for():
         y = x @ w
         return jnp.maximum(y + y[::-1], 0) @ v
 
-    assert groups(agrees(reversed_rows, normal(128, 100), normal(100, 128), normal(128, 90))) == []
+    assert groups(agrees(reversed_rows, normal(128, 100), normal(100, 128), normal(128, 90))) == ["ng"]
 
     def transposed(x, w):
         y = x @ w
@@ -154,6 +154,20 @@ def test_inside_a_scan():
 
     program = agrees(run, normal(64, 128), normal(5, 64, 100), rtol=5e-3)
     assert groups(program)
+
+
+def test_rows_get_scratch_memory_of_their_own():
+    def gates(h, w, c):
+        i, f, g = jnp.split(h @ w, 3, axis=1)
+        return jnp.tanh(f) * c + jnp.exp(-i * i) * g
+
+    def run(h, w):
+        return fungrad.lax.scan(lambda h, _: (gates(h, w, h),) * 2, h, None, length=4)
+
+    program = agrees(run, normal(70, 90) / 10, normal(90, 270) / 10, rtol=5e-3)
+    assert groups(program) == ["gn"]
+    gradient = fungrad.grad(lambda h, w: jnp.sum(run(h, w)[1] ** 2), argnums=(0, 1))
+    assert len(groups(agrees(gradient, normal(70, 90) / 10, normal(90, 270) / 10, rtol=5e-3))) >= 2
 
 
 def test_a_group_that_mixes_rows_is_refused():

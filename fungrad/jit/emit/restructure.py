@@ -252,7 +252,7 @@ class _Rewriter:
         parts = {a.name: self.partial(a, (pieces,)) for a in accs}
         rows = {b: self._copies(b, pieces) for b in shared}
         shifted = {loop.index: Affine.var(piece, length) + loop.index}
-        body = [_redirected(substituted(s, shifted), rows, piece) for s in loop.body]
+        body = [redirected(substituted(s, shifted), rows, piece) for s in loop.body]
         used = {s.acc for s in walk(loop.body) if type(s) is Update}
         mine = [a for a in accs if a.name in used]
         many = Loop(
@@ -300,7 +300,7 @@ class _Rewriter:
         plain = {a.name for a in accs if a.op not in ("argmax", "argmin")}
         inside = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
         by_root: dict[str, list[tuple[Any, dict[str, int]]]] = {}
-        for s, extents in _accesses(loop.body, {}):
+        for s, extents in accesses_in(loop.body, {}):
             if type(s) in (Update, Prefix, Set):
                 cell = s.var if type(s) is Set else s.acc
                 if cell not in inside and (type(s) is not Update or cell not in plain):
@@ -321,7 +321,7 @@ class _Rewriter:
             name = stores[0].buffer
             if len(stores) == len(accesses) and len({s.update for s in stores}) == 1 and stores[0].update:
                 sums[name] = stores[0].update
-            elif _is_scratch(loop, accesses) and self._unused_elsewhere(name, loop):
+            elif is_scratch(loop, accesses) and self._unused_elsewhere(name, loop):
                 private.append(name)
             else:
                 return None
@@ -442,13 +442,13 @@ def _around_dependent_loop(program: Program, body: list[Any]) -> tuple[list[Any]
     return body, None, []
 
 
-def _accesses(statements: Sequence[Any], extents: dict[str, int]) -> Iterator[tuple[Any, dict[str, int]]]:
+def accesses_in(statements: Sequence[Any], extents: dict[str, int]) -> Iterator[tuple[Any, dict[str, int]]]:
     """Statements in order, each with the extents of the loops around it."""
     for s in statements:
         yield s, extents
         inside = {**extents, s.index: s.extent} if type(s) is Loop else extents
         for nested in children(s):
-            yield from _accesses(nested, inside)
+            yield from accesses_in(nested, inside)
 
 
 def _own_region(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
@@ -465,7 +465,7 @@ def _own_region(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
     return high - low < abs(strides.pop())
 
 
-def _is_scratch(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
+def is_scratch(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
     """Whether an iteration stores all that it loads before it loads it."""
     first, extents = accesses[0]
     if type(first) is not Store or first.update or first.where is not None:
@@ -494,7 +494,7 @@ def _reads(program: Program, s: Any, root: Buffer) -> int:
     return 0
 
 
-def _redirected(s: Any, rows: dict[str, Buffer], piece: str) -> Any:
+def redirected(s: Any, rows: dict[str, Buffer], piece: str) -> Any:
     """A statement with accesses to some buffers moved to the row of a piece in their copies."""
     kind = type(s)
     if kind in (Load, Store) and s.buffer in rows:
@@ -504,7 +504,7 @@ def _redirected(s: Any, rows: dict[str, Buffer], piece: str) -> Any:
             return Load(s.name, copies.name, index, s.part, s.where, s.other)
         return Store(copies.name, index, s.value, s.imag, s.where, s.update)
     if kind is Loop:
-        body = [_redirected(t, rows, piece) for t in s.body]
+        body = [redirected(t, rows, piece) for t in s.body]
         return Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered)
     return s
 

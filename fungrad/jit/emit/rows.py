@@ -19,6 +19,7 @@ from typing import Any
 from fungrad.jit.emit import products
 from fungrad.jit.emit.dependence import Dependence
 from fungrad.jit.emit.module import Machine
+from fungrad.jit.emit.restructure import accesses_in, is_scratch, redirected
 from fungrad.jit.emit.schedule import is_independent, schedule, substituted
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.loops import (
@@ -44,43 +45,53 @@ from fungrad.jit.loops import (
     View,
     While,
     address,
-    children,
+    buffers_of,
     walk,
 )
 
-# How many steps after a product are looked at.
+# How many steps after the first of a group are looked at, and how soon a product must follow a nest.
 _REACH = 64
+_SOON = 6
+# Bytes of scratch memory that rows may get of their own.
+_MOST_SCRATCH = 1 << 20
 # Rows that are not separated: those of a tile of a product.
 _BLOCK = 8
 
 
 def grouped(program: Program, machine: Machine) -> Program:
     """The program with groups of steps on the same rows; shares buffers with the original."""
-    grouper = _Grouper(program, machine)
-    steps = grouper.steps(program.steps)
+    known = set(program.buffers)
+    steps = _Grouper(program, machine).steps(program.steps)
+    used = set(known).union(*[names for s in steps for names in buffers_of(s)])
+    for name in set(program.buffers) - used:
+        del program.buffers[name]  # of a step that was not needed in the end
     return Program(program.name, list(program.buffers.values()), steps, program.inputs, program.outputs)
 
 
 # -- what a step touches, row by row ---------------------------------------------------------------
 
 
+# Where the rows of a step are in a buffer: the bytes from row to row, and the address of the first, in elements.
+Stretch = tuple[int, Affine]
+
+
 class Footprint:
     """The memory that a step touches.
 
     Attributes:
-      reads, writes: by name of a buffer with memory of its own: how many bytes of it belong to a row, None if the step
-        needs more of it than its row.
+      reads, writes: by name of a buffer with memory of its own: where its rows are, None if the step needs more of the
+        buffer than its row.
       rows: rows that one iteration of the step goes through.
     """
 
     def __init__(self, rows: int):
         self.rows = rows
-        self.reads: dict[str, int | None] = {}
-        self.writes: dict[str, int | None] = {}
+        self.reads: dict[str, Stretch | None] = {}
+        self.writes: dict[str, Stretch | None] = {}
 
-    def add(self, table: dict[str, int | None], name: str, nbytes: int | None) -> None:
+    def add(self, table: dict[str, Stretch | None], name: str, stretch: Stretch | None) -> None:
         """Notes an access."""
-        table[name] = nbytes if table.get(name, nbytes) == nbytes else None
+        table[name] = stretch if table.get(name, stretch) == stretch else None
 
     def meets_in_rows(self, other: Footprint) -> bool:
         """Whether two steps use what either of them writes row by row."""
@@ -106,10 +117,10 @@ def _of_product(program: Program, call: Call, extent: int) -> Footprint | None:
         return None
     found = Footprint(1)
     found.add(found.reads, _root(program, call.inputs[1]), None)
-    found.add(found.reads, _root(program, call.inputs[0]), _row_bytes(program, call.inputs[0]))
-    found.add(found.writes, _root(program, c), _row_bytes(program, c))
+    found.add(found.reads, _root(program, call.inputs[0]), _stretch(program, call.inputs[0]))
+    found.add(found.writes, _root(program, c), _stretch(program, c))
     if call.attributes.get("beta"):
-        found.add(found.reads, _root(program, c), _row_bytes(program, c))
+        found.add(found.reads, _root(program, c), _stretch(program, c))
     return found
 
 
@@ -117,12 +128,12 @@ def _root(program: Program, view: View) -> str:
     return program.root(view.buffer).name
 
 
-def _row_bytes(program: Program, view: View) -> int | None:
-    """Bytes from row to row of a matrix of which every row lies in a stretch of its own, counted from the start."""
+def _stretch(program: Program, view: View) -> Stretch | None:
+    """The rows of a matrix, if each lies in a stretch of its own."""
     row, column = view.dense_strides[-2:]
-    if view.offset.terms or column < 0 or view.offset.const + (view.shape[-1] - 1) * column >= row:
+    if row <= 0 or column < 0 or view.offset.const % row + (view.shape[-1] - 1) * column >= row:
         return None
-    return row * program.buffers[view.buffer].dtype.itemsize
+    return row * program.buffers[view.buffer].dtype.itemsize, view.offset - view.offset.const % row
 
 
 def _of_nest(program: Program, nest: Nest, extent: int) -> Footprint | None:
@@ -130,18 +141,25 @@ def _of_nest(program: Program, nest: Nest, extent: int) -> Footprint | None:
     if loop is None or extent % loop.extent or not is_independent(program, loop):
         return None
     found = Footprint(extent // loop.extent)
-    for s, extents in _accesses(nest.body, {}):
+    counters = {s.index for s in walk(program.steps) if type(s) is Repeat}
+    for s, extents in accesses_in(nest.body, {}):
+        if type(s) not in (Load, Store):
+            continue
         size = program.buffers[s.buffer].dtype.itemsize
         stride = s.index.coefficient(loop.index)
-        bounds = (s.index - Affine.var(loop.index, stride)).bounds(extents)
-        nbytes: int | None = None
-        if stride > 0 and bounds is not None and 0 <= bounds[0] and bounds[1] < stride and not stride % found.rows:
-            nbytes = stride // found.rows * size
+        rest = s.index - Affine.var(loop.index, stride)
+        fixed = Affine(0, [(symbol, c) for symbol, c in rest.terms if symbol in counters])
+        bounds = (rest - fixed).bounds(extents)
+        stretch: Stretch | None = None
+        if stride > 0 and bounds is not None and not stride % found.rows:
+            start = bounds[0] - bounds[0] % stride
+            if bounds[1] - start < stride:
+                stretch = stride // found.rows * size, fixed + start
         root = program.root(s.buffer).name
         if type(s) is Store:
-            found.add(found.writes, root, nbytes)
+            found.add(found.writes, root, stretch)
         if type(s) is Load or (type(s) is Store and s.update):
-            found.add(found.reads, root, nbytes)
+            found.add(found.reads, root, stretch)
     return found
 
 
@@ -151,16 +169,6 @@ def row_loop(nest: Nest) -> Loop | None:
     if type(last) is not Loop or last.extent == 0 or last.ordered:
         return None
     return last if all(type(s) in (Let, Index, Load) for s in nest.body[:-1]) else None
-
-
-def _accesses(statements: Sequence[Any], extents: dict[str, int]) -> Iterator[tuple[Load | Store, dict[str, int]]]:
-    """Loads and stores with the extents of the loops around them."""
-    for s in statements:
-        if type(s) in (Load, Store):
-            yield s, extents
-        inside = {**extents, s.index: s.extent} if type(s) is Loop else extents
-        for nested in children(s):
-            yield from _accesses(nested, inside)
 
 
 # -- sums over rows --------------------------------------------------------------------------------
@@ -186,6 +194,33 @@ def without_sums(program: Program, nest: Nest, extent: int) -> tuple[Nest, Nest]
     pure = [s for s in before if type(s) in (Let, Index, Load)]
     rows = Nest([*pure, Loop(loop.index, extent, body)], nest.name)
     return rows, Nest([*before, Loop(loop.index, extent, splitter.sums), *after], nest.name)
+
+
+def with_own_scratch(program: Program, nest: Nest, extent: int) -> Nest | None:
+    """A nest over rows that use the same scratch memory one after the other, with a piece of it for every row. None if
+    there is none, or if it would be large."""
+    last: Any = nest.body[-1] if nest.body else None
+    if type(last) is not Loop or not last.ordered or last.extent != extent:
+        return None
+    by_name: dict[str, list[tuple[Any, dict[str, int]]]] = {}
+    for s, extents in accesses_in(last.body, {}):
+        if type(s) in (Load, Store):
+            by_name.setdefault(s.buffer, []).append((s, extents))
+    copies: dict[str, Buffer] = {}
+    for name, accesses in by_name.items():
+        buffer = program.buffers[name]
+        shared = not any(s.index.coefficient(last.index) for s, _ in accesses)
+        if not shared or buffer.kind != "temp" or not is_scratch(last, accesses):
+            continue
+        alone = [b.name for b in program.buffers.values() if program.root(b.name) is program.root(name)] == [name]
+        reads = sum(type(s) is Load and s.buffer == name for s in walk(program.steps))
+        if alone and reads == sum(type(s) is Load for s, _ in accesses) and buffer.nbytes * extent <= _MOST_SCRATCH:
+            copies[name] = Buffer(f"{name}.rows{len(program.buffers)}", buffer.dtype, (extent, buffer.size))
+    if not copies:
+        return None
+    program.buffers.update({b.name: b for b in copies.values()})
+    body = [redirected(s, copies, last.index) for s in last.body]
+    return Nest([*nest.body[:-1], Loop(last.index, extent, body)], nest.name)
 
 
 class _Splitter:
@@ -286,13 +321,15 @@ def _type_of(program: Program, name: str, statements: Sequence[Any]) -> str | No
 class _Group:
     """Steps that have been put together, with what each touches."""
 
-    def __init__(self, extent: int, first: Call, touched: Footprint):
+    def __init__(self, extent: int):
         self.extent = extent
-        self.steps: list[Any] = [first]
-        self.touched = [touched]
+        self.steps: list[Any] = []
+        self.touched: list[Footprint] = []
 
     def accepts(self, touched: Footprint) -> bool:
         """Whether a step continues the rows of the group."""
+        if not self.steps:
+            return True
         made: set[str] = set().union(*[t.writes for t in self.touched])
         return not made.isdisjoint(touched.reads) and all(touched.meets_in_rows(t) for t in self.touched)
 
@@ -326,24 +363,35 @@ class _Grouper:
                 step = While(self.steps(step.test), step.condition, self.steps(step.steps))
             elif kind is Branch:
                 step = Branch(step.selector, [self.steps(b) for b in step.branches])
-            elif kind is Call and (found := self.group(step, waiting)) is not None:
+            elif kind in (Call, Nest) and (found := self.group(step, waiting)) is not None:
                 before, rows, waiting = found
                 result += [*self.steps(before), rows]
                 continue
             result.append(step)
         return result
 
-    def group(self, first: Call, following: list[Any]) -> tuple[list[Any], Rows, list[Any]] | None:
-        """The group that begins with a product: what moves in front, the group, and what comes after. None if it
-        would stay alone."""
-        extent = first.outputs[0].shape[-2] if len(first.outputs[0].shape) > 1 else 0
-        touched = footprint(self.program, first, extent)
-        if touched is None:
+    def rows_from(self, first: Any, following: list[Any]) -> int:
+        """The rows of a group that may begin with a step: those of a product, or of one that needs a nest soon."""
+        if type(first) is Call:
+            shape = first.outputs[0].shape
+            return shape[-2] if first.routine == "gemm" else 0
+        made = self.order.touched(first)[1]
+        for step in following[:_SOON]:
+            if type(step) is Call and step.routine == "gemm" and not made.isdisjoint(self.order.touched(step)[0]):
+                return step.outputs[0].shape[-2]
+        return 0
+
+    def group(self, first: Any, following: list[Any]) -> tuple[list[Any], Rows, list[Any]] | None:
+        """The group that begins with a step: what moves in front, the group, and what comes after. None if there would
+        be no product with anything beside it."""
+        extent = self.rows_from(first, following)
+        group = _Group(extent)
+        begun = self.joined(group, first) if extent else None
+        if begun is None:
             return None
-        group = _Group(extent, first, touched)
-        declared = len(self.program.buffers)
+        form, touched, behind = begun
+        group.add(form, touched)
         before: list[Any] = []
-        behind: list[Any] = []
         for place, step in enumerate(following):
             if place == _REACH or type(step) not in (Call, Nest):
                 behind += following[place:]
@@ -362,8 +410,6 @@ class _Grouper:
                 behind.append(step)
         work = sum(products.work(s) for s in group.steps if type(s) is Call)
         if len(group.steps) == 1 or work < products.WORTH_SHARING:
-            for name in list(self.program.buffers)[declared:]:
-                del self.program.buffers[name]
             return None
         return before, group.rows(), behind
 
@@ -383,6 +429,10 @@ class _Grouper:
             yield step, []
         if type(step) is not Nest:
             return
+        private = with_own_scratch(self.program, step, extent)
+        if private is not None:
+            yield private, []
+            step = private
         loop = row_loop(step)
         if loop is not None and loop.extent > extent and not (loop.extent % extent or loop.parallel or loop.vector):
             rows, columns = f"{loop.index}.row", loop.extent // extent
