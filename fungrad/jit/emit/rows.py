@@ -20,7 +20,7 @@ from fungrad.jit.emit import products
 from fungrad.jit.emit.dependence import Dependence
 from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.restructure import accesses_in, is_scratch, redirected
-from fungrad.jit.emit.schedule import is_independent, schedule, substituted
+from fungrad.jit.emit.schedule import is_independent, schedule, substituted, uses
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.loops import (
     Acc,
@@ -189,7 +189,7 @@ def without_sums(program: Program, nest: Nest, extent: int) -> tuple[Nest, Nest]
         return None
     splitter = _Splitter(program, loop, {s.name for s in before if type(s) is Acc})
     body = splitter.body(loop.body, [])
-    if body is None or not splitter.sums:
+    if body is None or not splitter.sums or splitter.is_read(body):
         return None
     pure = [s for s in before if type(s) in (Let, Index, Load)]
     rows = Nest([*pure, Loop(loop.index, extent, body)], nest.name)
@@ -256,6 +256,16 @@ class _Splitter:
             else:
                 result.append(s)
         return result
+
+    def is_read(self, statements: Sequence[Any]) -> bool:
+        """Whether statements use a sum that is not complete."""
+        summed = {self.program.root(s.buffer).name for s in walk(self.sums) if type(s) is Store}
+        for s in walk(statements):
+            if type(s) in (Load, Store) and self.program.root(s.buffer).name in summed:
+                return True
+            if not self.cells.isdisjoint(uses(s)):
+                return True
+        return False
 
     def is_sum(self, s: Any) -> bool:
         """Whether a statement combines something of every iteration."""
