@@ -7,7 +7,8 @@ import fungrad
 import fungrad.numpy as jnp
 from fungrad.jit import interpret, loop_check
 from fungrad.jit.compile import compile_jaxpr
-from fungrad.jit.loops import Call, Nest, Parallel, Rows, walk
+from fungrad.jit.emit.rows import without_sums
+from fungrad.jit.loops import Affine, Buffer, Call, Load, Loop, Nest, Parallel, Program, Rows, Store, walk
 
 RNG = np.random.default_rng(0)
 
@@ -154,6 +155,24 @@ def test_inside_a_scan():
 
     program = agrees(run, normal(64, 128), normal(5, 64, 100), rtol=5e-3)
     assert groups(program)
+
+
+@pytest.mark.parametrize("read", [False, True])
+def test_sums_that_are_read_before_they_are_complete_stay(read):
+    i, j = Affine.var("i"), Affine.var("j")
+    inner = [Load("a", "x", i * 8 + j), Store("s", j, "a", update="add")]
+    inner += [Load("b", "s", j), Store("y", i * 8 + j, "b")] if read else [Store("y", i * 8 + j, "a")]
+    shapes = {"x": (64, 8), "s": (8,), "y": (64, 8)}
+    buffers = [Buffer(n, "f4", shape, "input" if n == "x" else "output") for n, shape in shapes.items()]
+    nest = Nest([Loop("i", 64, [Loop("j", 8, inner)])])
+    program = Program("p", buffers, [nest], ["x"], ["s", "y"])
+    parts = without_sums(program, nest, 64)
+    if read:
+        assert parts is None
+    else:
+        rows, sums = parts
+        assert [s.buffer for s in walk(rows.body) if type(s) is Store] == ["y"]
+        assert [(s.buffer, s.update) for s in walk(sums.body) if type(s) is Store] == [("s", "add")]
 
 
 def test_rows_get_scratch_memory_of_their_own():
