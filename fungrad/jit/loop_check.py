@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from fungrad.jit.emit.dependence import Dependence
-from fungrad.jit.emit.rows import footprint
+from fungrad.jit.emit.dependence import Dependence, Pile
+from fungrad.jit.emit.rows import counters_of, footprint
 from fungrad.jit.loop_text import statements_text
 from fungrad.jit.loops import (
     MONOIDS,
@@ -114,7 +114,7 @@ class _Checker:
             elif kind is Parallel:
                 order = Dependence(self.program)
                 for k, s in enumerate(step.steps):
-                    if order.between(s, step.steps[:k]):
+                    if order.between(s, Pile(order, step.steps[:k])):
                         self.fail(step, f"{statements_text(self.program, [s])}\nneeds another step")
                 self.steps(step.steps, extents)
             elif kind is While:
@@ -142,7 +142,7 @@ class _Checker:
             if type(s) not in (Nest, Call):
                 self.fail(step, f"{type(s).__name__} is not a step on rows")
         self.steps(step.steps, extents)
-        footprints = [footprint(self.program, s, step.extent) for s in step.steps]
+        footprints = [footprint(self.program, s, step.extent, counters_of(self.program)) for s in step.steps]
         if any(f is None for f in footprints):
             self.fail(step, "a step does not divide into rows")
         for k, later in enumerate(footprints):

@@ -9,6 +9,27 @@ from fungrad.jit.emit.module import overlap
 from fungrad.jit.loops import Program, buffers_of
 
 
+class Pile:
+    """What some steps touch together.
+
+    Attributes:
+      reads, writes: names of buffers with memory of their own.
+    """
+
+    def __init__(self, order: Dependence, steps: Sequence[Any] = ()):
+        self.order = order
+        self.reads: set[str] = set()
+        self.writes: set[str] = set()
+        for step in steps:
+            self.add(step)
+
+    def add(self, step: Any) -> None:
+        """Puts a step on the pile."""
+        reads, writes = self.order.touched(step)
+        self.reads |= reads
+        self.writes |= writes
+
+
 class Dependence:
     """Answers for the steps of one program."""
 
@@ -25,14 +46,11 @@ class Dependence:
             found = self._known[id(step)] = (step, reads, writes)
         return found[1], found[2]
 
-    def between(self, step: Any, others: Sequence[Any]) -> bool:
-        """Whether the order of a step and some others matters."""
+    def between(self, step: Any, others: Pile) -> bool:
+        """Whether the order of a step and of those in a pile matters."""
         reads, writes = self.touched(step)
-        for other in others:
-            their_reads, their_writes = self.touched(other)
-            if self.share(writes, their_reads | their_writes) or self.share(reads, their_writes):
-                return True
-        return False
+        pairs = ((writes, others.reads), (writes, others.writes), (reads, others.writes))
+        return any(self.share(*pair) for pair in pairs)
 
     def share(self, some: set[str], others: set[str]) -> bool:
         """Whether two sets of buffers have memory in common."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.jit.emit import products
-from fungrad.jit.emit.dependence import Dependence
+from fungrad.jit.emit.dependence import Dependence, Pile
 from fungrad.jit.emit.schedule import PARALLEL_WORK, total_work
 from fungrad.jit.loops import Branch, Call, Loop, Nest, Parallel, Program, Repeat, Rows, While, walk
 
@@ -78,7 +78,8 @@ class _Arranger:
         """The steps that need none of the others, and the others."""
         ready: list[Any] = []
         blocked: list[Any] = []
+        before = Pile(self.order)
         for s in steps:
-            waits = self.order.between(s, blocked) or self.order.between(s, ready)
-            (blocked if waits else ready).append(s)
+            (blocked if self.order.between(s, before) else ready).append(s)
+            before.add(s)
         return ready, blocked

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fungrad.jit.emit import products
-from fungrad.jit.emit.dependence import Dependence
+from fungrad.jit.emit.dependence import Dependence, Pile
 from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.restructure import accesses_in, is_scratch, redirected
 from fungrad.jit.emit.schedule import is_independent, schedule, substituted, uses
@@ -102,11 +102,16 @@ class Footprint:
         return True
 
 
-def footprint(program: Program, step: Any, extent: int) -> Footprint | None:
-    """What a step touches if it is one on `extent` rows, else None."""
+def counters_of(program: Program) -> set[str]:
+    """The counters of all repeated steps."""
+    return {s.index for s in walk(program.steps) if type(s) is Repeat}
+
+
+def footprint(program: Program, step: Any, extent: int, counters: set[str]) -> Footprint | None:
+    """What a step touches if it is one on `extent` rows, else None; the counters are those of repeated steps."""
     if type(step) is Call:
         return _of_product(program, step, extent)
-    return _of_nest(program, step, extent) if type(step) is Nest else None
+    return _of_nest(program, step, extent, counters) if type(step) is Nest else None
 
 
 def _of_product(program: Program, call: Call, extent: int) -> Footprint | None:
@@ -136,12 +141,11 @@ def _stretch(program: Program, view: View) -> Stretch | None:
     return row * program.buffers[view.buffer].dtype.itemsize, view.offset - view.offset.const % row
 
 
-def _of_nest(program: Program, nest: Nest, extent: int) -> Footprint | None:
+def _of_nest(program: Program, nest: Nest, extent: int, counters: set[str]) -> Footprint | None:
     loop = row_loop(nest)
     if loop is None or extent % loop.extent or not is_independent(program, loop):
         return None
     found = Footprint(extent // loop.extent)
-    counters = {s.index for s in walk(program.steps) if type(s) is Repeat}
     for s, extents in accesses_in(nest.body, {}):
         if type(s) not in (Load, Store):
             continue
@@ -360,6 +364,7 @@ class _Grouper:
         self.program = program
         self.machine = machine
         self.order = Dependence(program)
+        self.counters = counters_of(program)
 
     def steps(self, steps: Sequence[Any]) -> list[Any]:
         result: list[Any] = []
@@ -402,22 +407,25 @@ class _Grouper:
         form, touched, behind = begun
         group.add(form, touched)
         before: list[Any] = []
+        inside, waiting = Pile(self.order, [form]), Pile(self.order, behind)
         for place, step in enumerate(following):
             if place == _REACH or type(step) not in (Call, Nest):
                 behind += following[place:]
                 break
-            if self.order.between(step, behind):
-                behind.append(step)
-                continue
-            joined = self.joined(group, step)
-            if joined is not None:
-                form, rows, rest = joined
-                group.add(form, rows)
-                behind += rest
-            elif not self.order.between(step, group.steps):
-                before.append(step)
-            else:
-                behind.append(step)
+            left = [step]
+            if not self.order.between(step, waiting):
+                related = not inside.writes.isdisjoint(self.order.touched(step)[0])
+                joined = self.joined(group, step) if related else None
+                if joined is not None:
+                    form, rows, left = joined
+                    group.add(form, rows)
+                    inside.add(form)
+                elif not self.order.between(step, inside):
+                    before.append(step)
+                    left = []
+            for s in left:
+                behind.append(s)
+                waiting.add(s)
         work = sum(products.work(s) for s in group.steps if type(s) is Call)
         if len(group.steps) == 1 or work < products.WORTH_SHARING:
             return None
@@ -426,7 +434,7 @@ class _Grouper:
     def joined(self, group: _Group, step: Any) -> tuple[Any, Footprint, list[Nest]] | None:
         """A step as a member of the group, if it can be one, and what remains of it."""
         for form, rest in self.forms(step, group.extent):
-            touched = footprint(self.program, form, group.extent)
+            touched = footprint(self.program, form, group.extent, self.counters)
             if touched is not None and group.accepts(touched):
                 if type(form) is Nest:
                     form = self.scheduled(form)
