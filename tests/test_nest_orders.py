@@ -123,3 +123,14 @@ def test_donated_memory_is_written_like_any_other():
     x[:] = 1
     f = fungrad.jit(lambda x, y: x + y + y * y, donate_argnums=0)
     assert np.all(np.asarray(f(fnp.asarray(x), x)) == 3)
+
+
+@pytest.mark.parametrize("shape", [(3, 300), (200, 512), (33, 4096), (5, 40_000)])
+def test_rows_read_in_several_loops(shape):
+    """The last loop over a row asks for the next one, also where there is none."""
+    x = np.random.default_rng(3).standard_normal(shape).astype(np.float32)
+    got = np.asarray(fungrad.jit(lambda x: fungrad.nn.logsumexp(x, axis=1))(x))
+    assert np.allclose(got, np.log(np.exp(x.astype(float)).sum(axis=1)), rtol=1e-6)
+    mean, var = fungrad.jit(lambda x: (fnp.mean(x, axis=1), fnp.var(x, axis=1)))(x)
+    assert np.allclose(np.asarray(mean), x.astype(float).mean(axis=1), atol=1e-6)
+    assert np.allclose(np.asarray(var), x.astype(float).var(axis=1), rtol=1e-5)

@@ -74,6 +74,20 @@ class Access:
         base, stride, vector = self.expand(s.buffer, s.index, s.part)
         return self.load_at(s, buffer.type, base, stride, vector)
 
+    def prefetch(self, s: Load, ahead: int) -> None:
+        """Ask for the cache lines `ahead` elements after those of a vector `Load`; they may lie outside of the
+        buffer."""
+        nest = self.nest
+        type = nest.module.program.buffers[s.buffer].type
+        base, _, vector = self.expand(s.buffer, s.index, s.part)
+        if vector is not None:
+            return
+        nest.module.declarations["@llvm.prefetch.p0"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+        for first in range(0, nest.m.lanes, max(1, _LINE // memory_size(type))):
+            place = nest.scalar.operand(f"add nsw i64 {base}, {ahead + first}")
+            pointer = self.any_pointer(s.buffer, memory_type(type), place)
+            nest.lines.append(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)")
+
     def consecutive(self, index: Affine) -> int:
         """Stride of an address along the vector loop if nothing else varies, else 0."""
         nest = self.nest

@@ -92,6 +92,7 @@ class NestEmitter:
         self.wide = accumulate.lanes_of_accumulators(nest.body)
         self.streamed = streamed(module, nest)
         self.streams = False
+        self.ahead = rows_ahead(module, nest)
 
     # -- values ------------------------------------------------------------------------------------
 
@@ -278,6 +279,8 @@ class NestEmitter:
 
     def load(self, s: Load) -> None:
         known = self.squares.get(id(s))
+        if id(s) in self.ahead and self.vector is not None:
+            self.access.prefetch(s, self.ahead[id(s)])
         if known is None:
             group = self.groups.get(id(s))
             known = self.access.load(s) if group is None else interleave.load(self, group, s)
@@ -588,6 +591,34 @@ def streamed(module: Module, nest: Nest) -> frozenset[str]:
     read = {program.root(b).name for b in reads}
     found = [program.buffers[b] for b in writes if b not in read]
     return frozenset(b.name for b in found if b.kind == "output" and b.alias is None and b.nbytes >= _ALIGNED)
+
+
+# Bytes of a row that is asked for ahead: long enough to be worth it, short enough to stay in the cache.
+_ROW = (1 << 10, 1 << 17)
+
+
+def rows_ahead(module: Module, nest: Nest) -> dict[int, int]:
+    """Loads, by identity, beside which the same place of the next row is asked for, and how far away it is.
+
+    Where a row is read in several loops, the first waits for memory and the others compute: so the last one brings
+    the next row.
+    """
+    rows = nest.body[-1] if nest.body else None
+    if type(rows) is not Loop or rows.vector or rows.ordered:
+        return {}
+    loops = [s for s in rows.body if type(s) is Loop]
+    if len(loops) < 2 or not all(s.vector for s in loops):
+        return {}
+    written = {module.program.root(b).name for b in buffers_of(nest)[1]}
+    before = {s.buffer for loop in loops[:-1] for s in loop.body if type(s) is Load}
+    found: dict[int, int] = {}
+    for s in loops[-1].body:
+        if type(s) is Load and s.buffer in before and module.program.root(s.buffer).name not in written:
+            buffer, step = module.program.buffers[s.buffer], s.index.coefficient(rows.index)
+            near = _ROW[0] <= abs(step) * buffer.dtype.itemsize <= _ROW[1]
+            if near and s.index.coefficient(loops[-1].index) == 1 and not buffer.is_complex and s.where is None:
+                found[id(s)] = step
+    return found
 
 
 def split_loop(nest: Nest) -> Loop | None:
