@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fungrad.jit.emit.exchange import Exchanges
 from fungrad.jit.loops import Buffer, Program, Repeat, walk
 
 
@@ -48,7 +49,8 @@ class Module:
     Attributes:
       functions: texts of finished functions.
       declarations: `declare` lines by symbol.
-      slots: table slot of every buffer with memory of its own and of every `Repeat` counter.
+      slots: table slot of every buffer with memory of its own, of every `Repeat` counter, and of temporaries that move.
+      exchanges: the copies of carries that exchange addresses instead.
     """
 
     def __init__(self, program: Program, machine: Machine):
@@ -67,6 +69,9 @@ class Module:
         for step in walk(program.steps):
             if type(step) is Repeat:
                 self.slots.setdefault(f"%{step.index}", len(self.slots) + 1)
+        self.exchanges = Exchanges(program)
+        for buffer in self.exchanges.buffers():
+            self.slots.setdefault(buffer.name, len(self.slots) + 1)
 
     @property
     def table_size(self) -> int:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-from fungrad.jit.emit import blas, subnormals
+from fungrad.jit.emit import blas, exchange, subnormals
 from fungrad.jit.emit.module import Machine, Module
 from fungrad.jit.emit.nests import NestEmitter, split_loop, units
 from fungrad.jit.emit.parallel import work
@@ -74,6 +74,7 @@ class ProgramEmitter:
                 [
                     "define internal i32 @run(ptr %table) #0 {",
                     "entry:",
+                    *exchange.at_home(self, self.module.exchanges.buffers()),
                     *self.lines,
                     "ret i32 0",
                     "}",
@@ -253,6 +254,8 @@ class ProgramEmitter:
         return total
 
     def call(self, call: Call) -> None:
+        if call in self.module.exchanges:
+            return
         self.long = self.long or blas.is_long(call)
         blas.emit(self, call)
 
@@ -384,9 +387,12 @@ class ProgramEmitter:
         if step.extent == 0:
             return
         k = next(self.names)
+        pairs = self.module.exchanges.of.get(id(step), ())
+        homes = exchange.before_loop(self, pairs)
         at = self.slot(step.index)
         self.lines += [f"store i64 0, ptr {at}, align 8", f"br label %repeat{k}", f"repeat{k}:"]
         self.steps(step.steps)
+        exchange.exchange(self, pairs)
         self.lines += [
             f"%now{k} = load i64, ptr {at}, align 8",
             f"%next{k} = add i64 %now{k}, 1",
@@ -395,9 +401,12 @@ class ProgramEmitter:
             f"br i1 %more{k}, label %repeat{k}, label %done{k}",
             f"done{k}:",
         ]
+        exchange.after_loop(self, pairs, homes)
 
     def loop_while(self, step: While) -> None:
         k = next(self.names)
+        pairs = self.module.exchanges.of.get(id(step), ())
+        homes = exchange.before_loop(self, pairs)
         self.lines += [f"br label %test{k}", f"test{k}:"]
         self.steps(step.test)
         base = self.base(step.condition)
@@ -408,7 +417,9 @@ class ProgramEmitter:
             f"body{k}:",
         ]
         self.steps(step.steps)
+        exchange.exchange(self, pairs)
         self.lines += [f"br label %test{k}", f"done{k}:"]
+        exchange.after_loop(self, pairs, homes)
 
     def branch(self, step: Branch) -> None:
         k = next(self.names)
