@@ -38,7 +38,7 @@ class Exchanges:
             return
         mentioned = _mentions(program, program.steps)
         for loop in found:
-            pairs = []
+            pairs: list[Pair] = []
             for copy in _last_copies(loop.steps):
                 pair = _pair(program, copy)
                 if pair is not None and _is_free(program, loop, pair, mentioned, pairs):
