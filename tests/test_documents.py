@@ -1,4 +1,4 @@
-"""The Python code in README.md runs and prints what it says; its links lead somewhere.
+"""The Python code in README.md and docs/debugging.md runs and prints what it says; its links lead somewhere.
 
 (The pages in docs/ that show code are written by programs that run it.)
 """
@@ -37,6 +37,11 @@ def test_code_in_readme():
             run_session(block, names, line)
         else:
             exec(compile("\n" * line + block, README, "exec"), names)
+
+
+def test_code_on_debugging():
+    # One session: later blocks use the names of earlier ones.
+    run_session("".join(block for _, block in blocks((ROOT / "docs" / "debugging.md").read_text())), {}, 0)
 
 
 def test_a_wrong_session_fails():
