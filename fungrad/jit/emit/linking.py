@@ -33,7 +33,7 @@ MODULES: dict[str, str] = {}
 # Called where a scalar kernel raises an exception: if the optimiser leaves that in, it cannot be ruled out.
 _RAISES = "fg_kernel_raises"
 _DECLARED = re.compile(r"^declare .*?@([\w.$]+)\(", re.MULTILINE)
-_ELEMENTARY = re.compile(r"^declare [^@\n]*@((?:llvm\.)?(\w+?)(?:\.f32|\.f64|f)?)\(([^)]*)\)[^\n]*$", re.MULTILINE)
+_ELEMENTARY = re.compile(r"^declare [^@\n]*@(llvm\.\w+\.f(?:32|64)|\w+)\(([^)]*)\)[^\n]*$", re.MULTILINE)
 # Names of numba's, and the same in descriptions of memory.
 _MANGLED = re.compile(r'@("[^"\s,]*_ZN[^"\s]*"|[\w.$]*_ZN[\w.$]*)')
 _REMARK = re.compile(r'!"[^"\n]*_ZN[^"\n]*"')
@@ -221,7 +221,10 @@ def _with_vecmath(text: str) -> str:
     """Calls of mathematical functions by those of `vecmath`, which vectorise."""
     declarations: dict[str, str] = {}
     for found in list(_ELEMENTARY.finditer(text)):
-        symbol, function, parameters = found[1], found[2], found[3]
+        symbol, parameters = found[1], found[2]
+        function = symbol.split(".")[1] if "." in symbol else symbol
+        if function not in FUNCTIONS:
+            function = function.removesuffix("f")  # of single precision
         types = {"float": "f32", "double": "f64"}
         operands = [types.get(p.split()[0], "") for p in parameters.split(",")] if parameters else []
         if function not in FUNCTIONS or not operands or not set(operands) <= set(FLOATS) or function == "sqrt":
