@@ -135,6 +135,7 @@ __all__ = [
     "numpy",
     "numpy_dtype_promotion",
     "numpy_rank_promotion",
+    "ops",
     "optim",
     "process_count",
     "process_index",

@@ -19,6 +19,7 @@ MODULES = [
     "fungrad.experimental.checkify",
     "fungrad.lax",
     "fungrad.numpy",
+    "fungrad.ops",
     "fungrad.optim",
     "fungrad.stages",
     "fungrad.tree",
