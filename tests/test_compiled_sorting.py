@@ -1,5 +1,7 @@
 """Sorting in compiled code: every dtype and length against the eager operations, and no step in Python."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -213,3 +215,23 @@ def test_the_interpreter_agrees(function):
     program = compile_jaxpr(fg.make_jaxpr(function)(x)).program
     for a, b in zip(interpret.run(program, [x]), fg.tree.leaves(function(x)), strict=True):
         np.testing.assert_array_equal(a, np.asarray(b))
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", ["approx_max_k", "approx_min_k"])
+def test_approximate_extremes_are_exact_as_in_jax(name):
+    jax = pytest.importorskip("jax")
+    x = np.random.default_rng(12).normal(size=(6, 9)).astype(np.float32)
+    for axis, options in ((1, {}), (-2, {}), (1, {"aggregate_to_topk": False})):
+        function = functools.partial(getattr(lax, name), k=4, reduction_dimension=axis, **options)
+        wanted = getattr(jax.lax, name)(x, 4, axis, **options)
+        if axis == -2:
+            # JAX returns all elements there.
+            wanted = [w[:4] for w in wanted]
+        for result in (function(x), fg.jit(function)(x)):
+            for a, b in zip(result, wanted, strict=True):
+                np.testing.assert_array_equal(a, np.asarray(b))
+    with pytest.raises(ValueError, match=f"{name}: k must be in"):
+        getattr(lax, name)(x, 10)
+    with pytest.raises(TypeError, match=f"{name}: the operand must have a dtype of kind floating"):
+        getattr(lax, name)(np.arange(3), 1)

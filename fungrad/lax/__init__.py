@@ -279,6 +279,8 @@ from fungrad.ops.shape import (
 )
 from fungrad.ops.sliding import padtype_to_pads, reduce_window_shape_tuple
 from fungrad.ops.sort import (
+    approx_max_k,
+    approx_min_k,
     sort,
     sort_key_val,
     sort_p,
@@ -620,6 +622,8 @@ __all__ = [
     "squeeze",
     "squeeze_p",
     # fungrad.ops.sort
+    "approx_max_k",
+    "approx_min_k",
     "sort",
     "sort_key_val",
     "sort_p",

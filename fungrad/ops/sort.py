@@ -19,6 +19,7 @@ from fungrad.core.context import AxisData
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift
 from fungrad.ops.compare import total_order_key
+from fungrad.ops.elementwise import neg
 from fungrad.ops.foundation import batch_to, move_dim, zeros
 from fungrad.ops.indexing import GatherDimensionNumbers, gather
 from fungrad.ops.shape import broadcasted_iota, canonical_axis, expand_dims
@@ -346,3 +347,73 @@ def top_k(operand: Any, k: int, *, axis: int = -1) -> list[Array]:
     operand = lift(operand, "fungrad.lax.top_k: operand")
     axis = canonical_axis("fungrad.lax.top_k", axis, operand.aval.ndim)
     return list(top_k_p.bind(operand, axis=axis, k=operator.index(k)))
+
+
+# -- approximate -----------------------------------------------------------------------------------
+
+
+def approx_max_k(
+    operand: Any,
+    k: int,
+    reduction_dimension: int = -1,
+    recall_target: float = 0.95,
+    reduction_input_size_override: int = -1,
+    aggregate_to_topk: bool = True,
+) -> list[Array]:
+    """The ``k`` greatest elements along a dimension, in descending order, and their positions.
+
+    On other processors an approximation may be faster; here the result is exact, as it is in JAX on a CPU.
+
+    Args:
+      operand: array of a real floating dtype.
+      k: how many; at most the size of the dimension.
+      reduction_dimension: may be negative.
+      recall_target: the wanted share of right results; not used.
+      reduction_input_size_override: not used.
+      aggregate_to_topk: if False, all elements are returned in order.
+
+    Returns:
+      Values and int32 positions.
+
+    Raises:
+      TypeError: the operand is not of a real floating dtype.
+      ValueError: ``k`` is negative or too large.
+
+    Example:
+      >>> import numpy as np
+      >>> from fungrad import lax
+      >>> lax.approx_max_k(np.float32([3, 1, 2]), 2)
+      [Array([3., 2.], dtype=float32), Array([0, 2], dtype=int32)]
+    """
+    return _exact("approx_max_k", operand, k, reduction_dimension, aggregate_to_topk)
+
+
+def approx_min_k(
+    operand: Any,
+    k: int,
+    reduction_dimension: int = -1,
+    recall_target: float = 0.95,
+    reduction_input_size_override: int = -1,
+    aggregate_to_topk: bool = True,
+) -> list[Array]:
+    """The ``k`` least elements along a dimension, in ascending order, and their positions; as ``approx_max_k``.
+
+    Example:
+      >>> import numpy as np
+      >>> from fungrad import lax
+      >>> lax.approx_min_k(np.float32([3, 1, 2]), 2)
+      [Array([1., 2.], dtype=float32), Array([1, 2], dtype=int32)]
+    """
+    values, places = _exact("approx_min_k", neg(operand), k, reduction_dimension, aggregate_to_topk)
+    return [neg(values), places]
+
+
+def _exact(name: str, operand: Any, k: int, dimension: int, only_k: bool) -> list[Array]:
+    api = f"fungrad.lax.{name}"
+    operand = lift(operand, f"{api}: operand")
+    check_kind(name, operand.aval, "f")
+    axis = canonical_axis(api, dimension, operand.aval.ndim, "reduction_dimension")
+    size, k = operand.aval.shape[axis], operator.index(k)
+    if not 0 <= k <= size:
+        raise ValueError(f"{api}: k must be in [0, {size}], the size of dimension {axis}, got {k}")
+    return top_k(operand, k if only_k else size, axis=axis)
