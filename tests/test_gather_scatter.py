@@ -542,20 +542,24 @@ def test_compiled_update_of_a_window_at_a_known_place_is_a_plain_loop():
         np.testing.assert_array_equal(got, wanted)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("segments", [50, 20_000])
 @pytest.mark.parametrize("name", ["add", "multiply", "min", "max"])
-def test_rows_that_meet_are_combined_in_order_by_any_number_of_threads(name, threads):
+def test_rows_that_meet_do_not_depend_on_the_number_of_threads(name, segments):
     rng = np.random.default_rng(0)
     x = rng.uniform(0.9, 1.1, (20_000, 64)).astype(np.float32)
-    places = rng.integers(-3, 53, 20_000).astype(np.int32)
+    places = rng.integers(-segments - 3, segments + 3, 20_000).astype(np.int32)
 
     def combined(x, places):
-        return getattr(fungrad.numpy.ones((50, 64), np.float32).at[places], name)(x)
+        return getattr(fungrad.numpy.ones((segments, 64), np.float32).at[places], name)(x)
 
-    wanted = np.ones((50, 64), np.float32)
-    kept = (places >= -50) & (places < 50)
+    wanted = np.ones((segments, 64), np.float32)
+    kept = (places >= -segments) & (places < segments)
     ufunc = {"min": np.minimum, "max": np.maximum}.get(name) or getattr(np, name)
     ufunc.at(wanted, places[kept], x[kept])
-    with fungrad.threads(threads):
-        # The same order of additions, hence the same bits.
-        np.testing.assert_array_equal(fungrad.jit(combined)(x, places), wanted)
+    results = []
+    for threads in (1, 2, 3):
+        with fungrad.threads(threads):
+            results.append(np.asarray(fungrad.jit(combined)(x, places)))
+    np.testing.assert_allclose(results[0], wanted, rtol=1e-4)
+    for other in results[1:]:
+        np.testing.assert_array_equal(other, results[0])

@@ -202,7 +202,10 @@ class _Rewriter:
             return None
         if not all(type(s) in (*pure, Store) for s in columns.body) or not self._columns_apart(loop, columns):
             return None
-        size = max(self.program.buffers[s.buffer].dtype.itemsize for s in columns.body if type(s) is Store)
+        stored = {self.program.buffers[s.buffer] for s in columns.body if type(s) is Store}
+        if self._affordable_pieces(loop, sum(b.nbytes for b in stored)) is not None:
+            return None
+        size = max(b.dtype.itemsize for b in stored)
         parts = [p for p in range(2, _MOST_PARTS + 1) if columns.extent % p == 0]
         wide = [p for p in parts if columns.extent // p * size >= _NARROWEST]
         if not wide:
@@ -281,9 +284,13 @@ class _Rewriter:
     def _affordable_pieces(self, loop: Loop, size: int) -> int | None:
         """How many pieces a loop is split in if each needs `size` bytes of its own: filling and combining those must
         cost little beside the loop."""
-        for wanted in (_PIECES, _PIECES // 4):
+        most = _SCRATCH * total_work(self.scratch, loop)
+        if loop.ordered:
+            # Scattered updates wait for memory, which the copies take up too.
+            most /= 32
+        for wanted in (_PIECES, _PIECES // 4, _PIECES // 8):
             pieces = divisor(loop.extent, wanted)
-            if pieces is not None and size * pieces <= _SCRATCH * total_work(self.scratch, loop):
+            if pieces is not None and size * pieces <= most:
                 return pieces
         return None
 
