@@ -76,7 +76,8 @@ class Primitive:
     #
     # linearize_now(record, primals, tangents, params) is `linearize` of concrete arrays, outside of every
     # transformation: `tangents` has variables and None (for zero), never only None; `record(primitive, args, params)`
-    # makes the variable of an operation on variables. Returns the result and its tangent, a variable or None.
+    # makes the variable of an operation on variables (its type may be given as well, to save the look-up). Returns the
+    # result and its tangent, a variable or None.
     #
     # transpose_now(ct, position, args, params) is the cotangent of the operand at `position`, a variable, where the
     # other operands are concrete arrays. Cotangents are ndarrays or NumPy scalars; floating point warnings are off.

@@ -18,7 +18,7 @@ from fungrad.core.array import wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
 from fungrad.core.evaluation import binary_bind, unary_bind
-from fungrad.core.float_errors import quietly
+from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind
 from fungrad.ops.foundation import (
@@ -159,10 +159,19 @@ class Elementwise(Primitive):
         dtype = x.aval.dtype
         if dtype is not dtypes.float32 and dtype is not dtypes.float64:
             return NotImplemented
-        y = self.bind(x)
-        factor = quietly(self.factor, x._data, y._data)  # type: ignore[arg-type]
-        factor = wrap_unchecked(factor if type(factor) is np.ndarray else np.asarray(factor), y.aval)
-        return y, record(Elementwise.product, (tangents[0], factor), {})
+        aval = self.memo.get((x.aval,))
+        if aval is None:
+            aval = self.abstract((x.aval,), params)
+        token = silence(SILENT)
+        try:
+            data = self.impl(x._data)
+            factor = self.factor(x._data, data)  # type: ignore[misc]
+        finally:
+            unsilence(token)
+        y = wrap_unchecked(data if type(data) is np.ndarray else np.asarray(data), aval)
+        slope = wrap_unchecked(factor if type(factor) is np.ndarray else np.asarray(factor), aval)
+        (g,) = tangents
+        return y, record(Elementwise.product, (g, slope), {}, aval if g.aval is x.aval else None)
 
     def _linearize_to_zero(
         self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict

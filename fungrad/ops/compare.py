@@ -302,8 +302,10 @@ _SHARES = (_share, lambda g, z, x, y: _share(g, z, y, x))
 
 def _share_now(z: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """What ``_share`` multiplies the tangent with."""
-    one = z.dtype.type(1)
-    return np.where(np.equal(x, z), np.where(np.equal(y, z), one / 2, one), one - one)
+    share = np.equal(x, z).astype(z.dtype)
+    ties = np.equal(x, y)
+    # Ties are rare.
+    return share if not np.count_nonzero(ties) else np.where(ties, share / 2, share)
 
 
 class Extremum(Elementwise):

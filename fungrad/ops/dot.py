@@ -260,8 +260,8 @@ class DotGeneral(Primitive):
     def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
         (x, y), (dx, dy) = primals, tangents
         out = evaluate(self, primals, params)
-        left = None if dx is None else record(self, (dx, y), params)
-        right = None if dy is None else record(self, (x, dy), params)
+        left = None if dx is None else record(self, (dx, y), params, out.aval if dx.aval is x.aval else None)
+        right = None if dy is None else record(self, (x, dy), params, out.aval if dy.aval is y.aval else None)
         if left is None or right is None:
             return out, right if left is None else left
         return out, record(add_any_p, (left, right), {})

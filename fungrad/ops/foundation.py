@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,11 @@ def linearize_linear(
 ) -> tuple[Any, Any]:
     """``linearize_now`` of a primitive that is linear in its first operand."""
     y = evaluate(primitive, primals, params)
-    return y, None if tangents[0] is None else record(primitive, (tangents[0], *primals[1:]), params)
+    g = tangents[0]
+    if g is None:
+        return y, None
+    aval = y.aval if g.aval is primals[0].aval else None
+    return y, record(primitive, (g, *primals[1:]) if len(primals) > 1 else (g,), params, aval)
 
 
 # -- addition of tangents ---------------------------------------------------------------------------------------------
@@ -447,10 +452,15 @@ def unbroadcast_now(ct: Any, aval: ShapedArray, shape: Dims, broadcast_dimension
       shape: shape of the result.
       broadcast_dimensions: where it has the dimensions of the operand.
     """
-    kept = [d for n, d in zip(aval.shape, broadcast_dimensions, strict=True) if n == shape[d]]
-    if len(kept) < len(shape):
-        ct = reduce_sum_p.impl(ct, axes=tuple([d for d in range(len(shape)) if d not in kept]))
-    return ct.reshape(aval.shape)
+    axes = _repeated(aval.shape, shape, broadcast_dimensions)
+    return (reduce_sum_p.impl(ct, axes=axes) if axes else ct).reshape(aval.shape)
+
+
+@lru_cache(maxsize=1024)
+def _repeated(before: Dims, after: Dims, broadcast_dimensions: Dims) -> Dims:
+    """The dimensions that a broadcast adds or repeats."""
+    kept = {d for n, d in zip(before, broadcast_dimensions, strict=True) if n == after[d]}
+    return tuple([d for d in range(len(after)) if d not in kept])
 
 
 def reduce_sum(operand: Any, axes: Sequence[int]) -> Array:

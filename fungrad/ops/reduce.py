@@ -15,20 +15,21 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.array import Array
+from fungrad.core.array import Array, wrap
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData
+from fungrad.core.context import AxisData, evaluate
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift, scalar_array
-from fungrad.ops.compare import eq, select
+from fungrad.ops.compare import eq, select, select_n_p
 from fungrad.ops.cumulative import cumprod, previous
-from fungrad.ops.elementwise import div, mul
+from fungrad.ops.elementwise import div, div_p, mul
 from fungrad.ops.foundation import (
     Dims,
     batch_reduction,
     broadcast_in_dim,
     check_axes,
     reduce_sum,
+    reduce_sum_p,
     reshape,
     transpose,
 )
@@ -150,6 +151,20 @@ class ReduceExtremum(Reduction):
         one, zero = (scalar_array(v, x.aval.dtype) for v in (1, 0))
         count = reduce_sum(select(attained, one, zero), axes)
         return y, div(reduce_sum(select(attained, g, zero), axes), count)
+
+    def linearize_now(
+        self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict
+    ) -> tuple[Any, Any]:
+        (x,), axes = primals, params["axes"]
+        y = evaluate(self, primals, params)
+        shape = [1 if d in axes else n for d, n in enumerate(x.aval.shape)]
+        mask = np.equal(x._data, y._data.reshape(shape))
+        count = reduce_sum_p.impl(mask.astype(x.aval.dtype), axes=axes)
+        attained = wrap(mask, ShapedArray(x.aval.shape, dtypes.bool_))
+        zero = scalar_array(0, x.aval.dtype)
+        t = record(select_n_p, (attained, zero, tangents[0]), {})
+        t = record(reduce_sum_p, (t,), params)
+        return y, record(div_p, (t, wrap(count, y.aval.strip_weak_type())), {})
 
 
 class ReduceProd(Reduction):

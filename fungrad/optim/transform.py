@@ -2,15 +2,17 @@
 
 Each is arithmetic and a state, with no policy; ``optim.alias`` chains them to named optimizers.
 
-May import ``fungrad.numpy``, ``core.tree`` and ``optim.base``.
+May import ``fungrad.numpy``, ``core.tree``, ``optim._leafwise`` and ``optim.base``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import fungrad.numpy as jnp
 from fungrad.core import tree
+from fungrad.optim._leafwise import map_leaves
 from fungrad.optim.base import (
     EmptyState,
     GradientTransformation,
@@ -102,33 +104,31 @@ def scale_by_adam(
         return ScaleByAdamState(jnp.zeros((), jnp.int32), mu, tree.map(jnp.zeros_like, params))
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
-        mu = tree.map(lambda g, m: (1 - b1) * g + b1 * m, updates, state.mu)
-        nu = tree.map(lambda g, v: (1 - b2) * _square(g) + b2 * v, updates, state.nu)
         count = state.count + 1
-        correct1, correct2 = 1 - b1**count, 1 - b2**count
+        corrections = [1 - b1**count, 1 - b2**count]
         if nesterov:
-            ahead = 1 - b1 ** (count + 1)
-            mu_hat = tree.map(
-                lambda m, g: b1 * (m / ahead.astype(m.dtype)) + (1 - b1) * (g / correct1.astype(g.dtype)), mu, updates
-            )
-        else:
-            mu_hat = tree.map(lambda m: m / correct1.astype(m.dtype), mu)
+            corrections.append(1 - b1 ** (count + 1))
 
-        def scaled(m: Any, v: Any) -> Any:
-            v_hat = v / correct2.astype(v.dtype)
-            return m / (jnp.sqrt(v_hat + eps_root if eps_root else v_hat) + eps)
+        def step(leaves: Sequence[Any], corrections: Sequence[Any], np_: Any) -> tuple[Any, Any, Any]:
+            g, m, v = leaves
+            m, v = (1 - b1) * g + b1 * m, (1 - b2) * _square(g, np_) + b2 * v
+            if nesterov:
+                m_hat = b1 * (m / corrections[2].astype(m.dtype)) + (1 - b1) * (g / corrections[0].astype(g.dtype))
+            else:
+                m_hat = m / corrections[0].astype(m.dtype)
+            v_hat = v / corrections[1].astype(v.dtype)
+            out = m_hat / (np_.sqrt(v_hat + eps_root if eps_root else v_hat) + eps)
+            return out, m if mu_dtype is None else m.astype(mu_dtype), v
 
-        out = tree.map(scaled, mu_hat, nu)
-        if mu_dtype is not None:
-            mu = tree.map(lambda m: m.astype(mu_dtype), mu)
+        out, mu, nu = map_leaves(step, (updates, state.mu, state.nu), corrections)
         return out, ScaleByAdamState(count, mu, nu)
 
     return GradientTransformation(init, update)
 
 
-def _square(g: Any) -> Any:
+def _square(g: Any, np_: Any) -> Any:
     """Squared magnitude."""
-    return (g.real**2 + g.imag**2).astype(g.dtype) if jnp.iscomplexobj(g) else g * g
+    return (g.real**2 + g.imag**2).astype(g.dtype) if np_.iscomplexobj(g) else g * g
 
 
 def add_decayed_weights(weight_decay: float = 0.0, mask: Any = None) -> GradientTransformation:
@@ -155,7 +155,11 @@ def add_decayed_weights(weight_decay: float = 0.0, mask: Any = None) -> Gradient
 
 def scale(step_size: float) -> GradientTransformation:
     """Multiplies updates by a constant."""
-    return stateless(lambda updates, params: tree.map(lambda g: step_size * g, updates))
+
+    def scaled(leaves: Sequence[Any], _: Sequence[Any], np_: Any) -> tuple[Any]:
+        return (step_size * leaves[0],)
+
+    return stateless(lambda updates, params: map_leaves(scaled, (updates,))[0])
 
 
 class ScaleByScheduleState(NamedTuple):

@@ -25,6 +25,8 @@ from fungrad.core.primitive import Primitive
 from fungrad.core.source import Source, attributed, current_source
 from fungrad.core.staging import DebugInfo, trace_flat
 
+_new = object.__new__
+
 
 def run_in(trace: Trace, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """Applies a primitive in ``trace``, from a ``process`` method (which need not restore the current trace)."""
@@ -100,14 +102,33 @@ class TangentTrace(Trace):
             outs = [TangentVar(self, a) for a in out]
             self.eqns.append(LinearEqn(primitive, args, params, outs, source))
             return outs
-        return self.record(primitive, args, params, source)
+        return self.record(primitive, args, params, None, source)
 
     def record(
-        self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any], source: Source | None = None
+        self,
+        primitive: Primitive,
+        args: Sequence[Any],
+        params: dict[str, Any],
+        aval: ShapedArray | None = None,
+        source: Source | None = None,
     ) -> TangentVar:
-        """Records an operation with one result on variables and arrays."""
-        var = TangentVar(self, primitive.abstract(tuple([a.aval for a in args]), params))
-        self.eqns.append(LinearEqn(primitive, args, params, [var], source))
+        """Records an operation with one result on variables and arrays; ``aval`` is the result's type, if known."""
+        # Constructors and `abstract`, written out.
+        if aval is None:
+            avals = (args[0].aval, args[1].aval) if len(args) == 2 else tuple([a.aval for a in args])
+            aval = primitive.memo.get(avals) if not params else None
+            if aval is None:
+                aval = primitive.abstract(avals, params)
+        var = _new(TangentVar)
+        var._trace = self
+        var.aval = aval
+        eqn = _new(LinearEqn)
+        eqn.primitive = primitive
+        eqn.args = args
+        eqn.params = params
+        eqn.outs = [var]
+        eqn.source = source
+        self.eqns.append(eqn)
         return var
 
 
@@ -142,8 +163,7 @@ class LinearizeTrace(Trace):
         self.eager = parent is EVAL
 
     def bind(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        rule = primitive.linearize_now
-        if rule is None or not self.eager or watch.results:
+        if not self.eager or watch.results:
             return super().bind(primitive, args, params)
         # The short form of `process`, for concrete arrays.
         primals, tangents, active = [], [], False
@@ -164,6 +184,9 @@ class LinearizeTrace(Trace):
             tangents.append(tangent)
         if not active:
             return evaluate(primitive, primals, params)
+        rule = primitive.linearize_now
+        if rule is None:
+            return super().bind(primitive, args, params)
         state.trace = EVAL
         try:
             result = rule(self.tangents.record, primals, tangents, params)
@@ -171,8 +194,12 @@ class LinearizeTrace(Trace):
             state.trace = self
         if result is NotImplemented:
             return super().bind(primitive, args, params)
-        out, tangent = result
-        return LinearizeTracer(self, out, Zero(out.aval.tangent()) if tangent is None else tangent)
+        tracer = _new(LinearizeTracer)
+        tracer._trace = self
+        tracer.primal, tangent = result
+        tracer.aval = tracer.primal.aval
+        tracer.tangent = Zero(tracer.aval.tangent()) if tangent is None else tangent
+        return tracer
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         primals, tangents, active = [], [], False
@@ -272,6 +299,8 @@ def linearize_flat(
         outs = [trace.split(x) for x in fun(*args)]
     trace.tangents.alive = False
     program = LinearProgram(inputs, trace.tangents.eqns, [t for _, t in outs])
+    # The variables know the trace: if it kept the operations, residuals would live until the garbage collector runs.
+    trace.tangents.eqns = []
     if state.check_leaks:
         del args, p
         report_leaks(trace)

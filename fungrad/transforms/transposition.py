@@ -8,7 +8,7 @@ May import ``core``, ``ops.foundation`` and ``transforms.linearization``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fungrad.config import watch
@@ -92,14 +92,20 @@ def _backward_pass_now(program: LinearProgram, cotangents: Sequence[Any]) -> lis
                 before = total.get(id(x))
                 total[id(x)] = ct._data if before is None else before + ct._data
         for eqn in reversed(program.eqns):
-            cts = [total.pop(id(v), None) for v in eqn.outs]
-            results = _transposed_now(eqn, cts[0])
+            outs, results = eqn.outs, None
+            cts = [total.pop(id(v), None) for v in outs] if len(outs) > 1 else [total.pop(id(outs[0]), None)]
+            rule = eqn.primitive.transpose_now
+            if rule is not None:
+                if cts[0] is None:
+                    continue
+                results = _transposed_now(eqn, rule, cts[0])
             if results is not None:
-                types.update({id(v): v.aval.update(weak_type=False) for v, _ in results if _is_strong(eqn, v)})
+                for v, _ in results:
+                    if v.aval.weak_type and _is_strong(eqn, v):
+                        types[id(v)] = v.aval.strip_weak_type()
             else:
                 arrays = [
-                    None if ct is None else wrap(ct, types.get(id(v), v.aval))
-                    for ct, v in zip(cts, eqn.outs, strict=True)
+                    None if ct is None else wrap(ct, types.get(id(v), v.aval)) for ct, v in zip(cts, outs, strict=True)
                 ]
                 # Rules that users write are no business of ours.
                 unsilence(token)
@@ -126,18 +132,14 @@ def _is_strong(eqn: LinearEqn, operand: TangentVar) -> bool:
     return weak and eqn.primitive is not convert_element_type_p
 
 
-def _transposed_now(eqn: LinearEqn, ct: Any) -> list[tuple[TangentVar, Any]] | None:
-    """``_transposed`` by the short rule of the primitive; None if there is none for the case.
+def _transposed_now(eqn: LinearEqn, rule: Callable[..., Any], ct: Any) -> list[tuple[TangentVar, Any]] | None:
+    """``_transposed`` by the short rule of the primitive; None if it does not cover the case.
 
     Args:
-      eqn: the operation.
-      ct: the cotangent of its first result, None for zero.
+      eqn: the operation, which has one result.
+      rule: the rule.
+      ct: the cotangent of the result.
     """
-    rule = eqn.primitive.transpose_now
-    if rule is None:
-        return None
-    if ct is None:
-        return []
     args, params, trace = eqn.args, eqn.params, eqn.outs[0]._trace
     out = []
     for position, a in enumerate(args):

@@ -1,0 +1,74 @@
+"""Arithmetic on the corresponding leaves of several trees.
+
+Outside of transformations a formula of a dozen operations on small arrays costs more in dispatch than in arithmetic.
+Formulas of optimizers are elementwise and look the same on NumPy arrays: there they are evaluated on these directly.
+
+May import ``fungrad.numpy`` and ``core``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import fungrad.numpy as jnp
+from fungrad.config import watch
+from fungrad.core import tree
+from fungrad.core.array import Array, ArrayImpl, wrap_unchecked
+from fungrad.core.context import EVAL, state
+from fungrad.core.float_errors import quietly
+
+# Dtypes whose arithmetic with Python numbers is the same in NumPy.
+_NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
+
+Formula = Callable[[Sequence[Any], Sequence[Any], Any], tuple]
+
+
+def map_leaves(formula: Formula, trees: Sequence[Any], scalars: Sequence[Any] = ()) -> list[Any]:
+    """Applies a formula to the corresponding leaves of trees.
+
+    Args:
+      formula: ``formula(leaves, scalars, np_)`` with one leaf of each tree; returns a tuple of values. It uses
+        operators, Python numbers, and functions of ``np_``, which is ``fungrad.numpy`` or ``numpy``.
+      trees: trees of one structure.
+      scalars: 0-d arrays.
+
+    Returns:
+      One tree per value that the formula returns.
+    """
+    leaves, treedef = tree.flatten(trees[0])
+    rows = [leaves, *[tree.flatten_up_to(treedef, t) for t in trees[1:]]]
+    eager = state.trace is EVAL and not watch.results and all([type(s) is ArrayImpl for s in scalars])
+    results = []
+    for column in zip(*rows, strict=True):
+        values = _evaluated(formula, column, scalars) if eager else None
+        results.append(formula(column, scalars, jnp) if values is None else values)
+    if not results:
+        # Trees without leaves: as many as the formula returns for any.
+        results = []
+        example = formula([jnp.zeros(())] * len(trees), scalars, jnp)
+        return [tree.unflatten(treedef, []) for _ in example]
+    return [tree.unflatten(treedef, row) for row in zip(*results, strict=True)]
+
+
+def _evaluated(formula: Formula, leaves: Sequence[Any], scalars: Sequence[Any]) -> list[Array] | None:
+    """The values of the formula, computed by NumPy; None if that may be something else than fungrad's arithmetic."""
+    first = leaves[0]
+    if type(first) is not ArrayImpl:
+        return None
+    aval = first.aval
+    if aval.dtype not in _NATIVE or aval.weak_type:
+        return None
+    for x in leaves:
+        if type(x) is not ArrayImpl or x.aval is not aval:
+            return None
+    values = quietly(formula, [x._data for x in leaves], [s._data for s in scalars], np)
+    out: list[Array] = []
+    for x in values:
+        # NumPy's scalars count as arrays in its promotion, arrays among the constants of the formula give arrays.
+        if not isinstance(x, (np.ndarray, np.generic)) or x.dtype != aval.dtype or x.shape != aval.shape:
+            return None
+        out.append(wrap_unchecked(np.asarray(x), aval))
+    return out
