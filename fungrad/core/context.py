@@ -140,6 +140,9 @@ _State.trace = EVAL
 
 _new = object.__new__
 
+# So many entries are kept per primitive; emptied when full (shapes that never come again must not pile up).
+_PREPARED_LIMIT = 4096
+
 
 def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """Runs an operation on concrete arrays.
@@ -152,50 +155,53 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
         (a,) = args
         if type(a) is not ArrayImpl:
             a = _require_concrete(primitive, a)
-        avals: tuple = (a.aval,)
-        aval = primitive.memo.get(avals) if not params else _known_aval(primitive, avals, params)
-        if aval is None or primitive.multiple_results:
-            return _evaluate_many(primitive, (a,), params)
+        key: tuple = (a.aval,)
         operands: tuple = (a._data,)
     elif n == 2:
         a, b = args
         if type(a) is not ArrayImpl or type(b) is not ArrayImpl:
             a, b = _require_concrete(primitive, a), _require_concrete(primitive, b)
-        avals = (a.aval, b.aval)
-        aval = primitive.memo.get(avals) if not params else _known_aval(primitive, avals, params)
-        if aval is None or primitive.multiple_results:
-            return _evaluate_many(primitive, (a, b), params)
+        key = (a.aval, b.aval)
         operands = (a._data, b._data)
     else:
         return _evaluate_many(primitive, args, params)
+    if params:
+        key = (key, *params.items())
+    try:
+        found = primitive.prepared.get(key)
+    except TypeError:  # parameters that do not hash are left to `abstract` to report
+        found = None
+    if found is None:
+        return _evaluate_new(primitive, args, params, key)
+    aval, function = found
     if primitive.quiet:
         token = silence(SILENT)
         try:
-            data = primitive.impl(*operands, **params)
+            data = function(*operands)
         finally:
             unsilence(token)
     else:
-        data = primitive.impl(*operands, **params)
-    # `wrap`, written out.
+        data = function(*operands)
+    # `wrap`, written out; the first result of every type has been checked.
     if type(data) is not np.ndarray:
         data = np.asarray(data)
-    if data.dtype is not aval.dtype or data.shape != aval.shape:
-        out: Any = wrap(data, aval)
-    else:
-        out = _new(ArrayImpl)
-        out._data = data
-        out.aval = aval
+    out = _new(ArrayImpl)
+    out._data = data
+    out.aval = aval
     if watch.results and config.check_results:
         examine(primitive, (a,) if n == 1 else (a, b), [out], params)
     return out
 
 
-def _known_aval(primitive: Primitive, avals: tuple, params: dict[str, Any]) -> Any:
-    """Memoised aval of a result, or None; unhashable parameters are left to ``Primitive.abstract`` to report."""
-    try:
-        return primitive.memo.get((avals, *params.items()))
-    except TypeError:
-        return None
+def _evaluate_new(primitive: Primitive, args: Sequence[Any], params: dict[str, Any], key: tuple) -> Any:
+    """``evaluate`` for types seen for the first time, which are prepared for the next time."""
+    out = _evaluate_many(primitive, args, params)
+    if not primitive.multiple_results and not primitive.uses_axis_names:
+        avals = tuple([a.aval if isinstance(a, Array) else as_array(a).aval for a in args])
+        if len(primitive.prepared) >= _PREPARED_LIMIT:
+            primitive.prepared.clear()
+        primitive.prepared[key] = (out.aval, primitive.specialized(avals, params))
+    return out
 
 
 def _evaluate_many(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:

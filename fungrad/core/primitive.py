@@ -9,7 +9,8 @@ May import ``core.ir``, ``core.avals`` and ``core.context``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fungrad.core import context
@@ -88,6 +89,8 @@ class Primitive:
         self.name = name
         # Results of abstract_eval by operand types (and parameters), without those that depend on named axes.
         self.memo: dict[Any, Any] = {}
+        # For eager evaluation, by the same keys: the aval of the result and a function of ndarrays.
+        self.prepared: dict[Any, tuple[Any, Any]] = {}
         Primitive.instances[name] = self
 
     def __repr__(self) -> str:
@@ -146,6 +149,10 @@ class Primitive:
     def impl(self, *args: Any, **params: Any) -> Any:
         """The operation on ndarrays; returns ndarrays of exactly the types that ``abstract_eval`` announces."""
         raise self._missing("impl", "eager execution")
+
+    def specialized(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Callable[..., Any]:
+        """``impl`` with its parameters, for operands of these types; a shorter function may stand in for it."""
+        return partial(self.impl, **params) if params else self.impl
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         """Result and its tangent.

@@ -212,6 +212,12 @@ _MATRIX_PRODUCT: DimensionNumbers = (((1,), (0,)), ((), ()))
 _BLAS_DTYPES = (dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
 
 
+def _is_matrix_product(x: ShapedArray, y: ShapedArray, params: dict[str, Any]) -> bool:
+    """Whether BLAS computes it as it stands."""
+    plain = x.ndim == y.ndim == 2 and params["dimension_numbers"] == _MATRIX_PRODUCT
+    return plain and x.dtype is y.dtype and x.dtype in _BLAS_DTYPES
+
+
 class DotGeneral(Primitive):
     """The general product; linear in each operand with the other fixed."""
 
@@ -236,10 +242,6 @@ class DotGeneral(Primitive):
         self, x: np.ndarray, y: np.ndarray, *,
         dimension_numbers: DimensionNumbers, precision: Any, preferred_element_type: np.dtype | None,
     ) -> Any:  # fmt: skip
-        dtype = x.dtype
-        if dimension_numbers == _MATRIX_PRODUCT and x.ndim == y.ndim == 2 and dtype in _BLAS_DTYPES:
-            if y.dtype is dtype and (preferred_element_type is dtype or preferred_element_type is None):
-                return _matrix_product(x, y)
         dtype = _result_dtype(x.dtype, y.dtype, preferred_element_type)
         wide = _arithmetic_dtype(_result_dtype(x.dtype, y.dtype, None), dtype)
         if x.dtype != wide:
@@ -248,6 +250,12 @@ class DotGeneral(Primitive):
             y = y.astype(wide)
         out = _contract(x, y, _plan(x.ndim, y.ndim, dimension_numbers))
         return out if wide == dtype else out.astype(dtype)
+
+    def specialized(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
+        x, y = avals
+        if _is_matrix_product(x, y, params) and params["preferred_element_type"] in (None, x.dtype):
+            return _matrix_product if x.shape[1] == 1 else np.matmul
+        return super().specialized(avals, params)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         (x, y), (dx, dy) = primals, tangents
@@ -285,10 +293,7 @@ class DotGeneral(Primitive):
 
     def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
         x, y = args
-        plain = params["dimension_numbers"] == _MATRIX_PRODUCT and x.aval.ndim == y.aval.ndim == 2
-        if not plain or x.aval.dtype is not y.aval.dtype or x.aval.dtype not in _BLAS_DTYPES:
-            return NotImplemented
-        if ct.dtype is not x.aval.dtype:
+        if not _is_matrix_product(x.aval, y.aval, params) or ct.dtype is not x.aval.dtype:
             return NotImplemented
         return _matrix_product(x._data.T, ct) if position else _matrix_product(ct, y._data.T)
 

@@ -58,7 +58,9 @@ class Add(Elementwise):
 
     def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
         z = self.bind(*primals)
-        return z, sum_of_terms(record, tangents, z.aval)
+        if tangents[0] is None or tangents[1] is None:
+            return z, sum_of_terms(record, tangents, z.aval)
+        return z, record(self, tangents, {})
 
     def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
         return unbroadcast_like(ct, args[position].aval)
@@ -98,7 +100,9 @@ class Sub(Elementwise):
     def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
         z = self.bind(*primals)
         g, h = tangents
-        return z, sum_of_terms(record, (g, None if h is None else record(neg_p, (h,), {})), z.aval)
+        if g is None or h is None:
+            return z, sum_of_terms(record, (g, None if h is None else record(neg_p, (h,), {})), z.aval)
+        return z, record(self, tangents, {})
 
     def transpose_now(self, ct: Any, position: int, args: Sequence[Any], params: dict) -> Any:
         return unbroadcast_like(-ct if position else ct, args[position].aval)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -162,6 +162,11 @@ class BroadcastInDim(Structural):
         out = np.empty(shape, x.dtype)
         out[...] = x.reshape(middle)
         return out
+
+    def specialized(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
+        if avals[0].size == math.prod(params["shape"]):
+            return operator.methodcaller("reshape", params["shape"])
+        return super().specialized(avals, params)
 
     def transpose(self, ct: Any, *args: Any, shape: Dims, broadcast_dimensions: Dims) -> Sequence[Any]:
         aval = args[0].aval
@@ -339,6 +344,9 @@ class Reshape(Structural):
     def impl(self, x: np.ndarray, *, new_sizes: Dims, dimensions: None) -> np.ndarray:
         return x.reshape(new_sizes)
 
+    def specialized(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
+        return operator.methodcaller("reshape", params["new_sizes"])
+
     def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
         return (reshape(ct, args[0].aval.shape),)
 
@@ -404,6 +412,12 @@ class ReduceSum(Primitive):
             # Half-precision sums are accumulated in float32, as compiled code does.
             return np.add.reduce(x.astype(np.float32), axis=axes).astype(x.dtype)
         return np.add.reduce(x, axis=axes, dtype=x.dtype)
+
+    def specialized(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
+        dtype = avals[0].dtype
+        if dtype.itemsize == 2 and kind_of(dtype) == "f":
+            return super().specialized(avals, params)
+        return partial(np.add.reduce, axis=params["axes"], dtype=dtype)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:
         return self.bind(*primals, axes=axes), self.bind(*tangents, axes=axes)

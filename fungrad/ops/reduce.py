@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,12 @@ class Reduction(Primitive):
             return _by_ufunc(self.ufunc, x, axes)
         shape = [n for d, n in enumerate(x.shape) if d not in axes]
         return np.full(shape, NEUTRAL[self.monoid](x.dtype), x.dtype)
+
+    def specialized(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
+        x = avals[0]
+        if x.size and x.dtype.kind != "V" and type(self).impl is Reduction.impl:
+            return partial(self.ufunc.reduce, axis=params["axes"])
+        return super().specialized(avals, params)
 
     def jvp(
         self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims
