@@ -20,6 +20,8 @@ Axis = int | Sequence[int] | None
 
 
 def _inexact(x: Any, name: str) -> Array:
+    if isinstance(x, Array) and x.aval.inexact:
+        return x
     return inexact(operand(x, f"nn.{name}", "x"), f"nn.{name}")
 
 

@@ -63,10 +63,13 @@ def promote_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
         ax, ay = x.aval, y.aval
         if ax is ay:
             return x, y
+        before = x, y
         if ax.dtype is not ay.dtype or ax.weak_type != ay.weak_type:
             x, y = promote_dtypes(api, x, y)
         if ax.shape != ay.shape:
             x, y = match_ranks(api, x, y)
+        if x is before[0] and y is before[1] and len(fitting) < _PARTNERS_LIMIT:
+            fitting.add((ax, ay))
         return x, y
     # One is a Python scalar in the commonest case.
     if _is_scalar(y) and isinstance(x, Array):
@@ -77,6 +80,9 @@ def promote_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
     x, y = operand(x, api, "x"), operand(y, api, "y")
     return promote_pair(api, x, y)
 
+
+# Pairs of types that need no promotion although they differ: only sizes of 1 do.
+fitting: set[tuple[ShapedArray, ShapedArray]] = set()
 
 # Scalars that took the type of an array, by that type and the scalar (the text of a zero, which tells 0.0 from -0.0).
 partners: dict[Any, Array] = {}

@@ -16,7 +16,7 @@ from fungrad.core.array import PYTHON_SCALARS, Array, DeletedArray, delete
 from fungrad.core.device import CPU, Device, check_device
 from fungrad.core.primitive import Primitive
 from fungrad.numpy import creation, indexing, linear, manipulation, reductions, selection, sorting, ufuncs, updating
-from fungrad.numpy._promotion import partners
+from fungrad.numpy._promotion import fitting, partners
 from fungrad.numpy.bits import reinterpret
 from fungrad.ops import compare, elementwise
 
@@ -58,8 +58,9 @@ def _operator(
                 partner = partners.get((aval, kind, y or repr(y)))
                 if partner is not None and (aval.inexact or accepts is None or accepts(aval.dtype)):
                     return bind(x, partner)
-            elif isinstance(y, Array) and aval is y.aval and (aval.inexact or accepts is None or accepts(aval.dtype)):
-                return bind(x, y)
+            elif isinstance(y, Array) and (aval is y.aval or (aval, y.aval) in fitting):
+                if aval.inexact or accepts is None or accepts(aval.dtype):
+                    return bind(x, y)
             return general(x, y)
 
     operator.__name__ = operator.__qualname__ = name

@@ -119,8 +119,13 @@ def matmul(
       (5, 2, 4)
     """
     x, y = _pair("matmul", a, b)
-    if x.aval.ndim == y.aval.ndim == 2 and x.aval.shape[1] == y.aval.shape[0]:
-        return contract("matmul", x, y, _MATRICES, precision, preferred_element_type)
+    ax, ay = x.aval, y.aval
+    if ax.ndim == ay.ndim == 2 and ax.shape[1] == ay.shape[0] and precision is None and preferred_element_type is None:
+        if not ax.weak_type:
+            # The commonest case.
+            return dot_general_p.bind(
+                x, y, dimension_numbers=_MATRICES, precision=None, preferred_element_type=ax.dtype
+            )
     for name, v in (("a", x), ("b", y)):
         if not v.aval.ndim:
             raise ValueError(

@@ -39,6 +39,8 @@ def reduction_axes(api: str, axis: Axis, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis + ndim if axis < 0 else axis,)
+    if type(axis) is tuple and axis == tuple(range(ndim)):
+        return axis
     return tuple(sorted(axes_tuple(api, axis, ndim)))
 
 
@@ -299,6 +301,10 @@ def mean(
     """
     no_out("mean", out)
     a = operand(a, "mean", "a")
+    if dtype is None and where is None and a.aval.inexact and a.aval.dtype.itemsize > 2:
+        # The commonest case: nothing is converted but what is weak.
+        axes = reduction_axes("mean", axis, a.aval.ndim)
+        return ufuncs.true_divide(sum(a, axes, keepdims=keepdims), math.prod([a.aval.shape[d] for d in axes]))
     result, compute = _float_request("mean", a, dtype)
     axes = reduction_axes("mean", axis, a.aval.ndim)
     total = sum(a, axes, compute, keepdims=keepdims, where=where)

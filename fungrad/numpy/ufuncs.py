@@ -23,7 +23,7 @@ from fungrad.numpy._promotion import (
 )
 from fungrad.ops import cast as cast_ops
 from fungrad.ops import compare, complex_parts, elementwise, integer, transcendental
-from fungrad.ops._operands import scalar_like
+from fungrad.ops._operands import scalar_array, scalar_like
 from fungrad.ops.foundation import broadcast, zeros
 
 # -- constructors ------------------------------------------------------------------------------------------------------
@@ -375,6 +375,8 @@ def power(x1: Any, x2: Any, /) -> Array:
                 "the base to float"
             )
         return elementwise.integer_pow(x1, exponent)
+    if type(x1) is float and isinstance(x2, Array) and dtypes.is_integer(x2.aval.dtype):
+        return transcendental.pow_p.bind(scalar_array(x1, dtypes.default_float(), True), x2)
     x, y = promote_pair("power", x1, x2)
     dtype = x.aval.dtype
     if dtypes.is_bool(dtype):

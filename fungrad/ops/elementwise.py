@@ -177,8 +177,10 @@ def mul(x: Any, y: Any) -> Array:
 
 
 def _div(x: np.ndarray, y: np.ndarray) -> Any:
+    if x.dtype.kind in "fc":
+        return np.divide(x, y)
     kind = kind_of(x.dtype)
-    if kind in "fc":
+    if kind in "fc":  # floats that NumPy does not know
         return np.divide(x, y)
     quotient = np.floor_divide(x, y)
     if kind == "i":

@@ -21,7 +21,7 @@ from fungrad.core.context import EVAL, state
 from fungrad.core.float_errors import quietly
 
 # Dtypes whose arithmetic with Python numbers is the same in NumPy.
-_NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 Formula = Callable[[Sequence[Any], Sequence[Any], Any], tuple]
 
@@ -40,35 +40,38 @@ def map_leaves(formula: Formula, trees: Sequence[Any], scalars: Sequence[Any] = 
     """
     leaves, treedef = tree.flatten(trees[0])
     rows = [leaves, *[tree.flatten_up_to(treedef, t) for t in trees[1:]]]
-    eager = state.trace is EVAL and not watch.results and all([type(s) is ArrayImpl for s in scalars])
-    results = []
-    for column in zip(*rows, strict=True):
-        values = _evaluated(formula, column, scalars) if eager else None
-        results.append(formula(column, scalars, jnp) if values is None else values)
-    if not results:
-        # Trees without leaves: as many as the formula returns for any.
-        results = []
+    if not leaves:
+        # As many trees as the formula returns for any leaves.
         example = formula([jnp.zeros(())] * len(trees), scalars, jnp)
         return [tree.unflatten(treedef, []) for _ in example]
+    eager = state.trace is EVAL and not watch.results and all([type(s) is ArrayImpl for s in scalars])
+    data = [s._data for s in scalars] if eager else []
+    results = []
+    for column in zip(*rows, strict=True):
+        values = _evaluated(formula, column, data) if eager else None
+        results.append(formula(column, scalars, jnp) if values is None else values)
     return [tree.unflatten(treedef, row) for row in zip(*results, strict=True)]
 
 
-def _evaluated(formula: Formula, leaves: Sequence[Any], scalars: Sequence[Any]) -> list[Array] | None:
+def _evaluated(formula: Formula, leaves: Sequence[Any], scalars: Sequence[np.ndarray]) -> list[Array] | None:
     """The values of the formula, computed by NumPy; None if that may be something else than fungrad's arithmetic."""
     first = leaves[0]
     if type(first) is not ArrayImpl:
         return None
     aval = first.aval
-    if aval.dtype not in _NATIVE or aval.weak_type:
+    dtype = aval.dtype
+    if (dtype is not _FLOAT32 and dtype is not _FLOAT64) or aval.weak_type:
         return None
     for x in leaves:
         if type(x) is not ArrayImpl or x.aval is not aval:
             return None
-    values = quietly(formula, [x._data for x in leaves], [s._data for s in scalars], np)
+    values = quietly(formula, [x._data for x in leaves], scalars, np)
     out: list[Array] = []
     for x in values:
+        if type(x) is not np.ndarray:
+            x = np.asarray(x)
         # NumPy's scalars count as arrays in its promotion, arrays among the constants of the formula give arrays.
-        if not isinstance(x, (np.ndarray, np.generic)) or x.dtype != aval.dtype or x.shape != aval.shape:
+        if x.dtype is not dtype or x.shape != aval.shape:
             return None
-        out.append(wrap_unchecked(np.asarray(x), aval))
+        out.append(wrap_unchecked(x, aval))
     return out

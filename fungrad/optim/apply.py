@@ -5,8 +5,11 @@ May import ``fungrad.numpy``, ``core.tree`` and ``optim.base``.
 
 from __future__ import annotations
 
+from typing import Any
+
 import fungrad.numpy as jnp
 from fungrad.core import tree
+from fungrad.core.array import Array
 from fungrad.optim.base import Params, Updates
 
 
@@ -30,8 +33,13 @@ def apply_updates(params: Params, updates: Updates) -> Params:
     def add(u, p):  # type: ignore[no-untyped-def]
         if u is None or p is None:
             return p
-        p = jnp.asarray(p)
+        if not isinstance(p, Array):
+            p = jnp.asarray(p)
         new = p + u
-        return new if new.dtype == p.dtype else new.astype(p.dtype)
+        return new if new.aval.dtype is p.aval.dtype else new.astype(p.dtype)
 
-    return tree.map(add, updates, params, is_leaf=lambda x: x is None)
+    return tree.map(add, updates, params, is_leaf=_is_none)
+
+
+def _is_none(x: Any) -> bool:
+    return x is None

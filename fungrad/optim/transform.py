@@ -105,18 +105,19 @@ def scale_by_adam(
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
         count = state.count + 1
-        corrections = [1 - b1**count, 1 - b2**count]
+        # How much of the means is not their start at zero.
+        corrections = [_gained(b1, count), _gained(b2, count)]
         if nesterov:
-            corrections.append(1 - b1 ** (count + 1))
+            corrections.append(_gained(b1, count + 1))
 
         def step(leaves: Sequence[Any], corrections: Sequence[Any], np_: Any) -> tuple[Any, Any, Any]:
             g, m, v = leaves
             m, v = (1 - b1) * g + b1 * m, (1 - b2) * _square(g, np_) + b2 * v
             if nesterov:
-                m_hat = b1 * (m / corrections[2].astype(m.dtype)) + (1 - b1) * (g / corrections[0].astype(g.dtype))
+                m_hat = b1 * (m / _like(corrections[2], m)) + (1 - b1) * (g / _like(corrections[0], g))
             else:
-                m_hat = m / corrections[0].astype(m.dtype)
-            v_hat = v / corrections[1].astype(v.dtype)
+                m_hat = m / _like(corrections[0], m)
+            v_hat = v / _like(corrections[1], v)
             out = m_hat / (np_.sqrt(v_hat + eps_root if eps_root else v_hat) + eps)
             return out, m if mu_dtype is None else m.astype(mu_dtype), v
 
@@ -124,6 +125,16 @@ def scale_by_adam(
         return out, ScaleByAdamState(count, mu, nu)
 
     return GradientTransformation(init, update)
+
+
+def _like(x: Any, other: Any) -> Any:
+    """``x`` in the dtype of ``other``."""
+    return x if x.dtype == other.dtype and not getattr(x, "weak_type", False) else x.astype(other.dtype)
+
+
+def _gained(decay: Any, count: Any) -> Any:
+    """``1 - decay ** count``."""
+    return 1 - decay**count
 
 
 def _square(g: Any, np_: Any) -> Any:

@@ -165,23 +165,23 @@ class LinearizeTrace(Trace):
     def bind(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if not self.eager or watch.results:
             return super().bind(primitive, args, params)
-        # The short form of `process`, for concrete arrays.
-        primals, tangents, active = [], [], False
+        # The short form of `process`, for concrete arrays. A result without a tangent is a constant here.
+        primals: list[Any] = []
+        tangents: list[Any] = []
+        active = False
         for a in args:
-            tangent = None
             if type(a) is LinearizeTracer and a._trace is self:
-                tangent = a.tangent
-                if type(tangent) is TangentVar:
-                    active = True
-                elif type(tangent) is Zero:
-                    tangent = None
-                else:
+                primal, tangent = a.primal, a.tangent
+                if type(primal) is not ArrayImpl or type(tangent) is not TangentVar:
                     return super().bind(primitive, args, params)
-                a = a.primal
-            if type(a) is not ArrayImpl:
+                active = True
+                primals.append(primal)
+                tangents.append(tangent)
+            elif type(a) is ArrayImpl:
+                primals.append(a)
+                tangents.append(None)
+            else:
                 return super().bind(primitive, args, params)
-            primals.append(a)
-            tangents.append(tangent)
         if not active:
             return evaluate(primitive, primals, params)
         rule = primitive.linearize_now
@@ -194,11 +194,14 @@ class LinearizeTrace(Trace):
             state.trace = self
         if result is NotImplemented:
             return super().bind(primitive, args, params)
+        out, tangent = result
+        if tangent is None:
+            return out
         tracer = _new(LinearizeTracer)
         tracer._trace = self
-        tracer.primal, tangent = result
-        tracer.aval = tracer.primal.aval
-        tracer.tangent = Zero(tracer.aval.tangent()) if tangent is None else tangent
+        tracer.primal = out
+        tracer.tangent = tangent
+        tracer.aval = out.aval
         return tracer
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
