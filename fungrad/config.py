@@ -77,24 +77,31 @@ class Watch:
     """What eager operations look at before they look at options of their thread, which takes longer.
 
     Attributes:
-      results: whether results have been examined (debug_nans or debug_infs) in this process, in any thread.
+      results: whether some thread may want results examined (debug_nans or debug_infs).
     """
 
-    __slots__ = ("results",)
+    __slots__ = ("results", "_blocks", "_lock")
 
     def __init__(self) -> None:
         self.results = False
+        self._blocks = 0
+        self._lock = threading.Lock()
+
+    def change(self, blocks: int = 0) -> None:
+        """Notes that so many more ``with`` blocks ask for it, or that the process-wide option has changed."""
+        with self._lock:
+            self._blocks += blocks
+            self.results = self._blocks > 0 or Config.check_results
 
 
 watch = Watch()
+_WATCHED = ("debug_nans", "debug_infs")
 
 
 def _derived(source: Any) -> tuple[tuple, bool]:
     """Values of the derived attributes for the options of ``source``."""
     key = tuple(getattr(source, option) for option in _SEMANTIC)
-    examined = source.debug_nans or source.debug_infs
-    watch.results = watch.results or examined
-    return key, examined
+    return key, source.debug_nans or source.debug_infs
 
 
 class Config(threading.local):
@@ -134,6 +141,7 @@ class Config(threading.local):
         setattr(Config, name, _validated(name, value))
         self.__dict__.pop(name, None)
         Config.trace_key, Config.check_results = _derived(Config)
+        watch.change()
         if self.__dict__:
             self._refresh()
 
@@ -157,11 +165,14 @@ class Config(threading.local):
         local = self.__dict__
         missing = object()
         before = local.get(name, missing)
+        asks = int(bool(value) and name in _WATCHED)
+        watch.change(asks)
         local[name] = value
         self._refresh()
         try:
             yield
         finally:
+            watch.change(-asks)
             if before is missing:
                 local.pop(name, None)
             else:
@@ -188,6 +199,7 @@ for _name in _OPTIONS:
     if _text is not None:
         setattr(Config, _name, _parse(_name, _text, getattr(Config, _name)))
 Config.trace_key, Config.check_results = _derived(Config)
+watch.change()
 
 config = Config()
 

@@ -18,6 +18,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.context import evaluate
 from fungrad.core.primitive import is_linear
 from fungrad.ops._families import Elementwise, LinearElementwise, sum_of_terms, unbroadcast, unbroadcast_like
 from fungrad.ops._operands import constant, kind_of, lift, lift_pair
@@ -481,6 +482,16 @@ class IntegerPow(Elementwise):
             return out, g
         lower = x if y == 2 else integer_pow(x, y - 1)
         return out, mul(g, mul(constant(x, y), lower))
+
+    def linearize_now(self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict) -> tuple:
+        (x,), (g,), y = primals, tangents, params["y"]
+        out = evaluate(self, primals, params)
+        if y == 0:
+            return out, None
+        if y == 1:
+            return out, g
+        lower = x if y == 2 else integer_pow(x, y - 1)
+        return out, record(mul_p, (g, mul(constant(x, y), lower)), {})
 
 
 def _integer_pow(x: np.ndarray, *, y: int) -> Any:
