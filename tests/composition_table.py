@@ -7,6 +7,7 @@ Every composition of up to three transformations of a small program is compared 
 import itertools
 
 import jax
+from control_programs import CASES, FORWARD, ORDERS, REVERSIBLE
 from programs import PROGRAMS
 from test_composition import TRANSFORMS, arrays, assert_same, transformed
 
@@ -15,9 +16,9 @@ import fungrad
 PROGRAM = "nested_jit"
 
 
-def verdict(order):
+def verdict(order, program=PROGRAM):
     """``ok`` if fungrad and JAX agree, else the error."""
-    program, args = PROGRAMS[PROGRAM]
+    program, args = {**PROGRAMS, **REVERSIBLE, **FORWARD}[program]
     try:
         wanted = transformed(jax, program, order)(*arrays(jax, args))
         got = transformed(fungrad, program, order)(*arrays(fungrad, args))
@@ -47,5 +48,19 @@ def main():
         print(f"| {', '.join(first)} | {' | '.join(cells)} |")
 
 
+def control():
+    """Prints the part about control flow."""
+    print("\n## Control flow\n")
+    print("The same for every control-flow function; `nested` is a scan in a loop, with a branch and a loop in the scan.")
+    print("JAX has no reverse mode for `while_loop`; fungrad's is tested against that of a scan.\n")
+    names = ["alone", *[", ".join(order) for order in ORDERS[1:]]]
+    print("| function | " + " | ".join(names) + " |")
+    print("| --- |" + " --- |" * len(names))
+    for program in (*REVERSIBLE, *FORWARD):
+        cells = [verdict(order, program) if (program, order) in CASES else "" for order in ORDERS]
+        print(f"| {program} | {' | '.join(cells)} |")
+
+
 if __name__ == "__main__":
     main()
+    control()

@@ -274,3 +274,26 @@ def test_unrolled_fori_loop():
     (scan,), _ = scans(f, data())
     assert scan.params["length"] == 2
     agree(f, data())
+
+
+def test_memory_of_a_gradient():
+    """Bytes per step, in arrays of the size of the carry."""
+
+    def per_step(grad, args):
+        sizes = [fg.jit(grad).lower(*args(n)).compile().memory_analysis().temp_size_in_bytes for n in (100, 200)]
+        return (sizes[1] - sizes[0]) / 100
+
+    def rnn_loss(*args):
+        return np_.sum(rnn(*args)[1] ** 2)
+
+    # The projections of the inputs, the results, the old states, and the cotangents for the weights.
+    rnn_args = lambda n: (*RNN[:4], data(n, 8, 32))  # noqa: E731
+    assert per_step(fg.grad(rnn_loss, (0, 1, 2)), rnn_args) == 4 * 8 * 16 * 4
+
+    def chain(step):
+        return fg.grad(lambda w, h, xs: np_.sum(lax.scan(step(w), h, xs)[0]), (0, 1))
+
+    plain = lambda w: lambda h, x: (np_.sin(h) * w + x, None)  # noqa: E731
+    chain_args = lambda n: (data(64), data(64), data(n, 64))  # noqa: E731
+    assert per_step(chain(plain), chain_args) == 2 * 64 * 4
+    assert per_step(chain(lambda w: fg.checkpoint(plain(w))), chain_args) == 64 * 4
