@@ -51,7 +51,7 @@ def main():
 def control():
     """Prints the part about control flow."""
     print("\n## Control flow\n")
-    print("The same for every control-flow function; `nested` is a scan in a loop, with a branch and a loop in the scan.")
+    print("The same for every control-flow function; `nested` is a scan in a loop, with a branch and a loop in it.")
     print("JAX has no reverse mode for `while_loop`; fungrad's is tested against that of a scan.\n")
     names = ["alone", *[", ".join(order) for order in ORDERS[1:]]]
     print("| function | " + " | ".join(names) + " |")
