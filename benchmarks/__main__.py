@@ -153,7 +153,8 @@ def begin(args: argparse.Namespace) -> tuple[dict[str, Any], list[Worker]]:
     missing = {worker.library: worker.missing for worker in workers if worker.missing}
     for lib, reason in missing.items():
         print(f"{lib} is not measured: {reason}", file=sys.stderr)
-    libs = [worker.library for worker in workers if not worker.missing]
+    shown = {worker.library for worker in workers if not worker.missing}.union(*(row["libs"] for row in rows))
+    libs = [lib for lib in libraries.ALL if lib in shown]
     run = {"machine": machine(), "date": str(datetime.date.today()), "versions": versions(libs), "libs": libs}
     run |= {"missing": missing, "rates": roofline.best(rates, roofline.measure()), "rounds": args.rounds, "rows": rows}
     return run, [worker for worker in workers if not worker.missing]
