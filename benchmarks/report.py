@@ -20,8 +20,7 @@ faster than JAX); the last has medians. On a shared machine ratios within a quar
 - `roof` is fungrad's percentage of the roofline: the time that the machine's memory (triad `a = b + s c`) or its
   matrix products (NumPy's, 2048 x 2048, float32) would need for the bytes and operations that the row cannot avoid,
   over the time it took. Data that stay in a cache can exceed it; loops of dependent steps, calls of a microsecond, and
-  chains of transcendental functions are far from it by nature.
-"""
+  chains of transcendental functions are far from it by nature."""
 
 
 def pretty(value: float, unit: str) -> str:
