@@ -17,6 +17,7 @@ A row without shapes returns instead the thunk to be timed, which returns its re
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -39,7 +40,7 @@ class Row:
       tolerance: relative tolerance between the answers.
       dtype: of the arrays; "float64" switches 64-bit mode on where a library has one.
       bytes, flops: least work of one call, for the percentage of the roofline: memory that must be read or written
-        once, and floating point operations of matrix products (or of loops over scalars).
+        once (default: the inputs), and floating point operations of matrix products (or of loops over scalars).
     """
 
     name: str
@@ -50,6 +51,10 @@ class Row:
     dtype: str = "float32"
     bytes: float = 0.0
     flops: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.bytes and not self.flops:  # at least, the arrays are read
+            self.bytes = float(sum(math.prod(s) for s in self.inputs) * np.dtype(self.dtype).itemsize)
 
     def variant(self, *libraries: str) -> Callable[[Maker], Maker]:
         """Registers the definition for other libraries."""

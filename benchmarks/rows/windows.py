@@ -74,7 +74,13 @@ _indexed(
     bytes=2.1e7,
 )
 _indexed("index/gather_1e6", (10**6,), _places(10**6, 10**6), lambda lib: lambda x, at: x[at], bytes=1.2e7)
-_indexed("index/gather2d_1e6", (1000, 1000), _places(1000, 10**6, 2), lambda lib: lambda x, at: x[at[:, 0], at[:, 1]])
+_indexed(
+    "index/gather2d_1e6",
+    (1000, 1000),
+    _places(1000, 10**6, 2),
+    lambda lib: lambda x, at: x[at[:, 0], at[:, 1]],
+    bytes=1.2e7,
+)
 _indexed("index/segment_sum_1e6", (10**6,), _places(1000, 10**6), _sums, bytes=8e6, tolerance=1e-3)
 _indexed("index/segment_sum_sorted_1e6", (10**6,), np.sort(_places(1000, 10**6)), _sums, bytes=8e6, tolerance=1e-3)
 _indexed("index/segment_sum_rows_1e5x64", (10**5, 64), _places(1000, 10**5), _sums, bytes=2.6e7, tolerance=1e-3)
