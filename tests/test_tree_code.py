@@ -106,7 +106,9 @@ def test_other_nodes_stay_with_optree(value):
         {"a": X, "c": [X, X]},
         {"a": X, "b": [X, 1.0]},
         {"a": X, "b": [X, None]},
-        {"a": X, "b": [X, np.ones(2, np.float32)]},
+        {"a": X, "b": [X, np.ones(3, np.float32)]},
+        {"a": X, "b": [X, np.ones(2, np.int64)]},
+        {"a": X, "b": [X, "text"]},
         {"a": X, "b": [X, jnp.ones(3)]},
         {"a": X, "b": [X, jnp.ones(2, jnp.int32)]},
         {"a": X, "b": [X, type("L", (list,), {})()]},
@@ -175,3 +177,42 @@ def test_large_trees_stay_with_optree():
     leaves, treedef, avals = flat(([X] * 1001,), {})
     assert reader(treedef, avals) is None
     assert len(builder(tree.structure([X] * 1001), avals)([x._data for x in leaves])) == 1001
+
+
+def test_numbers_and_ndarrays_are_leaves_too():
+    """Python numbers and ndarrays take the short way, with the results and errors of the long one."""
+    f = fungrad.jit(lambda t, n, flag: (t["x"] * n, t["y"] + 1, flag))
+    x = np.arange(3, dtype=np.float64)
+    for n in (2, 3, 4, 5, True, 2.5, 6, jnp.int32(7)):
+        x[0] += 1
+        got = f({"x": x, "y": 1.5}, n, flag=True)
+        np.testing.assert_array_equal(got[0], (x * np.float32(n)).astype(np.float32))
+        assert got[1].aval.weak_type and float(got[1]) == 2.5 and bool(got[2])
+    kept, _, _ = f({"x": x, "y": 1.5}, 1, flag=True)
+    x[:] = -1
+    assert float(kept[1]) == 1
+    with pytest.raises(OverflowError):
+        f({"x": x, "y": 1.5}, 2**40, flag=True)
+    with pytest.raises(TypeError, match="argument n of"):
+        f({"x": x, "y": 1.5}, "two", flag=True)
+
+
+def test_donated_trees():
+    f = fungrad.jit(lambda t, n: tree.map(lambda x: x * n, t), donate_argnums=0)
+    t = {"a": jnp.ones(4), "b": [jnp.ones((2, 3)), jnp.zeros(())]}
+    for i in range(5):
+        old, t = t, f(t, 2.0)
+        assert float(t["a"][0]) == 2.0 ** (i + 1)
+        with pytest.raises(RuntimeError, match="donated to jit"):
+            old["a"] + 1
+    g = fungrad.jit(lambda x: x + 1, donate_argnums=0)
+    x = jnp.zeros(3)
+    for _ in range(4):
+        view = np.asarray(x)
+        before = view.copy()
+        old, x = x, g(x)
+        np.testing.assert_array_equal(view, before)
+        with pytest.raises(RuntimeError, match="donated to jit"):
+            old + 1
+    with pytest.raises(RuntimeError, match="donated to jit"):
+        g(old)

@@ -128,7 +128,8 @@ class Versions:
         self.readers: list[Entry] = []
 
     def find(self, args: tuple, kwargs: dict) -> tuple[Entry | None, list[np.ndarray]]:
-        """The entry for a call with trees of concrete arrays, if it is known, and their data."""
+        """The entry for a call with trees of concrete arrays, if it is known, and their data (the arrays themselves if
+        some are donated)."""
         for entry in self.readers:
             data = entry.read(args, kwargs)  # type: ignore[misc]
             if data is not None and entry.trace_key == config.trace_key:
@@ -143,6 +144,8 @@ class Versions:
         found = self.entries.get((treedef, tuple(avals), config.trace_key))
         if found is not None:
             self.hit(found, treedef, avals)
+            if found.donated:
+                data = leaves
         return found, data
 
     def hit(self, entry: Entry, treedef: Any, avals: Sequence[ShapedArray]) -> None:
@@ -150,7 +153,7 @@ class Versions:
         trees is worth its making."""
         entry.calls += 1
         if entry.calls == 2:
-            entry.read = reader(treedef, avals)
+            entry.read = reader(treedef, avals, bool(entry.donated))
             entry.build = builder(entry.out_tree, entry.out_avals)
         if entry.read is not None:
             others = [e for e in self.readers if e is not entry]
@@ -206,9 +209,13 @@ class JitFunction:
                         data.append(x._data)
                     else:
                         entry = self._versions.flat.get(tuple(avals))
+                        if entry is not None and entry.donated:
+                            data = list(args)
                 if entry is None and (kwargs or len(data) < len(args)):
                     entry, data = self._versions.find(args, kwargs)
-                if entry is not None and entry.run is not None and not entry.donated:
+                if entry is not None and entry.run is not None:
+                    if entry.donated:
+                        data = self._take(entry, data)
                     outs = entry.run(entry.const_data + data if entry.const_data else data)
                     if entry.single:
                         return wrap_unchecked(outs[0], entry.out_avals[0])
@@ -225,6 +232,8 @@ class JitFunction:
         entry = self._entry(call)
         arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
         if state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays) and not entry.has_tracers:
+            if not call.static and not state.axis_env:
+                self._versions.hit(entry, call.treedef, [x.aval for x in arrays])
             outs = self._run(entry, arrays)
         else:
             params = {"inline": True} if self._options.inline else {}
@@ -233,16 +242,23 @@ class JitFunction:
 
     def _run(self, entry: Entry, arrays: list[Any]) -> list[Array]:
         run = entry.run or entry.prepare()
-        data: list[np.ndarray] = [_data_of(x, self._name) for x in arrays]
-        if entry.donated:
-            n = len(entry.const_data)
-            donated = [x for x, d in zip(arrays, entry.donated[n:], strict=True) if d]
-            data = [
-                d.copy() if give and not _sole_owner(d) else d for d, give in zip(data, entry.donated[n:], strict=True)
-            ]
-            for x in donated:
-                delete(x, f"donated to jit of {self._name}")
+        for x in arrays:
+            if type(x) is not ArrayImpl:
+                x._concrete(f"jit of {self._name}")
+        data = self._take(entry, arrays)
         return list(map(wrap_unchecked, run(entry.const_data + data), entry.out_avals))
+
+    def _take(self, entry: Entry, arrays: list[Any]) -> list[np.ndarray]:
+        """The data of the arguments, which are concrete arrays; those that are donated are gone afterwards."""
+        data: list[np.ndarray] = [x._data for x in arrays]
+        if entry.donated:
+            flags = entry.donated[len(entry.const_data) :]
+            data = [d.copy() if give and not _sole_owner(d) else d for d, give in zip(data, flags, strict=True)]
+            reason = f"donated to jit of {self._name}"
+            for x, give in zip(arrays, flags, strict=True):
+                if give:
+                    delete(x, reason)
+        return data
 
     # -- dispatch -----------------------------------------------------------------------------------------------
 
@@ -412,12 +428,6 @@ class Call(NamedTuple):
 
 def _static_order(item: tuple) -> tuple:
     return (isinstance(item[0], str), item[0])
-
-
-def _data_of(x: Any, name: str) -> np.ndarray:
-    if type(x) is not ArrayImpl:
-        return x._concrete(f"jit of {name}")
-    return x._data
 
 
 def _sole_owner(data: np.ndarray) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import optree
 
-from fungrad.core.array import ArrayImpl, wrap_unchecked
+from fungrad.core.array import ArrayImpl, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.tree_nodes import registrations
 
@@ -29,19 +29,23 @@ class NoCodeError(Exception):
     """A structure that no code is written for."""
 
 
-def reader(treedef: Any, avals: Sequence[ShapedArray]) -> Callable[[tuple, dict], list[np.ndarray] | None] | None:
+def reader(
+    treedef: Any, avals: Sequence[ShapedArray], arrays: bool = False
+) -> Callable[[tuple, dict], list[Any] | None] | None:
     """A function that takes apart the arguments of a call.
 
     Args:
       treedef: the structure of ``(args, kwargs)``.
       avals: types of the leaves.
+      arrays: whether it gives the arrays instead of their data.
 
     Returns:
       A function of ``args`` and ``kwargs``: the ndarrays of the leaves, or None if the arguments have another structure
-      or if a leaf is not a concrete array of its type. None if there is no code for the structure.
+      or if a leaf is not a concrete array, ndarray or Python number of its type. None if there is no code for the
+      structure.
     """
     try:
-        return _Reader(treedef, avals).function()
+        return _Reader(treedef, avals).function(arrays)
     except NoCodeError:
         return None
 
@@ -53,7 +57,7 @@ class _Reader:
         if len(avals) > _MOST_LEAVES:
             raise NoCodeError
         self.avals = avals
-        self.names: dict[str, Any] = {"ArrayImpl": ArrayImpl, "NoneType": type(None), "registrations": registrations}
+        self.names: dict[str, Any] = {"ArrayImpl": ArrayImpl, "lifted": _lifted, "registrations": registrations}
         self.lines: list[str] = []
         self.leaves: list[str] = []
         self.count = 0
@@ -61,10 +65,10 @@ class _Reader:
         self.container(args, "args")
         self.container(kwargs, "kwargs")
 
-    def function(self) -> Callable[[tuple, dict], list[np.ndarray] | None]:
+    def function(self, arrays: bool) -> Callable[[tuple, dict], list[Any] | None]:
         """The function that the code defines."""
         body = "\n".join(f"        {line}" for line in self.lines)
-        data = ", ".join([f"{name}._data" for name in self.leaves])
+        data = ", ".join([name if arrays else f"{name}._data" for name in self.leaves])
         # A key may be missing.
         failure = "    except KeyError:\n        return None"
         code = f"def read(args, kwargs):\n    try:\n{body}\n{failure}\n    return [{data}]"
@@ -89,7 +93,8 @@ class _Reader:
         """Code for the value of the variable ``value``, which must have the structure ``treedef``."""
         if treedef.is_leaf():
             aval = self.known("aval", self.avals[len(self.leaves)])
-            self.require(f"type({value}) is ArrayImpl and {value}.aval is {aval}")
+            self.lines.append(f"if type({value}) is not ArrayImpl: {value} = lifted({value})")
+            self.require(f"{value}.aval is {aval}")
             self.leaves.append(value)
             return
         children = treedef.children()
@@ -113,6 +118,26 @@ class _Reader:
             raise NoCodeError
         for name, child in zip(names, children, strict=True):
             self.container(child, name)
+
+
+class _Nothing:
+    """Stands for a leaf that is no concrete array, ndarray or Python number: of no type."""
+
+    aval = None
+
+
+_NOTHING = _Nothing()
+
+
+def _lifted(x: Any) -> Any:
+    """A Python number or ndarray as an array. What cannot be one is left to the general way, which says why."""
+    kind = type(x)
+    if kind is float or kind is int or kind is np.ndarray or kind is bool or kind is complex:
+        try:
+            return as_array(x)
+        except (OverflowError, TypeError):
+            return _NOTHING
+    return _NOTHING
 
 
 def builder(treedef: Any, avals: Sequence[ShapedArray]) -> Callable[[Sequence[np.ndarray]], Any]:
