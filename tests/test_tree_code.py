@@ -216,3 +216,27 @@ def test_donated_trees():
             old + 1
     with pytest.raises(RuntimeError, match="donated to jit"):
         g(old)
+
+
+@pytest.mark.parametrize("n", [10, 100_000, 1_000_000])
+@pytest.mark.parametrize("shape", ["same", "other"])
+def test_a_loop_with_donation_stays_in_one_memory(n, shape):
+    def step(x):
+        return x + 1 if shape == "same" else (x + 1).reshape(x.shape[::-1])
+
+    f = fungrad.jit(step, donate_argnums=0)
+    x = f(jnp.zeros((n, 1)))
+    places = set()
+    for _ in range(6):
+        x = f(x)
+        places.add(np.asarray(x).ctypes.data)
+    assert len(places) == 1 and float(x.ravel()[0]) == 7
+
+
+def test_a_view_of_what_is_donated_keeps_its_numbers():
+    f = fungrad.jit(lambda x: x + 1, donate_argnums=0)
+    for n in (10, 1_000_000):
+        x = f(f(jnp.zeros(n)))
+        part = np.asarray(x)[2:5]
+        f(x)
+        np.testing.assert_array_equal(part, 2)

@@ -28,6 +28,7 @@ from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.aot import Traced
 from fungrad.jit.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.explain import explain_miss
+from fungrad.jit.pool import pool
 from fungrad.jit.tree_code import builder, reader
 from fungrad.transforms.api import abstract_argument, check_callable
 from fungrad.transforms.inspection import shape_struct
@@ -253,7 +254,9 @@ class JitFunction:
         data: list[np.ndarray] = [x._data for x in arrays]
         if entry.donated:
             flags = entry.donated[len(entry.const_data) :]
-            data = [d.copy() if give and not _sole_owner(d) else d for d, give in zip(data, flags, strict=True)]
+            for k, give in enumerate(flags):
+                if give and not _is_sole_owner(data, k):
+                    data[k] = data[k].copy()
             reason = f"donated to jit of {self._name}"
             for x, give in zip(arrays, flags, strict=True):
                 if give:
@@ -430,10 +433,18 @@ def _static_order(item: tuple) -> tuple:
     return (isinstance(item[0], str), item[0])
 
 
-def _sole_owner(data: np.ndarray) -> bool:
-    """Whether nothing but the array that is being donated refers to the memory."""
-    # References: the Array's slot, the caller's list, the loop variable, our parameter, and getrefcount's own.
-    return data.base is None and data.flags.owndata and sys.getrefcount(data) <= 5
+def _is_sole_owner(data: list[np.ndarray], k: int) -> bool:
+    """Whether nothing but the array that is being donated refers to the memory of ``data[k]``."""
+    # References: the Array's slot, the list, and getrefcount's own.
+    if sys.getrefcount(data[k]) > 3:
+        return False
+    owner = data[k]
+    while type(owner.base) is np.ndarray:
+        owner = owner.base
+        # The slot of the view, our variable, and getrefcount's own.
+        if sys.getrefcount(owner) > 3:
+            return False
+    return owner.flags.owndata or pool.lends(owner)
 
 
 def _positional_names(fun: Any) -> tuple[str, ...]:

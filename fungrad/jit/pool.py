@@ -84,6 +84,10 @@ class Pool:
         self._lent[key] = weakref.ref(array, partial(self._return, key)), block
         return array
 
+    def lends(self, array: np.ndarray) -> bool:
+        """Whether an array, which was given out by ``array``, is on a block of the pool."""
+        return id(array) in self._lent
+
     def _take(self, size: int) -> Block:
         with self._lock:
             self._sort_returned()

@@ -237,6 +237,8 @@ class Executable:
 
     def _renamed(self, name: str, array: np.ndarray) -> np.ndarray:
         buffer = self.program.buffers[name]
+        if array.dtype == buffer.dtype and array.shape == buffer.shape:
+            return array
         return array.view(buffer.dtype).reshape(buffer.shape)
 
     def _raise(self) -> None:
