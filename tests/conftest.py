@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 
 import fungrad
+from fungrad.core.primitive import Primitive
 
 # Compiled programs of the tests must not come from another run's disk cache.
 os.environ.setdefault("FUNGRAD_CACHE_DIR", os.path.join(os.path.dirname(__file__), ".cache"))
@@ -35,3 +36,12 @@ def forget_programs():
     if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()
     gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def forget_primitives():
+    """Forgets the primitives that a test defines: other tests go through all there are."""
+    known = set(Primitive.instances)
+    yield
+    for name in set(Primitive.instances) - known:
+        del Primitive.instances[name]
