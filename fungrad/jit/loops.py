@@ -457,12 +457,19 @@ class Loop:
 
 class If:
     """Scalar branch: `then` where the `i1` value holds, else `orelse`. Results leave through `Var`
-    and stores."""
+    and stores.
 
-    __slots__ = ("condition", "then", "orelse")
+    Attributes:
+      settled: running `then` where the condition does not hold changes nothing that is read (and there
+        is no `orelse`). Then it may run for several iterations of a loop around it at once, if the
+        condition holds for any.
+    """
 
-    def __init__(self, condition: str, then: Sequence[Any], orelse: Sequence[Any] = ()):
+    __slots__ = ("condition", "then", "orelse", "settled")
+
+    def __init__(self, condition: str, then: Sequence[Any], orelse: Sequence[Any] = (), settled: bool = False):
         self.condition = condition
+        self.settled = settled
         self.then = list(then)
         self.orelse = list(orelse)
 

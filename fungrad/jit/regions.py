@@ -411,7 +411,7 @@ def _renamed(s: Any, names: Mapping[str, str], symbols: Mapping[str, Affine]) ->
     if kind is Set:
         return Set(new(s.var), new(s.value))
     if kind is If:
-        return If(new(s.condition), inner(s.then), inner(s.orelse))
+        return If(new(s.condition), inner(s.then), inner(s.orelse), s.settled)
     if kind is LoopWhile:
         return LoopWhile(inner(s.test), new(s.condition), inner(s.body), s.settled)
     return Loop(new(s.index), s.extent, inner(s.body), s.parallel, s.vector, s.lanes, s.ordered, s.tile)
@@ -423,7 +423,7 @@ def _with_bodies(s: Any, bodies: list[list[Any]]) -> Any:
     if kind is Loop:
         return Loop(s.index, s.extent, bodies[0], s.parallel, s.vector, s.lanes, s.ordered, s.tile)
     if kind is If:
-        return If(s.condition, *bodies)
+        return If(s.condition, bodies[0], bodies[1], s.settled)
     if kind is LoopWhile:
         return LoopWhile(bodies[0], s.condition, bodies[1], s.settled)
     return s

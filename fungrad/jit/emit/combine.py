@@ -59,7 +59,7 @@ def _replaced(statements: Sequence[Any], joined: dict[Any, Let]) -> list[Any]:
             body = _replaced(s.body, joined)
             result.append(Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered, s.tile))
         elif kind is If:
-            result.append(If(s.condition, _replaced(s.then, joined), _replaced(s.orelse, joined)))
+            result.append(If(s.condition, _replaced(s.then, joined), _replaced(s.orelse, joined), s.settled))
         elif kind is LoopWhile:
             result.append(LoopWhile(_replaced(s.test, joined), s.condition, _replaced(s.body, joined), s.settled))
         else:

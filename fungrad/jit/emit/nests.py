@@ -487,7 +487,8 @@ class NestEmitter:
         """Both ways assign to the same cells; a phi joins them."""
         yes, no, leave = self.label("then"), self.label("else"), self.label("join")
         condition = self.value(s.condition)
-        self.lines.append(f"br i1 {condition.raw}, label %{yes}, label %{no}")
+        holds = self.any_lane(condition) if s.settled else condition.raw
+        self.lines.append(f"br i1 {holds}, label %{yes}, label %{no}")
         cells = self.assigned(s.then, s.orelse)
         initial = [list(c.values) for c in cells]
         ends = []

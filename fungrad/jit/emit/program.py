@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any
 
 from fungrad.jit.emit import blas, exchange, subnormals
+from fungrad.jit.emit.lazy import lazily
 from fungrad.jit.emit.module import Machine, Module
 from fungrad.jit.emit.nests import NestEmitter, split_loop, units
 from fungrad.jit.emit.parallel import work
@@ -160,7 +161,7 @@ class ProgramEmitter:
         return f"{stem}{next(self.names)}"
 
     def nest(self, nest: Nest) -> None:
-        for scheduled in schedule(self.program, nest, self.module.machine):
+        for scheduled in schedule(self.program, lazily(self.program, nest), self.module.machine):
             if scheduled.body:
                 self.nest_call(scheduled)
 
@@ -353,7 +354,7 @@ class ProgramEmitter:
             self.long = self.long or blas.is_long(step)
             return Product(self, step).divided(parcel)
         with self.function() as name:
-            for scheduled in schedule(self.program, step, self.module.machine):
+            for scheduled in schedule(self.program, lazily(self.program, step), self.module.machine):
                 if scheduled.body:
                     function, n = self.nest_function(scheduled), units(self.program, scheduled)
                     self.lines.append(f"call void @{function}(ptr %table, i64 0, i64 {n})")

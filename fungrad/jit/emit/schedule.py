@@ -77,7 +77,7 @@ def collapse(statements: Sequence[Any]) -> list[Any]:
             while (merged := _merged(s)) is not None:
                 s = merged
         elif type(s) is If:
-            s = If(s.condition, collapse(s.then), collapse(s.orelse))
+            s = If(s.condition, collapse(s.then), collapse(s.orelse), s.settled)
         elif type(s) is LoopWhile:
             s = LoopWhile(collapse(s.test), s.condition, collapse(s.body), s.settled)
         result.append(s)
@@ -137,6 +137,7 @@ def substituted(s: Any, values: dict[str, Affine]) -> Any:
             s.condition,
             [substituted(t, values) for t in s.then],
             [substituted(t, values) for t in s.orelse],
+            s.settled,
         )
     if kind is LoopWhile:
         return LoopWhile(
@@ -159,7 +160,7 @@ def hoist(program: Program, statements: Sequence[Any]) -> list[Any]:
             before, loop = _hoisted(program, s)
             result += [*before, loop]
         elif type(s) is If:
-            result.append(If(s.condition, hoist(program, s.then), hoist(program, s.orelse)))
+            result.append(If(s.condition, hoist(program, s.then), hoist(program, s.orelse), s.settled))
         elif type(s) is LoopWhile:
             before, repeated = _hoisted_while(program, s)
             result += [*before, repeated]
@@ -309,7 +310,8 @@ def _vectorised(program: Program, statements: list[Any], machine: Machine) -> li
         if type(s) is Loop:
             s = _best(program, s, machine, statements)[1]
         elif type(s) is If:
-            s = If(s.condition, *[_vectorised(program, b, machine) for b in (s.then, s.orelse)])
+            then, orelse = (_vectorised(program, b, machine) for b in (s.then, s.orelse))
+            s = If(s.condition, then, orelse, s.settled)
         elif type(s) is LoopWhile:
             test, body = (_vectorised(program, b, machine) for b in (s.test, s.body))
             s = LoopWhile(test, s.condition, body, s.settled)
@@ -400,7 +402,7 @@ def is_vectorisable(program: Program, loop: Loop) -> bool:
     direct = {s.acc for s in loop.body if type(s) is Prefix}
     for s in walk(loop.body):
         kind = type(s)
-        if kind is If or (kind is LoopWhile and not s.settled) or (kind is Loop and s.vector):
+        if (kind in (If, LoopWhile) and not s.settled) or (kind is Loop and s.vector):
             return False
         if kind is Set and s.var not in declared:
             return False

@@ -261,7 +261,22 @@ def _select(eqn: Eqn, definition: Callable) -> Any:
         return chosen if chosen.aval.shape == shape else None
     if all(c is cases[0] for c in cases) and cases[0].aval.shape == shape:
         return cases[0]
-    return None
+    truth = _truth(predicate, definition)
+    return None if truth is None or len(cases) != 2 else _emit("select_n", [truth, *cases], {}, eqn.source)
+
+
+def _truth(predicate: Atom, definition: Callable) -> Atom | None:
+    """The boolean that an index of two cases was made of, by conversion and clamping, as ``cond`` does."""
+    made = definition(predicate)
+    if made is not None and made.primitive.name == "clamp":
+        low, predicate, high = made.invars
+        if not _is(low, 0) or not _is(high, 1):
+            return None
+        made = definition(predicate)
+    if made is None or made.primitive.name != "convert_element_type":
+        return None
+    (origin,) = made.invars
+    return origin if origin.aval.dtype == np.bool_ and origin.aval.shape == predicate.aval.shape else None
 
 
 # -- casts -----------------------------------------------------------------------------------------------------------
