@@ -2,7 +2,8 @@
 
 `reuse` and `arrange` look at the steps of a program in order; between them steps are rewritten for the machine.
 A temporary lives from the step that first writes it to the last
-that reads it. Two rules save memory and traffic:
+that reads it. A result lives from the step that first writes it to the end of the program, wherever it lives: in memory
+of its own or in that of a donated input (`_Touches` is where this is known). Two rules save memory and traffic:
 
 * a step that reads an array for the last time, and writes another of the same size at the same positions, works in
   place (donated inputs become results this way, and copies that are made to be updated disappear);
@@ -122,7 +123,13 @@ def earlier_versions(
 
 
 class _Touches:
-    """What each step reads and writes, and the first and last step that touches each memory."""
+    """What each step reads and writes, and from which step to which each memory is in use.
+
+    Attributes:
+      of: for each step, the names of what it reads and writes.
+      first, last: by name of a buffer with memory of its own. What holds a result is in use until after the last step.
+      aliased: buffers whose memory others are in.
+    """
 
     def __init__(self, program: Program):
         self.program = program
@@ -135,6 +142,8 @@ class _Touches:
                 root = program.root(name).name
                 self.first.setdefault(root, number)
                 self.last[root] = number
+        for name in program.outputs:
+            self.last[program.root(name).name] = len(program.steps)
 
     def alias(self, name: str, target: str) -> None:
         """Puts a buffer into the memory of another."""
