@@ -18,6 +18,11 @@ hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+def pytest_addoption(parser):
+    """``--update-golden`` writes the plans in ``tests/golden`` anew."""
+    parser.addoption("--update-golden", action="store_true", help="write the plans in tests/golden anew")
+
+
 def pytest_collection_modifyitems(config, items):
     """Leaves out slow tests unless the expression of ``-m`` or a test's own name asks for them."""
     if "slow" in config.option.markexpr or any("::" in arg for arg in config.args):

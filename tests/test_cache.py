@@ -112,3 +112,25 @@ def test_other_process_finds_the_code_and_does_not_import_numba(directory):
         ["False", "66.0", "False"],
         ["True", "66.0", "False"],
     ]
+
+
+_TEXT_OF_A_PROGRAM = """
+import fungrad, hashlib
+import fungrad.numpy as jnp
+f = lambda w, b, x: jnp.sum(jnp.tanh(x @ w + b) ** 2) * jnp.max(x)
+step = fungrad.jit(fungrad.value_and_grad(f, argnums=(0, 1, 2)))
+lowered = step.lower(jnp.ones((8, 8)), jnp.ones(8), jnp.ones((8, 8)))
+print(hashlib.sha256(lowered.as_text("llvm").encode()).hexdigest())
+"""
+
+
+def test_text_is_the_same_in_every_process():
+    texts = set()
+    for seed in ("1", "2", "3"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        run = subprocess.run(
+            [sys.executable, "-c", _TEXT_OF_A_PROGRAM], env=environment, capture_output=True, text=True
+        )
+        assert not run.returncode, run.stderr
+        texts.add(run.stdout)
+    assert len(texts) == 1

@@ -117,7 +117,8 @@ class Memory:
         self.setup: list[str] = []
         self._bases: dict[str, str] = {}
         program = module.program
-        roots = {name: program.root(name) for name in reads | writes}
+        # in one order in every process, so that the cache on disk finds the text again
+        roots = {name: program.root(name) for name in sorted(reads | writes)}
         written = {roots[n].name for n in writes}
         groups: list[list[Buffer]] = []
         for root in dict.fromkeys(roots.values()):
