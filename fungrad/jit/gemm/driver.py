@@ -74,7 +74,7 @@ def _panel(f: Function, s: Shape, source: str, along: str, across: str, k: str, 
         ),
         lambda: f.do(
             f"call void @transpose_{s.suffix}(ptr {source}, i64 {across}, ptr %panel, i64 {nbytes}, i64 {columns}, "
-            f"i64 {k}, i64 1)"
+            f"i64 {k}, i64 {f.mul(width, s.lanes)})"
         ),
     )
     return nbytes

@@ -80,7 +80,7 @@ def copy_tiles(s: Shape) -> str:
         def rows() -> None:
             f.do(
                 f"call void @transpose_{s.suffix}(ptr {source}, i64 %ars, ptr {target}, i64 {nbytes}, i64 {height}, "
-                "i64 %k, i64 1)"
+                f"i64 %k, i64 {s.rows})"
             )
 
         f.choose(in_columns, columns, rows)
@@ -94,7 +94,8 @@ def transpose(s: Shape) -> str:
     """Transposes `m` rows of `n` elements.
 
     Parameters: `source` and `target` with strides in bytes between their rows, `m`, `n`. Rows of the target are filled
-    up with zeros to whole vectors if `fill` is not 0, and end with their last element otherwise.
+    up with zeros to `fill` elements, a multiple of the squares, and end with their last element if that is 0: what reads
+    the target as whole vectors must find no element there that nobody wrote.
     """
     names = "ptr source, i64 from, ptr target, i64 to, i64 m, i64 n, i64 fill"
     f = Function(f"transpose_{s.suffix}", [tuple(p.split()) for p in names.split(", ")])  # type: ignore[misc]
@@ -126,8 +127,24 @@ def transpose(s: Shape) -> str:
         f.loop("%n", s.lanes, square, [("ptr", source), ("ptr", target)])
         return [f.at(source, f.mul("%from", s.lanes)), f.at(target, s.lanes * s.size)]
 
-    f.loop("%m", s.lanes, rows, [("ptr", "%source"), ("ptr", "%target")])
+    (_, beyond) = f.loop("%m", s.lanes, rows, [("ptr", "%source"), ("ptr", "%target")])
+    _zeros(f, s, beyond)
     return f.text()
+
+
+def _zeros(f: Function, s: Shape, target: str) -> None:
+    """Fills what is left of the rows of the target, after the last squares, with zeros."""
+    left = f.sub("%fill", f.mul(f.op(f"sdiv i64 {f.add('%m', s.lanes - 1)}, {s.lanes}"), s.lanes))
+
+    def columns(_: str, pointers: list[str]) -> list[str]:
+        def row(_: str, inner: list[str]) -> list[str]:
+            store(f, s, "zeroinitializer", inner[0])
+            return [f.at(inner[0], "%to")]
+
+        f.loop("%n", 1, row, [("ptr", pointers[0])])
+        return [f.at(pointers[0], s.lanes * s.size)]
+
+    f.loop(left, s.lanes, columns, [("ptr", target)])
 
 
 def _square(f: Function, s: Shape, source: str, target: str) -> None:
