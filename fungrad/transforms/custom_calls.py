@@ -26,9 +26,11 @@ from fungrad.core.context import EVAL, AxisData, Trace, Tracer, running, state
 from fungrad.core.ir import Jaxpr, Var, eval_jaxpr
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.errors import UnexpectedTracerError
 from fungrad.ops.cast import stop_gradient
 from fungrad.ops.foundation import batch_to, instantiate
 from fungrad.transforms.batching import BatchTrace, batch_flat, batch_jaxpr, used_axis_names
+from fungrad.transforms.closed_over import Guard, Outside, closed_over_tracers, guarded
 from fungrad.transforms.forward import JVPTrace, JVPTracer, jvp_flat
 from fungrad.transforms.linearization import (
     LinearizeTrace,
@@ -41,12 +43,8 @@ from fungrad.transforms.rule_functions import (
     BatchedBackward,
     BatchedJvpRule,
     BatchedVjpRule,
-    Guard,
     JvpRule,
-    Outside,
     VjpRule,
-    closed_over_tracers,
-    guarded,
 )
 from fungrad.transforms.runtime_checks import Errors, eval_checked, without_checks
 from fungrad.transforms.transposition import backward_pass
@@ -485,9 +483,15 @@ def _stage(custom: Custom, args: Sequence[Any], outside: Outside) -> list[Any]:
             closed_over.update(closed_over_tracers(*rule.functions))
     consts = list(jaxpr.consts)
     known = {id(x): i for i, x in enumerate(consts)}
-    slots = []
+    slots, captured, refused = [], [], []
     for t in closed_over.values():
-        value = outside.unwrap(t, custom.label)
+        try:
+            value = outside.unwrap(t, custom.label)
+        except UnexpectedTracerError:
+            # Rules may ask for its type, and fail when they use its value.
+            refused.append(t)
+            continue
+        captured.append(t)
         if id(value) not in known:
             known[id(value)] = len(consts)
             consts.append(value)
@@ -497,8 +501,10 @@ def _stage(custom: Custom, args: Sequence[Any], outside: Outside) -> list[Any]:
     changes = {
         "out": (custom.out_tree, jaxpr.out_avals),
         "num_consts": len(consts),
-        "captured": tuple(closed_over.values()),
+        "body_consts": len(jaxpr.consts),
+        "captured": tuple(captured),
         "slots": tuple(slots),
+        "refused": tuple(refused),
     }
     jvp = custom.jvp.with_signature(**changes) if custom.jvp is not None else None
     params = {

@@ -387,9 +387,9 @@ def custom_gradient(fun: Callable[..., Any]) -> custom_vjp:
         example = (tree.unflatten(output_tree, avals),)
         debug = debug_info(pullback, example, {}, "custom_gradient")
         jaxpr, out_tree = trace_tree(pullback, tree.structure((example, {})), avals, debug)
-        if len(args) == 1 and not isinstance(
-            tree.unflatten(out_tree, jaxpr.out_avals), (tuple, list)
-        ):
+        cotangents = tree.unflatten(out_tree, jaxpr.out_avals)
+        # None stays, for the check of rules that return nothing.
+        if len(args) == 1 and cotangents is not None and not isinstance(cotangents, (tuple, list)):
             out_tree = tree.treedef_tuple([out_tree])
         return output, _Residuals(jaxpr.consts, _Pullback(jaxpr.with_consts_as_inputs(), out_tree))
 

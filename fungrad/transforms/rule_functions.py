@@ -15,9 +15,8 @@ May import ``core``, ``ops`` and the trace modules of ``transforms``.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,14 +24,13 @@ import numpy as np
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData, Trace, Tracer, running, state
-from fungrad.core.source import function_name, unattributed
-from fungrad.errors import UnexpectedTracerError
+from fungrad.core.context import AxisData, Tracer
+from fungrad.core.source import function_name
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.foundation import batch_to, instantiate, reduce_sum
 from fungrad.transforms.api import float0_zeros
 from fungrad.transforms.batching import batch_flat
-from fungrad.transforms.linearization import run_in
+from fungrad.transforms.closed_over import Outside, closed_over_error, guarded
 
 
 class SymbolicZero:
@@ -102,156 +100,6 @@ class CustomVJPPrimal:
     perturbed: bool
 
 
-# -- values that rules close over ----------------------------------------------------------------
-
-
-class Outside:
-    """What stands for the tracers of other contexts that a function or rule closes over.
-
-    Attributes:
-      owners: transformations above the present context: their tracers stand for their values here.
-      values: by identity, tracers and what stands for them.
-    """
-
-    __slots__ = ("owners", "values")
-
-    def __init__(
-        self, owners: tuple[Trace, ...] = (), values: dict[int, tuple[Tracer, Any]] | None = None
-    ):
-        self.owners = owners
-        self.values = values or {}
-
-    def __bool__(self) -> bool:
-        return bool(self.owners or self.values)
-
-    def below(self, trace: Trace) -> Outside:
-        """The same, seen from below the differentiation ``trace``."""
-        return Outside((*self.owners, trace), self.values)
-
-    def within(self, inner: Outside) -> Outside:
-        """Both, where ``inner`` is asked first."""
-        return Outside(inner.owners + self.owners, {**self.values, **inner.values})
-
-    def unwrap(self, x: Any, label: str) -> Any:
-        """``x`` in the present context.
-
-        Raises:
-          UnexpectedTracerError: it carries a derivative, which a custom rule says nothing about.
-        """
-        while isinstance(x, Tracer):
-            known = self.values.get(id(x))
-            if known is not None and known[1] is not x:
-                x = known[1]
-            elif x._trace in self.owners:
-                tangent = getattr(x, "tangent", x)  # a TangentVar is one itself
-                if type(tangent) is not Zero:
-                    raise closed_over_error(label)
-                x = x.primal  # type: ignore[attr-defined]
-            else:
-                break
-        return x
-
-
-class Guard(Trace):
-    """Runs operations in ``parent``, on what stands there for the tracers that a function or rule
-    closes over.
-
-    A rule runs below the transformation that asked for it, or long after the one that its function
-    was defined under.
-
-    Attributes:
-      seen: the tracers that were closed over, by identity.
-    """
-
-    __slots__ = ("outside", "seen")
-
-    def __init__(self, outside: Outside, parent: Trace, label: str):
-        super().__init__(parent, label)
-        self.outside = outside
-        self.seen: dict[int, Tracer] = {}
-
-    def process(self, primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        return run_in(self.parent, primitive, [self.unwrap(a) for a in args], params)
-
-    def unwrap(self, x: Any) -> Any:
-        """``x`` as a value of the parent."""
-        if isinstance(x, Tracer) and x._trace is not self.parent:
-            self.seen[id(x)] = x
-            return self.outside.unwrap(x, self.label)
-        return x
-
-
-@contextlib.contextmanager
-def guarded(outside: Outside, label: str) -> Iterator[Callable[[Any], Any]]:
-    """Runs operations in the current trace, on what stands there for tracers of other contexts.
-
-    Yields:
-      The function that finds it, for values that are used without an operation.
-    """
-    if not outside:
-        with unattributed():
-            yield lambda x: x
-        return
-    # Tracers of transformations that have finished are legitimate here, also as constants of what
-    # is staged.
-    finished = {t._trace for t, _ in outside.values.values() if not t._trace.alive}
-    for trace in finished:
-        trace.alive = True
-    guard = Guard(outside, state.trace, label)
-    try:
-        with running(guard), unattributed():
-            yield guard.unwrap
-    finally:
-        for trace in finished:
-            trace.alive = False
-
-
-def closed_over_error(label: str) -> UnexpectedTracerError:
-    """The error for a derivative with respect to what a function with a custom rule closes over."""
-    return UnexpectedTracerError(
-        f"Detected differentiation of {label} with respect to a closed-over value. The custom rule "
-        "says how to differentiate the "
-        "function with respect to its arguments only. Pass the closed-over value to the function "
-        "as an argument and extend its "
-        "rules, or wrap it in fungrad.lax.stop_gradient where the function is defined."
-    )
-
-
-def closed_over_tracers(*objects: Any) -> dict[int, Tracer]:
-    """The tracers to which functions, or trees of values, refer, by identity.
-
-    Looks into closures, default values and the arguments of ``functools.partial``.
-    """
-    found: dict[int, Tracer] = {}
-    seen: set[int] = set()
-    todo = list(objects)
-    while todo:
-        x = todo.pop()
-        if isinstance(x, Tracer):
-            found[id(x)] = x
-        if isinstance(x, (Array, np.ndarray, str, int, float, type)) or x is None or id(x) in seen:
-            continue
-        seen.add(id(x))
-        if callable(x):
-            todo += [
-                getattr(x, name, None)
-                for name in ("__defaults__", "__kwdefaults__", "__wrapped__", "__self__")
-            ]
-            todo += [getattr(x, name, None) for name in ("func", "args", "keywords")]
-            todo += [_contents(cell) for cell in getattr(x, "__closure__", None) or ()]
-        leaves = tree.leaves(x)
-        if not (len(leaves) == 1 and leaves[0] is x):
-            todo += leaves
-    return found
-
-
-def _contents(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # a variable that is assigned later
-        return None
-
-
 # -- parts that rules share ----------------------------------------------------------------------
 
 
@@ -268,8 +116,10 @@ class Signature(NamedTuple):
       where: their positions.
       num_consts: how many operands of the call are captured values, which come before the
         arguments.
+      body_consts: how many of these, the first ones, the function itself uses; the others only rules do.
       captured: tracers that the rules close over.
       slots: which operands stand for them.
+      refused: tracers that the rules close over and that carry a derivative where the function was called.
       out: structure and types of its output, or None before it has run.
       outside: what stands for other tracers that the rules close over.
     """
@@ -279,20 +129,33 @@ class Signature(NamedTuple):
     static: tuple = ()
     where: tuple[int, ...] = ()
     num_consts: int = 0
+    body_consts: int = 0
     captured: tuple[Tracer, ...] = ()
     slots: tuple[int, ...] = ()
+    refused: tuple[Tracer, ...] = ()
     out: tuple[Any, tuple[ShapedArray, ...]] | None = None
     outside: Outside = _NOTHING
 
-    def here(self, values: Sequence[Any]) -> Outside:
-        """What stands for tracers that the rules close over: ``values`` for ``captured``."""
-        if not self.captured:
-            return self.outside
-        pairs = {id(t): (t, x) for t, x in zip(self.captured, values, strict=True)}
-        return self.outside.within(Outside((), pairs))
+    def here(self, values: Sequence[Any], perturbed: Sequence[bool]) -> Outside:
+        """What stands for tracers that the rules close over.
 
-    def captured_values(self, operands: Sequence[Any]) -> Sequence[Any]:
-        """The operands that stand for ``captured``."""
+        Args:
+          values: for each of ``captured``.
+          perturbed: which of them have tangents here, so that rules may not use their values.
+        """
+        if not self.captured and not self.refused:
+            return self.outside
+        refused = {id(t): t for t in self.refused}
+        pairs = {}
+        for t, x, on in zip(self.captured, values, perturbed, strict=True):
+            if on:
+                refused[id(t)] = t
+            else:
+                pairs[id(t)] = (t, x)
+        return self.outside.within(Outside((), pairs, refused))
+
+    def of_captured(self, operands: Sequence[Any]) -> list[Any]:
+        """The entries of a sequence with one entry per operand that belong to ``captured``."""
         return [operands[i] for i in self.slots]
 
     def key(self) -> tuple:
@@ -304,8 +167,10 @@ class Signature(NamedTuple):
             self.static,
             self.where,
             self.num_consts,
+            self.body_consts,
             captured,
             self.slots,
+            tuple(map(id, self.refused)),
             self.out,
             id(self.outside),
         )
@@ -401,7 +266,7 @@ def _fill(given: Sequence[Any], nonzero: Sequence[bool], like: Sequence[Any]) ->
 
 
 def _check_consts(kind: str, sig: Signature, nonzero: Sequence[bool]) -> None:
-    if any(nonzero[: sig.num_consts]):
+    if any(nonzero[: sig.body_consts]):
         raise closed_over_error(f"a custom_{kind} function ({sig.name})")
 
 
@@ -432,11 +297,11 @@ class JvpRule(_Comparable):
     ) -> tuple[list[Any], list[Any], Any]:
         """Output leaves, their tangents, and the structure of the output."""
         sig = self.sig
-        _check_consts("jvp", sig, _nonzero(tangents))
+        nonzero = _nonzero(tangents)
+        _check_consts("jvp", sig, nonzero)
         n = sig.num_consts
-        with guarded(
-            sig.here(sig.captured_values(primals)), f"a custom_jvp function ({sig.name})"
-        ) as unwrap:
+        outside = sig.here(sig.of_captured(primals), sig.of_captured(nonzero))
+        with guarded(outside, f"a custom_jvp function ({sig.name})") as unwrap:
             seen = [_as_seen(t, self.symbolic_zeros) for t in tangents[n:]]
             result = self.rule(
                 *sig.static,
@@ -538,6 +403,7 @@ class Backward(_Comparable):
 
     Attributes:
       in_avals: types of all operands of the call.
+      refused: which of the captured values have tangents, so that the rule may not use them.
     """
 
     def __init__(
@@ -546,19 +412,22 @@ class Backward(_Comparable):
         res_tree: Any,
         out: tuple[Any, tuple],
         in_avals: tuple[ShapedArray, ...],
+        refused: tuple[bool, ...],
     ):
         self.rule, self.res_tree, self.out, self.in_avals = rule, res_tree, out, in_avals
+        self.refused = refused
         self.__name__ = function_name(rule.bwd)
 
     def _parts(self) -> tuple:
-        return (self.rule, self.res_tree, self.out, self.in_avals)
+        return (self.rule, self.res_tree, self.out, self.in_avals, self.refused)
 
     def run(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         """Cotangents of all operands of the call: values or ``Zero``."""
         rule, sig = self.rule, self.rule.sig
         n = len(sig.captured)
         captured, residuals = residuals[:n], residuals[n:]
-        with guarded(sig.here(captured), f"a custom_vjp function ({sig.name})") as unwrap:
+        outside = sig.here(captured, self.refused)
+        with guarded(outside, f"a custom_vjp function ({sig.name})") as unwrap:
             ct = tree.unflatten(self.out[0], [_as_seen(c, rule.symbolic_zeros) for c in cts])
             result = rule.bwd(*sig.static, tree.unflatten(self.res_tree, residuals), ct)
             results = [unwrap(r) for r in self._checked(result)]
@@ -581,10 +450,12 @@ class Backward(_Comparable):
         leaves, structure = tree.flatten(result, is_leaf=lambda x: x is None)
         if structure == self.rule.sig.in_tree:
             return leaves
-        try:
-            parts = tree.flatten_up_to(structure, example)
-        except (TypeError, ValueError):
-            parts = None
+        parts = None
+        if result is not None:  # a rule without `return` is a mistake, not zeros for all arguments
+            try:
+                parts = tree.flatten_up_to(structure, example)
+            except (TypeError, ValueError):
+                parts = None
         out: list[Any] = []
         if parts is not None:
             for x, part in zip(leaves, parts, strict=True):
@@ -601,6 +472,7 @@ class Backward(_Comparable):
                 "differentiable argument, each with the tree structure of the argument (or None "
                 "for zeros): expected the structure "
                 f"{sig.in_tree}, got {tree.structure(result)}"
+                + ("; is a return missing in the rule?" if result is None else "")
             )
         return out
 
@@ -672,8 +544,9 @@ class VjpRule(_Comparable):
         leaves: Sequence[Any] = primals[n:]
         if self.symbolic_zeros:
             leaves = [CustomVJPPrimal(x, on) for x, on in zip(leaves, perturbed[n:], strict=True)]
-        captured = sig.captured_values(primals)
-        with guarded(sig.here(captured), f"a custom_vjp function ({sig.name})") as unwrap:
+        captured, refused = sig.of_captured(primals), tuple(sig.of_captured(perturbed))
+        outside = sig.here(captured, refused)
+        with guarded(outside, f"a custom_vjp function ({sig.name})") as unwrap:
             result = self.fwd(*sig.full(tree.unflatten(sig.in_tree, leaves)))
             if not isinstance(result, (tuple, list)) or len(result) != 2:
                 raise TypeError(
@@ -691,7 +564,7 @@ class VjpRule(_Comparable):
         return (
             outs,
             residuals,
-            Backward(self, res_tree, out, tuple([x.aval for x in primals])),
+            Backward(self, res_tree, out, tuple([x.aval for x in primals]), refused),
             structure,
         )
 
