@@ -184,27 +184,28 @@ def plan(graph: Graph) -> Plan:
             env = dict(zip(t.axes, position, strict=True))
             for tensor, index in reads[t]:
                 uses[tensor].add((user, tuple([i.substitute(env) for i in index])))
-    order: list[Any] = [*kept, *opaques]
+    order: list[Any] = [*[t for t in tensors if t in kept], *opaques]
     order.sort(key=lambda x: x.rank)
     return Plan([Stage(x, kept) if isinstance(x, Formula) else x for x in order], kept)
 
 
 def _reachable(graph: Graph) -> tuple[list[Tensor], list[Opaque]]:
     """Tensors and steps that are needed, operands first."""
-    tensors: set[Tensor] = set()
-    opaques: set[Opaque] = set()
+    # Dictionaries, whose order is that of the program: sets would order what has one rank by chance.
+    tensors: dict[Tensor, None] = {}
+    opaques: dict[Opaque, None] = {}
     stack: list[Any] = [*graph.outputs, *[o for o in graph.opaques if o.effects]]
     while stack:
         x = stack.pop()
         if type(x) is Opaque:
             if x not in opaques:
-                opaques.add(x)
+                opaques[x] = None
                 stack.extend(x.operands)
-                tensors.update(x.results)
+                tensors.update(dict.fromkeys(x.results))
             continue
         if x in tensors and not isinstance(x, Source):
             continue
-        tensors.add(x)
+        tensors[x] = None
         if isinstance(x, Source):
             if x.origin is not None and x.origin not in opaques:
                 stack.append(x.origin)
@@ -320,7 +321,7 @@ def _inlined_sizes(
             continue
         own = _own_cost(t)
         while True:
-            operands = {x for x, _ in reads[t]}
+            operands = dict.fromkeys(x for x, _ in reads[t])
             total = own + sum(seen_as(x, t)[0] for x in operands)
             union = set().union(*[seen_as(x, t)[1] for x in operands])
             deep = max([depth[x] for x in operands if type(x) is Compute and x not in forced], default=0) + 1
