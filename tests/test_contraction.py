@@ -7,6 +7,7 @@ import fungrad
 import fungrad.numpy as jnp
 from fungrad.jit import loops
 from fungrad.jit.compile import compile_jaxpr
+from fungrad.jit.traverse import walk
 
 RNG = np.random.default_rng(0)
 
@@ -20,7 +21,7 @@ def products(f, *args):
     program = compile_jaxpr(fungrad.make_jaxpr(f)(*args))
     for got, want in zip(program.run(args), fungrad.tree.leaves(f(*map(jnp.asarray, args))), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4 * max(1.0, float(np.abs(want).max(initial=0))))
-    return sum(type(s) is loops.Call and s.routine == "gemm" for s in loops.walk(program.program.steps))
+    return sum(type(s) is loops.Call and s.routine == "gemm" for s in walk(program.program.steps))
 
 
 def test_mean_of_weighted_outer_products():

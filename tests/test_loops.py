@@ -36,9 +36,8 @@ from fungrad.jit.loops import (
     View,
     While,
     address,
-    buffers_of,
-    walk,
 )
+from fungrad.jit.traverse import buffers_of, walk
 
 i, j = Affine.var("i"), Affine.var("j")
 MACHINE = Machine(64, True)
@@ -277,10 +276,11 @@ def test_verifier_finds_loops_that_may_not_run_as_marked():
     with pytest.raises(LoopError, match="ordered loop is neither"):
         check(one_loop(vector=True, ordered=True))
     p = one_loop()
-    p.steps[0].body = [
+    body = [
         Var("v", "f32", Const(0.0, "f32")),
         Loop("i", 4, [Load("a", "x", i), Set("v", "a"), Store("y", i, "v")], parallel=True),
     ]
+    p.steps[0] = Nest(body)
     with pytest.raises(LoopError, match="v makes the iterations depend"):
         check(p)
 
@@ -310,7 +310,7 @@ def test_verifier_finds_unwritten_outputs_and_views_out_of_range():
     p = one_loop()
     p.steps.append(Repeat("t", 3, [Call("copy", [View("x", (2,), Affine.var("t"))], [View("y", (2,))])]))
     check(p)
-    p.steps[-1].extent = 4
+    p.steps[-1] = p.steps[-1].replace(extent=4)
     with pytest.raises(LoopError, match=r"spans 0..4 of 4"):
         check(p)
 

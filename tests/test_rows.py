@@ -8,7 +8,8 @@ import fungrad.numpy as jnp
 from fungrad.jit import interpret, loop_check
 from fungrad.jit.compile import compile_jaxpr
 from fungrad.jit.emit.rows import without_sums
-from fungrad.jit.loops import Affine, Buffer, Call, Load, Loop, Nest, Parallel, Program, Rows, Store, walk
+from fungrad.jit.loops import Affine, Buffer, Call, Load, Loop, Nest, Parallel, Program, Rows, Store
+from fungrad.jit.traverse import walk
 
 RNG = np.random.default_rng(0)
 
@@ -192,10 +193,12 @@ def test_rows_get_scratch_memory_of_their_own():
 def test_a_group_that_mixes_rows_is_refused():
     program = compiled(layers, normal(64, 90), *weights(90, 128))
     steps = program._executable.program.steps
-    (group,) = [s for s in steps if type(s) is Rows]
-    group.steps.reverse()
+    ((at, group),) = [(k, s) for k, s in enumerate(steps) if type(s) is Rows]
+    steps[at] = group.replace(steps=group.steps[::-1])
     loop_check.check(program._executable.program)  # in another order it is another program, but still one on rows
-    group.steps.append(Call("copy", group.steps[-1].outputs, group.steps[-1].outputs))
+    outputs = next(s.outputs for s in group.steps if type(s) is Call)
+    copy = Call("copy", outputs, outputs)
+    steps[at] = group.replace(steps=[*group.steps, copy])
     with pytest.raises(loop_check.LoopError, match="does not divide into rows"):
         loop_check.check(program._executable.program)
 

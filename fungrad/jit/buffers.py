@@ -20,7 +20,6 @@ from typing import Any
 
 from fungrad.jit.loops import (
     Affine,
-    Branch,
     Buffer,
     Call,
     Load,
@@ -28,13 +27,9 @@ from fungrad.jit.loops import (
     LoopWhile,
     Nest,
     Program,
-    Repeat,
     Store,
-    While,
-    buffers_of,
-    children,
-    walk,
 )
+from fungrad.jit.traverse import buffers_of, children, map_steps, walk
 
 _ALIGN = 64
 
@@ -258,17 +253,7 @@ def drop_empty_copies(program: Program) -> None:
     """Removes nests that copy an array onto itself, those in loops and branches included."""
 
     def kept(steps: Sequence[Any]) -> list[Any]:
-        result = []
-        for s in steps:
-            if isinstance(s, (Repeat, While)):
-                s.steps = kept(s.steps)
-            if isinstance(s, While):
-                s.test = kept(s.test)
-            elif isinstance(s, Branch):
-                s.branches = [kept(b) for b in s.branches]
-            if not _copies_onto_itself(program, s):
-                result.append(s)
-        return result
+        return [map_steps(kept, s) for s in steps if not _copies_onto_itself(program, s)]
 
     program.steps = kept(program.steps)
 

@@ -22,6 +22,7 @@ from fungrad.jit.lowering import Graph, lower_jaxpr
 from fungrad.jit.passes import run_passes
 from fungrad.jit.runtime import Executable, load
 from fungrad.jit.tensors import Tensor
+from fungrad.jit.traverse import buffers_of, children, walk
 from fungrad.transforms.runtime_checks import EVERY, Sites, check_jaxpr, failure
 
 
@@ -166,7 +167,7 @@ class CompiledProgram:
     @property
     def host_steps(self) -> list[str]:
         """Names of the primitives that run in Python."""
-        return [s.name for s in loops.walk(self.program.steps) if type(s) is loops.Host]
+        return [s.name for s in walk(self.program.steps) if type(s) is loops.Host]
 
     def cost_analysis(self) -> dict[str, float]:
         """Scalar operations and bytes read and written by one call, estimated from the steps."""
@@ -205,9 +206,9 @@ def _step_cost(program: loops.Program, step: Any, times: float) -> tuple[float, 
         parts = [_step_cost(program, s, times * step.extent) for s in step.steps]
         return sum(p[0] for p in parts), sum(p[1] for p in parts)
     if kind in (loops.While, loops.Branch):
-        parts = [_step_cost(program, s, times) for nested in loops.children(step) for s in nested]
+        parts = [_step_cost(program, s, times) for nested in children(step) for s in nested]
         return sum(p[0] for p in parts), sum(p[1] for p in parts)
-    reads, writes = loops.buffers_of(step)
+    reads, writes = buffers_of(step)
     moved = times * sum(program.buffers[n].nbytes for n in [*reads, *writes])
     if kind is loops.Call and step.routine == "gemm":
         return times * 2.0 * math.prod(step.outputs[0].shape) * step.inputs[0].shape[-1], moved
@@ -224,5 +225,5 @@ def _statement_cost(body: Sequence[Any], times: float) -> float:
         elif type(s) is loops.Loop:
             total += _statement_cost(s.body, times * s.extent)
         else:
-            total += sum(_statement_cost(nested, times) for nested in loops.children(s))
+            total += sum(_statement_cost(nested, times) for nested in children(s))
     return total

@@ -16,7 +16,6 @@ from typing import Any
 from fungrad.jit.buffers import injective
 from fungrad.jit.loops import (
     Affine,
-    Branch,
     Call,
     Index,
     Let,
@@ -28,8 +27,8 @@ from fungrad.jit.loops import (
     Set,
     Store,
     Var,
-    While,
 )
+from fungrad.jit.traverse import addresses, map_steps
 
 # Arrays with fewer elements are left to `regions`, which keeps them in variables altogether.
 _LEAST = 16
@@ -43,16 +42,14 @@ def interchange(program: Program) -> None:
 
 
 def _steps(program: Program, steps: Sequence[Any], names: Any) -> list[Any]:
-    result = []
+    result: list[Any] = []
     for step in steps:
         if type(step) is Repeat:
-            step = _turned(program, step, names) or Repeat(step.index, step.extent, _steps(program, step.steps, names))
-        elif type(step) is While:
-            test, body = _steps(program, step.test, names), _steps(program, step.steps, names)
-            step = While(test, step.condition, body)
-        elif type(step) is Branch:
-            step = Branch(step.selector, [_steps(program, b, names) for b in step.branches])
-        result.append(step)
+            turned = _turned(program, step, names)
+            if turned is not None:
+                result.append(turned)
+                continue
+        result.append(map_steps(lambda inner: _steps(program, inner, names), step))
     return result
 
 
@@ -122,7 +119,7 @@ def _moved(program: Program, source: str, place: Affine, target: str, offset: Af
     return [*reads, Store(target, place + offset, *values)]
 
 
-def _chain(statements: list[Any], symbol: str) -> tuple[list[Loop], list[Any]]:
+def _chain(statements: Sequence[Any], symbol: str) -> tuple[list[Loop], Sequence[Any]]:
     """Loops each of which has only one inside, and the statements in the innermost; nothing before them may change
     from step to step."""
     loops: list[Loop] = []
@@ -135,7 +132,7 @@ def _chain(statements: list[Any], symbol: str) -> tuple[list[Loop], list[Any]]:
     return loops, statements
 
 
-def _rebuilt(statements: list[Any], inner: list[Any]) -> list[Any]:
+def _rebuilt(statements: Sequence[Any], inner: list[Any]) -> list[Any]:
     """A chain of loops with another innermost body."""
     if not statements or type(statements[-1]) is not Loop:
         return inner
@@ -144,8 +141,7 @@ def _rebuilt(statements: list[Any], inner: list[Any]) -> list[Any]:
 
 
 def _mentions(statements: Sequence[Any], symbol: str) -> bool:
-    places = [s.affine if type(s) is Index else s.index for s in statements if type(s) in (Index, Load, Store)]
-    return any(symbol in p.symbols() for p in places)
+    return any(symbol in p.symbols() for s in statements for p in addresses(s))
 
 
 def _size(loops: Sequence[Loop]) -> int:

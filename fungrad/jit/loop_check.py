@@ -39,9 +39,8 @@ from fungrad.jit.loops import (
     Var,
     View,
     While,
-    buffers_of,
-    walk,
 )
+from fungrad.jit.traverse import buffers_of, walk
 
 _INTEGERS = ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
 

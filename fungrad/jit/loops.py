@@ -22,14 +22,20 @@ Scalar operations carry the names of `ScalarBuilder` methods (`add`, `select`, `
 functions in `fungrad.jit.kernels` (`exp`, `tanh` ...), or a Python function over a builder
 (`Let.fn`).
 
-This module has the data structures and constructors; `loop_text` prints and `loop_check` verifies
+Statements and steps never change, and their fields declare what they are for: `operand`, `cell`,
+`definition`, `place`, `nested`, `reading`, `writing`. Whatever walks through programs asks for these
+roles (`traverse`), so a new statement is its class, its line in the printer, the verifier and the
+interpreter, and its emitter.
+
+This module has the data structures; `traverse` walks and rebuilds them, `loop_text` prints and `loop_check` verifies
 them, and `interpret` runs them with NumPy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
 
@@ -229,10 +235,126 @@ class Const:
 Operand = str | Const
 
 
+# -- Nodes and the roles of their fields -------------------------------------------------------------
+
+_ROLE = "role"
+
+
+def operand(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field that names a value which is used (or a `Const`, None, or a tuple of these)."""
+    return dataclasses.field(default=default, metadata={_ROLE: "use"})
+
+
+def cell() -> Any:
+    """A field that names a cell which is used and gets another value."""
+    return dataclasses.field(metadata={_ROLE: "change"})
+
+
+def definition(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field with the name, or names, of what the node defines."""
+    return dataclasses.field(default=default, metadata={_ROLE: "definition"})
+
+
+def place(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field with an `Affine` expression over counters and integer values; given as a name or number too."""
+    return dataclasses.field(default=default, metadata={_ROLE: "address"})
+
+
+def nested(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field with nested statements or steps."""
+    return dataclasses.field(default=default, metadata={_ROLE: "body"})
+
+
+def several() -> Any:
+    """A field with several lists of nested steps."""
+    return dataclasses.field(metadata={_ROLE: "bodies"})
+
+
+def reading() -> Any:
+    """A field with the name of a buffer, or with `View`s, that the node reads."""
+    return dataclasses.field(metadata={_ROLE: "read"})
+
+
+def writing() -> Any:
+    """A field with the name of a buffer, or with `View`s, that the node writes."""
+    return dataclasses.field(metadata={_ROLE: "write"})
+
+
+class Node:
+    """What statements, steps and views have in common. Nodes are compared by identity.
+
+    Attributes:
+      FIELDS: names of all fields, in the order of the constructor.
+      USES, CHANGES, DEFINITIONS, ADDRESSES, BODIES, READS, WRITES: names of the fields of each role; `USES` includes
+        `CHANGES`.
+      SEVERAL: whether the one body field holds a tuple of bodies.
+    """
+
+    __slots__ = ()
+
+    FIELDS: ClassVar[tuple[str, ...]] = ()
+    USES: ClassVar[tuple[str, ...]] = ()
+    CHANGES: ClassVar[tuple[str, ...]] = ()
+    DEFINITIONS: ClassVar[tuple[str, ...]] = ()
+    ADDRESSES: ClassVar[tuple[str, ...]] = ()
+    BODIES: ClassVar[tuple[str, ...]] = ()
+    READS: ClassVar[tuple[str, ...]] = ()
+    WRITES: ClassVar[tuple[str, ...]] = ()
+    SEVERAL: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name in self.ADDRESSES:
+            value = getattr(self, name)
+            if value is not None and type(value) is not Affine:
+                object.__setattr__(self, name, Affine.of(value))
+        for name in self.BODIES:
+            value = getattr(self, name)
+            if self.SEVERAL:
+                object.__setattr__(self, name, tuple([tuple(b) for b in value]))
+            elif type(value) is not tuple:
+                object.__setattr__(self, name, tuple(value))
+
+    def replace(self, **changes: Any) -> Self:
+        """The node with other values of some fields."""
+        return type(self)(*[changes[n] if n in changes else getattr(self, n) for n in self.FIELDS])
+
+    def _set(self, name: str, value: Any) -> None:
+        """Sets a field while the node is made."""
+        object.__setattr__(self, name, value)
+
+    @property
+    def reads_what_it_writes(self) -> bool:
+        """Whether what is there is combined with what is written."""
+        return False
+
+
+@dataclass_transform(
+    frozen_default=True,
+    eq_default=False,
+    field_specifiers=(operand, cell, definition, place, nested, several, reading, writing, dataclasses.field),
+)
+def node(cls: Any) -> Any:
+    """Makes a class of nodes: a frozen dataclass that knows the roles of its fields."""
+    made: Any = dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
+    fields = dataclasses.fields(made)
+    roles = {f.name: f.metadata.get(_ROLE) for f in fields}
+
+    def having(*wanted: str) -> tuple[str, ...]:
+        return tuple([name for name, role in roles.items() if role in wanted])
+
+    made.FIELDS = tuple(roles)
+    made.USES, made.CHANGES = having("use", "change"), having("change")
+    made.DEFINITIONS, made.ADDRESSES = having("definition"), having("address")
+    made.BODIES, made.SEVERAL = having("body", "bodies"), bool(having("bodies"))
+    made.READS, made.WRITES = having("read"), having("write")
+    return made
+
+
 # -- Statements of a nest --------------------------------------------------------------------------
 
 
-class Let:
+@node
+class Let(Node):
     """`name = op(args)`.
 
     Attributes:
@@ -244,35 +366,28 @@ class Let:
         `op`.
     """
 
-    __slots__ = ("name", "op", "args", "type", "fn")
+    name: str | tuple[str, ...] = definition()
+    op: str
+    args: Sequence[Operand] = operand()
+    type: str | tuple[str, ...]
+    fn: Callable | None = None
 
-    def __init__(
-        self,
-        name: str | tuple[str, ...],
-        op: str,
-        args: Sequence[Operand],
-        type: str | tuple[str, ...],
-        fn: Callable | None = None,
-    ):
-        self.name = name
-        self.op = op
-        self.args = tuple(args)
-        self.type = type
-        self.fn = fn
+    def __post_init__(self) -> None:
+        if not isinstance(self.args, tuple):
+            self._set("args", tuple(self.args))
 
 
-class Index:
+@node
+class Index(Node):
     """`name = affine` as an integer value: iota, and the operand of predicates on indices."""
 
-    __slots__ = ("name", "affine", "type")
-
-    def __init__(self, name: str, affine: Affine | str | int, type: str = "i32"):
-        self.name = name
-        self.affine = Affine.of(affine)
-        self.type = type
+    name: str = definition()
+    affine: Affine = place()
+    type: str = "i32"
 
 
-class Load:
+@node
+class Load(Node):
     """`name = buffer[index]`.
 
     Attributes:
@@ -282,26 +397,16 @@ class Load:
       other: operand of the buffer's type, required with `where`.
     """
 
-    __slots__ = ("name", "buffer", "index", "part", "where", "other")
-
-    def __init__(
-        self,
-        name: str,
-        buffer: str,
-        index: Affine | str | int,
-        part: int | None = None,
-        where: str | None = None,
-        other: Operand | None = None,
-    ):
-        self.name = name
-        self.buffer = buffer
-        self.index = Affine.of(index)
-        self.part = part
-        self.where = where
-        self.other = other
+    name: str = definition()
+    buffer: str = reading()
+    index: Affine = place()
+    part: int | None = None
+    where: str | None = operand(default=None)
+    other: Operand | None = operand(default=None)
 
 
-class Store:
+@node
+class Store(Node):
     """`buffer[index] = value`.
 
     Attributes:
@@ -312,26 +417,20 @@ class Store:
         one element happen in program order, so a loop over colliding addresses runs sequentially.
     """
 
-    __slots__ = ("buffer", "index", "value", "imag", "where", "update")
+    buffer: str = writing()
+    index: Affine = place()
+    value: Operand = operand()
+    imag: Operand | None = operand(default=None)
+    where: str | None = operand(default=None)
+    update: str | None = None
 
-    def __init__(
-        self,
-        buffer: str,
-        index: Affine | str | int,
-        value: Operand,
-        imag: Operand | None = None,
-        where: str | None = None,
-        update: str | None = None,
-    ):
-        self.buffer = buffer
-        self.index = Affine.of(index)
-        self.value = value
-        self.imag = imag
-        self.where = where
-        self.update = update
+    @property
+    def reads_what_it_writes(self) -> bool:
+        return self.update is not None
 
 
-class Acc:
+@node
+class Acc(Node):
     """Declare an accumulator; its name is the result after the loops that update it.
 
     `max` and `min` propagate NaN. `argmax` and `argmin` keep a (value, position) pair: the first
@@ -345,24 +444,15 @@ class Acc:
         update.
     """
 
-    __slots__ = ("name", "op", "type", "init", "position")
-
-    def __init__(
-        self,
-        name: str,
-        op: str,
-        type: str,
-        init: Operand | None = None,
-        position: str | None = None,
-    ):
-        self.name = name
-        self.op = op
-        self.type = type
-        self.init = init
-        self.position = position
+    name: str = definition()
+    op: str
+    type: str
+    init: Operand | None = operand(default=None)
+    position: str | None = definition(default=None)
 
 
-class Update:
+@node
+class Update(Node):
     """Combine a value into an accumulator.
 
     Attributes:
@@ -370,49 +460,41 @@ class Update:
         index).
     """
 
-    __slots__ = ("acc", "value", "position")
-
-    def __init__(self, acc: str, value: Operand, position: Affine | None = None):
-        self.acc = acc
-        self.value = value
-        self.position = position
+    acc: str = cell()
+    value: Operand = operand()
+    position: Affine | None = place(default=None)
 
 
-class Prefix:
+@node
+class Prefix(Node):
     """Combine a value into an accumulator and name the running result: `name` is the accumulator
     after this iteration. The loop that contains it runs forwards in order (`cumsum` and relatives);
     its accumulator must not be updated elsewhere."""
 
-    __slots__ = ("name", "acc", "value")
-
-    def __init__(self, name: str, acc: str, value: Operand):
-        self.name = name
-        self.acc = acc
-        self.value = value
+    name: str = definition()
+    acc: str = cell()
+    value: Operand = operand()
 
 
-class Var:
+@node
+class Var(Node):
     """Declare a sequential variable. Reading its name gives the value at that point."""
 
-    __slots__ = ("name", "type", "init")
-
-    def __init__(self, name: str, type: str, init: Operand):
-        self.name = name
-        self.type = type
-        self.init = init
+    name: str = definition()
+    type: str
+    init: Operand = operand()
 
 
-class Set:
+@node
+class Set(Node):
     """Assign to a `Var`. The loops between the assignment and the declaration run in order."""
 
-    __slots__ = ("var", "value")
-
-    def __init__(self, var: str, value: Operand):
-        self.var = var
-        self.value = value
+    var: str = cell()
+    value: Operand = operand()
 
 
-class Loop:
+@node
+class Loop(Node):
     """`for index in range(extent): body`.
 
     Iterations are independent except through accumulators and variables declared outside, unless
@@ -423,39 +505,27 @@ class Loop:
       extent: number of iterations.
       body: statements.
       parallel: may be split over threads. Only for the outermost loop of a nest.
-      vector: run as vectors over this index; at most one loop on a path. The emitter chooses where
+      vector: run as vectors over this index; at most one loop on a path. The compiler chooses where
         none is marked.
-      lanes: how many iterations at once, None to let the emitter choose.
+      lanes: how many iterations at once, None to let the compiler choose.
       ordered: iterations run one after the other.
       tile: set by the scheduler on a loop around a vector loop: run squares of this many iterations
         of both, and read what is
         contiguous along this loop in that direction.
     """
 
-    __slots__ = ("index", "extent", "body", "parallel", "vector", "lanes", "ordered", "tile")
-
-    def __init__(
-        self,
-        index: str,
-        extent: int,
-        body: Sequence[Any],
-        parallel: bool = False,
-        vector: bool = False,
-        lanes: int | None = None,
-        ordered: bool = False,
-        tile: int | None = None,
-    ):
-        self.index = index
-        self.extent = int(extent)
-        self.body = list(body)
-        self.parallel = parallel
-        self.vector = vector
-        self.lanes = lanes
-        self.ordered = ordered
-        self.tile = tile
+    index: str = definition()
+    extent: int
+    body: Sequence[Any] = nested()
+    parallel: bool = False
+    vector: bool = False
+    lanes: int | None = None
+    ordered: bool = False
+    tile: int | None = None
 
 
-class If:
+@node
+class If(Node):
     """Scalar branch: `then` where the `i1` value holds, else `orelse`. Results leave through `Var`
     and stores.
 
@@ -465,16 +535,14 @@ class If:
         condition holds for any.
     """
 
-    __slots__ = ("condition", "then", "orelse", "settled")
-
-    def __init__(self, condition: str, then: Sequence[Any], orelse: Sequence[Any] = (), settled: bool = False):
-        self.condition = condition
-        self.settled = settled
-        self.then = list(then)
-        self.orelse = list(orelse)
+    condition: str = operand()
+    then: Sequence[Any] = nested()
+    orelse: Sequence[Any] = nested(default=())
+    settled: bool = False
 
 
-class LoopWhile:
+@node
+class LoopWhile(Node):
     """Loop inside a nest: run `test`, leave if the `i1` value `condition` is false, run `body`,
     repeat. State lives in `Var`s.
 
@@ -483,13 +551,10 @@ class LoopWhile:
         several iterations of a loop around it at once, until the condition is false for all.
     """
 
-    __slots__ = ("test", "condition", "body", "settled")
-
-    def __init__(self, test: Sequence[Any], condition: str, body: Sequence[Any], settled: bool = False):
-        self.test = list(test)
-        self.settled = settled
-        self.condition = condition
-        self.body = list(body)
+    test: Sequence[Any] = nested()
+    condition: str = operand()
+    body: Sequence[Any] = nested()
+    settled: bool = False
 
 
 Statement = Let | Index | Load | Store | Acc | Update | Prefix | Var | Set | Loop | If | LoopWhile
@@ -498,40 +563,36 @@ Statement = Let | Index | Load | Store | Acc | Update | Prefix | Var | Set | Loo
 # -- Steps -----------------------------------------------------------------------------------------
 
 
-class Nest:
+@node
+class Nest(Node):
     """Loops and scalar statements that run as one native function."""
 
-    __slots__ = ("body", "name")
-
-    def __init__(self, body: Sequence[Statement], name: str = ""):
-        self.body = list(body)
-        self.name = name
+    body: Sequence[Any] = nested()
+    name: str = ""
 
 
-class View:
+@node
+class View(Node):
     """A part of a buffer as operand of a `Call` or `Host`: `shape` elements from `offset`,
     row-major with the given strides (in elements; None for dense). The offset may contain indices
     of enclosing `Repeat` steps."""
 
-    __slots__ = ("buffer", "offset", "shape", "strides")
+    buffer: str
+    shape: Sequence[int]
+    offset: Affine = place(default=0)
+    strides: Sequence[int] | None = None
 
-    def __init__(
-        self,
-        buffer: str,
-        shape: Sequence[int],
-        offset: Affine | str | int = 0,
-        strides: Sequence[int] | None = None,
-    ):
-        self.buffer = buffer
-        self.shape = tuple(shape)
-        self.offset = Affine.of(offset)
-        self.strides = None if strides is None else tuple(strides)
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        self._set("shape", tuple(self.shape))
+        if self.strides is not None:
+            self._set("strides", tuple(self.strides))
 
     @property
     def dense_strides(self) -> tuple[int, ...]:
         """The strides, computed from the shape where none were given."""
         if self.strides is not None:
-            return self.strides
+            return tuple(self.strides)
         strides, step = [], 1
         for n in reversed(self.shape):
             strides.append(step)
@@ -539,7 +600,8 @@ class View:
         return tuple(reversed(strides))
 
 
-class Call:
+@node
+class Call(Node):
     """A routine of the run-time library on buffers.
 
     Attributes:
@@ -550,47 +612,44 @@ class Call:
       attributes: static parameters.
     """
 
-    __slots__ = ("routine", "inputs", "outputs", "attributes")
+    routine: str
+    inputs: Sequence[View] = reading()
+    outputs: Sequence[View] = writing()
+    attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def __init__(
-        self,
-        routine: str,
-        inputs: Sequence[View],
-        outputs: Sequence[View],
-        attributes: Mapping[str, Any] | None = None,
-    ):
-        self.routine = routine
-        self.inputs = list(inputs)
-        self.outputs = list(outputs)
-        self.attributes = dict(attributes or {})
+    def __post_init__(self) -> None:
+        self._set("inputs", tuple(self.inputs))
+        self._set("outputs", tuple(self.outputs))
+        self._set("attributes", dict(self.attributes or {}))
+
+    @property
+    def reads_what_it_writes(self) -> bool:
+        return bool(self.attributes.get("beta"))
 
 
-class Host:
+@node
+class Host(Node):
     """A Python function on arrays: `fn(*inputs)` returns an array, or a sequence of arrays when
     there are several outputs; they are copied into the outputs. Inputs are read-only arrays, valid
     during the call only."""
 
-    __slots__ = ("name", "fn", "inputs", "outputs")
-
-    def __init__(self, name: str, fn: Callable, inputs: Sequence[View], outputs: Sequence[View]):
-        self.name = name
-        self.fn = fn
-        self.inputs = list(inputs)
-        self.outputs = list(outputs)
+    name: str
+    fn: Callable
+    inputs: Sequence[View] = reading()
+    outputs: Sequence[View] = writing()
 
 
-class Repeat:
+@node
+class Repeat(Node):
     """Run steps `extent` times. `index` is a symbol that addresses in the steps may use."""
 
-    __slots__ = ("index", "extent", "steps")
-
-    def __init__(self, index: str, extent: int, steps: Sequence[Any]):
-        self.index = index
-        self.extent = int(extent)
-        self.steps = list(steps)
+    index: str = definition()
+    extent: int
+    steps: Sequence[Any] = nested()
 
 
-class Rows:
+@node
+class Rows(Node):
     """Steps that work row by row: what is done to one row needs nothing of another. They may therefore run block by
     block, all of them on some rows before the next rows, so that a block stays in the cache, and on several threads.
 
@@ -601,48 +660,39 @@ class Rows:
         that many rows. The meaning is that they run in order.
     """
 
-    __slots__ = ("extent", "block", "steps")
-
-    def __init__(self, extent: int, block: int, steps: Sequence[Any]):
-        self.extent = extent
-        self.block = block
-        self.steps = list(steps)
+    extent: int
+    block: int
+    steps: Sequence[Any] = nested()
 
 
-class Parallel:
+@node
+class Parallel(Node):
     """Steps of which none needs another: they may run in any order, or at the same time on several threads.
 
     Attributes:
       steps: `gemm` calls, `Rows`, and small `Nest`s.
     """
 
-    __slots__ = ("steps",)
-
-    def __init__(self, steps: Sequence[Any]):
-        self.steps = list(steps)
+    steps: Sequence[Any] = nested()
 
 
-class While:
+@node
+class While(Node):
     """Run `test`; while the first element of the boolean buffer `condition` is true run `steps` and
     `test` again."""
 
-    __slots__ = ("test", "condition", "steps")
-
-    def __init__(self, test: Sequence[Any], condition: str, steps: Sequence[Any]):
-        self.test = list(test)
-        self.condition = condition
-        self.steps = list(steps)
+    test: Sequence[Any] = nested()
+    condition: str = reading()
+    steps: Sequence[Any] = nested()
 
 
-class Branch:
+@node
+class Branch(Node):
     """Run the steps of one branch, chosen by the first element of an `i32` buffer. The producer
     clamps it; any value outside the range runs the last branch."""
 
-    __slots__ = ("selector", "branches")
-
-    def __init__(self, selector: str, branches: Sequence[Sequence[Any]]):
-        self.selector = selector
-        self.branches = [list(b) for b in branches]
+    selector: str = reading()
+    branches: Sequence[Sequence[Any]] = several()
 
 
 Step = Nest | Call | Host | Repeat | Rows | Parallel | While | Branch
@@ -677,59 +727,14 @@ class Program:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
 
+    def with_steps(self, steps: Sequence[Step], buffers: Sequence[Buffer] | None = None) -> Program:
+        """The program with other steps (and buffers); what stays is shared with this one."""
+        kept = list(self.buffers.values()) if buffers is None else buffers
+        return Program(self.name, kept, steps, self.inputs, self.outputs)
+
     def root(self, name: str) -> Buffer:
         """The buffer whose memory the named buffer occupies."""
         buffer = self.buffers[name]
         while buffer.alias is not None:
             buffer = self.buffers[buffer.alias]
         return buffer
-
-
-def children(statement: Any) -> tuple[list, ...]:
-    """Statement lists nested directly in a statement or step."""
-    kind = type(statement)
-    if kind is Loop or kind is Nest:
-        return (statement.body,)
-    if kind is If:
-        return (statement.then, statement.orelse)
-    if kind is LoopWhile:
-        return (statement.test, statement.body)
-    if kind is Repeat or kind is Rows or kind is Parallel:
-        return (statement.steps,)
-    if kind is While:
-        return (statement.test, statement.steps)
-    if kind is Branch:
-        return tuple(statement.branches)
-    return ()
-
-
-def walk(items: Sequence[Any]) -> Iterator[Any]:
-    """All statements or steps in a list, outer before inner, in order."""
-    for item in items:
-        yield item
-        for nested in children(item):
-            yield from walk(nested)
-
-
-def buffers_of(item: Any) -> tuple[set[str], set[str]]:
-    """Names of the buffers that a step or statement reads and writes."""
-    reads: set[str] = set()
-    writes: set[str] = set()
-    for s in walk([item]):
-        kind = type(s)
-        if kind is Load:
-            reads.add(s.buffer)
-        elif kind is Store:
-            writes.add(s.buffer)
-            if s.update:
-                reads.add(s.buffer)
-        elif kind is Call or kind is Host:
-            reads.update(v.buffer for v in s.inputs)
-            writes.update(v.buffer for v in s.outputs)
-            if kind is Call and s.attributes.get("beta"):
-                reads.update(v.buffer for v in s.outputs)
-        elif kind is While:
-            reads.add(s.condition)
-        elif kind is Branch:
-            reads.add(s.selector)
-    return reads, writes

@@ -40,9 +40,8 @@ from fungrad.jit.loops import (
     Update,
     Var,
     While,
-    children,
-    walk,
 )
+from fungrad.jit.traverse import children, defines, map_bodies, map_steps, own_buffers, rename, walk
 
 # Elements of an array that becomes variables, and iterations of a loop that is written out for that.
 _FEW = 8
@@ -62,38 +61,19 @@ def _merged(program: Program, steps: Sequence[Any], uses: Counter) -> list[Any]:
     result: list[Any] = []
     for step in steps:
         if type(step) in (Repeat, While, Branch):
-            step = _Region(program, uses).nest(step) or _with_children(program, step, uses)
+            nest = _Region(program, uses).nest(step)
+            step = nest or map_steps(lambda inner: _merged(program, inner, uses), step)
         result.append(step)
     return result
-
-
-def _with_children(program: Program, step: Any, uses: Counter) -> Any:
-    if type(step) is Repeat:
-        return Repeat(step.index, step.extent, _merged(program, step.steps, uses))
-    if type(step) is While:
-        test, steps = (_merged(program, part, uses) for part in (step.test, step.steps))
-        return While(test, step.condition, steps)
-    return Branch(step.selector, [_merged(program, b, uses) for b in step.branches])
 
 
 def _accesses(program: Program, items: Sequence[Any]) -> Counter:
     """How often each memory is mentioned."""
     found: Counter = Counter()
     for s in walk(items):
-        for name in _mentioned(s):
-            found[program.root(name).name] += 1
+        for names in own_buffers(s):
+            found.update([program.root(name).name for name in names])
     return found
-
-
-def _mentioned(s: Any) -> list[str]:
-    kind = type(s)
-    if kind in (Load, Store):
-        return [s.buffer]
-    if kind in (Call, loops.Host):
-        return [v.buffer for v in (*s.inputs, *s.outputs)]
-    if kind is While:
-        return [s.condition]
-    return [s.selector] if kind is Branch else []
 
 
 class _UnsuitableError(Exception):
@@ -144,7 +124,7 @@ class _Region:
             return [Loop(step.index, step.extent, body, ordered=True)] if step.extent else []
         if kind is While:
             flag = self.fresh("flag")
-            test = [*self.steps(step.test), Load(flag, step.condition, 0)]
+            test = [*self.steps(step.test), Load(flag, step.condition, Affine(0))]
             return [LoopWhile(test, flag, self.steps(step.steps))]
         if kind is Branch:
             which = self.fresh("which")
@@ -153,7 +133,7 @@ class _Region:
                 this = self.fresh("this")
                 equal = Let(this, "eq", (which, Const(number, "i32")), "i1")
                 chosen = [equal, If(this, self.steps(branch), chosen)]
-            return [Load(which, step.selector, 0), *chosen]
+            return [Load(which, step.selector, Affine(0)), *chosen]
         raise _UnsuitableError
 
     def steps(self, steps: Sequence[Any]) -> list[Any]:
@@ -180,9 +160,9 @@ class _Region:
         if self.statements > _MOST_STATEMENTS:
             raise _UnsuitableError
         suffix = f".{next(self.numbers)}"
-        names = {n: n + suffix for s in walk(statements) for n in _defined(s)}
+        names = {n: n + suffix for s in walk(statements) for n in defines(s)}
         moved = {**{old: Affine.var(new) for old, new in names.items()}, **symbols}
-        return [_renamed(s, names, moved) for s in statements]
+        return [rename(s, names, moved) for s in statements]
 
     # -- arrays of a few elements ----------------------------------------------------------------
 
@@ -241,7 +221,7 @@ class _Region:
                 copies = [self.copied(body, {s.index: Affine(k)}) for k in range(s.extent)]
                 result += self.summed([t for part in copies for t in part])
             else:
-                result.append(_with_bodies(s, [self.unrolled(b) for b in children(s)]))
+                result.append(map_bodies(self.unrolled, s))
         return _without_single_updates(result)
 
     def summed(self, statements: list[Any]) -> list[Any]:
@@ -266,7 +246,7 @@ class _Region:
             result.append(Update(name, terms[0]))
         return result
 
-    def scope(self, statements: list[Any], name: str) -> list[Any]:
+    def scope(self, statements: Sequence[Any], name: str) -> Sequence[Any]:
         """The innermost list of statements outside of which a memory is not used."""
         around = []
         for s in statements:
@@ -284,12 +264,12 @@ class _Region:
             buffer = self.program.buffers[name]
             for k in range(buffer.size):
                 first = self.fresh("first")
-                before += [Load(first, name, k), Var(_cell(name, k), buffer.type, first)]
+                before += [Load(first, name, Affine(k)), Var(_cell(name, k), buffer.type, first)]
                 if name in written:
-                    after.append(Store(name, k, _cell(name, k)))
+                    after.append(Store(name, Affine(k), _cell(name, k)))
         return before, after
 
-    def scalars(self, statements: list[Any]) -> list[Any]:
+    def scalars(self, statements: Sequence[Any]) -> list[Any]:
         """With accesses to cells replaced by variables."""
         result: list[Any] = []
         for name in self.scopes.get(id(statements), ()):
@@ -299,7 +279,7 @@ class _Region:
         for s in statements:
             root = self.program.root(s.buffer) if type(s) in (Load, Store) else None
             if root is None or root.name not in self.cells:
-                result.append(_with_bodies(s, [self.scalars(b) for b in children(s)]))
+                result.append(map_bodies(self.scalars, s))
             elif type(s) is Load:
                 result.append(_read(s, _cell(root.name, s.index.const), root.type))
             else:
@@ -363,67 +343,3 @@ def _size(statements: Sequence[Any]) -> int:
         inner = sum(_size(b) for b in children(s))
         total += inner * s.extent if type(s) is Loop and not s.ordered else inner + 1
     return total
-
-
-# -- statements with other names -----------------------------------------------------------------
-
-
-def _defined(s: Any) -> tuple[str, ...]:
-    kind = type(s)
-    if kind is Let:
-        return (s.name,) if isinstance(s.name, str) else tuple(s.name)
-    if kind is Loop:
-        return (s.index,)
-    if kind is Acc and s.position is not None:
-        return (s.name, s.position)
-    return (s.name,) if kind in (Index, Load, Acc, Prefix, Var) else ()
-
-
-def _renamed(s: Any, names: Mapping[str, str], symbols: Mapping[str, Affine]) -> Any:
-    """A statement and what is nested in it with names of values, and symbols in addresses, replaced."""
-
-    def new(x: Any) -> Any:
-        return names.get(x, x) if isinstance(x, str) else x
-
-    def inner(items: Sequence[Any]) -> list[Any]:
-        return [_renamed(t, names, symbols) for t in items]
-
-    kind = type(s)
-    if kind is Let:
-        name = new(s.name) if isinstance(s.name, str) else tuple([new(n) for n in s.name])
-        return Let(name, s.op, [new(a) for a in s.args], s.type, s.fn)
-    if kind is Index:
-        return Index(new(s.name), s.affine.substitute(symbols), s.type)
-    if kind is Load:
-        return Load(new(s.name), s.buffer, s.index.substitute(symbols), s.part, new(s.where), new(s.other))
-    if kind is Store:
-        index = s.index.substitute(symbols)
-        return Store(s.buffer, index, new(s.value), new(s.imag), new(s.where), s.update)
-    if kind is Acc:
-        return Acc(new(s.name), s.op, s.type, new(s.init), new(s.position))
-    if kind is Update:
-        position = None if s.position is None else Affine.of(s.position).substitute(symbols)
-        return Update(new(s.acc), new(s.value), position)
-    if kind is Prefix:
-        return Prefix(new(s.name), new(s.acc), new(s.value))
-    if kind is Var:
-        return Var(new(s.name), s.type, new(s.init))
-    if kind is Set:
-        return Set(new(s.var), new(s.value))
-    if kind is If:
-        return If(new(s.condition), inner(s.then), inner(s.orelse), s.settled)
-    if kind is LoopWhile:
-        return LoopWhile(inner(s.test), new(s.condition), inner(s.body), s.settled)
-    return Loop(new(s.index), s.extent, inner(s.body), s.parallel, s.vector, s.lanes, s.ordered, s.tile)
-
-
-def _with_bodies(s: Any, bodies: list[list[Any]]) -> Any:
-    """A statement with other lists of statements inside."""
-    kind = type(s)
-    if kind is Loop:
-        return Loop(s.index, s.extent, bodies[0], s.parallel, s.vector, s.lanes, s.ordered, s.tile)
-    if kind is If:
-        return If(s.condition, bodies[0], bodies[1], s.settled)
-    if kind is LoopWhile:
-        return LoopWhile(bodies[0], s.condition, bodies[1], s.settled)
-    return s

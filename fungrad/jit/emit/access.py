@@ -209,7 +209,7 @@ class Access:
             raise ValueError(f"loop IR: store to complex {s.buffer} can only add, not {s.update}")
         if s.where is not None and nest.value(s.where).m is nest.scalar:
             # one decision for all lanes: nothing is read where nothing is written
-            plain = Store(s.buffer, s.index, s.value, s.imag, None, s.update)
+            plain = s.replace(where=None)
             self.only_if(nest.value(s.where), lambda: self.update_store(plain))
             return
         for part, x in zip(parts, (s.value, s.imag), strict=False):

@@ -18,12 +18,10 @@ from fungrad.jit.loops import (
     Affine,
     Const,
     Loop,
-    Prefix,
     Update,
     Var,
-    children,
-    walk,
 )
+from fungrad.jit.traverse import changes, children, walk
 
 if TYPE_CHECKING:
     from fungrad.jit.emit.nests import NestEmitter
@@ -99,7 +97,7 @@ def arg_reductions(statements: Sequence[Any]) -> dict[str, tuple[str, Affine]]:
 
 def updates(statements: Sequence[Any], name: str) -> bool:
     """Whether the statements update an accumulator."""
-    return any(type(s) in (Update, Prefix) and s.acc == name for s in walk(statements))
+    return any(name in changes(s) for s in walk(statements))
 
 
 def is_arg(acc: Acc) -> bool:

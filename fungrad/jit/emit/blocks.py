@@ -14,9 +14,10 @@ import numpy as np
 
 from fungrad.jit.emit.module import overlap
 from fungrad.jit.emit.ops import names_and_types
-from fungrad.jit.emit.schedule import defines, divisor, substituted, uses, work_of
+from fungrad.jit.emit.schedule import divisor, work_of
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.loops import Affine, Buffer, Index, Let, Load, Loop, Program, Store
+from fungrad.jit.traverse import defines, substitute, uses
 
 # Iterations of a block, and of the loops that are split.
 _BLOCK = 256
@@ -42,7 +43,7 @@ def in_blocks(program: Program, statements: Sequence[Any], new_buffer: NewBuffer
             body: list[Any] = []
             for x in s.body:
                 body += _split(program, x, new_buffer, s) or [x]
-            result.append(Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered, s.tile))
+            result.append(s.replace(body=body))
         else:
             result += _split(program, s, new_buffer, None) or [s]
     return result
@@ -74,7 +75,7 @@ def _split(program: Program, loop: Any, new_buffer: NewBuffer, around: Loop | No
     own = {b.name for b in rows.values()}
 
     def placed(statements: Sequence[Any]) -> list[Any]:
-        return [s if getattr(s, "buffer", None) in own else substituted(s, where) for s in statements]
+        return [s if getattr(s, "buffer", None) in own else substitute(s, where) for s in statements]
 
     blocks, rest = divmod(loop.extent, block)
     body = [
@@ -84,7 +85,7 @@ def _split(program: Program, loop: Any, new_buffer: NewBuffer, around: Loop | No
     result: list[Any] = [Loop(number, blocks, body, ordered=True)]
     if rest:
         beyond = {loop.index: inner + blocks * block}
-        result.append(Loop(loop.index, rest, [substituted(s, beyond) for s in loop.body], ordered=True))
+        result.append(Loop(loop.index, rest, [substitute(s, beyond) for s in loop.body], ordered=True))
     return result
 
 

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.loops import If, Let, Loop, LoopWhile, walk
+from fungrad.jit.loops import Let
+from fungrad.jit.traverse import map_bodies, mentions, walk
 
 # The function of a function, by the names of the outer and the inner one.
 _PAIRS = {("log1p", "exp"): "softplus"}
@@ -21,10 +22,10 @@ def combine(statements: Sequence[Any]) -> list[Any]:
     inner: dict[Any, Let] = {s.name: s for s in walk(statements) if type(s) is Let and _is_inner(s)}
     if not inner:
         return list(statements)
-    uses = Counter(a for s in walk(statements) for a in _operands(s))
+    uses = Counter(a for s in walk(statements) for a in mentions(s))
     joined: dict[Any, Let] = {}
     for s in walk(statements):
-        if type(s) is Let and len(s.args) == 1 and uses.get(s.args[0]) == 1:
+        if type(s) is Let and len(s.args) == 1 and uses.get(s.args[0]) == 1:  # type: ignore[arg-type]
             first = inner.get(s.args[0])
             if first is not None and (s.op, first.op) in _PAIRS:
                 joined[s.name] = Let(s.name, _PAIRS[s.op, first.op], first.args, s.type)
@@ -36,32 +37,12 @@ def _is_inner(s: Let) -> bool:
     return s.type in ("f32", "f64") and any(s.op == name for _, name in _PAIRS)
 
 
-def _operands(s: Any) -> list[Any]:
-    """Names that a statement uses as values, each as often as it uses it."""
-    operands: list[Any] = [*s.args] if type(s) is Let else []
-    for field in ("where", "other", "value", "imag", "init", "condition"):
-        operands.append(getattr(s, field, None))
-    for field in ("index", "affine", "position"):
-        symbols = getattr(getattr(s, field, None), "symbols", None)
-        operands += symbols() if symbols else []
-    return [a for a in operands if isinstance(a, str)]
-
-
 def _replaced(statements: Sequence[Any], joined: dict[Any, Let]) -> list[Any]:
     """Outer functions replaced, inner ones left out."""
     result: list[Any] = []
     for s in statements:
-        kind = type(s)
-        if kind is Let and s.name in joined:
-            if joined[s.name].name == s.name:
-                result.append(joined[s.name])
-        elif kind is Loop:
-            body = _replaced(s.body, joined)
-            result.append(Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered, s.tile))
-        elif kind is If:
-            result.append(If(s.condition, _replaced(s.then, joined), _replaced(s.orelse, joined), s.settled))
-        elif kind is LoopWhile:
-            result.append(LoopWhile(_replaced(s.test, joined), s.condition, _replaced(s.body, joined), s.settled))
-        else:
-            result.append(s)
+        if type(s) is not Let or s.name not in joined:
+            result.append(map_bodies(lambda body: _replaced(body, joined), s))
+        elif joined[s.name].name == s.name:
+            result.append(joined[s.name])
     return result

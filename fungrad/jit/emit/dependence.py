@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.jit.emit.module import overlap
-from fungrad.jit.loops import Program, buffers_of
+from fungrad.jit.loops import Program
+from fungrad.jit.traverse import buffers_of
 
 
 class Pile:

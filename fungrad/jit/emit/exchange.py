@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fungrad.jit.loops import Affine, Buffer, Call, Program, Repeat, While, buffers_of, walk
+from fungrad.jit.loops import Affine, Buffer, Call, Program, Repeat, While
+from fungrad.jit.traverse import buffers_of, children, walk
 
 if TYPE_CHECKING:
     from fungrad.jit.emit.program import ProgramEmitter
@@ -59,8 +60,8 @@ def _mentions(program: Program, steps: Sequence[Any]) -> Counter:
     """In how many places a memory is read or written."""
     found: Counter = Counter()
     for s in walk(steps):
-        reads, writes = buffers_of(s) if type(s) not in (Repeat, While) else (set(), set())
-        found.update({program.root(name).name for name in reads | writes})
+        if type(s) not in (Repeat, While):
+            found.update({program.root(name).name for names in buffers_of(s) for name in names})
     return found
 
 
@@ -89,7 +90,7 @@ def _is_free(program: Program, loop: Any, pair: Pair, mentioned: Counter, others
     new, old = pair
     if any(b is x for p in others for b in p for x in pair):
         return False
-    inside = _mentions(program, [*getattr(loop, "test", ()), *loop.steps])
+    inside = _mentions(program, [s for b in children(loop) for s in b])
     last = Counter(program.root(v.buffer).name for c in _last_copies(loop.steps) for v in (*c.inputs, *c.outputs))
     return mentioned[new.name] == inside[new.name] and last[new.name] == last[old.name] == 1
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from fungrad.jit.emit.module import overlap
 from fungrad.jit.emit.ops import combine
 from fungrad.jit.kernels.scalars import Value
-from fungrad.jit.loops import Affine, Load, Store, buffers_of
+from fungrad.jit.loops import Affine, Load, Store
+from fungrad.jit.traverse import buffers_of
 
 if TYPE_CHECKING:
     from fungrad.jit.emit.nests import NestEmitter

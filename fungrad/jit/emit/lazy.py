@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.emit.schedule import defines, uses, work_of
+from fungrad.jit.emit.schedule import work_of
 from fungrad.jit.loops import Const, If, Let, Load, Loop, Nest, Program, Set, Var
+from fungrad.jit.traverse import all_uses, defines, uses
 
 # Instructions of a side from which a branch pays: several elementary functions.
 _WORTH = 60.0
@@ -19,7 +20,7 @@ _WORTH = 60.0
 def lazily(program: Program, nest: Nest) -> Nest:
     """The nest with expensive sides of choices in branches of their own."""
     body = _rewritten(program, nest.body)
-    return nest if body is None else Nest(body, nest.name)
+    return nest if body is None else nest.replace(body=body)
 
 
 def _rewritten(program: Program, statements: Sequence[Any]) -> list[Any] | None:
@@ -31,7 +32,7 @@ def _rewritten(program: Program, statements: Sequence[Any]) -> list[Any] | None:
             inner = any(type(x) is Loop for x in s.body)
             body = _rewritten(program, s.body) if inner else _with_branches(program, s.body)
             if body is not None:
-                s = Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered, s.tile)
+                s = s.replace(body=body)
                 changed = True
         result.append(s)
     return result if changed else None
@@ -98,7 +99,7 @@ def _branch(program: Program, body: list[Any], choice: Let, side: int, type: str
     branch = If(condition, [*moved, Set(chosen, operand)], settled=True)
     args = list(choice.args)
     args[side] = chosen
-    new = Let(choice.name, choice.op, args, choice.type, choice.fn)
+    new = choice.replace(args=tuple(args))
     before = [s for s in body[:at] if s not in moved]
     start = Const(False if choice.type == "i1" else 0, choice.type)  # type: ignore[arg-type]
     return [*before, *taken, Var(chosen, choice.type, start), branch, new, *body[at + 1 :]]  # type: ignore[arg-type]
@@ -107,7 +108,7 @@ def _branch(program: Program, body: list[Any], choice: Let, side: int, type: str
 def _only_for(body: Sequence[Any], at: int, operand: str, kept: Sequence[Any]) -> list[Let]:
     """The operations before position `at` that lead to an operand of the choice there and to nothing else."""
     wanted = {operand}
-    read_elsewhere = {n for s in body[at + 1 :] for n in _all_uses(s)} | {n for n in kept if isinstance(n, str)}
+    read_elsewhere = {n for s in body[at + 1 :] for n in all_uses(s)} | {n for n in kept if isinstance(n, str)}
     moved: list[Let] = []
     for s in reversed(body[:at]):
         names = set(defines(s))
@@ -115,14 +116,5 @@ def _only_for(body: Sequence[Any], at: int, operand: str, kept: Sequence[Any]) -
             moved.append(s)
             wanted |= uses(s)
         else:
-            read_elsewhere |= _all_uses(s)
+            read_elsewhere |= all_uses(s)
     return moved[::-1]
-
-
-def _all_uses(s: Any) -> set[str]:
-    """Names that a statement and those inside of it read."""
-    names = set(uses(s))
-    if type(s) is If:
-        for t in (*s.then, *s.orelse):
-            names |= _all_uses(t)
-    return names

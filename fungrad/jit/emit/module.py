@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fungrad.jit.emit.exchange import Exchanges
-from fungrad.jit.loops import Buffer, Program, Repeat, walk
+from fungrad.jit.loops import Buffer, Program, Repeat
+from fungrad.jit.traverse import walk
 
 
 @dataclass(frozen=True)

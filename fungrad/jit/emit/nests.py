@@ -43,9 +43,8 @@ from fungrad.jit.loops import (
     Store,
     Update,
     Var,
-    buffers_of,
-    walk,
 )
+from fungrad.jit.traverse import addresses, buffers_of, changes, walk
 
 _FLAGS = "contract"
 
@@ -201,9 +200,7 @@ class NestEmitter:
 
     def assigned(self, *bodies: Sequence[Any]) -> list[Cell]:
         """Cells that exist here and that the statements change."""
-        names = dict.fromkeys(
-            n for body in bodies for s in walk(body) if (n := getattr(s, "acc", None) or getattr(s, "var", None))
-        )
+        names = dict.fromkeys(n for body in bodies for s in walk(body) for n in changes(s))
         return [self.cells[n] for n in names if n in self.cells]
 
     def phis(self, cells: list[Cell]) -> list[tuple[Cell, int, str, str, str, int]]:
@@ -559,9 +556,8 @@ class NestEmitter:
         """Load the counters of enclosing `Repeat` steps that addresses in this nest use."""
         used: dict[str, None] = {}
         for s in walk(self.nest.body):
-            for expression in (getattr(s, "index", None), getattr(s, "affine", None)):
-                if isinstance(expression, Affine):
-                    used.update(dict.fromkeys(expression.symbols()))
+            for expression in addresses(s):
+                used.update(dict.fromkeys(expression.symbols()))
         for symbol in used:
             slot = self.module.slots.get(f"%{symbol}")
             if slot is not None:

@@ -12,7 +12,8 @@ from typing import Any
 from fungrad.jit.emit import products
 from fungrad.jit.emit.dependence import Dependence, Pile
 from fungrad.jit.emit.schedule import PARALLEL_WORK, total_work
-from fungrad.jit.loops import Branch, Call, Loop, Nest, Parallel, Program, Repeat, Rows, While, walk
+from fungrad.jit.loops import Call, Loop, Nest, Parallel, Program, Rows
+from fungrad.jit.traverse import map_steps, walk
 
 # Work of a nest that a thread does as a whole, before it is known how many elements a vector takes at once.
 _SMALL_NEST = 8 * PARALLEL_WORK
@@ -22,8 +23,7 @@ _REACH = 64
 
 def side_by_side(program: Program) -> Program:
     """The program with independent products put together; shares buffers with the original."""
-    steps = _Arranger(program).steps(program.steps)
-    return Program(program.name, list(program.buffers.values()), steps, program.inputs, program.outputs)
+    return program.with_steps(_Arranger(program).steps(program.steps))
 
 
 def work(program: Program, step: Any) -> int:
@@ -48,19 +48,8 @@ class _Arranger:
                 result.append(Parallel(ready))
                 waiting = blocked + waiting[count:]
             else:
-                result.append(self.inside(waiting.pop(0)))
+                result.append(map_steps(self.steps, waiting.pop(0)))
         return result
-
-    def inside(self, step: Any) -> Any:
-        """A step with the steps in it rearranged."""
-        kind = type(step)
-        if kind is Repeat:
-            return Repeat(step.index, step.extent, self.steps(step.steps))
-        if kind is While:
-            return While(self.steps(step.test), step.condition, self.steps(step.steps))
-        if kind is Branch:
-            return Branch(step.selector, [self.steps(b) for b in step.branches])
-        return step
 
     def is_member(self, step: Any) -> bool:
         """Whether a step may stand beside others: what is not worth sharing by itself, and what can be divided."""

@@ -22,7 +22,8 @@ from fungrad.jit.emit.parallel import work
 from fungrad.jit.emit.products import Product, part_of_range
 from fungrad.jit.emit.schedule import schedule, total_work
 from fungrad.jit.emit.support import support_text
-from fungrad.jit.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, While, walk
+from fungrad.jit.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, While
+from fungrad.jit.traverse import walk
 
 # Estimated vector instructions from which the interpreter lock is released.
 _LONG = 20_000

@@ -20,7 +20,7 @@ yet.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fungrad.jit.emit.blocks import in_blocks
@@ -32,9 +32,7 @@ from fungrad.jit.emit.schedule import (
     choose_lanes,
     collapse,
     divisor,
-    expressions,
     is_independent,
-    substituted,
     total_work,
 )
 from fungrad.jit.emit.unroll import has_short_loops, unrolled
@@ -42,11 +40,8 @@ from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.loops import (
     Acc,
     Affine,
-    Branch,
     Buffer,
-    Call,
     Const,
-    Host,
     If,
     Index,
     Let,
@@ -54,17 +49,12 @@ from fungrad.jit.loops import (
     Loop,
     LoopWhile,
     Nest,
-    Prefix,
     Program,
-    Repeat,
-    Set,
     Store,
     Update,
     Var,
-    While,
-    children,
-    walk,
 )
+from fungrad.jit.traverse import addresses, changes, map_bodies, map_nests, own_buffers, substitute, walk, walk_in_loops
 
 # About how many pieces a split reduction has.
 _PIECES = 32
@@ -85,7 +75,7 @@ def restructured(program: Program, machine: Machine) -> Program:
     buffers = list(program.buffers.values())
     rewriter = _Rewriter(program, machine, buffers)
     steps = rewriter.steps(program.steps)
-    return Program(program.name, buffers, steps, program.inputs, program.outputs)
+    return program.with_steps(steps, buffers)
 
 
 class _Rewriter:
@@ -96,20 +86,7 @@ class _Rewriter:
         self.scratch = Program(program.name, buffers, [], (), ())
 
     def steps(self, steps: Sequence[Any]) -> list[Any]:
-        result: list[Any] = []
-        for s in steps:
-            kind = type(s)
-            if kind is Nest:
-                result += self.nest(s)
-            elif kind is Repeat:
-                result.append(Repeat(s.index, s.extent, self.steps(s.steps)))
-            elif kind is While:
-                result.append(While(self.steps(s.test), s.condition, self.steps(s.steps)))
-            elif kind is Branch:
-                result.append(Branch(s.selector, [self.steps(b) for b in s.branches]))
-            else:
-                result.append(s)
-        return result
+        return map_nests(self.nest, steps)
 
     def nest(self, nest: Nest) -> list[Nest]:
         body = collapse(combine(nest.body))
@@ -157,7 +134,7 @@ class _Rewriter:
             return None
         piece = f"{loop.index}.piece"
         shifted = {loop.index: Affine.var(piece, length) + loop.index}
-        body = [substituted(s, shifted) for s in loop.body]
+        body = [substitute(s, shifted) for s in loop.body]
         parts = {a.name: self.partial(a, (pieces,)) for a in accs}
         pure = [s for s in head if type(s) is not Acc]
         many = Loop(
@@ -166,7 +143,7 @@ class _Rewriter:
             [
                 *(Acc(a.name, a.op, a.type) for a in accs),
                 Loop(loop.index, length, body),
-                *(Store(parts[a.name].name, piece, a.name) for a in accs),
+                *(Store(parts[a.name].name, Affine.var(piece), a.name) for a in accs),
             ],
             parallel=True,
         )
@@ -177,7 +154,7 @@ class _Rewriter:
                 s
                 for a in accs
                 for s in (
-                    Load(f"{a.name}.p", parts[a.name].name, piece),
+                    Load(f"{a.name}.p", parts[a.name].name, Affine.var(piece)),
                     Update(a.name, f"{a.name}.p"),
                 )
             ],
@@ -185,7 +162,7 @@ class _Rewriter:
         last: list[Any] = [*head, gather]
         if rest:
             beyond = {loop.index: Affine.var(loop.index) + pieces * length}
-            last.append(Loop(loop.index, rest, [substituted(s, beyond) for s in loop.body]))
+            last.append(Loop(loop.index, rest, [substitute(s, beyond) for s in loop.body]))
         return [Nest([*pure, many], nest.name), Nest([*last, *tail], nest.name)]
 
     # -- rows at computed places -------------------------------------------------------------------
@@ -214,7 +191,7 @@ class _Rewriter:
             return [nest]
         width, part = columns.extent // max(wide), f"{columns.index}.part"
         moved = {columns.index: Affine.var(part, width) + columns.index}
-        inner = Loop(columns.index, width, [substituted(s, moved) for s in columns.body])
+        inner = Loop(columns.index, width, [substitute(s, moved) for s in columns.body])
         outer = Loop(loop.index, loop.extent, [*loop.body[:-1], inner], ordered=loop.ordered)
         return [Nest([*head, Loop(part, max(wide), [outer], parallel=True)], nest.name)]
 
@@ -255,7 +232,7 @@ class _Rewriter:
         parts = {a.name: self.partial(a, (pieces,)) for a in accs}
         rows = {b: self._copies(b, pieces) for b in shared}
         shifted = {loop.index: Affine.var(piece, length) + loop.index}
-        body = [redirected(substituted(s, shifted), rows, piece) for s in loop.body]
+        body = [redirected(substitute(s, shifted), rows, piece) for s in loop.body]
         used = {s.acc for s in walk(loop.body) if type(s) is Update}
         mine = [a for a in accs if a.name in used]
         many = Loop(
@@ -265,14 +242,18 @@ class _Rewriter:
                 *(Acc(a.name, a.op, a.type) for a in mine),
                 *(_fill(rows[b], piece, op) for b, op in sums.items()),
                 Loop(loop.index, length, body, ordered=loop.ordered),
-                *(Store(parts[a.name].name, piece, a.name) for a in mine),
+                *(Store(parts[a.name].name, Affine.var(piece), a.name) for a in mine),
             ],
             parallel=True,
         )
         gather = Loop(
             piece,
             pieces,
-            [s for a in mine for s in (Load(f"{a.name}.p", parts[a.name].name, piece), Update(a.name, f"{a.name}.p"))],
+            [
+                s
+                for a in mine
+                for s in (Load(f"{a.name}.p", parts[a.name].name, Affine.var(piece)), Update(a.name, f"{a.name}.p"))
+            ],
         )
         before = [s for s in head if type(s) is not Acc]
         pure = [s for s in before if type(s) in (Let, Index, Load)]
@@ -307,12 +288,10 @@ class _Rewriter:
         plain = {a.name for a in accs if a.op not in ("argmax", "argmin")}
         inside = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
         by_root: dict[str, list[tuple[Any, dict[str, int]]]] = {}
-        for s, extents in accesses_in(loop.body, {}):
-            if type(s) in (Update, Prefix, Set):
-                cell = s.var if type(s) is Set else s.acc
-                if cell not in inside and (type(s) is not Update or cell not in plain):
-                    return None
-            elif type(s) in (Load, Store):
+        for s, extents in walk_in_loops(loop.body, {}):
+            if any(cell not in inside and (type(s) is not Update or cell not in plain) for cell in changes(s)):
+                return None
+            if type(s) in (Load, Store):
                 by_root.setdefault(self.program.root(s.buffer).name, []).append((s, extents))
             elif type(s) in (If, LoopWhile):
                 return None
@@ -373,11 +352,11 @@ class _Rewriter:
                 if abs(s.index.coefficient(columns.index)) > 1:
                     return False
                 far = far or abs(s.index.coefficient(rows.index)) * size >= _FAR
-            elif type(s) is not Update and expressions(s):
+            elif type(s) is not Update and addresses(s):
                 return False
         return far
 
-    def _swept(self, nest: Nest, columns: Loop, accs: list[Acc], rows: Loop, tail: list[Any]) -> list[Nest]:
+    def _swept(self, nest: Nest, columns: Loop, accs: list[Acc], rows: Loop, tail: Sequence[Any]) -> list[Nest]:
         width = divisor(columns.extent, _COLUMNS) or columns.extent
         block, group = f"{columns.index}.block", f"{rows.index}.group"
         j = Affine.var(columns.index)
@@ -395,7 +374,7 @@ class _Rewriter:
                 width,
                 [
                     *(Acc(a.name, a.op, a.type) for a in accs),
-                    Loop(rows.index, count, [substituted(s, shifted) for s in rows.body]),
+                    Loop(rows.index, count, [substitute(s, shifted) for s in rows.body]),
                     *(Store(parts[a.name].name, place, a.name, update=a.op) for a in accs),
                 ],
             )
@@ -409,18 +388,17 @@ class _Rewriter:
         if rest:
             body.append(some_rows(Affine(groups * _ROWS), rest))
         results = [Load(a.name, parts[a.name].name, place) for a in accs]
-        after = [*results, *(substituted(s, here) for s in tail)]
+        after = [*results, *(substitute(s, here) for s in tail)]
         body.append(Loop(columns.index, width, after))
         return [Nest([Loop(block, columns.extent // width, body)], nest.name)]
 
     def _along(self, columns: Loop, width: int, body: list[Any]) -> Loop:
         """A vector loop over the columns of a block."""
         loop = Loop(columns.index, width, body, vector=True)
-        loop.lanes = choose_lanes(self.scratch, loop, self.machine)
-        return loop
+        return loop.replace(lanes=choose_lanes(self.scratch, loop, self.machine))
 
 
-def _around_first_loop(body: list[Any]) -> tuple[list[Any], Loop | None, list[Any]]:
+def _around_first_loop(body: Sequence[Any]) -> tuple[Sequence[Any], Loop | None, Sequence[Any]]:
     for k, s in enumerate(body):
         if type(s) is Loop:
             return body[:k], s, body[k + 1 :]
@@ -442,20 +420,11 @@ def _only_reduces(loop: Loop, accs: list[Acc]) -> bool:
     return True
 
 
-def _around_dependent_loop(program: Program, body: list[Any]) -> tuple[list[Any], Loop | None, list[Any]]:
+def _around_dependent_loop(program: Program, body: Sequence[Any]) -> tuple[Sequence[Any], Loop | None, Sequence[Any]]:
     for k, s in enumerate(body):
         if type(s) is Loop and not (s.parallel or s.vector or is_independent(program, s)):
             return body[:k], s, body[k + 1 :]
     return body, None, []
-
-
-def accesses_in(statements: Sequence[Any], extents: dict[str, int]) -> Iterator[tuple[Any, dict[str, int]]]:
-    """Statements in order, each with the extents of the loops around it."""
-    for s in statements:
-        yield s, extents
-        inside = {**extents, s.index: s.extent} if type(s) is Loop else extents
-        for nested in children(s):
-            yield from accesses_in(nested, inside)
 
 
 def _own_region(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
@@ -489,31 +458,15 @@ def is_scratch(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
 
 def _reads(program: Program, s: Any, root: Buffer) -> int:
     """How many operands of one statement or step (not of those nested in it) read a buffer."""
-    kind = type(s)
-    if kind is Load:
-        return int(program.root(s.buffer) is root)
-    if kind in (Call, Host):
-        return sum(program.root(v.buffer) is root for v in s.inputs)
-    if kind is While:
-        return int(program.root(s.condition) is root)
-    if kind is Branch:
-        return int(program.root(s.selector) is root)
-    return 0
+    return sum(program.root(name) is root for name in own_buffers(s)[0])
 
 
 def redirected(s: Any, rows: dict[str, Buffer], piece: str) -> Any:
     """A statement with accesses to some buffers moved to the row of a piece in their copies."""
-    kind = type(s)
-    if kind in (Load, Store) and s.buffer in rows:
+    if type(s) in (Load, Store) and s.buffer in rows:
         copies = rows[s.buffer]
-        index = s.index + Affine.var(piece, copies.shape[1])
-        if kind is Load:
-            return Load(s.name, copies.name, index, s.part, s.where, s.other)
-        return Store(copies.name, index, s.value, s.imag, s.where, s.update)
-    if kind is Loop:
-        body = [redirected(t, rows, piece) for t in s.body]
-        return Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered)
-    return s
+        return s.replace(buffer=copies.name, index=s.index + Affine.var(piece, copies.shape[1]))
+    return map_bodies(lambda body: [redirected(t, rows, piece) for t in body], s)
 
 
 def _fill(copies: Buffer, piece: str, op: str) -> Loop:
@@ -532,5 +485,5 @@ def _combined(target: Buffer, copies: Buffer, op: str, piece: str, pieces: int) 
     return Loop(
         index,
         copies.shape[1],
-        [Acc(total, op, copies.type), rows, Store(target.name, index, total, update=op)],
+        [Acc(total, op, copies.type), rows, Store(target.name, Affine.var(index), total, update=op)],
     )

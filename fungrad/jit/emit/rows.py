@@ -19,13 +19,12 @@ from typing import Any
 from fungrad.jit.emit import products
 from fungrad.jit.emit.dependence import Dependence, Pile
 from fungrad.jit.emit.module import Machine
-from fungrad.jit.emit.restructure import accesses_in, is_scratch, redirected
-from fungrad.jit.emit.schedule import is_independent, schedule, substituted, uses
+from fungrad.jit.emit.restructure import is_scratch, redirected
+from fungrad.jit.emit.schedule import is_independent, schedule
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.loops import (
     Acc,
     Affine,
-    Branch,
     Buffer,
     Call,
     If,
@@ -43,11 +42,9 @@ from fungrad.jit.loops import (
     Store,
     Update,
     View,
-    While,
     address,
-    buffers_of,
-    walk,
 )
+from fungrad.jit.traverse import buffers_of, changes, map_steps, substitute, uses, walk, walk_in_loops
 
 # How many steps after the first of a group are looked at, and how soon a product must follow a nest.
 _REACH = 64
@@ -65,7 +62,7 @@ def grouped(program: Program, machine: Machine) -> Program:
     used = set(known).union(*[names for s in steps for names in buffers_of(s)])
     for name in set(program.buffers) - used:
         del program.buffers[name]  # of a step that was not needed in the end
-    return Program(program.name, list(program.buffers.values()), steps, program.inputs, program.outputs)
+    return program.with_steps(steps)
 
 
 # -- what a step touches, row by row ---------------------------------------------------------------
@@ -146,7 +143,7 @@ def _of_nest(program: Program, nest: Nest, extent: int, counters: set[str]) -> F
     if loop is None or extent % loop.extent or not is_independent(program, loop):
         return None
     found = Footprint(extent // loop.extent)
-    for s, extents in accesses_in(nest.body, {}):
+    for s, extents in walk_in_loops(nest.body, {}):
         if type(s) not in (Load, Store):
             continue
         size = program.buffers[s.buffer].dtype.itemsize
@@ -184,7 +181,7 @@ def without_sums(program: Program, nest: Nest, extent: int) -> tuple[Nest, Nest]
 
     The summands are read where the nest stores them, or from memory of their own.
     """
-    all_of_it: list[Any] = nest.body
+    all_of_it: Any = nest.body
     places = [k for k, s in enumerate(all_of_it) if type(s) is Loop and s.extent == extent]
     if len(places) != 1:
         return None
@@ -207,7 +204,7 @@ def with_own_scratch(program: Program, nest: Nest, extent: int) -> Nest | None:
     if type(last) is not Loop or not last.ordered or last.extent != extent:
         return None
     by_name: dict[str, list[tuple[Any, dict[str, int]]]] = {}
-    for s, extents in accesses_in(last.body, {}):
+    for s, extents in walk_in_loops(last.body, {}):
         if type(s) in (Load, Store):
             by_name.setdefault(s.buffer, []).append((s, extents))
     copies: dict[str, Buffer] = {}
@@ -249,13 +246,13 @@ class _Splitter:
                 if inner is None:
                     return None
                 if inner:
-                    result.append(Loop(s.index, s.extent, inner, ordered=s.ordered))
+                    result.append(s.replace(body=inner))
             elif self.is_sum(s):
                 kept = self.kept(s, statements, path)
                 if kept is None:
                     return None
                 result += kept
-            elif type(s) in (If, LoopWhile, Prefix, Set) or getattr(s, "acc", None) in self.cells:
+            elif type(s) in (If, LoopWhile, Prefix, Set) or not self.cells.isdisjoint(changes(s)):
                 return None
             else:
                 result.append(s)
@@ -304,7 +301,7 @@ class _Splitter:
             again = Update(s.acc, name)  # type: ignore[union-attr]
         inner: list[Any] = [Load(name, stored.buffer, stored.index), again]
         for x in reversed(path):
-            inner = [Loop(x.index, x.extent, inner, ordered=x.ordered)]
+            inner = [x.replace(body=inner)]
         self.sums += inner
         return statements
 
@@ -372,17 +369,11 @@ class _Grouper:
         while waiting:
             step = waiting.pop(0)
             kind = type(step)
-            if kind is Repeat:
-                step = Repeat(step.index, step.extent, self.steps(step.steps))
-            elif kind is While:
-                step = While(self.steps(step.test), step.condition, self.steps(step.steps))
-            elif kind is Branch:
-                step = Branch(step.selector, [self.steps(b) for b in step.branches])
-            elif kind in (Call, Nest) and (found := self.group(step, waiting)) is not None:
+            if kind in (Call, Nest) and (found := self.group(step, waiting)) is not None:
                 before, rows, waiting = found
                 result += [*self.steps(before), rows]
                 continue
-            result.append(step)
+            result.append(map_steps(self.steps, step))
         return result
 
     def rows_from(self, first: Any, following: list[Any]) -> int:
@@ -455,7 +446,7 @@ class _Grouper:
         if loop is not None and loop.extent > extent and not (loop.extent % extent or loop.parallel or loop.vector):
             rows, columns = f"{loop.index}.row", loop.extent // extent
             place = {loop.index: Affine.var(rows, columns) + loop.index}
-            inner = Loop(loop.index, columns, [substituted(s, place) for s in loop.body])
+            inner = Loop(loop.index, columns, [substitute(s, place) for s in loop.body])
             yield Nest([*step.body[:-1], Loop(rows, extent, [inner])], step.name), []
         parts = without_sums(self.program, step, extent)
         if parts is not None:

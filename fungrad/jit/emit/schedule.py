@@ -39,10 +39,8 @@ from fungrad.jit.loops import (
     Store,
     Update,
     Var,
-    buffers_of,
-    children,
-    walk,
 )
+from fungrad.jit.traverse import addresses, buffers_of, changes, children, defines, map_bodies, substitute, uses, walk
 
 # Work in units of about one vector instruction, below which a nest stays on one thread.
 PARALLEL_WORK = 40_000
@@ -58,9 +56,7 @@ def schedule(program: Program, nest: Nest, machine: Machine) -> list[Nest]:
         return [Nest(body, nest.name)]
     separate = len(body) > 1 and all(type(s) is Loop for s in body)
     nests = [Nest([s], nest.name) for s in body] if separate else [Nest(body, nest.name)]
-    for n in nests:
-        parallelise(program, n)
-    return nests
+    return [parallelise(program, n) for n in nests]
 
 
 # -- Collapsing ------------------------------------------------------------------------------------
@@ -70,22 +66,13 @@ def collapse(statements: Sequence[Any]) -> list[Any]:
     """Merge perfectly nested loops; drop loops that never run."""
     result = []
     for s in statements:
-        if type(s) is Loop:
-            if s.extent == 0:
-                continue
-            s = _with_body(s, collapse(s.body))
-            while (merged := _merged(s)) is not None:
-                s = merged
-        elif type(s) is If:
-            s = If(s.condition, collapse(s.then), collapse(s.orelse), s.settled)
-        elif type(s) is LoopWhile:
-            s = LoopWhile(collapse(s.test), s.condition, collapse(s.body), s.settled)
+        if type(s) is Loop and s.extent == 0:
+            continue
+        s = map_bodies(collapse, s)
+        while type(s) is Loop and (merged := _merged(s)) is not None:
+            s = merged
         result.append(s)
     return result
-
-
-def _with_body(s: Loop, body: list[Any]) -> Loop:
-    return Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered)
 
 
 def _merged(outer: Loop) -> Loop | None:
@@ -97,56 +84,13 @@ def _merged(outer: Loop) -> Loop | None:
         return None
     n = inner.extent
     for s in walk(inner.body):
-        for expression in expressions(s):
+        for expression in addresses(s):
             if expression.coefficient(outer.index) != n * expression.coefficient(inner.index):
                 return None
     # the inner symbol now counts through both ranges
     drop = {outer.index: Affine()}
-    body = [substituted(s, drop) for s in inner.body]
-    return Loop(inner.index, outer.extent * n, body, outer.parallel, False, None, inner.ordered)
-
-
-def expressions(s: Any) -> tuple[Affine, ...]:
-    """The affine expressions in one statement."""
-    kind = type(s)
-    if kind is Load or kind is Store:
-        return (s.index,)
-    if kind is Index:
-        return (s.affine,)
-    if kind is Update and s.position is not None:
-        return (Affine.of(s.position),)
-    return ()
-
-
-def substituted(s: Any, values: dict[str, Affine]) -> Any:
-    """A statement with symbols in its addresses replaced, nested statements included."""
-    kind = type(s)
-    if kind is Load:
-        return Load(s.name, s.buffer, s.index.substitute(values), s.part, s.where, s.other)
-    if kind is Store:
-        index = s.index.substitute(values)
-        return Store(s.buffer, index, s.value, s.imag, s.where, s.update)
-    if kind is Index:
-        return Index(s.name, s.affine.substitute(values), s.type)
-    if kind is Update and s.position is not None:
-        return Update(s.acc, s.value, Affine.of(s.position).substitute(values))
-    if kind is Loop:
-        return _with_body(s, [substituted(t, values) for t in s.body])
-    if kind is If:
-        return If(
-            s.condition,
-            [substituted(t, values) for t in s.then],
-            [substituted(t, values) for t in s.orelse],
-            s.settled,
-        )
-    if kind is LoopWhile:
-        return LoopWhile(
-            [substituted(t, values) for t in s.test],
-            s.condition,
-            [substituted(t, values) for t in s.body],
-            s.settled,
-        )
-    return s
+    body = [substitute(s, drop) for s in inner.body]
+    return Loop(inner.index, outer.extent * n, body, ordered=inner.ordered)
 
 
 # -- Hoisting --------------------------------------------------------------------------------------
@@ -159,13 +103,11 @@ def hoist(program: Program, statements: Sequence[Any]) -> list[Any]:
         if type(s) is Loop:
             before, loop = _hoisted(program, s)
             result += [*before, loop]
-        elif type(s) is If:
-            result.append(If(s.condition, hoist(program, s.then), hoist(program, s.orelse), s.settled))
         elif type(s) is LoopWhile:
             before, repeated = _hoisted_while(program, s)
             result += [*before, repeated]
         else:
-            result.append(s)
+            result.append(map_bodies(lambda body: hoist(program, body), s))
     return result
 
 
@@ -173,7 +115,7 @@ def _hoisted(program: Program, loop: Loop) -> tuple[list[Any], Loop]:
     body = hoist(program, loop.body)
     changing = {loop.index, *_cells(body)}
     before, rest = _divided(program, body, changing, loop)
-    return before, _with_body(loop, rest)
+    return before, loop.replace(body=rest)
 
 
 def _hoisted_while(program: Program, loop: LoopWhile) -> tuple[list[Any], LoopWhile]:
@@ -185,7 +127,7 @@ def _hoisted_while(program: Program, loop: LoopWhile) -> tuple[list[Any], LoopWh
     more, _ = _divided(program, known, set(changing), loop, {n for s in body for n in defines(s)})
     moved = {id(s) for s in more}
     body = [s for s in body if id(s) not in moved]
-    return [*before, *more], LoopWhile(test, loop.condition, body, loop.settled)
+    return [*before, *more], loop.replace(test=test, body=body)
 
 
 def _cells(statements: Sequence[Any]) -> set[str]:
@@ -193,11 +135,8 @@ def _cells(statements: Sequence[Any]) -> set[str]:
     changing: set[str] = set()
     for s in walk(statements):
         if type(s) in (Acc, Var):
-            changing.update(n for n in (s.name, getattr(s, "position", None)) if n)
-        elif type(s) in (Update, Prefix):
-            changing.add(s.acc)
-        elif type(s) is Set:
-            changing.add(s.var)
+            changing.update(defines(s))
+        changing.update(changes(s))
     return changing
 
 
@@ -235,34 +174,6 @@ def _is_movable(program: Program, s: Any, stored: Sequence[Buffer]) -> bool:
     return type(s) in (Let, Index)
 
 
-def defines(s: Any) -> tuple[str, ...]:
-    """Names of values that a statement defines."""
-    kind = type(s)
-    if kind is Let:
-        return (s.name,) if isinstance(s.name, str) else tuple(s.name)
-    if kind in (Index, Load, Prefix, Acc, Var):
-        position = getattr(s, "position", None)
-        return (s.name,) if position is None else (s.name, position)
-    if kind is Loop:
-        return (s.index,)
-    return ()
-
-
-def uses(s: Any) -> set[str]:
-    """Names of values and symbols that a statement itself (not what is nested in it) uses."""
-    names: set[str] = set()
-    for expression in expressions(s):
-        names.update(expression.symbols())
-    kind = type(s)
-    if kind is Let:
-        names.update(a for a in s.args if isinstance(a, str))
-    for field in ("where", "other", "value", "imag", "init", "condition", "acc", "var"):
-        operand = getattr(s, field, None)
-        if isinstance(operand, str):
-            names.add(operand)
-    return names
-
-
 # -- Masks -----------------------------------------------------------------------------------------
 
 
@@ -272,10 +183,10 @@ def branch_on_masks(statements: Sequence[Any]) -> list[Any]:
     result: list[Any] = []
     for s in statements:
         if type(s) is Loop:
-            s = _with_body(s, branch_on_masks(s.body))
+            s = s.replace(body=branch_on_masks(s.body))
             mask = _common_mask(s)
             if mask is not None:
-                s = If(mask, [_with_body(s, [_unmasked(t) for t in s.body])])
+                s = If(mask, [s.replace(body=[_unmasked(t) for t in s.body])])
         result.append(s)
     return result
 
@@ -290,7 +201,7 @@ def _common_mask(loop: Loop) -> str | None:
 
 
 def _unmasked(s: Any) -> Any:
-    return Store(s.buffer, s.index, s.value, s.imag, None, s.update) if type(s) is Store else s
+    return s.replace(where=None) if type(s) is Store else s
 
 
 # -- Vectorising -----------------------------------------------------------------------------------
@@ -304,17 +215,13 @@ _TURNS = 32  # iterations that a loop of unknown length is taken to run
 _MOST_LANES = 64
 
 
-def _vectorised(program: Program, statements: list[Any], machine: Machine) -> list[Any]:
+def _vectorised(program: Program, statements: Sequence[Any], machine: Machine) -> list[Any]:
     result = []
     for s in statements:
         if type(s) is Loop:
             s = _best(program, s, machine, statements)[1]
-        elif type(s) is If:
-            then, orelse = (_vectorised(program, b, machine) for b in (s.then, s.orelse))
-            s = If(s.condition, then, orelse, s.settled)
-        elif type(s) is LoopWhile:
-            test, body = (_vectorised(program, b, machine) for b in (s.test, s.body))
-            s = LoopWhile(test, s.condition, body, s.settled)
+        else:
+            s = map_bodies(lambda body: _vectorised(program, body, machine), s)
         result.append(s)
     return result
 
@@ -334,7 +241,7 @@ def _best(program: Program, loop: Loop, machine: Machine, scope: Any) -> tuple[f
         else:
             plain += _cost(program, s, None, 1)
         body.append(s)
-    best = plain * loop.extent, _with_body(loop, body)
+    best = plain * loop.extent, loop.replace(body=body)
     if not is_vectorisable(program, loop):
         return best
     lanes = choose_lanes(program, loop, machine)
@@ -344,16 +251,16 @@ def _best(program: Program, loop: Loop, machine: Machine, scope: Any) -> tuple[f
     work = _work(program, loop.body, loop.index, native) * -(-loop.extent // native)
     work += _REDUCE * len(_outer_cells(loop))
     if work < best[0]:
-        best = work, Loop(loop.index, loop.extent, loop.body, loop.parallel, True, lanes)
+        best = work, loop.replace(vector=True, lanes=lanes)
     return best
 
 
 def _with_lanes(program: Program, loop: Loop, machine: Machine) -> Loop:
     """Fill in the lanes of loops that the producer marked."""
     body = [_with_lanes(program, s, machine) if type(s) is Loop else s for s in loop.body]
-    loop = _with_body(loop, body)
+    loop = loop.replace(body=body)
     if loop.vector and loop.lanes is None:
-        loop.lanes = choose_lanes(program, loop, machine)
+        return loop.replace(lanes=choose_lanes(program, loop, machine))
     return loop
 
 
@@ -480,7 +387,7 @@ def divisor(n: int, wanted: int) -> int | None:
     return best[1] if best else None
 
 
-def tile(program: Program, statements: list[Any]) -> list[Any]:
+def tile(program: Program, statements: Sequence[Any]) -> list[Any]:
     """Run transpositions in blocks: where a vector loop strides through memory and the loop around
     it is the contiguous one, go through all of the outer loop for one block of the inner, so that
     the cache lines of the block are used up before they leave the cache."""
@@ -488,7 +395,7 @@ def tile(program: Program, statements: list[Any]) -> list[Any]:
     for s in statements:
         if type(s) is Loop:
             s = _contiguous_inside(program, s)
-            s = _with_lanes_kept(s, tile(program, s.body))
+            s = s.replace(body=tile(program, s.body))
             result += _tiled(program, s)
         else:
             result.append(s)
@@ -512,12 +419,8 @@ def _contiguous_inside(program: Program, loop: Loop) -> Loop:
         return loop
     body: Loop = inner
     for s in [chosen, *[s for s in reversed(outer) if s is not chosen]]:
-        body = _with_lanes_kept(s, [body])
+        body = s.replace(body=[body])
     return body
-
-
-def _with_lanes_kept(s: Loop, body: list[Any]) -> Loop:
-    return Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered, s.tile)
 
 
 def _tiled(program: Program, outer: Loop) -> list[Loop]:
@@ -536,8 +439,7 @@ def _tiled(program: Program, outer: Loop) -> list[Loop]:
     block = divisor(outer.extent, wanted) or wanted
     if square and outer.extent >= 2 * block:
         return _in_blocks(outer, inner, outer, block, square)
-    outer.tile = square
-    return [outer]
+    return [outer.replace(tile=square)]
 
 
 def _is_crowded(program: Program, outer: Loop, inner: Loop) -> bool:
@@ -558,14 +460,14 @@ def _in_blocks(outer: Loop, inner: Loop, chosen: Loop, block: int, square: int |
 
     def part(first: Affine, length: int) -> Loop:
         shifted = {chosen.index: first + chosen.index}
-        body = [substituted(s, shifted) for s in inner.body]
+        body = [substitute(s, shifted) for s in inner.body]
         sizes = [length if loop is chosen else loop.extent for loop in (outer, inner)]
         lanes = min(inner.lanes or 1, sizes[1])
-        loop = Loop(inner.index, sizes[1], body, False, True, lanes)
+        loop = Loop(inner.index, sizes[1], body, vector=True, lanes=lanes)
         fits = square is not None and min(sizes) >= square
         return Loop(outer.index, sizes[0], [loop], tile=square if fits else None)
 
-    blocks = Loop(symbol, count, [part(Affine.var(symbol, block), block)], outer.parallel)
+    blocks = Loop(symbol, count, [part(Affine.var(symbol, block), block)], parallel=outer.parallel)
     return [blocks, part(Affine(count * block), rest)] if rest else [blocks]
 
 
@@ -608,16 +510,17 @@ def is_repeatable(program: Program, loop: Loop) -> bool:
 # -- Threads ---------------------------------------------------------------------------------------
 
 
-def parallelise(program: Program, nest: Nest) -> None:
+def parallelise(program: Program, nest: Nest) -> Nest:
     """Mark the outermost loop of a large nest as parallel, if its iterations are independent."""
     last = nest.body[-1] if nest.body else None
     if type(last) is not Loop or not all(type(s) in (Let, Index, Load) for s in nest.body[:-1]):
-        return
+        return nest
     if last.parallel or not is_independent(program, last):
-        return
+        return nest
     lanes = last.lanes if last.vector and last.lanes else 1
     if total_work(program, last) >= PARALLEL_WORK and last.extent // lanes >= 2:
-        last.parallel = True
+        return nest.replace(body=[*nest.body[:-1], last.replace(parallel=True)])
+    return nest
 
 
 def total_work(program: Program, loop: Loop) -> float:

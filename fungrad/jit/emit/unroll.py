@@ -11,8 +11,9 @@ from itertools import count
 from typing import Any
 
 from fungrad.jit.emit.module import overlap
-from fungrad.jit.emit.schedule import defines, is_vectorisable, substituted
-from fungrad.jit.loops import Acc, Affine, Buffer, Index, Let, Load, Loop, Program, Store, Update, buffers_of, walk
+from fungrad.jit.emit.schedule import is_vectorisable
+from fungrad.jit.loops import Acc, Affine, Buffer, Index, Let, Load, Loop, Program, Store, Update
+from fungrad.jit.traverse import buffers_of, defines, rename, walk
 
 # Iterations that are written out, statements that the loop around may have then, and its least number of iterations.
 _SHORT = 4
@@ -32,7 +33,7 @@ def unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
         parts = _without_short_loops(program, s)
         if parts is None:
             body = unrolled(program, s.body)
-            parts = [Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered, s.tile)]
+            parts = [s.replace(body=body)]
         result += parts
     return result
 
@@ -55,7 +56,7 @@ def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
     if len(body) > _MOST:
         return None
     before, body, after = _accumulated(program, loop, _distinct(program, body))
-    made = Loop(loop.index, loop.extent, body, loop.parallel)
+    made = Loop(loop.index, loop.extent, body, parallel=loop.parallel)
     return [*before, made, *after] if is_vectorisable(program, made) else None
 
 
@@ -68,26 +69,7 @@ def _copy(loop: Loop, k: int, suffix: str) -> list[Any]:
     """One iteration, its values with names of their own."""
     names = {n: n + suffix for s in loop.body for n in defines(s)}
     symbols = {loop.index: Affine(k), **{n: Affine.var(new) for n, new in names.items()}}
-    return [_renamed(substituted(s, symbols), names) for s in loop.body]
-
-
-def _renamed(s: Any, names: dict[str, str]) -> Any:
-    """A statement with the names of values replaced, except in addresses."""
-
-    def new(x: Any) -> Any:
-        return names.get(x, x) if isinstance(x, str) else x
-
-    kind = type(s)
-    if kind is Let:
-        name = new(s.name) if isinstance(s.name, str) else tuple([new(n) for n in s.name])
-        return Let(name, s.op, [new(a) for a in s.args], s.type, s.fn)
-    if kind is Index:
-        return Index(new(s.name), s.affine, s.type)
-    if kind is Load:
-        return Load(new(s.name), s.buffer, s.index, s.part, new(s.where), new(s.other))
-    if kind is Store:
-        return Store(s.buffer, s.index, new(s.value), new(s.imag), new(s.where), s.update)
-    return Update(s.acc, new(s.value), s.position)
+    return [rename(s, names, symbols) for s in loop.body]
 
 
 def _distinct(program: Program, body: Sequence[Any]) -> list[Any]:
@@ -97,10 +79,10 @@ def _distinct(program: Program, body: Sequence[Any]) -> list[Any]:
     names: dict[str, str] = {}
     result: list[Any] = []
     for s in body:
+        # it reads other values; what it defines keeps its name
+        own = defines(s)
         symbols = {old: Affine.var(new) for old, new in names.items()}
-        if type(s) in (Let, Index, Load, Store, Update):
-            s = _renamed(substituted(s, symbols) if symbols else s, {})
-            s = _with_operands(s, names)
+        s = rename(s, {old: new for old, new in names.items() if old not in own}, symbols)
         key = _key(program, s, stored)
         before = known.get(key) if key is not None else None
         if before is None:
@@ -110,12 +92,6 @@ def _distinct(program: Program, body: Sequence[Any]) -> list[Any]:
         else:
             names.update(zip(defines(s), defines(before), strict=True))
     return result
-
-
-def _with_operands(s: Any, names: dict[str, str]) -> Any:
-    """A statement that reads other values; what it defines keeps its name."""
-    own = set(defines(s))
-    return _renamed(s, {old: new for old, new in names.items() if old not in own})
 
 
 def _key(program: Program, s: Any, stored: list[Buffer]) -> Any:
