@@ -31,6 +31,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from fungrad import locks
+
 # Options that change what tracing produces: they are part of every cache key.
 _SEMANTIC = (
     "enable_x64",
@@ -85,7 +87,7 @@ class Watch:
     def __init__(self) -> None:
         self.results = False
         self._blocks = 0
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
 
     def change(self, blocks: int = 0) -> None:
         """Notes that so many more ``with`` blocks ask for it, or that the process-wide option has changed."""

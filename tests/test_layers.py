@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "fungrad"
 # From the bottom up; a module belongs to the first entry whose name is a prefix of its own. Modules of one layer may
 # import each other (Python itself refuses cycles among them).
 LAYERS = [
-    ["fungrad.errors", "fungrad.config"],
+    ["fungrad.errors", "fungrad.config", "fungrad.locks"],
     ["fungrad.core"],
     ["fungrad.ops"],
     ["fungrad.transforms"],

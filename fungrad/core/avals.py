@@ -6,16 +6,16 @@ May import ``core.dtypes`` only.
 
 from __future__ import annotations
 
-import threading
 import weakref
 from typing import Any
 
 import numpy as np
 
+from fungrad import locks
 from fungrad.core import dtypes
 
 _interned: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
-_intern_lock = threading.Lock()
+_intern_lock = locks.lock()
 # The same for those asked for lately, as a plain dictionary, which is faster; emptied when full.
 _recent: dict[Any, ShapedArray] = {}
 _RECENT_LIMIT = 1024

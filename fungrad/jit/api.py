@@ -9,6 +9,7 @@ May import ``core``, ``transforms`` and the other modules of ``jit``.
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import sys
 import weakref
@@ -573,6 +574,7 @@ def clear_caches() -> None:
     for by_options in list(_shared.values()):
         for versions in by_options.values():
             versions.clear()
+    gc.collect()  # programs and what they are compiled from refer to each other
 
 
 __all__ = ["jit", "clear_caches", "JitFunction"]

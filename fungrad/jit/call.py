@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fungrad import locks
 from fungrad.config import config
 from fungrad.core.array import as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from fungrad.jit.compile import CompiledProgram
 
 # Programs of structurally equal jaxprs are shared; the least recently used ones go first.
-_PROGRAM_LIMIT = 256
+_PROGRAM_LIMIT = 40
 _programs: OrderedDict[Any, CompiledProgram] = OrderedDict()
 
 
@@ -48,7 +49,8 @@ def program_of(jaxpr: Jaxpr, name: str, donated: tuple[bool, ...] = ()) -> Compi
     found = _programs.get(shared)
     if found is None:
         # The compiler is a third of the package: it is loaded when something is compiled, not by `import fungrad`.
-        from fungrad.jit.compile import compile_jaxpr
+        with locks.imports:
+            from fungrad.jit.compile import compile_jaxpr
 
         found = compile_jaxpr(jaxpr, name=name, donated=donated)
         _programs[shared] = found

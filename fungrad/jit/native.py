@@ -7,17 +7,24 @@ selection (with its own loop optimisations) does the rest; a small program takes
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from fungrad import locks
+
 # Codegen does not scale with the optimisation level for straight-line vector code; 2 has everything
 # needed.
 _LEVEL = 2
+
+# Libraries that share one linking layer of LLVM. A layer keeps some 10 KB for each library it ever had, and making one
+# takes most of a millisecond: so layers are shared by a few libraries, and closed when the last of these is gone.
+_SHARING = 16
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,10 @@ class Host:
 
 
 class Session:
-    """The compiler of this process. Use `session()`."""
+    """The compiler of this process. Use `session()`.
+
+    Text is parsed in a context of its own each time: LLVM's global one keeps the types and constants of every module.
+    """
 
     def __init__(self, host: Host | None = None) -> None:
         # 30 ms that `import fungrad` need not spend
@@ -69,11 +79,9 @@ class Session:
         )
         self._target = llvm.Target.from_triple(self.host.triple)
         self._machine = self._new_machine()
-        self.jit = llvm.create_lljit_compiler(self._new_machine(), use_jit_link=True)
-        # Objects of loaded code refer to it; it must outlive them also when the interpreter shuts down.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.jit))
-        self._libraries = count()
-        self._lock = threading.Lock()
+        self._layer = _Layer(self._new_linker())
+        self._lock = locks.lock()
+        locks.include(llvm.ffi.lib._lock)
 
     def _new_machine(self) -> Any:
         return self._target.create_target_machine(
@@ -84,11 +92,17 @@ class Session:
             codemodel="default",
         )
 
+    def _new_linker(self) -> Any:
+        return self._llvm.create_lljit_compiler(self._new_machine(), use_jit_link=True)
+
+    def _parsed(self, text: str, context: Any = None) -> Any:
+        return self._llvm.parse_assembly(text, context or self._llvm.create_context())
+
     def optimised(self, text: str, entry: str) -> str:
         """A module after LLVM's own optimiser, in which only the function `entry` can be seen from outside."""
         llvm = self._llvm
         with self._lock:
-            module = llvm.parse_assembly(text)
+            module = self._parsed(text)
             machine = self._new_machine()
             module.triple, module.data_layout = self.host.triple, str(machine.target_data)
             for value in (*module.functions, *module.global_variables):
@@ -110,9 +124,10 @@ class Session:
         """Object code of a module, with other modules linked into it."""
         with self._lock:
             start = time.perf_counter()
-            module = self._llvm.parse_assembly(text)
+            context = self._llvm.create_context()
+            module = self._parsed(text, context)
             for part in parts:
-                module.link_in(self._llvm.parse_assembly(part))
+                module.link_in(self._parsed(part, context))
             parsed = time.perf_counter()
             code = self._machine.emit_object(module)
             module.close()
@@ -124,7 +139,7 @@ class Session:
     def assembly(self, text: str) -> str:
         """Assembly text of a module."""
         with self._lock:
-            return self._machine.emit_assembly(self._llvm.parse_assembly(text))
+            return self._machine.emit_assembly(self._parsed(text))
 
     def link(self, code: bytes, symbols: Mapping[str, int], *exports: str) -> Loaded:
         """Load object code into the process.
@@ -141,8 +156,48 @@ class Session:
             builder.import_symbol(name, address)
         builder.add_current_process()
         with self._lock:
-            tracker = builder.link(self.jit, f"fungrad{next(self._libraries)}")
-        return Loaded(tracker, {name: tracker[name] for name in exports})
+            if self._layer.full:
+                self._layer = _Layer(self._new_linker())
+            tracker = self._layer.link(builder)
+        return Loaded(tracker, self._layer, {name: tracker[name] for name in exports})
+
+
+class _Layer:
+    """A linking layer of LLVM for the next few libraries."""
+
+    def __init__(self, linker: Any):
+        self._linker = [linker]
+        # Objects of loaded code refer to it; it must outlive them also when the interpreter shuts down.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(linker))
+        self._names = count()
+        self._loaded: set[str] = set()
+        self.full = False
+
+    def link(self, builder: Any) -> Any:
+        """Loads a library; called with the lock of the session."""
+        number = next(self._names)
+        tracker = builder.link(self._linker[0], f"fungrad{number}")
+        self._loaded.add(tracker.name)
+        self.full = number + 1 >= _SHARING
+        return tracker
+
+    def unload(self, tracker: Any) -> None:
+        """Frees a library, at any moment and on any thread: so without a lock."""
+        tracker.close()
+        self._loaded.discard(tracker.name)
+        if self.full and not self._loaded:
+            with contextlib.suppress(IndexError):  # another thread was first
+                linker = self._linker.pop()
+                linker.close()
+                _trim()
+                ctypes.pythonapi.Py_DecRef(ctypes.py_object(linker))
+
+
+def _trim() -> None:
+    """Gives free memory back to the system: the C library keeps the pages that compilations leave full of holes."""
+    trim = getattr(ctypes.pythonapi, "malloc_trim", None)  # only glibc has it
+    if trim is not None:
+        trim(0)
 
 
 class Loaded:
@@ -152,13 +207,19 @@ class Loaded:
       addresses: of the exported functions.
     """
 
-    def __init__(self, tracker: Any, addresses: dict[str, int]):
-        self.tracker = tracker
+    def __init__(self, tracker: Any, layer: _Layer, addresses: dict[str, int]):
         self.addresses = addresses
+        # The tracker must be closed before its layer, in whatever order the garbage collector finds them.
+        self._unload = weakref.finalize(self, layer.unload, tracker)
+        self._unload.atexit = False
+
+    def keep(self) -> None:
+        """Never free the code, not even when the interpreter shuts down."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._unload.detach()))
 
 
 _session: Session | None = None
-_session_lock = threading.Lock()
+_session_lock = locks.lock()
 
 
 def session() -> Session:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import mmap
-import threading
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
+
+from fungrad import locks
 
 # Results from this size come from the pool; below, the allocator of NumPy is as good.
 LARGE = 1 << 20
@@ -72,7 +73,7 @@ class Pool:
     def __init__(self) -> None:
         self._free: dict[int, list[Block]] = {}
         self._lent: dict[int, tuple[weakref.ref, Block]] = {}
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
         self._returned: list[Block] = []
         self.waiting = 0
 

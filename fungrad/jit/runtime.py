@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from functools import cache as cache_result
 
@@ -120,12 +121,13 @@ class Executable:
         self.program = program = side_by_side(grouped(restructured(program, target), target))
         self.arena_bytes = buffers.arrange(program)
         emitter = ProgramEmitter(program, target)
-        self._llvm = emitter.emit()
+        llvm = emitter.emit()
+        self._compressed = zlib.compress(llvm.encode(), 1)
         # Modules of numba kernels, to be linked in.
         self._parts = linking.parts_of(emitter.module.declarations)
         self.timings["emit"] = time.perf_counter() - start
         session = native.session()
-        code = self._code(session)
+        code = self._code(session, llvm)
         start = time.perf_counter()
         self._loaded = session.link(code, self._symbols(emitter), "entry")
         self.timings["link"] = time.perf_counter() - start
@@ -148,14 +150,14 @@ class Executable:
         ]
         self._prepare_call()
 
-    def _code(self, session: native.Session) -> bytes:
+    def _code(self, session: native.Session, llvm: str) -> bytes:
         start = time.perf_counter()
-        key = cache.key("\n".join([self._llvm, *self._parts]), session.host)
+        key = cache.key("\n".join([llvm, *self._parts]), session.host)
         keep = not any(linking.has_addresses(p) for p in self._parts)
         code = cache.read(key) if keep else None
         self.cached = code is not None
         if code is None:
-            code = session.compile(self._llvm, self.timings, self._parts)
+            code = session.compile(llvm, self.timings, self._parts)
             if keep:
                 cache.write(key, code)
         else:
@@ -297,10 +299,9 @@ class Executable:
         """
         if form == "steps":
             return program_text(self.program)
-        if form == "llvm":
-            return self._llvm
-        if form == "asm":
-            return native.session().assembly(self._llvm)
+        if form in ("llvm", "asm"):
+            llvm = zlib.decompress(self._compressed).decode()
+            return llvm if form == "llvm" else native.session().assembly(llvm)
         raise ValueError(f"Executable.text: form must be steps, llvm or asm, got {form!r}")
 
 

@@ -17,8 +17,8 @@ import ctypes
 import os
 import platform
 import sys
-import threading
 
+from fungrad import locks
 from fungrad.config import config
 from fungrad.jit import blas, cache, native
 
@@ -335,7 +335,7 @@ class _Pool:
         names = (*SYMBOLS, "fg_configure", "fg_reset", "fg_blas_control")
         self.loaded = session.link(code, {}, *names)
         # Workers run this code until the process ends: it must never be unloaded.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.loaded.tracker))
+        self.loaded.keep()
         self._configure = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_int32)(self.loaded.addresses["fg_configure"])
         self._reset = ctypes.CFUNCTYPE(None)(self.loaded.addresses["fg_reset"])
         self._reset()
@@ -357,7 +357,7 @@ class _Pool:
 
 
 _pool: _Pool | None = None
-_lock = threading.Lock()
+_lock = locks.lock()
 current = 0
 """The value of `config.threads` that the pool follows at present."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fungrad import locks
 from fungrad.errors import KernelError
 from fungrad.jit import native
 from fungrad.jit.emit.scalar import LLVMScalars, llvm_type, memory_type
@@ -68,7 +69,8 @@ def _scalar_module(kernel: ScalarKernel, types: tuple[str, ...], extra: tuple, r
     """Name of the wrapper of a kernel for vectors; its module is put into `MODULES`."""
     key = kernel, types, extra, tuple(map(type, extra)), result, lanes
     if key not in _made:
-        import numba
+        with locks.imports:
+            import numba
 
         text, inner, returned = kernel.compiled([numba.from_dtype(NUMPY_DTYPES[t]) for t in types], extra)
         if not isinstance(returned, (numba.types.Integer, numba.types.Float, numba.types.Boolean)):
@@ -160,7 +162,8 @@ def _array_module(kernel: ArrayKernel, arrays: tuple, n_inputs: int) -> str:
     """Name of the wrapper of an array kernel, which takes pointers; its module is put into `MODULES`."""
     key = kernel, arrays, n_inputs
     if key not in _made:
-        import numba
+        with locks.imports:
+            import numba
 
         types = [
             numba.types.Array(numba.from_dtype(np.dtype(dtype)), len(shape), "C", readonly=k < n_inputs)

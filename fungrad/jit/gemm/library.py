@@ -5,8 +5,7 @@ A module is compiled when the first program that needs it is loaded, or comes fr
 
 from __future__ import annotations
 
-import threading
-
+from fungrad import locks
 from fungrad.jit import cache, native
 from fungrad.jit.gemm.driver import module
 from fungrad.jit.gemm.kernels import shape
@@ -15,7 +14,7 @@ PREFIX = "fg_product_"
 """What names of products begin with, before `f32` or `f64`."""
 
 _loaded: dict[str, native.Loaded] = {}
-_lock = threading.Lock()
+_lock = locks.lock()
 
 
 def address(symbol: str) -> int:
