@@ -10,7 +10,9 @@ May import ``core.dtypes`` and ``core.avals``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -241,29 +243,87 @@ known_leaf_types.update((ArrayImpl, np.ndarray))
 
 
 class DeletedArray(Array):
-    """What an array becomes when its memory was given away: every use raises."""
+    """What an array becomes when its memory was given away: every use raises, reading ``_data`` included."""
 
+    # The slots of `ArrayImpl`, so that an array can change its class; `_data` says what happened to the memory.
     __slots__ = ("aval", "_data")
-    _data: str  # what happened to the memory
 
     def _concrete(self, what: str) -> np.ndarray:
         raise RuntimeError(
-            f"fungrad: the array of type {self.aval.str_short()} has been deleted ({self._data}); copy it before "
-            "donating it, or use the function's result instead"
+            f"fungrad: {what}: the array of type {self.aval.str_short()} has been deleted "
+            f"({_reason.__get__(self, DeletedArray)}); copy it before donating it, or use the function's result instead"
         )
 
     def __repr__(self) -> str:
         return f"<deleted Array {self.aval.str_short()}>"
 
+    def __copy__(self) -> Array:
+        return self
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self._concrete("__dlpack__()")
+
+    def __dlpack_device__(self) -> Any:
+        return self._concrete("__dlpack_device__()")
+
+    def __buffer__(self, flags: int) -> memoryview:
+        return memoryview(self._concrete("__buffer__()"))  # type: ignore[arg-type]
+
+    def __reduce__(self) -> tuple:
+        return (wrap, (self._concrete("copying or pickling an array"), self.aval))
+
+
+_reason: Any = DeletedArray.__dict__["_data"]
+# Whoever reads the data of an array finds a property here, not something that is no ndarray.
+DeletedArray._data = property(lambda self: self._concrete("the data of an array were read"))  # type: ignore[attr-defined]
+
+# One thread at a time gives arrays away, so that of two that are given the same array one gets the error. Reentrant,
+# since what dies meanwhile may have a finalizer that deletes arrays.
+_giving = threading.RLock()
+
+
+def _forget_lock() -> None:
+    """Another thread may have held the lock when the process forked."""
+    global _giving
+    _giving = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget_lock)
+
+
+def _drop(x: Array, reason: str) -> None:
+    if type(x) is ArrayImpl:
+        x.__class__ = DeletedArray  # type: ignore[assignment]
+        _reason.__set__(x, reason)
+
 
 def delete(x: Array, reason: str = "by delete()") -> None:
     """Drops the memory of a concrete array; later uses raise and name ``reason``."""
-    if type(x) is ArrayImpl:
-        x.__class__ = DeletedArray  # type: ignore[assignment]
-        x._data = reason  # type: ignore[assignment]
+    with _giving:
+        _drop(x, reason)
+
+
+def give_away(arrays: Sequence[ArrayImpl], given: Sequence[bool], reason: str) -> list[np.ndarray]:
+    """The data of concrete arrays, of which the ``given`` ones are deleted. Either all or nothing happens.
+
+    Raises:
+      RuntimeError: one of the arrays has been deleted, maybe by another thread a moment ago.
+    """
+    with _giving:
+        data = [x._data for x in arrays]
+        for x, give in zip(arrays, given, strict=True):
+            if give:
+                _drop(x, reason)
+    return data
 
 
 _new = object.__new__
+
+
+def another(x: Array) -> Array:
+    """``x`` as an array object of its own on the same memory, for what is kept here and given to users: they may delete
+    or donate it. Tracers stay what they are."""
+    return wrap_unchecked(x._data, x.aval) if type(x) is ArrayImpl else x
 
 
 def wrap(data: Any, aval: ShapedArray) -> ArrayImpl:

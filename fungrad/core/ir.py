@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fungrad.core import printing_hooks
-from fungrad.core.array import ArrayImpl, wrap
+from fungrad.core.array import ArrayImpl, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.source import where
 
@@ -43,7 +43,7 @@ class Literal:
       aval: 0-d aval.
     """
 
-    __slots__ = ("val", "aval", "_array", "key")
+    __slots__ = ("val", "aval", "_data", "key")
 
     def __init__(self, val: Any, aval: ShapedArray):
         if aval.shape:
@@ -51,14 +51,14 @@ class Literal:
         data = np.asarray(val, aval.dtype)
         self.val = data[()]
         self.aval = aval
-        self._array = wrap(data, aval)
+        self._data = data
         # Bytes, so that -0.0 and 0.0 differ and NaN equals itself.
         self.key = (aval, data.tobytes())
 
     @property
     def array(self) -> ArrayImpl:
-        """The constant as a 0-d ``Array``."""
-        return self._array
+        """The constant as a new 0-d ``Array``: whoever gets it may delete it."""
+        return wrap_unchecked(self._data, self.aval)
 
     def __repr__(self) -> str:
         return f"Literal({self.val}:{self.aval.str_short()})"
@@ -322,7 +322,7 @@ def eval_jaxpr(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any) -> list[Any]:
     env.update(zip(jaxpr.invars, args, strict=True))
 
     def read(a: Atom) -> Any:
-        return a._array if isinstance(a, Literal) else env[a]
+        return a.array if isinstance(a, Literal) else env[a]
 
     before = where.source
     try:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fungrad.core import tree
-from fungrad.core.array import ArrayImpl, as_array, wrap_unchecked
+from fungrad.core.array import as_array, wrap_unchecked
+from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr
 from fungrad.core.source import api_boundary
 from fungrad.transforms.inspection import shape_struct
@@ -121,13 +122,13 @@ class Compiled(Lowered):
                     f"fungrad.jit: the compiled {self.fun_name} takes {aval.str_short()} as argument{path}, got "
                     f"{x.aval.str_short()}; call the jitted function itself to compile for other types"
                 )
-            if type(x) is not ArrayImpl:
+            if isinstance(x, Tracer):
                 raise TypeError(
                     f"fungrad.jit: the compiled {self.fun_name} cannot be transformed (it was given a "
                     f"{type(x).__name__}); transform the jitted function instead"
                 )
         run = entry.run or entry.prepare()
-        outs = run(entry.const_data + [x._data for x in arrays])
+        outs = run(entry.const_data + entry.take(arrays))
         return tree.unflatten(
             entry.out_tree, [wrap_unchecked(d, a) for d, a in zip(outs, entry.out_avals, strict=True)]
         )

@@ -20,7 +20,7 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core import tree
-from fungrad.core.array import Array, ArrayImpl, as_array, delete, is_array_like, wrap_unchecked
+from fungrad.core.array import Array, ArrayImpl, as_array, give_away, is_array_like, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, Tracer, state
 from fungrad.core.ir import Jaxpr
@@ -106,6 +106,17 @@ class Entry:
         if config.check_results:
             self.run = examined(self.closed, self.run, self.name, self.donated)
         return self.run
+
+    def take(self, arrays: Sequence[Any]) -> list[np.ndarray]:
+        """The data of the arguments, which are concrete arrays; those that are donated are gone afterwards."""
+        if not self.donated:
+            return [x._data for x in arrays]
+        flags = self.donated[len(self.const_data) :]
+        data = give_away(arrays, flags, f"donated to jit of {self.name}")
+        for k, give in enumerate(flags):
+            if give and not _is_sole_owner(data, k):
+                data[k] = data[k].copy()
+        return data
 
     @property
     def has_tracers(self) -> bool:
@@ -217,7 +228,7 @@ class JitFunction:
                     entry, data = self._versions.find(args, kwargs)
                 if entry is not None and entry.run is not None:
                     if entry.donated:
-                        data = self._take(entry, data)
+                        data = entry.take(data)
                     outs = entry.run(entry.const_data + data if entry.const_data else data)
                     if entry.single:
                         return wrap_unchecked(outs[0], entry.out_avals[0])
@@ -236,6 +247,9 @@ class JitFunction:
         if state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays) and not entry.has_tracers:
             if not call.static and not state.axis_env:
                 self._versions.hit(entry, call.treedef, [x.aval for x in arrays])
+            for k, x in enumerate(arrays):
+                if type(x) is not ArrayImpl:
+                    x._concrete(f"jit of {self._name}: argument {self._leaf_names(call)[k]}")
             outs = self._run(entry, arrays)
         else:
             params = {"inline": True} if self._options.inline else {}
@@ -244,25 +258,8 @@ class JitFunction:
 
     def _run(self, entry: Entry, arrays: list[Any]) -> list[Array]:
         run = entry.run or entry.prepare()
-        for x in arrays:
-            if type(x) is not ArrayImpl:
-                x._concrete(f"jit of {self._name}")
-        data = self._take(entry, arrays)
+        data = entry.take(arrays)
         return list(map(wrap_unchecked, run(entry.const_data + data), entry.out_avals))
-
-    def _take(self, entry: Entry, arrays: list[Any]) -> list[np.ndarray]:
-        """The data of the arguments, which are concrete arrays; those that are donated are gone afterwards."""
-        data: list[np.ndarray] = [x._data for x in arrays]
-        if entry.donated:
-            flags = entry.donated[len(entry.const_data) :]
-            for k, give in enumerate(flags):
-                if give and not _is_sole_owner(data, k):
-                    data[k] = data[k].copy()
-            reason = f"donated to jit of {self._name}"
-            for x, give in zip(arrays, flags, strict=True):
-                if give:
-                    delete(x, reason)
-        return data
 
     # -- dispatch -----------------------------------------------------------------------------------------------
 
@@ -435,9 +432,9 @@ def _static_order(item: tuple) -> tuple:
 
 
 def _is_sole_owner(data: list[np.ndarray], k: int) -> bool:
-    """Whether nothing but the array that is being donated refers to the memory of ``data[k]``."""
-    # References: the Array's slot, the list, and getrefcount's own.
-    if sys.getrefcount(data[k]) > 3:
+    """Whether nothing refers to the memory of ``data[k]``, the array of which has given it away."""
+    # References: the list, and getrefcount's own.
+    if sys.getrefcount(data[k]) > 2:
         return False
     owner = data[k]
     while type(owner.base) is np.ndarray:

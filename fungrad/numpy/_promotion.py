@@ -13,7 +13,7 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core import dtypes
-from fungrad.core.array import PYTHON_SCALARS, Array, ArrayImpl, as_array, wrap_unchecked
+from fungrad.core.array import PYTHON_SCALARS, Array, ArrayImpl, another, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, scalar_aval
 from fungrad.core.context import EVAL, state
 from fungrad.errors import IncompatibleShapesError
@@ -85,6 +85,7 @@ def promote_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
 fitting: set[tuple[ShapedArray, ShapedArray]] = set()
 
 # Scalars that took the type of an array, by that type and the scalar (the text of a zero, which tells 0.0 from -0.0).
+# The operators use them as operands, and nothing else: a user who got one might delete it.
 partners: dict[Any, Array] = {}
 _PARTNERS_LIMIT = 1024
 
@@ -100,7 +101,7 @@ def _with_scalar(api: str, x: Array, value: Any) -> tuple[Array, Array]:
             found = scalar_array(value, aval.dtype, aval.weak_type)
             if len(partners) < _PARTNERS_LIMIT:
                 partners[key] = found
-        return x, found
+        return x, another(found)
     other = scalar_aval(value)
     if aval.dtype is other.dtype and not aval.weak_type:
         return x, scalar_array(value, aval.dtype)

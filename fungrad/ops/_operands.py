@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.array import Array, as_array, from_scalar, wrap_unchecked
+from fungrad.core.array import Array, ArrayImpl, as_array, from_scalar, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 
 # Kinds of dtypes, one letter each, as used in the `accepts` of a primitive.
@@ -104,40 +104,41 @@ def constant(like: Array, value: Any) -> Array:
 
 
 def scalar_like(value: Any, like: Array) -> Array:
-    """A Python scalar as a 0-d array of the dtype of ``like`` (weak if ``like`` is), where its kind allows."""
+    """A Python scalar as a new 0-d array of the dtype of ``like`` (weak if ``like`` is), where its kind allows."""
     aval = like.aval
     # The text of a zero tells 0.0 from -0.0, which are equal as keys.
     key = (value or repr(value), type(value), aval)
     found = _scalars_like.get(key)
     if found is not None:
-        return found
+        return wrap_unchecked(*found)
     order = "biufc"
     kind = "b" if type(value) is bool else "i" if type(value) is int else "f" if type(value) is float else "c"
     other = kind_of(aval.dtype)
     if other in order and order.index(kind) <= order.index(other) and not (kind != "b" and other == "b"):
         out = scalar_array(value, aval.dtype, aval.weak_type)
         if len(_scalars_like) < 1024:
-            _scalars_like[key] = out
+            _scalars_like[key] = (out._data, out.aval)
         return out
     return from_scalar(value)
 
 
-_scalars_like: dict[Any, Array] = {}
+# The data of scalars are kept, never the arrays: those are given to users, who may delete or donate them.
+_scalars_like: dict[Any, tuple[np.ndarray, ShapedArray]] = {}
 
 
-def scalar_array(value: Any, dtype: np.dtype, weak_type: bool = False) -> Array:
-    """A concrete 0-d array of a Python scalar."""
+def scalar_array(value: Any, dtype: np.dtype, weak_type: bool = False) -> ArrayImpl:
+    """A new concrete 0-d array of a Python scalar."""
     from_cache = _scalars.get((value, type(value), dtype, weak_type)) if value == value and value != 0 else None
     if from_cache is not None:
-        return from_cache
+        return wrap_unchecked(*from_cache)
     try:
         data = np.asarray(value, dtype)
     except OverflowError:
         raise OverflowError(f"Python integer {value} does not fit dtype {dtype.name}; ask for a wider dtype") from None
     out = wrap_unchecked(data, ShapedArray((), dtype, weak_type))
     if len(_scalars) < 1024 and value == value and value != 0:
-        _scalars[(value, type(value), dtype, weak_type)] = out
+        _scalars[(value, type(value), dtype, weak_type)] = (out._data, out.aval)
     return out
 
 
-_scalars: dict[Any, Array] = {}
+_scalars: dict[Any, tuple[np.ndarray, ShapedArray]] = {}

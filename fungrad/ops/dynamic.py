@@ -10,7 +10,6 @@ May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.elementwise``,
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -253,7 +252,6 @@ def _start_index(api: str, start: Any, size: int, allow_negative: bool, dtype: n
     return select(lt(start, 0), add(start, size), start)
 
 
-@functools.lru_cache(maxsize=4096)
 def _static_index(value: int, dtype: np.dtype) -> Array:
     """A known index, as near to it as its dtype allows."""
     dtype = dtype if dtypes.is_integer(dtype) else dtypes.int32

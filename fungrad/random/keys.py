@@ -226,7 +226,7 @@ def fold_in(key: Any, data: Any) -> Array:
     if isinstance(data, int):
         if not 0 <= data < 2**32:
             raise OverflowError(f"fungrad.random.fold_in: data must be in [0, 2**32), got {data}")
-        number = scalar_array(int(data), dtypes.uint32)
+        number: Array = scalar_array(int(data), dtypes.uint32)
     else:
         # NumPy values are converted here: on their way into an Array they would have to fit the default width.
         array = from_numpy(np.asarray(data).astype(np.uint32)) if isinstance(data, (np.generic, np.ndarray)) else data

@@ -489,15 +489,9 @@ def _value_and_grad(
     return run
 
 
-# The cotangents that gradients start from, by type of the function's value.
-_ones: dict[ShapedArray, Array] = {}
-
-
 def _one(aval: ShapedArray) -> Array:
-    found = _ones.get(aval)
-    if found is None:
-        found = _ones[aval] = scalar_array(1, aval.dtype, aval.weak_type)
-    return found
+    """The cotangent that gradients start from."""
+    return scalar_array(1, aval.dtype, aval.weak_type)
 
 
 class _ScalarFunction(_FlatFunction):
