@@ -264,8 +264,15 @@ class NonFiniteError(FloatingPointError):
         return f"{self.message}; {', '.join(self.places)}" if self.places else self.message
 
 
+def is_foreign(what: str) -> bool:
+    """Whether what needs a value is a function of another library, such as ``numpy.linalg.inv``."""
+    return what.startswith(("numpy.", "scipy.", "the ufunc "))
+
+
 def concretization_error_class(what: str) -> type[FungradTypeError]:
-    """The error class for a conversion of a traced value, such as ``bool()``."""
+    """The error class for a conversion of a traced value, such as ``bool()``, or a function that needs its value."""
+    if is_foreign(what):
+        return TracerArrayConversionError
     return {
         "bool()": TracerBoolConversionError,
         "__index__()": TracerIntegerConversionError,

@@ -310,7 +310,7 @@ def _number_of_steps(loop: WhileLoop, args: Sequence[Any]) -> int | None:
 
     cond, body = loop.derived("counting", make)
     try:
-        known = [as_array(x._concrete("counting steps")) for x in chosen(args, flags)]
+        known = [as_array(x._known("counting steps")) for x in chosen(args, flags)]
     except TypeError:  # values of a function that is staged or mapped
         return None
     cond_consts, body_consts, carry = narrow.operands(known)

@@ -5,7 +5,7 @@ every transformation, so ``isinstance(x, fungrad.Array)`` holds for both.  Opera
 ``x.sum()``, ``x.at[i].set(v)``) have NumPy semantics and are attached by ``fungrad.numpy`` at import: this file only
 says what an array is, how a concrete one is stored, and how it converts to Python and NumPy.
 
-May import ``core.dtypes`` and ``core.avals``.
+May import ``core.dlpack``, ``core.dtypes`` and ``core.avals``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fungrad.core import dtypes
+from fungrad.core import dlpack, dtypes
 from fungrad.core.avals import ShapedArray, scalar_aval
 from fungrad.core.tree import known_leaf_types
 
@@ -101,9 +101,21 @@ class Array(AttachedMethods):
         """The value as an ndarray; tracers without one raise, naming the conversion ``what``."""
         raise NotImplementedError
 
+    def _known(self, what: str) -> np.ndarray:
+        """The value for what has no derivative: a choice, a count, an index.
+
+        Like ``_concrete``, but a value that is being differentiated may be looked at, if the transformation knows it.
+        """
+        return self._concrete(what)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         data = self._concrete("__array__()")
         if dtype is not None and data.dtype != dtype:
+            if copy is False:
+                raise ValueError(
+                    f"fungrad: {self.aval.str_short()} cannot become an ndarray of dtype {np.dtype(dtype)} without a "
+                    "copy; leave out copy=False or the dtype"
+                )
             return data.astype(dtype)
         if copy:
             return data.copy()
@@ -112,26 +124,28 @@ class Array(AttachedMethods):
         return view
 
     def __bool__(self) -> bool:
-        return bool(self._scalar("bool()"))
+        return bool(self._scalar("bool()", self._known("bool()")))
 
     def __int__(self) -> int:
-        return int(self._scalar("int()"))
+        return int(self._scalar("int()", self._known("int()")))
 
     def __float__(self) -> float:
-        return float(self._scalar("float()"))
+        return float(self._scalar("float()", self._concrete("float()")))
 
     def __complex__(self) -> complex:
-        return complex(self._scalar("complex()"))
+        return complex(self._scalar("complex()", self._concrete("complex()")))
 
     def __index__(self) -> int:
         aval = self.aval
         if aval.ndim or not dtypes.is_integer(aval.dtype):
             raise TypeError(f"only integer scalar arrays can be converted to an index, got {aval.str_short()}")
-        return int(self._concrete("__index__()")[()])
+        return int(self._known("__index__()")[()])
 
-    def _scalar(self, what: str) -> Any:
-        """The single element as a NumPy scalar, for ``bool``, ``int``, ``float`` and ``complex``."""
-        data = self._concrete(what)
+    def __bytes__(self) -> bytes:
+        return self._concrete("bytes()").tobytes()
+
+    def _scalar(self, what: str, data: np.ndarray) -> Any:
+        """The single element of ``data`` as a NumPy scalar, for ``bool``, ``int``, ``float`` and ``complex``."""
         if self.aval.dtype.names is not None:
             raise TypeError(
                 f"{what}: {self.aval.str_short()} is not a number"
@@ -153,8 +167,11 @@ class Array(AttachedMethods):
         return data.reshape(())[()]
 
     def item(self, *args: Any) -> Any:
-        """The element as a Python scalar; ``args`` index it as in ``ndarray.item``."""
-        return self._concrete("item()").item(*args)
+        """The element as a Python scalar; ``args`` index it as in ``ndarray.item``.
+
+        Within ``grad``, ``jvp`` and their kin outside of ``jit`` it is the value, a constant without a derivative.
+        """
+        return self._known("item()").item(*args)
 
     def tolist(self) -> Any:
         """Nested Python lists of the elements."""
@@ -232,11 +249,20 @@ class ArrayImpl(Array):
     def __buffer__(self, flags: int) -> memoryview:
         return memoryview(self.__array__())  # type: ignore[arg-type]
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        return self._data.__dlpack__(**kwargs)
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """The array for another library, read-only (a copy where the protocol's version cannot say so)."""
+        data = self._concrete("__dlpack__()")
+        return dlpack.export(data, stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
-    def __dlpack_device__(self) -> tuple:
-        return self._data.__dlpack_device__()
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return dlpack.CPU_DEVICE
 
 
 known_leaf_types.update((ArrayImpl, np.ndarray))

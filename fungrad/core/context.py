@@ -115,6 +115,17 @@ class Tracer(Array):
     def __format__(self, spec: str) -> str:
         return repr(self) if not spec else format(self._concrete("format()")[()], spec)
 
+    def __reduce__(self) -> Any:
+        self._concrete("pickle")
+        raise AssertionError("internal error: a tracer gave its value away")
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        self._concrete("__dlpack__()")
+        raise AssertionError("internal error: a tracer gave its value away")
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)  # the CPU
+
     def __copy__(self) -> Array:
         return self
 

@@ -2,7 +2,7 @@
 
 Programs written for accelerators call these; on the CPU they convert and return.
 
-May import ``core.array`` and ``core.tree``.
+May import ``core.array``, ``core.context`` and ``core.tree``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from fungrad.core import tree
 from fungrad.core.array import Array, as_array
+from fungrad.core.context import Tracer
 
 
 class Device:
@@ -130,14 +131,19 @@ def device_put(
 
 
 def device_get(x: Any) -> Any:
-    """The leaves of a pytree as NumPy arrays (Python scalars stay).
+    """The leaves of a pytree as NumPy arrays (Python scalars and traced values stay).
 
     Example:
       >>> import fungrad
       >>> fungrad.device_get((fungrad.numpy.arange(2), 1.5))
       (array([0, 1], dtype=int32), 1.5)
     """
-    return tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, (Array, np.ndarray)) else leaf, x)
+
+    def get(leaf: Any) -> Any:
+        known = isinstance(leaf, (Array, np.ndarray)) and not isinstance(leaf, Tracer)
+        return np.asarray(leaf) if known else leaf
+
+    return tree.map(get, x)
 
 
 def block_until_ready(x: Any) -> Any:

@@ -19,9 +19,14 @@ import types
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from fungrad.config import config
 
 PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# What NumPy and SciPy ask of an array, the user asked of them.
+_NUMPY_DIR = os.path.dirname(os.path.abspath(np.__file__))
+_NOBODYS_LINES = (PACKAGE_DIR, _NUMPY_DIR + os.sep, os.path.join(os.path.dirname(_NUMPY_DIR), "scipy") + os.sep)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -142,13 +147,15 @@ class unattributed:  # noqa: N801 - likewise
 def current_source(skip: int = 1) -> Source | None:
     """The place that is replayed now, else the innermost frame outside the package, or None if there is none.
 
+    NumPy and SciPy, which call us with what the user gave to them, do not count as outside.
+
     Args:
       skip: how many frames, this function's included, are known to be the package's.
     """
     if where.source is not None:
         return where.source
     frame = sys._getframe(skip)
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE_DIR):
+    while frame is not None and frame.f_code.co_filename.startswith(_NOBODYS_LINES):
         frame = frame.f_back  # type: ignore[assignment]
     return None if frame is None else Source(frame.f_code, frame.f_lasti, where.scopes, where.backward)
 

@@ -21,7 +21,7 @@ from fungrad.core.context import Trace, Tracer, report_leaks, state, transformat
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, check_hashable
 from fungrad.core.primitive import Primitive
 from fungrad.core.source import current_source, function_name, unattributed
-from fungrad.errors import concretization_error_class
+from fungrad.errors import concretization_error_class, is_foreign
 
 
 class DebugInfo(NamedTuple):
@@ -229,6 +229,7 @@ def argument_names(fun: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> tup
 
 # -- concretisation errors --------------------------------------------------------------------------------------------
 
+# What is asked of a value: the problem, and what to do instead.
 _ADVICE = {
     "bool()": (
         "the truth value of a traced array is needed",
@@ -241,20 +242,52 @@ _ADVICE = {
     ),
     "__array__()": (
         "a traced array is converted to a NumPy array",
-        "Use the function of fungrad.numpy instead of NumPy's (or SciPy's)",
+        "Use the function of fungrad.numpy instead of NumPy's (or SciPy's); for X[i] with an ndarray X, index "
+        "fungrad.numpy.asarray(X); instead of filling an ndarray, stack the values with fungrad.numpy.array or use "
+        "x.at[i].set(v)",
     ),
+    "float()": (
+        "a traced array is used as a Python float",
+        "Use the functions of fungrad.numpy instead of those of math and float()",
+    ),
+    "complex()": (
+        "a traced array is used as a Python complex number",
+        "Use the functions of fungrad.numpy instead of those of cmath and complex()",
+    ),
+    "format()": (
+        "a traced array is formatted as a number",
+        "fungrad.debug.print(\"{x:.3f}\", x=x) prints values, also inside of compiled functions",
+    ),
+    "pickle": ("a traced array is pickled", "Return it from the function, and pickle the result"),
+    "__dlpack__()": ("a traced array is given to another library", "Return it from the function first"),
 }
+
+
+def conversion_advice(what: str) -> tuple[str, str]:
+    """The problem with a conversion of a traced value, and what to do instead.
+
+    Args:
+      what: the conversion, such as ``float()``, or the function of another library that needs the value, as in
+        ``numpy.linalg.inv``.
+    """
+    if is_foreign(what):
+        return (
+            f"{what} needs the value of a traced array",
+            "Use a function of fungrad.numpy or fungrad.scipy for it, or fungrad.pure_callback, which calls a function "
+            "of NumPy on values (with fungrad.custom_jvp for its derivative)",
+        )
+    default = (
+        f"the value of a traced array is needed by {what}",
+        "Keep the computation in arrays: use fungrad.numpy functions and .astype instead of Python numbers",
+    )
+    return _ADVICE.get(what, default)
 
 
 def _concretization_error(tracer: JaxprTracer, what: str) -> TypeError:
     trace: JaxprTrace = tracer._trace  # type: ignore[assignment]
     if not trace.alive:
         return context.leaked_tracer_error(tracer)
-    default = (
-        f"the value of a traced array is needed by {what}",
-        "Keep the computation in arrays: use fungrad.numpy functions and .astype instead of Python numbers",
-    )
-    problem, advice = _ADVICE.get(what, default)
+    problem, advice = conversion_advice(what)
     arguments = trace.arguments_of(tracer.variable)
     names = ", ".join(arguments)
     depends = f" It depends on the value of the argument{'s' if len(arguments) > 1 else ''} {names}." if names else ""

@@ -175,7 +175,7 @@ def _wrong_dtype(api: str, what: str, name: str) -> TypeError:
 
 def _concrete_mask(mask: Array) -> np.ndarray:
     try:
-        return mask._concrete("boolean index")
+        return mask._known("boolean index")
     except FungradTypeError:
         raise NonConcreteBooleanIndexError(
             f"a boolean index must have known values, got a traced array of type {mask.aval.str_short()}: the shape of "

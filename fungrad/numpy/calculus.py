@@ -408,7 +408,7 @@ def polymul(a1: Any, a2: Any, *, trim_leading_zeros: bool = False) -> Array:
 
 
 def _trimmed(p: Array) -> Array:
-    places = np.flatnonzero(p._concrete("polymul()"))
+    places = np.flatnonzero(p._known("polymul()"))
     return slice_in_dim(p, int(places[0]) if places.size else p.aval.shape[0] - 1, None)
 
 

@@ -64,7 +64,7 @@ def bincount(
     if least < 0:
         raise ValueError(f"fungrad.numpy.bincount: minlength must not be negative, got {least}")
     if length is None:
-        values = x._concrete("bincount()")
+        values = x._known("bincount()")
         length = max(least, int(values.max()) + 1 if values.size else 0)
     else:
         length = max(operator.index(length), least)

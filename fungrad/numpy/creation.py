@@ -15,14 +15,15 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import PYTHON_SCALARS, Array, from_numpy, from_scalar, wrap
 from fungrad.core.avals import ShapedArray
+from fungrad.core.context import Tracer
 from fungrad.core.device import check_device
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
 from fungrad.numpy._promotion import cast, operand, requested_dtype
-from fungrad.ops import joining
+from fungrad.ops import elementwise, joining
 from fungrad.ops import shape as shape_ops
 from fungrad.ops._operands import scalar_array
-from fungrad.ops.cast import convert_element_type
+from fungrad.ops.cast import convert_element_type, stop_gradient
 from fungrad.ops.cast import copy as copy_op
 from fungrad.ops.foundation import broadcast, broadcast_in_dim
 
@@ -395,15 +396,29 @@ def arange(
         raise ValueError("fungrad.numpy.arange: step must not be 0")
     size = max(0, math.ceil((last - first) / interval))
     if first == 0 and interval == 1 and not dtypes.is_bool(found):
-        return shape_ops.iota(found, size)
-    exact = np.arange(first, last, interval)
-    if exact.size != size:
-        exact = first + interval * np.arange(size)
-    return wrap(exact.astype(found), ShapedArray((size,), found))
+        out: Any = shape_ops.iota(found, size)
+    else:
+        exact = np.arange(first, last, interval)
+        if exact.size != size:
+            exact = first + interval * np.arange(size)
+        out = wrap(exact.astype(found), ShapedArray((size,), found))
+    if dtypes.is_inexact(found):
+        # Where bounds are known but differentiated, how many numbers there are is a constant, the numbers are not.
+        if stop is not None and isinstance(start, Tracer):
+            out = elementwise.add(out, convert_element_type(_only_derivative(start), found))
+        if isinstance(step, Tracer):
+            each = convert_element_type(_only_derivative(step), found)
+            out = elementwise.add(out, elementwise.mul(shape_ops.iota(found, size), each))
+    return out
+
+
+def _only_derivative(x: Array) -> Array:
+    """Zero, with the derivative of ``x``."""
+    return elementwise.sub(x, stop_gradient(x))
 
 
 def _static_number(x: Any) -> Any:
     """A bound of a range as a Python number."""
     if isinstance(x, Array):
-        return x._concrete("arange()").item()
+        return x._known("arange()").item()
     return x.item() if isinstance(x, (np.ndarray, np.generic)) else x

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.core import dtypes
+from fungrad.core import dlpack, dtypes
 from fungrad.core.array import Array, wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.device import check_device
@@ -30,6 +30,7 @@ from fungrad.ops import elementwise as lax
 from fungrad.ops import foundation, joining
 from fungrad.ops import shape as shape_ops
 from fungrad.ops._operands import scalar_like
+from fungrad.ops.cast import copy as copy_op
 from fungrad.ops.cumulative import cumprod
 
 # -- spaced numbers ----------------------------------------------------------------------------------------------------
@@ -371,11 +372,37 @@ def fromstring(string: str, dtype: Any = float, count: int = -1, *, sep: str) ->
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
-    """An array of the data of another library's array, copied."""
+    """An array of the data of another library's array, copied.
+
+    Args:
+      x: an array of a library that has DLPack, in memory of the CPU.
+      device: None or the CPU.
+      copy: False is refused, since the other library could write to the array; arrays of fungrad stay as they are.
+
+    Raises:
+      TypeError: ``x`` has no DLPack.
+      BufferError: it is not in memory of the CPU, or of a dtype that DLPack or fungrad does not have.
+      ValueError: ``copy=False``.
+
+    Example:
+      >>> import numpy as np, fungrad.numpy as jnp
+      >>> jnp.from_dlpack(np.arange(3, dtype="int16"))
+      Array([0, 1, 2], dtype=int16)
+    """
     check_device(device, "fungrad.numpy.from_dlpack")
     if isinstance(x, Array):
-        return x
-    data = np.from_dlpack(x)
+        return copy_op(x) if copy else x
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(
+            f"fungrad.numpy.from_dlpack: x must be an array with __dlpack__, got {x!r} of type {type(x).__name__}; "
+            "fungrad.numpy.asarray converts numbers, lists and ndarrays"
+        )
+    if copy is False:
+        raise ValueError(
+            f"fungrad.numpy.from_dlpack: copy=False is not possible for a {type(x).__name__}; arrays are never views "
+            "of mutable data"
+        )
+    data = dlpack.receive(x)
     dtype = dtypes.canonicalize_dtype(data.dtype, "fungrad.numpy.from_dlpack")
     return wrap(np.array(data, dtype, order="C"), ShapedArray(data.shape, dtype))
 

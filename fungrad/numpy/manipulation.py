@@ -538,7 +538,7 @@ def trim_zeros(filt: Any, trim: str = "fb") -> Array:
         raise ValueError(f"fungrad.numpy.trim_zeros: filt must have one dimension, got {x.aval.str_short()}")
     if set(trim.lower()) - {"f", "b"}:
         raise ValueError(f"fungrad.numpy.trim_zeros: trim must be made of 'f' and 'b', got {trim!r}")
-    places = np.flatnonzero(x._concrete("trim_zeros()"))
+    places = np.flatnonzero(x._known("trim_zeros()"))
     if not places.size:
         return shape_ops.slice_in_dim(x, 0, 0) if trim else x
     start = int(places[0]) if "f" in trim.lower() else 0

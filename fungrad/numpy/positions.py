@@ -156,7 +156,7 @@ def _inside(x: Array, size: int, axis: int, mode: str) -> Array:
     if mode == "wrap":
         return ufuncs.remainder(x, asarray(size, x.aval.dtype))
     try:
-        values = x._concrete("ravel_multi_index with mode='raise'")
+        values = x._known("ravel_multi_index with mode='raise'")
     except FungradTypeError as error:
         raise type(error)(
             "fungrad.numpy.ravel_multi_index: mode='raise' needs the values of multi_index, which are traced; use "

@@ -169,7 +169,7 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
     shape = a.aval.shape
     if size is None:
         # The number of results is a value: it must be known.
-        found = np.flatnonzero(mask._concrete("nonzero()"))
+        found = np.flatnonzero(mask._known("nonzero()"))
         places = np.unravel_index(found, shape) if math.prod(shape) else [found] * len(shape)
         return tuple([wrap(p.astype(index), ShapedArray(p.shape, index)) for p in places])
     flat, valid = first_true(mask, size)
@@ -215,7 +215,7 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Arra
     if a.aval.ndim == 0:
         count = size
         if count is None:
-            count = int(bool(a._concrete("argwhere()").any()))
+            count = int(bool(a._known("argwhere()").any()))
         return creation.zeros((count, 0), dtypes.default_int())
     return joining.stack(nonzero(a, size=size, fill_value=fill_value), 1)
 
@@ -262,7 +262,7 @@ def compress(
             )
         mask = shape_ops.slice_in_dim(mask, 0, n)
     if size is None:
-        return take_1d(a, np.flatnonzero(mask._concrete("compress()")).astype(np.int32), axis)
+        return take_1d(a, np.flatnonzero(mask._known("compress()")).astype(np.int32), axis)
     mask = shape_ops.pad(mask, scalar_array(False, dtypes.bool_), [(0, n - mask.aval.shape[0], 0)])
     places, valid = first_true(mask, size)
     if n == 0:
@@ -302,7 +302,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Array
     values = promote_dtypes("choose", *[operand(c, "choose", f"choices[{i}]") for i, c in enumerate(choices)])
     n = len(values)
     if mode == "raise":
-        known = a._concrete("choose()")
+        known = a._known("choose()")
         if known.size and (known.min() < 0 or known.max() >= n):
             raise ValueError(
                 f"fungrad.numpy.choose: a must be in [0, {n}), got values from {known.min()} to {known.max()}"

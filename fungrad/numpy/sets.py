@@ -62,7 +62,7 @@ def _sort_rows(x: Array, equal_nan: bool) -> _Sorted:
 def _places(mask: Array, size: int | None, api: str) -> tuple[Any, Array | None]:
     """Positions of true elements; with ``size``, that many and which of them are real."""
     if size is None:
-        return np.flatnonzero(mask._concrete(f"{api}()")).astype(np.int32), None
+        return np.flatnonzero(mask._known(f"{api}()")).astype(np.int32), None
     return first_true(mask, operator.index(size))
 
 

@@ -20,8 +20,8 @@ from fungrad.core.context import AxisData, Trace, Tracer, named_axis, report_lea
 from fungrad.core.ir import Jaxpr, eval_jaxpr, jaxprs_in_params
 from fungrad.core.primitive import Primitive
 from fungrad.core.source import current_source
-from fungrad.core.staging import DebugInfo, trace_flat
-from fungrad.errors import concretization_error_class
+from fungrad.core.staging import DebugInfo, conversion_advice, trace_flat
+from fungrad.errors import TracerArrayConversionError, concretization_error_class
 from fungrad.ops.foundation import batch_to
 
 
@@ -53,11 +53,15 @@ class BatchTracer(Tracer):
     def _concrete(self, what: str) -> np.ndarray:
         self._leak_check()
         axis: AxisData = self._trace.axis  # type: ignore[attr-defined]
+        problem, advice = f"{what} of a mapped value", (
+            "Use fungrad.numpy.where or fungrad.lax.cond for choices and array operations instead of Python numbers"
+        )
+        if concretization_error_class(what) is TracerArrayConversionError:
+            problem, advice = conversion_advice(what)
         raise concretization_error_class(what)(
-            f"fungrad.vmap: {what} of a mapped value inside {self._trace.label}, at {current_source()}: the value "
+            f"fungrad.vmap: {problem} inside {self._trace.label}, at {current_source()}: the value "
             f"stands for {axis.size} examples (type per example {self.aval.str_short()}), so there is no single "
-            "answer. Use fungrad.numpy.where or fungrad.lax.cond for choices and array operations instead of Python "
-            "numbers, or do not map the argument (in_axes=None)."
+            f"answer. {advice}, or do not map the argument (in_axes=None)."
         )
 
     def __index__(self) -> int:

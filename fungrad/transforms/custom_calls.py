@@ -395,7 +395,7 @@ def _differentiate(custom: Custom, trace: JVPTrace, args: Sequence[Any], outside
         else:
             fwd = custom.vjp.with_signature(outside=outside)
             outs, out_tangents, custom.out_tree = linearize_by_rules(fwd, None, primals, tangents)
-    return [JVPTracer(trace, x, t) for x, t in zip(outs, out_tangents, strict=True)]
+    return [trace.tracer(x, t) for x, t in zip(outs, out_tangents, strict=True)]
 
 
 def _linearize(custom: Custom, trace: LinearizeTrace, args: Sequence[Any], outside: Outside) -> list[Any]:
@@ -411,7 +411,7 @@ def _linearize(custom: Custom, trace: LinearizeTrace, args: Sequence[Any], outsi
         else:
             rule = custom.jvp.with_signature(outside=outside)
             outs, out_tangents, custom.out_tree = rule.run(primals, tangents)
-    return [LinearizeTracer(trace, x, t) for x, t in zip(outs, out_tangents, strict=True)]
+    return [trace.tracer(x, t) for x, t in zip(outs, out_tangents, strict=True)]
 
 
 def _stage(custom: Custom, args: Sequence[Any], outside: Outside) -> list[Any]:

@@ -2,15 +2,13 @@
 
 ``JVPTrace`` carries (primal, tangent) pairs and runs both through the ``jvp`` rule of each primitive.
 
-May import ``core`` and ``ops.foundation``.
+May import ``core``, ``ops.foundation`` and ``transforms.differentiated``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import numpy as np
 
 from fungrad.core import context
 from fungrad.core.array import as_array
@@ -20,26 +18,19 @@ from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.primitive import Primitive
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.foundation import instantiate
+from fungrad.transforms.differentiated import DifferentiatedTracer
 
 
-class JVPTracer(Tracer):
-    """A primal value with its tangent."""
+class JVPTracer(DifferentiatedTracer):
+    """A primal value with its tangent, which is not known to be zero."""
 
-    __slots__ = ("primal", "tangent")
+    __slots__ = ()
 
     def __init__(self, trace: JVPTrace, primal: Any, tangent: Any):
         self._trace = trace
         self.primal = primal
         self.tangent = tangent
         self.aval = primal.aval
-
-    def _concrete(self, what: str) -> np.ndarray:
-        self._leak_check()
-        return self.primal._concrete(what)
-
-    def __index__(self) -> int:
-        self._leak_check()
-        return self.primal.__index__()
 
 
 class JVPTrace(Trace):
@@ -62,8 +53,12 @@ class JVPTrace(Trace):
             return primitive.bind(*primals, **params)
         out, tangent = primitive.jvp(primals, tangents, **params)
         if primitive.multiple_results:
-            return [JVPTracer(self, x, t) for x, t in zip(out, tangent, strict=True)]
-        return JVPTracer(self, out, tangent)
+            return [self.tracer(x, t) for x, t in zip(out, tangent, strict=True)]
+        return self.tracer(out, tangent)
+
+    def tracer(self, x: Any, tangent: Any) -> Any:
+        """A value with its tangent; without one, as that of a comparison, the value itself."""
+        return x if type(tangent) is Zero else JVPTracer(self, x, tangent)
 
     def split(self, x: Any) -> tuple[Any, Any]:
         """Primal and tangent of a result of the differentiated function."""

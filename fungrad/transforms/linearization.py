@@ -5,7 +5,7 @@ rule of each primitive under ``TangentTrace``.  There an operation on tangent va
 operation is executed at once: that one distinction is all the partial evaluation there is.  The values that recorded
 operations need are the residuals.
 
-May import ``core`` and ``ops.foundation``.
+May import ``core`` and ``transforms.differentiated``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.primitive import Primitive
 from fungrad.core.source import Source, attributed, current_source
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.errors import concretization_error_class
+from fungrad.transforms.differentiated import DifferentiatedTracer
 
 _new = object.__new__
 
@@ -47,9 +49,9 @@ class TangentVar(Tracer):
         self.aval = aval
 
     def _concrete(self, what: str) -> np.ndarray:
-        raise TypeError(
-            f"{what} of a tangent while a function is being linearized: a derivative rule must be linear in its "
-            "tangents, so it cannot look at their values"
+        raise concretization_error_class(what)(
+            f"fungrad: {what} of a tangent while a function is being linearized: a derivative rule must be linear in "
+            "its tangents, so it cannot look at their values"
         )
 
 
@@ -132,24 +134,16 @@ class TangentTrace(Trace):
         return var
 
 
-class LinearizeTracer(Tracer):
+class LinearizeTracer(DifferentiatedTracer):
     """A primal value with the variable of its tangent."""
 
-    __slots__ = ("primal", "tangent")
+    __slots__ = ()
 
     def __init__(self, trace: LinearizeTrace, primal: Any, tangent: Any):
         self._trace = trace
         self.primal = primal
         self.tangent = tangent
         self.aval = primal.aval
-
-    def _concrete(self, what: str) -> np.ndarray:
-        self._leak_check()
-        return self.primal._concrete(what)
-
-    def __index__(self) -> int:
-        self._leak_check()
-        return self.primal.__index__()
 
 
 class LinearizeTrace(Trace):
@@ -219,8 +213,12 @@ class LinearizeTrace(Trace):
         state.trace = self.tangents
         out, tangent = primitive.linearize(primals, tangents, **params)
         if primitive.multiple_results:
-            return [LinearizeTracer(self, x, t) for x, t in zip(out, tangent, strict=True)]
-        return LinearizeTracer(self, out, tangent)
+            return [self.tracer(x, t) for x, t in zip(out, tangent, strict=True)]
+        return self.tracer(out, tangent)
+
+    def tracer(self, x: Any, tangent: Any) -> Any:
+        """A value with its tangent; without one, as that of a comparison, the value itself."""
+        return x if type(tangent) is Zero else LinearizeTracer(self, x, tangent)
 
     def split(self, x: Any) -> tuple[Any, Any]:
         """Primal and tangent of a result of the linearized function.
