@@ -58,7 +58,9 @@ def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> np.dty
     api = "fungrad.dtypes.canonicalize_dtype"
     found = _dtypes.canonicalize_dtype(dtype, api)
     if _dtypes.is_key(found) and not allow_extended_dtype:
-        raise ValueError(f"{api}: got the dtype of random keys; pass allow_extended_dtype=True to accept it")
+        raise ValueError(
+            f"{api}: got the dtype of random keys; pass allow_extended_dtype=True to accept it"
+        )
     return _dtypes.default_width(found, api)
 
 
@@ -75,5 +77,8 @@ def itemsize_bits(dtype: Any) -> int:
     """
     found = _dtypes.canonicalize_dtype(dtype, "fungrad.dtypes.itemsize_bits")
     if found not in _dtypes.number_dtypes:
-        raise ValueError(f"fungrad.dtypes.itemsize_bits: expected a number dtype, got {_dtypes.display_name(found)}")
+        raise ValueError(
+            f"fungrad.dtypes.itemsize_bits: expected a number dtype, got "
+            f"{_dtypes.display_name(found)}"
+        )
     return _dtypes.itemsize_bits(found)

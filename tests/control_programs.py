@@ -54,7 +54,9 @@ def root(lib):
         return lax.fori_loop(0, 12, lambda _, y: y - f(y) / 3.0, y)
 
     def f(x):
-        return lax.custom_root(lambda y: y**3 + y - x, np_.ones_like(x), newton, lambda g, y: y / g(np_.ones_like(y)))
+        return lax.custom_root(
+            lambda y: y**3 + y - x, np_.ones_like(x), newton, lambda g, y: y / g(np_.ones_like(y))
+        )
 
     return f
 
@@ -76,8 +78,8 @@ REVERSIBLE = {
         (_x(3),),
     ),
     "switch": (
-        lambda lib: (
-            lambda x: lib.lax.switch((2 * x[0]).astype("int32"), [lambda y: y * x, lib.numpy.sin, lambda y: 1 / y], x)
+        lambda lib: lambda x: lib.lax.switch(
+            (2 * x[0]).astype("int32"), [lambda y: y * x, lib.numpy.sin, lambda y: 1 / y], x
         ),
         (_x(3),),
     ),

@@ -1,8 +1,8 @@
 """Fills the memory that compiled programs compute in with a pattern before every run, and says what they met.
 
-A kernel that reads what nobody wrote gives right results if it masks them, but each operation on a subnormal number that
-it finds there costs a hundred times as much. The processor remembers whether an operand was subnormal or a signalling
-NaN: a program that meets neither among its operands must not meet one in memory that has been filled with them.
+A kernel that reads what nobody wrote gives right results if it masks them, but each operation on a subnormal number
+that it finds there costs a hundred times as much. The processor remembers whether an operand was subnormal or a
+signalling NaN: a program that meets neither among its operands must not meet one in memory filled with them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ PATTERNS = {
 HAS_FLAGS = platform.machine() in ("x86_64", "AMD64")
 """Whether the processor can be asked for what operations have met."""
 
-# The exceptions "invalid" and "denormal" in the status register.
-_MET = 0b11
 # Bytes of the stack below the caller that are filled: more than the kernels of products take.
 _STACK = 1 << 19
 
@@ -81,10 +79,18 @@ def poison_stack(pattern: int) -> None:
     _functions()[1](pattern)
 
 
+def status() -> int:
+    """What operations of this thread have met since `poison_stack`.
+
+    Bit 0: an invalid operand (a signalling NaN), 1: a subnormal operand, 2: a zero divisor, 3: an overflow, 4: a result
+    below the normal numbers that was rounded, 5: any rounding.
+    """
+    return _functions()[2]() & 0b111111
+
+
 def met() -> int:
-    """What operations of this thread have met since `poison_stack`: bit 0 a signalling NaN (or another invalid operand),
-    bit 1 a subnormal number."""
-    return _functions()[2]() & _MET
+    """The first two bits of `status`: what operands were met."""
+    return status() & 0b11
 
 
 def fill(array: np.ndarray, pattern: int) -> np.ndarray:

@@ -320,3 +320,98 @@ def test_symbolic_zero():
 
 def test_modules_are_modules():
     assert isinstance(fungrad.custom_derivatives, types.ModuleType) and fungrad.remat is fungrad.checkpoint
+
+
+# -- the type of what carries a derivative --------------------------
+
+
+def readers(x):
+    """What a rule may ask about an array whose value it does not use, as factors of 1."""
+    return {
+        "shape": lambda: fnp.ones(x.shape)[0],
+        "dtype": lambda: fnp.ones(1, x.dtype)[0],
+        "size": lambda: fnp.ones(x.size)[0],
+        "length": lambda: fnp.ones(len(x))[0],
+        "weak type": lambda: 1.0 * (1 + x.weak_type),
+        "zeros_like": lambda: 1 + fnp.zeros_like(x)[0],
+        "result_type": lambda: fnp.ones(1, fnp.result_type(x, 1.0))[0],
+    }
+
+
+def shape_rule(kind, x, what):
+    factor = lambda: readers(x)[what]()  # noqa: E731
+    if kind == "jvp":
+        f = fungrad.custom_jvp(fnp.sin)
+        f.defjvp(lambda p, t: (f(*p), t[0] * factor()))
+        return f
+    f = fungrad.custom_vjp(fnp.sin)
+    if kind == "fwd":
+        f.defvjp(lambda y: (f(y), factor()), lambda r, ct: (ct * r,))
+    else:
+        f.defvjp(lambda y: (f(y), None), lambda r, ct: (ct * factor(),))
+    return f
+
+
+@pytest.mark.parametrize("kind", ["jvp", "fwd", "bwd"])
+@pytest.mark.parametrize("what", list(readers(fnp.ones(3))))
+def test_rules_read_the_type_of_what_carries_a_derivative(kind, what):
+    x = fnp.ones(3)
+    f = lambda y, x: shape_rule(kind, x * y, what)(y)  # noqa: E731
+    for transformed in (
+        fungrad.grad(f),
+        fungrad.jit(fungrad.grad(f)),
+        fungrad.grad(fungrad.jit(f)),
+        fungrad.jit(fungrad.grad(fungrad.jit(f))),
+        fungrad.grad(fungrad.checkpoint(f)),
+        fungrad.grad(lambda y, x: lax.scan(lambda c, _: (f(c, x), None), y, None, length=1)[0]),
+        fungrad.grad(lambda y, x: lax.cond(y > 0, f, lambda y, x: y, y, x)),
+        lambda y, x: fungrad.vmap(fungrad.grad(fungrad.jit(f)))(fnp.stack([y, y]), fnp.stack([x, x]))[1],
+        lambda y, x: fungrad.grad(lambda y: fungrad.vmap(f, (None, 0))(y, fnp.stack([x])).sum())(y),
+    ):
+        assert float(transformed(1.0, x)) == 1.0
+    # By the captured array alone there is no derivative, and none is asked for.
+    assert fungrad.jit(fungrad.grad(f, argnums=1))(1.0, x).tolist() == [0.0] * 3
+
+
+@pytest.mark.parametrize("make", [jvp_over, vjp_over])
+def test_rules_must_not_use_the_value_of_what_carries_a_derivative(make):
+    def captured(y, x):
+        z = x * y
+        if make is jvp_over:
+            f = fungrad.custom_jvp(fnp.sin)
+            f.defjvp(lambda p, t: (f(*p), t[0] * z[0]))
+        else:
+            f = fungrad.custom_vjp(fnp.sin)
+            f.defvjp(lambda y: (f(y), None), lambda r, ct: (ct * z[0],))
+        return f(y)
+
+    for transformed in (
+        fungrad.grad(captured),
+        fungrad.jit(fungrad.grad(captured)),
+        fungrad.grad(fungrad.jit(captured)),
+        fungrad.jit(fungrad.grad(fungrad.jit(captured))),
+    ):
+        with pytest.raises(UnexpectedTracerError, match="closed-over value"):
+            transformed(1.0, fnp.ones(3))
+
+
+# -- rules that return nothing --------------------------------------
+
+
+@pytest.mark.parametrize("n_args", [1, 2])
+def test_a_backward_rule_that_returns_nothing_is_refused(n_args):
+    args = (1.0, {"a": 2.0, "b": 3.0})[:n_args]
+    f = fungrad.custom_vjp(lambda *args: args[0] * 2.0)
+    f.defvjp(lambda *args: (f(*args), None), lambda r, ct: None)
+    positions = tuple(range(n_args))
+    for transformed in (fungrad.grad(f, positions), fungrad.jit(fungrad.grad(f, positions))):
+        with pytest.raises(TypeError, match="is a return missing"):
+            transformed(*args)
+    f.defvjp(lambda *args: (f(*args), None), lambda r, ct: (None,) * n_args)
+    assert float(fungrad.grad(f)(*args)) == 0.0
+
+
+def test_a_pullback_that_returns_nothing_is_refused():
+    f = fungrad.custom_gradient(lambda x: (x * 2.0, lambda ct: None))
+    with pytest.raises(TypeError, match="is a return missing"):
+        fungrad.grad(f)(1.0)

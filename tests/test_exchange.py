@@ -20,10 +20,8 @@ LOOPS = {
     "fori": lambda n: lambda x, y: lax.fori_loop(0, n, lambda i, c: both(*c), (x, y)),
     "while": lambda n: lambda x, y: lax.while_loop(lambda c: c[0] < n, lambda c: (c[0] + 1, *both(*c[1:])), (0, x, y)),
     "scan": lambda n: lambda x, y: lax.scan(lambda c, _: (both(*c), c[0][3]), (x, y), None, length=n),
-    "nested": lambda n: (
-        lambda x, y: lax.fori_loop(
-            0, 3, lambda i, c: lax.fori_loop(0, n, lambda j, c: both(*c), (c[1] * 0.5, c[0])), (x, y)
-        )
+    "nested": lambda n: lambda x, y: lax.fori_loop(
+        0, 3, lambda i, c: lax.fori_loop(0, n, lambda j, c: both(*c), (c[1] * 0.5, c[0])), (x, y)
     ),
     "shared": lambda n: lambda x, y: lax.fori_loop(0, n, lambda i, c: (smooth(c[0]), c[0]), (x, y)),
 }

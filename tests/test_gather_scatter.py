@@ -15,10 +15,11 @@ from optable_base import array
 
 import fungrad
 from fungrad.config import strict_index
+from fungrad.control.scatter_apply import scatter_apply
 from fungrad.ops.elementwise import mul
 from fungrad.ops.foundation import reduce_sum
 from fungrad.ops.indexing import GatherDimensionNumbers, ScatterDimensionNumbers, gather, scatter_add
-from fungrad.ops.scatter import scatter, scatter_apply, scatter_max, scatter_min, scatter_mul, scatter_sub
+from fungrad.ops.scatter import scatter, scatter_max, scatter_min, scatter_mul, scatter_sub
 from fungrad.transforms.api import grad, jvp, vjp
 from fungrad.transforms.mapping import vmap
 
@@ -563,3 +564,24 @@ def test_rows_that_meet_do_not_depend_on_the_number_of_threads(name, segments):
     np.testing.assert_allclose(results[0], wanted, rtol=1e-4)
     for other in results[1:]:
         np.testing.assert_array_equal(other, results[0])
+
+
+def test_promises_of_one_example_are_not_kept_for_a_batch():
+    import fungrad.numpy as fnp
+
+    p, k = fnp.array([1.0, 2.0]), fnp.array([0, 0])
+    reads = {
+        "take": lambda p, k: fnp.take(p, k),
+        "index": lambda p, k: p[k],
+        "get": lambda p, k: p.at[k].get(),
+        "promised": lambda p, k: fnp.take(p, k[None], unique_indices=True, indices_are_sorted=True)[0],
+    }
+    for name, read in reads.items():
+        f = lambda p, k, read=read: vmap(read, (None, 0))(p, k).sum()  # noqa: E731
+        assert grad(f)(p, k).tolist() == [2, 0], name
+        assert fungrad.jit(grad(f))(p, k).tolist() == [2, 0], name
+        # A batch of batches, and an outer one of arrays with an inner one of positions.
+        twice = lambda p, k, read=read: vmap(vmap(read, (None, 0)), (None, 0))(p, k).sum()  # noqa: E731
+        assert grad(twice)(p, fnp.stack([k, k + 1])).tolist() == [2, 2], name
+        outer = lambda p, k, f=f: vmap(f, (0, None))(p, k).sum()  # noqa: E731
+        assert grad(outer)(fnp.stack([p, p]), k).tolist() == [[2, 0], [2, 0]], name

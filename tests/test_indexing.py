@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import numpy as np
@@ -428,6 +429,27 @@ def test_apply_is_repeated_as_ufunc_at(case):
     expected = x.copy()
     np.negative.at(expected, idx)
     same(fnp.asarray(x).at[idx].apply(fnp.negative), expected)
+    arrays, rebuild = dynamic_parts(idx)
+    same(make_and_run(lambda x, *i: x.at[rebuild(*i)].apply(fnp.negative), x, *arrays), expected)
+
+
+@pytest.mark.parametrize("mode", [None, "clip"])
+def test_apply_at_traced_positions(mode):
+    x = fnp.asarray(sequence(5))
+    idx = fnp.asarray([1, 1, -1, 9, 1, 4])
+    f = lambda x, i: x.at[i].apply(lambda v: fnp.sin(v) * v, mode=mode)  # noqa: E731
+    expected = f(x, idx)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-6)
+    close(fungrad.jit(f)(x, idx), expected)
+    loss = lambda x, i: (f(x, i) * fnp.arange(1.0, 6.0)).sum()  # noqa: E731
+    close(fungrad.jit(grad(loss))(x, idx), grad(loss)(x, idx))
+    # Every example repeats other positions.
+    rows = fnp.stack([idx, fnp.roll(idx, 1) % 3, fnp.zeros(6, int)])
+    close(fungrad.vmap(f, (None, 0))(x, rows), np.stack([f(x, i) for i in rows]))
+    close(fungrad.vmap(grad(loss), (None, 0))(x, rows), np.stack([grad(loss)(x, i) for i in rows]))
+    # A type that the function changes comes back as that of the array.
+    assert fungrad.jit(lambda x, i: x.at[i].apply(lambda v: v.astype(int)))(x, idx).dtype == np.float32
+    assert fungrad.jit(f)(x[:0], idx[:0]).shape == (0,)
 
 
 def test_apply():
@@ -438,8 +460,6 @@ def test_apply():
     same(grad(lambda x: x.at[idx].apply(fnp.square).sum())(x), [1, 4, 1, 6])
     same(make_and_run(lambda x, i: x.at[i].apply(fnp.exp, unique_indices=True), x, np.array([0])), [1, 1, 2, 3])
     same(make_and_run(lambda x: x.at[np.array([1, 1])].apply(lambda v: v * 2.0), x), [0, 4, 2, 3])
-    with pytest.raises(NotImplementedError, match="unique_indices=True"):
-        make_jaxpr(lambda x, i: x.at[i].apply(fnp.exp))(x, idx)
     with pytest.raises(TypeError, match="must keep the shape"):
         x.at[1:].apply(lambda v: v.sum())
 

@@ -85,9 +85,7 @@ def test_products_of_every_size(suffix, vector_bytes):
                     a, b = a.T if turned & 1 else a, b.T if turned & 2 else b
                     c = np.empty((m, n), dtype)
                     poison_stack(pattern[(m + n + k) % 2])
-                    call(
-                        a.ctypes.data, *a.strides, b.ctypes.data, *b.strides, c.ctypes.data, c.strides[0], m, n, k, 0
-                    )
+                    call(a.ctypes.data, *a.strides, b.ctypes.data, *b.strides, c.ctypes.data, c.strides[0], m, n, k, 0)
                     if met():
                         wrong.append((m, n, k, turned))
     assert not wrong, f"{len(wrong)} products read what nobody wrote, the first with (m, n, k, turned) = {wrong[0]}"

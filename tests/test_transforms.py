@@ -361,3 +361,11 @@ def test_tracebacks_have_no_library_frames():
 def test_traced_names():
     assert fungrad.grad(test_traced_names).__name__ == "test_traced_names"
     assert fungrad.jit(test_traced_names).__name__ == "test_traced_names"
+
+
+@pytest.mark.parametrize("name", ["grad", "value_and_grad", "jacfwd", "jacrev", "hessian"])
+@pytest.mark.parametrize("argnums", [(0, 0), (1, -1), [0, -2], (0, 1, 0)])
+def test_an_argument_named_twice_is_refused(name, argnums):
+    f = getattr(fungrad, name)(lambda x, y: x * y, argnums=argnums)
+    with pytest.raises(TypeError, match="more than once"):
+        f(1.0, 2.0)

@@ -67,7 +67,9 @@ class HigherOrderPrimitive(Primitive):
             outvars = builder.add(self, invars, params)
             return Jaxpr((), invars, outvars, builder.eqns)
 
-        return memoised(next(jaxprs_in_params(params)), ("equation", self.name, params_key(params)), make)
+        return memoised(
+            next(jaxprs_in_params(params)), ("equation", self.name, params_key(params)), make
+        )
 
     def axis_names(self, params: dict[str, Any]) -> tuple:
         return tuple(frozenset().union(*[used_axis_names(j) for j in jaxprs_in_params(params)]))
@@ -103,7 +105,9 @@ def is_nonzero(xs: Sequence[Any]) -> list[bool]:
 def tangents_of(given: Sequence[Any], nonzero: Sequence[bool], outs: Sequence[Any]) -> list[Any]:
     """Tangents of the results ``outs``: the next of ``given`` where ``nonzero``, a symbolic zero elsewhere."""
     values = iter(given)
-    return [next(values) if nz else Zero(x.aval.tangent()) for nz, x in zip(nonzero, outs, strict=True)]
+    return [
+        next(values) if nz else Zero(x.aval.tangent()) for nz, x in zip(nonzero, outs, strict=True)
+    ]
 
 
 def fixpoint(start: Sequence[bool], step: Callable[[list[bool]], Sequence[bool]]) -> list[bool]:
@@ -151,10 +155,14 @@ def rewired(jaxpr: Jaxpr, ins: Sequence[int], outs: Sequence[int | ShapedArray])
 
 
 def _zero(builder: Builder, aval: ShapedArray) -> Atom:
-    scalar = Literal(False if dtypes.is_bool(aval.dtype) else 0, ShapedArray((), aval.dtype, aval.weak_type))
+    scalar = Literal(
+        False if dtypes.is_bool(aval.dtype) else 0, ShapedArray((), aval.dtype, aval.weak_type)
+    )
     if not aval.shape:
         return scalar
-    return builder.add(broadcast_in_dim_p, [scalar], {"shape": aval.shape, "broadcast_dimensions": ()})[0]
+    return builder.add(
+        broadcast_in_dim_p, [scalar], {"shape": aval.shape, "broadcast_dimensions": ()}
+    )[0]
 
 
 def with_inputs(jaxpr: Jaxpr, avals: Sequence[ShapedArray]) -> Jaxpr:
@@ -222,7 +230,9 @@ class Traced:
         return self.jaxpr.out_avals
 
 
-def trace_function(fun: Callable[..., Any], args: tuple, avals: Sequence[ShapedArray], api: str) -> Traced:
+def trace_function(
+    fun: Callable[..., Any], args: tuple, avals: Sequence[ShapedArray], api: str
+) -> Traced:
     """Traces ``fun(*args)``.
 
     Args:
@@ -251,7 +261,9 @@ def check_callables(api: str, **functions: Any) -> None:
     """Raises TypeError unless all arguments are functions."""
     for name, fun in functions.items():
         if not callable(fun):
-            raise TypeError(f"fungrad.{api}: {name} must be a function, got {fun!r} of type {type(fun).__name__}")
+            raise TypeError(
+                f"fungrad.{api}: {name} must be a function, got {fun!r} of type {type(fun).__name__}"
+            )
 
 
 def flat_operands(value: Any, api: str, name: str) -> tuple[list[Array], PyTreeDef]:
@@ -319,7 +331,9 @@ def check_carry(
     if carry[0] != out[0]:
         lines = [
             f"{root}{tree.keystr(path)}: {first} on input, {second} on output ({reason})"
-            for path, first, second, reason in differences(carry[0], out[0], open_treedef, open_treedef, prefix=False)
+            for path, first, second, reason in differences(
+                carry[0], out[0], open_treedef, open_treedef, prefix=False
+            )
         ]
         detail = "\n  ".join(lines or [f"{carry[0]} on input, {out[0]} on output"])
         raise TypeError(
@@ -341,4 +355,10 @@ def check_carry(
 
 def _difference(a: ShapedArray, b: ShapedArray) -> str:
     shapes, kinds = a.shape != b.shape, a.dtype != b.dtype
-    return "shapes and dtypes differ" if shapes and kinds else "shapes differ" if shapes else "dtypes differ"
+    return (
+        "shapes and dtypes differ"
+        if shapes and kinds
+        else "shapes differ"
+        if shapes
+        else "dtypes differ"
+    )

@@ -20,7 +20,9 @@ API = "lax.associative_scan"
 
 
 @api_boundary
-def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
+def associative_scan(
+    fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0
+) -> Any:
     """Combines each element with all before it, by an associative function.
 
     Element ``i`` of the result is ``fn(...fn(fn(elems[0], elems[1]), elems[2])..., elems[i])``, computed in
@@ -73,7 +75,9 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
     return tree.unflatten(structure, out)
 
 
-def _running(combine: Callable[..., list[Any]], xs: Sequence[Any], axes: Sequence[int]) -> list[Any]:
+def _running(
+    combine: Callable[..., list[Any]], xs: Sequence[Any], axes: Sequence[int]
+) -> list[Any]:
     """Running combinations: those of neighbouring pairs give every second result, and one more
     combination each of the others.
     """

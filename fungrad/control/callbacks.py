@@ -107,7 +107,11 @@ class Returning:
         data = np.asarray(x)
         scalar = isinstance(x, (bool, int, float, complex))
         narrowed = not config.enable_x64 and dtypes.default_width(data.dtype) == aval.dtype
-        if data.dtype == aval.dtype or narrowed or (scalar and np.can_cast(data.dtype, aval.dtype, "same_kind")):
+        if (
+            data.dtype == aval.dtype
+            or narrowed
+            or (scalar and np.can_cast(data.dtype, aval.dtype, "same_kind"))
+        ):
             return np.array(data, aval.dtype)
         return None
 
@@ -133,7 +137,11 @@ class OfExamples:
     def __call__(self, *arrays: np.ndarray) -> Any:
         results = []
         for i in range(self.size):
-            results.append(self.callback(*[x[i, ...] if on else x for x, on in zip(arrays, self.batched, strict=True)]))
+            results.append(
+                self.callback(
+                    *[x[i, ...] if on else x for x, on in zip(arrays, self.batched, strict=True)]
+                )
+            )
         if not results or results[0] is None:
             return []
         return [np.stack(column) for column in zip(*results, strict=True)]
@@ -168,10 +176,14 @@ class Callback(Primitive):
         # Not memoised: the memo would keep the callbacks alive.
         return tuple(params["result_avals"])
 
-    def abstract_eval(self, *avals: ShapedArray, result_avals: tuple, **_: Any) -> Sequence[ShapedArray]:
+    def abstract_eval(
+        self, *avals: ShapedArray, result_avals: tuple, **_: Any
+    ) -> Sequence[ShapedArray]:
         return result_avals
 
-    def impl(self, *args: np.ndarray, callback: Callable[..., Any], result_avals: tuple, **_: Any) -> list:
+    def impl(
+        self, *args: np.ndarray, callback: Callable[..., Any], result_avals: tuple, **_: Any
+    ) -> list:
         if replay.active and self.has_effects and not result_avals:
             return []
         # The callback may keep what it is given; compiled programs use their memory again.
@@ -182,7 +194,9 @@ class Callback(Primitive):
             return [np.zeros(a.shape, a.dtype) for a in result_avals]
         return results
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         raise ValueError(
             f"fungrad.{self.api} has no derivative: {params['callback']} is Python code that "
             "cannot be looked into. Give the "
@@ -191,7 +205,9 @@ class Callback(Primitive):
             "to its arguments."
         )
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
         return self._sequential(axis, args, dims, params)
 
     def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -272,7 +288,9 @@ class IOCallback(Callback):
     api = "experimental.io_callback"
     has_effects = True
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
         if params["ordered"]:
             raise ValueError(
                 "fungrad.experimental.io_callback: an ordered callback cannot be mapped by vmap, "
@@ -288,7 +306,9 @@ class DebugCallback(Callback):
     api = "debug.callback"
     has_effects = True
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         return self.bind(*primals, **params), []
 
     def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
@@ -320,7 +340,9 @@ class OptimizationBarrier(Primitive):
     def transpose(self, cts: Sequence[Any], *args: Any) -> Sequence[Any]:
         return self.bind(*[instantiate(ct) for ct in cts])
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None]
+    ) -> tuple[Any, Any]:
         return self.bind(*args), list(dims)
 
     def lower(self, ctx: Any, *args: Any) -> Any:
@@ -370,11 +392,16 @@ def _flat(
     return FlatCallback(api, callback, in_tree, others), arrays
 
 
-def _returning(callback: FlatCallback, result_shape_dtypes: Any) -> tuple[Returning, tuple[ShapedArray, ...], Any]:
+def _returning(
+    callback: FlatCallback, result_shape_dtypes: Any
+) -> tuple[Returning, tuple[ShapedArray, ...], Any]:
     """The callback with checked results, their types and structure."""
     leaves, out_tree = tree.flatten(result_shape_dtypes)
     api = callback.api
-    avals = [abstract_argument(x, api, result_shape_dtypes, i).strip_weak_type() for i, x in enumerate(leaves)]
+    avals = [
+        abstract_argument(x, api, result_shape_dtypes, i).strip_weak_type()
+        for i, x in enumerate(leaves)
+    ]
     return Returning(callback, out_tree, tuple(avals)), tuple(avals), out_tree
 
 
@@ -424,11 +451,14 @@ def pure_callback(
         vmap_method = "legacy_vectorized" if vectorized else "sequential"
     if vmap_method is not None and vmap_method not in VMAP_METHODS:
         raise ValueError(
-            f"fungrad.pure_callback: vmap_method must be one of {VMAP_METHODS} or None, got {vmap_method!r}"
+            f"fungrad.pure_callback: vmap_method must be one of {VMAP_METHODS} or None, got "
+            f"{vmap_method!r}"
         )
     flat, arrays = _flat("pure_callback", callback, args, kwargs, static=False)
     returning, avals, out_tree = _returning(flat, result_shape_dtypes)
-    outs = pure_callback_p.bind(*arrays, callback=returning, result_avals=avals, vmap_method=vmap_method)
+    outs = pure_callback_p.bind(
+        *arrays, callback=returning, result_avals=avals, vmap_method=vmap_method
+    )
     return tree.unflatten(out_tree, outs)
 
 
@@ -468,10 +498,14 @@ def io_callback(
       2.0 [1.0]
     """
     if sharding is not None:
-        raise TypeError(f"fungrad.experimental.io_callback: sharding is not supported, got {sharding!r}")
+        raise TypeError(
+            f"fungrad.experimental.io_callback: sharding is not supported, got {sharding!r}"
+        )
     flat, arrays = _flat("experimental.io_callback", callback, args, kwargs, static=False)
     returning, avals, out_tree = _returning(flat, result_shape_dtypes)
-    outs = io_callback_p.bind(*arrays, callback=returning, result_avals=avals, ordered=bool(ordered))
+    outs = io_callback_p.bind(
+        *arrays, callback=returning, result_avals=avals, ordered=bool(ordered)
+    )
     return tree.unflatten(out_tree, outs)
 
 
@@ -526,12 +560,14 @@ class _Format(string.Formatter):
         unused = [repr(x) for i, x in enumerate(args) if i not in used_args]
         if unused:
             raise ValueError(
-                f"fungrad.debug.print: the format uses no placeholder for the argument(s) {', '.join(unused)}"
+                "fungrad.debug.print: the format uses no placeholder for the argument(s) "
+                f"{', '.join(unused)}"
             )
         names = [name for name in kwargs if name not in used_args]
         if names:
             raise ValueError(
-                f"fungrad.debug.print: the format uses no placeholder for the keyword argument(s) {', '.join(names)}"
+                "fungrad.debug.print: the format uses no placeholder for the keyword argument(s) "
+                f"{', '.join(names)}"
             )
 
     def format_field(self, value: Any, format_spec: str) -> str:
@@ -571,7 +607,10 @@ def debug_print(
       x = 1.50
     """
     if not isinstance(fmt, str):
-        raise TypeError(f"fungrad.debug.print: the format must be a string, got {fmt!r} of type {type(fmt).__name__}")
+        raise TypeError(
+            f"fungrad.debug.print: the format must be a string, got {fmt!r} of type "
+            f"{type(fmt).__name__}"
+        )
     if not skip_format_check:
         _Format().format(fmt, *args, **kwargs)
 

@@ -86,7 +86,9 @@ def _cond_of(
 ) -> Any:
     if operand is not _NO_OPERAND:
         if operands:
-            raise TypeError("fungrad.lax.cond: give operands by position or the keyword operand, not both")
+            raise TypeError(
+                "fungrad.lax.cond: give operands by position or the keyword operand, not both"
+            )
         operands = (operand,)
     return _cond(pred, true_fun, false_fun, operands, (true_fun, false_fun))
 
@@ -97,7 +99,9 @@ def _cond(pred: Any, true_fun: Callable, false_fun: Callable, operands: tuple, n
     index = _predicate(pred)
     if config.disable_jit and is_concrete(index):
         return _in_python((false_fun, true_fun)[int(index)], operands)
-    names = [f"{n} {function_name(f)}" for n, f in zip(("true_fun", "false_fun"), named, strict=True)]
+    names = [
+        f"{n} {function_name(f)}" for n, f in zip(("true_fun", "false_fun"), named, strict=True)
+    ]
     return _choose(api, index, (false_fun, true_fun), operands, names[::-1])
 
 
@@ -115,13 +119,17 @@ def _predicate(pred: Any) -> Array:
     dtype = pred.aval.dtype
     if not dtypes.is_bool(dtype):
         if not (dtypes.is_integer(dtype) or dtypes.is_float(dtype)):
-            raise TypeError(f"{api}: pred must be a boolean or a real number, got {pred.aval.str_short()}")
+            raise TypeError(
+                f"{api}: pred must be a boolean or a real number, got {pred.aval.str_short()}"
+            )
         pred = ne(pred, 0)
     return convert_element_type(pred, np.int32)
 
 
 @api_boundary
-def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, operand: Any = _NO_OPERAND) -> Any:
+def switch(
+    index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, operand: Any = _NO_OPERAND
+) -> Any:
     """Runs one of several functions: ``branches[index](*operands)``.
 
     As ``cond``, with as many functions as there are.
@@ -148,15 +156,21 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, o
     api = "lax.switch"
     if operand is not _NO_OPERAND:
         if operands:
-            raise TypeError(f"fungrad.{api}: give operands by position or the keyword operand, not both")
+            raise TypeError(
+                f"fungrad.{api}: give operands by position or the keyword operand, not both"
+            )
         operands = (operand,)
     branches = tuple(branches)
     check_callables(api, **{f"branches[{i}]": b for i, b in enumerate(branches)})
     if not is_array_like(index):
-        raise TypeError(f"fungrad.{api}: index must be an integer scalar, got {index!r} of type {type(index).__name__}")
+        raise TypeError(
+            f"fungrad.{api}: index must be an integer scalar, got {index!r} of type {type(index).__name__}"
+        )
     index = as_array(index, f"fungrad.{api}: index")
     if index.aval.shape or not dtypes.is_integer(index.aval.dtype):
-        raise TypeError(f"fungrad.{api}: index must be an integer scalar, got {index.aval.str_short()}")
+        raise TypeError(
+            f"fungrad.{api}: index must be an integer scalar, got {index.aval.str_short()}"
+        )
     if not branches:
         raise ValueError(f"fungrad.{api}: branches must have at least one function")
     if len(branches) == 1:
@@ -179,7 +193,9 @@ def _in_python(fun: Callable[..., Any], operands: tuple) -> Any:
     return tree.map(as_array, fun(*operands))
 
 
-def _choose(api: str, index: Any, branches: Sequence[Callable], operands: tuple, names: Sequence[str]) -> Any:
+def _choose(
+    api: str, index: Any, branches: Sequence[Callable], operands: tuple, names: Sequence[str]
+) -> Any:
     values, _ = flat_operands(operands, api, "operands")
     avals = [x.aval for x in values]
     traced = [trace_function(b, operands, avals, api) for b in branches]

@@ -50,7 +50,9 @@ T = TypeVar("T")
 class Cond(HigherOrderPrimitive):
     """The results of the branch that the index, an int32 scalar, chooses."""
 
-    def abstract_eval(self, index: ShapedArray, *avals: ShapedArray, branches: Branches) -> Sequence[ShapedArray]:
+    def abstract_eval(
+        self, index: ShapedArray, *avals: ShapedArray, branches: Branches
+    ) -> Sequence[ShapedArray]:
         if index.shape or index.dtype != np.int32:
             raise TypeError(f"cond: the index must be of type i32[], got {index.str_short()}")
         outs = branches[0].out_avals
@@ -60,9 +62,14 @@ class Cond(HigherOrderPrimitive):
                 ("results", branch.out_avals, outs),
             ):
                 if len(wanted) != len(given) or not all(map(same_type, wanted, given)):
-                    expected, got = (", ".join(a.str_short() for a in group) for group in (wanted, given))
+                    expected, got = (
+                        ", ".join(a.str_short() for a in group) for group in (wanted, given)
+                    )
                     raise TypeError(f"cond: a branch has {what} of types ({expected}), not ({got})")
-        weak = [all(w) for w in zip(*[[a.weak_type for a in b.out_avals] for b in branches], strict=True)]
+        weak = [
+            all(w)
+            for w in zip(*[[a.weak_type for a in b.out_avals] for b in branches], strict=True)
+        ]
         return [a.update(weak_type=w) for a, w in zip(outs, weak, strict=True)]
 
     def impl(self, *args: np.ndarray, **params: Any) -> list[np.ndarray]:
@@ -95,7 +102,9 @@ class Cond(HigherOrderPrimitive):
 
     # -- derivatives ---------------------------------------------------------------------------
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, branches: Branches) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, branches: Branches
+    ) -> tuple[Any, Any]:
         index, *ops = primals
         dots = tangents[1:]
         given = is_nonzero(dots)
@@ -110,7 +119,9 @@ class Cond(HigherOrderPrimitive):
         n = len(nonzero)
         return outs[:n], tangents_of(outs[n:], nonzero, outs[:n])
 
-    def linearize(self, primals: Sequence[Any], tangents: Sequence[Any], *, branches: Branches) -> tuple[Any, Any]:
+    def linearize(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, branches: Branches
+    ) -> tuple[Any, Any]:
         index, *ops = primals
         dots = tangents[1:]
         if is_concrete(index):
@@ -124,10 +135,14 @@ class Cond(HigherOrderPrimitive):
         outs = outs[:n]
         if not any(split.nonzero):
             return outs, tangents_of([], split.nonzero, outs)
-        out_dots = self.bind(index, *split.linear_consts, *residuals, *chosen(dots, given), branches=split.linear)
+        out_dots = self.bind(
+            index, *split.linear_consts, *residuals, *chosen(dots, given), branches=split.linear
+        )
         return outs, tangents_of(out_dots, split.nonzero, outs)
 
-    def transpose(self, cts: Sequence[Any], index: Any, *args: Any, branches: Branches) -> Sequence[Any]:
+    def transpose(
+        self, cts: Sequence[Any], index: Any, *args: Any, branches: Branches
+    ) -> Sequence[Any]:
         linear = tuple(map(is_linear, args))
         given = is_nonzero(cts)
         flags = iter(_any_of([transpose_jaxpr(b, linear, given)[1] for b in branches]))
@@ -162,7 +177,9 @@ class Cond(HigherOrderPrimitive):
             return batch_flat(lambda *xs: recharged(self, xs, params), axis, args, dims, "vmap")
         if index_dim is not None:
             return self._batch_choice(axis, index, (ops, op_dims), branches)
-        mapped = _any_of([[d is not None for d in batch_jaxpr(b, axis, op_dims)[1]] for b in branches])
+        mapped = _any_of(
+            [[d is not None for d in batch_jaxpr(b, axis, op_dims)[1]] for b in branches]
+        )
         batched, captured = joined([batch_jaxpr(b, axis, op_dims, mapped)[0] for b in branches])
         outs = self.bind(index, *captured, *ops, branches=batched)
         return outs, [0 if m else None for m in mapped]
@@ -185,9 +202,16 @@ class Cond(HigherOrderPrimitive):
             else:
                 given, dims = ops, op_dims
             batched, out_dims = batch_jaxpr(b, axis, dims)
-            outs = jit_p.bind(*batched.consts, *given, jaxpr=batched.with_consts_as_inputs(), name="branch")
-            cases.append([batch_to(x, d, 0, axis.size) for x, d in zip(outs, out_dims, strict=True)])
-        outs = [select_n(broadcast_in_dim(which, xs[0].aval.shape, (0,)), *xs) for xs in zip(*cases, strict=True)]
+            outs = jit_p.bind(
+                *batched.consts, *given, jaxpr=batched.with_consts_as_inputs(), name="branch"
+            )
+            cases.append(
+                [batch_to(x, d, 0, axis.size) for x, d in zip(outs, out_dims, strict=True)]
+            )
+        outs = [
+            select_n(broadcast_in_dim(which, xs[0].aval.shape, (0,)), *xs)
+            for xs in zip(*cases, strict=True)
+        ]
         return outs, [0] * len(outs)
 
     # -- dead code -----------------------------------------------------------------------------
@@ -325,7 +349,9 @@ def _with_residuals(
     return jaxpr.replace(invars=[*inputs, *jaxpr.invars[own:]])
 
 
-def _transposed(branch: Jaxpr, linear: Sequence[bool], given: Sequence[bool], nonzero: Sequence[bool]) -> Jaxpr:
+def _transposed(
+    branch: Jaxpr, linear: Sequence[bool], given: Sequence[bool], nonzero: Sequence[bool]
+) -> Jaxpr:
     """The transpose of a branch, with zeros for cotangents that only other branches have."""
     jaxpr, flags = transpose_jaxpr(branch, linear, given)
     own = iter(flags)

@@ -50,7 +50,9 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     sizes = {x.aval.shape[:1] for x in leaves}
     if len(sizes) != 1 or sizes == {()}:
         shapes = ", ".join(str(x.aval.shape) for x in leaves)
-        raise ValueError(f"fungrad.{API}: xs must be arrays with leading dimensions of one size, got shapes {shapes}")
+        raise ValueError(
+            f"fungrad.{API}: xs must be arrays with leading dimensions of one size, got shapes {shapes}"
+        )
     if batch_size is None:
         return _one_by_one(f, xs)
     size = operator.index(batch_size)
@@ -60,7 +62,10 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     whole = n // size * size
     parts = []
     if whole or not n:
-        batches = [reshape(slice_in_dim(x, 0, whole), (whole // size, size, *x.aval.shape[1:])) for x in leaves]
+        batches = [
+            reshape(slice_in_dim(x, 0, whole), (whole // size, size, *x.aval.shape[1:]))
+            for x in leaves
+        ]
         out = _one_by_one(vmap(f), tree.unflatten(structure, batches))
         parts.append(tree.map(lambda y: reshape(y, (whole, *y.aval.shape[2:])), out))
     if whole < n:

@@ -84,7 +84,9 @@ class ReduceWindow(Primitive):
             carry = [a if inside.all() else np.where(inside, a, b) for a, b in zip(new, carry, strict=True)]
         return [np.ascontiguousarray(c).reshape(s.result) for c in carry]
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Jaxpr, **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Jaxpr, **params: Any
+    ) -> tuple[Any, Any]:
         outs = self.bind(*primals, jaxpr=jaxpr, **params)
 
         def fun(*args: Any) -> list[Any]:
@@ -318,7 +320,9 @@ def _check_types(api: str, xs: Sequence[Any], inits: Sequence[Any]) -> None:
     shape = xs[0].aval.shape
     for position, (x, init) in enumerate(zip(xs, inits, strict=True)):
         if x.aval.shape != shape:
-            raise TypeError(f"{api}: operands must have one shape, got " + ", ".join(str(x.aval.shape) for x in xs))
+            raise TypeError(
+                f"{api}: operands must have one shape, got " + ", ".join(str(x.aval.shape) for x in xs)
+            )
         if init.aval.shape or init.aval.dtype != x.aval.dtype:
             raise TypeError(
                 f"{api}: initial value {position} must be a scalar of the dtype of its operand "

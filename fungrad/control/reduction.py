@@ -72,7 +72,9 @@ class Reduce(Primitive):
     kind = "higher_order"
     multiple_results = True
 
-    def abstract_eval(self, *avals: ShapedArray, dimensions: Dims, jaxpr: Jaxpr) -> Sequence[ShapedArray]:
+    def abstract_eval(
+        self, *avals: ShapedArray, dimensions: Dims, jaxpr: Jaxpr
+    ) -> Sequence[ShapedArray]:
         xs = avals[: len(avals) // 2]
         check_axes("reduce", xs[0], dimensions)
         kept = tuple([n for d, n in enumerate(xs[0].shape) if d not in dimensions])
@@ -174,7 +176,9 @@ def _by_steps(args: Sequence[Any], dimensions: Dims, jaxpr: Jaxpr) -> list[Any]:
     return [reshape(x, result_shape) for x in outs]
 
 
-def reduce(operands: Any, init_values: Any, computation: Callable[[Any, Any], Any], dimensions: Any) -> Any:
+def reduce(
+    operands: Any, init_values: Any, computation: Callable[[Any, Any], Any], dimensions: Any
+) -> Any:
     """Combines the elements of arrays along dimensions with an associative function of scalars.
 
     Args:
@@ -226,7 +230,8 @@ def _check_types(xs: Sequence[Any], inits: Sequence[Any]) -> None:
     for position, (x, init) in enumerate(zip(xs, inits, strict=True)):
         if x.aval.shape != shape:
             raise TypeError(
-                "fungrad.lax.reduce: operands must have one shape, got " + ", ".join(str(x.aval.shape) for x in xs)
+                "fungrad.lax.reduce: operands must have one shape, got "
+                + ", ".join(str(x.aval.shape) for x in xs)
             )
         if init.aval.shape or init.aval.dtype != x.aval.dtype:
             raise TypeError(
@@ -245,7 +250,9 @@ def trace_computation(
     debug = DebugInfo(function_name(computation), (), f"lax.{name}")
 
     def flat(*args: Any) -> list[Any]:
-        result = computation(tree.unflatten(structure, args[:count]), tree.unflatten(structure, args[count:]))
+        result = computation(
+            tree.unflatten(structure, args[:count]), tree.unflatten(structure, args[count:])
+        )
         outs, found = tree.flatten(result)
         outs = check_results(outs, result, debug)
         types = [x.aval.strip_weak_type() for x in outs]
@@ -261,7 +268,9 @@ def trace_computation(
     jaxpr = trace_flat(flat, scalars * 2, debug)
     if jaxpr.consts:
         raise TypeError(
-            f"fungrad.lax.{name}: {debug.fun_name} must not close over arrays or traced values; pass them as operands"
+            f"fungrad.lax.{name}: {debug.fun_name} must not close over arrays or traced values; "
+            f"pass "
+            "them as operands"
         )
     return jaxpr
 

@@ -91,7 +91,9 @@ def scan(
     carry, body, outs = _trace(f, (init, xs), (carry_tree, carry), slices)
     loop = Loop(body.jaxpr, length, len(body.consts), len(carry), bool(reverse), steps)
     results = bind(loop, body.consts, carry, leaves)
-    return tree.unflatten(carry_tree, results[: len(carry)]), tree.unflatten(outs, results[len(carry) :])
+    return tree.unflatten(carry_tree, results[: len(carry)]), tree.unflatten(
+        outs, results[len(carry) :]
+    )
 
 
 def _trace(
@@ -118,7 +120,9 @@ def _trace(
                 values = promoted
                 continue
         names = body.debug.arg_names[: len(values)]
-        check_carry(API, body, names, (carry_tree, [x.aval for x in values]), (children[0], out_avals))
+        check_carry(
+            API, body, names, (carry_tree, [x.aval for x in values]), (children[0], out_avals)
+        )
         return values, body, children[1]
 
 
@@ -148,7 +152,9 @@ def _length(leaves: Sequence[Array], xs: Any, length: int | None) -> int:
         if length < 0:
             raise ValueError(f"fungrad.{API}: length must not be negative, got {length}")
     elif not sizes:
-        raise ValueError(f"fungrad.{API}: there is nothing to scan over: pass xs, or the number of steps as length")
+        raise ValueError(
+            f"fungrad.{API}: there is nothing to scan over: pass xs, or the number of steps as length"
+        )
     else:
         length = next(iter(sizes.values()))
     if set(sizes.values()) - {length}:
@@ -169,15 +175,21 @@ def _unroll(unroll: int | bool, length: int) -> int:
     return steps
 
 
-def _in_python(f: Callable[..., Any], carry: Any, xs: tuple[list[Array], Any], length: int, reverse: bool) -> tuple:
+def _in_python(
+    f: Callable[..., Any], carry: Any, xs: tuple[list[Array], Any], length: int, reverse: bool
+) -> tuple:
     """The loop as Python runs it, for ``disable_jit``."""
     leaves, x_tree = xs
     ys: list[Any] = [None] * length
     for i in range(length)[:: -1 if reverse else 1]:
         out = f(carry, tree.unflatten(x_tree, [at(x, i) for x in leaves]))
         if not (isinstance(out, (tuple, list)) and len(out) == 2):
-            raise TypeError(f"fungrad.{API}: {function_name(f)} must return a pair (carry, y), got {out!r}")
+            raise TypeError(
+                f"fungrad.{API}: {function_name(f)} must return a pair (carry, y), got {out!r}"
+            )
         carry, ys[i] = out
     y_tree = tree.structure(ys[0])
     columns = zip(*[tree.flatten_up_to(y_tree, y) for y in ys], strict=True)
-    return tree.map(as_array, carry), tree.unflatten(y_tree, [stack([as_array(y) for y in c]) for c in columns])
+    return tree.map(as_array, carry), tree.unflatten(
+        y_tree, [stack([as_array(y) for y in c]) for c in columns]
+    )

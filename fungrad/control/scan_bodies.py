@@ -78,14 +78,18 @@ class Loop(NamedTuple):
 
     def chosen(self, args: Sequence[T], flags: Sequence[bool]) -> list[list[T]]:
         """The flagged ones of ``args``, as consts, carry and xs."""
-        return [chosen(xs, f) for xs, f in zip(self.operands(args), self.operands(flags), strict=True)]
+        return [
+            chosen(xs, f) for xs, f in zip(self.operands(args), self.operands(flags), strict=True)
+        ]
 
     def derived(self, key: Hashable, make: Callable[[], T]) -> T:
         """``make()``, kept with the body for this loop."""
         return memoised(self.jaxpr, ("scan", self[1:], key, state.axis_env), make)
 
 
-def _carry_nonzero(loop: Loop, nonzero: Sequence[bool], outputs: Callable[[list[bool]], Sequence[bool]]) -> list[bool]:
+def _carry_nonzero(
+    loop: Loop, nonzero: Sequence[bool], outputs: Callable[[list[bool]], Sequence[bool]]
+) -> list[bool]:
     """Which operands have tangents once those of the carry have gone round.
 
     Args:
@@ -98,7 +102,9 @@ def _carry_nonzero(loop: Loop, nonzero: Sequence[bool], outputs: Callable[[list[
     return [*consts, *carry, *xs]
 
 
-def jvp_body(loop: Loop, nonzero: Sequence[bool]) -> tuple[list[Any], Jaxpr, list[bool], list[bool]]:
+def jvp_body(
+    loop: Loop, nonzero: Sequence[bool]
+) -> tuple[list[Any], Jaxpr, list[bool], list[bool]]:
     """The body on values and tangents, grouped like that of a scan.
 
     Returns:
@@ -110,7 +116,9 @@ def jvp_body(loop: Loop, nonzero: Sequence[bool]) -> tuple[list[Any], Jaxpr, lis
     captured, jaxpr = closed(jaxpr)
     k, n_in, n_out = len(captured), len(loop.jaxpr.invars), len(loop.jaxpr.outvars)
     ins = loop.operands(range(k, k + n_in))
-    dots = split_list(range(k + n_in, len(jaxpr.invars)), *[sum(f) for f in loop.operands(nonzero)][:2])
+    dots = split_list(
+        range(k + n_in, len(jaxpr.invars)), *[sum(f) for f in loop.operands(nonzero)][:2]
+    )
     order = [i for group in zip(ins, dots, strict=True) for part in group for i in part]
     outs = loop.results(range(n_out))
     out_dots = split_list(range(n_out, len(jaxpr.outvars)), sum(carry))
@@ -154,7 +162,10 @@ class Split:
         body = loop.jaxpr
         n_in, n_out = len(body.invars), loop.num_carry + n_ys
         new = iter(body.outvars[n_out:])
-        atoms = [next(new) if w is None else body.invars[w] if w < n_in else body.outvars[w - n_in] for w in where]
+        atoms = [
+            next(new) if w is None else body.invars[w] if w < n_in else body.outvars[w - n_in]
+            for w in where
+        ]
         atoms, linear = _recomputing(loop, atoms, n_out, linear)
         fixed, scanned, stacked = self._classify(loop, atoms, n_out)
 
@@ -163,7 +174,9 @@ class Split:
         forward = body.replace(outvars=[*body.outvars[:n_out], *stacked], debug=None)
         self.n_ys = n_ys
         self.forward_consts, forward = closed(forward)
-        self.forward = loop._replace(jaxpr=forward, num_consts=len(self.forward_consts) + len(consts))
+        self.forward = loop._replace(
+            jaxpr=forward, num_consts=len(self.forward_consts) + len(consts)
+        )
 
         self.linear_consts, linear = closed(linear)
         k, r = len(self.linear_consts), len(atoms)
@@ -177,9 +190,13 @@ class Split:
             *dots[2],
         ]
         linear = rewired(linear, order, range(len(linear.outvars)))
-        self.linear = loop._replace(jaxpr=linear, num_consts=k + len(fixed) + counts[0], num_carry=counts[1])
+        self.linear = loop._replace(
+            jaxpr=linear, num_consts=k + len(fixed) + counts[0], num_carry=counts[1]
+        )
 
-    def _classify(self, loop: Loop, atoms: Sequence[Atom], n_out: int) -> tuple[list[int], list[int], list[Atom]]:
+    def _classify(
+        self, loop: Loop, atoms: Sequence[Atom], n_out: int
+    ) -> tuple[list[int], list[int], list[Atom]]:
         """Which residuals all steps share, which are scanned, and what is to be stacked for the latter."""
         body = loop.jaxpr
         _, carry, xs = loop.operands(body.invars)
@@ -204,7 +221,9 @@ class Split:
 _MOST_AGAIN = 6
 
 
-def _recomputing(loop: Loop, atoms: Sequence[Atom], n_out: int, linear: Jaxpr) -> tuple[list[Atom], Jaxpr]:
+def _recomputing(
+    loop: Loop, atoms: Sequence[Atom], n_out: int, linear: Jaxpr
+) -> tuple[list[Atom], Jaxpr]:
     """Drops residuals that are cheap formulas of others.
 
     Args:
@@ -294,7 +313,9 @@ def linearized(loop: Loop, nonzero: Sequence[bool]) -> tuple[Split, list[bool], 
     return split, nonzero, [*carry, *out_nonzero[loop.num_carry :]]
 
 
-def _carry_complete(loop: Loop, linear: Jaxpr, carry: Sequence[bool], out_nonzero: Sequence[bool]) -> Jaxpr:
+def _carry_complete(
+    loop: Loop, linear: Jaxpr, carry: Sequence[bool], out_nonzero: Sequence[bool]
+) -> Jaxpr:
     """A linear body with zeros for carries that go in but do not come out."""
     made = iter(range(len(linear.outvars)))
     found = [next(made) if nz else None for nz in out_nonzero]
@@ -358,11 +379,15 @@ def transposed_body(
         totals = [add_any(t, ct) for t, ct in zip(totals, const_cts, strict=True)]
         source = iter(carry_cts)
         new = [
-            next(source) if m else zeros(a.tangent()) for a, m, c in zip(carry, carry_made, ct_carry, strict=True) if c
+            next(source) if m else zeros(a.tangent())
+            for a, m, c in zip(carry, carry_made, ct_carry, strict=True)
+            if c
         ]
         return [*totals, *new, *x_cts]
 
-    staged = trace_flat(fun, [a for group in groups for a in group], DebugInfo("transpose", (), "transpose"))
+    staged = trace_flat(
+        fun, [a for group in groups for a in group], DebugInfo("transpose", (), "transpose")
+    )
     captured, body = closed(staged)
     return captured, body, [*const_made, *ct_carry, *x_made]
 
@@ -410,13 +435,16 @@ def _separate_jaxpr(
         given = iter(args)
         with transformation(trace):
             operands = [
-                TangentVar(trace, v.aval) if on else next(given) for v, on in zip(jaxpr.invars, linear, strict=True)
+                TangentVar(trace, v.aval) if on else next(given)
+                for v, on in zip(jaxpr.invars, linear, strict=True)
             ]
             outs = eval_jaxpr(jaxpr, (), *operands)
         ours = [type(x) is TangentVar and x._trace is trace for x in outs]
         outputs = [x if on else Zero(x.aval) for x, on in zip(outs, ours, strict=True)]
         program = LinearProgram(chosen(operands, linear), trace.eqns, outputs)
-        known = [as_array(x) for x, on, drop in zip(outs, ours, dropped, strict=True) if not (on or drop)]
+        known = [
+            as_array(x) for x, on, drop in zip(outs, ours, dropped, strict=True) if not (on or drop)
+        ]
         info["linear"], info["where"], new = staged_linear(program, args, known)
         info["ours"] = ours
         return known + new

@@ -307,7 +307,9 @@ def _stacked(a: Atom, xs: Sequence[Atom], ys: list[Atom]) -> tuple[str, int]:
     return "ys", ys.index(a)
 
 
-def _without(loop: Loop, totals: list[_Total], stays: dict[int, list[Atom]], ys: Sequence[Atom], n_ys: int) -> _After:
+def _without(
+    loop: Loop, totals: list[_Total], stays: dict[int, list[Atom]], ys: Sequence[Atom], n_ys: int
+) -> _After:
     """The loop without the deferred sums.
 
     Args:

@@ -61,10 +61,16 @@ class Scan(HigherOrderPrimitive):
         for i, (aval, v) in enumerate(zip(avals, loop.jaxpr.invars, strict=True)):
             wanted = v.aval if i < first_x else _stacked(v.aval, loop.length)
             if not same_type(aval, wanted):
-                raise TypeError(f"scan: expected operand {i} of type {wanted.str_short()}, got {aval.str_short()}")
-        for i, (v, out) in enumerate(zip(loop.jaxpr.invars[loop.num_consts : first_x], outs[:n], strict=True)):
+                raise TypeError(
+                    f"scan: expected operand {i} of type {wanted.str_short()}, got {aval.str_short()}"
+                )
+        for i, (v, out) in enumerate(
+            zip(loop.jaxpr.invars[loop.num_consts : first_x], outs[:n], strict=True)
+        ):
             if not same_type(v.aval, out):
-                raise TypeError(f"scan: carry {i} goes in as {v.aval.str_short()} and comes out as {out.str_short()}")
+                raise TypeError(
+                    f"scan: carry {i} goes in as {v.aval.str_short()} and comes out as {out.str_short()}"
+                )
         return [*outs[:n], *[_stacked(a, loop.length) for a in outs[n:]]]
 
     def interpret(self, *args: Any, **params: Any) -> list[Any]:
@@ -80,7 +86,10 @@ class Scan(HigherOrderPrimitive):
         columns = zip(*steps, strict=True) if steps else [()] * len(avals)
         return [
             *carry,
-            *[stack(y) if y else zeros(_stacked(a, 0)) for y, a in zip(columns, avals, strict=True)],
+            *[
+                stack(y) if y else zeros(_stacked(a, 0))
+                for y, a in zip(columns, avals, strict=True)
+            ],
         ]
 
     def lower(self, ctx: Any, *args: Any, **params: Any) -> Any:
@@ -101,16 +110,22 @@ class Scan(HigherOrderPrimitive):
             return self.bind(*args, **params)
         consts, carry, xs = loop.operands(args)
         error = [zeros(a) for a in found.avals]
-        outs = bind(loop._replace(jaxpr=found.jaxpr), [*found.captured, *consts], [*error, *carry], xs)
+        outs = bind(
+            loop._replace(jaxpr=found.jaxpr), [*found.captured, *consts], [*error, *carry], xs
+        )
         errors.merge(outs[1], found.sites, outs[2 : len(error)])
         return outs[len(error) :]
 
     # -- derivatives -------------------------------------------------------------------------------------------------
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         loop = Loop(**params)
         given = tuple(is_nonzero(tangents))
-        captured, jaxpr, nonzero, out_nonzero = loop.derived(("jvp", given), lambda: jvp_body(loop, given))
+        captured, jaxpr, nonzero, out_nonzero = loop.derived(
+            ("jvp", given), lambda: jvp_body(loop, given)
+        )
         consts, carry, xs = loop.operands(primals)
         dots = [[*map(instantiate, ts)] for ts in loop.chosen(tangents, nonzero)]
         outs = bind(
@@ -122,10 +137,14 @@ class Scan(HigherOrderPrimitive):
         carry, carry_dots, ys, y_dots = split_list(outs, loop.num_carry, len(dots[1]), loop.num_ys)
         return [*carry, *ys], tangents_of([*carry_dots, *y_dots], out_nonzero, [*carry, *ys])
 
-    def linearize(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def linearize(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         loop = Loop(**params)
         given = tuple(is_nonzero(tangents))
-        split, nonzero, out_nonzero = loop.derived(("linearize", given), lambda: linearized(loop, given))
+        split, nonzero, out_nonzero = loop.derived(
+            ("linearize", given), lambda: linearized(loop, given)
+        )
         outs, residuals = _run_forward(split, *loop.operands(primals))
         if not any(out_nonzero):
             return outs, tangents_of([], out_nonzero, outs)
@@ -162,7 +181,9 @@ class Scan(HigherOrderPrimitive):
 
     # -- batching ----------------------------------------------------------------------------------------------------
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
         loop = Loop(**params)
         consts, carry, xs = loop.operands(args)
         const_dims, carry_dims, x_dims = loop.operands(dims)
@@ -180,7 +201,10 @@ class Scan(HigherOrderPrimitive):
         )
         jaxpr, out_dims = body(mapped)
         captured, batched = closed(jaxpr)
-        carry = [batch_to(x, d, 0, axis.size) if m else x for x, d, m in zip(carry, carry_dims, mapped, strict=True)]
+        carry = [
+            batch_to(x, d, 0, axis.size) if m else x
+            for x, d, m in zip(carry, carry_dims, mapped, strict=True)
+        ]
         outs = bind(loop._replace(jaxpr=batched), [*captured, *consts], carry, xs)
         n = loop.num_carry
         return outs, [*out_dims[:n], *[None if d is None else d + 1 for d in out_dims[n:]]]
@@ -246,7 +270,9 @@ def _run_forward(
     return outs[: n + split.n_ys], (shared, [arrays[name][i] for name, i in split.sources])
 
 
-def _linear_scan_operands(split: Split, residuals: Residuals, dots: Sequence[Sequence[Any]]) -> tuple:
+def _linear_scan_operands(
+    split: Split, residuals: Residuals, dots: Sequence[Sequence[Any]]
+) -> tuple:
     """Consts, carry and xs of the linear scan."""
     shared, scanned = residuals
     return [*split.linear_consts, *shared, *dots[0]], list(dots[1]), [*scanned, *dots[2]]

@@ -177,11 +177,15 @@ def _bounded(predicate: Traced, body: Traced, carry: list[Array], max_steps: int
         n,
         max_steps,
     )
-    outs = while_primitive.bind(loop, predicate.consts, body.consts, [as_array(np.int32(0)), *carry])
+    outs = while_primitive.bind(
+        loop, predicate.consts, body.consts, [as_array(np.int32(0)), *carry]
+    )
     return outs[1:]
 
 
-def _while_in_python(cond_fun: Callable, body_fun: Callable, val: Any, max_steps: int | None) -> Any:
+def _while_in_python(
+    cond_fun: Callable, body_fun: Callable, val: Any, max_steps: int | None
+) -> Any:
     steps = 0
     while (max_steps is None or steps < max_steps) and cond_fun(val):
         val = body_fun(val)
@@ -265,7 +269,9 @@ def fori_loop(
             "fori_loop bound",
             lambda: trace_flat(lambda end, i, *_: [lt(i, end)], avals, debug),
         )
-        outs = while_primitive.bind(WhileLoop(cond, stepped, 1, n), [end], body.consts, [start, *carry])
+        outs = while_primitive.bind(
+            WhileLoop(cond, stepped, 1, n), [end], body.consts, [start, *carry]
+        )
     return tree.unflatten(structure, outs[1:])
 
 
@@ -279,7 +285,9 @@ def _bounds(api: str, lower: Any, upper: Any) -> tuple[list[Array], np.dtype]:
             )
         x = as_array(bound, f"fungrad.{api}: {name}")
         if x.aval.shape or not dtypes.is_integer(x.aval.dtype):
-            raise TypeError(f"fungrad.{api}: {name} must be an integer scalar, got {x.aval.str_short()}")
+            raise TypeError(
+                f"fungrad.{api}: {name} must be an integer scalar, got {x.aval.str_short()}"
+            )
         bounds.append(x)
     a, b = (x.aval for x in bounds)
     if a.dtype == b.dtype or b.weak_type:

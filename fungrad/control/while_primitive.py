@@ -107,7 +107,9 @@ class While(HigherOrderPrimitive):
         )
         for wanted, given in inputs:
             if len(wanted) != len(given) or not all(map(same_type, wanted, given)):
-                expected, got = (", ".join(a.str_short() for a in group) for group in (wanted, given))
+                expected, got = (
+                    ", ".join(a.str_short() for a in group) for group in (wanted, given)
+                )
                 raise TypeError(f"while: expected values of types ({expected}), got ({got})")
         if [(a.shape, a.dtype.kind) for a in loop.cond_jaxpr.out_avals] != [((), "b")]:
             raise TypeError("while: the predicate must be one boolean scalar")
@@ -159,7 +161,9 @@ class While(HigherOrderPrimitive):
 
     # -- derivatives ---------------------------------------------------------------------------
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         loop = WhileLoop(**params)
         given = tuple(is_nonzero(tangents[loop.cond_nconsts :]))
         cond, captured, body, nonzero = loop.derived(("jvp", given), lambda: _jvp(loop, given))
@@ -175,7 +179,9 @@ class While(HigherOrderPrimitive):
         outs, out_dots = split_list(outs, len(carry))
         return outs, tangents_of(out_dots, carry_flags, outs)
 
-    def linearize(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def linearize(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         loop = WhileLoop(**params)
         if not any(is_nonzero(tangents[loop.cond_nconsts :])):
             outs = self.bind(*primals, **params)
@@ -200,7 +206,9 @@ class While(HigherOrderPrimitive):
 
     # -- batching ------------------------------------------------------------------------------
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
         loop = WhileLoop(**params)
         cond_consts, body_consts, carry = loop.operands(args)
         cond_dims, body_dims, carry_dims = loop.operands(dims)
@@ -227,7 +235,10 @@ class While(HigherOrderPrimitive):
 
         mapped = fixpoint([d is not None for d in carry_dims], carry_out)
         cond, pred_dims = batch_jaxpr(loop.cond_jaxpr, axis, [*cond_dims, *inner(mapped)])
-        carry = [batch_to(x, d, 0, axis.size) if m else x for x, d, m in zip(carry, carry_dims, mapped, strict=True)]
+        carry = [
+            batch_to(x, d, 0, axis.size) if m else x
+            for x, d, m in zip(carry, carry_dims, mapped, strict=True)
+        ]
         if pred_dims[0] is not None and any(needs_checks(j, EVERY) for j in (cond, loop.body_jaxpr)):
             # Examples that are done must not fail any more.
             return batch_flat(lambda *xs: recharged(self, xs, params), axis, args, dims, "vmap")
@@ -259,7 +270,9 @@ class While(HigherOrderPrimitive):
         if all(flags):
             return eqn
         kept = loop.operands(flags)[2]
-        return eqn.replace(invars=chosen(eqn.invars, flags), outvars=chosen(eqn.outvars, kept), params=new.params())
+        return eqn.replace(
+            invars=chosen(eqn.invars, flags), outvars=chosen(eqn.outvars, kept), params=new.params()
+        )
 
 
 while_p = While("while")
@@ -287,7 +300,9 @@ def _narrowed(loop: WhileLoop, used: Sequence[bool]) -> tuple[WhileLoop, list[bo
 
 def _number_of_steps(loop: WhileLoop, args: Sequence[Any]) -> int | None:
     """A bound on the steps of a loop, by running what its predicate depends on; None if that is not known."""
-    narrow, flags = loop.derived("for counting", lambda: _narrowed(loop, [False] * len(loop.body_jaxpr.outvars)))
+    narrow, flags = loop.derived(
+        "for counting", lambda: _narrowed(loop, [False] * len(loop.body_jaxpr.outvars))
+    )
     m, n = narrow.cond_nconsts, narrow.body_nconsts
     count = ShapedArray((), np.dtype(np.int32))
 
@@ -326,7 +341,9 @@ def _rounded(steps: int) -> int:
     return max(-(-steps // unit) * unit, 1)
 
 
-def bind(loop: WhileLoop, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any]) -> list[Any]:
+def bind(
+    loop: WhileLoop, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any]
+) -> list[Any]:
     """Applies the primitive to its groups of operands, whose sizes need not be those of ``loop``."""
     loop = loop._replace(cond_nconsts=len(cond_consts), body_nconsts=len(body_consts))
     return while_p.bind(*cond_consts, *body_consts, *carry, **loop.params())
@@ -413,7 +430,9 @@ def _as_scan(loop: WhileLoop) -> Loop:
     """A scan of ``max_steps`` steps that do nothing once the predicate fails."""
     m, n = loop.cond_nconsts, loop.body_nconsts
     carry_avals = loop.body_jaxpr.in_avals[n:]
-    stay = trace_flat(lambda *args: args[n:], loop.body_jaxpr.in_avals, DebugInfo("stay", (), "lax.while_loop"))
+    stay = trace_flat(
+        lambda *args: args[n:], loop.body_jaxpr.in_avals, DebugInfo("stay", (), "lax.while_loop")
+    )
 
     def step(*args: Any) -> list[Any]:
         cond_consts, body_consts, carry = loop.operands(args)

@@ -158,7 +158,8 @@ class Array(AttachedMethods):
         if self.aval.size != 1:
             if what == "bool()":
                 raise ValueError(
-                    f"The truth value of an array of shape {self.aval.shape} is ambiguous. Use a.any() or a.all()"
+                    f"The truth value of an array of shape {self.aval.shape} is ambiguous. "
+                    "Use a.any() or a.all()"
                 )
             raise TypeError(
                 f"{what} needs an array with one element, got {self.aval.str_short()}; "
@@ -452,3 +453,4 @@ def typeof(x: Any) -> ShapedArray:
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return ShapedArray(tuple(x.shape), x.dtype, bool(getattr(x, "weak_type", False)))
     return as_array(x).aval
+

@@ -124,7 +124,9 @@ def _difference(announced: ShapedArray, actual: ShapedArray) -> str:
     return f"has type {texts[0]} but its variable has type {texts[1]}"
 
 
-def _check_atom(jaxpr: Jaxpr, where: str, at: int | str, what: str, atom: Atom, defined: set[Var]) -> None:
+def _check_atom(
+    jaxpr: Jaxpr, where: str, at: int | str, what: str, atom: Atom, defined: set[Var]
+) -> None:
     if type(atom) is Literal:
         if atom.aval.shape or atom.array.aval is not atom.aval:
             _fail(jaxpr, where, at, f"{what} is not a scalar literal but {atom!r}")

@@ -411,8 +411,7 @@ def report_leaks(trace: Trace) -> None:
             if holder is not leaked and not isinstance(holder, Tracer) and type(holder).__name__ != "frame":
                 holders.append(f"  {tracer!r} is held by a {type(holder).__name__}: {_short(holder)}")
     raise UnexpectedTracerError(
-        f"{len(leaked)} tracer(s) of {trace.label} outlived it:\n"
-        + "\n".join(holders[:6])
+        f"{len(leaked)} tracer(s) of {trace.label} outlived it:\n" + "\n".join(holders[:6])
         + "\nReturn the values from the function instead of storing them."
     )
 
@@ -420,3 +419,5 @@ def report_leaks(trace: Trace) -> None:
 def _short(x: Any) -> str:
     text = repr(x)
     return text if len(text) <= 120 else text[:117] + "..."
+
+

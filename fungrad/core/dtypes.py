@@ -168,11 +168,13 @@ _NUMBERS: frozenset[np.dtype] = INTEGERS | _INEXACT
 _SIGNED: frozenset[np.dtype] = _NUMBERS - _UNSIGNED - {float8_e8m0fnu}
 
 _TO_INEXACT = {
-    dtype: dtype if dtype in _INEXACT else float64 if dtype in NARROWED else float32 for dtype in number_dtypes
+    dtype: dtype if dtype in _INEXACT else float64 if dtype in NARROWED else float32
+    for dtype in number_dtypes
 }
 _TO_REAL = {dtype: dtype for dtype in number_dtypes} | {complex64: float32, complex128: float64}
 _TO_COMPLEX = {
-    dtype: complex128 if _TO_INEXACT[dtype] in (float64, complex128) else complex64 for dtype in number_dtypes
+    dtype: complex128 if _TO_INEXACT[dtype] in (float64, complex128) else complex64
+    for dtype in number_dtypes
 }
 
 
@@ -320,7 +322,9 @@ def issubdtype(a: Any, b: Any) -> bool:
     class_b, structured_b = _scalar_class(b)
     if structured_b is not None:
         return structured_a == structured_b
-    return issubclass(class_a, class_b) or issubclass(_ABSTRACT_PARENT.get(class_a, class_a), class_b)
+    return issubclass(class_a, class_b) or issubclass(
+        _ABSTRACT_PARENT.get(class_a, class_a), class_b
+    )
 
 
 def _scalar_class(x: Any) -> tuple[type, np.dtype | None]:
@@ -380,7 +384,8 @@ def _kind_members(kind: Any) -> frozenset[np.dtype]:
     except TypeError as error:
         problem = ValueError if isinstance(kind, str) else TypeError
         raise problem(
-            f"isdtype: kind must be one of {', '.join(map(repr, _KINDS))}, a dtype, or a tuple of these; got {kind!r}"
+            f"isdtype: kind must be one of {', '.join(map(repr, _KINDS))}, a dtype, or a tuple of "
+            f"these; got {kind!r}"
         ) from error
 
 
@@ -404,7 +409,9 @@ def finfo(dtype: Any) -> Any:
     """
     dtype = _dtype_of(dtype, "finfo")
     if dtype not in _INEXACT:
-        raise ValueError(f"finfo: expected a floating point or complex dtype, got {display_name(dtype)}")
+        raise ValueError(
+            f"finfo: expected a floating point or complex dtype, got {display_name(dtype)}"
+        )
     return _finfo(dtype)
 
 
@@ -488,6 +495,7 @@ def keys_from_words(words: np.ndarray) -> np.ndarray:
     """
     if words.dtype != uint32 or words.ndim == 0 or words.shape[-1] != 2:
         raise ValueError(
-            f"keys_from_words: expected uint32 words of shape (..., 2), got {words.dtype.name} of shape {words.shape}"
+            f"keys_from_words: expected uint32 words of shape (..., 2), got {words.dtype.name} "
+            f"of shape {words.shape}"
         )
     return np.ascontiguousarray(words).view(prng_key)[..., 0]

@@ -88,7 +88,9 @@ def examine(primitive: Any, args: Sequence[Any], outs: Sequence[Any], params: di
         where = f" at {source}" if source is not None else ""
         backward = ", in the backward pass" if source is not None and source.backward else ""
         operands = f"; operands: {', '.join(map(description, args))}" if args else ""
-        raise NonFiniteError(f"{primitive.name} produced {bad}{where}{backward}; result: {description(out)}{operands}")
+        raise NonFiniteError(
+            f"{primitive.name} produced {bad}{where}{backward}; result: {description(out)}{operands}"
+        )
 
 
 class _Replay(threading.local):

@@ -124,7 +124,9 @@ class _Parser:
         got = ""
         if token is None:
             got = ", got " + ("the end of the text" if at.kind == "end" else repr(at.text))
-        return ValueError(f"parse_jaxpr: {message}{got} in line {line}:\n{shown}\n{' ' * (at.start - start)}^")
+        return ValueError(
+            f"parse_jaxpr: {message}{got} in line {line}:\n{shown}\n{' ' * (at.start - start)}^"
+        )
 
     # -- programs
 
@@ -417,7 +419,9 @@ class _Parser:
             raise self.error(str(error), token) from None
 
 
-def parse_jaxpr(text: str, *, consts: Sequence[Any] = (), objects: Mapping[str, Any] | None = None) -> Jaxpr:
+def parse_jaxpr(
+    text: str, *, consts: Sequence[Any] = (), objects: Mapping[str, Any] | None = None
+) -> Jaxpr:
     """Reads a printed jaxpr.
 
     Args:
@@ -451,6 +455,7 @@ def parse_jaxpr(text: str, *, consts: Sequence[Any] = (), objects: Mapping[str, 
     for i, (var, x) in enumerate(zip(constvars, arrays, strict=True)):
         if x.aval is not var.aval:
             raise TypeError(
-                f"parse_jaxpr: consts[{i}]: expected {var.aval.str_short(weak=True)}, got {x.aval.str_short(weak=True)}"
+                f"parse_jaxpr: consts[{i}]: expected {var.aval.str_short(weak=True)}, "
+                f"got {x.aval.str_short(weak=True)}"
             )
     return make(arrays)

@@ -62,7 +62,9 @@ def register_param_type(cls: C) -> C:
       ValueError: another class of the same name is registered.
     """
     if not (issubclass(cls, Enum) or _field_names(cls) is not None):
-        raise TypeError(f"register_param_type: expected an Enum, NamedTuple or dataclass, got {cls!r}")
+        raise TypeError(
+            f"register_param_type: expected an Enum, NamedTuple or dataclass, got {cls!r}"
+        )
     if param_types.setdefault(cls.__name__, cls) is not cls:
         raise ValueError(
             f"register_param_type: the name {cls.__name__} already stands for "

@@ -12,3 +12,5 @@ def install(eqn: Callable[..., str], jaxpr: Callable[..., str]) -> None:
     """Sets the functions behind ``repr`` of equations and jaxprs; called once by ``core.printing``."""
     global eqn_text, jaxpr_text
     eqn_text, jaxpr_text = eqn, jaxpr
+
+

@@ -120,7 +120,9 @@ _Operand = tuple[np.dtype, bool]
 
 # operands -> (result under every configuration, None)
 #          or (None, promotion mode -> (32-bit result, 64-bit result)).
-_memo: dict[tuple[_Operand, ...], tuple[_Operand | None, dict[str, tuple[_Operand, _Operand] | None]]] = {}
+_memo: dict[
+    tuple[_Operand, ...], tuple[_Operand | None, dict[str, tuple[_Operand, _Operand] | None]]
+] = {}
 
 
 def lattice_result_type(*operands: _Operand) -> _Operand:
@@ -183,7 +185,9 @@ def _resolve(operands: tuple[_Operand, ...], mode: str) -> tuple[_Operand, _Oper
         node = _join(dtypes, mode)
         weak = True
     else:
-        node = _join((_KIND_NODE.get(dtype, dtype) if weak else dtype for dtype, weak in distinct), mode)
+        node = _join(
+            (_KIND_NODE.get(dtype, dtype) if weak else dtype for dtype, weak in distinct), mode
+        )
         weak = node in _WEAK_DTYPES
     if node is None:
         return None
@@ -199,11 +203,15 @@ def _resolve(operands: tuple[_Operand, ...], mode: str) -> tuple[_Operand, _Oper
 
 def _promotion_error(operands: tuple[_Operand, ...], allowed_otherwise: bool) -> TypePromotionError:
     ordered = dict.fromkeys(operands)
-    shown = ", ".join(f"weak {display_name(dtype)}" if weak else display_name(dtype) for dtype, weak in ordered)
+    shown = ", ".join(
+        f"weak {display_name(dtype)}" if weak else display_name(dtype) for dtype, weak in ordered
+    )
     dtypes = {dtype for dtype, _ in ordered}
     if allowed_otherwise:
         why = "are not promoted implicitly while numpy_dtype_promotion is 'strict'"
-        fix = "convert the operands with .astype(...), or allow it with fungrad.numpy_dtype_promotion"
+        fix = (
+            "convert the operands with .astype(...), or allow it with fungrad.numpy_dtype_promotion"
+        )
     elif not dtypes.isdisjoint(small_floats) or not dtypes.isdisjoint(small_integers):
         why = "have no common dtype: floats up to 8 bits and integers up to 4 are never promoted"
         fix = "convert explicitly, for example x.astype('float32') or x.astype('int32')"

@@ -205,7 +205,8 @@ def scalar_dtype(value_or_type: Any) -> np.dtype:
         kind = next((k for base, k in PYTHON_KIND.items() if issubclass(cls, base)), None)
     if kind is None:
         raise TypeError(
-            f"scalar_dtype: expected a Python bool, int, float or complex (or one of these types), got {cls.__name__}"
+            f"scalar_dtype: expected a Python bool, int, float or complex (or one of these types), "
+            f"got {cls.__name__}"
         )
     return DEFAULT_WIDTHS[kind][config.enable_x64]
 
@@ -255,13 +256,16 @@ def _as_numpy_dtype(dtype_like: Any, api: str) -> np.dtype:
     if isinstance(dtype, np.dtype):
         if hasattr(dtype_like, "shape"):
             raise TypeError(
-                f"{api}: got a {type(dtype_like).__name__} where a dtype is expected; pass x.dtype instead of x"
+                f"{api}: got a {type(dtype_like).__name__} where a dtype is expected; "
+                "pass x.dtype instead of x"
             )
         return dtype
     if dtype_like is None:
         raise TypeError(f"{api}: None is not a dtype; expected {_ALLOWED}")
     if isinstance(dtype_like, type) and dtype_like in _ABSTRACT_TYPES:
-        raise TypeError(f"{api}: {dtype_like.__name__} is an abstract type without a width; expected {_ALLOWED}")
+        raise TypeError(
+            f"{api}: {dtype_like.__name__} is an abstract type without a width; expected {_ALLOWED}"
+        )
     try:
         return np.dtype(dtype_like)
     except (TypeError, ValueError) as error:

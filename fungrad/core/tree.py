@@ -354,7 +354,9 @@ def all_leaves(iterable: Iterable[Any], is_leaf: IsLeaf | None = None) -> bool:
     return builtins.all(structure(element, is_leaf).is_leaf() for element in iterable)
 
 
-def transpose(outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any) -> Any:
+def transpose(
+    outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any
+) -> Any:
     """Turns a tree of trees inside out.
 
     Args:
@@ -415,7 +417,9 @@ def broadcast(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf | None = None) -
       >>> tree.broadcast((1, 2), ([10, 20], {'a': 30}))
       ([1, 1], {'a': 2})
     """
-    flat = broadcast_prefix(prefix_tree, full_tree, is_leaf, api="fungrad.tree.broadcast", prefix_name="prefix_tree")
+    flat = broadcast_prefix(
+        prefix_tree, full_tree, is_leaf, api="fungrad.tree.broadcast", prefix_name="prefix_tree"
+    )
     return unflatten(structure(full_tree), flat)
 
 
@@ -464,7 +468,9 @@ def broadcast_prefix(
     return result
 
 
-def _raise_not_a_prefix(treedef: PyTreeDef, full_tree: Any, api: str, prefix_name: str, full_name: str) -> NoReturn:
+def _raise_not_a_prefix(
+    treedef: PyTreeDef, full_tree: Any, api: str, prefix_name: str, full_name: str
+) -> NoReturn:
     found = list(differences(treedef, full_tree, open_treedef, open_value, prefix=True))
     path, prefix_text, full_text, reason = found[0]
     places = [f"{prefix_name}{keystr(other[0])}" for other in found[1:4]]

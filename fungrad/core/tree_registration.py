@@ -160,7 +160,9 @@ def register_pytree_with_keys(
         pairs, meta = _checked_pair(nodetype, flatten_with_keys(instance))
         return [child for _, child in pairs], meta
 
-    register_pytree_node(nodetype, flatten_func or flatten_without_keys, unflatten_func, flatten_with_keys)
+    register_pytree_node(
+        nodetype, flatten_func or flatten_without_keys, unflatten_func, flatten_with_keys
+    )
 
 
 def register_pytree_with_keys_class(cls: C) -> C:
@@ -189,7 +191,9 @@ def register_pytree_with_keys_class(cls: C) -> C:
       [((GetAttrKey(name='content'),), 1)]
     """
     flatten_func = operator.methodcaller("tree_flatten") if hasattr(cls, "tree_flatten") else None
-    register_pytree_with_keys(cls, operator.methodcaller("tree_flatten_with_keys"), cls.tree_unflatten, flatten_func)
+    register_pytree_with_keys(
+        cls, operator.methodcaller("tree_flatten_with_keys"), cls.tree_unflatten, flatten_func
+    )
     return cls
 
 
@@ -237,7 +241,9 @@ def register_dataclass(
     keys = tuple([GetAttrKey(name) for name in data])
 
     def unflatten_node(values: tuple[Any, ...], children: tuple[Any, ...]) -> Any:
-        return nodetype(**dict(zip(data, children, strict=True)), **dict(zip(meta, values, strict=True)))
+        return nodetype(
+            **dict(zip(data, children, strict=True)), **dict(zip(meta, values, strict=True))
+        )
 
     register(
         NodeType(nodetype, lambda instance: (keys, get_data(instance), get_meta(instance))),
@@ -379,7 +385,9 @@ class Partial(functools.partial):
         # would become children too. Setting the state keeps the two apart.
         self = super().__new__(cls, _uncalled, *args, **keywords)
         if not callable(func):
-            raise TypeError(f"fungrad.tree_util.Partial: the first argument must be callable, got {func!r}.")
+            raise TypeError(
+                f"fungrad.tree_util.Partial: the first argument must be callable, got {func!r}."
+            )
         functools.partial.__setstate__(self, (func, args, keywords, None))  # type: ignore[attr-defined]
         return self
 
@@ -482,7 +490,9 @@ class PyTreeRegistry:
         """Same as `is_tree_node`."""
         return is_tree_node(typ)
 
-    def flatten(self, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], PyTreeDef]:
+    def flatten(
+        self, tree: Any, is_leaf: Callable[[Any], bool] | None = None
+    ) -> tuple[list[Any], PyTreeDef]:
         """Same as `fungrad.tree.flatten`."""
         return flatten(tree, is_leaf)
 
@@ -496,7 +506,9 @@ class PyTreeRegistry:
         """Same as `flatten_one_level`, but None for a leaf."""
         return flatten_one_level(tree) if is_tree_node(type(tree)) else None
 
-    def flatten_one_level_with_keys(self, tree: Any) -> tuple[tuple[tuple[KeyEntry, Any], ...], Hashable] | None:
+    def flatten_one_level_with_keys(
+        self, tree: Any
+    ) -> tuple[tuple[tuple[KeyEntry, Any], ...], Hashable] | None:
         """Same as `flatten_one_level_with_keys`, but None for a leaf."""
         return flatten_one_level_with_keys(tree) if is_tree_node(type(tree)) else None
 

@@ -238,10 +238,14 @@ def differences(
         return
     # An instance knows its keys best, and `second` is the one more often.
     for key, child1, child2 in zip(keys, children1, children2, strict=True):
-        yield from differences(child1, child2, open_first, open_second, prefix=prefix, path=(*path, key))
+        yield from differences(
+            child1, child2, open_first, open_second, prefix=prefix, path=(*path, key)
+        )
 
 
-def _difference_within_type(node: NodeType, meta1: Any, length1: int, meta2: Any, length2: int) -> str:
+def _difference_within_type(
+    node: NodeType, meta1: Any, length1: int, meta2: Any, length2: int
+) -> str:
     """In what two nodes of one type differ, their children aside; empty if they agree."""
     if length1 != length2:
         return "the lengths differ"

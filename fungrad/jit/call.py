@@ -191,3 +191,5 @@ def examined(
 def call(jaxpr: Jaxpr, args: Sequence[Any], name: str) -> list[Any]:
     """Calls a jaxpr, which may have constants, as one compiled program in the current context."""
     return jit_p.bind(*jaxpr.consts, *args, jaxpr=jaxpr.with_consts_as_inputs(), name=name)
+
+

@@ -20,6 +20,7 @@ from fungrad.control.reduction import (
 )
 from fungrad.control.scan import scan
 from fungrad.control.scan_primitive import scan_p
+from fungrad.control.scatter_apply import scatter_apply
 from fungrad.control.solves import custom_linear_solve, custom_root
 from fungrad.control.while_loop import fori_loop, while_loop
 from fungrad.control.while_primitive import while_p
@@ -246,7 +247,6 @@ from fungrad.ops.reduce_window import (
 )
 from fungrad.ops.scatter import (
     scatter,
-    scatter_apply,
     scatter_max,
     scatter_max_p,
     scatter_min,

@@ -63,11 +63,9 @@ def new_shape(api: str, aval: Any, shape: Any) -> tuple[int, ...]:
       TypeError: the number of elements differs, or a size is not an integer.
     """
     try:
-        sizes = (
-            [operator.index(shape)]
-            if not isinstance(shape, (tuple, list)) and np.ndim(shape) == 0
-            else [operator.index(n) for n in shape]
-        )
+        sizes = [operator.index(shape)] if not isinstance(shape, (tuple, list)) and np.ndim(shape) == 0 else [
+            operator.index(n) for n in shape
+        ]
     except TypeError as error:
         if type(error) is not TypeError:
             raise

@@ -92,7 +92,9 @@ def pad(array: Any, pad_width: Any, mode: str | Callable[..., Any] = "constant",
       Array([3, 2, 1, 2, 3, 2], dtype=int32)
     """
     x = operand(array, "pad", "array")
-    widths: Widths = [(operator.index(b), operator.index(a)) for b, a in _per_edge(pad_width, x.aval.ndim, "pad_width")]
+    widths: Widths = [
+        (operator.index(b), operator.index(a)) for b, a in _per_edge(pad_width, x.aval.ndim, "pad_width")
+    ]
     if any(w < 0 for pair in widths for w in pair):
         raise ValueError(f"fungrad.numpy.pad: widths must not be negative, got {pad_width!r}")
     if callable(mode):
@@ -154,7 +156,9 @@ def _repeated(x: Array, axis: int, before: int, after: int, mode: str) -> Array:
     n = x.aval.shape[axis]
     if mode == "wrap":
         if max(before, after) <= n:
-            return _joined([slice_in_dim(x, n - before, n, axis=axis), x, slice_in_dim(x, 0, after, axis=axis)], axis)
+            return _joined(
+                [slice_in_dim(x, n - before, n, axis=axis), x, slice_in_dim(x, 0, after, axis=axis)], axis
+            )
         return take_1d(x, np.arange(-before, n + after, dtype=np.int32) % n, axis)
 
     def slab(position: int, width: int) -> Array:

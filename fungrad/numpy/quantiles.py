@@ -213,7 +213,9 @@ def nanpercentile(
     return _hundredth("nanpercentile", nanquantile, a, q, axis, method, keepdims)
 
 
-def median(a: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False) -> Array:
+def median(
+    a: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Array:
     """Median over axes; NaN where an element is NaN."""
     _no_weights("median", None, overwrite_input, out)
     return quantile(a, 0.5, axis, keepdims=keepdims, method="midpoint")

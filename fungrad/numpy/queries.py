@@ -99,10 +99,8 @@ def isscalar(element: Any) -> bool:
         return element.aval.ndim == 0
     if hasattr(element, "__jax_array__"):
         return isscalar(element.__jax_array__())
-    return (
-        bool(np.isscalar(element))
-        and not isinstance(element, (str, bytes))
-        or (isinstance(element, np.ndarray) and element.ndim == 0)
+    return bool(np.isscalar(element)) and not isinstance(element, (str, bytes)) or (
+        isinstance(element, np.ndarray) and element.ndim == 0
     )
 
 

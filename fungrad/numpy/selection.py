@@ -189,6 +189,8 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
     return tuple(out)
 
 
+
+
 def first_true(mask: Array, size: int) -> tuple[Array, Array]:
     """Positions of the first ``size`` true elements of a vector, and which of them there are (the others are 0)."""
     index = dtypes.default_int()

@@ -294,7 +294,9 @@ def _float_divmod(x: Array, y: Array) -> tuple[Array, Array]:
     """Quotient rounded down and remainder with the sign of the divisor, as Python has them."""
     rest = elementwise.rem(x, y)
     quotient = elementwise.div(elementwise.sub(x, rest), y)
-    adjust = integer.bitwise_and(compare.ne(rest, 0), compare.ne(elementwise.sign(y), elementwise.sign(rest)))
+    adjust = integer.bitwise_and(
+        compare.ne(rest, 0), compare.ne(elementwise.sign(y), elementwise.sign(rest))
+    )
     rest_adjusted = elementwise.add(rest, y)
     rest = compare.select_n(adjust, rest, _like(rest_adjusted, rest))
     quotient = compare.select_n(adjust, quotient, elementwise.sub(quotient, 1))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.config import config
+from fungrad.control.scatter_apply import scatter_apply
 from fungrad.core import dtypes
 from fungrad.core.array import Array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
@@ -28,7 +29,7 @@ from fungrad.ops.dynamic import dynamic_update_slice_p
 from fungrad.ops.foundation import reshape
 from fungrad.ops.indexing import scatter_add
 from fungrad.ops.joining import stack_p
-from fungrad.ops.scatter import scatter, scatter_apply, scatter_max, scatter_min, scatter_mul, scatter_sub
+from fungrad.ops.scatter import scatter, scatter_max, scatter_min, scatter_mul, scatter_sub
 
 
 def index_update(
@@ -269,7 +270,8 @@ class IndexUpdateRef:
     ) -> Array:  # fmt: skip
         """``x`` with an elementwise function applied to the elements at ``idx``, once for every time a position comes.
 
-        Positions that repeat must be known while tracing, unless ``unique_indices`` promises that there are none.
+        Where positions are traced, a loop finds out how often they come, unless ``unique_indices`` promises that none
+        repeats; reverse mode then keeps one value for each step there could be, as many as there are positions.
 
         Args:
           func: elementwise function of an array, which returns one of the same shape.
@@ -309,7 +311,9 @@ class IndexUpdateRef:
     divide = _factor_method(
         "divide", ufuncs.true_divide, "``x`` with the elements at ``idx`` divided by values, all of them."
     )
-    power = _factor_method("power", ufuncs.power, "``x`` with the elements at ``idx`` raised to the power of values.")
+    power = _factor_method(
+        "power", ufuncs.power, "``x`` with the elements at ``idx`` raised to the power of values."
+    )
     mul = multiply
 
 
@@ -368,7 +372,9 @@ def put_along_axis(
         )
     idx: list[Any] = list(np.indices(shape, sparse=True))
     idx[axis] = broadcast_to(indices, wanted)
-    out = index_update(arr, tuple(idx), values, scatter, mode=mode or "drop", api="fungrad.numpy.put_along_axis")
+    out = index_update(
+        arr, tuple(idx), values, scatter, mode=mode or "drop", api="fungrad.numpy.put_along_axis"
+    )
     return reshape(out, original)
 
 

@@ -174,7 +174,9 @@ def geometry(w: Windows) -> Geometry:
     )
 
 
-def locate(indices: np.ndarray, w: Windows, g: Geometry, *, clip: bool) -> tuple[np.ndarray, np.ndarray | None]:
+def locate(
+    indices: np.ndarray, w: Windows, g: Geometry, *, clip: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Row numbers of the windows.
 
     Args:
@@ -293,8 +295,10 @@ def check_windows(api: str, w: Windows, indices: ShapedArray, names: tuple[str, 
                 f"fungrad.lax.{api}: batching dimensions must have the same size, got {w.operand[d]} (dimension {d} of "
                 f"an operand of shape {w.operand}) and {w.indices[i]} (dimension {i} of indices of shape {w.indices})"
             )
+    # Single positions in a dimension without elements are fine as long as none is read.
+    nothing = 0 in w.indices[:-1] or 0 in w.sizes
     for d, (size, n) in enumerate(zip(w.sizes, w.operand, strict=True)):
-        if not 0 <= size <= n:
+        if not 0 <= size <= n and not (nothing and n == 0 and size == 1 and d in w.collapsed):
             raise TypeError(
                 f"fungrad.lax.{api}: windows of size {size} do not fit dimension {d} of an operand of shape {w.operand}"
             )

@@ -29,7 +29,6 @@ FLOAT = "f"
 
 # -- sums and products ---------------------------------------------------------------------------
 
-
 class Neg(LinearElementwise):
     """Negation."""
 
@@ -345,7 +344,9 @@ def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZER
       >>> lax.round(np.float32([0.5, 1.5, -2.5]), lax.RoundingMethod.TO_NEAREST_EVEN)
       Array([ 0.,  2., -2.], dtype=float32)
     """
-    return round_p.bind(lift(x, "fungrad.lax.round: x"), rounding_method=RoundingMethod(rounding_method))
+    return round_p.bind(
+        lift(x, "fungrad.lax.round: x"), rounding_method=RoundingMethod(rounding_method)
+    )
 
 
 def _to_bool(dtype: np.dtype) -> np.dtype:

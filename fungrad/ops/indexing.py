@@ -121,7 +121,7 @@ class Gather(Primitive):
         g = geometry(w)
         check_in_bounds("gather", indices, w, mode)
         clip = mode is not GatherScatterMode.FILL_OR_DROP
-        if clip and g.take_axis is not None:
+        if clip and g.take_axis is not None and x.shape[g.take_axis]:
             positions = indices[..., 0]
             if positions.dtype == np.uint64:
                 positions = np.minimum(positions, np.uint64(x.shape[g.take_axis]))
@@ -184,6 +184,8 @@ class Gather(Primitive):
             offset = (0, *after(offset))
         else:
             offset = after(offset)
+            # Examples read one array: what is promised of the windows of one says nothing about those of another.
+            params = {**params, "unique_indices": False, "indices_are_sorted": False}
         numbers = GatherDimensionNumbers(offset, collapsed, index_map, operand_batching, indices_batching)
         return self.bind(operand, indices, dimension_numbers=numbers, slice_sizes=slice_sizes, **params), 0
 

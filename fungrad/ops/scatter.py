@@ -8,31 +8,27 @@ May import ``core``, ``ops._operands``, ``ops._windows``, ``ops.foundation``, ``
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fungrad.core.array import Array, ArrayImpl
+from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.primitive import is_linear
-from fungrad.ops._operands import constant, lift
+from fungrad.ops._operands import constant
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import eq, select_n
 from fungrad.ops.elementwise import div, mul, neg
 from fungrad.ops.foundation import add_zeros, broadcast, reshape, zeros
 from fungrad.ops.indexing import (
-    GatherDimensionNumbers,
     Scatter,
     ScatterAdd,
     ScatterDimensionNumbers,
     bind_scatter,
-    gather_p,
     gather_updates,
     scatter_add_p,
-    window_sizes,
 )
 from fungrad.ops.shape import iota
 
@@ -279,91 +275,3 @@ def scatter_max(
         scatter_max_p, operand, scatter_indices, updates, dimension_numbers,
         indices_are_sorted=indices_are_sorted, unique_indices=unique_indices, mode=mode,
     )  # fmt: skip
-
-
-def scatter_apply(
-    operand: Any,
-    scatter_indices: Any,
-    func: Callable[[Array], Any],
-    dimension_numbers: ScatterDimensionNumbers,
-    *,
-    update_shape: Sequence[int] = (),
-    indices_are_sorted: bool = False,
-    unique_indices: bool = False,
-    mode: str | GatherScatterMode | None = None,
-) -> Array:
-    """A copy of ``operand`` with an elementwise function applied to windows of it; repeatedly where windows overlap.
-
-    Args:
-      operand: array.
-      scatter_indices: integers; the last dimension holds one number for each entry of ``scatter_dims_to_operand_dims``.
-        They must have known values unless ``unique_indices`` is true.
-      func: elementwise function; it is called with all windows at once, as an array of shape ``update_shape``.
-      dimension_numbers: a ``ScatterDimensionNumbers``, in which ``update_shape`` takes the place of the updates.
-      update_shape: shape that updates would have.
-      indices_are_sorted: a promise that positions come in increasing order.
-      unique_indices: a promise that no two windows overlap.
-      mode: as of ``scatter``.
-
-    Returns:
-      An array of the operand's type.
-
-    Raises:
-      TypeError: ``func`` changes the shape.
-      NotImplementedError: the indices are traced, so that it is not known how often windows overlap.
-
-    Example:
-      >>> import numpy as np
-      >>> from fungrad import lax
-      >>> numbers = lax.ScatterDimensionNumbers((), inserted_window_dims=(0,), scatter_dims_to_operand_dims=(0,))
-      >>> double = lambda x: lax.mul(x, 2.0)
-      >>> lax.scatter_apply(np.ones(3), np.array([[2], [0], [2]]), double, numbers, update_shape=(3,))
-      Array([2., 1., 4.], dtype=float32)
-    """
-    api = "fungrad.lax.scatter_apply"
-    operand = lift(operand, f"{api}: operand")
-    indices = lift(scatter_indices, f"{api}: scatter_indices")
-    numbers = ScatterDimensionNumbers(*[tuple(map(operator.index, dims)) for dims in dimension_numbers])
-    params = {
-        "indices_are_sorted": bool(indices_are_sorted),
-        "unique_indices": bool(unique_indices),
-        "mode": GatherScatterMode.from_any(mode),
-    }
-    updates = ShapedArray(tuple(map(operator.index, update_shape)), operand.aval.dtype)
-    scatter_p.abstract((operand.aval, indices.aval, updates), {"dimension_numbers": numbers, **params})
-    times: Any = None if unique_indices else _overlaps(operand.aval, indices, updates, numbers, params)
-    value = gather_updates(operand, indices, updates, numbers, params)
-    for n in range(1 if times is None else int(times.max(initial=1))):
-        new = lift(func(value), f"{api}: result of func")
-        if new.aval.shape != updates.shape:
-            raise TypeError(
-                f"{api}: func must keep the shape of its argument, got {new.aval.str_short()} for {updates.str_short()}"
-            )
-        new = convert_element_type(new, updates.dtype)
-        value = new if n == 0 else select_n(np.asarray(times > n), value, new)
-    return scatter_p.bind(operand, indices, value, dimension_numbers=numbers, **params)
-
-
-def _overlaps(
-    operand: ShapedArray, indices: Array, updates: ShapedArray, numbers: ScatterDimensionNumbers, params: dict[str, Any]
-) -> np.ndarray | None:
-    """How many windows cover each element of the windows; None if they do not overlap."""
-    if type(indices) is not ArrayImpl:
-        raise NotImplementedError(
-            "fungrad.lax.scatter_apply: the indices are traced, so that it is not known how often the function must be "
-            "applied; pass unique_indices=True if no position repeats (with x.at[idx].apply likewise), or use "
-            "x.at[idx].set(f(x[idx])) to apply it once"
-        )
-    before, ones = np.zeros(operand.shape, np.int32), np.ones(updates.shape, np.int32)
-    # Computed at once, also while staging: the loop over repetitions needs the numbers.
-    counts = scatter_add_p.impl(before, indices._data, ones, dimension_numbers=numbers, **params)
-    if counts.max(initial=0) <= 1:
-        return None
-    return gather_p.impl(
-        counts,
-        indices._data,
-        dimension_numbers=GatherDimensionNumbers(*numbers),
-        slice_sizes=window_sizes(operand.shape, updates.shape, numbers),
-        mode=params["mode"],
-        fill_value=0,
-    )

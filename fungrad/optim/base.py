@@ -89,4 +89,6 @@ def stateless(f: Callable[[Updates, Params | None], Updates]) -> GradientTransfo
 def needs_params(name: str, params: Params | None) -> None:
     """Raises ValueError if ``update`` was called without the parameters that ``name`` needs."""
     if params is None:
-        raise ValueError(f"fungrad.optim.{name}: update needs the parameters; call opt.update(updates, state, params)")
+        raise ValueError(
+            f"fungrad.optim.{name}: update needs the parameters; call opt.update(updates, state, params)"
+        )

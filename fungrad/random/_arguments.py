@@ -135,7 +135,9 @@ def dtype_of(api: str, dtype: Any, kinds: str, default: np.dtype) -> np.dtype:
         return default
     found = dtypes.canonicalize_dtype(dtype, f"fungrad.random.{api}")
     if kind_of(found) not in kinds:
-        raise ValueError(f"fungrad.random.{api}: dtype must be {_KINDS[kinds]} dtype, got {dtypes.display_name(found)}")
+        raise ValueError(
+            f"fungrad.random.{api}: dtype must be {_KINDS[kinds]} dtype, got {dtypes.display_name(found)}"
+        )
     return found
 
 

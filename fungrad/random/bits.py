@@ -82,7 +82,9 @@ def uniform_between(key: Array, shape: Dims, dtype: np.dtype, low: Any, high: An
     u = unit(key, shape, dtype)
     if _equals(low, 0) and _equals(high, 1):
         return u
-    lower, upper = (against(x, shape) if isinstance(x, Array) else scalar_array(float(x), dtype) for x in (low, high))
+    lower, upper = (
+        against(x, shape) if isinstance(x, Array) else scalar_array(float(x), dtype) for x in (low, high)
+    )
     # Rounding of the sum must not take it below the lower bound.
     return max(lower, add(mul(u, sub(upper, lower)), lower))
 

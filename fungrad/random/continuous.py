@@ -34,7 +34,9 @@ def _draw(api: str, key: Any, shape: Any, dtype: Any) -> tuple[Array, Dims, np.d
     return single, shape_of(api, shape), found
 
 
-def _draw_with(api: str, key: Any, shape: Any, dtype: Any, **values: Any) -> tuple[Array, Dims, np.dtype, list[Array]]:
+def _draw_with(
+    api: str, key: Any, shape: Any, dtype: Any, **values: Any
+) -> tuple[Array, Dims, np.dtype, list[Array]]:
     """The arguments of a distribution with parameters, which are made ready for elementwise operations."""
     found = dtype_of(api, dtype, "f", dtypes.default_float())
     single, _ = one_key(api, key)
@@ -324,7 +326,9 @@ def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = None, dty
     return mul(pow(_exponential(single, dims, found), div(1.0, power)), width)
 
 
-def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = None) -> Array:
+def triangular(
+    key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = None
+) -> Array:
     """Numbers of the triangular distribution.
 
     Args:

@@ -459,7 +459,7 @@ def _value_and_grad(
     label = f"{api} of {name}"
 
     def run(args: tuple, kwargs: dict) -> Any:
-        where = [_resolve(p, len(args), api, name) for p in positions]
+        where = _resolve_all(positions, len(args), api, name)
         selected = args[where[0]] if single else tuple([args[i] for i in where])
         primals, in_tree = flat_arrays(selected, api, "the differentiated argument")
         active = [p.aval.inexact for p in primals]
@@ -524,6 +524,22 @@ class _ScalarFunction(_FlatFunction):
         return [result, *traced]
 
 
+def _resolve_all(positions: Sequence[int], n_args: int, api: str, name: str) -> list[int]:
+    """Positions of the arguments to differentiate, counted from the front.
+
+    Raises:
+      TypeError: there is no such argument, or one is meant twice (by a negative position perhaps).
+    """
+    where = [_resolve(p, n_args, api, name) for p in positions]
+    if len(set(where)) < len(where):
+        twice = next(p for k, p in enumerate(where) if p in where[:k])
+        raise TypeError(
+            f"fungrad.{api}: argnums={tuple(positions)} names argument {twice} of {name} more than once (it was called "
+            f"with {n_args} positional argument(s)); name each argument once"
+        )
+    return where
+
+
 def _positions(argnums: Any, api: str) -> tuple[int, ...]:
     try:
         return tuple(operator.index(a) for a in argnums)
@@ -579,3 +595,5 @@ def _check_output(aval: ShapedArray, api: str, name: str, holomorphic: bool) -> 
     elif not dtypes.is_float(aval.dtype):
         hint = "; pass holomorphic=True, or take the real part" if dtypes.is_complex(aval.dtype) else ""
         raise TypeError(f"fungrad.{api}: {name} must return a real floating scalar, got {aval.str_short()}{hint}")
+
+

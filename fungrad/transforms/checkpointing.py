@@ -64,7 +64,11 @@ class Remat(Primitive):
     inline_late = True
 
     def bind(self, *args: Any, **params: Any) -> Any:
-        return eval_jaxpr(params["jaxpr"], (), *args) if state.trace is EVAL else super().bind(*args, **params)
+        return (
+            eval_jaxpr(params["jaxpr"], (), *args)
+            if state.trace is EVAL
+            else super().bind(*args, **params)
+        )
 
     def abstract_eval(self, *avals: ShapedArray, jaxpr: Jaxpr, **_: Any) -> Sequence[ShapedArray]:
         if [(a.shape, a.dtype) for a in avals] != [(a.shape, a.dtype) for a in jaxpr.in_avals]:
@@ -81,18 +85,24 @@ class Remat(Primitive):
     def lower(self, ctx: Any, *args: Any, jaxpr: Jaxpr, **_: Any) -> Any:
         return ctx.inline(jaxpr, args)
 
-    def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+    def bind_when(
+        self, condition: Any, args: Sequence[Any], params: dict[str, Any]
+    ) -> list[Any]:
         rest = {k: v for k, v in params.items() if k != "jaxpr"}
         return call(when_jaxpr(params["jaxpr"]), [condition, *args], **rest)
 
-    def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+    def checked(
+        self, errors: Errors, args: Sequence[Any], params: dict[str, Any]
+    ) -> list[Any]:
         rest = {k: v for k, v in params.items() if k != "jaxpr"}
         return checked_call(params["jaxpr"], errors, args, lambda j, xs: call(j, xs, **rest))
 
     def axis_names(self, params: dict[str, Any]) -> tuple:
         return tuple(used_axis_names(params["jaxpr"]))
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Jaxpr, **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: Jaxpr, **params: Any
+    ) -> tuple[Any, Any]:
         both, out_nonzero = jvp_jaxpr(jaxpr, [type(t) is not Zero for t in tangents])
         outs = call(both, [*primals, *[t for t in tangents if type(t) is not Zero]], **params)
         n = len(jaxpr.outvars)
@@ -120,10 +130,14 @@ class Remat(Primitive):
         results = call(parts.linear, operands, **{**params, "differentiated": True})
         return outs[:n], _tangents(results, parts.out_nonzero, jaxpr)
 
-    def transpose(self, cts: Sequence[Any], *args: Any, jaxpr: Jaxpr, **params: Any) -> Sequence[Any]:
+    def transpose(
+        self, cts: Sequence[Any], *args: Any, jaxpr: Jaxpr, **params: Any
+    ) -> Sequence[Any]:
         linear = [is_linear(a) for a in args]
         transposed, nonzero = transpose_jaxpr(jaxpr, linear, [type(ct) is not Zero for ct in cts])
-        operands = [a for a in args if not is_linear(a)] + [ct for ct in cts if type(ct) is not Zero]
+        operands = [a for a in args if not is_linear(a)] + [
+            ct for ct in cts if type(ct) is not Zero
+        ]
         given = iter(call(transposed, operands, **params))
         results = iter([next(given) if nz else None for nz in nonzero])
         return [next(results) if on else None for on in linear]
@@ -165,7 +179,10 @@ def call(jaxpr: Jaxpr, args: Sequence[Any], **params: Any) -> list[Any]:
 
 def _tangents(given: Sequence[Any], nonzero: Sequence[bool], jaxpr: Jaxpr) -> list[Any]:
     values = iter(given)
-    return [next(values) if nz else Zero(v.aval.tangent()) for nz, v in zip(nonzero, jaxpr.outvars, strict=True)]
+    return [
+        next(values) if nz else Zero(v.aval.tangent())
+        for nz, v in zip(nonzero, jaxpr.outvars, strict=True)
+    ]
 
 
 def live_eqns(jaxpr: Jaxpr, outvars: Sequence[Any]) -> list[Eqn]:
@@ -218,17 +235,24 @@ def _split(jaxpr: Jaxpr, nonzero: tuple[bool, ...], policy: Policy | None) -> Sp
     forward, linear, where, out_nonzero = linearize_jaxpr(source, nonzero)
     n_in, n_out = len(jaxpr.invars), len(jaxpr.outvars)
     inputs, new = forward.invars, iter(forward.outvars[n_out:])
-    residuals = [next(new) if w is None else inputs[w] if w < n_in else forward.outvars[w - n_in] for w in where]
+    residuals = [
+        next(new) if w is None else inputs[w] if w < n_in else forward.outvars[w - n_in]
+        for w in where
+    ]
     saved, recomputed = _divide(forward, residuals, policy)
     read = {a for e in recomputed for a in e.invars} | set(residuals)
     kept = [i for i, v in enumerate(inputs) if v in read]
     outvars = [*forward.outvars[:n_out], *saved]
     now = forward.replace(outvars=outvars, eqns=live_eqns(forward, outvars))
-    recompute = forward.replace(invars=[*[inputs[i] for i in kept], *saved], outvars=residuals, eqns=recomputed)
+    recompute = forward.replace(
+        invars=[*[inputs[i] for i in kept], *saved], outvars=residuals, eqns=recomputed
+    )
     return Split(now, _then(recompute, linear), kept, out_nonzero)
 
 
-def _divide(jaxpr: Jaxpr, residuals: Sequence[Any], policy: Policy | None) -> tuple[list[Var], list[Eqn]]:
+def _divide(
+    jaxpr: Jaxpr, residuals: Sequence[Any], policy: Policy | None
+) -> tuple[list[Var], list[Eqn]]:
     """The values to save, and the equations that make ``residuals`` from them and the inputs."""
     needed = {a for a in residuals if type(a) is Var}
     saved: list[Var] = []
@@ -237,7 +261,9 @@ def _divide(jaxpr: Jaxpr, residuals: Sequence[Any], policy: Policy | None) -> tu
         wanted = [v for v in eqn.outvars if v in needed]
         if not wanted:
             continue
-        if policy is not None and policy(eqn.primitive, *[a.aval for a in eqn.invars], **eqn.params):
+        if policy is not None and policy(
+            eqn.primitive, *[a.aval for a in eqn.invars], **eqn.params
+        ):
             saved += wanted
         else:
             needed.update(a for a in eqn.invars if type(a) is Var)
@@ -275,7 +301,9 @@ def _calls_inlined(jaxpr: Jaxpr) -> Jaxpr:
     key = "checkpoint: calls inlined"
     if key not in jaxpr.memo:
         calls = any(eqn.primitive.name == "jit" for eqn in jaxpr.eqns)
-        jaxpr.memo[key] = trace_flat(lambda *xs: run(jaxpr, *xs), jaxpr.in_avals, jaxpr.debug) if calls else jaxpr
+        jaxpr.memo[key] = (
+            trace_flat(lambda *xs: run(jaxpr, *xs), jaxpr.in_avals, jaxpr.debug) if calls else jaxpr
+        )
     return jaxpr.memo[key]
 
 
@@ -285,7 +313,9 @@ def _calls_inlined(jaxpr: Jaxpr) -> Jaxpr:
 class Name(LinearElementwise):
     """The identity, which gives its operand a name that policies refer to."""
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         return self.bind(*primals, **params), tangents[0]
 
     def lower(self, ctx: Any, x: Any, **_: Any) -> Any:
@@ -314,7 +344,9 @@ def checkpoint_name(x: Any, name: str) -> Any:
       f32[] from the argument x
       f32[] named 'c' from ...
     """
-    return tree.map(lambda leaf: name_p.bind(as_array(leaf, "fungrad.checkpoint_name: x"), name=name), x)
+    return tree.map(
+        lambda leaf: name_p.bind(as_array(leaf, "fungrad.checkpoint_name: x"), name=name), x
+    )
 
 
 def everything_saveable(*_: Any, **__: Any) -> bool:
@@ -512,7 +544,9 @@ def checkpoint(
         static = _static(fun, args, kwargs, numbers, names)
         dynamic = tuple([x for i, x in enumerate(args) if i not in static])
         keywords = {k: v for k, v in kwargs.items() if k not in static}
-        leaves, in_tree = flat_arrays((dynamic, keywords), "checkpoint", f"an argument of {function_name(fun)}: ")
+        leaves, in_tree = flat_arrays(
+            (dynamic, keywords), "checkpoint", f"an argument of {function_name(fun)}: "
+        )
         jaxpr, out_tree = _trace(fun, static, len(args), (dynamic, keywords), in_tree, leaves)
         return tree.unflatten(out_tree, call(jaxpr, leaves, **params))
 
@@ -538,7 +572,9 @@ def _static(
     found: dict[int | str, Any] = {i % n: args[i] for i in numbers}
     if names:
         parameters = list(inspect.signature(fun).parameters)
-        found |= {i: x for i, (x, name) in enumerate(zip(args, parameters, strict=False)) if name in names}
+        found |= {
+            i: x for i, (x, name) in enumerate(zip(args, parameters, strict=False)) if name in names
+        }
         found |= {name: kwargs[name] for name in names if name in kwargs}
     return found
 
@@ -557,7 +593,9 @@ def _trace(
     try:
         key = (*key, frozenset(static.items()))
         known = _traces.setdefault(fun, {})
-    except TypeError:  # static arguments that do not hash, or a function that cannot be referred to weakly
+    except (
+        TypeError
+    ):  # static arguments that do not hash, or a function that cannot be referred to weakly
         pass
     found = known.get(key)
     if found is None:
@@ -598,7 +636,9 @@ def print_saved_residuals(fun: Callable[..., Any], *args: Any, **kwargs: Any) ->
         print(f"{aval.str_short()} {origin}")
 
 
-def saved_residuals(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> list[tuple[ShapedArray, str]]:
+def saved_residuals(
+    fun: Callable[..., Any], *args: Any, **kwargs: Any
+) -> list[tuple[ShapedArray, str]]:
     """Type and origin of every value that reverse-mode differentiation of ``fun`` keeps.
 
     Args:

@@ -26,9 +26,11 @@ from fungrad.core.context import EVAL, AxisData, Trace, Tracer, running, state
 from fungrad.core.ir import Jaxpr, Var, eval_jaxpr
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.errors import UnexpectedTracerError
 from fungrad.ops.cast import stop_gradient
 from fungrad.ops.foundation import batch_to, instantiate
 from fungrad.transforms.batching import BatchTrace, batch_flat, batch_jaxpr, used_axis_names
+from fungrad.transforms.closed_over import Guard, Outside, closed_over_tracers, guarded
 from fungrad.transforms.forward import JVPTrace, JVPTracer, jvp_flat
 from fungrad.transforms.linearization import (
     LinearizeTrace,
@@ -41,12 +43,8 @@ from fungrad.transforms.rule_functions import (
     BatchedBackward,
     BatchedJvpRule,
     BatchedVjpRule,
-    Guard,
     JvpRule,
-    Outside,
     VjpRule,
-    closed_over_tracers,
-    guarded,
 )
 from fungrad.transforms.runtime_checks import Errors, eval_checked, without_checks
 from fungrad.transforms.transposition import backward_pass
@@ -54,7 +52,9 @@ from fungrad.transforms.transposition import backward_pass
 # -- primitives ----------------------------------------------------------------------------------
 
 
-def evaluate_flat(fun: Callable[..., Sequence[Any]], args: Sequence[np.ndarray]) -> list[np.ndarray]:
+def evaluate_flat(
+    fun: Callable[..., Sequence[Any]], args: Sequence[np.ndarray]
+) -> list[np.ndarray]:
     """Runs a function of arrays on ndarrays, at once, whatever the current context."""
     with running(EVAL):
         outs = fun(*[wrap_unchecked(x, ShapedArray(x.shape, x.dtype)) for x in args])
@@ -70,13 +70,19 @@ class CustomCall(Primitive):
 
     def bind(self, *args: Any, **params: Any) -> Any:
         # At the bottom the rules no longer matter.
-        return eval_jaxpr(params["call_jaxpr"], (), *args) if state.trace is EVAL else super().bind(*args, **params)
+        return (
+            eval_jaxpr(params["call_jaxpr"], (), *args)
+            if state.trace is EVAL
+            else super().bind(*args, **params)
+        )
 
     def abstract(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
         # Not memoised: the memo would keep the rules, and what they close over, alive.
         return tuple(self.abstract_eval(*avals, **params))
 
-    def abstract_eval(self, *avals: ShapedArray, call_jaxpr: Jaxpr, name: str, **_: Any) -> Sequence[ShapedArray]:
+    def abstract_eval(
+        self, *avals: ShapedArray, call_jaxpr: Jaxpr, name: str, **_: Any
+    ) -> Sequence[ShapedArray]:
         expected = call_jaxpr.in_avals
         if [(a.shape, a.dtype) for a in avals] != [(a.shape, a.dtype) for a in expected]:
             raise TypeError(
@@ -89,10 +95,14 @@ class CustomCall(Primitive):
     def impl(self, *args: np.ndarray, call_jaxpr: Jaxpr, **_: Any) -> list[np.ndarray]:
         return evaluate_flat(lambda *xs: eval_jaxpr(call_jaxpr, (), *xs), args)
 
-    def transpose(self, cts: Sequence[Any], *args: Any, call_jaxpr: Jaxpr, **_: Any) -> Sequence[Any]:
+    def transpose(
+        self, cts: Sequence[Any], *args: Any, call_jaxpr: Jaxpr, **_: Any
+    ) -> Sequence[Any]:
         linear = [is_linear(a) for a in args]
         operands = [a.aval if on else a for a, on in zip(args, linear, strict=True)]
-        program = record_linear(lambda *xs: eval_jaxpr(call_jaxpr, (), *xs), operands, linear, "transpose")
+        program = record_linear(
+            lambda *xs: eval_jaxpr(call_jaxpr, (), *xs), operands, linear, "transpose"
+        )
         results = iter(backward_pass(program, cts))
         return [next(results) if on else None for on in linear]
 
@@ -117,11 +127,15 @@ class CustomCall(Primitive):
 class CustomJvpCall(CustomCall):
     """A function with a rule for forward mode, which reverse mode transposes."""
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, jvp: Any, **_: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, jvp: Any, **_: Any
+    ) -> tuple[Any, Any]:
         outs, out_tangents, _structure = jvp.run(primals, tangents)
         return outs, out_tangents
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
         batched, out_dims = batch_jaxpr(params["call_jaxpr"], axis, dims, force_out=True)
         params = {
             **params,
@@ -134,7 +148,9 @@ class CustomJvpCall(CustomCall):
 class CustomVjpCall(CustomCall):
     """A function with rules for reverse mode, and perhaps one for forward mode too (``jvp``)."""
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, jvp: Any, fwd: Any, **_: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, jvp: Any, fwd: Any, **_: Any
+    ) -> tuple[Any, Any]:
         if jvp is None:
             return linearize_by_rules(fwd, None, primals, tangents)[:2]
         outs, out_tangents, _structure = jvp.run(primals, tangents)
@@ -145,7 +161,9 @@ class CustomVjpCall(CustomCall):
     ) -> tuple[Any, Any]:
         return linearize_by_rules(fwd, jvp, primals, tangents)[:2]
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
         batched, out_dims = batch_jaxpr(params["call_jaxpr"], axis, dims, force_out=True)
         fwd = BatchedVjpRule(params["fwd"], axis, dims)
         jvp = BatchedJvpRule(params["jvp"], axis, dims) if params["jvp"] is not None else None
@@ -172,12 +190,18 @@ class CustomLin(Primitive):
     multiple_results = True
 
     def bind(self, *args: Any, **params: Any) -> Any:
-        return self._evaluate(*args, **params) if state.trace is EVAL else super().bind(*args, **params)
+        return (
+            self._evaluate(*args, **params)
+            if state.trace is EVAL
+            else super().bind(*args, **params)
+        )
 
     def abstract(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
         return params["out_avals"]
 
-    def abstract_eval(self, *avals: ShapedArray, out_avals: tuple, **_: Any) -> Sequence[ShapedArray]:
+    def abstract_eval(
+        self, *avals: ShapedArray, out_avals: tuple, **_: Any
+    ) -> Sequence[ShapedArray]:
         return out_avals
 
     def _evaluate(
@@ -193,15 +217,26 @@ class CustomLin(Primitive):
             )
         n = len(perturbed)
         primals, given = args[num_res : num_res + n], iter(args[num_res + n :])
-        tangents = [next(given) if on else Zero(p.aval.tangent()) for on, p in zip(perturbed, primals, strict=True)]
+        tangents = [
+            next(given) if on else Zero(p.aval.tangent())
+            for on, p in zip(perturbed, primals, strict=True)
+        ]
         outs, out_tangents, _structure = jvp.run(primals, tangents)
-        return [instantiate(t) for t, x in zip(out_tangents, outs, strict=True) if dtypes.is_inexact(x.aval.dtype)]
+        return [
+            instantiate(t)
+            for t, x in zip(out_tangents, outs, strict=True)
+            if dtypes.is_inexact(x.aval.dtype)
+        ]
 
     def impl(self, *args: np.ndarray, **params: Any) -> list[np.ndarray]:
         return evaluate_flat(lambda *xs: self._evaluate(*xs, **params), args)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
-        return jvp_flat(lambda *xs: self._evaluate(*xs, **params), primals, tangents, "jvp of a custom rule")
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
+        return jvp_flat(
+            lambda *xs: self._evaluate(*xs, **params), primals, tangents, "jvp of a custom rule"
+        )
 
     def transpose(
         self,
@@ -219,9 +254,13 @@ class CustomLin(Primitive):
         chosen = [r for r, on in zip(results, perturbed, strict=True) if on]
         return [None] * (len(args) - len(chosen)) + chosen
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
         if params["jvp"] is not None:
-            return batch_flat(lambda *xs: self._evaluate(*xs, **params), axis, args, dims, "vmap of a custom rule")
+            return batch_flat(
+                lambda *xs: self._evaluate(*xs, **params), axis, args, dims, "vmap of a custom rule"
+            )
         num_res, perturbed, size = params["num_res"], params["perturbed"], axis.size
         # A tangent is batched if its argument or itself is; here only the tangents are at hand.
         args = [
@@ -233,7 +272,9 @@ class CustomLin(Primitive):
             **params,
             "bwd": BatchedBackward(params["bwd"], axis, dims[:num_res], positions),
             "out_avals": tuple([a.update(shape=(size, *a.shape)) for a in params["out_avals"]]),
-            "out_active": tuple([a and a.update(shape=(size, *a.shape)) for a in params["out_active"]]),
+            "out_active": tuple(
+                [a and a.update(shape=(size, *a.shape)) for a in params["out_active"]]
+            ),
         }
         outs = self.bind(*args, **params)
         return outs, [0] * len(outs)
@@ -340,7 +381,11 @@ def call(custom: Custom, args: Sequence[Any]) -> list[Any]:
             return _differentiate(custom, trace, args, outside)
         if isinstance(trace, LinearizeTrace):
             return _linearize(custom, trace, args, outside)
-        if trace is EVAL or kind is TangentTrace or (kind is BatchTrace and not _rules_matter(trace.parent)):
+        if (
+            trace is EVAL
+            or kind is TangentTrace
+            or (kind is BatchTrace and not _rules_matter(trace.parent))
+        ):
             with guarded(outside, custom.label) as unwrap:
                 return [unwrap(x) for x in custom.body(*args)]
         return _stage(custom, args, outside)
@@ -384,7 +429,9 @@ def _rules_matter(trace: Trace) -> bool:
     return False
 
 
-def _differentiate(custom: Custom, trace: JVPTrace, args: Sequence[Any], outside: Outside) -> list[Any]:
+def _differentiate(
+    custom: Custom, trace: JVPTrace, args: Sequence[Any], outside: Outside
+) -> list[Any]:
     pairs = [trace.split(a) for a in args]
     primals, tangents = [p for p, _ in pairs], [t for _, t in pairs]
     outside = outside.below(trace)
@@ -398,10 +445,14 @@ def _differentiate(custom: Custom, trace: JVPTrace, args: Sequence[Any], outside
     return [trace.tracer(x, t) for x, t in zip(outs, out_tangents, strict=True)]
 
 
-def _linearize(custom: Custom, trace: LinearizeTrace, args: Sequence[Any], outside: Outside) -> list[Any]:
+def _linearize(
+    custom: Custom, trace: LinearizeTrace, args: Sequence[Any], outside: Outside
+) -> list[Any]:
     ours = [type(a) is LinearizeTracer and a._trace is trace for a in args]
     primals = [a.primal if on else a for a, on in zip(args, ours, strict=True)]
-    tangents = [a.tangent if on else Zero(a.aval.tangent()) for a, on in zip(args, ours, strict=True)]
+    tangents = [
+        a.tangent if on else Zero(a.aval.tangent()) for a, on in zip(args, ours, strict=True)
+    ]
     outside = outside.below(trace)
     with running(trace.tangents):
         if custom.vjp is not None:
@@ -432,9 +483,15 @@ def _stage(custom: Custom, args: Sequence[Any], outside: Outside) -> list[Any]:
             closed_over.update(closed_over_tracers(*rule.functions))
     consts = list(jaxpr.consts)
     known = {id(x): i for i, x in enumerate(consts)}
-    slots = []
+    slots, captured, refused = [], [], []
     for t in closed_over.values():
-        value = outside.unwrap(t, custom.label)
+        try:
+            value = outside.unwrap(t, custom.label)
+        except UnexpectedTracerError:
+            # Rules may ask for its type, and fail when they use its value.
+            refused.append(t)
+            continue
+        captured.append(t)
         if id(value) not in known:
             known[id(value)] = len(consts)
             consts.append(value)
@@ -444,8 +501,10 @@ def _stage(custom: Custom, args: Sequence[Any], outside: Outside) -> list[Any]:
     changes = {
         "out": (custom.out_tree, jaxpr.out_avals),
         "num_consts": len(consts),
-        "captured": tuple(closed_over.values()),
+        "body_consts": len(jaxpr.consts),
+        "captured": tuple(captured),
         "slots": tuple(slots),
+        "refused": tuple(refused),
     }
     jvp = custom.jvp.with_signature(**changes) if custom.jvp is not None else None
     params = {
@@ -455,7 +514,9 @@ def _stage(custom: Custom, args: Sequence[Any], outside: Outside) -> list[Any]:
         "num_consts": len(consts),
     }
     if custom.vjp is None:
-        return custom_jvp_call_p.bind(*consts, *args, **params, symbolic_zeros=custom.jvp.symbolic_zeros)
+        return custom_jvp_call_p.bind(
+            *consts, *args, **params, symbolic_zeros=custom.jvp.symbolic_zeros
+        )
     fwd = custom.vjp.with_signature(**changes)
     params |= {"fwd": fwd, "bwd": fwd.bwd_name, "symbolic_zeros": fwd.symbolic_zeros}
     return custom_vjp_call_p.bind(*consts, *args, **params)
@@ -467,4 +528,6 @@ def _with_operands(jaxpr: Jaxpr, more: Sequence[Any]) -> Jaxpr:
     if not more:
         return closed
     n = len(jaxpr.consts)
-    return closed.replace(invars=[*closed.invars[:n], *[Var(x.aval) for x in more], *closed.invars[n:]])
+    return closed.replace(
+        invars=[*closed.invars[:n], *[Var(x.aval) for x in more], *closed.invars[n:]]
+    )

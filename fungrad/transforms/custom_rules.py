@@ -72,7 +72,9 @@ class _CustomFunction:
         self.bwd: Callable[..., Any] | None = None
         self._jvp_symbolic_zeros = self._vjp_symbolic_zeros = False
 
-    def _positions(self, numbers: int | Sequence[int], names: str | Sequence[str]) -> tuple[int, ...]:
+    def _positions(
+        self, numbers: int | Sequence[int], names: str | Sequence[str]
+    ) -> tuple[int, ...]:
         positions = [numbers] if isinstance(numbers, int) else list(numbers)
         for name in (names,) if isinstance(names, str) else names:
             known = [p.name for p in self._positional]
@@ -122,11 +124,17 @@ class _CustomFunction:
           [3.0, 0.0]
         """
         if self.nondiff_argnums:
-            raise TypeError("fungrad.custom_jvp: can't use ``defjvps`` with ``nondiff_argnums``; use defjvp")
+            raise TypeError(
+                "fungrad.custom_jvp: can't use ``defjvps`` with ``nondiff_argnums``; use defjvp"
+            )
 
         def jvp(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
             output = self(*primals)
-            parts = [rule(t, output, *primals) for rule, t in zip(jvps, tangents, strict=True) if rule is not None]
+            parts = [
+                rule(t, output, *primals)
+                for rule, t in zip(jvps, tangents, strict=True)
+                if rule is not None
+            ]
             if not parts:
                 return output, tree.map(lambda x: zeros(as_array(x).aval.tangent()), output)
             return output, tree.map(lambda *ts: functools.reduce(add_any, ts), *parts)
@@ -163,12 +171,16 @@ class _CustomFunction:
         name = function_name(self.fun)
         if (self.jvp if self._kind == "jvp" else self.fwd) is None:
             kind = self._kind.upper()
-            raise AttributeError(f"No {kind} defined for custom_{self._kind} function {name} using def{self._kind}.")
+            raise AttributeError(
+                f"No {kind} defined for custom_{self._kind} function {name} using def{self._kind}."
+            )
         args = self._resolved(args, kwargs, name)
         where = self._nondiff(len(args), name)
         static = tuple([self._static(args[i], i, name) for i in where])
         differentiable = tuple([x for i, x in enumerate(args) if i not in where])
-        leaves, in_tree = flat_arrays(differentiable, f"custom_{self._kind}", f"an argument of {name}: args")
+        leaves, in_tree = flat_arrays(
+            differentiable, f"custom_{self._kind}", f"an argument of {name}: args"
+        )
         sig = Signature(name, in_tree, static, where)
 
         def body(*leaves: Any) -> tuple[list[Any], Any]:
@@ -193,7 +205,9 @@ class _CustomFunction:
             try:
                 bound = inspect.signature(self.fun).bind(*args, **kwargs)
             except TypeError as error:
-                raise TypeError(f"fungrad.custom_{self._kind}: cannot call {name}: {error}") from None
+                raise TypeError(
+                    f"fungrad.custom_{self._kind}: cannot call {name}: {error}"
+                ) from None
             bound.apply_defaults()
             unplaced = [k for k in kwargs if k in bound.kwargs]
             args = bound.args
@@ -210,7 +224,8 @@ class _CustomFunction:
         for i in self.nondiff_argnums:
             if not -n <= i < n:
                 raise ValueError(
-                    f"fungrad.custom_{self._kind}: nondiff_argnums={i}, but {name} was called with {n} argument(s)"
+                    f"fungrad.custom_{self._kind}: nondiff_argnums={i}, but {name} was called with "
+                    f"{n} argument(s)"
                 )
         return tuple(sorted({i % n for i in self.nondiff_argnums}))
 
@@ -372,7 +387,9 @@ def custom_gradient(fun: Callable[..., Any]) -> custom_vjp:
         example = (tree.unflatten(output_tree, avals),)
         debug = debug_info(pullback, example, {}, "custom_gradient")
         jaxpr, out_tree = trace_tree(pullback, tree.structure((example, {})), avals, debug)
-        if len(args) == 1 and not isinstance(tree.unflatten(out_tree, jaxpr.out_avals), (tuple, list)):
+        cotangents = tree.unflatten(out_tree, jaxpr.out_avals)
+        # None stays, for the check of rules that return nothing.
+        if len(args) == 1 and cotangents is not None and not isinstance(cotangents, (tuple, list)):
             out_tree = tree.treedef_tuple([out_tree])
         return output, _Residuals(jaxpr.consts, _Pullback(jaxpr.with_consts_as_inputs(), out_tree))
 
@@ -387,7 +404,9 @@ def custom_gradient(fun: Callable[..., Any]) -> custom_vjp:
 
 
 @api_boundary
-def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callable[..., Any], list[Any]]:
+def closure_convert(
+    fun: Callable[..., Any], *example_args: Any
+) -> tuple[Callable[..., Any], list[Any]]:
     """Makes the values of enclosing transformations that a function closes over its arguments.
 
     A rule for a function-valued argument can then differentiate with respect to them too.
@@ -411,14 +430,20 @@ def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callab
     """
     check_callable(fun, "closure_convert")
     leaves, in_tree = tree.flatten((example_args, {}))
-    avals = [abstract_argument(x, "closure_convert", (example_args, {}), i) for i, x in enumerate(leaves)]
-    jaxpr, out_tree = trace_tree(fun, in_tree, avals, debug_info(fun, example_args, {}, "closure_convert"))
+    avals = [
+        abstract_argument(x, "closure_convert", (example_args, {}), i) for i, x in enumerate(leaves)
+    ]
+    jaxpr, out_tree = trace_tree(
+        fun, in_tree, avals, debug_info(fun, example_args, {}, "closure_convert")
+    )
     hoisted = [isinstance(c, Tracer) and dtypes.is_inexact(c.aval.dtype) for c in jaxpr.consts]
     consts = [c for c, on in zip(jaxpr.consts, hoisted, strict=True) if on]
     kept = [None if on else c for c, on in zip(jaxpr.consts, hoisted, strict=True)]
     args_tree, name = tree.structure(example_args), function_name(fun)
     # What is returned must not hold on to `fun`, which refers to the values that are hoisted.
-    return _converted(jaxpr.with_consts_as_inputs(), kept, hoisted, args_tree, out_tree, name), consts
+    return _converted(
+        jaxpr.with_consts_as_inputs(), kept, hoisted, args_tree, out_tree, name
+    ), consts
 
 
 def _converted(

@@ -21,7 +21,7 @@ from fungrad.core.context import AnonymousAxis, AxisData
 from fungrad.core.source import api_boundary, function_name
 from fungrad.ops.foundation import batch_to, instantiate, reshape
 from fungrad.ops.shape import slice as slice_op
-from fungrad.transforms.api import _check_input, _FlatFunction, _positions, _resolve, check_callable, flat_arrays
+from fungrad.transforms.api import _check_input, _FlatFunction, _positions, _resolve_all, check_callable, flat_arrays
 from fungrad.transforms.batching import batch_flat
 from fungrad.transforms.linearization import linearize_flat
 from fungrad.transforms.transposition import backward_pass
@@ -125,7 +125,7 @@ def _jacobian(
     @functools.wraps(fun)
     @api_boundary
     def jacobian_f(*args: Any, **kwargs: Any) -> Any:
-        where = [_resolve(p, len(args), api, name) for p in positions]
+        where = _resolve_all(positions, len(args), api, name)
         selected = args[where[0]] if single else tuple([args[i] for i in where])
         primals, in_tree = flat_arrays(selected, api, "the differentiated argument")
         for i, p in enumerate(primals):

@@ -403,5 +403,7 @@ def record_linear(
         operands = [TangentVar(trace, a) if on else a for a, on in zip(args, linear, strict=True)]
         outs = list(fun(*operands))
     inputs = [x for x, on in zip(operands, linear, strict=True) if on]
-    outputs = [x if type(x) is TangentVar and x._trace is trace else Zero(as_array(x).aval.tangent()) for x in outs]
+    outputs = [
+        x if type(x) is TangentVar and x._trace is trace else Zero(as_array(x).aval.tangent()) for x in outs
+    ]
     return LinearProgram(inputs, trace.eqns, outputs)

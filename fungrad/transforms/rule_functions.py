@@ -15,9 +15,8 @@ May import ``core``, ``ops`` and the trace modules of ``transforms``.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,14 +24,13 @@ import numpy as np
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData, Trace, Tracer, running, state
-from fungrad.core.source import function_name, unattributed
-from fungrad.errors import UnexpectedTracerError
+from fungrad.core.context import AxisData, Tracer
+from fungrad.core.source import function_name
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.foundation import batch_to, instantiate, reduce_sum
 from fungrad.transforms.api import float0_zeros
 from fungrad.transforms.batching import batch_flat
-from fungrad.transforms.linearization import run_in
+from fungrad.transforms.closed_over import Outside, closed_over_error, guarded
 
 
 class SymbolicZero:
@@ -102,151 +100,6 @@ class CustomVJPPrimal:
     perturbed: bool
 
 
-# -- values that rules close over ----------------------------------------------------------------
-
-
-class Outside:
-    """What stands for the tracers of other contexts that a function or rule closes over.
-
-    Attributes:
-      owners: transformations above the present context: their tracers stand for their values here.
-      values: by identity, tracers and what stands for them.
-    """
-
-    __slots__ = ("owners", "values")
-
-    def __init__(self, owners: tuple[Trace, ...] = (), values: dict[int, tuple[Tracer, Any]] | None = None):
-        self.owners = owners
-        self.values = values or {}
-
-    def __bool__(self) -> bool:
-        return bool(self.owners or self.values)
-
-    def below(self, trace: Trace) -> Outside:
-        """The same, seen from below the differentiation ``trace``."""
-        return Outside((*self.owners, trace), self.values)
-
-    def within(self, inner: Outside) -> Outside:
-        """Both, where ``inner`` is asked first."""
-        return Outside(inner.owners + self.owners, {**self.values, **inner.values})
-
-    def unwrap(self, x: Any, label: str) -> Any:
-        """``x`` in the present context.
-
-        Raises:
-          UnexpectedTracerError: it carries a derivative, which a custom rule says nothing about.
-        """
-        while isinstance(x, Tracer):
-            known = self.values.get(id(x))
-            if known is not None and known[1] is not x:
-                x = known[1]
-            elif x._trace in self.owners:
-                tangent = getattr(x, "tangent", x)  # a TangentVar is one itself
-                if type(tangent) is not Zero:
-                    raise closed_over_error(label)
-                x = x.primal  # type: ignore[attr-defined]
-            else:
-                break
-        return x
-
-
-class Guard(Trace):
-    """Runs operations in ``parent``, on what stands there for the tracers that a function or rule
-    closes over.
-
-    A rule runs below the transformation that asked for it, or long after the one that its function
-    was defined under.
-
-    Attributes:
-      seen: the tracers that were closed over, by identity.
-    """
-
-    __slots__ = ("outside", "seen")
-
-    def __init__(self, outside: Outside, parent: Trace, label: str):
-        super().__init__(parent, label)
-        self.outside = outside
-        self.seen: dict[int, Tracer] = {}
-
-    def process(self, primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        return run_in(self.parent, primitive, [self.unwrap(a) for a in args], params)
-
-    def unwrap(self, x: Any) -> Any:
-        """``x`` as a value of the parent."""
-        if isinstance(x, Tracer) and x._trace is not self.parent:
-            self.seen[id(x)] = x
-            return self.outside.unwrap(x, self.label)
-        return x
-
-
-@contextlib.contextmanager
-def guarded(outside: Outside, label: str) -> Iterator[Callable[[Any], Any]]:
-    """Runs operations in the current trace, on what stands there for tracers of other contexts.
-
-    Yields:
-      The function that finds it, for values that are used without an operation.
-    """
-    if not outside:
-        with unattributed():
-            yield lambda x: x
-        return
-    # Tracers of transformations that have finished are legitimate here, also as constants of what
-    # is staged.
-    finished = {t._trace for t, _ in outside.values.values() if not t._trace.alive}
-    for trace in finished:
-        trace.alive = True
-    guard = Guard(outside, state.trace, label)
-    try:
-        with running(guard), unattributed():
-            yield guard.unwrap
-    finally:
-        for trace in finished:
-            trace.alive = False
-
-
-def closed_over_error(label: str) -> UnexpectedTracerError:
-    """The error for a derivative with respect to what a function with a custom rule closes over."""
-    return UnexpectedTracerError(
-        f"Detected differentiation of {label} with respect to a closed-over value. The custom rule "
-        "says how to differentiate the "
-        "function with respect to its arguments only. Pass the closed-over value to the function "
-        "as an argument and extend its "
-        "rules, or wrap it in fungrad.lax.stop_gradient where the function is defined."
-    )
-
-
-def closed_over_tracers(*objects: Any) -> dict[int, Tracer]:
-    """The tracers to which functions, or trees of values, refer, by identity.
-
-    Looks into closures, default values and the arguments of ``functools.partial``.
-    """
-    found: dict[int, Tracer] = {}
-    seen: set[int] = set()
-    todo = list(objects)
-    while todo:
-        x = todo.pop()
-        if isinstance(x, Tracer):
-            found[id(x)] = x
-        if isinstance(x, (Array, np.ndarray, str, int, float, type)) or x is None or id(x) in seen:
-            continue
-        seen.add(id(x))
-        if callable(x):
-            todo += [getattr(x, name, None) for name in ("__defaults__", "__kwdefaults__", "__wrapped__", "__self__")]
-            todo += [getattr(x, name, None) for name in ("func", "args", "keywords")]
-            todo += [_contents(cell) for cell in getattr(x, "__closure__", None) or ()]
-        leaves = tree.leaves(x)
-        if not (len(leaves) == 1 and leaves[0] is x):
-            todo += leaves
-    return found
-
-
-def _contents(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # a variable that is assigned later
-        return None
-
-
 # -- parts that rules share ----------------------------------------------------------------------
 
 
@@ -263,8 +116,10 @@ class Signature(NamedTuple):
       where: their positions.
       num_consts: how many operands of the call are captured values, which come before the
         arguments.
+      body_consts: how many of these, the first ones, the function itself uses; the others only rules do.
       captured: tracers that the rules close over.
       slots: which operands stand for them.
+      refused: tracers that the rules close over and that carry a derivative where the function was called.
       out: structure and types of its output, or None before it has run.
       outside: what stands for other tracers that the rules close over.
     """
@@ -274,20 +129,33 @@ class Signature(NamedTuple):
     static: tuple = ()
     where: tuple[int, ...] = ()
     num_consts: int = 0
+    body_consts: int = 0
     captured: tuple[Tracer, ...] = ()
     slots: tuple[int, ...] = ()
+    refused: tuple[Tracer, ...] = ()
     out: tuple[Any, tuple[ShapedArray, ...]] | None = None
     outside: Outside = _NOTHING
 
-    def here(self, values: Sequence[Any]) -> Outside:
-        """What stands for tracers that the rules close over: ``values`` for ``captured``."""
-        if not self.captured:
-            return self.outside
-        pairs = {id(t): (t, x) for t, x in zip(self.captured, values, strict=True)}
-        return self.outside.within(Outside((), pairs))
+    def here(self, values: Sequence[Any], perturbed: Sequence[bool]) -> Outside:
+        """What stands for tracers that the rules close over.
 
-    def captured_values(self, operands: Sequence[Any]) -> Sequence[Any]:
-        """The operands that stand for ``captured``."""
+        Args:
+          values: for each of ``captured``.
+          perturbed: which of them have tangents here, so that rules may not use their values.
+        """
+        if not self.captured and not self.refused:
+            return self.outside
+        refused = {id(t): t for t in self.refused}
+        pairs = {}
+        for t, x, on in zip(self.captured, values, perturbed, strict=True):
+            if on:
+                refused[id(t)] = t
+            else:
+                pairs[id(t)] = (t, x)
+        return self.outside.within(Outside((), pairs, refused))
+
+    def of_captured(self, operands: Sequence[Any]) -> list[Any]:
+        """The entries of a sequence with one entry per operand that belong to ``captured``."""
         return [operands[i] for i in self.slots]
 
     def key(self) -> tuple:
@@ -299,8 +167,10 @@ class Signature(NamedTuple):
             self.static,
             self.where,
             self.num_consts,
+            self.body_consts,
             captured,
             self.slots,
+            tuple(map(id, self.refused)),
             self.out,
             id(self.outside),
         )
@@ -345,12 +215,15 @@ def _arrays(value: Any, what: str) -> tuple[list[Array], Any]:
     for i, x in enumerate(leaves):
         if not is_array_like(x):
             raise TypeError(
-                f"{what}{tree.leaf_paths(value)[i]} must be an array or a scalar, got {x!r} of type {type(x).__name__}"
+                f"{what}{tree.leaf_paths(value)[i]} must be an array or a scalar, got {x!r} of "
+                f"type {type(x).__name__}"
             )
     return [as_array(x) for x in leaves], structure
 
 
-def _check_output(kind: str, rule: str, sig: Signature, outs: Sequence[Any], structure: Any) -> None:
+def _check_output(
+    kind: str, rule: str, sig: Signature, outs: Sequence[Any], structure: Any
+) -> None:
     """Raises unless the primal output of a rule is like that of the function."""
     if sig.out is None:
         return
@@ -387,11 +260,13 @@ def _nonzero(xs: Sequence[Any]) -> list[bool]:
 def _fill(given: Sequence[Any], nonzero: Sequence[bool], like: Sequence[Any]) -> list[Any]:
     """The next of ``given`` where ``nonzero``, elsewhere the zero tangent of ``like``."""
     values = iter(given)
-    return [next(values) if nz else Zero(x.aval.tangent()) for nz, x in zip(nonzero, like, strict=True)]
+    return [
+        next(values) if nz else Zero(x.aval.tangent()) for nz, x in zip(nonzero, like, strict=True)
+    ]
 
 
 def _check_consts(kind: str, sig: Signature, nonzero: Sequence[bool]) -> None:
-    if any(nonzero[: sig.num_consts]):
+    if any(nonzero[: sig.body_consts]):
         raise closed_over_error(f"a custom_{kind} function ({sig.name})")
 
 
@@ -417,12 +292,16 @@ class JvpRule(_Comparable):
         """The rule with some of its signature replaced."""
         return JvpRule(self.sig._replace(**changes), self.rule, self.symbolic_zeros)
 
-    def run(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
+    def run(
+        self, primals: Sequence[Any], tangents: Sequence[Any]
+    ) -> tuple[list[Any], list[Any], Any]:
         """Output leaves, their tangents, and the structure of the output."""
         sig = self.sig
-        _check_consts("jvp", sig, _nonzero(tangents))
+        nonzero = _nonzero(tangents)
+        _check_consts("jvp", sig, nonzero)
         n = sig.num_consts
-        with guarded(sig.here(sig.captured_values(primals)), f"a custom_jvp function ({sig.name})") as unwrap:
+        outside = sig.here(sig.of_captured(primals), sig.of_captured(nonzero))
+        with guarded(outside, f"a custom_jvp function ({sig.name})") as unwrap:
             seen = [_as_seen(t, self.symbolic_zeros) for t in tangents[n:]]
             result = self.rule(
                 *sig.static,
@@ -443,7 +322,9 @@ class JvpRule(_Comparable):
                 f"tangent), got {result!r} of type "
                 f"{type(result).__name__}"
             )
-        outs, structure = _arrays(result[0], f"{api}: the output that the rule {name} of {sig.name} returns: output")
+        outs, structure = _arrays(
+            result[0], f"{api}: the output that the rule {name} of {sig.name} returns: output"
+        )
         _check_output("jvp", name, sig, outs, structure)
         tangents, tangent_structure = tree.flatten(result[1])
         if tangent_structure != structure:
@@ -452,7 +333,10 @@ class JvpRule(_Comparable):
                 "of the same tree structure, got "
                 f"{structure} and {tangent_structure}"
             )
-        checked = [self._tangent(t, x, i, result[0]) for i, (t, x) in enumerate(zip(tangents, outs, strict=True))]
+        checked = [
+            self._tangent(t, x, i, result[0])
+            for i, (t, x) in enumerate(zip(tangents, outs, strict=True))
+        ]
         return outs, checked, structure
 
     def _tangent(self, t: Any, primal: Any, position: int, output: Any) -> Any:
@@ -486,7 +370,9 @@ class BatchedJvpRule(_Comparable):
     def _parts(self) -> tuple:
         return (self.rule, self.axis, self.dims)
 
-    def run(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
+    def run(
+        self, primals: Sequence[Any], tangents: Sequence[Any]
+    ) -> tuple[list[Any], list[Any], Any]:
         """As ``JvpRule.run``, on whole batches."""
         nonzero, n = _nonzero(tangents), len(primals)
         out_nonzero: list[bool] = []
@@ -500,7 +386,9 @@ class BatchedJvpRule(_Comparable):
 
         values = [*primals, *[t for t in tangents if type(t) is not Zero]]
         dims = [*self.dims, *[d for d, nz in zip(self.dims, nonzero, strict=True) if nz]]
-        found, found_dims = batch_flat(of_examples, self.axis, values, dims, f"vmap of {self.__name__}")
+        found, found_dims = batch_flat(
+            of_examples, self.axis, values, dims, f"vmap of {self.__name__}"
+        )
         found = [batch_to(x, d, 0, self.axis.size) for x, d in zip(found, found_dims, strict=True)]
         outs = found[: len(out_nonzero)]
         return outs, _fill(found[len(out_nonzero) :], out_nonzero, outs), structure
@@ -515,6 +403,7 @@ class Backward(_Comparable):
 
     Attributes:
       in_avals: types of all operands of the call.
+      refused: which of the captured values have tangents, so that the rule may not use them.
     """
 
     def __init__(
@@ -523,19 +412,22 @@ class Backward(_Comparable):
         res_tree: Any,
         out: tuple[Any, tuple],
         in_avals: tuple[ShapedArray, ...],
+        refused: tuple[bool, ...],
     ):
         self.rule, self.res_tree, self.out, self.in_avals = rule, res_tree, out, in_avals
+        self.refused = refused
         self.__name__ = function_name(rule.bwd)
 
     def _parts(self) -> tuple:
-        return (self.rule, self.res_tree, self.out, self.in_avals)
+        return (self.rule, self.res_tree, self.out, self.in_avals, self.refused)
 
     def run(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         """Cotangents of all operands of the call: values or ``Zero``."""
         rule, sig = self.rule, self.rule.sig
         n = len(sig.captured)
         captured, residuals = residuals[:n], residuals[n:]
-        with guarded(sig.here(captured), f"a custom_vjp function ({sig.name})") as unwrap:
+        outside = sig.here(captured, self.refused)
+        with guarded(outside, f"a custom_vjp function ({sig.name})") as unwrap:
             ct = tree.unflatten(self.out[0], [_as_seen(c, rule.symbolic_zeros) for c in cts])
             result = rule.bwd(*sig.static, tree.unflatten(self.res_tree, residuals), ct)
             results = [unwrap(r) for r in self._checked(result)]
@@ -548,17 +440,22 @@ class Backward(_Comparable):
         avals = self.in_avals[sig.num_consts :]
         example = tree.unflatten(sig.in_tree, list(avals))
         leaves = self._leaves(result, example)
-        return [self._cotangent(x, aval, i, example) for i, (x, aval) in enumerate(zip(leaves, avals, strict=True))]
+        return [
+            self._cotangent(x, aval, i, example)
+            for i, (x, aval) in enumerate(zip(leaves, avals, strict=True))
+        ]
 
     def _leaves(self, result: Any, example: Any) -> list[Any]:
         """One cotangent per argument leaf; None stands for zeros of a whole subtree."""
         leaves, structure = tree.flatten(result, is_leaf=lambda x: x is None)
         if structure == self.rule.sig.in_tree:
             return leaves
-        try:
-            parts = tree.flatten_up_to(structure, example)
-        except (TypeError, ValueError):
-            parts = None
+        parts = None
+        if result is not None:  # a rule without `return` is a mistake, not zeros for all arguments
+            try:
+                parts = tree.flatten_up_to(structure, example)
+            except (TypeError, ValueError):
+                parts = None
         out: list[Any] = []
         if parts is not None:
             for x, part in zip(leaves, parts, strict=True):
@@ -575,18 +472,28 @@ class Backward(_Comparable):
                 "differentiable argument, each with the tree structure of the argument (or None "
                 "for zeros): expected the structure "
                 f"{sig.in_tree}, got {tree.structure(result)}"
+                + ("; is a return missing in the rule?" if result is None else "")
             )
         return out
 
     def _cotangent(self, x: Any, aval: ShapedArray, position: int, example: Any) -> Any:
         expected = aval.tangent()
-        if expected.dtype == dtypes.float0 or x is None or isinstance(x, SymbolicZero) and x.shape == expected.shape:
+        if (
+            expected.dtype == dtypes.float0
+            or x is None
+            or isinstance(x, SymbolicZero)
+            and x.shape == expected.shape
+        ):
             return Zero(expected)
         if is_array_like(x) and getattr(x, "dtype", None) != dtypes.float0:
             x = as_array(x)
-            real_from_complex = dtypes.is_complex(x.aval.dtype) and not dtypes.is_complex(expected.dtype)
+            real_from_complex = dtypes.is_complex(x.aval.dtype) and not dtypes.is_complex(
+                expected.dtype
+            )
             if x.aval.shape == expected.shape and not real_from_complex:
-                return x if x.aval.dtype == expected.dtype else convert_element_type(x, expected.dtype)
+                return (
+                    x if x.aval.dtype == expected.dtype else convert_element_type(x, expected.dtype)
+                )
         got = x.aval.str_short() if isinstance(x, Array) else f"{x!r} of type {type(x).__name__}"
         raise ValueError(
             f"fungrad.custom_vjp: the bwd rule {self.__name__} of {self.rule.sig.name} must return "
@@ -599,7 +506,9 @@ class Backward(_Comparable):
 class VjpRule(_Comparable):
     """``fwd(*args) -> (output, residuals)`` with its ``bwd``."""
 
-    def __init__(self, sig: Signature, fwd: Callable[..., Any], bwd: Callable[..., Any], symbolic_zeros: bool):
+    def __init__(
+        self, sig: Signature, fwd: Callable[..., Any], bwd: Callable[..., Any], symbolic_zeros: bool
+    ):
         self.sig, self.fwd, self.bwd, self.symbolic_zeros = sig, fwd, bwd, symbolic_zeros
         self.__name__ = function_name(fwd)
 
@@ -625,7 +534,9 @@ class VjpRule(_Comparable):
         """The rule with some of its signature replaced."""
         return VjpRule(self.sig._replace(**changes), self.fwd, self.bwd, self.symbolic_zeros)
 
-    def forward(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple[list[Any], list[Any], Backward, Any]:
+    def forward(
+        self, primals: Sequence[Any], perturbed: Sequence[bool]
+    ) -> tuple[list[Any], list[Any], Backward, Any]:
         """Output leaves, residuals, the function that takes them back, the output's structure."""
         sig = self.sig
         _check_consts("vjp", sig, perturbed)
@@ -633,8 +544,9 @@ class VjpRule(_Comparable):
         leaves: Sequence[Any] = primals[n:]
         if self.symbolic_zeros:
             leaves = [CustomVJPPrimal(x, on) for x, on in zip(leaves, perturbed[n:], strict=True)]
-        captured = sig.captured_values(primals)
-        with guarded(sig.here(captured), f"a custom_vjp function ({sig.name})") as unwrap:
+        captured, refused = sig.of_captured(primals), tuple(sig.of_captured(perturbed))
+        outside = sig.here(captured, refused)
+        with guarded(outside, f"a custom_vjp function ({sig.name})") as unwrap:
             result = self.fwd(*sig.full(tree.unflatten(sig.in_tree, leaves)))
             if not isinstance(result, (tuple, list)) or len(result) != 2:
                 raise TypeError(
@@ -652,7 +564,7 @@ class VjpRule(_Comparable):
         return (
             outs,
             residuals,
-            Backward(self, res_tree, out, tuple([x.aval for x in primals])),
+            Backward(self, res_tree, out, tuple([x.aval for x in primals]), refused),
             structure,
         )
 
@@ -660,7 +572,9 @@ class VjpRule(_Comparable):
 class BatchedBackward(_Comparable):
     """A backward rule mapped over a batch; cotangents of outputs have the batch in dimension 0."""
 
-    def __init__(self, bwd: Any, axis: AxisData, res_dims: Sequence[int | None], dims: Sequence[int | None]):
+    def __init__(
+        self, bwd: Any, axis: AxisData, res_dims: Sequence[int | None], dims: Sequence[int | None]
+    ):
         self.bwd, self.axis, self.res_dims, self.dims = bwd, axis, tuple(res_dims), tuple(dims)
         self.__name__ = bwd.__name__
 
@@ -675,7 +589,8 @@ class BatchedBackward(_Comparable):
         def of_examples(*xs: Any) -> list[Any]:
             given = iter(xs[n:])
             example_cts = [
-                next(given) if nz else Zero(_without_axis(c.aval)) for nz, c in zip(nonzero, cts, strict=True)
+                next(given) if nz else Zero(_without_axis(c.aval))
+                for nz, c in zip(nonzero, cts, strict=True)
             ]
             results[:] = self.bwd.run(xs[:n], example_cts)
             return [r for r in results if type(r) is not Zero]
@@ -730,9 +645,14 @@ class BatchedVjpRule(_Comparable):
             n_out = len(outs)
             return outs + residuals
 
-        found, dims = batch_flat(of_examples, self.axis, primals, self.dims, f"vmap of {self.__name__}")
+        found, dims = batch_flat(
+            of_examples, self.axis, primals, self.dims, f"vmap of {self.__name__}"
+        )
         bwd, structure = inner
-        outs = [batch_to(x, d, 0, self.axis.size) for x, d in zip(found[:n_out], dims[:n_out], strict=True)]
+        outs = [
+            batch_to(x, d, 0, self.axis.size)
+            for x, d in zip(found[:n_out], dims[:n_out], strict=True)
+        ]
         return (
             outs,
             found[n_out:],

@@ -94,7 +94,7 @@ def transpose(s: Shape) -> str:
     """Transposes `m` rows of `n` elements.
 
     Parameters: `source` and `target` with strides in bytes between their rows, `m`, `n`. Rows of the target are filled
-    up with zeros to `fill` elements, a multiple of the squares, and end with their last element if that is 0: what reads
+    up with zeros to `fill` elements, a multiple of the squares, and end with their last element if that is 0: who reads
     the target as whole vectors must find no element there that nobody wrote.
     """
     names = "ptr source, i64 from, ptr target, i64 to, i64 m, i64 n, i64 fill"

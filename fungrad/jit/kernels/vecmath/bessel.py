@@ -43,4 +43,6 @@ def decay(m: ScalarBuilder, size: Value) -> Value:
 
 def tail(m: ScalarBuilder, size: Value, table: dict[str, tuple[float, ...]]) -> Value:
     """P(1 / size) / sqrt(size), for size >= 8."""
-    return polynomial(m, 1.0 / size, table[size.type]) / m.sqrt(size)
+    # the reciprocal of the greatest numbers would be subnormal, which is slow
+    inverse = 1.0 / m.min(m.const(2.0**100, size), size)
+    return polynomial(m, inverse, table[size.type]) / m.sqrt(size)

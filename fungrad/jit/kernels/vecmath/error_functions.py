@@ -60,9 +60,11 @@ def erfc(m: ScalarBuilder, x: Value) -> Value:
 
 def scaled_erfc(m: ScalarBuilder, x: Value, precision: str) -> tuple[Value, Value, Value]:
     """(p, s, t) with erfc(x) = p * s * t for a double x >= 0, s and t powers of two."""
+    beyond = x >= ERFC_LIMIT[precision]
     x = m.min(m.const(ERFC_LIMIT[precision], x), x)
     square, square_low = two_product(m, x, x)
     p, s, t = exp_parts(m, -square, -square_low)
+    p = m.select(beyond, 0.0, p)  # what the scaling would round to 0 is slow
     offset = polynomial(m, (x - 4.0) / (x + 4.0), ERFCX[precision])
     scaled, scaled_low = fast_two_sum(m, m.const(1.25, x), offset)
     denominator = m.fma(x, 2.0, m.const(1.0, x))

@@ -37,7 +37,13 @@ def half_exp(m: ScalarBuilder, size: Value) -> Value:
 def cosh(m: ScalarBuilder, x: Value) -> Value:
     """Hyperbolic cosine."""
     half = half_exp(m, m.abs(x))
-    return half + 0.25 / half
+    return half + quarter_over(m, half)
+
+
+def quarter_over(m: ScalarBuilder, half: Value) -> Value:
+    """1 / (4 half), which need not be right where half is so large that it does not count: it must not get subnormal,
+    which is slow."""
+    return 0.25 / m.min(m.const(2.0**60, half), half)
 
 
 @elementary
@@ -47,7 +53,7 @@ def sinh(m: ScalarBuilder, x: Value) -> Value:
     half = half_exp(m, size)
     square = x * x
     small = m.fma(size * square, polynomial(m, square, SINH[x.type]), size)
-    y = m.select(size < 1.0, small, half - 0.25 / half)
+    y = m.select(size < 1.0, small, half - quarter_over(m, half))
     return m.copysign(y, x)
 
 

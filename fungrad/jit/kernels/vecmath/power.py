@@ -27,7 +27,7 @@ from fungrad.jit.kernels.vecmath.core import (
     shifted_round,
     two_product,
 )
-from fungrad.jit.kernels.vecmath.exp_log import EXP2_RANGE, scaled, split, two_powers_of_two
+from fungrad.jit.kernels.vecmath.exp_log import EXP2_RANGE, exp2_of_sum, scaled, split
 
 SQRT_HALF = 0.7071067811865476
 
@@ -123,12 +123,13 @@ def power_of_size_single(m: ScalarBuilder, size: Value, y: Value) -> Value:
     """size**y in float32 for size >= 0, but NaN where y = 0 meets size = 0 or inf."""
     wide = m.convert(size, "f64")
     log = with_infinite_logs(m, wide, log2_double(m, wide))
-    exponent = clamp(m, m.convert(clamp_exponent(m, y), "f64") * log, *EXP2_RANGE["f32"])
+    product = m.convert(clamp_exponent(m, y), "f64") * log
+    exponent = clamp(m, product, *EXP2_RANGE["f32"])
     n, bits = shifted_round(m, exponent, 1.0)
     r = m.convert(exponent - n, "f32")
     p = m.fma(r, polynomial(m, r, EXP2["f32"]), 1.0)
-    s, t = two_powers_of_two(m, m.convert(bits, "u32"), "f32")
-    return p * s * t
+    p = m.select(m.convert(product, "f32") < EXP2_RANGE["f32"][0], 0.0, p)
+    return scaled(m, p, m.convert(n, "f32"), m.convert(bits, "u32"))
 
 
 def power_of_size_double(m: ScalarBuilder, size: Value, y: Value) -> Value:
@@ -138,10 +139,7 @@ def power_of_size_double(m: ScalarBuilder, size: Value, y: Value) -> Value:
     y = clamp_exponent(m, y)
     product, lost = two_product(m, y, high)
     lost = m.select(m.abs(product) < 2000.0, m.fma(y, low, lost), 0.0)
-    exponent = clamp(m, product, *EXP2_RANGE["f64"])
-    n, bits = shifted_round(m, exponent, 1.0)
-    r = (exponent - n) + lost
-    return scaled(m, m.fma(r, polynomial(m, r, EXP2["f64"]), 1.0), n, bits)
+    return exp2_of_sum(m, product, lost)
 
 
 def clamp_exponent(m: ScalarBuilder, y: Value) -> Value:
