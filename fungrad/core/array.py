@@ -5,18 +5,17 @@ every transformation, so ``isinstance(x, fungrad.Array)`` holds for both.  Opera
 ``x.sum()``, ``x.at[i].set(v)``) have NumPy semantics and are attached by ``fungrad.numpy`` at import: this file only
 says what an array is, how a concrete one is stored, and how it converts to Python and NumPy.
 
-May import ``core.dlpack``, ``core.dtypes`` and ``core.avals``.
+May import ``locks``, ``core.dlpack``, ``core.dtypes`` and ``core.avals``.
 """
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fungrad import locks
 from fungrad.core import dlpack, dtypes
 from fungrad.core.avals import ShapedArray, scalar_aval
 from fungrad.core.tree import known_leaf_types
@@ -306,16 +305,7 @@ DeletedArray._data = property(lambda self: self._concrete("the data of an array 
 
 # One thread at a time gives arrays away, so that of two that are given the same array one gets the error. Reentrant,
 # since what dies meanwhile may have a finalizer that deletes arrays.
-_giving = threading.RLock()
-
-
-def _forget_lock() -> None:
-    """Another thread may have held the lock when the process forked."""
-    global _giving
-    _giving = threading.RLock()
-
-
-os.register_at_fork(after_in_child=_forget_lock)
+_giving = locks.lock()
 
 
 def _drop(x: Array, reason: str) -> None:
