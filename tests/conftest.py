@@ -6,6 +6,7 @@ import sys
 
 import hypothesis
 import pytest
+import verified_rewrites
 
 import fungrad
 from fungrad.core.primitive import Primitive
@@ -31,6 +32,14 @@ def pytest_collection_modifyitems(config, items):
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def verify_rewrites():
+    """Verifies programs of the loop IR after every rewrite."""
+    with pytest.MonkeyPatch.context() as patch:
+        verified_rewrites.install(patch)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -61,3 +61,39 @@ def test_nothing_is_copied_in_the_loop(n):
 @pytest.mark.parametrize("step", [read_after, shifted])
 def test_what_is_still_needed_is_copied(step):
     assert "0..5000" in loop_of(step, 5000)
+
+
+@pytest.mark.parametrize("n", [2, 3, 8, 9])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize(
+    "moved",
+    [
+        lambda c: jnp.concatenate([c[1:], c[:1]]),
+        lambda c: jnp.pad(c[1:], (0, 1)),
+        lambda c: jnp.roll(c, 1),
+        lambda c: jnp.concatenate([c[:1], c[-1:]]),
+    ],
+    ids=["concatenate", "pad", "roll", "part"],
+)
+def test_small_carries_from_parts_of_themselves(moved, n, steps):
+    """Joined and padded arrays are read under conditions, at addresses that would be outside where they do not hold."""
+
+    def f(x):
+        return lax.fori_loop(0, steps, lambda i, c: lax.dynamic_update_slice(c, moved(c), (0,)), x)
+
+    x = jnp.arange(float(n))
+    with fungrad.disable_jit():
+        wanted = f(x)
+    np.testing.assert_array_equal(fungrad.jit(f)(x), wanted)
+
+
+def test_gradient_of_rows_from_rows_before():
+    def f(h, w):
+        h = lax.fori_loop(1, 4, lambda i, h: h.at[i].set(jnp.tanh(jnp.roll(h[i - 1], 1) * w)), h)
+        return jnp.sum(h * h)
+
+    args = jnp.linspace(-1, 1, 12).reshape(4, 3), jnp.arange(3.0)
+    with fungrad.disable_jit():
+        wanted = fungrad.grad(f, (0, 1))(*args)
+    for a, b in zip(fungrad.jit(fungrad.grad(f, (0, 1)))(*args), wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)

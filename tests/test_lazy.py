@@ -89,3 +89,22 @@ def test_what_others_read_is_computed_in_any_case():
     chosen, y = fungrad.jit(f)(x)
     np.testing.assert_allclose(y, heavy(x), rtol=1e-5)
     assert not np.any(np.asarray(chosen))
+
+
+def test_what_a_loop_reads_is_not_moved_into_a_branch():
+    """An expensive value that does not change in a mapped while loop is computed before it, and read inside."""
+
+    def one(p, x):
+        def body(s):
+            a = p
+            for _ in range(8):
+                a = jnp.sin(jnp.exp(a))
+            return 0.5 * s * a + 0.01 * jnp.where(p > 0, a, p)
+
+        return lax.while_loop(lambda x: x > 0.2, body, x)
+
+    args = jnp.linspace(-1, 1, 64), jnp.linspace(0.1, 5, 64)
+    got = fungrad.jit(fungrad.vmap(one))(*args)
+    with fungrad.disable_jit():
+        wanted = fungrad.vmap(one)(*args)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)

@@ -280,6 +280,11 @@ class _Region:
             root = self.program.root(s.buffer) if type(s) in (Load, Store) else None
             if root is None or root.name not in self.cells:
                 result.append(map_bodies(self.scalars, s))
+            elif not 0 <= s.index.const < root.size:
+                # Only an access under a condition leaves the array, and then the condition does not hold.
+                assert s.where is not None
+                if type(s) is Load:
+                    result.append(Let(s.name, "copy", (s.other,), root.type))  # type: ignore[arg-type]
             elif type(s) is Load:
                 result.append(_read(s, _cell(root.name, s.index.const), root.type))
             else:
