@@ -56,64 +56,6 @@ def arrange(program: Program) -> int:
     return end
 
 
-def overwrites_safely(steps: Sequence[Any], new: str, old: str) -> bool:
-    """Whether ``new``, which ``steps`` make, may be made in the memory of ``old``: from the first step that writes
-    ``new`` on, nothing reads ``old``.
-    """
-    first = next((n for n, s in enumerate(steps) if new in buffers_of(s)[1]), None)
-    if first is None:
-        return False
-    step = steps[first]
-    for later in steps[first + 1 :]:
-        reads, writes = buffers_of(later)
-        if old in reads | writes:
-            return False
-    reads, writes = buffers_of(step)
-    if old in writes:
-        return False
-    if old not in reads:
-        return True
-    return type(step) is Nest and _same_positions(step.body, {old}, new)
-
-
-def earlier_versions(
-    buffers: Mapping[str, Buffer], steps: Sequence[Any], later: Sequence[Any], new: str, old: str
-) -> list[str]:
-    """Temporaries that may be in the memory of ``old`` too, where ``new`` will be: each is copied, or changed element
-    by element, to become the next one, as when an array is updated several times.
-
-    Args:
-      buffers: by name.
-      steps: what makes ``new``.
-      later: steps after those.
-      new: a temporary for which ``overwrites_safely`` holds.
-      old: where it is put.
-    """
-    found: list[str] = []
-    after = list(later)
-    while True:
-        number = next(n for n, s in enumerate(steps) if new in buffers_of(s)[1])
-        step, after = steps[number], [*steps[number + 1 :], *after]
-        reads, writes = buffers_of(step)
-        if type(step) is not Nest or old in reads:
-            return found
-        touched = set().union(*[r | w for r, w in map(buffers_of, after)])
-        for name in sorted(reads - writes - touched):
-            before = buffers[name]
-            if (
-                before.kind == "temp"
-                and before.alias is None
-                and (before.dtype, before.size) == (buffers[new].dtype, buffers[new].size)
-                and _same_positions(step.body, {name}, new)
-                and overwrites_safely(steps[:number], name, old)
-            ):
-                break
-        else:
-            return found
-        found.append(name)
-        steps, new = steps[:number], name
-
-
 # -- working in place --------------------------------------------------------------------------------------------------
 
 
@@ -161,7 +103,7 @@ def _in_place(program: Program, touches: _Touches, donated: set[str]) -> None:
             if name in written or buffer.alias is not None or buffer.kind not in ("temp", "output"):
                 continue
             written.add(name)
-            if type(step) is not Nest and not _is_whole_copy(program, step):
+            if type(step) is not Nest and not is_whole_copy(program.buffers, step):
                 continue
             for source in sorted(reads - writes):
                 if _may_reuse(program, touches, number, source, name, donated):
@@ -193,20 +135,20 @@ def _may_reuse(program: Program, touches: _Touches, number: int, source: str, ta
         return False
     if type(step) is Call:
         return True
-    return _same_positions(step.body, {n for n in reads if program.root(n) is old}, target)
+    return same_positions(step.body, {n for n in reads if program.root(n) is old}, target)
 
 
-def _is_whole_copy(program: Program, step: Any) -> bool:
+def is_whole_copy(buffers: Mapping[str, Buffer], step: Any) -> bool:
     """Whether a step copies all of one array to all of another."""
     if type(step) is not Call or step.routine != "copy":
         return False
     views = [step.inputs[0], step.outputs[0]]
-    return all(v.offset == Affine() and program.buffers[v.buffer].size == math.prod(v.shape) for v in views)
+    return all(v.offset == Affine() and buffers[v.buffer].size == math.prod(v.shape) for v in views)
 
 
-def _same_positions(body: Sequence[Any], sources: set[str], target: str) -> bool:
+def same_positions(body: Sequence[Any], sources: set[str], target: str) -> bool:
     """Whether every element of ``sources`` is read only in the iteration that overwrites it, and before that."""
-    stores = [(path, s) for path, s in _accesses(body, ()) if type(s) is Store and s.buffer == target]
+    stores = [(path, s) for path, s in accesses(body) if type(s) is Store and s.buffer == target]
     if len(stores) != 1:
         return False
     path, store = stores[0]
@@ -218,7 +160,7 @@ def _same_positions(body: Sequence[Any], sources: set[str], target: str) -> bool
     if not injective(store.index, [loop for loop in path if isinstance(loop, Loop)]):
         return False
     seen_store = False
-    for where, s in _accesses(body, ()):
+    for where, s in accesses(body):
         if s is store:
             seen_store = True
         elif type(s) is Load and s.buffer in sources:
@@ -227,14 +169,14 @@ def _same_positions(body: Sequence[Any], sources: set[str], target: str) -> bool
     return True
 
 
-def _accesses(items: Sequence[Any], path: tuple) -> list[tuple[tuple, Any]]:
+def accesses(items: Sequence[Any], path: tuple = ()) -> list[tuple[tuple, Any]]:
     """Loads and stores in program order, each with the statements around it."""
     found = []
     for s in items:
         if type(s) in (Load, Store):
             found.append((path, s))
         for nested in children(s):
-            found.extend(_accesses(nested, (*path, s)))
+            found.extend(accesses(nested, (*path, s)))
     return found
 
 
@@ -259,7 +201,7 @@ def drop_empty_copies(program: Program) -> None:
 
 
 def _copies_onto_itself(program: Program, nest: Any) -> bool:
-    if _is_whole_copy(program, nest):
+    if is_whole_copy(program.buffers, nest):
         return program.root(nest.inputs[0].buffer) is program.root(nest.outputs[0].buffer)
     if type(nest) is not Nest:
         return False

@@ -12,10 +12,10 @@ from typing import Any
 
 from fungrad.jit import lanes, loops
 from fungrad.jit.assemble import Memory, NestWriter
-from fungrad.jit.buffers import earlier_versions, overwrites_safely
 from fungrad.jit.fuse import Item, Storage, fuse, lenders, storages
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.lowering import Graph
+from fungrad.jit.overwrite import Overwriting
 from fungrad.jit.plan import Plan, Stage, gemm_operand_fits, is_dense_part, matrix_strides, plan, strided
 from fungrad.jit.tensors import Compute, Opaque, Reduction, Running, Scatter, Source, Tensor
 
@@ -40,14 +40,22 @@ class Declared:
 
     def __init__(self) -> None:
         self.by_kind: dict[str, list[loops.Buffer]] = {"input": [], "output": [], "temp": []}
+        self.by_name: dict[str, loops.Buffer] = {}
         self.repeats = 0
 
     def new(self, kind: str, dtype: Any, shape: Sequence[int]) -> str:
         """Name of a new buffer."""
         found = self.by_kind[kind]
         name = f"{self._PREFIX[kind]}{len(found)}"
-        found.append(loops.Buffer(name, dtype, shape, kind))
+        self.by_name[name] = loops.Buffer(name, dtype, shape, kind)
+        found.append(self.by_name[name])
         return name
+
+    def discard(self, name: str) -> None:
+        """Forgets the buffer that was made last."""
+        found = self.by_kind[self.by_name.pop(name).kind]
+        assert found[-1].name == name
+        found.pop()
 
     def buffers(self) -> list[loops.Buffer]:
         """All buffers, by kind."""
@@ -239,6 +247,7 @@ class Region:
     ) -> list[Any]:
         """The steps of one iteration: new carries are made beside the old ones, or over them where that is safe."""
         n = len(carry)
+        before = set(self.declared.by_name)
         fresh: list[Place] = []
         inputs = body.inputs[len(known) : len(known) + n]
         for t, old, new in zip(inputs, carry, body.outputs, strict=False):
@@ -257,22 +266,26 @@ class Region:
             if made is not kept and source.aval.size:
                 target = loops.View(kept[0], source.shape, kept[1])
                 last.append(loops.Call("copy", [loops.View(made[0], source.shape)], [target]))
-        return self._over_old(steps, last)
+        return self._over_old(steps, last, before)
 
-    def _over_old(self, steps: list[Any], copies: list[loops.Call]) -> list[Any]:
-        """``steps`` and then ``copies`` of new carries over old ones, without those that can be made in place."""
-        buffers = {b.name: b for b in self.declared.buffers()}
-        kept = []
+    def _over_old(self, steps: list[Any], copies: list[loops.Call], known: set[str]) -> list[Any]:
+        """``steps`` and then ``copies`` of new carries over old ones, without those that can be made in place.
+
+        Args:
+          steps: of one iteration.
+          copies: whole arrays, from the temporaries in which they have been made.
+          known: names of the buffers that were there before the steps were written.
+        """
+        buffers = self.declared.by_name
+        own = set(buffers) - known
+        kept = list(copies)
+        overwriting = Overwriting(self.declared, steps, own)
         for copy in copies:
             new, old = copy.inputs[0].buffer, copy.outputs[0].buffer
-            others = [c for c in copies if c is not copy]
             whole = buffers[new].size == buffers[old].size and copy.outputs[0].offset == loops.Affine()
-            if whole and overwrites_safely([*steps, *others], new, old):
-                for name in [new, *earlier_versions(buffers, steps, others, new, old)]:
-                    buffers[name].alias = old
-            else:
-                kept.append(copy)
-        return steps + kept
+            if whole and overwriting.overwrite(new, old, [c for c in kept if c is not copy]):
+                kept.remove(copy)
+        return overwriting.steps + kept
 
     def while_(self, step: Opaque) -> list[Any]:
         """A loop that tests a condition."""

@@ -209,6 +209,11 @@ class Buffer:
         return self.dtype.kind == "c"
 
     @property
+    def value_dtype(self) -> np.dtype:
+        """NumPy dtype of an element, or of one part of a complex element."""
+        return np.dtype(f"f{self.dtype.itemsize // 2}") if self.is_complex else self.dtype
+
+    @property
     def type(self) -> str:
         """Scalar type of an element, or of one part of a complex element."""
         if self.dtype.kind == "c":
