@@ -105,7 +105,7 @@ def function(lib: Any, chosen: dict[str, Any]) -> Any:
         """A number, or a row of the last dimension."""
         kind, k, fresh, p, q = r
         x = (now if fresh else old)[k]
-        at = index(p, i, data, x.shape[0])
+        at = jnp.asarray(index(p, i, data, x.shape[0]))
         if kind == "scalar":
             return jnp.asarray(i, x.dtype)
         if kind == "row":
@@ -114,7 +114,7 @@ def function(lib: Any, chosen: dict[str, Any]) -> Any:
             return x[:, index(q, i, data, x.shape[1])][: x.shape[-1]].sum() if x.ndim == 2 else x[at]
         if kind == "dslice":
             size = [max(1, s // 2) for s in x.shape]
-            return lax.dynamic_slice(x, [at] + [0] * (x.ndim - 1), size).sum()
+            return lax.dynamic_slice(x, [at] + [at * 0] * (x.ndim - 1), size).sum()
         if kind == "sum":
             return x.sum()
         if kind == "gather":
@@ -140,7 +140,7 @@ def function(lib: Any, chosen: dict[str, Any]) -> Any:
         kind, k, p, q, reads, inner, other = s
         now = list(now)
         x = now[k]
-        at = index(p, i, data, x.shape[0])
+        at = jnp.asarray(index(p, i, data, x.shape[0]))
         total = sum(bounded(fitted(read(r, old, now, i, data), ())).astype(x.dtype) for r in reads)
         rows = sum(fitted(read(r, old, now, i, data), x.shape[1:]).astype(x.dtype) for r in reads)
         total, rows = bounded(total), bounded(rows)
@@ -155,7 +155,7 @@ def function(lib: Any, chosen: dict[str, Any]) -> Any:
             now[k] = lax.dynamic_update_slice(
                 x,
                 jnp.broadcast_to(rows, size) if jnp.ndim(rows) == 0 else jnp.broadcast_to(total, size),
-                [at] + [0] * (x.ndim - 1),
+                [at] + [at * 0] * (x.ndim - 1),
             )
         elif kind == "rows":
             now[k] = x.at[at].set(rows)

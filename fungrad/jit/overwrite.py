@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fungrad.jit.buffers import accesses, is_whole_copy, same_positions
-from fungrad.jit.emit.schedule import defines, uses
-from fungrad.jit.loops import Affine, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store, address, buffers_of, walk
+from fungrad.jit.loops import Affine, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store, address
+from fungrad.jit.traverse import buffers_of, defines, uses, walk
 
 if TYPE_CHECKING:
     from fungrad.jit.build import Declared
@@ -249,7 +249,7 @@ class Overwriting:
             self._made.append(self.declared.new("temp", dtype, shape))
             copies[id(s)] = (self._made[-1], address(shape, [loop.index for loop in path]))
         copying = Nest(_only(step.body, kept, copies), "copy ahead")
-        self.steps[at] = Nest(_from_copies(step.body, copies), step.name)
+        self.steps[at] = step.replace(body=_from_copies(step.body, copies))
         self._put_ahead(first, needed, [copying])
         return nbytes
 
@@ -295,8 +295,7 @@ def _from_copies(statements: Sequence[Any], copies: Mapping[int, tuple[str, Affi
     result: list[Any] = []
     for s in statements:
         if type(s) is Loop:
-            body = _from_copies(s.body, copies)
-            s = Loop(s.index, s.extent, body, s.parallel, s.vector, s.lanes, s.ordered, s.tile)
+            s = s.replace(body=_from_copies(s.body, copies))
         elif id(s) in copies:
             s = Load(s.name, *copies[id(s)])
         result.append(s)
