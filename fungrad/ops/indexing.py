@@ -4,7 +4,7 @@ All of NumPy's indexing with arrays is a gather (``fungrad.numpy.indexing`` tran
 together because each is the other's transpose; the other ways to scatter are in ``ops.scatter``, built on ``Scatter``
 here.
 
-May import ``core``, ``ops._operands``, ``ops._windows`` and ``ops.foundation``.
+May import ``core``, ``ops._operands``, ``ops._windows``, ``ops.foundation``, ``ops.cast`` and ``ops.compare``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData
+from fungrad.core.context import AxisData, Tracer
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.printing import register_param_type
 from fungrad.ops._operands import check_kind, kind_of, lift, scalar_like
@@ -36,7 +36,9 @@ from fungrad.ops._windows import (
     permuted,
     position_of,
 )
-from fungrad.ops.foundation import batch_to, move_dim, zeros
+from fungrad.ops.cast import convert_element_type
+from fungrad.ops.compare import select_n
+from fungrad.ops.foundation import batch_to, broadcast, move_dim, zeros
 
 _GATHER_NAMES = (
     "slice_sizes",
@@ -231,8 +233,8 @@ def gather(
       unique_indices: a promise that no two windows overlap, which may make derivatives faster.
       indices_are_sorted: a promise that positions come in increasing order.
       mode: what happens to windows that are not inside: ``"clip"``, ``"fill"`` (default) or ``"promise_in_bounds"``.
-      fill_value: a number for windows outside; default NaN for floating and complex dtypes, the smallest number for
-        signed and the largest for unsigned integers, True for booleans.
+      fill_value: a number for windows outside, which may be traced; default NaN for floating and complex dtypes, the
+        smallest number for signed and the largest for unsigned integers, True for booleans.
 
     Returns:
       An array of the operand's dtype: the dimensions ``offset_dims`` run inside the windows, all others number them.
@@ -254,6 +256,18 @@ def gather(
     mode = GatherScatterMode.from_any(mode)
     if mode is not GatherScatterMode.FILL_OR_DROP or operand.aval.dtype.names is not None:
         fill_value = None
+    elif isinstance(fill_value, Tracer):
+        # A parameter of the primitive is a number, which has no derivative.
+        if fill_value.aval.shape:
+            raise TypeError(f"fungrad.lax.gather: fill_value must be a number, got {fill_value.aval.str_short()}")
+        rest: dict[str, Any] = {
+            "unique_indices": unique_indices, "indices_are_sorted": indices_are_sorted, "mode": mode,
+        }
+        found = gather(operand, start_indices, dimension_numbers, slice_sizes, fill_value=0, **rest)
+        everywhere = broadcast(lift(True, "fungrad.lax.gather"), operand.aval.shape)
+        inside = gather(everywhere, start_indices, dimension_numbers, slice_sizes, fill_value=False, **rest)
+        outside = broadcast(convert_element_type(fill_value, operand.aval.dtype), found.aval.shape)
+        return select_n(inside, outside, found)
     else:
         fill_value = _fill(operand.aval.dtype, None if fill_value is None else _static_number(fill_value))
     return gather_p.bind(
