@@ -33,7 +33,8 @@ class ConcretizationTypeError(FungradTypeError):
     """A traced value was used where Python needs an actual number.
 
     Under ``jit`` and ``vmap`` a function is run once with tracers, which have a shape and a dtype but no value.  A
-    shape or a Python loop bound cannot depend on them.
+    shape or a Python loop bound cannot depend on them.  Under ``grad`` and ``jvp`` outside of ``jit`` there is a value,
+    and ``float(x)`` or ``math.sin(x)`` would compute with it, but without a derivative: they raise as well.
 
     Broken::
 
@@ -90,11 +91,14 @@ class TracerArrayConversionError(FungradTypeError):
 
     Broken::
 
-      fungrad.jit(lambda x: scipy.special.erf(x))(1.0)
+      fungrad.jit(lambda x: np.array([x, 2 * x]).sum())(1.0)
 
     Fixed, by using fungrad's own function::
 
-      fungrad.jit(lambda x: fungrad.scipy.special.erf(x))(1.0)
+      fungrad.jit(lambda x: jnp.array([x, 2 * x]).sum())(1.0)
+
+    Under ``grad`` and ``jvp`` outside of ``jit`` the array has a value, but what NumPy computes from it would have no
+    derivative, so it is refused there too.  ``fungrad.lax.stop_gradient(x)`` gives an array that can be converted.
     """
 
 

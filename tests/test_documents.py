@@ -1,4 +1,4 @@
-"""The Python code in README.md and docs/debugging.md runs and prints what it says; its links lead somewhere.
+"""The Python code in README.md and on the written pages of docs/ runs and prints what it says; its links lead somewhere.
 
 (The pages in docs/ that show code are written by programs that run it.)
 """
@@ -39,9 +39,10 @@ def test_code_in_readme():
             exec(compile("\n" * line + block, README, "exec"), names)
 
 
-def test_code_on_debugging():
+@pytest.mark.parametrize("page", ["debugging.md", "numpy-and-scipy.md"])
+def test_code_on_pages(page):
     # One session: later blocks use the names of earlier ones.
-    run_session("".join(block for _, block in blocks((ROOT / "docs" / "debugging.md").read_text())), {}, 0)
+    run_session("".join(block for _, block in blocks((ROOT / "docs" / page).read_text())), {}, 0)
 
 
 def test_a_wrong_session_fails():
