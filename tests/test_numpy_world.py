@@ -181,6 +181,24 @@ def test_ufuncs_of_others_are_not_mistaken_for_ours():
             fungrad.jit(ufunc)(x)
 
 
+def test_positions_out_of_range_raise_where_they_are_known():
+    x = jnp.asarray(N)
+    for call, error in (
+        (lambda: np.take(x, [0, 7]), IndexError),
+        (lambda: np.take(x, -9), IndexError),
+        (lambda: np.take_along_axis(x, jnp.array([7]), 0), IndexError),
+        (lambda: np.unravel_index(jnp.array([99]), (3, 3)), ValueError),
+        (lambda: np.bincount(jnp.array([-1, 2])), ValueError),
+    ):
+        with pytest.raises(error):
+            call()
+    assert isinstance(np.take(x, 7, mode="clip"), fungrad.Array)
+    keys = fungrad.random.split(fungrad.random.key(0), 3)
+    assert np.take(keys, [2]).dtype == keys.dtype
+    rows, columns = np.unravel_index(jnp.array([5]), (3, 3))
+    assert (rows.dtype, rows.tolist(), columns.tolist()) == (jnp.int32, [1], [2])
+
+
 def test_arrays_are_not_written_to():
     x = jnp.asarray(N)
     for write in (
@@ -306,6 +324,7 @@ def _rosenbrock(x):
 @pytest.mark.parametrize(
     "method", ["L-BFGS-B", "SLSQP", "TNC", "BFGS", "CG", "Newton-CG", "trust-ncg", "trust-constr", "trust-exact"]
 )
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # line searches in 32 bit
 def test_minimizers_take_gradients(method, wide, start):
     if method in ("SLSQP", "TNC") and not wide:
         pytest.skip("these want gradients of 64 bit, whatever the library")

@@ -42,6 +42,9 @@ _ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod"}
 _FOR_MEMORY = frozenset({"copy", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to"})
 # Functions that call a function, which was written for ndarrays.
 _WITH_CALLBACKS = frozenset({"apply_along_axis", "apply_over_axes", "piecewise"})
+# Functions that raise for positions out of range, where ours, which may be traced, clamp or fill: NumPy looks at what is
+# known.
+_CHECKING = frozenset({"take", "take_along_axis", "unravel_index", "bincount"})
 # Functions that write to their first argument.
 _WRITERS = frozenset({"copyto", "put", "put_along_axis", "place", "putmask", "fill_diagonal"})
 
@@ -287,6 +290,8 @@ def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **kwarg
     if result is not NotImplemented:
         return result
     what = f"{name} with {', '.join(f'{k}=' for k in options)}" if options else name
+    if _ufunc_counterpart(ufunc) is None:
+        what += ", which fungrad does not have,"
     if method == "at" and isinstance(inputs[0], Array):
         raise TypeError(f"{name}: fungrad arrays are immutable; use x = x.at[indices].{ufunc.__name__}(values)")
     if out is not None and (_is_traced(inputs) or _is_traced(kwargs)):
@@ -359,9 +364,14 @@ def array_function(self: Array, func: Any, types: Any, args: Any, kwargs: Any) -
             f"{what}: fungrad arrays are immutable and cannot be written to; use the result, or x = x.at[index].set(v)"
         )
     theirs = name in _WRITERS
-    if name in _FOR_MEMORY or name in _WITH_CALLBACKS:
+    if name in _FOR_MEMORY or name in _WITH_CALLBACKS or name in _CHECKING:
         theirs = not (_is_traced(args) or _is_traced(kwargs))
+    if theirs and name in _CHECKING and kwargs.get("out") is None:
+        found = func(*_values(args, what), **_values(kwargs, what))
+        return tuple(map(creation.asarray, found)) if isinstance(found, tuple) else creation.asarray(found)
     function = None if theirs else _counterpart(func)
+    if function is None and not theirs:
+        what += ", which fungrad does not have,"
     if function is not None:
         call = (args, kwargs) if _is_plain(function, args, kwargs) else _bound(func, function, args, kwargs)
         if call is None:
