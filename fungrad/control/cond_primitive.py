@@ -28,6 +28,7 @@ from fungrad.control._base import (
     used_inputs,
 )
 from fungrad.control.checked_bodies import checked_branches
+from fungrad.control.shields import needs_shields, shielded, with_shared
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData, state
 from fungrad.core.ir import Eqn, Jaxpr, Var, eval_jaxpr
@@ -99,6 +100,13 @@ class Cond(HigherOrderPrimitive):
         n = len(branches[0].outvars)
         errors.merge(outs[n], found.sites, outs[n + 1 :])
         return outs[:n]
+
+    def bind_shielded(
+        self, condition: Any, args: Sequence[Any], mapped: Sequence[bool], params: dict[str, Any]
+    ) -> list[Any]:
+        """The operation in a branch or step that shields its mapped operands; see ``control.shields``."""
+        both, captured = joined([shielded(b, mapped[1:]) for b in params["branches"]])
+        return self.bind(args[0], *captured, condition, *args[1:], branches=both)
 
     # -- derivatives ---------------------------------------------------------------------------
 
@@ -189,22 +197,25 @@ class Cond(HigherOrderPrimitive):
     ) -> tuple[list[Any], list[int]]:
         """Where examples take different branches, all run on all examples, and each takes its results."""
         ops, op_dims = operands
+        mapped = [d is not None for d in op_dims]
         last = np.int32(len(branches) - 1)
         which = clamp(np.int32(0), index, last)
         cases = []
         for number, b in enumerate(branches):
-            if b.has_effects:
-                # Effects happen only for the examples that take the branch.
-                b = when_jaxpr(b)
-                chosen_here = eq(which, np.int32(number))
-                captured, b = closed(b)
-                given, dims = [*captured, chosen_here, *ops], [*[None] * len(captured), 0, *op_dims]
+            if needs_shields(b):
+                # Effects happen, and derivatives count, only for the examples that take the branch.
+                captured, b = closed(shielded(b, mapped))
+                dims = [*[None] * len(captured), 0, *op_dims]
+                batched, out_dims = batch_jaxpr(b, axis, dims)
+                consts, batched = closed(batched)
+                captured = [*consts, *captured]
+                batched = with_shared(batched, len(captured), mapped)
+                given = [*captured, eq(which, np.int32(number)), *ops]
             else:
-                given, dims = ops, op_dims
-            batched, out_dims = batch_jaxpr(b, axis, dims)
-            outs = jit_p.bind(
-                *batched.consts, *given, jaxpr=batched.with_consts_as_inputs(), name="branch"
-            )
+                batched, out_dims = batch_jaxpr(b, axis, op_dims)
+                consts, batched = closed(batched)
+                given = [*consts, *ops]
+            outs = jit_p.bind(*given, jaxpr=batched, name="branch")
             cases.append(
                 [batch_to(x, d, 0, axis.size) for x, d in zip(outs, out_dims, strict=True)]
             )

@@ -36,6 +36,7 @@ from fungrad.control.scan_bodies import (
     transposed_body,
 )
 from fungrad.control.scan_unroll import at
+from fungrad.control.shields import mapped_outputs, shield, shielded
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
@@ -101,6 +102,19 @@ class Scan(HigherOrderPrimitive):
         loop = Loop(**params)
         consts, carry, xs = loop.operands(args)
         captured, body = closed(when_jaxpr(loop.jaxpr))
+        return bind(loop._replace(jaxpr=body), [*captured, condition, *consts], carry, xs)
+
+    def bind_shielded(
+        self, condition: Any, args: Sequence[Any], mapped: Sequence[bool], params: dict[str, Any]
+    ) -> list[Any]:
+        """The operation in a branch or step that shields its mapped operands; see ``control.shields``."""
+        loop = Loop(**params)
+        consts, carry, xs = loop.operands(args)
+        const_flags, flags, x_flags = loop.operands(mapped)
+        n = loop.num_carry
+        flags = fixpoint(flags, lambda f: mapped_outputs(loop.jaxpr, [*const_flags, *f, *x_flags])[:n])
+        carry = [shield(condition, x) if on else x for x, on in zip(carry, flags, strict=True)]
+        captured, body = closed(shielded(loop.jaxpr, [*const_flags, *flags, *x_flags]))
         return bind(loop._replace(jaxpr=body), [*captured, condition, *consts], carry, xs)
 
     def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:

@@ -35,6 +35,7 @@ from fungrad.control.checked_bodies import checked_while
 from fungrad.control.cond_primitive import cond_p
 from fungrad.control.scan_bodies import Loop
 from fungrad.control.scan_primitive import scan_p
+from fungrad.control.shields import mapped_outputs, needs_shields, shield, shielded
 from fungrad.core.array import as_array
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, AxisData, running, state
@@ -159,6 +160,24 @@ class While(HigherOrderPrimitive):
         errors.merge(outs[2], body.sites, outs[3 : len(error)])
         return outs[len(error) :]
 
+    def bind_shielded(
+        self, condition: Any, args: Sequence[Any], mapped: Sequence[bool], params: dict[str, Any]
+    ) -> list[Any]:
+        """The operation in a branch or step that shields its mapped operands; see ``control.shields``."""
+        loop = WhileLoop(**params)
+        cond_consts, body_consts, carry = loop.operands(args)
+        cond_flags, body_flags, flags = loop.operands(mapped)
+
+        def step(flags: list[bool]) -> list[bool]:
+            if mapped_outputs(loop.cond_jaxpr, [*cond_flags, *flags])[0]:
+                return [True] * len(flags)
+            return mapped_outputs(loop.body_jaxpr, [*body_flags, *flags])
+
+        flags = fixpoint(flags, step)
+        carry = [shield(condition, x) if on else x for x, on in zip(carry, flags, strict=True)]
+        captured, body = closed(shielded(loop.body_jaxpr, [*body_flags, *flags]))
+        return bind(loop._replace(body_jaxpr=body), cond_consts, [*captured, condition, *body_consts], carry)
+
     # -- derivatives ---------------------------------------------------------------------------
 
     def jvp(
@@ -242,10 +261,11 @@ class While(HigherOrderPrimitive):
         if pred_dims[0] is not None and any(needs_checks(j, EVERY) for j in (cond, loop.body_jaxpr)):
             # Examples that are done must not fail any more.
             return batch_flat(lambda *xs: recharged(self, xs, params), axis, args, dims, "vmap")
-        guarded = pred_dims[0] is not None and loop.body_jaxpr.has_effects
+        guarded = pred_dims[0] is not None and needs_shields(loop.body_jaxpr)
         if guarded:
-            # Nor must they have effects: the body gets the predicate as its first input.
-            own, body = closed(when_jaxpr(loop.body_jaxpr))
+            # Nor must they have effects or derivatives: the body gets the predicate as its first input.
+            body_mapped = [*[d is not None for d in body_dims], *mapped]
+            own, body = closed(shielded(loop.body_jaxpr, body_mapped))
             body_dims, body_consts = [*[None] * len(own), *body_dims], [*own, *body_consts]
             body = _condition_first(body, len(own))
             body, _ = batch_jaxpr(body, axis, [0, *body_dims, *inner(mapped)], mapped)

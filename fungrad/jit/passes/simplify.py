@@ -247,7 +247,7 @@ def _idempotent(eqn: Eqn, definition: Callable) -> Any:
     return x if type(x) is Var and x is y else None
 
 
-@rule("copy", "copy_p", "optimization_barrier_1", "name")
+@rule("copy", "copy_p", "optimization_barrier_1", "name", "stop_gradient")
 def _identity(eqn: Eqn, definition: Callable) -> Any:
     return eqn.invars[0]
 
