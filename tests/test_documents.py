@@ -1,4 +1,4 @@
-"""The Python code in README.md and on the written pages of docs/ runs and prints what it says; its links lead somewhere.
+"""The Python code in README.md and on written pages of docs/ runs and prints what it says; links lead somewhere.
 
 (The pages in docs/ that show code are written by programs that run it.)
 """

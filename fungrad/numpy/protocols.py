@@ -42,8 +42,8 @@ _ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod"}
 _FOR_MEMORY = frozenset({"copy", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to"})
 # Functions that call a function, which was written for ndarrays.
 _WITH_CALLBACKS = frozenset({"apply_along_axis", "apply_over_axes", "piecewise"})
-# Functions that raise for positions out of range, where ours, which may be traced, clamp or fill: NumPy looks at what is
-# known.
+# Functions that raise for positions out of range, where ours, which may be traced, clamp or fill: NumPy looks at what
+# is known.
 _CHECKING = frozenset({"take", "take_along_axis", "unravel_index", "bincount"})
 # Functions that write to their first argument.
 _WRITERS = frozenset({"copyto", "put", "put_along_axis", "place", "putmask", "fill_diagonal"})
