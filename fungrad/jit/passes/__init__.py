@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fungrad.core.ir import Jaxpr
+from fungrad.jit.passes.accumulate import accumulate
 from fungrad.jit.passes.cse import cse
 from fungrad.jit.passes.dce import dce
 from fungrad.jit.passes.elements import elements
@@ -31,6 +32,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("motion", motion),
     ("inline late", inline_late),
     ("layout", layout),
+    ("accumulate", accumulate),
     ("simplify again", simplify),
     ("dce again", dce),
 )
