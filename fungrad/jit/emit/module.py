@@ -50,6 +50,7 @@ class Module:
     Attributes:
       functions: texts of finished functions.
       declarations: `declare` lines by symbol.
+      places: positions of the buffers in the program.
       slots: table slot of every buffer with memory of its own, of every `Repeat` counter, and of temporaries that move.
       exchanges: the copies of carries that exchange addresses instead.
     """
@@ -62,6 +63,7 @@ class Module:
         self.globals: dict[str, str] = {}
         self._metadata: list[str] = []
         self.slots: dict[str, int] = {}
+        self.places = {name: k for k, name in enumerate(program.buffers)}
         self.arguments = [
             b.name for b in program.buffers.values() if b.alias is None and b.kind in ("input", "output", "const")
         ]
@@ -118,8 +120,9 @@ class Memory:
         self.setup: list[str] = []
         self._bases: dict[str, str] = {}
         program = module.program
-        # in one order in every process, so that the cache on disk finds the text again
-        roots = {name: program.root(name) for name in sorted(reads | writes)}
+        # in the order of declaration in every process, so that the cache on disk finds the text again
+        touched = sorted(reads | writes, key=module.places.__getitem__)
+        roots = {name: program.root(name) for name in touched}
         written = {roots[n].name for n in writes}
         groups: list[list[Buffer]] = []
         for root in dict.fromkeys(roots.values()):
