@@ -14,6 +14,9 @@ from fungrad.core.primitive import Primitive
 # Compiled programs of the tests must not come from another run's disk cache.
 os.environ.setdefault("FUNGRAD_CACHE_DIR", os.path.join(os.path.dirname(__file__), ".cache"))
 
+# The verifier looks at every program after every pass.
+os.environ.setdefault("FUNGRAD_CHECK", "1")
+
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -10,15 +10,12 @@ import pytest
 from golden_programs import PROGRAMS, arguments
 
 import fungrad
-from fungrad.jit import buffers, interchange, regions
 from fungrad.jit.build import build_program
-from fungrad.jit.emit.module import Machine
-from fungrad.jit.emit.parallel import side_by_side
-from fungrad.jit.emit.restructure import restructured
-from fungrad.jit.emit.rows import grouped
 from fungrad.jit.loop_text import program_text
 from fungrad.jit.lowering import lower_jaxpr
+from fungrad.jit.machine import Machine
 from fungrad.jit.passes import run_passes
+from fungrad.jit.rewrites import pipeline
 
 FOLDER = Path(__file__).parent / "golden"
 MACHINE = Machine(vector_bytes=32, threads=True, own_blas_threads=False)
@@ -29,13 +26,7 @@ def plan(name):
     jaxpr = fungrad.make_jaxpr(PROGRAMS[name][0])(*arguments(name))
     graph = lower_jaxpr(run_passes(jaxpr.with_consts_as_inputs()))
     program = build_program(graph, list(dict.fromkeys(t for t in graph.outputs if t not in graph.inputs)), name)
-    buffers.drop_empty_copies(program)
-    interchange.interchange(program)
-    regions.merge(program)
-    buffers.reuse(program, [])
-    program = side_by_side(grouped(restructured(program, MACHINE), MACHINE))
-    buffers.arrange(program)
-    return program_text(program) + "\n"
+    return program_text(pipeline.run(program.aimed_at(MACHINE))) + "\n"
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from fungrad.jit import interpret
 from fungrad.jit.buffers import arrange
-from fungrad.jit.emit import restructure, schedule
-from fungrad.jit.emit.module import Machine
+from fungrad.jit.emit import schedule
 from fungrad.jit.loop_check import LoopError, check
 from fungrad.jit.loop_text import element_index, program_text, statements_text
 from fungrad.jit.loops import (
@@ -37,6 +36,8 @@ from fungrad.jit.loops import (
     While,
     address,
 )
+from fungrad.jit.machine import Machine
+from fungrad.jit.rewrites import pipeline
 from fungrad.jit.traverse import buffers_of, walk
 
 i, j = Affine.var("i"), Affine.var("j")
@@ -342,7 +343,7 @@ def loops(nests):
 def test_dense_loops_become_one():
     nest = copy_nest((30, 70), 70 * i + j, 70 * i + j)
     p = matrix_program((30, 70), (30, 70), nest)
-    (scheduled,) = schedule.schedule(p, nest, MACHINE)
+    (scheduled,) = schedule.schedule(p.aimed_at(MACHINE), nest)
     assert loops([scheduled]) == [("j", 2100, True, False)]
     assert "store y[" in statements_text(p, scheduled.body)
 
@@ -358,7 +359,7 @@ def test_transposition_goes_through_squares():
         ]
     )
     p = matrix_program((512, 512), (512, 512), nest)
-    (scheduled,) = schedule.schedule(p, nest, MACHINE)
+    (scheduled,) = schedule.schedule(p.aimed_at(MACHINE), nest)
     assert [s.tile for s in walk(scheduled.body) if type(s) is Loop] == [None, 16, None]
     assert scheduled.body[0].extent == 4
 
@@ -384,7 +385,7 @@ def test_invariant_loads_leave_the_loop():
         )
     ]
     p = matrix_program((8,), (8, 50), Nest(body))
-    (scheduled,) = schedule.schedule(p, p.steps[0], MACHINE)
+    (scheduled,) = schedule.schedule(p.aimed_at(MACHINE), p.steps[0])
     outer = scheduled.body[-1]
     assert [s.name for s in scheduled.body[:-1]] == ["one"]
     assert [type(s) for s in outer.body] == [Load, Let, Let, Loop]
@@ -423,9 +424,9 @@ def test_small_nests_stay_on_one_thread():
     for n, expected in ((1000, False), (4_000_000, True)):
         nest = Nest([Loop("i", n, [Load("a", "x", i), Store("y", i, "a")])])
         p = matrix_program((n,), (n,), nest)
-        (scheduled,) = schedule.schedule(p, nest, MACHINE)
+        (scheduled,) = schedule.schedule(p.aimed_at(MACHINE), nest)
         assert scheduled.body[0].parallel is expected
-    assert not loops(schedule.schedule(p, nest, Machine(64, False)))[0][3]
+    assert not loops(schedule.schedule(p.aimed_at(Machine(64, False)), nest))[0][3]
 
 
 @pytest.mark.parametrize("n", [30_000_000, 30_000_001])
@@ -437,7 +438,8 @@ def test_split_reduction_has_a_fixed_number_of_pieces(n):
     ]
     p = matrix_program((n,), (1,), Nest(body))
     for machine in (MACHINE, Machine(16, False)):
-        split = restructure.restructured(p, machine)
+        before = [step for step in pipeline.TARGETED if step.name in ("combine", "split reductions")]
+        split = pipeline.run(p.aimed_at(machine), before)
         check(split)
         (part,) = [b for b in split.buffers.values() if b.kind == "temp"]
         assert part.shape == (32,) and len(split.steps) == 2

@@ -12,8 +12,6 @@ import pytest
 
 import fungrad
 from fungrad.jit import pool, runtime, threads
-from fungrad.jit.buffers import arrange
-from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.program import ProgramEmitter
 from fungrad.jit.loops import (
     Acc,
@@ -30,6 +28,8 @@ from fungrad.jit.loops import (
     Update,
     View,
 )
+from fungrad.jit.machine import Machine
+from fungrad.jit.rewrites import pipeline
 
 i, j = Affine.var("i"), Affine.var("j")
 
@@ -258,7 +258,6 @@ def test_environment_limits_threads(monkeypatch):
 
 @pytest.mark.parametrize("vector_bytes", [16, 32, 64])
 def test_vector_width_is_a_parameter_of_the_emitter(vector_bytes):
-    p = adder(1000)
-    arrange(p)
-    text = ProgramEmitter(p, Machine(vector_bytes)).emit()
+    p = pipeline.run(adder(1000).aimed_at(Machine(vector_bytes)))
+    text = ProgramEmitter(p).emit()
     assert f"<{2 * vector_bytes // 4} x float>" in text

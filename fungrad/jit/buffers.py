@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fungrad.jit.loops import (
+    ALIGNMENT,
     Affine,
     Buffer,
     Call,
@@ -31,29 +32,28 @@ from fungrad.jit.loops import (
 )
 from fungrad.jit.traverse import buffers_of, children, map_steps, walk
 
-_ALIGN = 64
+
+def reuse(program: Program) -> Program:
+    """The program with steps that work in place."""
+    _in_place(program, _Touches(program), set(program.donated))
+    return drop_empty_copies(program)
 
 
-def reuse(program: Program, donated: Sequence[str] = ()) -> None:
-    """Lets steps of ``program`` work in place."""
-    _in_place(program, _Touches(program), set(donated))
-    drop_empty_copies(program)
-
-
-def arrange(program: Program) -> int:
-    """Places the temporaries of ``program`` in the arena; returns the bytes of it.
+def arrange(program: Program) -> Program:
+    """Places the temporaries of ``program`` in the arena.
 
     Those that have a place already, given by hand, keep it, and then nothing shares memory.
     """
     own = [b for b in program.buffers.values() if b.kind == "temp" and b.alias is None]
     if all(b.offset is None for b in own):
-        return _arena(program, _Touches(program))
+        _arena(program, _Touches(program))
+        return program
     end = max(b.offset + b.nbytes for b in own if b.offset is not None)
     for b in own:
         if b.offset is None:
-            b.offset = (end + _ALIGN - 1) // _ALIGN * _ALIGN
+            b.offset = (end + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
             end = b.offset + b.nbytes
-    return end
+    return program
 
 
 # -- working in place --------------------------------------------------------------------------------------------------
@@ -191,13 +191,13 @@ def injective(index: Affine, loops: Sequence[Loop]) -> bool:
     return True
 
 
-def drop_empty_copies(program: Program) -> None:
-    """Removes nests that copy an array onto itself, those in loops and branches included."""
+def drop_empty_copies(program: Program) -> Program:
+    """The program without nests that copy an array onto itself, those in loops and branches included."""
 
     def kept(steps: Sequence[Any]) -> list[Any]:
         return [map_steps(kept, s) for s in steps if not _copies_onto_itself(program, s)]
 
-    program.steps = kept(program.steps)
+    return program.with_steps(kept(program.steps))
 
 
 def _copies_onto_itself(program: Program, nest: Any) -> bool:
@@ -223,10 +223,9 @@ def _copies_onto_itself(program: Program, nest: Any) -> bool:
 # -- arena -----------------------------------------------------------------------------------------------------------
 
 
-def _arena(program: Program, touches: _Touches) -> int:
+def _arena(program: Program, touches: _Touches) -> None:
     """Places all temporaries that own memory; those alive together do not overlap."""
     alive: list[tuple[int, int, int]] = []  # offset, end, last step
-    total = 0
     own = [b for b in program.buffers.values() if b.kind == "temp" and b.alias is None]
     for buffer in sorted(own, key=lambda b: (touches.first.get(b.name, 0), -b.nbytes)):
         first, last = touches.first.get(buffer.name, 0), touches.last.get(buffer.name, 0)
@@ -237,7 +236,5 @@ def _arena(program: Program, touches: _Touches) -> int:
                 break
             offset = max(offset, end)
         buffer.offset = offset
-        end = (offset + buffer.nbytes + _ALIGN - 1) // _ALIGN * _ALIGN
+        end = (offset + buffer.nbytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
         alive.append((offset, end, last))
-        total = max(total, end)
-    return total

@@ -23,14 +23,17 @@ from fungrad.jit.tensors import Compute, Opaque, Reduction, Running, Scatter, So
 Place = tuple[str, loops.Affine]
 
 
-def build_program(graph: Graph, outputs: Sequence[Tensor], name: str) -> loops.Program:
-    """The loop IR of a graph; ``outputs`` are its distinct results that are not inputs."""
+def build_program(
+    graph: Graph, outputs: Sequence[Tensor], name: str, donated: Sequence[str] = ()
+) -> loops.Program:
+    """The loop IR of a graph; ``outputs`` are its distinct results that are not inputs, ``donated`` names inputs whose
+    memory may be overwritten."""
     declared = Declared()
     inputs = [declared.new("input", t.dtype, t.shape) for t in graph.inputs]
     results = [declared.new("output", t.dtype, t.shape) for t in outputs]
     whole = Graph(graph.inputs, list(outputs), graph.opaques, graph.kept)
     steps = Region(declared, whole, [(n, loops.Affine()) for n in inputs], [(n, loops.Affine()) for n in results]).steps
-    return loops.Program(name, declared.buffers(), steps, inputs, results)
+    return loops.Program(name, declared.buffers(), steps, inputs, results, donated)
 
 
 class Declared:

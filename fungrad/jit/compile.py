@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.ir import Jaxpr
-from fungrad.jit import buffers, loops, regions
+from fungrad.jit import loops, runtime
 from fungrad.jit.build import build_program
-from fungrad.jit.interchange import interchange
+from fungrad.jit.loop_text import program_text
 from fungrad.jit.lowering import Graph, lower_jaxpr
 from fungrad.jit.passes import run_passes
+from fungrad.jit.rewrites import pipeline
 from fungrad.jit.runtime import Executable, load
 from fungrad.jit.tensors import Tensor
 from fungrad.jit.traverse import buffers_of, children, walk
@@ -100,13 +101,15 @@ class CompiledProgram:
             else:
                 self._sources.append(("made", made.setdefault(t, len(made))))
         self._plain = all(s == ("made", n) for n, s in enumerate(self._sources))
-        self.program = build_program(graph, list(made), self.name)
-        buffers.drop_empty_copies(self.program)
-        interchange(self.program)
-        regions.merge(self.program)
         forwarded = {n for kind, n in self._sources if kind == "input"}
-        free = [f"in{n}" for n, given in enumerate(donated) if given and n not in forwarded]
-        buffers.reuse(self.program, free)
+        self._donated = [f"in{n}" for n, given in enumerate(donated) if given and n not in forwarded]
+        self.program = pipeline.run(self._built(graph), pipeline.GENERAL)
+
+    def _built(self, graph: Graph) -> loops.Program:
+        """The program of the loop IR as the formulas give it."""
+        inputs = set(graph.inputs)
+        made = list(dict.fromkeys(t for t in graph.outputs if t not in inputs))
+        return build_program(graph, made, self.name, self._donated)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs the program.
@@ -146,7 +149,8 @@ class CompiledProgram:
         """Text of the program.
 
         Args:
-          stage: ``jaxpr``, ``passes`` (after each pass that changed something), ``steps``, ``llvm`` or ``asm``.
+          stage: ``jaxpr``, ``passes`` (after each pass that changed something), ``rewrites`` (the same for the passes
+            on steps), ``rewrites:NAME`` (the steps after that pass), ``steps``, ``llvm`` or ``asm``.
         """
         if stage == "jaxpr":
             return self.jaxpr.pretty_print(name_stack=True)
@@ -158,11 +162,35 @@ class CompiledProgram:
                 parts.append(f"-- {name}{change}")
                 before = jaxpr
             return "\n".join(parts)
+        if stage == "rewrites" or stage.startswith("rewrites:"):
+            return self._rewrites(stage.removeprefix("rewrites").removeprefix(":"))
         if stage not in ("steps", "llvm", "asm"):
             raise ValueError(
-                f"fungrad.jit: there is no text of stage {stage!r}; choose jaxpr, passes, steps, llvm or asm"
+                f"fungrad.jit: there is no text of stage {stage!r}; choose jaxpr, passes, rewrites, rewrites:NAME, "
+                "steps, llvm or asm"
             )
         return self._executable.text(stage)
+
+    def _rewrites(self, wanted: str) -> str:
+        """Text of the steps after every pass that changed them, or after the one of a name."""
+        names = [step.name for step in pipeline.PIPELINE]
+        if wanted and wanted not in names:
+            raise ValueError(f"fungrad.jit: there is no rewrite {wanted!r}; choose one of {', '.join(names)}")
+        program = self._built(lower_jaxpr(self.optimised)).aimed_at(runtime.machine())
+        before = program_text(program)
+        parts = [f"-- built\n{before}"]
+        found = before
+
+        def note(name: str, program: loops.Program) -> None:
+            nonlocal before, found
+            text = program_text(program)
+            parts.append(f"-- {name}" + (": no change" if text == before else f"\n{text}"))
+            before = text
+            if name == wanted:
+                found = text
+
+        pipeline.run(program, after=note)
+        return found if wanted else "\n".join(parts)
 
     @property
     def host_steps(self) -> list[str]:

@@ -36,9 +36,9 @@ _LEAST = 16
 _MOST_CARRIED = 12
 
 
-def interchange(program: Program) -> None:
-    """Turns repeated nests inside out, in place."""
-    program.steps = _steps(program, program.steps, count())
+def interchange(program: Program) -> Program:
+    """The program with repeated nests turned inside out."""
+    return program.with_steps(_steps(program, program.steps, count()))
 
 
 def _steps(program: Program, steps: Sequence[Any], names: Any) -> list[Any]:

@@ -33,6 +33,7 @@ from fungrad.jit.loops import (
     Program,
     Repeat,
     Rows,
+    Series,
     Set,
     Store,
     Update,
@@ -97,18 +98,26 @@ class _Interpreter:
                 for k in range(s.extent):
                     self.counters[s.index] = k
                     self.steps(s.steps)
-            elif kind is Rows or kind is Parallel:
+                    self.exchange(s.exchanges)
+            elif kind in (Rows, Parallel, Series):
                 self.steps(s.steps)
             elif kind is While:
                 self.steps(s.test)
                 while self.array(s.condition)[0]:
                     self.steps(s.steps)
+                    self.exchange(s.exchanges)
                     self.steps(s.test)
             elif kind is Branch:
                 k = int(self.array(s.selector)[0])
                 self.steps(s.branches[k if 0 <= k < len(s.branches) else -1])
             else:
                 raise TypeError(f"{kind.__name__} is not a step")
+
+    def exchange(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """The old memories get what is in the new ones, where nothing may be read then."""
+        for new, old in pairs:
+            self.memory[old][:] = self.memory[new]
+            self.memory[new][:] = 0xC1
 
     def view(self, v: View) -> np.ndarray:
         flat = self.array(v.buffer)

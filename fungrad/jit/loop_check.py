@@ -33,6 +33,7 @@ from fungrad.jit.loops import (
     Program,
     Repeat,
     Rows,
+    Series,
     Set,
     Store,
     Update,
@@ -117,7 +118,10 @@ class _Checker:
             kind = type(step)
             if kind is Nest:
                 self.block(step.body, {}, {}, dict(extents), None)
+            elif kind is Series:
+                self.steps(step.steps, extents)
             elif kind is Repeat:
+                self.exchanges(step)
                 self.steps(step.steps, {**extents, step.index: step.extent})
             elif kind is Rows:
                 self.rows(step, extents)
@@ -130,6 +134,7 @@ class _Checker:
             elif kind is While:
                 if self.buffer(step, step.condition).dtype != bool:
                     self.fail(step, "the condition is not boolean")
+                self.exchanges(step)
                 self.steps(step.test, extents)
                 self.steps(step.steps, extents)
             elif kind is Branch:
@@ -158,6 +163,17 @@ class _Checker:
         for k, later in enumerate(footprints):
             if any(not later.meets_in_rows(earlier) for earlier in footprints[:k]):  # type: ignore[union-attr,arg-type]
                 self.fail(step, "a step needs rows of another")
+
+    def exchanges(self, step: Repeat | While) -> None:
+        """What changes places is memory of its own, of one size, and in one pair only."""
+        seen: set[str] = set()
+        for pair in step.exchanges:
+            new, old = (self.buffer(step, name) for name in pair)
+            if new.kind != "temp" or any(b.alias is not None for b in (new, old)) or new.nbytes != old.nbytes:
+                self.fail(step, f"{new.name} and {old.name} cannot change places")
+            if not seen.isdisjoint(pair):
+                self.fail(step, f"{new.name} or {old.name} changes places twice")
+            seen.update(pair)
 
     def view(self, s: Any, v: View, extents: dict[str, int]) -> None:
         b = self.buffer(s, v.buffer)

@@ -40,6 +40,7 @@ from fungrad.jit.loops import (
     Program,
     Repeat,
     Rows,
+    Series,
     Set,
     Store,
     Update,
@@ -111,7 +112,7 @@ class _Printer:
             self.block(s.orelse, indent + "  ")
 
     def loop_while(self, s: Any, indent: str) -> None:
-        self.lines.append(f"{indent}while")
+        self.lines.append(f"{indent}while{_exchanges(s) if type(s) is While else ''}")
         self.block(s.test, indent + "  ")
         self.lines.append(f"{indent}{s.condition} do")
         self.block(s.body if type(s) is LoopWhile else s.steps, indent + "  ")
@@ -166,7 +167,7 @@ class _Printer:
         )
 
     def repeat(self, s: Repeat, indent: str) -> None:
-        self.lines.append(f"{indent}repeat {s.index} in 0..{s.extent}")
+        self.lines.append(f"{indent}repeat {s.index} in 0..{s.extent}{_exchanges(s)}")
         self.block(s.steps, indent + "  ")
 
     def rows(self, s: Rows, indent: str) -> None:
@@ -177,10 +178,18 @@ class _Printer:
         self.lines.append(f"{indent}parallel")
         self.block(s.steps, indent + "  ")
 
+    def series(self, s: Series, indent: str) -> None:
+        self.lines.append(f"{indent}series")
+        self.block(s.steps, indent + "  ")
+
     def branch(self, s: Branch, indent: str) -> None:
         for k, steps in enumerate(s.branches):
             self.lines.append(f"{indent}case {k} of {s.selector}")
             self.block(steps, indent + "  ")
+
+
+def _exchanges(s: Repeat | While) -> str:
+    return "".join([f" exchanging {new}, {old}" for new, old in s.exchanges])
 
 
 def operand(x: Any) -> str:
@@ -242,5 +251,6 @@ _PRINT: dict[type, Callable[[_Printer, Any, str], None]] = {
     Repeat: _Printer.repeat,
     Rows: _Printer.rows,
     Parallel: _Printer.parallel,
+    Series: _Printer.series,
     Branch: _Printer.branch,
 }

@@ -40,6 +40,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 import numpy as np
 
 from fungrad.jit.kernels.scalars import type_of
+from fungrad.jit.machine import Machine
 
 # Monoids of `Acc` and their neutral element as a function of the dtype.
 MONOIDS = ("add", "mul", "max", "min", "and", "or", "xor", "argmax", "argmin")
@@ -285,6 +286,11 @@ def writing() -> Any:
     return dataclasses.field(metadata={_ROLE: "write"})
 
 
+def exchanging(*, default: Any) -> Any:
+    """A field with pairs of names of buffers whose memories change places."""
+    return dataclasses.field(default=default, metadata={_ROLE: "exchange"})
+
+
 class Node:
     """What statements, steps and views have in common. Nodes are compared by identity.
 
@@ -336,7 +342,18 @@ class Node:
 @dataclass_transform(
     frozen_default=True,
     eq_default=False,
-    field_specifiers=(operand, cell, definition, place, nested, several, reading, writing, dataclasses.field),
+    field_specifiers=(
+        operand,
+        cell,
+        definition,
+        place,
+        nested,
+        several,
+        reading,
+        writing,
+        exchanging,
+        dataclasses.field,
+    ),
 )
 def node(cls: Any) -> Any:
     """Makes a class of nodes: a frozen dataclass that knows the roles of its fields."""
@@ -351,7 +368,7 @@ def node(cls: Any) -> Any:
     made.USES, made.CHANGES = having("use", "change"), having("change")
     made.DEFINITIONS, made.ADDRESSES = having("definition"), having("address")
     made.BODIES, made.SEVERAL = having("body", "bodies"), bool(having("bodies"))
-    made.READS, made.WRITES = having("read"), having("write")
+    made.READS, made.WRITES = having("read", "exchange"), having("write", "exchange")
     return made
 
 
@@ -646,11 +663,17 @@ class Host(Node):
 
 @node
 class Repeat(Node):
-    """Run steps `extent` times. `index` is a symbol that addresses in the steps may use."""
+    """Run steps `extent` times. `index` is a symbol that addresses in the steps may use.
+
+    Attributes:
+      exchanges: pairs (new, old) of buffers, each with memory of its own and as large as the other: after every run of
+        the steps the old one gets what is in the new one, and what is in the new one is lost.
+    """
 
     index: str = definition()
     extent: int
     steps: Sequence[Any] = nested()
+    exchanges: Sequence[tuple[str, str]] = exchanging(default=())
 
 
 @node
@@ -675,8 +698,15 @@ class Parallel(Node):
     """Steps of which none needs another: they may run in any order, or at the same time on several threads.
 
     Attributes:
-      steps: `gemm` calls, `Rows`, and small `Nest`s.
+      steps: `gemm` calls, `Rows`, small `Nest`s, and `Series` of these.
     """
+
+    steps: Sequence[Any] = nested()
+
+
+@node
+class Series(Node):
+    """Steps in order, where one step is expected."""
 
     steps: Sequence[Any] = nested()
 
@@ -684,11 +714,16 @@ class Parallel(Node):
 @node
 class While(Node):
     """Run `test`; while the first element of the boolean buffer `condition` is true run `steps` and
-    `test` again."""
+    `test` again.
+
+    Attributes:
+      exchanges: as those of `Repeat`.
+    """
 
     test: Sequence[Any] = nested()
     condition: str = reading()
     steps: Sequence[Any] = nested()
+    exchanges: Sequence[tuple[str, str]] = exchanging(default=())
 
 
 @node
@@ -700,7 +735,11 @@ class Branch(Node):
     branches: Sequence[Sequence[Any]] = several()
 
 
-Step = Nest | Call | Host | Repeat | Rows | Parallel | While | Branch
+Step = Nest | Call | Host | Repeat | Rows | Parallel | Series | While | Branch
+
+
+# Bytes at a multiple of which temporaries begin: those of a cache line.
+ALIGNMENT = 64
 
 
 class Program:
@@ -712,9 +751,11 @@ class Program:
       steps: run in order.
       inputs: names of the input buffers in calling order.
       outputs: names of the buffers returned, in order: `output` buffers, each written by the steps.
+      donated: names of the inputs whose memory may be overwritten.
+      target: the processor that the program is for.
     """
 
-    __slots__ = ("name", "buffers", "steps", "inputs", "outputs")
+    __slots__ = ("name", "buffers", "steps", "inputs", "outputs", "donated", "target")
 
     def __init__(
         self,
@@ -723,8 +764,12 @@ class Program:
         steps: Sequence[Step],
         inputs: Sequence[str],
         outputs: Sequence[str],
+        donated: Sequence[str] = (),
+        target: Machine | None = None,
     ):
         self.name = name
+        self.donated = tuple(donated)
+        self.target = target or Machine()
         self.buffers = {b.name: b for b in buffers}
         if len(self.buffers) != len(buffers):
             raise ValueError(f"Program {name}: buffer names are not unique")
@@ -732,10 +777,27 @@ class Program:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
 
-    def with_steps(self, steps: Sequence[Step], buffers: Sequence[Buffer] | None = None) -> Program:
-        """The program with other steps (and buffers); what stays is shared with this one."""
-        kept = list(self.buffers.values()) if buffers is None else buffers
-        return Program(self.name, kept, steps, self.inputs, self.outputs)
+    def with_steps(self, steps: Sequence[Step]) -> Program:
+        """The program with other steps. It shares the buffers, but further ones are its own."""
+        kept = list(self.buffers.values())
+        return Program(self.name, kept, steps, self.inputs, self.outputs, self.donated, self.target)
+
+    def aimed_at(self, machine: Machine) -> Program:
+        """The program for a processor."""
+        kept = list(self.buffers.values())
+        return Program(self.name, kept, self.steps, self.inputs, self.outputs, self.donated, machine)
+
+    def temporary(self, stem: str, dtype: Any, shape: Sequence[int]) -> Buffer:
+        """A new temporary, whose name begins with `stem`."""
+        buffer = Buffer(f"{stem}{len(self.buffers)}", dtype, shape)
+        self.buffers[buffer.name] = buffer
+        return buffer
+
+    @property
+    def arena_bytes(self) -> int:
+        """Size of the arena in which the temporaries have their places."""
+        ends = [b.offset + b.nbytes for b in self.buffers.values() if b.alias is None and b.offset is not None]
+        return (max(ends, default=0) + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
     def root(self, name: str) -> Buffer:
         """The buffer whose memory the named buffer occupies."""
@@ -743,3 +805,13 @@ class Program:
         while buffer.alias is not None:
             buffer = self.buffers[buffer.alias]
         return buffer
+
+
+def overlap(a: Buffer, b: Buffer) -> bool:
+    """Whether two buffers with memory of their own may share bytes."""
+    if a is b:
+        return True
+    if a.kind != "temp" or b.kind != "temp":
+        return False
+    start_a, start_b = a.offset or 0, b.offset or 0
+    return start_a < start_b + b.nbytes and start_b < start_a + a.nbytes

@@ -50,11 +50,11 @@ _SMALL_NEST = 4096
 _MOST_STATEMENTS = 2500
 
 
-def merge(program: Program) -> None:
-    """Replaces loops over small steps in place."""
-    if any(type(s) in (Repeat, While, Branch) for s in program.steps):
-        uses = _accesses(program, program.steps)
-        program.steps = _merged(program, program.steps, uses)
+def merge(program: Program) -> Program:
+    """The program with nests in place of loops over small steps."""
+    if not any(type(s) in (Repeat, While, Branch) for s in program.steps):
+        return program
+    return program.with_steps(_merged(program, program.steps, _accesses(program, program.steps)))
 
 
 def _merged(program: Program, steps: Sequence[Any], uses: Counter) -> list[Any]:

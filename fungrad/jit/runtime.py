@@ -22,10 +22,8 @@ from functools import cache as cache_result
 import numpy as np
 
 from fungrad.config import config
-from fungrad.jit import blas, buffers, cache, native, pool, threads
+from fungrad.jit import blas, cache, native, pool, threads
 from fungrad.jit.emit import linking
-from fungrad.jit.emit.module import Machine
-from fungrad.jit.emit.parallel import side_by_side
 from fungrad.jit.emit.program import (
     DATA_OFFSET,
     FLAGS_OFFSET,
@@ -33,11 +31,11 @@ from fungrad.jit.emit.program import (
     UNSUITED,
     ProgramEmitter,
 )
-from fungrad.jit.emit.restructure import restructured
-from fungrad.jit.emit.rows import grouped
 from fungrad.jit.gemm import library
 from fungrad.jit.loop_text import program_text
 from fungrad.jit.loops import Host, Program, View
+from fungrad.jit.machine import Machine
+from fungrad.jit.rewrites import pipeline
 
 _METH_FASTCALL = 0x0080
 _HOST_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int32, ctypes.c_void_p)
@@ -95,20 +93,25 @@ def machine() -> Machine:
 
 
 def load(program: Program) -> Executable:
-    """Compile a program, or load its code from the cache.
+    """Compile a program for this machine, or load its code from the cache.
 
     Args:
       program: temporaries without an offset get their own places in the arena.
     """
-    return Executable(program)
+    start = time.perf_counter()
+    final = pipeline.run(program.aimed_at(machine()), pipeline.TARGETED)
+    seconds = time.perf_counter() - start
+    executable = Executable(final)
+    executable.timings["rewrite"] = seconds
+    return executable
 
 
 class Executable:
     """A program as machine code.
 
     Attributes:
-      program: what was compiled.
-      timings: seconds by stage: `emit`, then `parse` and `codegen` or `cache`, then `link`.
+      program: what was compiled, after all rewrites.
+      timings: seconds by stage: `rewrite`, `emit`, then `parse` and `codegen` or `cache`, then `link`.
       arena_bytes: size of the temporaries.
       cached: whether the code came from the disk cache.
     """
@@ -116,11 +119,10 @@ class Executable:
     def __init__(self, program: Program):
         self.timings: dict[str, float] = {}
         self._failures: dict[int, BaseException] = {}
-        target = machine()
         start = time.perf_counter()
-        self.program = program = side_by_side(grouped(restructured(program, target), target))
-        self.arena_bytes = buffers.arrange(program)
-        emitter = ProgramEmitter(program, target)
+        self.program = program
+        self.arena_bytes = program.arena_bytes
+        emitter = ProgramEmitter(program)
         llvm = emitter.emit()
         self._compressed = zlib.compress(llvm.encode(), 1)
         # Modules of numba kernels, to be linked in.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fungrad.jit.loops import Affine, Branch, Loop, Nest, Repeat, View, While
+from fungrad.jit.loops import Affine, Branch, Loop, Nest, Parallel, Repeat, Series, View, While
 
 # -- going down ----------------------------------------------------------------------------------------------------
 
@@ -121,7 +121,8 @@ def _names(node: Any, fields: Sequence[str]) -> list[str]:
         if isinstance(x, str):
             found.append(x)
         else:
-            found += [view.buffer for view in x]
+            for part in x:
+                found += [part.buffer] if isinstance(part, View) else part
     return found
 
 
@@ -144,18 +145,27 @@ def map_bodies(change: Callable[[Sequence[Any]], Sequence[Any]], node: Any) -> A
 
 def map_steps(change: Callable[[Sequence[Any]], Sequence[Any]], step: Any) -> Any:
     """A step of control flow with the lists of steps in it changed, any other step as it is."""
-    return map_bodies(change, step) if type(step) in (Repeat, While, Branch) else step
+    return map_bodies(change, step) if type(step) in (Repeat, While, Branch, Series) else step
 
 
 def map_nests(change: Callable[[Nest], Sequence[Nest]], steps: Sequence[Any]) -> list[Any]:
-    """Steps with every nest that stands in them, or in their control flow, replaced by others."""
+    """Steps with every nest replaced by others that do the same in order: those that stand in the steps, in their
+    control flow, and beside each other in `Parallel` (but for `Rows`, where nests have their final form)."""
     result: list[Any] = []
     for s in steps:
         if type(s) is Nest:
             result += change(s)
+        elif type(s) is Parallel:
+            result.append(map_bodies(lambda inner: _in_one(change, inner), s))
         else:
             result.append(map_steps(lambda inner: map_nests(change, inner), s))
     return result
+
+
+def _in_one(change: Callable[[Nest], Sequence[Nest]], steps: Sequence[Any]) -> list[Any]:
+    """As `map_nests`, with one step for each."""
+    made = [map_nests(change, [s]) for s in steps]
+    return [new[0] if len(new) == 1 else Series(new) for new in made]
 
 
 def substitute(node: Any, values: Mapping[str, Affine]) -> Any:

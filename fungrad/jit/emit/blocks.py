@@ -7,16 +7,13 @@ loop that must run in order only reads them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from fungrad.jit.emit.module import overlap
 from fungrad.jit.emit.ops import names_and_types
 from fungrad.jit.emit.schedule import divisor, work_of
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
-from fungrad.jit.loops import Affine, Buffer, Index, Let, Load, Loop, Program, Store
+from fungrad.jit.loops import Affine, Index, Let, Load, Loop, Program, Store, overlap
 from fungrad.jit.traverse import defines, substitute, uses
 
 # Iterations of a block, and of the loops that are split.
@@ -25,16 +22,13 @@ _LEAST = 64
 # Work per iteration (in instructions) for every value that goes through memory, from which that pays.
 _WORTH = 2.0
 
-NewBuffer = Callable[[str, np.dtype, tuple[int, ...]], Buffer]
 
-
-def in_blocks(program: Program, statements: Sequence[Any], new_buffer: NewBuffer) -> list[Any]:
+def in_blocks(program: Program, statements: Sequence[Any]) -> list[Any]:
     """The statements of a nest with ordered loops split where that pays.
 
     Args:
-      program: owns the buffers.
+      program: gets temporaries for the blocks.
       statements: of a nest.
-      new_buffer: makes a temporary of a name, dtype and shape.
     """
     result: list[Any] = []
     for s in statements:
@@ -42,14 +36,14 @@ def in_blocks(program: Program, statements: Sequence[Any], new_buffer: NewBuffer
             # every iteration may run on a thread of its own, and gets buffers of its own
             body: list[Any] = []
             for x in s.body:
-                body += _split(program, x, new_buffer, s) or [x]
+                body += _split(program, x, s) or [x]
             result.append(s.replace(body=body))
         else:
-            result += _split(program, s, new_buffer, None) or [s]
+            result += _split(program, s, None) or [s]
     return result
 
 
-def _split(program: Program, loop: Any, new_buffer: NewBuffer, around: Loop | None) -> list[Any] | None:
+def _split(program: Program, loop: Any, around: Loop | None) -> list[Any] | None:
     """A loop over blocks, and one for the iterations that are left; None if the loop should stay as it is."""
     if type(loop) is not Loop or not loop.ordered or loop.vector or loop.extent < _LEAST:
         return None
@@ -64,7 +58,7 @@ def _split(program: Program, loop: Any, new_buffer: NewBuffer, around: Loop | No
     block = loop.extent if loop.extent <= 2 * _BLOCK else divisor(loop.extent, _BLOCK) or _BLOCK
     types = _types(program, early)
     shape = (block,) if around is None else (around.extent, block)
-    rows = {n: new_buffer(n, NUMPY_DTYPES[types[n]], shape) for n in through}
+    rows = {n: program.temporary(f"{n}.block", NUMPY_DTYPES[types[n]], shape) for n in through}
     inner = Affine.var(loop.index)
     at = inner if around is None else inner + Affine.var(around.index, block)
     ahead: list[Any] = [*early, *(Store(rows[n].name, at, n) for n in through)]

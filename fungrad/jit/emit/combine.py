@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.loops import Let
+from fungrad.jit.loops import Let, Program
 from fungrad.jit.traverse import map_bodies, mentions, walk
 
 # The function of a function, by the names of the outer and the inner one.
 _PAIRS = {("log1p", "exp"): "softplus"}
 
 
-def combine(statements: Sequence[Any]) -> list[Any]:
+def combine(program: Program, statements: Sequence[Any]) -> list[Any]:
     """The statements with pairs joined whose inner result nothing else uses."""
     inner: dict[Any, Let] = {s.name: s for s in walk(statements) if type(s) is Let and _is_inner(s)}
     if not inner:

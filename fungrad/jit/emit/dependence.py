@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.emit.module import overlap
-from fungrad.jit.loops import Program
+from fungrad.jit.loops import Program, overlap
 from fungrad.jit.traverse import buffers_of
 
 

@@ -1,98 +1,31 @@
-"""Carried arrays of loops change places with their new values instead of being copied.
+"""Exchanges of buffers at the end of loops: two addresses in the table of the program change places.
 
-The last steps of a loop copy each new carry, made in a temporary, over the old one. Where nothing else needs the
-temporary, the two memories exchange their roles: every function finds buffers through the table of the program, so it
-is enough to exchange two addresses there. After the loop the array is brought home, by one copy if it is away.
+After the loop the array is brought home, by one copy if it is away.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fungrad.jit.loops import Affine, Buffer, Call, Program, Repeat, While
-from fungrad.jit.traverse import buffers_of, children, walk
+from fungrad.jit.loops import Buffer, Program, Repeat, While
+from fungrad.jit.traverse import walk
 
 if TYPE_CHECKING:
     from fungrad.jit.emit.program import ProgramEmitter
 
-# Bytes from which exchanging addresses is cheaper than copying.
-_LEAST = 1024
-
 Pair = tuple[Buffer, Buffer]
 
 
-class Exchanges:
-    """The copies of a program that exchange addresses instead.
-
-    Attributes:
-      of: for each loop, by identity, its copies as pairs (new, old) of buffers with memory of their own.
-    """
-
-    def __init__(self, program: Program):
-        self.of: dict[int, list[Pair]] = {}
-        self._copies: set[int] = set()
-        found = [s for s in walk(program.steps) if type(s) in (Repeat, While)]
-        if not found:
-            return
-        mentioned = _mentions(program, program.steps)
-        for loop in found:
-            pairs: list[Pair] = []
-            for copy in _last_copies(loop.steps):
-                pair = _pair(program, copy)
-                if pair is not None and _is_free(program, loop, pair, mentioned, pairs):
-                    pairs.append(pair)
-                    self._copies.add(id(copy))
-            if pairs:
-                self.of[id(loop)] = pairs
-
-    def __contains__(self, step: Any) -> bool:
-        return id(step) in self._copies
-
-    def buffers(self) -> Iterable[Buffer]:
-        """The buffers that move."""
-        return dict.fromkeys(b for pairs in self.of.values() for pair in pairs for b in pair)
+def pairs_of(program: Program, loop: Repeat | While) -> list[Pair]:
+    """The pairs (new, old) of buffers that a loop exchanges."""
+    return [(program.buffers[new], program.buffers[old]) for new, old in loop.exchanges]
 
 
-def _mentions(program: Program, steps: Sequence[Any]) -> Counter:
-    """In how many places a memory is read or written."""
-    found: Counter = Counter()
-    for s in walk(steps):
-        if type(s) not in (Repeat, While):
-            found.update({program.root(name).name for names in buffers_of(s) for name in names})
-    return found
-
-
-def _last_copies(steps: Sequence[Any]) -> list[Call]:
-    """The copies at the end of a loop."""
-    copies: list[Call] = []
-    for s in reversed(steps):
-        if type(s) is not Call or s.routine != "copy":
-            break
-        copies.append(s)
-    return copies
-
-
-def _pair(program: Program, copy: Call) -> Pair | None:
-    """The memories that a copy is about, if it copies all of one to all of the other."""
-    (source,), (target,) = copy.inputs, copy.outputs
-    new, old = program.root(source.buffer), program.root(target.buffer)
-    whole = source.offset == target.offset == Affine() and math.prod(target.shape) == old.size == new.size
-    if not whole or new is old or new.kind != "temp" or new.nbytes != old.nbytes or old.nbytes < _LEAST:
-        return None
-    return new, old
-
-
-def _is_free(program: Program, loop: Any, pair: Pair, mentioned: Counter, others: Sequence[Pair]) -> bool:
-    """Whether the new memory is nobody's business outside of the loop, and no other pair's."""
-    new, old = pair
-    if any(b is x for p in others for b in p for x in pair):
-        return False
-    inside = _mentions(program, [s for b in children(loop) for s in b])
-    last = Counter(program.root(v.buffer).name for c in _last_copies(loop.steps) for v in (*c.inputs, *c.outputs))
-    return mentioned[new.name] == inside[new.name] and last[new.name] == last[old.name] == 1
+def moving(program: Program) -> list[Buffer]:
+    """The buffers that move."""
+    loops = [s for s in walk(program.steps) if type(s) in (Repeat, While)]
+    return list(dict.fromkeys(b for loop in loops for pair in pairs_of(program, loop) for b in pair))
 
 
 def before_loop(emitter: ProgramEmitter, pairs: Sequence[Pair]) -> list[tuple[str, str]]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fungrad.jit.emit.module import overlap
 from fungrad.jit.emit.ops import combine
 from fungrad.jit.kernels.scalars import Value
-from fungrad.jit.loops import Affine, Load, Store
+from fungrad.jit.loops import Affine, Load, Store, overlap
 from fungrad.jit.traverse import buffers_of
 
 if TYPE_CHECKING:

@@ -12,36 +12,9 @@ A table belongs to one call, so calls from several threads do not meet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from fungrad.jit.emit.exchange import Exchanges
-from fungrad.jit.loops import Buffer, Program, Repeat
+from fungrad.jit.emit.exchange import moving
+from fungrad.jit.loops import Buffer, Program, Repeat, overlap
 from fungrad.jit.traverse import walk
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What the emitter must know of the processor.
-
-    Attributes:
-      vector_bytes: width of a vector register.
-      threads: whether parallel loops may be split.
-      blas_int: LLVM type of the integers of the BLAS.
-      own_blas_threads: the threads of the BLAS cannot be turned off, so products are left whole.
-      soft_half: the processor has no instructions for half precision.
-      avx512: whether the processor has the instructions of AVX-512 for all widths.
-      arm: whether it is an AArch64 processor.
-      flush_subnormals: whether subnormal numbers count as zero.
-    """
-
-    vector_bytes: int = 16
-    threads: bool = False
-    blas_int: str = "i64"
-    own_blas_threads: bool = True
-    soft_half: bool = False
-    avx512: bool = False
-    arm: bool = False
-    flush_subnormals: bool = False
 
 
 class Module:
@@ -52,12 +25,12 @@ class Module:
       declarations: `declare` lines by symbol.
       places: positions of the buffers in the program.
       slots: table slot of every buffer with memory of its own, of every `Repeat` counter, and of temporaries that move.
-      exchanges: the copies of carries that exchange addresses instead.
+      moving: the buffers that change places at the end of loops.
     """
 
-    def __init__(self, program: Program, machine: Machine):
+    def __init__(self, program: Program):
         self.program = program
-        self.machine = machine
+        self.machine = program.target
         self.functions: list[str] = []
         self.declarations: dict[str, str] = {}
         self.globals: dict[str, str] = {}
@@ -72,8 +45,8 @@ class Module:
         for step in walk(program.steps):
             if type(step) is Repeat:
                 self.slots.setdefault(f"%{step.index}", len(self.slots) + 1)
-        self.exchanges = Exchanges(program)
-        for buffer in self.exchanges.buffers():
+        self.moving = moving(program)
+        for buffer in self.moving:
             self.slots.setdefault(buffer.name, len(self.slots) + 1)
 
     @property
@@ -170,13 +143,3 @@ class Memory:
             if not slot:
                 self.setup.append(f"{register} = getelementptr inbounds i8, ptr {target}, i64 {root.offset}")
         return register
-
-
-def overlap(a: Buffer, b: Buffer) -> bool:
-    """Whether two buffers with memory of their own may share bytes."""
-    if a is b:
-        return True
-    if a.kind != "temp" or b.kind != "temp":
-        return False
-    start_a, start_b = a.offset or 0, b.offset or 0
-    return start_a < start_b + b.nbytes and start_b < start_a + a.nbytes

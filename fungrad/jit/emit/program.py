@@ -15,14 +15,13 @@ from itertools import count
 from typing import Any
 
 from fungrad.jit.emit import blas, exchange, subnormals
-from fungrad.jit.emit.lazy import lazily
-from fungrad.jit.emit.module import Machine, Module
+from fungrad.jit.emit.module import Module
 from fungrad.jit.emit.nests import NestEmitter, split_loop, units
 from fungrad.jit.emit.parallel import work
 from fungrad.jit.emit.products import Product, part_of_range
-from fungrad.jit.emit.schedule import schedule, total_work
+from fungrad.jit.emit.schedule import total_work
 from fungrad.jit.emit.support import support_text
-from fungrad.jit.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, While
+from fungrad.jit.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, Series, While
 from fungrad.jit.traverse import walk
 
 # Estimated vector instructions from which the interpreter lock is released.
@@ -49,12 +48,11 @@ class ProgramEmitter:
     Attributes:
       hosts: the host steps in the order of their numbers.
       symbols: names of external functions that must be supplied when the module is loaded.
-      nests: the scheduled nests, for printing.
     """
 
-    def __init__(self, program: Program, machine: Machine):
+    def __init__(self, program: Program):
         self.program = program
-        self.module = Module(program, machine)
+        self.module = Module(program)
         self.hosts: list[Host] = []
         self.symbols: dict[str, None] = {}
         self.lines: list[str] = []
@@ -76,7 +74,7 @@ class ProgramEmitter:
                 [
                     "define internal i32 @run(ptr %table) #0 {",
                     "entry:",
-                    *exchange.at_home(self, self.module.exchanges.buffers()),
+                    *exchange.at_home(self, self.module.moving),
                     *self.lines,
                     "ret i32 0",
                     "}",
@@ -162,11 +160,6 @@ class ProgramEmitter:
         return f"{stem}{next(self.names)}"
 
     def nest(self, nest: Nest) -> None:
-        for scheduled in schedule(self.program, lazily(self.program, nest), self.module.machine):
-            if scheduled.body:
-                self.nest_call(scheduled)
-
-    def nest_call(self, nest: Nest) -> None:
         name = self.nest_function(nest)
         work = sum(total_work(self.program, s) for s in nest.body if type(s) is Loop)
         self.long = self.long or work > _LONG
@@ -256,8 +249,6 @@ class ProgramEmitter:
         return total
 
     def call(self, call: Call) -> None:
-        if call in self.module.exchanges:
-            return
         self.long = self.long or blas.is_long(call)
         blas.emit(self, call)
 
@@ -298,6 +289,9 @@ class ProgramEmitter:
             "ret i32 1",
             f"host{k}:",
         ]
+
+    def series(self, step: Series) -> None:
+        self.steps(step.steps)
 
     def rows(self, step: Rows) -> None:
         """Take blocks of rows through all steps, on several threads."""
@@ -355,10 +349,9 @@ class ProgramEmitter:
             self.long = self.long or blas.is_long(step)
             return Product(self, step).divided(parcel)
         with self.function() as name:
-            for scheduled in schedule(self.program, lazily(self.program, step), self.module.machine):
-                if scheduled.body:
-                    function, n = self.nest_function(scheduled), units(self.program, scheduled)
-                    self.lines.append(f"call void @{function}(ptr %table, i64 0, i64 {n})")
+            for nest in step.steps if type(step) is Series else [step]:
+                function, n = self.nest_function(nest), units(self.program, nest)
+                self.lines.append(f"call void @{function}(ptr %table, i64 0, i64 {n})")
         return name, 1
 
     def part_of_member(self, function: str, start: int, count: int) -> None:
@@ -389,7 +382,7 @@ class ProgramEmitter:
         if step.extent == 0:
             return
         k = next(self.names)
-        pairs = self.module.exchanges.of.get(id(step), ())
+        pairs = exchange.pairs_of(self.program, step)
         homes = exchange.before_loop(self, pairs)
         at = self.slot(step.index)
         self.lines += [f"store i64 0, ptr {at}, align 8", f"br label %repeat{k}", f"repeat{k}:"]
@@ -407,7 +400,7 @@ class ProgramEmitter:
 
     def loop_while(self, step: While) -> None:
         k = next(self.names)
-        pairs = self.module.exchanges.of.get(id(step), ())
+        pairs = exchange.pairs_of(self.program, step)
         homes = exchange.before_loop(self, pairs)
         self.lines += [f"br label %test{k}", f"test{k}:"]
         self.steps(step.test)
@@ -457,6 +450,7 @@ _STEP: dict[type, Callable[[ProgramEmitter, Any], None]] = {
     Repeat: ProgramEmitter.repeat,
     Rows: ProgramEmitter.rows,
     Parallel: ProgramEmitter.side_by_side,
+    Series: ProgramEmitter.series,
     While: ProgramEmitter.loop_while,
     Branch: ProgramEmitter.branch,
 }

@@ -23,19 +23,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.emit.blocks import in_blocks
-from fungrad.jit.emit.combine import combine
-from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.ops import neutral
 from fungrad.jit.emit.schedule import (
     PARALLEL_WORK,
     choose_lanes,
-    collapse,
     divisor,
     is_independent,
     total_work,
 )
-from fungrad.jit.emit.unroll import has_short_loops, unrolled
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.loops import (
     Acc,
@@ -54,7 +49,7 @@ from fungrad.jit.loops import (
     Update,
     Var,
 )
-from fungrad.jit.traverse import addresses, changes, map_bodies, map_nests, own_buffers, substitute, walk, walk_in_loops
+from fungrad.jit.traverse import addresses, changes, map_bodies, own_buffers, substitute, walk, walk_in_loops
 
 # About how many pieces a split reduction has.
 _PIECES = 32
@@ -70,50 +65,33 @@ _SCRATCH = 2
 _FAR = 2048
 
 
-def restructured(program: Program, machine: Machine) -> Program:
-    """The program with its nests rewritten; shares buffers with the original."""
-    buffers = list(program.buffers.values())
-    rewriter = _Rewriter(program, machine, buffers)
-    steps = rewriter.steps(program.steps)
-    return program.with_steps(steps, buffers)
+def sweep_rows(program: Program, nest: Nest) -> list[Nest] | None:
+    """A nest that reduces over a leading axis as a sweep over its rows; None for others."""
+    return _Rewriter(program).sweep_rows(nest)
+
+
+def split_reduction(program: Program, nest: Nest) -> list[Nest] | None:
+    """The nests of a large reduction to few values; None for others."""
+    return _Rewriter(program).split_reduction(nest)
+
+
+def split_columns(program: Program, nest: Nest) -> list[Nest] | None:
+    """A nest of updates that may meet, by columns; None for others."""
+    return _Rewriter(program).split_columns(nest)
+
+
+def split_rows(program: Program, nest: Nest) -> list[Nest] | None:
+    """The nests of a long loop whose iterations only meet in sums; None for others."""
+    return _Rewriter(program).split_rows(nest)
 
 
 class _Rewriter:
-    def __init__(self, program: Program, machine: Machine, buffers: list[Buffer]):
+    def __init__(self, program: Program):
         self.program = program
-        self.machine = machine
-        self.buffers = buffers
-        self.scratch = Program(program.name, buffers, [], (), ())
-
-    def steps(self, steps: Sequence[Any]) -> list[Any]:
-        return map_nests(self.nest, steps)
-
-    def nest(self, nest: Nest) -> list[Nest]:
-        body = collapse(combine(nest.body))
-        if has_short_loops(body):
-            body = unrolled(self.program, body)
-        nest = Nest(body, nest.name)
-        swept = self.sweep_rows(nest)
-        if swept is not None:
-            return swept
-        # also where there is one thread only: results must not depend on that
-        nests = self.split_reduction(nest) or self.split_columns(nest) or self.split_rows(nest) or [nest]
-        return [Nest(in_blocks(self.scratch, n.body, self.temporary), n.name) for n in nests]
-
-    def temporary(self, stem: str, dtype: Any, shape: tuple[int, ...]) -> Buffer:
-        """A new temporary."""
-        buffer = Buffer(f"{stem}.block{len(self.buffers)}", dtype, shape)
-        self.buffers.append(buffer)
-        self.scratch.buffers[buffer.name] = buffer
-        return buffer
 
     def partial(self, acc: Acc, shape: tuple[int, ...]) -> Buffer:
         """A temporary for partial results of an accumulator."""
-        name = f"{acc.name}.part{len(self.buffers)}"
-        buffer = Buffer(name, NUMPY_DTYPES[acc.type], shape)
-        self.buffers.append(buffer)
-        self.scratch.buffers[name] = buffer
-        return buffer
+        return self.program.temporary(f"{acc.name}.part", NUMPY_DTYPES[acc.type], shape)
 
     # -- reductions to few values ------------------------------------------------------------------
 
@@ -123,7 +101,7 @@ class _Rewriter:
         accs = [s for s in head if type(s) is Acc]
         if loop is None or not accs or any(type(s) not in (Acc, Let, Load, Index) for s in head):
             return None
-        if not _only_reduces(loop, accs) or total_work(self.scratch, loop) < 16 * PARALLEL_WORK:
+        if not _only_reduces(loop, accs) or total_work(self.program, loop) < 16 * PARALLEL_WORK:
             return None
         inside = Loop(loop.index, loop.extent, [*accs, *loop.body])
         if not is_independent(self.program, inside):
@@ -171,7 +149,7 @@ class _Rewriter:
         """A loop in order over windows whose elements never meet those of other columns: each thread goes through all
         windows for columns of its own. Every element sees the same updates in the same order as before."""
         head, loop, tail = _around_dependent_loop(self.program, nest.body)
-        if loop is None or tail or total_work(self.scratch, loop) < 4 * PARALLEL_WORK:
+        if loop is None or tail or total_work(self.program, loop) < 4 * PARALLEL_WORK:
             return None
         pure = (Let, Index, Load)
         columns = loop.body[-1]
@@ -187,7 +165,7 @@ class _Rewriter:
         wide = [p for p in parts if columns.extent // p * size >= _NARROWEST]
         if not wide:
             return None
-        if not self.machine.threads:
+        if not self.program.target.threads:
             return [nest]
         width, part = columns.extent // max(wide), f"{columns.index}.part"
         moved = {columns.index: Affine.var(part, width) + columns.index}
@@ -217,7 +195,7 @@ class _Rewriter:
     def split_rows(self, nest: Nest) -> list[Nest] | None:
         """Pieces of a loop get accumulators, sums and scratch rows of their own."""
         head, loop, tail = _around_dependent_loop(self.program, nest.body)
-        if loop is None or total_work(self.scratch, loop) < 8 * PARALLEL_WORK:
+        if loop is None or total_work(self.program, loop) < 8 * PARALLEL_WORK:
             return None
         accs = [s for s in head if type(s) is Acc]
         roles = self._roles(loop, accs)
@@ -265,7 +243,7 @@ class _Rewriter:
     def _affordable_pieces(self, loop: Loop, size: int) -> int | None:
         """How many pieces a loop is split in if each needs `size` bytes of its own: filling and combining those must
         cost little beside the loop."""
-        most = _SCRATCH * total_work(self.scratch, loop)
+        most = _SCRATCH * total_work(self.program, loop)
         if loop.ordered:
             # Scattered updates wait for memory, which the copies take up too.
             most /= 32
@@ -277,10 +255,7 @@ class _Rewriter:
 
     def _copies(self, name: str, pieces: int) -> Buffer:
         original = self.program.buffers[name]
-        buffer = Buffer(f"{name}.part{len(self.buffers)}", original.dtype, (pieces, original.size))
-        self.buffers.append(buffer)
-        self.scratch.buffers[buffer.name] = buffer
-        return buffer
+        return self.program.temporary(f"{name}.part", original.dtype, (pieces, original.size))
 
     def _roles(self, loop: Loop, accs: list[Acc]) -> tuple[dict[str, str], list[str]] | None:
         """Buffers that an ordered loop sums into (with the monoid) and those it uses as scratch memory in every
@@ -348,7 +323,7 @@ class _Rewriter:
         far = False
         for s in rows.body:
             if type(s) is Load:
-                size = self.scratch.buffers[s.buffer].dtype.itemsize
+                size = self.program.buffers[s.buffer].dtype.itemsize
                 if abs(s.index.coefficient(columns.index)) > 1:
                     return False
                 far = far or abs(s.index.coefficient(rows.index)) * size >= _FAR
@@ -395,7 +370,7 @@ class _Rewriter:
     def _along(self, columns: Loop, width: int, body: list[Any]) -> Loop:
         """A vector loop over the columns of a block."""
         loop = Loop(columns.index, width, body, vector=True)
-        return loop.replace(lanes=choose_lanes(self.scratch, loop, self.machine))
+        return loop.replace(lanes=choose_lanes(self.program, loop))
 
 
 def _around_first_loop(body: Sequence[Any]) -> tuple[Sequence[Any], Loop | None, Sequence[Any]]:

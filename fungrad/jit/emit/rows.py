@@ -18,7 +18,6 @@ from typing import Any
 
 from fungrad.jit.emit import products
 from fungrad.jit.emit.dependence import Dependence, Pile
-from fungrad.jit.emit.module import Machine
 from fungrad.jit.emit.restructure import is_scratch, redirected
 from fungrad.jit.emit.schedule import is_independent, schedule
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
@@ -55,10 +54,10 @@ _MOST_SCRATCH = 1 << 20
 _BLOCK = 8
 
 
-def grouped(program: Program, machine: Machine) -> Program:
+def grouped(program: Program) -> Program:
     """The program with groups of steps on the same rows; shares buffers with the original."""
     known = set(program.buffers)
-    steps = _Grouper(program, machine).steps(program.steps)
+    steps = _Grouper(program).steps(program.steps)
     used = set(known).union(*[names for s in steps for names in buffers_of(s)])
     for name in set(program.buffers) - used:
         del program.buffers[name]  # of a step that was not needed in the end
@@ -289,8 +288,7 @@ class _Splitter:
             if type_of_value is None:
                 return None
             shape = (self.loop.extent, *(x.extent for x in path))
-            buffer = Buffer(f"{value}.kept{len(self.program.buffers)}", NUMPY_DTYPES[type_of_value], shape)
-            self.program.buffers[buffer.name] = buffer
+            buffer = self.program.temporary(f"{value}.kept", NUMPY_DTYPES[type_of_value], shape)
             stored = Store(buffer.name, address(shape, [self.loop.index, *(x.index for x in path)]), value)
             statements.append(stored)
         name = f"{value}.again"
@@ -357,9 +355,8 @@ class _Group:
 
 
 class _Grouper:
-    def __init__(self, program: Program, machine: Machine):
+    def __init__(self, program: Program):
         self.program = program
-        self.machine = machine
         self.order = Dependence(program)
         self.counters = counters_of(program)
 
@@ -456,7 +453,7 @@ class _Grouper:
         """A nest as it will be emitted, if its loop over rows stays what it is."""
         loop: Any = row_loop(nest)
         marked = Loop(loop.index, loop.extent, loop.body, parallel=True)
-        found = schedule(self.program, Nest([*nest.body[:-1], marked], nest.name), self.machine)
+        found = schedule(self.program, Nest([*nest.body[:-1], marked], nest.name))
         last = row_loop(found[0]) if len(found) == 1 else None
         if last is None or last.extent != loop.extent or last.index != loop.index or last.vector or last.tile:
             return None

@@ -18,7 +18,6 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from fungrad.jit.emit.module import Machine, overlap
 from fungrad.jit.emit.ops import OPERATIONS
 from fungrad.jit.kernels.scalars import bit_width
 from fungrad.jit.kernels.vecmath import FUNCTIONS
@@ -39,36 +38,55 @@ from fungrad.jit.loops import (
     Store,
     Update,
     Var,
+    overlap,
 )
+from fungrad.jit.rewrites.passes import Pass
 from fungrad.jit.traverse import addresses, buffers_of, changes, children, defines, map_bodies, substitute, uses, walk
 
 # Work in units of about one vector instruction, below which a nest stays on one thread.
 PARALLEL_WORK = 40_000
 
 
-def schedule(program: Program, nest: Nest, machine: Machine) -> list[Nest]:
+# The passes on one nest, in order. `PIPELINE` ends with them; nests that are put into `Rows` go through them before.
+def _schedule() -> tuple[Pass, ...]:
+    return (
+        Pass("collapse loops", "statements", collapse),
+        Pass("hoist", "statements", hoist),
+        Pass("branch on masks", "statements", branch_on_masks),
+        Pass("vectorise", "statements", vectorise),
+        Pass("tile", "statements", tile),
+        Pass("separate", "nest", separate),
+        Pass("threads", "nest", parallelise),
+    )
+
+
+def schedule(program: Program, nest: Nest) -> list[Nest]:
     """The nest in the form in which it is emitted; several where its loops can run one after the
     other as nests of their own."""
-    body = hoist(program, collapse(nest.body))
-    body = _vectorised(program, branch_on_masks(body), machine)
-    body = tile(program, body)
-    if not machine.threads:
-        return [Nest(body, nest.name)]
-    separate = len(body) > 1 and all(type(s) is Loop for s in body)
-    nests = [Nest([s], nest.name) for s in body] if separate else [Nest(body, nest.name)]
-    return [parallelise(program, n) for n in nests]
+    nests = [nest]
+    for step in SCHEDULE:
+        nests = [new for n in nests for new in step.nests(program, n)]
+    return nests
+
+
+def separate(program: Program, nest: Nest) -> list[Nest]:
+    """Nests of their own for loops one after the other, each of which threads may share; none for an empty nest."""
+    body = nest.body
+    if program.target.threads and len(body) > 1 and all(type(s) is Loop for s in body):
+        return [Nest([s], nest.name) for s in body]
+    return [nest] if body else []
 
 
 # -- Collapsing ------------------------------------------------------------------------------------
 
 
-def collapse(statements: Sequence[Any]) -> list[Any]:
+def collapse(program: Program, statements: Sequence[Any]) -> list[Any]:
     """Merge perfectly nested loops; drop loops that never run."""
     result = []
     for s in statements:
         if type(s) is Loop and s.extent == 0:
             continue
-        s = map_bodies(collapse, s)
+        s = map_bodies(lambda body: collapse(program, body), s)
         while type(s) is Loop and (merged := _merged(s)) is not None:
             s = merged
         result.append(s)
@@ -177,13 +195,13 @@ def _is_movable(program: Program, s: Any, stored: Sequence[Buffer]) -> bool:
 # -- Masks -----------------------------------------------------------------------------------------
 
 
-def branch_on_masks(statements: Sequence[Any]) -> list[Any]:
+def branch_on_masks(program: Program, statements: Sequence[Any]) -> list[Any]:
     """Run a loop whose stores all have one mask, known outside of it, only where the mask holds: masked stores delay
     loads of what they have written."""
     result: list[Any] = []
     for s in statements:
         if type(s) is Loop:
-            s = s.replace(body=branch_on_masks(s.body))
+            s = s.replace(body=branch_on_masks(program, s.body))
             mask = _common_mask(s)
             if mask is not None:
                 s = If(mask, [s.replace(body=[_unmasked(t) for t in s.body])])
@@ -215,28 +233,29 @@ _TURNS = 32  # iterations that a loop of unknown length is taken to run
 _MOST_LANES = 64
 
 
-def _vectorised(program: Program, statements: Sequence[Any], machine: Machine) -> list[Any]:
+def vectorise(program: Program, statements: Sequence[Any]) -> list[Any]:
+    """Choose the loops that run as vectors, and their lanes."""
     result = []
     for s in statements:
         if type(s) is Loop:
-            s = _best(program, s, machine, statements)[1]
+            s = _best(program, s)[1]
         else:
-            s = map_bodies(lambda body: _vectorised(program, body, machine), s)
+            s = map_bodies(lambda body: vectorise(program, body), s)
         result.append(s)
     return result
 
 
-def _best(program: Program, loop: Loop, machine: Machine, scope: Any) -> tuple[float, Loop]:
+def _best(program: Program, loop: Loop) -> tuple[float, Loop]:
     """The cheapest way to run a loop: as vectors itself, or with loops inside as vectors."""
     if any(type(s) is Loop and s.vector for s in walk([loop])):
-        return 0.0, _with_lanes(program, loop, machine)
+        return 0.0, _with_lanes(program, loop)
     plain, body = 0.0, []
     for s in loop.body:
         if type(s) is Loop:
-            cost, s = _best(program, s, machine, scope)
+            cost, s = _best(program, s)
             plain += cost
         elif type(s) in (If, LoopWhile):
-            (s,) = _vectorised(program, [s], machine)
+            (s,) = vectorise(program, [s])
             plain += 2 + _work(program, [s], None, 1)
         else:
             plain += _cost(program, s, None, 1)
@@ -244,10 +263,10 @@ def _best(program: Program, loop: Loop, machine: Machine, scope: Any) -> tuple[f
     best = plain * loop.extent, loop.replace(body=body)
     if not is_vectorisable(program, loop):
         return best
-    lanes = choose_lanes(program, loop, machine)
+    lanes = choose_lanes(program, loop)
     if lanes < 2:
         return best
-    native = min(lanes, natural_lanes(program, loop, machine))
+    native = min(lanes, natural_lanes(program, loop))
     work = _work(program, loop.body, loop.index, native) * -(-loop.extent // native)
     work += _REDUCE * len(_outer_cells(loop))
     if work < best[0]:
@@ -255,12 +274,12 @@ def _best(program: Program, loop: Loop, machine: Machine, scope: Any) -> tuple[f
     return best
 
 
-def _with_lanes(program: Program, loop: Loop, machine: Machine) -> Loop:
+def _with_lanes(program: Program, loop: Loop) -> Loop:
     """Fill in the lanes of loops that the producer marked."""
-    body = [_with_lanes(program, s, machine) if type(s) is Loop else s for s in loop.body]
+    body = [_with_lanes(program, s) if type(s) is Loop else s for s in loop.body]
     loop = loop.replace(body=body)
     if loop.vector and loop.lanes is None:
-        return loop.replace(lanes=choose_lanes(program, loop, machine))
+        return loop.replace(lanes=choose_lanes(program, loop))
     return loop
 
 
@@ -333,7 +352,7 @@ def _types_in(program: Program, loop: Loop) -> list[str]:
     return types
 
 
-def natural_lanes(program: Program, loop: Loop, machine: Machine) -> int:
+def natural_lanes(program: Program, loop: Loop) -> int:
     """Elements of the most demanding type in one vector register."""
     widest = 1
     counts: dict[int, int] = {}
@@ -344,13 +363,13 @@ def natural_lanes(program: Program, loop: Loop, machine: Machine) -> int:
         # a rare wider type (an address, a conversion) does not halve the lanes of all others
         total = sum(counts.values())
         widest = max(size for size, n in counts.items() if n * 4 >= total)
-    return max(1, machine.vector_bytes // max(widest, 2))
+    return max(1, program.target.vector_bytes // max(widest, 2))
 
 
-def choose_lanes(program: Program, loop: Loop, machine: Machine) -> int:
+def choose_lanes(program: Program, loop: Loop) -> int:
     """Lanes of a vector loop: one register's worth, more where the body is light (memory traffic
     and the latency of an accumulator then need several registers in flight)."""
-    natural = natural_lanes(program, loop, machine)
+    natural = natural_lanes(program, loop)
     statements = list(walk(loop.body))
     operations = sum(_cost(program, s, loop.index, 1) for s in statements)
     reduces = bool(_outer_cells(loop)) and not any(type(s) is Prefix for s in statements)
@@ -513,6 +532,8 @@ def is_repeatable(program: Program, loop: Loop) -> bool:
 def parallelise(program: Program, nest: Nest) -> Nest:
     """Mark the outermost loop of a large nest as parallel, if its iterations are independent."""
     last = nest.body[-1] if nest.body else None
+    if not program.target.threads:
+        return nest
     if type(last) is not Loop or not all(type(s) in (Let, Index, Load) for s in nest.body[:-1]):
         return nest
     if last.parallel or not is_independent(program, last):
@@ -551,3 +572,6 @@ def is_independent(program: Program, loop: Loop) -> bool:
             if computed:
                 return False
     return True
+
+
+SCHEDULE = _schedule()

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from fungrad.jit.emit.module import overlap
 from fungrad.jit.emit.schedule import is_vectorisable
-from fungrad.jit.loops import Acc, Affine, Buffer, Index, Let, Load, Loop, Program, Store, Update
+from fungrad.jit.loops import Acc, Affine, Buffer, Index, Let, Load, Loop, Program, Store, Update, overlap
 from fungrad.jit.traverse import buffers_of, defines, rename, walk
 
 # Iterations that are written out, statements that the loop around may have then, and its least number of iterations.
@@ -25,6 +24,12 @@ _CELLS = 8
 
 def unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
     """The statements with short loops written out where that makes a vector loop of the one around them."""
+    if not any(type(s) is Loop and s.extent <= _SHORT for s in walk(statements)):
+        return list(statements)
+    return _unrolled(program, statements)
+
+
+def _unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
     result: list[Any] = []
     for s in statements:
         if type(s) is not Loop:
@@ -32,7 +37,7 @@ def unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
             continue
         parts = _without_short_loops(program, s)
         if parts is None:
-            body = unrolled(program, s.body)
+            body = _unrolled(program, s.body)
             parts = [s.replace(body=body)]
         result += parts
     return result
@@ -138,8 +143,3 @@ def _is_alone(program: Program, s: Store, fixed: list[Store], stores: list[Store
     touching = [other for other in stores if overlap(root, program.root(other.buffer))]
     same = [t for t in touching if t in fixed and (t.buffer, t.update) == (s.buffer, s.update)]
     return len(same) == len(touching) and not any((t.index - s.index).symbols() for t in same)
-
-
-def has_short_loops(statements: Sequence[Any]) -> bool:
-    """Whether there is any loop to write out."""
-    return any(type(s) is Loop and s.extent <= _SHORT for s in walk(statements))

@@ -1,0 +1,30 @@
+"""What the compiler knows of the processor that it compiles for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the compiler must know of the processor.
+
+    Attributes:
+      vector_bytes: width of a vector register.
+      threads: whether parallel loops may be split.
+      blas_int: LLVM type of the integers of the BLAS.
+      own_blas_threads: the threads of the BLAS cannot be turned off, so products are left whole.
+      soft_half: the processor has no instructions for half precision.
+      avx512: whether the processor has the instructions of AVX-512 for all widths.
+      arm: whether it is an AArch64 processor.
+      flush_subnormals: whether subnormal numbers count as zero.
+    """
+
+    vector_bytes: int = 16
+    threads: bool = False
+    blas_int: str = "i64"
+    own_blas_threads: bool = True
+    soft_half: bool = False
+    avx512: bool = False
+    arm: bool = False
+    flush_subnormals: bool = False

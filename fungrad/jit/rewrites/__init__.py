@@ -1,0 +1,1 @@
+"""Rewrites of programs of the loop IR; `pipeline` has them in order."""

@@ -1,0 +1,83 @@
+"""All rewrites of a program of the loop IR, in order: from what the formulas were turned into, to what is emitted.
+
+`GENERAL` passes do not look at the processor; `TARGETED` ones do, and need `Program.target`. To add a pass, write it in
+a module of its own and give it a line here. `as_text("rewrites")` prints what each of them does to a program,
+`as_text("rewrites:NAME")` the program after one. With ``FUNGRAD_CHECK=1`` in the environment, as in the tests, the
+verifier looks at the program after every pass.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from fungrad.jit import buffers, loop_check
+from fungrad.jit.emit.blocks import in_blocks
+from fungrad.jit.emit.combine import combine
+from fungrad.jit.emit.lazy import lazily
+from fungrad.jit.emit.parallel import side_by_side
+from fungrad.jit.emit.restructure import split_columns, split_reduction, split_rows, sweep_rows
+from fungrad.jit.emit.rows import grouped
+from fungrad.jit.emit.schedule import SCHEDULE, collapse
+from fungrad.jit.emit.unroll import unrolled
+from fungrad.jit.interchange import interchange
+from fungrad.jit.loops import Program
+from fungrad.jit.regions import merge
+from fungrad.jit.rewrites.exchange import exchange
+from fungrad.jit.rewrites.passes import Pass
+
+GENERAL = (
+    Pass("empty copies", "program", buffers.drop_empty_copies),
+    Pass("interchange", "program", interchange),
+    Pass("regions", "program", merge),
+    Pass("in place", "program", buffers.reuse),
+)
+TARGETED = (
+    Pass("combine", "statements", combine),
+    Pass("collapse", "statements", collapse),
+    Pass("unroll", "statements", unrolled),
+    Pass("sweep rows", "nest", sweep_rows),
+    Pass("split reductions", "nest", split_reduction),
+    Pass("split columns", "nest", split_columns),
+    Pass("split rows", "nest", split_rows),
+    Pass("blocks", "statements", in_blocks),
+    Pass("rows", "program", grouped),
+    Pass("side by side", "program", side_by_side),
+    Pass("arena", "program", buffers.arrange),
+    Pass("exchange", "program", exchange),
+    Pass("lazy", "nest", lazily),
+    *SCHEDULE,
+)
+PIPELINE = (*GENERAL, *TARGETED)
+
+# Whether programs are verified after every pass.
+CHECKING = os.environ.get("FUNGRAD_CHECK", "") not in ("", "0")
+
+
+def run(
+    program: Program, passes: Sequence[Pass] = PIPELINE, after: Callable[[str, Program], None] | None = None
+) -> Program:
+    """The program after some passes.
+
+    Args:
+      program: is left as it is, except for its buffers, which get aliases and places.
+      passes: in order.
+      after: called with the name of each pass and its result.
+
+    Raises:
+      LoopError: a pass made something that is not well formed (with ``FUNGRAD_CHECK=1``).
+    """
+    for step in passes:
+        program = step(program)
+        if CHECKING:
+            _verify(step, program)
+        if after is not None:
+            after(step.name, program)
+    return program
+
+
+def _verify(step: Pass, program: Program) -> None:
+    try:
+        loop_check.check(program)
+    except loop_check.LoopError as error:
+        raise loop_check.LoopError(f"after the pass {step.name!r}: {error}") from None
