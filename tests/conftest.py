@@ -6,7 +6,6 @@ import sys
 
 import hypothesis
 import pytest
-import verified_rewrites
 
 import fungrad
 from fungrad.core.primitive import Primitive
@@ -14,7 +13,7 @@ from fungrad.core.primitive import Primitive
 # Compiled programs of the tests must not come from another run's disk cache.
 os.environ.setdefault("FUNGRAD_CACHE_DIR", os.path.join(os.path.dirname(__file__), ".cache"))
 
-# The verifier looks at every program after every pass.
+# The verifier looks at every program of the loop IR after every pass, whatever test compiles it.
 os.environ.setdefault("FUNGRAD_CHECK", "1")
 
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50, derandomize=True)
@@ -35,14 +34,6 @@ def pytest_collection_modifyitems(config, items):
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def verify_rewrites():
-    """Verifies programs of the loop IR after every rewrite."""
-    with pytest.MonkeyPatch.context() as patch:
-        verified_rewrites.install(patch)
-        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -71,17 +71,6 @@ def check(program: Program) -> None:
     _Checker(program).steps(program.steps, {})
 
 
-def check_nests(program: Program, nests: Sequence[Nest]) -> None:
-    """Check nests of a program, which may be rewritten ones that are not among its steps.
-
-    Raises:
-      LoopError: says which statement is wrong, and how.
-    """
-    # Addresses may contain the counters of the steps around.
-    around = {s.index: s.extent for s in walk(program.steps) if type(s) is Repeat}
-    _Checker(program).steps(nests, around)
-
-
 def _check_buffer(program: Program, name: str, b: Buffer) -> None:
     if b.kind not in ("input", "output", "temp", "const"):
         raise LoopError(f"buffer {name}: unknown kind {b.kind!r}")

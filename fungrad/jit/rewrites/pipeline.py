@@ -67,6 +67,8 @@ def run(
     Raises:
       LoopError: a pass made something that is not well formed (with ``FUNGRAD_CHECK=1``).
     """
+    if CHECKING:
+        loop_check.check(program)
     for step in passes:
         program = step(program)
         if CHECKING:
