@@ -397,7 +397,14 @@ def from_numpy(x: np.ndarray | np.generic, *, what: str = "argument", copy: bool
 def from_scalar(x: Any) -> ArrayImpl:
     """A weakly typed 0-d array of a Python scalar (``bool`` is strong)."""
     aval = scalar_aval(x)
-    return wrap_unchecked(np.asarray(x, aval.dtype), aval)
+    try:
+        return wrap_unchecked(np.asarray(x, aval.dtype), aval)
+    except OverflowError:
+        wide = " or enable 64 bit with fungrad.enable_x64()" if aval.dtype == dtypes.int32 else ""
+        raise OverflowError(
+            f"fungrad: the Python integer {x} does not fit {aval.dtype.name}, the dtype of Python integers; request a "
+            f"dtype that holds it{wide}"
+        ) from None
 
 
 def is_array_like(x: Any) -> bool:

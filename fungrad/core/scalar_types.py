@@ -193,6 +193,11 @@ def default_complex() -> np.dtype:
     return complex128 if config.enable_x64 else complex64
 
 
+def position_dtype(size: int) -> np.dtype:
+    """The dtype of positions among ``size`` elements: the default integer, or int64 where that is too short."""
+    return int64 if size > 2**31 - 1 else default_int()
+
+
 def scalar_dtype(value_or_type: Any) -> np.dtype:
     """The dtype of a Python bool, int, float or complex, or of its type, at default width.
 

@@ -12,7 +12,7 @@ from typing import Any
 import fungrad.numpy as jnp
 from fungrad.core import dtypes
 from fungrad.core.array import Array
-from fungrad.numpy._promotion import inexact, operand, promote_dtypes_inexact
+from fungrad.numpy._promotion import inexact, operand, promote_dtypes_inexact, raw_operand
 from fungrad.ops.cast import stop_gradient
 from fungrad.ops.elementwise import rsqrt
 
@@ -130,7 +130,7 @@ def logsumexp(
     if b is None:
         x, weights = _inexact(operand(a, api, "a"), "logsumexp"), None
     else:
-        x, weights = promote_dtypes_inexact(api, operand(a, api, "a"), operand(b, api, "b"))
+        x, weights = promote_dtypes_inexact(api, operand(a, api, "a"), raw_operand(b, api, "b"))
         # An element of weight 0 counts for nothing, even where it is infinite.
         x = jnp.where(weights != 0, x, -math.inf)
     x = _chosen(x, where, 0) if where is not None else x

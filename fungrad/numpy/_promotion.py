@@ -13,7 +13,16 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core import dtypes
-from fungrad.core.array import PYTHON_SCALARS, Array, ArrayImpl, another, as_array, wrap_unchecked
+from fungrad.core.array import (
+    PYTHON_SCALARS,
+    Array,
+    ArrayImpl,
+    another,
+    as_array,
+    from_numpy,
+    typeof,
+    wrap_unchecked,
+)
 from fungrad.core.avals import ShapedArray, scalar_aval
 from fungrad.core.context import EVAL, state
 from fungrad.errors import IncompatibleShapesError
@@ -33,15 +42,131 @@ def operand(x: Any, api: str, name: str) -> Array:
     return as_array(x, f"fungrad.numpy.{api}: {name}")
 
 
+def raw_operand(x: Any, api: str, name: str) -> Any:
+    """An argument that is converted later, to a dtype that others decide: arrays, numbers and NumPy's as they are.
+
+    Converted to an array of default width first, a Python number or NumPy array would lose the digits that a 64-bit
+    partner has room for.
+
+    Raises:
+      TypeError: it is not an array or scalar.
+    """
+    if isinstance(x, (Array, np.ndarray, np.generic)) or type(x) in _PYTHON_NUMBERS:
+        return x
+    return x if _is_scalar(x) else operand(x, api, name)
+
+
+_PYTHON_NUMBERS = frozenset({bool, int, float, complex})
+
+
 def _type_of(x: Any) -> tuple[np.dtype, bool]:
     if isinstance(x, Array):
         return x.aval.dtype, x.aval.weak_type
-    aval = scalar_aval(x)
+    aval = typeof(x)
     return aval.dtype, aval.weak_type
 
 
 def _is_scalar(x: Any) -> bool:
     return isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic)
+
+
+def _full_name(api: str) -> str:
+    return f"fungrad.{api}" if api.startswith("Array.") else f"fungrad.numpy.{api}"
+
+
+class ScalarRangeError(OverflowError):
+    """A Python integer that does not fit the integer dtype in which a function computes.
+
+    Attributes:
+      value: the integer.
+      dtype: the dtype.
+    """
+
+    def __init__(self, api: str, value: int, dtype: np.dtype):
+        self.value, self.dtype = value, dtype
+        info = dtypes.iinfo(dtype)
+        advice = (
+            "enable 64 bit with fungrad.enable_x64(), or convert the operands to a 64-bit dtype"
+            if dtype in (dtypes.int32, dtypes.uint32)
+            else "convert the array to a wider dtype with .astype first"
+        )
+        super().__init__(
+            f"{_full_name(api)}: the integer {value} does not fit the dtype {dtype.name} ({info.min} to {info.max}) "
+            f"of the operation; {advice}"
+        )
+
+
+# Functions whose results in modular arithmetic depend on operands only modulo 2 ** bits: there an integer beyond the
+# dtype, such as the -1 of `unsigned + -1`, stands for its residue. Elsewhere a residue would be a wrong number.
+MODULAR = frozenset(
+    {"add", "subtract", "multiply", "bitwise_and", "bitwise_or", "bitwise_xor", "Array.at[...].add",
+     "Array.at[...].subtract", "Array.at[...].multiply"}
+)  # fmt: skip
+
+
+def _number(api: str, value: Any, dtype: np.dtype, weak_type: bool = False) -> Array:
+    """A Python number as a 0-d array of ``dtype``.
+
+    Raises:
+      ScalarRangeError: an integer does not fit an integer dtype.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        if dtypes.is_integer(dtype):
+            value = in_range(api, int(value), dtype)
+        elif abs(value) >= 2**63:
+            # NumPy makes objects of integers beyond 64 bit.
+            value = _as_float(api, value)
+    return scalar_array(value, dtype, weak_type)
+
+
+def in_range(api: str, value: int, dtype: np.dtype) -> int:
+    """``value``, or where ``api`` computes modulo 2 ** bits its residue that ``dtype`` holds."""
+    info = dtypes.iinfo(dtype)
+    if info.min <= value <= info.max:
+        return value
+    default = dtypes.iinfo(dtypes.default_int())
+    if api not in MODULAR or not default.min <= value <= default.max:
+        raise ScalarRangeError(api, value, dtype)
+    residue = value % (1 << info.bits)
+    return residue - (1 << info.bits) if residue > info.max else residue
+
+
+def _as_float(api: str, value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise OverflowError(
+            f"fungrad.numpy.{api}: a Python integer of {value.bit_length()} bits does not fit a floating dtype"
+        ) from None
+
+
+def converted(x: Any, dtype: np.dtype, api: str, name: str, weak_type: bool = False) -> Array:
+    """An argument as an array of ``dtype``; numbers and NumPy arrays at full precision.
+
+    Raises:
+      TypeError: it is not an array or scalar.
+      OverflowError: an integer does not fit an integer dtype.
+    """
+    return _become(raw_operand(x, api, name), dtype, weak_type, api, name)
+
+
+def _become(x: Any, dtype: np.dtype, weak_type: bool, api: str, name: str) -> Array:
+    """What ``raw_operand`` returned, as an array of ``dtype``."""
+    if isinstance(x, Array):
+        aval = x.aval
+        if aval.weak_type and not aval.shape and type(x) is ArrayImpl and aval.dtype.kind == "i" and dtype.kind in "iu":
+            # A number that is an array already.
+            return scalar_array(in_range(api, int(x._data), dtype), dtype, weak_type)
+        return cast(x, dtype, weak_type)
+    if _is_scalar(x):
+        return _number(api, x, dtype, weak_type)
+    what = f"fungrad.numpy.{api}: {name}"
+    narrow = dtypes.default_width(x.dtype, what)
+    if x.dtype.itemsize < 8 or dtype.itemsize < 8 or narrow == x.dtype or dtype.kind not in "iufc":
+        return cast(from_numpy(x, what=what), dtype, weak_type)
+    dtypes.check_int_range(np.asarray(x), dtype, what)
+    wide = dtypes.canonicalize_dtype(x.dtype)
+    return cast(wrap_unchecked(np.array(x, wide, order="C"), ShapedArray(x.shape, wide)), dtype, weak_type)
 
 
 def cast(x: Array, dtype: np.dtype, weak_type: bool = False) -> Array:
@@ -77,8 +202,7 @@ def promote_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
     if _is_scalar(x) and isinstance(y, Array):
         y, x = _with_scalar(api, y, x)
         return x, y
-    x, y = operand(x, api, "x"), operand(y, api, "y")
-    return promote_pair(api, x, y)
+    return promote_pair(api, *promote_dtypes(api, raw_operand(x, api, "x"), raw_operand(y, api, "y")))
 
 
 # Pairs of types that need no promotion although they differ: only sizes of 1 do.
@@ -98,34 +222,39 @@ def _with_scalar(api: str, x: Array, value: Any) -> tuple[Array, Array]:
         key = (aval, kind, value or repr(value))
         found = partners.get(key)
         if found is None:
-            found = scalar_array(value, aval.dtype, aval.weak_type)
-            if len(partners) < _PARTNERS_LIMIT:
+            found = _number(api, value, aval.dtype, aval.weak_type)
+            # What stands for an integer out of range depends on the function.
+            if len(partners) < _PARTNERS_LIMIT and (kind is not int or found.item() == value):
                 partners[key] = found
         return x, another(found)
     other = scalar_aval(value)
     if aval.dtype is other.dtype and not aval.weak_type:
-        return x, scalar_array(value, aval.dtype)
+        return x, _number(api, value, aval.dtype)
     dtype, weak = dtypes.lattice_result_type((aval.dtype, aval.weak_type), (other.dtype, other.weak_type))
-    return cast(x, dtype, weak), scalar_array(value, dtype, weak)
+    return cast(x, dtype, weak), _number(api, value, dtype, weak)
 
 
 def promote_dtypes(api: str, *xs: Any) -> list[Array]:
-    """Operands converted to their common dtype (Python scalars included)."""
+    """Operands converted to their common dtype: arrays, Python numbers and NumPy's (``raw_operand``)."""
     if len(xs) == 2 and isinstance(xs[0], Array) and isinstance(xs[1], Array):
         x, y = xs[0].aval, xs[1].aval
         if x is y or x.dtype is y.dtype and x.weak_type == y.weak_type:
             return list(xs)
     dtype, weak = dtypes.lattice_result_type(*map(_type_of, xs))
-    return [cast(x, dtype, weak) if isinstance(x, Array) else scalar_array(x, dtype, weak) for x in xs]
+    return [_become(x, dtype, weak, api, f"operand {i}") for i, x in enumerate(xs)]
 
 
 def promote_dtypes_inexact(api: str, *xs: Any) -> list[Array]:
     """Operands converted to their common dtype, which is made floating if it is integer or boolean."""
-    arrays = [operand(x, api, f"operand {i}") if not _is_scalar(x) else x for i, x in enumerate(xs)]
-    dtype, weak = dtypes.lattice_result_type(*[_type_of(x) for x in arrays])
-    if not dtypes.is_inexact(dtype):
-        dtype = inexact_dtype(dtype)
-    return [cast(x, dtype, weak) if isinstance(x, Array) else scalar_array(x, dtype, weak) for x in arrays]
+    arrays = [raw_operand(x, api, f"operand {i}") for i, x in enumerate(xs)]
+    dtype, weak = dtypes.lattice_result_type(*map(_type_of, arrays))
+    dtype = inexact_dtype(dtype)
+    return [_become(x, dtype, weak, api, f"operand {i}") for i, x in enumerate(arrays)]
+
+
+def inexact_result_type(*xs: Any) -> np.dtype:
+    """The dtype that ``promote_dtypes_inexact`` would give its operands."""
+    return inexact_dtype(dtypes.lattice_result_type(*map(_type_of, xs))[0])
 
 
 def promote_pair_inexact(api: str, x: Any, y: Any) -> tuple[Array, Array]:
@@ -144,10 +273,8 @@ def promote_pair_inexact(api: str, x: Any, y: Any) -> tuple[Array, Array]:
 
 
 def inexact_dtype(dtype: np.dtype) -> np.dtype:
-    """The floating dtype in which an integer or boolean array is computed; 64 bit for 64-bit integers."""
-    if dtypes.is_inexact(dtype):
-        return dtype
-    return dtypes.lattice_result_type((dtype, False), (dtypes.default_float(), True))[0]
+    """The floating dtype in which an integer or boolean array is computed; 64 bit for 64-bit integers only."""
+    return dtypes.to_inexact_dtype(dtype)
 
 
 def inexact(x: Any, api: str) -> Array:

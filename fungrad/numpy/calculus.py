@@ -15,7 +15,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import creation, reductions, ufuncs
-from fungrad.numpy._promotion import cast, operand, promote_dtypes, promote_dtypes_inexact
+from fungrad.numpy._promotion import cast, converted, operand, promote_dtypes, promote_dtypes_inexact, raw_operand
 from fungrad.numpy.joining import concatenate
 from fungrad.numpy.linear import contract
 from fungrad.numpy.manipulation import broadcast_to, moveaxis, ravel, reshape, take_1d
@@ -65,7 +65,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 
 def _edge(values: Any, x: Array, axis: int, name: str) -> Array:
-    values = operand(values, "diff", name)
+    values = promote_dtypes("diff", raw_operand(values, "diff", name), x)[0]
     if values.aval.ndim:
         return values
     return broadcast_to(values, (*x.aval.shape[:axis], 1, *x.aval.shape[axis + 1 :]))
@@ -76,9 +76,9 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
     x = ravel(operand(ary, "ediff1d", "ary"))
     parts = [diff(x)]
     if to_begin is not None:
-        parts.insert(0, cast(ravel(operand(to_begin, "ediff1d", "to_begin")), x.aval.dtype))
+        parts.insert(0, ravel(converted(to_begin, x.aval.dtype, "ediff1d", "to_begin")))
     if to_end is not None:
-        parts.append(cast(ravel(operand(to_end, "ediff1d", "to_end")), x.aval.dtype))
+        parts.append(ravel(converted(to_end, x.aval.dtype, "ediff1d", "to_end")))
     return concatenate(parts)
 
 
@@ -101,7 +101,7 @@ def gradient(f: Any, *varargs: Any, axis: int | Sequence[int] | None = None, edg
     """
     if edge_order not in (None, 1):
         raise NotImplementedError(f"fungrad.numpy.gradient: edge_order must be 1, got {edge_order}")
-    distances = [operand(h, "gradient", "a distance") for h in varargs]
+    distances = [raw_operand(h, "gradient", "a distance") for h in varargs]
     x = promote_dtypes_inexact("gradient", operand(f, "gradient", "f"), *distances)[0]
     rank = x.aval.ndim
     if axis is None:
@@ -136,12 +136,12 @@ def _gradient_along(x: Array, spacing: Any, axis: int) -> Array:
     if np.ndim(spacing) == 0:
         middle = ufuncs.true_divide(ufuncs.subtract(part(2, n), part(0, n - 2)), 2)
         return ufuncs.true_divide(joining.concatenate(promote_dtypes("gradient", first, middle, last), axis), spacing)
-    at = operand(spacing, "gradient", "spacing")
+    at = converted(spacing, dtypes.to_real_dtype(x.aval.dtype), "gradient", "spacing")
     if at.aval.shape != (n,):
         raise ValueError(
             f"fungrad.numpy.gradient: coordinates along axis {axis} must have shape ({n},), got {at.aval.shape}"
         )
-    steps = diff(cast(at, dtypes.to_real_dtype(x.aval.dtype)))
+    steps = diff(at)
     steps = foundation.reshape(steps, [n - 1 if d == axis else 1 for d in range(x.aval.ndim)])
     left, right = slice_in_dim(steps, 0, n - 2, axis=axis), slice_in_dim(steps, 1, n - 1, axis=axis)
     both = ufuncs.add(left, right)
@@ -178,7 +178,9 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
         values = moveaxis(values, axis, -1)
         steps: Any = dx
     else:
-        values, places = promote_dtypes_inexact("trapezoid", operand(y, "trapezoid", "y"), operand(x, "trapezoid", "x"))
+        values, places = promote_dtypes_inexact(
+            "trapezoid", raw_operand(y, "trapezoid", "y"), raw_operand(x, "trapezoid", "x")
+        )
         if places.aval.ndim > 1:
             places = moveaxis(places, axis, -1)
         values, steps = moveaxis(values, axis, -1), diff(places)
@@ -239,15 +241,14 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     for name, side in (("left", left), ("right", right)):
         if isinstance(side, str) and side != "extrapolate":
             raise ValueError(f"fungrad.numpy.interp: {name} must be a number, None or 'extrapolate', got {side!r}")
-    x, table = operand(x, "interp", "x"), operand(xp, "interp", "xp")
-    values = operand(fp, "interp", "fp")
-    if table.aval.ndim != 1 or table.aval.shape != values.aval.shape or not table.aval.size:
+    x, table = promote_dtypes_inexact("interp", raw_operand(x, "interp", "x"), raw_operand(xp, "interp", "xp"))
+    values = raw_operand(fp, "interp", "fp")
+    if table.aval.ndim != 1 or table.aval.shape != np.shape(values) or not table.aval.size:
         raise ValueError(
             f"fungrad.numpy.interp: xp and fp must be vectors of one length, at least 1, got {table.aval.shape} and "
-            f"{values.aval.shape}"
+            f"{np.shape(values)}"
         )
-    x, table = promote_dtypes_inexact("interp", x, table)
-    (values,) = promote_dtypes_inexact("interp", values)
+    values = promote_dtypes_inexact("interp", values, x)[0]
     if dtypes.is_complex(x.aval.dtype):
         raise ValueError("fungrad.numpy.interp: complex coordinates are not possible")
     if period is not None:
@@ -333,7 +334,7 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None, prefe
       >>> jnp.convolve(jnp.array([1, 2, 3]), jnp.array([1, 1]))
       Array([1., 3., 5., 3.], dtype=float32)
     """
-    x, y = promote_dtypes_inexact("convolve", operand(a, "convolve", "a"), operand(v, "convolve", "v"))
+    x, y = promote_dtypes_inexact("convolve", raw_operand(a, "convolve", "a"), raw_operand(v, "convolve", "v"))
     return _convolve("convolve", x, y, mode, precision, preferred_element_type)
 
 
@@ -341,7 +342,7 @@ def correlate(
     a: Any, v: Any, mode: str = "valid", *, precision: Any = None, preferred_element_type: Any = None
 ) -> Array:
     """Correlation of two vectors: convolution with the second reversed and conjugated; see ``convolve``."""
-    x, y = promote_dtypes_inexact("correlate", operand(a, "correlate", "a"), operand(v, "correlate", "v"))
+    x, y = promote_dtypes_inexact("correlate", raw_operand(a, "correlate", "a"), raw_operand(v, "correlate", "v"))
     y = ufuncs.conjugate(y)
     if x.aval.ndim == y.aval.ndim == 1 and x.aval.shape[0] < y.aval.shape[0]:
         # The shorter one is shifted along the longer one, and the result runs the other way.
@@ -367,7 +368,7 @@ def polyval(p: Any, x: Any, *, unroll: int = 16) -> Array:
       >>> jnp.polyval(jnp.array([1, 0, 2]), jnp.array([0, 3]))
       Array([ 2, 11], dtype=int32)
     """
-    p, x = promote_dtypes("polyval", operand(p, "polyval", "p"), operand(x, "polyval", "x"))
+    p, x = promote_dtypes("polyval", raw_operand(p, "polyval", "p"), raw_operand(x, "polyval", "x"))
     y = creation.zeros_like(x, shape=(*p.aval.shape[1:],) if p.aval.ndim > 1 and not x.aval.ndim else None)
     for c in joining.unstack(p) if p.aval.shape[0] else ():
         y = ufuncs.add(ufuncs.multiply(y, x), c)
@@ -376,7 +377,7 @@ def polyval(p: Any, x: Any, *, unroll: int = 16) -> Array:
 
 def polyadd(a1: Any, a2: Any) -> Array:
     """Sum of two polynomials, coefficients of the highest power first."""
-    x, y = promote_dtypes("polyadd", operand(a1, "polyadd", "a1"), operand(a2, "polyadd", "a2"))
+    x, y = promote_dtypes("polyadd", raw_operand(a1, "polyadd", "a1"), raw_operand(a2, "polyadd", "a2"))
     n = max(x.aval.shape[0], y.aval.shape[0])
     return ufuncs.add(_lengthened(x, n), _lengthened(y, n))
 
@@ -387,7 +388,7 @@ def _lengthened(p: Array, n: int) -> Array:
 
 def polysub(a1: Any, a2: Any) -> Array:
     """Difference of two polynomials, coefficients of the highest power first."""
-    x, y = promote_dtypes("polysub", operand(a1, "polysub", "a1"), operand(a2, "polysub", "a2"))
+    x, y = promote_dtypes("polysub", raw_operand(a1, "polysub", "a1"), raw_operand(a2, "polysub", "a2"))
     return polyadd(x, ufuncs.negative(y))
 
 
@@ -399,7 +400,7 @@ def polymul(a1: Any, a2: Any, *, trim_leading_zeros: bool = False) -> Array:
       a2: coefficients.
       trim_leading_zeros: leave out leading zeros of the operands, whose values must be known then.
     """
-    x, y = promote_dtypes_inexact("polymul", operand(a1, "polymul", "a1"), operand(a2, "polymul", "a2"))
+    x, y = promote_dtypes_inexact("polymul", raw_operand(a1, "polymul", "a1"), raw_operand(a2, "polymul", "a2"))
     if trim_leading_zeros and x.aval.size > 1 and y.aval.size > 1:
         x, y = _trimmed(x), _trimmed(y)
     if not x.aval.size or not y.aval.size:
@@ -436,7 +437,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Array:
     m = operator.index(m)
     if m < 0:
         raise ValueError(f"fungrad.numpy.polyint: the order must not be negative, got {m}")
-    constants = creation.asarray(0.0 if k is None else k)
+    constants = 0 if k is None else creation.raw_values(k)
     p, constants = promote_dtypes_inexact("polyint", operand(p, "polyint", "p"), constants)
     constants = broadcast_to(constants, (m,)) if constants.aval.size == 1 else constants
     if constants.aval.shape != (m,):

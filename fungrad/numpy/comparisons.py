@@ -7,10 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import creation, reductions, sorting, ufuncs
-from fungrad.numpy._promotion import broadcast_shapes, cast, inexact_dtype, operand, promote_dtypes, promote_pair
+from fungrad.numpy._promotion import (
+    ScalarRangeError,
+    broadcast_shapes,
+    cast,
+    converted,
+    operand,
+    promote_dtypes,
+    promote_pair_inexact,
+    raw_operand,
+)
 from fungrad.numpy.manipulation import expand_dims, ravel, reshape, take_1d
 from fungrad.numpy.selection import where
 from fungrad.ops.complex_parts import complex as make_complex
@@ -31,12 +42,9 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
       >>> jnp.isclose(jnp.array([1.0, 2.0]), jnp.array([1.0, 2.1]))
       Array([ True, False], dtype=bool)
     """
-    x, y = promote_pair("isclose", operand(a, "isclose", "a"), operand(b, "isclose", "b"))
-    if not dtypes.is_inexact(x.aval.dtype):
-        computed = inexact_dtype(x.aval.dtype)
-        x, y = cast(x, computed), cast(y, computed)
+    x, y = promote_pair_inexact("isclose", raw_operand(a, "isclose", "a"), raw_operand(b, "isclose", "b"))
     real = dtypes.to_real_dtype(x.aval.dtype)
-    rtol, atol = (cast(operand(t, "isclose", n), real) for t, n in ((rtol, "rtol"), (atol, "atol")))
+    rtol, atol = (converted(t, real, "isclose", n) for t, n in ((rtol, "rtol"), (atol, "atol")))
     apart = ufuncs.absolute(ufuncs.subtract(x, y))
     near = ufuncs.less_equal(apart, ufuncs.add(atol, ufuncs.multiply(rtol, ufuncs.absolute(y))))
     # Infinities are close only to themselves.
@@ -152,9 +160,12 @@ def isin(
         raise ValueError(
             f"fungrad.numpy.isin: method must be 'auto', 'compare_all', 'binary_search' or 'sort', got {method!r}"
         )
-    x, tests = promote_dtypes(
-        "isin", operand(element, "isin", "element"), operand(test_elements, "isin", "test_elements")
-    )
+    x, tests = raw_operand(element, "isin", "element"), raw_operand(test_elements, "isin", "test_elements")
+    try:
+        x, tests = promote_dtypes("isin", x, tests)
+    except ScalarRangeError:
+        # A number that no element of the other array can be.
+        return creation.full(np.shape(x), bool(invert))
     tests = ravel(tests)
     n = tests.aval.shape[0]
     if n == 0:

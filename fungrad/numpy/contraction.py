@@ -16,7 +16,7 @@ from typing import Any
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
-from fungrad.numpy._promotion import cast, operand, promote_dtypes, requested_dtype
+from fungrad.numpy._promotion import cast, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.linear import contract, diagonal
 from fungrad.numpy.manipulation import no_out
 from fungrad.numpy.ufuncs import multiply
@@ -239,7 +239,7 @@ def einsum(
     given, labels, output = _parse(subscripts, operands)
     if not given:
         raise ValueError("fungrad.numpy.einsum: need at least one operand")
-    xs = promote_dtypes("einsum", *[operand(x, "einsum", f"operand {i}") for i, x in enumerate(given)])
+    xs = promote_dtypes("einsum", *[raw_operand(x, "einsum", f"operand {i}") for i, x in enumerate(given)])
     weak = all(x.aval.weak_type for x in xs)
     shapes = tuple([x.aval.shape for x in xs])
     full, result = _expand(shapes, labels, output)

@@ -14,7 +14,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import creation, reductions, ufuncs
-from fungrad.numpy._promotion import cast, inexact, operand, promote_dtypes_inexact
+from fungrad.numpy._promotion import cast, converted, inexact, operand, promote_dtypes_inexact
 from fungrad.numpy.grids import linspace
 from fungrad.numpy.joining import concatenate
 from fungrad.numpy.linear import diag, dot
@@ -105,14 +105,12 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     a = operand(a, "histogram_bin_edges", "a")
     dtype = promote_dtypes_inexact("histogram_bin_edges", a)[0].aval.dtype
     if np.ndim(bins) == 1:
-        return creation.asarray(
-            bins, promote_dtypes_inexact("histogram_bin_edges", a, creation.asarray(bins))[0].aval.dtype
-        )
+        return creation.asarray(bins, dtype)
     count = operator.index(bins)
     if count < 1:
         raise ValueError(f"fungrad.numpy.histogram_bin_edges: the number of bins must be positive, got {count}")
     if range is not None:
-        low, high = (cast(operand(x, "histogram_bin_edges", "range"), dtype) for x in range)
+        low, high = (converted(x, dtype, "histogram_bin_edges", "range") for x in range)
     elif a.aval.size == 0:
         low, high = creation.zeros((), dtype), creation.ones((), dtype)
     else:
@@ -217,6 +215,7 @@ def histogramdd(
     counts = reshape(add_at(math.prod(shape), flat, w), tuple(shape))
     counts = shape_ops.slice(counts, (1,) * rank, [n - 1 for n in shape])
     if density:
+        counts = promote_dtypes_inexact("histogramdd", counts, columns[0])[0]
         counts = ufuncs.true_divide(counts, reductions.sum(counts))
         for d, own in enumerate(edges):
             widths = ufuncs.subtract(slice_in_dim(own, 1, None), slice_in_dim(own, 0, own.aval.shape[0] - 1))
@@ -276,7 +275,7 @@ def cov(
     n = x.aval.shape[1]
     if ddof is None:
         ddof = 0 if bias else 1
-    w = _observation_weights(fweights, aweights, n)
+    w = _observation_weights(fweights, aweights, n, dtypes.to_real_dtype(x.aval.dtype))
     mean = reductions.average(x, axis=1, weights=w) if n else reductions.mean(x, 1)
     total: Any = n if w is None else reductions.sum(w)
     if w is None:
@@ -286,7 +285,7 @@ def cov(
     elif aweights is None:
         left = ufuncs.subtract(total, ddof)
     else:
-        a = operand(aweights, "cov", "aweights")
+        a = converted(aweights, dtypes.to_real_dtype(x.aval.dtype), "cov", "aweights")
         left = ufuncs.subtract(
             total, ufuncs.true_divide(ufuncs.multiply(ddof, reductions.sum(ufuncs.multiply(w, a))), total)
         )
@@ -309,12 +308,13 @@ def _variables(m: Any, rowvar: bool, name: str) -> Array:
     return x if rowvar or x.aval.shape[0] == 1 else x.T  # type: ignore[attr-defined]
 
 
-def _observation_weights(fweights: Any, aweights: Any, n: int) -> Array | None:
+def _observation_weights(fweights: Any, aweights: Any, n: int, dtype: np.dtype) -> Array | None:
+    """How much each observation counts; relative weights are of ``dtype``."""
     out = None
     for name, given in (("fweights", fweights), ("aweights", aweights)):
         if given is None:
             continue
-        w = operand(given, "cov", name)
+        w = operand(given, "cov", name) if name == "fweights" else converted(given, dtype, "cov", name)
         if w.aval.shape != (n,):
             raise ValueError(
                 f"fungrad.numpy.cov: {name} must have one entry for each of the {n} observations, got {w.aval.shape}"

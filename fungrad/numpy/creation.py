@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.array import PYTHON_SCALARS, Array, from_numpy, from_scalar, wrap
+from fungrad.core.array import PYTHON_SCALARS, Array, from_numpy, from_scalar, is_array_like, typeof, wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.device import check_device
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
-from fungrad.numpy._promotion import cast, operand, requested_dtype
+from fungrad.numpy._promotion import cast, operand, raw_operand, requested_dtype
 from fungrad.ops import elementwise, joining
 from fungrad.ops import shape as shape_ops
 from fungrad.ops._operands import scalar_array
@@ -110,7 +110,7 @@ def _convert(x: Any, dtype: np.dtype | None, api: str, copy: bool) -> Array:
             return copy_op(x) if copy else x
         return convert_element_type(x, dtype)
     if isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic):
-        return from_scalar(x) if dtype is None else _from_numpy(np.asarray(_fitting(x, dtype)), dtype, what)
+        return from_scalar(x) if dtype is None else _from_numpy(np.asarray(_fitting(x, dtype, what)), dtype, what)
     if isinstance(x, (list, tuple)):
         return _from_sequence(x, dtype, api, what)
     if x is None:
@@ -120,11 +120,22 @@ def _convert(x: Any, dtype: np.dtype | None, api: str, copy: bool) -> Array:
     return _from_numpy(x, dtype, what)
 
 
-def _fitting(x: Any, dtype: np.dtype) -> Any:
-    """A Python scalar as a 0-d array that NumPy has checked to fit an integer dtype."""
-    if isinstance(x, int) and dtypes.is_integer(dtype) and not isinstance(x, bool):
-        dtypes.check_int_range(np.asarray(x), dtype, f"Python integer {x}")
-    return x
+def _fitting(x: Any, dtype: np.dtype, what: str) -> Any:
+    """A Python scalar, checked to fit an integer dtype, as NumPy can convert it."""
+    if not isinstance(x, int) or isinstance(x, bool):
+        return x
+    if dtypes.is_integer(dtype):
+        info = dtypes.iinfo(dtype)
+        if not info.min <= x <= info.max:
+            raise OverflowError(
+                f"{what} is the integer {x}, which does not fit {dtype.name} ({info.min} to {info.max}); request a "
+                "wider dtype"
+            )
+        return np.asarray(int(x), dtype)
+    try:
+        return float(x) if abs(x) >= 2**63 else x
+    except OverflowError:
+        raise OverflowError(f"{what} is an integer of {x.bit_length()} bits, which does not fit {dtype.name}") from None
 
 
 def _from_numpy(x: np.ndarray, dtype: np.dtype | None, what: str) -> Array:
@@ -151,6 +162,9 @@ def _from_sequence(x: Sequence[Any], dtype: np.dtype | None, api: str, what: str
             raise ValueError(f"{what}: {error}") from error
         if not leaves and dtype is None:
             dtype = dtypes.default_float()
+        if dtype is None and any(isinstance(leaf, (np.generic, np.ndarray)) for leaf in leaves):
+            # NumPy's values promote as arrays do, with numbers that adapt.
+            dtype = dtypes.lattice_result_type(*{(t.dtype, t.weak_type) for t in map(typeof, leaves)})[0]
         if data.dtype == object:
             bad = next(
                 (leaf for leaf in leaves if not isinstance(leaf, (*PYTHON_SCALARS, np.ndarray, np.generic))), None
@@ -170,6 +184,19 @@ def _from_sequence(x: Sequence[Any], dtype: np.dtype | None, api: str, what: str
     if len(shapes) > 1:
         raise TypeError(f"{what}: elements of a list must have one shape, got {' and '.join(map(str, sorted(shapes)))}")
     return joining.stack(elements, 0)
+
+
+def raw_values(x: Any) -> Any:
+    """Values that are written into an array, before they take its dtype: nested lists of numbers as a NumPy array."""
+    if is_array_like(x):
+        return x
+    if not isinstance(x, (list, tuple)) or any(isinstance(leaf, Array) for leaf in _leaves(x)):
+        return asarray(x)
+    try:
+        data = np.asarray(x)
+    except ValueError:
+        return asarray(x)
+    return data if data.dtype.kind in "biufc" else asarray(x)
 
 
 def _as_operand(x: Any) -> Array:
@@ -303,8 +330,11 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, 
 
 
 def _full(fill_value: Any, shape: tuple[int, ...], dtype: np.dtype | None, weak: bool | None, api: str) -> Array:
-    value = operand(fill_value, api, "fill_value") if not isinstance(fill_value, (list, tuple)) else asarray(fill_value)
-    if dtype is not None:
+    if dtype is None:
+        value = asarray(fill_value) if isinstance(fill_value, (list, tuple)) else operand(fill_value, api, "fill_value")
+    else:
+        if not isinstance(fill_value, (list, tuple)):
+            raw_operand(fill_value, api, "fill_value")
         value = cast(_convert(fill_value, dtype, api, copy=False), dtype, bool(weak))
     return broadcast_to(value, shape, api)
 

@@ -16,7 +16,7 @@ from fungrad.core import tree
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.source import function_name
 from fungrad.numpy import manipulation
-from fungrad.numpy._promotion import broadcast_shapes, cast, operand
+from fungrad.numpy._promotion import broadcast_shapes, cast, converted, operand
 from fungrad.numpy.ufuncs import truth
 from fungrad.ops import foundation
 from fungrad.ops import shape as shape_ops
@@ -253,7 +253,7 @@ def _case(f: Any, x: Array, args: tuple, kw: dict[str, Any]) -> Array:
     if callable(f):
         value = vectorize(lambda v: cast(as_array(f(v, *args, **kw)), x.aval.dtype))(x)
     else:
-        value = cast(operand(f, "piecewise", "funclist"), x.aval.dtype)
+        value = converted(f, x.aval.dtype, "piecewise", "funclist")
     return foundation.broadcast(value, x.aval.shape)
 
 

@@ -19,15 +19,18 @@ from fungrad.numpy import creation, ufuncs
 from fungrad.numpy._promotion import (
     broadcast_shapes,
     cast,
+    converted,
+    inexact_result_type,
     operand,
     promote_dtypes_inexact,
+    raw_operand,
     requested_dtype,
 )
 from fungrad.numpy.creation import asarray
 from fungrad.numpy.manipulation import moveaxis
 from fungrad.numpy.selection import where
+from fungrad.ops import compare, foundation, joining
 from fungrad.ops import elementwise as lax
-from fungrad.ops import foundation, joining
 from fungrad.ops import shape as shape_ops
 from fungrad.ops._operands import scalar_like
 from fungrad.ops.cast import copy as copy_op
@@ -62,14 +65,8 @@ def linspace(
     num = operator.index(num)
     if num < 0:
         raise ValueError(f"fungrad.numpy.linspace: num must not be negative, got {num}")
-    first, last = promote_dtypes_inexact(
-        "linspace", operand(start, "linspace", "start"), operand(stop, "linspace", "stop")
-    )
     found = requested_dtype(dtype, "linspace")
-    computed = first.aval.dtype
-    first, last = cast(first, computed), cast(last, computed)
-    shape = broadcast_shapes(first.aval.shape, last.aval.shape)
-    first, last = foundation.broadcast(first, shape), foundation.broadcast(last, shape)
+    first, last, computed = _ends("linspace", start, stop)
     parts = num - 1 if endpoint else num
     apart = lax.sub(last, first)
     step = lax.div(apart, scalar_like(float(parts), apart)) if parts > 0 else creation.full_like(apart, float("nan"))
@@ -77,7 +74,20 @@ def linspace(
     if found is not None and dtypes.is_integer(found):
         out = ufuncs.floor(out)
     out = cast(moveaxis(out, 0, axis), found if found is not None else computed)
-    return (out, step) if retstep else out
+    return (out, cast(step, computed)) if retstep else out
+
+
+def _ends(api: str, start: Any, stop: Any) -> tuple[Array, Array, np.dtype]:
+    """First and last number, with a common shape, in the dtype of the computation; and the dtype they would have.
+
+    The computation is in 64 bit, as NumPy's: whole numbers come out whole, and every result is the nearest number.
+    """
+    ends = raw_operand(start, api, "start"), raw_operand(stop, api, "stop")
+    natural = inexact_result_type(*ends)
+    work = dtypes.complex128 if dtypes.is_complex(natural) else dtypes.float64
+    first, last = (converted(x, work, api, name) for x, name in zip(ends, ("start", "stop"), strict=True))
+    shape = broadcast_shapes(first.aval.shape, last.aval.shape)
+    return foundation.broadcast(first, shape), foundation.broadcast(last, shape), natural
 
 
 def _spaced(first: Array, last: Array, num: int, parts: int, endpoint: bool) -> Array:
@@ -88,15 +98,30 @@ def _spaced(first: Array, last: Array, num: int, parts: int, endpoint: bool) -> 
     if num == 1:
         return row
     n = num - 1 if endpoint else num
-    real = dtypes.to_real_dtype(first.aval.dtype)
-    places = shape_ops.iota(dtypes.float32 if real.itemsize < 4 else real, n)
-    ratio = cast(lax.div(places, scalar_like(float(parts), places)), first.aval.dtype)
-    ratio = shape_ops.expand_dims(ratio, range(1, first.aval.ndim + 1))
-    # A weighted mean, not start + i * step: exact at both ends, and no overflow of the distance.
-    inner = lax.add(
-        lax.mul(row, lax.sub(scalar_like(1, ratio), ratio)), lax.mul(shape_ops.expand_dims(last, (0,)), ratio)
-    )
+    dtype = first.aval.dtype
+    places = cast(shape_ops.iota(dtypes.to_real_dtype(dtype), n), dtype)
+    places = shape_ops.expand_dims(places, range(1, first.aval.ndim + 1))
+    inner = _from_start(row, shape_ops.expand_dims(last, (0,)), places, parts)
     return joining.concatenate([inner, shape_ops.expand_dims(last, (0,))], 0) if endpoint else inner
+
+
+def _from_start(row: Array, end: Array, places: Array, parts: int) -> Array:
+    """``start + i * step``; a mean of the ends where their distance is beyond the greatest number."""
+    count = scalar_like(float(parts), row)
+    apart = lax.sub(end, row)
+    step = lax.div(apart, count)
+    # A step that is 0 although the ends differ has lost its digits: the ratio goes first.
+    lost = compare.eq(step, scalar_like(0, step))
+    steps = compare.select_n(
+        foundation.broadcast(lost, np.broadcast_shapes(lost.aval.shape, places.aval.shape)),
+        lax.mul(places, step),
+        lax.mul(lax.div(places, count), apart),
+    )
+    near = lax.add(row, steps)
+    ratio = lax.div(places, count)
+    mean = lax.add(lax.mul(row, lax.sub(scalar_like(1, ratio), ratio)), lax.mul(end, ratio))
+    finite = ufuncs.isfinite(apart)
+    return compare.select_n(foundation.broadcast(finite, near.aval.shape), mean, near)
 
 
 def logspace(
@@ -110,10 +135,11 @@ def logspace(
       Array([  1.,  10., 100.], dtype=float32)
     """
     found = requested_dtype(dtype, "logspace")
-    exponents = linspace(start, stop, num, endpoint, axis=axis)
-    base = operand(base, "logspace", "base")
-    out = ufuncs.power(base, exponents)
-    natural = promote_dtypes_inexact("logspace", exponents, base)[0].aval.dtype
+    given = [raw_operand(x, "logspace", n) for x, n in ((start, "start"), (stop, "stop"), (base, "base"))]
+    natural = inexact_result_type(*given)
+    first, last, _ = _ends("logspace", start, stop)
+    exponents = linspace(first, last, num, endpoint, axis=axis)
+    out = ufuncs.power(promote_dtypes_inexact("logspace", given[2], exponents)[0], exponents)
     return cast(out, natural if found is None else found)
 
 
@@ -126,27 +152,22 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
       Array([1., 2., 4.], dtype=float32)
     """
     found = requested_dtype(dtype, "geomspace")
-    first, last = promote_dtypes_inexact(
-        "geomspace", operand(start, "geomspace", "start"), operand(stop, "geomspace", "stop")
-    )
-    computed = first.aval.dtype
-    first, last = cast(first, computed), cast(last, computed)
-    shape = broadcast_shapes(first.aval.shape, last.aval.shape)
-    first, last = foundation.broadcast(first, shape), foundation.broadcast(last, shape)
-    sign = ufuncs.sign(first)
-    if not dtypes.is_complex(computed):
-        first, last = lax.div(first, sign), lax.div(last, sign)
+    start_row, stop_row, computed = _ends("geomspace", start, stop)
+    work = start_row.aval.dtype
+    sign = ufuncs.sign(start_row)
+    if not dtypes.is_complex(work):
+        first, last = lax.div(start_row, sign), lax.div(stop_row, sign)
     else:
-        last = lax.div(last, sign)
-        first = cast(ufuncs.absolute(first), computed)
+        last = lax.div(stop_row, sign)
+        first = cast(ufuncs.absolute(start_row), work)
     logs = linspace(ufuncs.log(first), ufuncs.log(last), num, endpoint, axis=0)
     out = lax.mul(ufuncs.exp(logs), shape_ops.expand_dims(sign, (0,)))
     if num > 0:
         # Exactly the ends that were given.
-        row = shape_ops.expand_dims(lax.mul(first, sign), (0,))
+        row = shape_ops.expand_dims(start_row, (0,))
         out = joining.concatenate([row, shape_ops.slice_in_dim(out, 1, None)], 0)
     if endpoint and num > 1:
-        row = shape_ops.expand_dims(lax.mul(last, sign), (0,))
+        row = shape_ops.expand_dims(stop_row, (0,))
         out = joining.concatenate([shape_ops.slice_in_dim(out, 0, num - 1), row], 0)
     return cast(moveaxis(out, 0, axis), computed if found is None else found)
 
@@ -201,9 +222,11 @@ def identity(n: int, dtype: Any = None) -> Array:
 
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
-    """A matrix with ones on and below a diagonal."""
+    """A matrix with ones on and below a diagonal, float32 unless ``dtype`` is given."""
     rows, columns = _matrix_shape("tri", N, M)
-    return cast(_compare_places(rows, columns, k, ufuncs.greater_equal), _default_float(dtype, "tri"))
+    found = requested_dtype(dtype, "tri")
+    mask = _compare_places(rows, columns, k, ufuncs.greater_equal)
+    return cast(mask, dtypes.float32 if found is None else found)
 
 
 def _triangle(api: str, m: Any, k: int, compare: Callable[[Any, Any], Array]) -> Array:

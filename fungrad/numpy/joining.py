@@ -15,7 +15,7 @@ from fungrad.core.array import Array
 from fungrad.core.context import Tracer
 from fungrad.errors import ConcretizationTypeError
 from fungrad.numpy import creation, manipulation
-from fungrad.numpy._promotion import cast, operand, promote_dtypes, requested_dtype
+from fungrad.numpy._promotion import converted, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.manipulation import atleast_1d, atleast_2d, atleast_3d, no_out, ravel, take_1d
 from fungrad.ops import foundation
 from fungrad.ops import joining as lax_joining
@@ -24,10 +24,10 @@ from fungrad.ops import sort as lax_sort
 from fungrad.ops.shape import canonical_axis, slice_in_dim
 
 
-def _sequence(arrays: Any, api: str) -> list[Array]:
-    """The arrays of a sequence, or the rows of an array."""
+def _sequence(arrays: Any, dtype: Any, api: str) -> list[Array]:
+    """The arrays of a sequence, or the rows of an array, with a common dtype, or ``dtype`` if there is one."""
     if isinstance(arrays, (Array, np.ndarray)):
-        x = operand(arrays, api, "arrays")
+        x = operand(arrays, api, "arrays") if dtype is None else creation.asarray(arrays, dtype)
         if x.aval.ndim == 0:
             raise ValueError(
                 f"fungrad.numpy.{api}: arrays must be a sequence of arrays, got the scalar {x.aval.str_short()}"
@@ -37,12 +37,13 @@ def _sequence(arrays: Any, api: str) -> list[Array]:
         raise TypeError(f"fungrad.numpy.{api}: arrays must be a sequence of arrays, got {type(arrays).__name__}")
     if not arrays:
         raise ValueError(f"fungrad.numpy.{api}: need at least one array")
-    return [operand(a, api, f"arrays[{i}]") for i, a in enumerate(arrays)]
+    return _common([raw_operand(a, api, f"arrays[{i}]") for i, a in enumerate(arrays)], dtype, api)
 
 
-def _common(xs: Sequence[Array], dtype: Any, api: str) -> list[Array]:
+def _common(xs: Sequence[Any], dtype: Any, api: str) -> list[Array]:
+    """Arrays, numbers and NumPy arrays with a common dtype, or ``dtype`` if there is one."""
     found = requested_dtype(dtype, api)
-    return promote_dtypes(api, *xs) if found is None else [cast(x, found) for x in xs]
+    return promote_dtypes(api, *xs) if found is None else [converted(x, found, api, "an array") for x in xs]
 
 
 def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Array:
@@ -62,9 +63,9 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Array:
       >>> jnp.concatenate([jnp.arange(2), jnp.ones(1)])
       Array([0., 1., 1.], dtype=float32)
     """
-    xs = _sequence(arrays, "concatenate")
+    xs = _sequence(arrays, dtype, "concatenate")
     if axis is None:
-        return concatenate([ravel(x) for x in xs], 0, dtype)
+        return concatenate([ravel(x) for x in xs], 0)
     if not xs[0].aval.ndim:
         raise ValueError("fungrad.numpy.concatenate: zero-dimensional arrays cannot be concatenated; use stack")
     axis = canonical_axis("fungrad.numpy.concatenate", axis, xs[0].aval.ndim)
@@ -75,7 +76,7 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Array:
                 f"fungrad.numpy.concatenate: arrays must agree in all dimensions but axis {axis}, got "
                 f"{xs[0].aval.str_short()} and arrays[{i}] of type {x.aval.str_short()}"
             )
-    return lax_joining.concatenate(_common(xs, dtype, "concatenate"), axis)
+    return lax_joining.concatenate(xs, axis)
 
 
 def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Array:
@@ -97,7 +98,7 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Ar
         x = operand(arrays, "stack", "arrays")
         axis = canonical_axis("fungrad.numpy.stack", axis, x.aval.ndim)
         return manipulation.moveaxis(x if dtype is None else creation.astype(x, dtype), 0, axis)
-    xs = _sequence(arrays, "stack")
+    xs = _sequence(arrays, dtype, "stack")
     for i, x in enumerate(xs):
         if x.aval.shape != xs[0].aval.shape:
             raise ValueError(
@@ -105,7 +106,7 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Ar
                 f"{x.aval.shape}"
             )
     axis = canonical_axis("fungrad.numpy.stack", axis, xs[0].aval.ndim + 1)
-    return lax_joining.stack(_common(xs, dtype, "stack"), axis)
+    return lax_joining.stack(xs, axis)
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
@@ -116,24 +117,24 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
     return lax_joining.unstack(x, axis)
 
 
-def _widened(tup: Any, widen: Any, api: str) -> list[Array]:
-    return [widen(x) for x in _sequence(tup, api)]
+def _widened(tup: Any, widen: Any, api: str, dtype: Any = None) -> list[Array]:
+    return [widen(x) for x in _sequence(tup, dtype, api)]
 
 
 def vstack(tup: Any, dtype: Any = None) -> Array:
     """Arrays joined as rows (axis 0)."""
-    return concatenate(_widened(tup, atleast_2d, "vstack"), 0, dtype)
+    return concatenate(_widened(tup, atleast_2d, "vstack", dtype), 0)
 
 
 def hstack(tup: Any, dtype: Any = None) -> Array:
     """Arrays joined side by side (axis 1; axis 0 for vectors)."""
-    xs = _widened(tup, atleast_1d, "hstack")
-    return concatenate(xs, 0 if xs[0].aval.ndim == 1 else 1, dtype)
+    xs = _widened(tup, atleast_1d, "hstack", dtype)
+    return concatenate(xs, 0 if xs[0].aval.ndim == 1 else 1)
 
 
 def dstack(tup: Any, dtype: Any = None) -> Array:
     """Arrays joined in depth (axis 2)."""
-    return concatenate(_widened(tup, atleast_3d, "dstack"), 2, dtype)
+    return concatenate(_widened(tup, atleast_3d, "dstack", dtype), 2)
 
 
 def column_stack(tup: Any) -> Array:
@@ -225,7 +226,7 @@ def _rank_at_least(ary: Any, least: int, api: str) -> Array:
 
 def append(arr: Any, values: Any, axis: int | None = None) -> Array:
     """Values put after an array, both flattened unless an axis is given."""
-    return concatenate([operand(arr, "append", "arr"), operand(values, "append", "values")], axis)
+    return concatenate([raw_operand(arr, "append", "arr"), raw_operand(values, "append", "values")], axis)
 
 
 def delete(arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices: bool = False) -> Array:
@@ -305,7 +306,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
       Array([0, 9, 1, 2], dtype=int32)
     """
     a = operand(arr, "insert", "arr")
-    new = operand(values, "insert", "values")
+    new = converted(values, a.aval.dtype, "insert", "values", a.aval.weak_type)
     if axis is None:
         a, axis = ravel(a), 0
     axis = canonical_axis("fungrad.numpy.insert", axis, a.aval.ndim)
@@ -336,7 +337,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
     flat = np.clip(np.where(flat < 0, flat + n, flat), 0, n)
     shape = list(a.aval.shape)
     shape[axis] = flat.size
-    new = creation.broadcast_to(cast(new, a.aval.dtype, a.aval.weak_type), tuple(shape), "insert")
+    new = creation.broadcast_to(new, tuple(shape), "insert")
     # The new slices in order of position come before the old slice at the same position.
     order = np.argsort(flat, kind="stable")
     places = flat[order] + np.arange(flat.size)
@@ -360,8 +361,30 @@ def block(arrays: Any) -> Array:
       Array([[1., 0., 0.],
              [0., 0., 0.]], dtype=float32)
     """
-    out, depth = _block(arrays, "arrays")
+    out, depth = _block(_of_one_dtype(arrays), "arrays")
     return shape_ops.broadcast_to_rank(out, depth)
+
+
+def _of_one_dtype(arrays: Any) -> Any:
+    """Nested lists of blocks with a common dtype."""
+    leaves: list[Any] = []
+
+    def collect(x: Any, path: str) -> None:
+        if isinstance(x, list):
+            for i, e in enumerate(x):
+                collect(e, f"{path}[{i}]")
+        elif not isinstance(x, tuple):
+            leaves.append(raw_operand(x, "block", path))
+
+    collect(arrays, "arrays")
+    if not leaves:
+        return arrays
+    promoted = iter(promote_dtypes("block", *leaves))
+
+    def replaced(x: Any) -> Any:
+        return [replaced(e) for e in x] if isinstance(x, list) else x if isinstance(x, tuple) else next(promoted)
+
+    return replaced(arrays)
 
 
 def _block(x: Any, path: str) -> tuple[Array, int]:

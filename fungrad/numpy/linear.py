@@ -12,7 +12,7 @@ import numpy as np
 
 from fungrad.core.array import Array
 from fungrad.numpy import creation, reductions, ufuncs
-from fungrad.numpy._promotion import broadcast_shapes, cast, operand, promote_dtypes, requested_dtype
+from fungrad.numpy._promotion import broadcast_shapes, cast, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.manipulation import axes_tuple, broadcast_arrays, moveaxis, no_out, ravel
 from fungrad.numpy.selection import where
 from fungrad.ops import foundation, joining
@@ -57,7 +57,7 @@ def _pair(api: str, a: Any, b: Any) -> list[Array]:
     if isinstance(a, Array) and isinstance(b, Array) and a.aval.dtype is b.aval.dtype:
         if a.aval.weak_type == b.aval.weak_type:
             return [a, b]
-    return promote_dtypes(api, operand(a, api, "a"), operand(b, api, "b"))
+    return promote_dtypes(api, raw_operand(a, api, "a"), raw_operand(b, api, "b"))
 
 
 def dot(
@@ -331,8 +331,8 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     """
     if axis is not None:
         axisa = axisb = axisc = axis
-    x = moveaxis(operand(a, "cross", "a"), axisa, -1)
-    y = moveaxis(operand(b, "cross", "b"), axisb, -1)
+    x, y = _pair("cross", a, b)
+    x, y = moveaxis(x, axisa, -1), moveaxis(y, axisb, -1)
     if x.aval.shape[-1] not in (2, 3) or y.aval.shape[-1] not in (2, 3):
         raise ValueError(
             f"fungrad.numpy.cross: vectors must have 2 or 3 components, got {x.aval.shape[-1]} and {y.aval.shape[-1]}"

@@ -14,7 +14,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import creation, reductions, ufuncs
-from fungrad.numpy._promotion import cast, operand
+from fungrad.numpy._promotion import cast, converted, operand, raw_operand
 from fungrad.numpy.grids import linspace
 from fungrad.numpy.manipulation import moveaxis, reshape, take_1d
 from fungrad.numpy.quantiles import median
@@ -137,8 +137,8 @@ def pad(array: Any, pad_width: Any, mode: str | Callable[..., Any] = "constant",
 
 def _constant(x: Array, widths: Widths, values: Any) -> Array:
     if isinstance(values, (int, float, complex, np.generic)) or not np.ndim(values):
-        fill = cast(operand(values, "pad", "constant_values"), x.aval.dtype)
-        return shape_ops.pad(x, cast(fill, x.aval.dtype, x.aval.weak_type), [(b, a, 0) for b, a in widths])
+        fill = converted(values, x.aval.dtype, "pad", "constant_values", x.aval.weak_type)
+        return shape_ops.pad(x, fill, [(b, a, 0) for b, a in widths])
     for axis, ((before, after), pair) in enumerate(
         zip(widths, _per_edge(values, x.aval.ndim, "constant_values"), strict=True)
     ):
@@ -146,7 +146,7 @@ def _constant(x: Array, widths: Widths, values: Any) -> Array:
             if width:
                 whole = [(0, 0, 0)] * x.aval.ndim
                 whole[axis] = config
-                fill = cast(operand(value, "pad", "constant_values"), x.aval.dtype, x.aval.weak_type)
+                fill = converted(value, x.aval.dtype, "pad", "constant_values", x.aval.weak_type)
                 x = shape_ops.pad(x, fill, whole)
     return x
 
@@ -198,7 +198,7 @@ def _ramp(x: Array, axis: int, before: int, after: int, ends: tuple[Any, Any]) -
     for front, width, end in ((True, before, ends[0]), (False, after, ends[1])):
         edge = slice_in_dim(x, 0, 1, axis=axis) if front else slice_in_dim(x, n - 1, n, axis=axis)
         edge = shape_ops.squeeze(edge, (axis,))
-        line = linspace(operand(end, "pad", "end_values"), edge, width, endpoint=False, dtype=dtype, axis=axis)
+        line = linspace(raw_operand(end, "pad", "end_values"), edge, width, endpoint=False, dtype=dtype, axis=axis)
         parts = [line, *parts] if front else [*parts, shape_ops.rev(line, (axis,))]
     return _joined([cast(p, dtype) for p in parts], axis)
 

@@ -17,8 +17,8 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.errors import FungradTypeError
 from fungrad.numpy import ufuncs
-from fungrad.numpy._promotion import cast, operand, promote_dtypes
-from fungrad.numpy.creation import arange, asarray, canonical_shape, ones
+from fungrad.numpy._promotion import cast, converted, operand, promote_dtypes
+from fungrad.numpy.creation import arange, asarray, canonical_shape, ones, raw_values
 from fungrad.numpy.indexing import require_integers, size_like, take
 from fungrad.numpy.selection import nonzero, where
 from fungrad.numpy.updating import index_update, require_copy
@@ -320,8 +320,8 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = Tr
         raise ValueError(f"fungrad.numpy.put: mode must be 'clip' or 'wrap', got {mode!r}")
     a, ind = operand(a, "put", "a"), operand(ind, "put", "ind")
     require_integers(ind, "put", "ind")
-    v = asarray(v)
-    if not a.aval.size or not ind.aval.size or not v.aval.size:
+    v = raw_values(v)
+    if not a.aval.size or not ind.aval.size or not np.size(v):
         return a
     ind = reshape(ind, (ind.aval.size,))
     if mode == "wrap":
@@ -334,8 +334,11 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = Tr
     return reshape(out, a.aval.shape)
 
 
-def _repeated(v: Array, count: int) -> Array:
+def _repeated(v: Any, count: int) -> Any:
     """The first ``count`` elements of the endless repetition of ``v``; a single one stays as it is."""
+    if not np.ndim(v):
+        return v
+    v = operand(v, "repeat", "values")
     if v.aval.size == 1:
         return reshape(v, ())
     return take(reshape(v, (v.aval.size,)), np.arange(count) % v.aval.size, mode="clip")
@@ -361,7 +364,8 @@ def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Array:
       Array([1., 0., 2., 1.], dtype=float32)
     """
     require_copy("place", inplace)
-    arr, mask, vals = operand(arr, "place", "arr"), operand(mask, "place", "mask"), asarray(vals)
+    arr, mask = operand(arr, "place", "arr"), operand(mask, "place", "mask")
+    vals = converted(raw_values(vals), arr.aval.dtype, "place", "vals")
     if arr.aval.size != mask.aval.size:
         raise ValueError(
             f"fungrad.numpy.place: arr and mask must have the same number of elements, got {arr.aval.str_short()} and "
@@ -375,7 +379,7 @@ def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Array:
     count = ufuncs.subtract(cumsum(cast(wanted, dtypes.int32), 0), 1)
     values = take(reshape(vals, (vals.aval.size,)), count, mode="wrap")
     flat = reshape(arr, (arr.aval.size,))
-    return reshape(where(wanted, cast(values, arr.aval.dtype), flat), arr.aval.shape)
+    return reshape(where(wanted, values, flat), arr.aval.shape)
 
 
 def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True) -> Array:
@@ -399,7 +403,8 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True)
              [0., 5., 0.]], dtype=float32)
     """
     require_copy("fill_diagonal", inplace)
-    a, val = operand(a, "fill_diagonal", "a"), asarray(val)
+    a = operand(a, "fill_diagonal", "a")
+    val = raw_values(val)
     shape = a.aval.shape
     if len(shape) != 2:
         _require_cube("fill_diagonal", "a", shape)
@@ -407,7 +412,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True)
     step = 1 + sum(math.prod(shape[d:]) for d in range(1, len(shape)))
     end = a.aval.size if wrap or len(shape) > 2 else min(a.aval.size, shape[1] * shape[1])
     places = range(0, end, step)
-    if not places or not val.aval.size:
+    if not places or not np.size(val):
         return a
     flat = reshape(a, (a.aval.size,))
     values = _repeated(val, len(places))

@@ -12,7 +12,7 @@ from typing import Any
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import creation, reductions, ufuncs
-from fungrad.numpy._promotion import cast, operand, promote_dtypes_inexact
+from fungrad.numpy._promotion import cast, converted, inexact, operand, promote_dtypes_inexact, raw_operand
 from fungrad.numpy.manipulation import moveaxis, no_out, ravel
 from fungrad.numpy.reductions import Axis, reduction_axes, restore_dims
 from fungrad.numpy.selection import clip
@@ -82,15 +82,14 @@ def _quantile(api: str, a: Any, q: Any, axis: Axis, method: str, keepdims: bool,
     if method not in _METHODS:
         raise ValueError(f"fungrad.numpy.{api}: method must be one of {', '.join(_METHODS)}, got {method!r}")
     (a,) = promote_dtypes_inexact(api, operand(a, api, "a"))
-    (q,) = promote_dtypes_inexact(api, operand(q, api, "q"))
     if dtypes.is_complex(a.aval.dtype):
         raise TypeError(f"fungrad.numpy.{api}: complex numbers have no order, got {a.aval.str_short()}")
-    if q.aval.ndim > 1:
-        raise ValueError(f"fungrad.numpy.{api}: q must be a number or a vector, got {q.aval.str_short()}")
     result = a.aval.dtype
     # Positions need more bits than half-precision numbers have.
     compute = dtypes.float32 if result.itemsize < 4 else result
-    a, q = cast(a, compute), cast(q, compute)
+    a, q = cast(a, compute), converted(q, compute, api, "q")
+    if q.aval.ndim > 1:
+        raise ValueError(f"fungrad.numpy.{api}: q must be a number or a vector, got {q.aval.str_short()}")
     axes = reduction_axes(api, axis, a.aval.ndim)
     kept = [d for d in range(a.aval.ndim) if d not in axes]
     rows = foundation.transpose(a, [*kept, *axes])
@@ -191,7 +190,8 @@ def nanquantile(
 
 
 def _hundredth(api: str, of: Callable, a: Any, q: Any, axis: Axis, method: str, keepdims: bool) -> Array:
-    (q,) = promote_dtypes_inexact(api, operand(q, api, "q"))
+    # In the dtype of `a`, if that has more digits.
+    q = promote_dtypes_inexact(api, raw_operand(q, api, "q"), inexact(a, api))[0]
     return of(a, ufuncs.true_divide(q, 100), axis, method=method, keepdims=keepdims)
 
 

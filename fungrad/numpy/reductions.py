@@ -17,7 +17,15 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import ufuncs
-from fungrad.numpy._promotion import cast, inexact_dtype, operand, promote_dtypes_inexact, requested_dtype
+from fungrad.numpy._promotion import (
+    cast,
+    converted,
+    inexact_dtype,
+    operand,
+    promote_dtypes_inexact,
+    raw_operand,
+    requested_dtype,
+)
 from fungrad.numpy.creation import broadcast_to
 from fungrad.numpy.manipulation import axes_tuple, no_out, ravel
 from fungrad.numpy.selection import where as choose
@@ -104,13 +112,13 @@ def _arithmetic_reduction(
     axes = reduction_axes(api, axis, a.aval.ndim)
     y = lax_reduce(a, axes)
     if initial is not None:
-        y = combine(cast(_scalar(initial, api), compute), y)
+        y = combine(_scalar(initial, compute, api), y)
     y = restore_dims(y, axes) if keepdims else y
     return y if y.aval.dtype == result else ne(y, 0) if dtypes.is_bool(result) else cast(y, result)
 
 
-def _scalar(initial: Any, api: str) -> Array:
-    x = operand(initial, api, "initial")
+def _scalar(initial: Any, dtype: np.dtype, api: str) -> Array:
+    x = converted(initial, dtype, api, "initial")
     if x.aval.shape:
         raise ValueError(f"fungrad.numpy.{api}: initial must be a scalar, got {x.aval.str_short()}")
     return x
@@ -180,7 +188,7 @@ def _extreme(
         )
     y = _complex_extreme(lax_reduce, a, axes) if dtypes.is_complex(a.aval.dtype) else lax_reduce(a, axes)
     if initial is not None:
-        y = primitive.bind(cast(_scalar(initial, api), a.aval.dtype), y)
+        y = primitive.bind(_scalar(initial, a.aval.dtype, api), y)
     return restore_dims(y, axes) if keepdims else y
 
 
@@ -352,7 +360,7 @@ def var(
     result = dtypes.to_real_dtype(natural) if found is None else found
     a = cast(a, compute)
     axes = reduction_axes("var", axis, a.aval.ndim)
-    center = _mean_of(a, axes, where) if mean is None else cast(operand(mean, "var", "mean"), compute)
+    center = _mean_of(a, axes, where) if mean is None else converted(mean, compute, "var", "mean")
     apart = ufuncs.subtract(a, center)
     square = ufuncs.square(ufuncs.absolute(apart)) if dtypes.is_complex(compute) else lax.square(apart)
     real = dtypes.to_real_dtype(compute)
@@ -403,7 +411,7 @@ def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
         out = mean(a, axes, keepdims=keepdims)
         total: Any = full_like(out, _count(a, axes, None, out.aval.dtype, keepdims))
     else:
-        a, w = promote_dtypes_inexact("average", a, operand(weights, "average", "weights"))
+        a, w = promote_dtypes_inexact("average", a, raw_operand(weights, "average", "weights"))
         if w.aval.shape != a.aval.shape:
             w = _aligned_weights(a, w, axis)
         total = sum(w, axes, keepdims=keepdims)

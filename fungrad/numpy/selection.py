@@ -13,11 +13,21 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.array import Array, wrap
+from fungrad.core.array import Array, typeof, wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.numpy import creation, ufuncs
-from fungrad.numpy._promotion import broadcast_shapes, cast, operand, promote_dtypes
+from fungrad.numpy._ordering import promote_extremum, python_int
+from fungrad.numpy._promotion import (
+    ScalarRangeError,
+    broadcast_shapes,
+    cast,
+    converted,
+    operand,
+    promote_dtypes,
+    promote_pair,
+    raw_operand,
+)
 from fungrad.numpy.manipulation import axes_tuple, ravel, reshape, take_1d
 from fungrad.ops import foundation, joining, reduce
 from fungrad.ops import shape as shape_ops
@@ -55,12 +65,8 @@ def where(condition: Any, x: Any = None, y: Any = None, /, *, size: int | None =
         raise ValueError("fungrad.numpy.where: give both x and y, or neither")
     if size is not None or fill_value is not None:
         raise ValueError("fungrad.numpy.where: size and fill_value have a meaning only without x and y")
-    if not _scalar(x):
-        x = operand(x, "where", "x")
-    if not _scalar(y):
-        y = operand(y, "where", "y")
     mask = ufuncs.truth(condition, "where")
-    x, y = promote_dtypes("where", x, y)
+    x, y = promote_dtypes("where", raw_operand(x, "where", "x"), raw_operand(y, "where", "y"))
     shape = mask.aval.shape
     if x.aval.shape == shape and y.aval.shape == shape:
         return select_n_p.bind(mask, y, x)
@@ -68,10 +74,6 @@ def where(condition: Any, x: Any = None, y: Any = None, /, *, size: int | None =
     if mask.aval.shape:
         mask = foundation.broadcast(mask, shape)
     return select_n_p.bind(mask, foundation.broadcast(y, shape), foundation.broadcast(x, shape))
-
-
-def _scalar(x: Any) -> bool:
-    return type(x) in (bool, int, float, complex)
 
 
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Array:
@@ -97,8 +99,8 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     for i, m in enumerate(masks):
         if not dtypes.is_bool(m.aval.dtype):
             raise ValueError(f"fungrad.numpy.select: condlist[{i}] must be boolean, got {m.aval.str_short()}")
-    values = [operand(c, "select", f"choicelist[{i}]") for i, c in enumerate(choicelist)]
-    *values, rest = promote_dtypes("select", *values, operand(default, "select", "default"))
+    choices = [raw_operand(c, "select", f"choicelist[{i}]") for i, c in enumerate(choicelist)]
+    *values, rest = promote_dtypes("select", *choices, raw_operand(default, "select", "default"))
     shape = broadcast_shapes(rest.aval.shape, *[x.aval.shape for x in (*masks, *values)])
     masks = [foundation.broadcast(m, shape) for m in masks]
     values = [foundation.broadcast(v, shape) for v in (rest, *values)]
@@ -131,16 +133,31 @@ def clip(
     if arr is None:
         raise ValueError("fungrad.numpy.clip: no array was given")
     out = operand(arr, "clip", "arr")
-    for name, limit in (("arr", out), ("min", low), ("max", high)):
-        if limit is not None and dtypes.is_complex(operand(limit, "clip", name).aval.dtype):
+    limits = [None if x is None else raw_operand(x, "clip", name) for x, name in ((low, "min"), (high, "max"))]
+    for name, x in (("arr", out), ("min", limits[0]), ("max", limits[1])):
+        if x is not None and dtypes.is_complex(typeof(x).dtype):
             raise ValueError(
                 f"fungrad.numpy.clip: complex numbers have no order, got {name} of a complex dtype; clip the parts"
             )
+    low, high = limits
     if low is not None:
-        out = max_p.bind(*ufuncs.promote_pair("clip", low, out))
+        lower, out = _lower_limit(out, low, high)
+        out = max_p.bind(lower, out)
     if high is not None:
-        out = min_p.bind(*ufuncs.promote_pair("clip", high, out))
+        out = min_p.bind(*promote_extremum("clip", high, out, False))
     return out
+
+
+def _lower_limit(x: Array, low: Any, high: Any) -> tuple[Array, Array]:
+    """The lower limit of ``clip`` and the array with a common dtype."""
+    try:
+        return promote_extremum("clip", low, x, True)
+    except ScalarRangeError as error:
+        # Above all numbers of the dtype; the result is in it if the upper limit, which counts, is.
+        upper, info = python_int(high), dtypes.iinfo(error.dtype)
+        if upper is None or not info.min <= upper <= info.max:
+            raise
+        return promote_pair("clip", int(info.max), x)
 
 
 # -- positions ---------------------------------------------------------------------------------------------------------
@@ -185,7 +202,7 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
     for d, fill in enumerate(fills):
         stride = math.prod(shape[d + 1 :])
         place = ufuncs.remainder(ufuncs.floor_divide(flat, builtins.max(stride, 1)), builtins.max(shape[d], 1))
-        out.append(where(valid, place, cast(operand(fill, "nonzero", "fill_value"), index)))
+        out.append(where(valid, place, converted(fill, index, "nonzero", "fill_value")))
     return tuple(out)
 
 
@@ -271,7 +288,7 @@ def compress(
         return creation.full((*a.aval.shape[:axis], size, *a.aval.shape[axis + 1 :]), fill_value, a.aval.dtype)
     shape = [1] * a.aval.ndim
     shape[axis] = size
-    fill = cast(operand(fill_value, "compress", "fill_value"), a.aval.dtype, a.aval.weak_type)
+    fill = converted(fill_value, a.aval.dtype, "compress", "fill_value", a.aval.weak_type)
     return where(reshape(valid, tuple(shape)), take_1d(a, places, axis), fill)
 
 
@@ -301,7 +318,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Array
         raise ValueError(f"fungrad.numpy.choose: a must be an integer array, got {a.aval.str_short()}")
     if isinstance(choices, (Array, np.ndarray)):
         choices = joining.unstack(operand(choices, "choose", "choices"))
-    values = promote_dtypes("choose", *[operand(c, "choose", f"choices[{i}]") for i, c in enumerate(choices)])
+    values = promote_dtypes("choose", *[raw_operand(c, "choose", f"choices[{i}]") for i, c in enumerate(choices)])
     n = len(values)
     if mode == "raise":
         known = a._known("choose()")

@@ -16,7 +16,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import comparisons, creation, reductions, ufuncs
-from fungrad.numpy._promotion import cast, operand, promote_dtypes
+from fungrad.numpy._promotion import cast, operand, promote_dtypes, raw_operand
 from fungrad.numpy.joining import concatenate
 from fungrad.numpy.manipulation import moveaxis, ravel, reshape, take_1d
 from fungrad.numpy.selection import first_true, where
@@ -196,7 +196,7 @@ def unique_values(x: Any, /, *, size: int | None = None, fill_value: Any = None)
 
 
 def _two(api: str, ar1: Any, ar2: Any) -> list[Array]:
-    return [ravel(x) for x in promote_dtypes(api, operand(ar1, api, "ar1"), operand(ar2, api, "ar2"))]
+    return [ravel(x) for x in promote_dtypes(api, raw_operand(ar1, api, "ar1"), raw_operand(ar2, api, "ar2"))]
 
 
 def _selected(values: Array, mask: Array, size: int | None, fill_value: Any, api: str) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import creation, ufuncs
-from fungrad.numpy._promotion import cast, operand, promote_dtypes, requested_dtype
+from fungrad.numpy._promotion import ScalarRangeError, cast, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.manipulation import expand_dims, ravel, reshape, take_1d
 from fungrad.numpy.selection import where
 from fungrad.ops import foundation, joining
@@ -78,7 +78,8 @@ def argsort(
     """
     a, axis = _sortable("argsort", a, axis, kind, order)
     found = requested_dtype(dtype, "argsort")
-    places = shape_ops.broadcasted_iota(dtypes.default_int() if found is None else found, a.aval.shape, axis)
+    found = dtypes.position_dtype(a.aval.shape[axis]) if found is None else found
+    places = shape_ops.broadcasted_iota(found, a.aval.shape, axis)
     if not descending:
         return lax_sort.sort((a, places), axis, is_stable=stable, num_keys=1)[1]
     # Reversed before and after, so that equal elements keep their order.
@@ -114,7 +115,7 @@ def lexsort(keys: Any, axis: int = -1) -> Array:
     if not xs[0].aval.ndim:
         return creation.zeros((), dtypes.default_int())
     axis = canonical_axis("fungrad.numpy.lexsort", axis, xs[0].aval.ndim)
-    places = shape_ops.broadcasted_iota(dtypes.default_int(), xs[0].aval.shape, axis)
+    places = shape_ops.broadcasted_iota(dtypes.position_dtype(xs[0].aval.shape[axis]), xs[0].aval.shape, axis)
     return lax_sort.sort((*xs[::-1], places), axis, num_keys=len(xs))[-1]
 
 
@@ -167,13 +168,18 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, meth
             f"fungrad.numpy.searchsorted: method must be 'scan', 'scan_unrolled', 'sort' or 'compare_all', got "
             f"{method!r}"
         )
-    a, v = promote_dtypes("searchsorted", operand(a, "searchsorted", "a"), operand(v, "searchsorted", "v"))
+    a, v = operand(a, "searchsorted", "a"), raw_operand(v, "searchsorted", "v")
+    try:
+        a, v = promote_dtypes("searchsorted", a, v)
+    except ScalarRangeError as error:
+        # Before or behind all elements.
+        return creation.full(np.shape(v), a.aval.size if error.value > 0 else 0, _search_dtype(a.aval.size))
     if a.aval.ndim != 1:
         raise ValueError(f"fungrad.numpy.searchsorted: a must have one dimension, got {a.aval.str_short()}")
     if sorter is not None:
         a = take_1d(a, operand(sorter, "searchsorted", "sorter"), 0)
     n = a.aval.shape[0]
-    index = dtypes.default_int() if n < 2**31 else dtypes.int64
+    index = _search_dtype(n)
     if n == 0:
         return creation.zeros(v.aval.shape, index)
     if method == "compare_all":
@@ -181,6 +187,11 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, meth
     if method == "sort":
         return _by_sorting(a, v, side, index)
     return _bisect(a, v, side, index)
+
+
+def _search_dtype(n: int) -> np.dtype:
+    """The dtype of positions among ``n`` sorted elements: 32 bit where they fit, also in 64-bit mode."""
+    return dtypes.int32 if n < 2**31 else dtypes.int64
 
 
 def _before(element: Array, value: Array, side: str) -> Array:
@@ -251,9 +262,9 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
     if edges.aval.ndim != 1:
         raise ValueError(f"fungrad.numpy.digitize: bins must have one dimension, got {edges.aval.str_short()}")
     n = edges.aval.shape[0]
-    x = operand(x, "digitize", "x")
+    x = raw_operand(x, "digitize", "x")
     if n == 0:
-        return creation.zeros(x.aval.shape, dtypes.default_int())
+        return creation.zeros(np.shape(x), _search_dtype(n))
     side = "left" if right else "right"
     how = method or "scan"
     upward = searchsorted(edges, x, side, method=how)

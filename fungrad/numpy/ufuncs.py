@@ -13,6 +13,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.primitive import Primitive
+from fungrad.numpy._ordering import comparison, promote_extremum
 from fungrad.numpy._promotion import (
     cast,
     inexact,
@@ -245,8 +246,18 @@ multiply = _arithmetic("multiply", elementwise.mul_p, integer.and_p, "Product; f
 subtract = _binary("subtract", elementwise.sub_p, "Difference.")
 true_divide = _binary_inexact("true_divide", elementwise.div_p, "Quotient; integers are converted to floating first.")
 divide = true_divide
-maximum = _binary("maximum", compare.max_p, "Larger of two operands; NaN if either is.")
-minimum = _binary("minimum", compare.min_p, "Smaller of two operands; NaN if either is.")
+
+
+def _extremum(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
+    def f(x: Any, y: Any, /) -> Array:
+        x, y = promote_extremum(name, x, y, primitive is compare.max_p)
+        return primitive.bind(x, y)
+
+    return _named(f, name, _binary_doc(what))
+
+
+maximum = _extremum("maximum", compare.max_p, "Larger of two operands; NaN if either is.")
+minimum = _extremum("minimum", compare.min_p, "Smaller of two operands; NaN if either is.")
 
 
 def negative(x: Any, /) -> Array:
@@ -317,10 +328,6 @@ def remainder(x1: Any, x2: Any, /) -> Array:
     if dtypes.is_integer(x.aval.dtype):
         # The remainder of a division by zero is zero, as in NumPy.
         y = where_value(compare.eq(y, 0), 1, y)
-    if dtypes.is_integer(y.aval.dtype):
-        # By zero there is no remainder: 0.
-        nothing = compare.eq(y, scalar_like(0, y))
-        y = compare.select_n(nothing, y, elementwise.add(y, scalar_like(1, y)))
     rest = elementwise.rem(x, y)
     if dtypes.is_unsigned(x.aval.dtype):
         return rest
@@ -480,16 +487,20 @@ def gcd(x1: Any, x2: Any, /) -> Array:
     """Greatest common divisor."""
     x, y = _integer_pair("gcd", x1, x2)
     x, y = elementwise.add(x, cast_ops.full_like(y, 0)), elementwise.add(y, cast_ops.full_like(x, 0))
-    a, b = (
-        complex_parts.abs(x) if dtypes.is_signed(x.aval.dtype) else x,
-        complex_parts.abs(y) if dtypes.is_signed(y.aval.dtype) else y,
-    )
+    dtype = x.aval.dtype
+    a, b = _magnitude(x), _magnitude(y)
     # Euclid's algorithm shrinks the pair by the golden ratio at least: 1.5 steps per bit suffice.
     for _ in range(12 * a.aval.dtype.itemsize):
         done = compare.eq(b, 0)
         rest = elementwise.rem(a, where_value(done, 1, b))
         a, b = compare.select_n(done, b, a), where_value(done, 0, rest)
-    return _strong(a)
+    return cast(a, dtype)
+
+
+def _magnitude(x: Array) -> Array:
+    """The absolute value of an integer, unsigned, as that of the least one must be."""
+    dtype = x.aval.dtype
+    return cast(complex_parts.abs(x), dtypes.canonicalize_dtype("u" + dtype.name)) if dtypes.is_signed(dtype) else x
 
 
 def lcm(x1: Any, x2: Any, /) -> Array:
@@ -574,9 +585,17 @@ trunc = _rounding("trunc", _trunc, "``x`` rounded towards zero.")
 fix = trunc
 
 
+def _default_inexact(x: Any, api: str) -> Array:
+    """``x`` with integers and booleans converted to the default floating dtype."""
+    x = operand(x, api, "x")
+    if x.aval.inexact:
+        return x
+    return cast(x, dtypes.lattice_result_type((x.aval.dtype, False), (dtypes.default_float(), True))[0])
+
+
 def rint(x: Any, /) -> Array:
     """``x`` rounded to the nearest integer, halves to even."""
-    x = inexact(x, "rint")
+    x = _default_inexact(x, "rint")
     return _round_even(x)
 
 
@@ -640,7 +659,7 @@ conj = conjugate
 
 def angle(z: Any, deg: bool = False) -> Array:
     """Argument of a complex number, in radians (degrees with ``deg``)."""
-    z = inexact(z, "angle")
+    z = _default_inexact(z, "angle")
     if dtypes.is_complex(z.aval.dtype):
         out = transcendental.atan2(complex_parts.imag(z), complex_parts.real(z))
     else:
@@ -650,32 +669,18 @@ def angle(z: Any, deg: bool = False) -> Array:
 
 # -- comparison and logic ----------------------------------------------------------------------------------------------
 
-equal = _binary("equal", compare.eq_p, "Whether the operands are equal.")
-not_equal = _binary("not_equal", compare.ne_p, "Whether the operands differ.")
+
+def _comparison(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
+    """A comparison; integers compare by value whatever their dtypes."""
+    return _named(comparison(name, primitive), name, _binary_doc(what))
 
 
-def _ordering(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
-    """A comparison; complex numbers are ordered by real, then imaginary part."""
-
-    def f(x: Any, y: Any, /) -> Array:
-        x, y = promote_pair(name, x, y)
-        if x.aval.dtype.kind != "c":
-            return primitive.bind(x, y)
-        rx, ry = complex_parts.real(x), complex_parts.real(y)
-        by_imag = primitive.bind(complex_parts.imag(x), complex_parts.imag(y))
-        same = compare.eq(rx, ry)
-        return integer.bitwise_or(
-            integer.bitwise_and(same, by_imag),
-            integer.bitwise_and(integer.bitwise_not(same), primitive.bind(rx, ry)),
-        )
-
-    return _named(f, name, _binary_doc(what))
-
-
-less = _ordering("less", compare.lt_p, "Whether ``x < y``.")
-less_equal = _ordering("less_equal", compare.le_p, "Whether ``x <= y``.")
-greater = _ordering("greater", compare.gt_p, "Whether ``x > y``.")
-greater_equal = _ordering("greater_equal", compare.ge_p, "Whether ``x >= y``.")
+equal = _comparison("equal", compare.eq_p, "Whether the operands are equal.")
+not_equal = _comparison("not_equal", compare.ne_p, "Whether the operands differ.")
+less = _comparison("less", compare.lt_p, "Whether ``x < y``; complex numbers by real, then imaginary part.")
+less_equal = _comparison("less_equal", compare.le_p, "Whether ``x <= y``.")
+greater = _comparison("greater", compare.gt_p, "Whether ``x > y``.")
+greater_equal = _comparison("greater_equal", compare.ge_p, "Whether ``x >= y``.")
 
 logical_and = _logical("logical_and", integer.and_p, "Whether both operands are true (not zero).")
 logical_or = _logical("logical_or", integer.or_p, "Whether an operand is true (not zero).")
@@ -689,13 +694,13 @@ def logical_not(x: Any, /) -> Array:
 
 def fmax(x1: Any, x2: Any, /) -> Array:
     """Larger of two operands; a NaN yields to a number."""
-    x, y = promote_pair("fmax", x1, x2)
+    x, y = promote_extremum("fmax", x1, x2, True)
     return _ignoring_nan(x, y, greater(x, y))
 
 
 def fmin(x1: Any, x2: Any, /) -> Array:
     """Smaller of two operands; a NaN yields to a number."""
-    x, y = promote_pair("fmin", x1, x2)
+    x, y = promote_extremum("fmin", x1, x2, False)
     return _ignoring_nan(x, y, less(x, y))
 
 

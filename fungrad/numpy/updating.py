@@ -16,13 +16,13 @@ import numpy as np
 from fungrad.config import config
 from fungrad.control.scatter_apply import scatter_apply
 from fungrad.core import dtypes
-from fungrad.core.array import Array, wrap_unchecked
+from fungrad.core.array import Array, typeof, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.numpy import ufuncs
 from fungrad.numpy._index_parsing import Selection, Shape, parse, select_windows, static_ints
-from fungrad.numpy._promotion import cast, operand
-from fungrad.numpy.creation import asarray, broadcast_to, ones_like
+from fungrad.numpy._promotion import cast, converted, operand
+from fungrad.numpy.creation import broadcast_to, ones_like, raw_values
 from fungrad.numpy.indexing import along, rewriting_take
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.dynamic import dynamic_update_slice_p
@@ -63,18 +63,20 @@ def index_update(
     """
     x = operand(x, api, "x")
     dtype, weak = x.aval.dtype, x.aval.weak_type
-    values = asarray(values)
-    common, _ = dtypes.lattice_result_type((dtype, weak), (values.aval.dtype, values.aval.weak_type))
+    values = raw_values(values)
+    given = typeof(values)
+    common, _ = dtypes.lattice_result_type((dtype, weak), (given.dtype, given.weak_type))
     if common != dtype:
         warnings.warn(
-            f"{api}: values of type {values.aval.str_short()} are converted to the dtype {dtype.name} of the array, "
+            f"{api}: values of type {given.str_short()} are converted to the dtype {dtype.name} of the array, "
             "which may change them; convert them with .astype first",
             FutureWarning,
             stacklevel=3,
         )
     shape = x.aval.shape
     chosen, options = _select(shape, idx, mode, wrap_negative_indices, indices_are_sorted, unique_indices, api)
-    x, values = cast(x, common, weak), _fit(cast(values, common), chosen, api)
+    values = converted(values, common, api.removeprefix("fungrad.").removeprefix("numpy."), "values")
+    x, values = cast(x, common, weak), _fit(values, chosen, api)
     if scatter_function is scatter and type(chosen.indices) is np.ndarray:
         box = _static_box(chosen)
         if box is not None:

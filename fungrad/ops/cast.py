@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes, tree
-from fungrad.core.array import Array, as_array, is_array_like
+from fungrad.core.array import Array, as_array, is_array_like, wrap
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
 from fungrad.core.primitive import Primitive
 from fungrad.ops._families import Elementwise, LinearElementwise
-from fungrad.ops._operands import KIND_NAMES, check_kind, kind_of, lift
+from fungrad.ops._operands import KIND_NAMES, check_kind, kind_of, lift, scalar_array
 from fungrad.ops.foundation import broadcast_in_dim, linearize_linear, move_dim
 
 ANYTHING = "".join(KIND_NAMES)
@@ -111,8 +111,8 @@ def convert_element_type(operand: Any, new_dtype: Any, weak_type: bool = False) 
       >>> lax.convert_element_type(np.float32([1.7, -300.0]), np.int8)
       Array([   1, -128], dtype=int8)
     """
-    operand = lift(operand, "fungrad.lax.convert_element_type: operand")
     dtype = dtypes.canonicalize_dtype(new_dtype, "fungrad.lax.convert_element_type")
+    operand = lift(at_full_width(operand, dtype), "fungrad.lax.convert_element_type: operand")
     aval = operand.aval
     if aval.dtype == dtype and aval.weak_type == weak_type:
         return operand
@@ -123,6 +123,30 @@ def convert_element_type(operand: Any, new_dtype: Any, weak_type: bool = False) 
             "and wrap_key_data"
         )
     return convert_element_type_p.bind(operand, new_dtype=dtype, weak_type=weak_type)
+
+
+def at_full_width(x: Any, dtype: np.dtype) -> Any:
+    """``x``, before it is converted to ``dtype``: what would lose digits at default width is an array of its own width.
+
+    These are Python numbers and NumPy arrays that become 64-bit arrays.
+    """
+    kind = kind_of(dtype)
+    if isinstance(x, (np.ndarray, np.generic)):
+        if x.dtype.itemsize < 8 or dtype.itemsize < 8 or x.dtype.kind not in "iufc":
+            return x
+        own = dtypes.canonicalize_dtype(x.dtype)
+        return x if dtypes.default_width(own) is own else wrap(np.array(x, own, order="C"), ShapedArray(x.shape, own))
+    if type(x) is float and kind in "fc" or type(x) is complex and kind == "c":
+        return scalar_array(x, dtype)
+    if type(x) is int and kind in "fc":
+        try:
+            return scalar_array(float(x), dtype)
+        except OverflowError:
+            raise OverflowError(f"a Python integer of {x.bit_length()} bits does not fit {dtype.name}") from None
+    if type(x) is int and kind in "iu":
+        info = dtypes.iinfo(dtype)
+        return scalar_array(x, dtype) if info.min <= x <= info.max else x
+    return x
 
 
 # -- representation ------------------------------------------------------------------------------
@@ -385,6 +409,14 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Array:
       >>> lax.full((2,), 1, float)
       Array([1., 1.], dtype=float32)
     """
+    if dtype is not None:
+        dtype = dtypes.canonicalize_dtype(dtype, "fungrad.lax.full")
+        fill_value = at_full_width(fill_value, dtype)
+        if type(fill_value) is int and dtypes.is_integer(dtype):
+            info = dtypes.iinfo(dtype)
+            raise OverflowError(
+                f"fungrad.lax.full: fill_value {fill_value} does not fit {dtype.name} ({info.min} to {info.max})"
+            )
     value = lift(fill_value, "fungrad.lax.full: fill_value")
     if value.aval.shape:
         raise TypeError(
@@ -407,5 +439,6 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> 
     """
     aval = lift(x, "fungrad.lax.full_like: x").aval
     weak = dtype is None and aval.weak_type
-    value = convert_element_type(fill_value, aval.dtype if dtype is None else dtype, weak)
-    return full(aval.shape if shape is None else shape, value)
+    value = full((), fill_value, aval.dtype if dtype is None else dtype)
+    value = convert_element_type(value, value.aval.dtype, weak)
+    return broadcast_in_dim(value, tuple(map(operator.index, aval.shape if shape is None else shape)), ())

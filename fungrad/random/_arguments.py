@@ -14,7 +14,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array, is_array_like, typeof
 from fungrad.ops._operands import kind_of, scalar_array
-from fungrad.ops.cast import convert_element_type
+from fungrad.ops.cast import at_full_width, convert_element_type
 from fungrad.ops.foundation import Dims
 from fungrad.ops.random_bits import random_wrap
 from fungrad.ops.shape import broadcast_shapes, broadcast_to_rank
@@ -152,7 +152,7 @@ def parameter(api: str, name: str, x: Any, dtype: np.dtype) -> Array:
     """
     if type(x) in (int, float, bool):
         return scalar_array(x, dtype)
-    array = as_array(x, f"fungrad.random.{api}: {name}")
+    array = as_array(at_full_width(x, dtype), f"fungrad.random.{api}: {name}")
     if kind_of(array.aval.dtype) not in "biuf":
         raise TypeError(f"fungrad.random.{api}: {name} must be real, got {array.aval.str_short()}")
     return convert_element_type(array, dtype)

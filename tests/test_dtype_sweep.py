@@ -1,0 +1,261 @@
+"""Dtypes of results for every function: with 64 bit by default as JAX's, and explicit 64-bit dtypes without it."""
+
+import warnings
+
+import numpy as np
+import pytest
+from dtype_cases import FULL_WIDTH
+from numpy_cases import CASES, variables
+from test_numpy_values import leaves
+
+import fungrad
+import fungrad.numpy as fnp
+
+REFUSALS = (TypeError, ValueError, AttributeError, IndexError, NotImplementedError, OverflowError)
+EVERY = [e for family in CASES.values() for e in family]
+
+
+def evaluated(expressions, dtype, x64):
+    """Results of expressions whose variables have an explicit dtype; an exception where one is refused."""
+    out = {}
+    with fungrad.enable_x64(x64), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scope = {k: fnp.asarray(v, dtype=v.dtype) for k, v in variables(dtype).items()}
+        scope |= {"np": fnp, "onp": np, "nn": fungrad.nn, "lax": fungrad.lax, "sp": fungrad.scipy.special}
+        scope |= {"rnd": fungrad.random, "key": fungrad.random.key(0)}
+        for expression in expressions:
+            try:
+                out[expression] = leaves(eval(expression, dict(scope)))
+            except REFUSALS as error:
+                out[expression] = error
+    return out
+
+
+# Where an operand is a result of 32 bit, as the sum of an integer array and a Python float is.
+NARROW_OPERAND = ("np.isclose(x, x + 1e-9",)
+
+
+def degraded(expressions, dtype):
+    """Expressions whose 64-bit results differ between the two default widths."""
+    narrow, wide = evaluated(expressions, dtype, False), evaluated(expressions, dtype, True)
+    problems = []
+    for expression in expressions:
+        a, b = narrow[expression], wide[expression]
+        if isinstance(a, Exception) or isinstance(b, Exception):
+            if type(a) is not type(b):
+                problems.append(f"{expression}: {a!r} in 32-bit mode, {b!r} in 64-bit mode")
+            continue
+        for x, y in zip(a, b, strict=True):
+            if not hasattr(x, "aval") or expression.startswith(NARROW_OPERAND):
+                continue
+            x, y = np.asarray(x), np.asarray(y)
+            if x.dtype.kind in "biu" or x.dtype != y.dtype:
+                # Results that follow the default width have few digits.
+                same = np.allclose(x, y, rtol=3e-5, atol=3e-5, equal_nan=True)
+            else:
+                same = np.allclose(x, y, rtol=1e-12, atol=1e-13, equal_nan=True)
+            if not same:
+                problems.append(f"{expression}: {x.tolist()} in 32-bit mode, {y.tolist()} in 64-bit mode")
+    return problems
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_numbers_keep_their_digits_beside_64_bit_arrays(dtype):
+    problems = degraded(FULL_WIDTH, dtype)
+    assert not problems, "\n".join(problems)
+
+
+def test_the_cases_are_accepted():
+    refused = {e: v for e, v in evaluated(FULL_WIDTH, "float64", False).items() if isinstance(v, Exception)}
+    assert not refused
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float64", "int64", "complex128"])
+def test_every_function_has_64_bit_for_64_bit_arrays(dtype):
+    problems = degraded(EVERY + FULL_WIDTH, dtype)
+    assert not problems, "\n".join(problems)
+
+
+BIG = 2**40 + 1
+
+
+def test_integers_of_64_bit_are_taken_where_the_array_has_room():
+    x = fnp.array([1, 2, 3], "int64")
+    for got, wanted in (
+        (fnp.full(2, BIG, "int64"), [BIG, BIG]),
+        (fnp.full_like(x, BIG), [BIG] * 3),
+        (fungrad.lax.full((2,), BIG, "int64"), [BIG, BIG]),
+        (x.at[0].set(BIG), [BIG, 2, 3]),
+        (x.at[:2].set([BIG, -BIG]), [BIG, -BIG, 3]),
+        (x.at[1].add(BIG), [1, BIG + 2, 3]),
+        (x.at[1].max(BIG), [1, BIG, 3]),
+        (fnp.clip(x * BIG, 0, 2 * BIG), [BIG, 2 * BIG, 2 * BIG]),
+        (fnp.where(x > 1, x, BIG), [BIG, 2, 3]),
+        (fnp.select([x > 2, x > 1], [x, BIG], -BIG), [-BIG, BIG, 3]),
+        (fnp.pad(x, 1, constant_values=BIG), [BIG, 1, 2, 3, BIG]),
+        (fnp.append(x, BIG), [1, 2, 3, BIG]),
+        (fnp.insert(x, 0, BIG), [BIG, 1, 2, 3]),
+        (fnp.stack([x[0], BIG]), [1, BIG]),
+        (fnp.hstack([x, BIG]), [1, 2, 3, BIG]),
+        (fnp.sum(x, initial=BIG), BIG + 6),
+        (fnp.max(x, initial=BIG), BIG),
+        (fnp.diff(x, prepend=BIG), [1 - BIG, 1, 1]),
+        (fnp.put(x, fnp.array([0]), BIG, inplace=False), [BIG, 2, 3]),
+        (fnp.dot(x, BIG), [BIG, 2 * BIG, 3 * BIG]),
+        (x + np.array([BIG, 0, 0]), [BIG + 1, 2, 3]),
+        (np.int64(BIG) - x, [BIG - 1, BIG - 2, BIG - 3]),
+    ):
+        assert got.dtype == np.int64
+        np.testing.assert_array_equal(np.asarray(got), wanted)
+    assert fnp.isin(x * BIG, BIG).tolist() == [True, False, False]
+    assert int(fnp.searchsorted(x * BIG, BIG + 1)) == 1
+
+
+# -- integers beyond a dtype ------------------------------------------------------------------------------------------
+
+COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+NUMBERS = (-(2**70), -(2**63), -(2**31) - 1, -129, -1, 0, 5, 127, 128, 255, 256, 2**31, 2**40, 2**63, 2**64, 2**70)
+
+
+def extremes(dtype):
+    info = np.iinfo(dtype)
+    return np.array([info.min, 0, 5, info.max], dtype)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_comparisons_with_any_python_integer_are_exact(dtype):
+    data = extremes(dtype)
+    x = fnp.asarray(data, dtype=dtype)
+    for name in COMPARISONS:
+        function, exact = getattr(fnp, name), getattr(np, name)
+        for number in NUMBERS:
+            wanted = exact(data, number).tolist()
+            assert function(x, number).tolist() == wanted, (name, number)
+            assert fungrad.make_jaxpr(lambda x, n=number, f=function: f(x, n))(x).out_avals[0].dtype == bool
+            mirrored = exact(number, data).tolist()
+            assert function(number, x).tolist() == mirrored, (name, number)
+    assert fungrad.jit(lambda x: (x > -1, x == 2**70, x < 300))(x)[0].tolist() == (data > -1).tolist()
+
+
+@pytest.mark.parametrize("a", INTEGERS)
+def test_comparisons_of_different_integer_dtypes_are_exact(a):
+    for b in INTEGERS:
+        x, y = extremes(a)[:, None], extremes(b)[None, :]
+        for name in COMPARISONS:
+            wanted = getattr(np, name)(x.astype(object), y.astype(object)).astype(bool)
+            got = getattr(fnp, name)(fnp.asarray(x, dtype=a), fnp.asarray(y, dtype=b))
+            np.testing.assert_array_equal(np.asarray(got), wanted, err_msg=f"{name} {a} {b}")
+
+
+def test_a_weak_number_of_a_traced_function_compares_by_value():
+    x = fnp.array([0, 200], "uint8")
+    assert fungrad.jit(lambda x, n: x > n)(x, -1).tolist() == [True, True]
+    assert fungrad.jit(lambda x, n: x == n)(x, 456).tolist() == [False, False]
+
+
+def test_extremes_and_limits_beyond_the_dtype():
+    x = fnp.array([0, 5, 255], "uint8")
+    for f, wanted in (
+        (lambda x: fnp.clip(x, -1, 1), [0, 1, 1]),
+        (lambda x: fnp.clip(x, -1000, 300), [0, 5, 255]),
+        (lambda x: fnp.clip(x, 300, 10), [10, 10, 10]),
+        (lambda x: fnp.minimum(x, 300), [0, 5, 255]),
+        (lambda x: fnp.maximum(x, -1), [0, 5, 255]),
+        (lambda x: fnp.fmin(2**70, x), [0, 5, 255]),
+        (lambda x: fnp.isin(x, 261), [False] * 3),
+        (lambda x: fnp.isin(x, -1, invert=True), [True] * 3),
+        (lambda x: fnp.isclose(x, 261), [False] * 3),
+        (lambda x: fnp.searchsorted(x, 300), 3),
+        (lambda x: fnp.searchsorted(x, -1), 0),
+        (lambda x: fnp.digitize(300, x), 3),
+    ):
+        assert f(x).tolist() == wanted
+        assert fungrad.jit(f)(x).tolist() == wanted
+        assert f(x).dtype in (np.uint8, np.bool_, np.int32)
+
+
+def test_results_that_do_not_fit_are_refused():
+    x = fnp.array([0, 5, 255], "uint8")
+    for f in (
+        lambda: fnp.clip(x, 300, None), lambda: fnp.clip(x, 300, 400), lambda: fnp.clip(x, None, -1),
+        lambda: fnp.minimum(x, -1), lambda: fnp.maximum(300, x), lambda: fnp.where(x > 0, x, 300), lambda: x // 300,
+        lambda: x % -1, lambda: fnp.full_like(x, 300), lambda: x.at[0].set(300), lambda: x.at[0].set(-1),
+        lambda: fnp.pad(x, 1, constant_values=300), lambda: fnp.append(x, 300), lambda: fnp.insert(x, 0, 300),
+        lambda: fnp.select([x > 0], [x], 300), lambda: x + 2**40, lambda: fnp.array([1], "int32") + 2**40,
+        lambda: x.at[0].min(300), lambda: fungrad.lax.full((2,), 300, "uint8"), lambda: x + 2**70,
+    ):  # fmt: skip
+        with pytest.raises(OverflowError, match=r"fungrad\.\w+\..*(300|-1|1099511627776|\d{22})"):
+            f()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint32", "int16"])
+def test_modular_arithmetic_takes_residues(dtype):
+    """As in JAX: ``unsigned + -1`` is a decrement."""
+    data = extremes(dtype)
+    x = fnp.asarray(data, dtype=dtype)
+    wide = data.astype(object)
+    for f in (
+        lambda x: x + 300, lambda x: x + -1, lambda x: -129 - x, lambda x: x * 70000, lambda x: x & 0x1FF,
+        lambda x: x | -2, lambda x: x ^ -1,
+    ):  # fmt: skip
+        wanted = [int(v) for v in np.array([int(f(v)) % 2**32 for v in wide], "uint32").astype(dtype)]
+        assert f(x).tolist() == wanted
+        assert fungrad.jit(f)(x).tolist() == wanted
+        assert f(x).dtype == dtype
+    assert x.at[0].add(-1).tolist()[1:] == data.tolist()[1:]
+
+
+def test_integers_that_fit_no_dtype_are_refused_in_our_words():
+    for f in (
+        lambda: fnp.array(2**70), lambda: fnp.asarray(2**40), lambda: fnp.array([2**70]), lambda: fnp.sin(2**40),
+        lambda: fnp.array(2**70, "int64"), lambda: fnp.array(300, "uint8"), lambda: fnp.full(2, -1, "uint32"),
+        lambda: fnp.ones(1) * 10**400, lambda: fnp.array(10**400, "float32"), lambda: fnp.full(2, 10**400, float),
+    ):  # fmt: skip
+        with pytest.raises(OverflowError, match="does not fit|do not fit") as info:
+            f()
+        assert "C long" not in str(info.value)
+    assert float(fnp.array(2**70, "float32")) == 2.0**70
+    assert fnp.full(2, 2**70, "float64").tolist() == [2.0**70] * 2
+    assert (fnp.ones(1, "bfloat16") * 2**70).dtype == fnp.bfloat16
+
+
+# -- evenly spaced numbers --------------------------------------------------------------------------------------------
+
+
+def test_whole_numbers_come_out_whole():
+    compiled = fungrad.jit(fnp.linspace, static_argnums=2)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        start, step, n = int(rng.integers(-50, 50)), int(rng.integers(1, 9)), int(rng.integers(2, 60))
+        stop = start + step * (n - 1)
+        wanted = np.arange(start, stop + 1, step)
+        assert fnp.linspace(start, stop, n).astype(int).tolist() == wanted.tolist()
+    for n in (2, 7, 8, 50):
+        assert compiled(1.0, float(n), n).astype(int).tolist() == list(range(1, n + 1))
+        assert compiled(fnp.float32(n), fnp.float32(1), n).tolist() == list(range(n, 0, -1))
+        mapped = fungrad.vmap(lambda s, n=n: fnp.linspace(s, s + n - 1, n))(fnp.arange(3.0))
+        assert mapped[2].tolist() == list(range(2, n + 2))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_linspace_is_numpys_bit_by_bit(dtype):
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        a, b = (rng.normal(size=2) * 10.0 ** rng.integers(-30, 30, 2)).astype("float32").astype(float)
+        n, endpoint = int(rng.integers(0, 90)), bool(rng.integers(2))
+        wanted = np.linspace(a, b, n, endpoint, dtype=dtype)
+        np.testing.assert_array_equal(np.asarray(fnp.linspace(a, b, n, endpoint, dtype=dtype)), wanted)
+
+
+def test_ends_are_exact_and_extreme_distances_finite():
+    for start, stop in ((0.1, 1.3), (-3.3, -1e-5), (1e-30, 1e30)):
+        for name in ("linspace", "geomspace"):
+            out = np.asarray(getattr(fnp, name)(start, stop, 9))
+            assert (out[0], out[-1]) == (np.float32(start), np.float32(stop)), name
+    assert fnp.geomspace(1, 256, 9).tolist() == [2**i for i in range(9)]
+    assert fnp.logspace(0, 3, 4).tolist() == [1, 10, 100, 1000]
+    wide = fnp.linspace(-1.5e308, 1.5e308, 5, dtype="float64")
+    assert np.isfinite(np.asarray(wide)).all() and wide[2] == 0
+    assert fnp.arange(0, 1, 0.1).size == 10 and fnp.arange(0, 1, 0.1)[3] == np.float32(0.1 * 3)
