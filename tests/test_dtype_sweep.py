@@ -259,3 +259,16 @@ def test_ends_are_exact_and_extreme_distances_finite():
     wide = fnp.linspace(-1.5e308, 1.5e308, 5, dtype="float64")
     assert np.isfinite(np.asarray(wide)).all() and wide[2] == 0
     assert fnp.arange(0, 1, 0.1).size == 10 and fnp.arange(0, 1, 0.1)[3] == np.float32(0.1 * 3)
+
+
+# -- the least integer ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64"])
+def test_divisors_of_the_least_integer(dtype):
+    least = np.iinfo(dtype).min
+    for a, b in ((least, 6), (6, least), (least, least), (least, 0), (least, -96), (least, -1), (least, 3)):
+        x, y = np.array(a, dtype), np.array(b, dtype)
+        wanted = np.gcd(x, y)
+        assert int(fnp.gcd(fnp.asarray(x, dtype=dtype), fnp.asarray(y, dtype=dtype))) == wanted
+        assert int(fungrad.jit(fnp.gcd)(fnp.asarray(x, dtype=dtype), fnp.asarray(y, dtype=dtype))) == wanted

@@ -287,6 +287,14 @@ def inexact(x: Any, api: str) -> Array:
     return cast(x, inexact_dtype(dtype), x.aval.weak_type)
 
 
+def inexact_by_default(x: Any, api: str) -> Array:
+    """An operand with integers and booleans converted to the default floating dtype, or 64 bit if they have that."""
+    x = operand(x, api, "x")
+    if x.aval.inexact:
+        return x
+    return cast(x, dtypes.lattice_result_type((x.aval.dtype, False), (dtypes.default_float(), True))[0])
+
+
 def match_ranks(api: str, *xs: Array) -> tuple[Array, ...]:
     """Operands with leading dimensions of size 1 added so that ranks are equal (0-d operands stay).
 

@@ -17,6 +17,7 @@ from fungrad.numpy._ordering import comparison, promote_extremum
 from fungrad.numpy._promotion import (
     cast,
     inexact,
+    inexact_by_default,
     match_ranks,
     operand,
     promote_pair,
@@ -585,17 +586,9 @@ trunc = _rounding("trunc", _trunc, "``x`` rounded towards zero.")
 fix = trunc
 
 
-def _default_inexact(x: Any, api: str) -> Array:
-    """``x`` with integers and booleans converted to the default floating dtype."""
-    x = operand(x, api, "x")
-    if x.aval.inexact:
-        return x
-    return cast(x, dtypes.lattice_result_type((x.aval.dtype, False), (dtypes.default_float(), True))[0])
-
-
 def rint(x: Any, /) -> Array:
     """``x`` rounded to the nearest integer, halves to even."""
-    x = _default_inexact(x, "rint")
+    x = inexact_by_default(x, "rint")
     return _round_even(x)
 
 
@@ -659,7 +652,7 @@ conj = conjugate
 
 def angle(z: Any, deg: bool = False) -> Array:
     """Argument of a complex number, in radians (degrees with ``deg``)."""
-    z = _default_inexact(z, "angle")
+    z = inexact_by_default(z, "angle")
     if dtypes.is_complex(z.aval.dtype):
         out = transcendental.atan2(complex_parts.imag(z), complex_parts.real(z))
     else:
