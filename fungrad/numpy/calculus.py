@@ -377,9 +377,20 @@ def polyval(p: Any, x: Any, *, unroll: int = 16) -> Array:
 
 def polyadd(a1: Any, a2: Any) -> Array:
     """Sum of two polynomials, coefficients of the highest power first."""
-    x, y = promote_dtypes("polyadd", raw_operand(a1, "polyadd", "a1"), raw_operand(a2, "polyadd", "a2"))
+    x, y = _polynomials("polyadd", a1, a2)
     n = max(x.aval.shape[0], y.aval.shape[0])
     return ufuncs.add(_lengthened(x, n), _lengthened(y, n))
+
+
+def _polynomials(api: str, a1: Any, a2: Any) -> list[Array]:
+    """Two polynomials as vectors of one dtype; a number is one of degree 0."""
+    both = promote_dtypes(api, raw_operand(a1, api, "a1"), raw_operand(a2, api, "a2"))
+    out = []
+    for x, name in zip(both, ("a1", "a2"), strict=True):
+        if x.aval.ndim > 1:
+            raise ValueError(f"fungrad.numpy.{api}: {name} must be a vector of coefficients, got {x.aval.str_short()}")
+        out.append(x if x.aval.ndim else shape_ops.expand_dims(x, (0,)))
+    return out
 
 
 def _lengthened(p: Array, n: int) -> Array:
@@ -388,7 +399,7 @@ def _lengthened(p: Array, n: int) -> Array:
 
 def polysub(a1: Any, a2: Any) -> Array:
     """Difference of two polynomials, coefficients of the highest power first."""
-    x, y = promote_dtypes("polysub", raw_operand(a1, "polysub", "a1"), raw_operand(a2, "polysub", "a2"))
+    x, y = _polynomials("polysub", a1, a2)
     return polyadd(x, ufuncs.negative(y))
 
 

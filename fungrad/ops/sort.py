@@ -31,9 +31,11 @@ _PARTITION_SIZE = 1024
 _PACKED_SIZE = 1024
 
 
-def take_along(x: Any, indices: Any, axis: int) -> Any:
+def take_along(x: Any, indices: Any, axis: int, *, distinct: bool) -> Any:
     """The elements of ``x`` at ``indices`` along ``axis``; both agree in the other dimensions, and
     indices are in range.
+
+    ``distinct`` promises that no element is taken twice.
     """
     shape = indices.aval.shape
     if not indices.aval.size:
@@ -51,7 +53,7 @@ def take_along(x: Any, indices: Any, axis: int) -> Any:
         expand_dims(indices, (-1,)),
         numbers,
         (1,) * len(shape),
-        unique_indices=True,
+        unique_indices=distinct,
         mode="promise_in_bounds",
     )
 
@@ -163,7 +165,7 @@ class Sort(Primitive):
         *ys, order = self.bind(
             *primals, positions, dimension=dimension, is_stable=is_stable, num_keys=num_keys
         )
-        return ys, [t if type(t) is Zero else take_along(t, order, dimension) for t in tangents]
+        return ys, [t if type(t) is Zero else take_along(t, order, dimension, distinct=True) for t in tangents]
 
     def batch(
         self,
@@ -287,7 +289,7 @@ class TopK(Primitive):
         self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, k: int
     ) -> tuple[Any, Any]:
         values, indices = self.bind(*primals, axis=axis, k=k)
-        tangent = take_along(tangents[0], indices, axis)
+        tangent = take_along(tangents[0], indices, axis, distinct=True)
         return [values, indices], [tangent, Zero(indices.aval.tangent())]
 
     def batch(
