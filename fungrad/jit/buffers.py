@@ -32,11 +32,28 @@ from fungrad.jit.loops import (
 )
 from fungrad.jit.traverse import buffers_of, children, map_steps, walk
 
+# A `memory_check.Verifier`, which looks at every decision about memory; with FUNGRAD_CHECK=1, as in tests.
+verifier: Any = None
+
 
 def reuse(program: Program) -> Program:
     """The program with steps that work in place."""
+    before = roots(program.buffers)
     _in_place(program, _Touches(program), set(program.donated))
+    if verifier is not None:
+        verifier.shared(program, before, program.donated)
     return drop_empty_copies(program)
+
+
+def roots(buffers: Mapping[str, Buffer]) -> dict[str, str]:
+    """For each buffer the name of the one in whose memory it is."""
+    found = {}
+    for name in buffers:
+        at = name
+        while (alias := buffers[at].alias) is not None:
+            at = alias
+        found[name] = at
+    return found
 
 
 def arrange(program: Program) -> Program:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fungrad.jit import buffers as planner
 from fungrad.jit import lanes, loops
 from fungrad.jit.assemble import Memory, NestWriter
 from fungrad.jit.fuse import Item, Storage, fuse, lenders, storages
@@ -281,6 +282,7 @@ class Region:
         """
         buffers = self.declared.by_name
         own = set(buffers) - known
+        before = {} if planner.verifier is None else planner.roots(buffers)
         kept = list(copies)
         overwriting = Overwriting(self.declared, steps, own)
         for copy in copies:
@@ -288,6 +290,8 @@ class Region:
             whole = buffers[new].size == buffers[old].size and copy.outputs[0].offset == loops.Affine()
             if whole and overwriting.overwrite(new, old, [c for c in kept if c is not copy]):
                 kept.remove(copy)
+        if planner.verifier is not None:
+            planner.verifier.carried(buffers, before, overwriting.steps, copies)
         return overwriting.steps + kept
 
     def while_(self, step: Opaque) -> list[Any]:

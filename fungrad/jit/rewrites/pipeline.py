@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from fungrad.jit import buffers, loop_check
+from fungrad.jit import buffers, loop_check, memory_check
 from fungrad.jit.emit.blocks import in_blocks
 from fungrad.jit.emit.combine import combine
 from fungrad.jit.emit.lazy import lazily
@@ -52,6 +52,8 @@ PIPELINE = (*GENERAL, *TARGETED)
 
 # Whether programs are verified after every pass.
 CHECKING = os.environ.get("FUNGRAD_CHECK", "") not in ("", "0")
+if CHECKING:
+    buffers.verifier = memory_check.Verifier()
 
 
 def run(
@@ -81,5 +83,7 @@ def run(
 def _verify(step: Pass, program: Program) -> None:
     try:
         loop_check.check(program)
+        if buffers.verifier is not None:
+            buffers.verifier.placed(program)
     except loop_check.LoopError as error:
         raise loop_check.LoopError(f"after the pass {step.name!r}: {error}") from None
