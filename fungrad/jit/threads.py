@@ -25,10 +25,12 @@ from fungrad.jit import blas, cache, native
 # Rounds of the waiting loop before a worker goes to sleep: some 30 microseconds, time to return to Python and back.
 _SPINS = 1500
 
-SYMBOLS = ("fg_parallel", "fg_blas_enter", "fg_blas_leave")
+SYMBOLS = ("fg_parallel", "fg_parallel_polling", "fg_blas_enter", "fg_blas_leave")
 """What programs may call:
 
 * `void fg_parallel(void (*fn)(void *ctx, i64 begin, i64 end), void *ctx, i64 n, i64 pieces_per_thread)`
+* `void fg_parallel_polling(..., bool (*poll)(void *ctx))`: the same for work that may take long: the caller calls `poll`
+  now and then while it waits for others.
 * `void fg_blas_enter(void)`, `void fg_blas_leave(void)`: in between, the BLAS uses no threads of its own.
 """
 
@@ -141,6 +143,12 @@ leave:
 
 ; fn(ctx, begin, end) over ranges that make up 0 .. n, about %each of them per thread
 define void @fg_parallel(ptr %fn, ptr %ctx, i64 %n, i64 %each) #0 {
+  call void @fg_parallel_polling(ptr %fn, ptr %ctx, i64 %n, i64 %each, ptr null)
+  ret void
+}
+
+; the same; while the caller waits it calls poll(ctx) now and then, if that is not null
+define void @fg_parallel_polling(ptr %fn, ptr %ctx, i64 %n, i64 %each, ptr %poll) #0 {
 entry:
   %thread = alloca [8 x i8], align 8
   %limit = load atomic i32, ptr @limit monotonic, align 4
@@ -209,6 +217,13 @@ pause:
   br i1 %long, label %yield, label %again
 yield:
   call i32 @sched_yield()
+  %yields = and i32 %k1, 31
+  %due = icmp eq i32 %yields, 0
+  %polls = icmp ne ptr %poll, null
+  %look = and i1 %due, %polls
+  br i1 %look, label %ask, label %again
+ask:
+  call i1 %poll(ptr %ctx)
   br label %again
 again:
   br label %finish

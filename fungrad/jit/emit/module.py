@@ -26,6 +26,7 @@ class Module:
       places: positions of the buffers in the program.
       slots: table slot of every buffer with memory of its own, of every `Repeat` counter, and of temporaries that move.
       moving: the buffers that change places at the end of loops.
+      polls: whether some loop looks for signals.
     """
 
     def __init__(self, program: Program):
@@ -35,6 +36,8 @@ class Module:
         self.declarations: dict[str, str] = {}
         self.globals: dict[str, str] = {}
         self._metadata: list[str] = []
+        self._shared_metadata: dict[str, str] = {}
+        self.polls = False
         self.slots: dict[str, int] = {}
         self.places = {name: k for k, name in enumerate(program.buffers)}
         self.arguments = [
@@ -50,15 +53,26 @@ class Module:
             self.slots.setdefault(buffer.name, len(self.slots) + 1)
 
     @property
+    def flag_slot(self) -> int:
+        """The slot of the stop flag; the thread that made the call has the next one."""
+        return len(self.slots) + 1
+
+    @property
     def table_size(self) -> int:
         """Number of slots."""
-        return len(self.slots) + 1
+        return len(self.slots) + (3 if self.polls else 1)
 
     def metadata(self, text: str) -> str:
         """Reference to a metadata node; `{self}` in the text stands for the node itself."""
         name = f"!{len(self._metadata)}"
         self._metadata.append(f"{name} = {text.replace('{self}', name)}")
         return name
+
+    def shared_metadata(self, text: str) -> str:
+        """Reference to the one metadata node of a text."""
+        if text not in self._shared_metadata:
+            self._shared_metadata[text] = self.metadata(text)
+        return self._shared_metadata[text]
 
     def zeros(self, nbytes: int) -> str:
         """A readable global of at least that many zero bytes: where loads that must not happen go

@@ -18,13 +18,13 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from fungrad.jit.emit import accumulate, interleave
+from fungrad.jit.emit import accumulate, interleave, interrupts
 from fungrad.jit.emit.access import Access
 from fungrad.jit.emit.accumulate import Cell
 from fungrad.jit.emit.module import Memory, Module
 from fungrad.jit.emit.ops import apply
 from fungrad.jit.emit.scalar import LLVMScalars
-from fungrad.jit.emit.schedule import is_repeatable
+from fungrad.jit.emit.schedule import is_repeatable, total_work, work_of
 from fungrad.jit.kernels.scalars import UNSIGNED, Value
 from fungrad.jit.loops import (
     Acc,
@@ -319,7 +319,9 @@ class NestEmitter:
             self.once(s, 0)
         else:
             bounds = ("%begin", "%end") if self.is_split(s) else ("0", str(s.extent))
-            self.counted(s, *bounds, 1)
+            work = total_work(self.module.program, s)
+            every = interrupts.period(work / s.extent) if interrupts.is_long(work) else 0
+            self.counted(s, *bounds, 1, every=every)
 
     def is_split(self, s: Loop) -> bool:
         """Whether this loop runs over the range given by the caller."""
@@ -341,9 +343,10 @@ class NestEmitter:
         step: int,
         greatest: int | None = None,
         body: Callable[[], None] | None = None,
+        every: int = 0,
     ) -> None:
         """A loop that runs at least once. With `greatest` its index stops there: the last
-        iterations overlap the ones before."""
+        iterations overlap the ones before. With `every` it looks for signals after so many iterations."""
         head, leave = self.label("loop"), self.label("done")
         before, saved = self.block, self.save()
         self.lines.append(f"br label %{head}")
@@ -362,6 +365,8 @@ class NestEmitter:
         else:
             body()
         del self.symbols[s.index]
+        if every:
+            self.block = interrupts.poll(self, head, counter, every, "ret void")
         latch = self.block
         self.lines[at] = f"{counter} = phi i64 [ {first}, %{before} ], [ {following}, %{latch} ]"
         self.close_phis(opened, before, latch)
@@ -513,6 +518,9 @@ class NestEmitter:
         before, saved = self.block, self.save()
         self.lines.append(f"br label %{head}")
         self.start(head)
+        counter, following = f"%i.{head}", f"%n.{head}"
+        at = len(self.lines)
+        self.lines.append("")
         cells = self.assigned(s.test, s.body)
         opened = self.phis(cells)
         self.body(s.test)
@@ -522,6 +530,10 @@ class NestEmitter:
         self.lines.append(f"br i1 {go_on}, label %{inside}, label %{leave}")
         self.start(inside)
         self.body(s.body)
+        self.lines.append(f"{following} = add i64 {counter}, 1")
+        work = work_of(self.module.program, [*s.test, *s.body])
+        self.block = interrupts.poll(self, head, following, interrupts.period(work), "ret void")
+        self.lines[at] = f"{counter} = phi i64 [ 0, %{before} ], [ {following}, %{self.block} ]"
         self.close_phis(opened, before, self.block)
         self.lines.append(f"br label %{head}")
         for cell, values in zip(cells, after_test, strict=True):

@@ -9,12 +9,13 @@ long programs and returns an integer: 0, or 1 if a host step failed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-from fungrad.jit.emit import blas, exchange, subnormals
+from fungrad.jit.emit import blas, exchange, interrupts, subnormals
 from fungrad.jit.emit.module import Module
 from fungrad.jit.emit.nests import NestEmitter, split_loop, units
 from fungrad.jit.emit.parallel import work
@@ -22,7 +23,7 @@ from fungrad.jit.emit.products import Product, part_of_range
 from fungrad.jit.emit.schedule import total_work
 from fungrad.jit.emit.support import support_text
 from fungrad.jit.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, Series, While
-from fungrad.jit.traverse import walk
+from fungrad.jit.traverse import children, walk
 
 # Estimated vector instructions from which the interpreter lock is released.
 _LONG = 20_000
@@ -62,6 +63,8 @@ class ProgramEmitter:
         self.long = False
         self.has_hosts = has_hosts(program)
         self.quiets_blas = False
+        # Counters of iterations between two polls for signals.
+        self.pollers: list[str] = []
 
     def emit(self) -> str:
         """Text of the module."""
@@ -74,6 +77,7 @@ class ProgramEmitter:
                 [
                     "define internal i32 @run(ptr %table) #0 {",
                     "entry:",
+                    *self.pollers,
                     *exchange.at_home(self, self.module.moving),
                     *self.lines,
                     "ret i32 0",
@@ -81,6 +85,8 @@ class ProgramEmitter:
                 ]
             )
         )
+        if self.module.polls:
+            self.module.functions.append(interrupts.definition(self.module))
         self.module.functions.append(self.entry())
         text = self.module.text()
         support = support_text(text, self.module.machine.soft_half)
@@ -103,6 +109,8 @@ class ProgramEmitter:
                 f"store ptr %p{k}, ptr %s{k}, align 8",
             ]
         lines += self.check_layout()
+        if module.polls:
+            lines += interrupts.begin(module)
         if self.long:
             lines.append("%thread = call ptr @PyEval_SaveThread()")
             module.declarations["@PyEval_SaveThread"] = "declare ptr @PyEval_SaveThread()"
@@ -115,6 +123,14 @@ class ProgramEmitter:
             lines.append("call void @fg_blas_leave()")
         if self.long:
             lines.append("call void @PyEval_RestoreThread(ptr %thread)")
+        if module.polls:
+            lines += [
+                f"%stopped = icmp eq i32 %status, {interrupts.STOPPED}",
+                "br i1 %stopped, label %raise, label %return",
+                "raise:",
+                "ret ptr null",
+                "return:",
+            ]
         module.declarations["@PyLong_FromLong"] = "declare ptr @PyLong_FromLong(i64)"
         lines += [
             "%wide = sext i32 %status to i64",
@@ -154,7 +170,11 @@ class ProgramEmitter:
 
     def steps(self, steps: Sequence[Any]) -> None:
         for step in steps:
+            polled, self.module.polls = self.module.polls, False
             _STEP[type(step)](self, step)
+            if self.module.polls:
+                interrupts.leave_if_stopped(self, f"step{next(self.names)}")
+            self.module.polls |= polled
 
     def register(self, stem: str = "%x") -> str:
         return f"{stem}{next(self.names)}"
@@ -184,9 +204,12 @@ class ProgramEmitter:
             wrapper = subnormals.flushing(function, machine.arm, self.register, self.module.declarations)
             self.module.functions.append(wrapper)
             function = f"{function}.flushing"
-        self.symbols["fg_parallel"] = None
-        self.module.declarations["@fg_parallel"] = "declare void @fg_parallel(ptr, ptr, i64, i64)"
-        self.lines.append(f"call void @fg_parallel(ptr @{function}, ptr %table, i64 {n}, i64 {pieces_per_thread})")
+        name, types, more = "fg_parallel", "ptr, ptr, i64, i64", ""
+        if self.module.polls:
+            name, types, more = "fg_parallel_polling", f"{types}, ptr", ", ptr @poll"
+        self.symbols[name] = None
+        self.module.declarations[f"@{name}"] = f"declare void @{name}({types})"
+        self.lines.append(f"call void @{name}(ptr @{function}, ptr %table, i64 {n}, i64 {pieces_per_thread}{more})")
 
     @contextmanager
     def function(self) -> Iterator[str]:
@@ -388,6 +411,11 @@ class ProgramEmitter:
         self.lines += [f"store i64 0, ptr {at}, align 8", f"br label %repeat{k}", f"repeat{k}:"]
         self.steps(step.steps)
         exchange.exchange(self, pairs)
+        work = sum(step_work(self.program, s) for s in step.steps)
+        if interrupts.is_long(work * step.extent):
+            count = self.register()
+            self.lines.append(f"{count} = load i64, ptr {at}, align 8")
+            interrupts.poll(self, f"s{k}", count, interrupts.period(work), f"ret i32 {interrupts.STOPPED}")
         self.lines += [
             f"%now{k} = load i64, ptr {at}, align 8",
             f"%next{k} = add i64 %now{k}, 1",
@@ -402,7 +430,9 @@ class ProgramEmitter:
         k = next(self.names)
         pairs = exchange.pairs_of(self.program, step)
         homes = exchange.before_loop(self, pairs)
-        self.lines += [f"br label %test{k}", f"test{k}:"]
+        at = self.register()
+        self.pollers.append(f"{at} = alloca i64, align 8")
+        self.lines += [f"store i64 0, ptr {at}, align 8", f"br label %test{k}", f"test{k}:"]
         self.steps(step.test)
         base = self.base(step.condition)
         self.lines += [
@@ -413,6 +443,14 @@ class ProgramEmitter:
         ]
         self.steps(step.steps)
         exchange.exchange(self, pairs)
+        before, now = self.register(), self.register()
+        self.lines += [
+            f"{before} = load i64, ptr {at}, align 8",
+            f"{now} = add i64 {before}, 1",
+            f"store i64 {now}, ptr {at}, align 8",
+        ]
+        work = sum(step_work(self.program, s) for s in (*step.test, *step.steps))
+        interrupts.poll(self, f"w{k}", now, interrupts.period(work), f"ret i32 {interrupts.STOPPED}")
         self.lines += [f"br label %test{k}", f"done{k}:"]
         exchange.after_loop(self, pairs, homes)
 
@@ -430,6 +468,16 @@ class ProgramEmitter:
             self.steps(steps)
             self.lines.append(f"br label %join{k}")
         self.lines.append(f"join{k}:")
+
+
+def step_work(program: Program, step: Any) -> float:
+    """Estimated vector instructions of a step, loops of unknown length counted once."""
+    if type(step) is Nest:
+        return sum(total_work(program, s) if type(s) is Loop else 1.0 for s in step.body)
+    if type(step) is Call:
+        return blas.work(step) if step.routine == "gemm" else 30.0 * sum(math.prod(v.shape) for v in step.outputs)
+    inside = sum(step_work(program, s) for nested in children(step) for s in nested)
+    return inside * (step.extent if type(step) is Repeat else 1) + 1.0
 
 
 def rows_pieces(step: Rows) -> int:
