@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -21,6 +22,9 @@ from fungrad import locks
 # Codegen does not scale with the optimisation level for straight-line vector code; 2 has everything
 # needed.
 _LEVEL = 2
+
+# Characters of a module that takes LLVM more than some tenths of a second.
+_LONG_TEXT = 200_000
 
 # Libraries that share one linking layer of LLVM. A layer keeps some 10 KB for each library it ever had, and making one
 # takes most of a millisecond: so layers are shared by a few libraries, and closed when the last of these is gone.
@@ -121,7 +125,15 @@ class Session:
         return self._llvm.address_of_symbol(symbol)  # type: ignore[no-any-return]
 
     def compile(self, text: str, timings: dict[str, float] | None = None, parts: Sequence[str] = ()) -> bytes:
-        """Object code of a module, with other modules linked into it."""
+        """Object code of a module, with other modules linked into it.
+
+        Ctrl-C stops waiting for it at once; what LLVM has begun it finishes on a thread of its own.
+        """
+        if len(text) > _LONG_TEXT and threading.current_thread() is threading.main_thread():
+            return _on_a_thread(lambda: self._compiled(text, timings, parts))
+        return self._compiled(text, timings, parts)
+
+    def _compiled(self, text: str, timings: dict[str, float] | None, parts: Sequence[str]) -> bytes:
         with self._lock:
             start = time.perf_counter()
             context = self._llvm.create_context()
@@ -191,6 +203,28 @@ class _Layer:
                 linker.close()
                 _trim()
                 ctypes.pythonapi.Py_DecRef(ctypes.py_object(linker))
+
+
+def _on_a_thread(work: Callable[[], bytes]) -> bytes:
+    """The result of a function that the main thread waits for in such a way that a signal can end the waiting.
+
+    Python handles no signal while LLVM runs, and one that comes while an object of LLVM is deleted it forgets.
+    """
+    outcome: list[Any] = []
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+            outcome.append(error)
+        done.set()
+
+    threading.Thread(target=run, name="fungrad compiler").start()
+    done.wait()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]  # type: ignore[no-any-return]
 
 
 def _trim() -> None:
