@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from fungrad.jit.emit import subnormals
-from fungrad.jit.emit.module import Machine, Module
+from fungrad.jit.emit.module import Module
 
 # Estimated vector instructions between two polls: some 20 milliseconds.
 _INTERVAL = 5e7
@@ -154,12 +154,13 @@ def definition(module: Module) -> str:
     if machine.threads:
         module.declarations["@pthread_self"] = "declare ptr @pthread_self()"
         whose = _WHOSE.format(owner=flag + 1)
-    start, stop = _python_mode(machine, module)
+    start, stop = _python_mode(module)
     return _POLL.format(flag=flag, whose=whose, start="\n".join(start), stop="\n".join(stop))
 
 
-def _python_mode(machine: Machine, module: Module) -> tuple[list[str], list[str]]:
+def _python_mode(module: Module) -> tuple[list[str], list[str]]:
     """Python runs with subnormal numbers kept."""
+    machine = module.machine
     if not machine.flush_subnormals:
         return [], []
     names = iter(f"%mode{k}" for k in range(9))
