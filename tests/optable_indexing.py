@@ -71,8 +71,16 @@ def typed(values, indices=("int32", "int64", "uint8"), updates=True):
     return [(v, i, v) if updates else (v, i) for v, i in names]
 
 
-def row_gather(mode):
-    return lambda L, x, i: L.gather(x, i, L.GatherDimensionNumbers((1,), (0,), (0,)), (1, x.shape[1]), mode=mode)
+def row_gather(mode, **options):
+    return lambda L, x, i: L.gather(
+        x, i, L.GatherDimensionNumbers((1,), (0,), (0,)), (1, x.shape[1]), mode=mode, **options
+    )
+
+
+# Promises that hold for one position, and say nothing about those of other examples of a batch.
+PROMISES = {"unique_indices": True, "indices_are_sorted": True}
+ONE_ROW = (((4, 3), (1, 1)), ((1, 2), (1, 1)))
+ONE_UPDATE = (((4, 3), (1, 1), (1, 3)), ((1, 2), (1, 1), (1, 2)))
 
 
 def filled_rows(x, i):
@@ -109,6 +117,17 @@ GATHER = [
         domains=OUTSIDE,
         wide=False,
         diff=(0,),
+    ),
+    row(
+        "gather with promises",
+        row_gather("clip", **PROMISES),
+        clipped_rows,
+        ONE_ROW,
+        typed(("float32", "complex64"), updates=False),
+        domains=((-3.0, 3.0), (0, 1)),
+        wide=False,
+        diff=(0,),
+        primitives=("gather",),
     ),
     row(
         "gather with fill",
@@ -183,6 +202,12 @@ SCATTER = [
         domains=OUTSIDE, wide=False, diff=(0, 2)),
     row("scatter-max", row_scatter("scatter_max"), scattered(np.maximum), UPDATES, typed((*REAL, "bool")),
         domains=OUTSIDE, wide=False, diff=(0, 2)),
+    row("scatter-add with promises", row_scatter("scatter_add", **PROMISES), scattered(np.add), ONE_UPDATE,
+        typed(("float32", "complex64")), domains=((-3.0, 3.0), (0, 1), (-3.0, 3.0)), diff=(0, 2), rtol=SINGLE, atol=4,
+        primitives=("scatter-add",)),
+    row("scatter with promises", row_scatter("scatter", **PROMISES), scattered(lambda old, new: new), ONE_UPDATE,
+        typed(("float32", "complex64")), domains=((-3.0, 3.0), (0, 1), (-3.0, 3.0)), diff=(0, 2), wide=False,
+        primitives=("scatter",)),
     row(
         "scatter-add with clipping",
         row_scatter("scatter_add", "clip"),

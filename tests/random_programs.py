@@ -406,12 +406,13 @@ SHAPES = st.lists(st.sampled_from([0, 1, 1, 2, 2, 3, 3, 4]), max_size=3).map(tup
 
 
 @st.composite
-def programs(draw, abstract, max_steps=6):
+def programs(draw, abstract, max_steps=6, more=None):
     """A program and its inputs.
 
     Args:
       abstract: ``(function, avals) -> (shape, dtype)`` of the result of one operation.
       max_steps: the largest number of operations.
+      more: as ``steps``, further strategies for half of the steps (or None if there is none for a value).
     """
     base = draw(SHAPES)
     values = []
@@ -422,7 +423,8 @@ def programs(draw, abstract, max_steps=6):
     inputs, program = tuple((v.shape, v.dtype) for v in values), []
     for _ in range(draw(st.integers(3, max_steps))):
         i = draw(st.integers(0, len(values) - 1)) if draw(st.booleans()) else len(values) - 1
-        text, apply, operands, exact = draw(steps(values[i], i, values))
+        further = more(values[i], i, values) if more and draw(st.booleans()) else None
+        text, apply, operands, exact = draw(steps(values[i], i, values) if further is None else further)
         shape, dtype = abstract(apply, [(values[j].shape, values[j].dtype) for j in operands])
         half = dtype in ("float16", "bfloat16")
         exact = exact and all(values[j].exact for j in operands) and not half
@@ -431,6 +433,42 @@ def programs(draw, abstract, max_steps=6):
     used = {j for step in program for j in step.operands}
     outputs = tuple(k for k in range(len(inputs), len(values)) if k not in used)
     return Program(inputs, tuple(program), outputs)
+
+
+FLOATS = ("float32", "float16", "bfloat16")
+
+
+def inputs(lib, program, arrays):
+    """Arrays of a library for the inputs of a program."""
+    return [lib.numpy.asarray(x, dtype=dtype) for x, (_, dtype) in zip(arrays, program.inputs, strict=True)]
+
+
+def modes(lib, program, **options):
+    """Functions of the inputs, and of inputs with a batch dimension, by name."""
+    floats = tuple(i for i, (_, dtype) in enumerate(program.inputs) if dtype in FLOATS)
+    run = lambda *args: program(lib, *args, **options)[0]  # noqa: E731
+
+    def loss(*args):
+        total = 0.0
+        for out in run(*args):
+            if lib.numpy.issubdtype(out.dtype, lib.numpy.inexact):
+                total = total + lib.numpy.sum(lib.numpy.real(out).astype(lib.numpy.float32))
+        return total
+
+    def push(*args):
+        f = lambda *xs: run(*[xs[floats.index(i)] if i in floats else a for i, a in enumerate(args)])  # noqa: E731
+        xs = [args[i] for i in floats]
+        return lib.jvp(f, xs, [lib.numpy.ones_like(x) for x in xs])
+
+    one, many = {"eager": run}, {"vmap": lib.vmap(run)}
+    if floats:
+        gradient = lib.grad(loss, argnums=floats)
+        one |= {"grad": gradient, "jvp": push}
+        many |= {
+            "vmap grad": lib.vmap(gradient),
+            "grad vmap": lib.grad(lambda *args: lib.numpy.sum(lib.vmap(loss)(*args)), argnums=floats),
+        }
+    return one, many
 
 
 def arguments(program, seed, batch=None):

@@ -6,7 +6,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from random_programs import arguments, programs
+from random_programs import arguments, inputs, modes, programs
 
 import fungrad
 
@@ -26,38 +26,6 @@ def _abstract(shapes_and_dtypes, apply):
 
 def abstract(apply, operands):
     return _abstract(tuple(operands), apply)
-
-
-def inputs(lib, program, arrays):
-    return [lib.numpy.asarray(x, dtype=dtype) for x, (_, dtype) in zip(arrays, program.inputs, strict=True)]
-
-
-def modes(lib, program, **options):
-    """Functions of the inputs, and of inputs with a batch dimension, by name."""
-    floats = tuple(i for i, (_, dtype) in enumerate(program.inputs) if dtype in ("float32", "float16", "bfloat16"))
-    run = lambda *args: program(lib, *args, **options)[0]  # noqa: E731
-
-    def loss(*args):
-        total = 0.0
-        for out in run(*args):
-            if lib.numpy.issubdtype(out.dtype, lib.numpy.inexact):
-                total = total + lib.numpy.sum(lib.numpy.real(out).astype(lib.numpy.float32))
-        return total
-
-    def push(*args):
-        f = lambda *xs: run(*[xs[floats.index(i)] if i in floats else a for i, a in enumerate(args)])  # noqa: E731
-        xs = [args[i] for i in floats]
-        return lib.jvp(f, xs, [lib.numpy.ones_like(x) for x in xs])
-
-    one, many = {"eager": run}, {"vmap": lib.vmap(run)}
-    if floats:
-        gradient = lib.grad(loss, argnums=floats)
-        one |= {"grad": gradient, "jvp": push}
-        many |= {
-            "vmap grad": lib.vmap(gradient),
-            "grad vmap": lib.grad(lambda *args: lib.numpy.sum(lib.vmap(loss)(*args)), argnums=floats),
-        }
-    return one, many
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -107,7 +75,7 @@ def compare(name, got, wanted, tol):
         np.testing.assert_allclose(g, w, rtol=tol, atol=tol * size, err_msg=where)
 
 
-def check(program, seed):
+def check(program, seed, compiled=("eager", "grad", "vmap grad")):
     arrays, batched = arguments(program, seed), arguments(program, seed + 1, batch=2)
     results, values, batch_values = reference(program, inputs(jax, program, arrays), inputs(jax, program, batched))
     # Types only, where numbers are too large to say more.
@@ -121,7 +89,7 @@ def check(program, seed):
         for name, f in functions.items():
             with np.errstate(all="ignore"):
                 compare(name, f(*operands), results[name], tol)
-                if name in ("eager", "grad", "vmap grad"):
+                if name in compiled:
                     compare(f"jit {name}", fungrad.jit(f)(*operands), results[name], tol)
 
 
