@@ -40,6 +40,8 @@ from fungrad.core.device import (
     process_index,
 )
 from fungrad.core.dtypes import float0
+from fungrad.core.public_names import missing as _missing
+from fungrad.core.public_names import publish as _publish
 from fungrad.core.source import named_call, named_scope
 from fungrad.jit.api import clear_caches, jit
 from fungrad.transforms.api import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
@@ -60,6 +62,7 @@ _SUBMODULES = (
     "debug",
     "experimental",
     "extend",
+    "flatten_util",
     "nn",
     "optim",
     "random",
@@ -73,7 +76,7 @@ _SUBMODULES = (
 def __getattr__(name: str) -> _Any:
     if name in _SUBMODULES:
         return _importlib.import_module(f"fungrad.{name}")
-    raise AttributeError(f"module 'fungrad' has no attribute {name!r}")
+    raise _missing("fungrad", name)
 
 
 def __dir__() -> list[str]:
@@ -113,8 +116,9 @@ __all__ = [
     "eval_shape",
     "experimental",
     "explain_cache_misses",
-    "flush_subnormals",
     "extend",
+    "flatten_util",
+    "flush_subnormals",
     "float0",
     "grad",
     "hessian",
@@ -155,3 +159,6 @@ __all__ = [
     "vjp",
     "vmap",
 ]
+
+# The function jit is also fungrad.jit.api.jit, and hot; it checks its arguments itself.
+_publish(globals(), __name__, __all__, exempt=("jit",))

@@ -4,5 +4,8 @@ from fungrad.control.breakpoints import breakpoint
 from fungrad.control.callbacks import debug_callback as callback
 from fungrad.control.callbacks import debug_print as print
 from fungrad.control.checkify import debug_check as check
+from fungrad.core.public_names import publish
 
 __all__ = ["breakpoint", "callback", "check", "print"]
+
+publish(globals(), __name__, __all__)

@@ -12,6 +12,7 @@ import fungrad.numpy as jnp
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray
+from fungrad.core.public_names import publish
 
 __all__ = ["ravel_pytree"]
 
@@ -78,3 +79,5 @@ def _pieces(vector: Any, avals: list[ShapedArray], dtype: Any) -> list[Array]:
         pieces.append(piece if dtype is None else piece.astype(aval.dtype))
         start += aval.size
     return pieces
+
+publish(globals(), __name__, __all__)

@@ -14,6 +14,7 @@ import numpy as np
 from fungrad.core import dtypes, tree
 from fungrad.core.array import as_array, wrap
 from fungrad.core.avals import ShapedArray
+from fungrad.core.public_names import publish
 from fungrad.core.source import function_name
 from fungrad.transforms.api import jvp, vjp
 
@@ -226,3 +227,8 @@ def _check_grads(
                 return [x for x in tree.leaves(out) if not _is_float0(x)]
 
             _check_grads(pulled, args, order - 1, modes, atol, rtol, eps, f"{message}, rev")
+
+
+__all__ = ["check_grads", "check_jvp", "check_vjp", "numerical_jvp"]
+
+publish(globals(), __name__, __all__)

@@ -5,6 +5,7 @@ Tuples, lists, dicts (flattened in the order of their sorted keys), namedtuples,
 are nodes; everything else is a leaf.
 """
 
+from fungrad.core.public_names import publish
 from fungrad.core.tree import (
     all,
     broadcast,
@@ -38,3 +39,5 @@ __all__ = [
     "transpose",
     "unflatten",
 ]
+
+publish(globals(), __name__, __all__)

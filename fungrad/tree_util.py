@@ -1,5 +1,6 @@
 """Pytree classes, tree structures, key paths, and the functions of `fungrad.tree` as `tree_*`."""
 
+from fungrad.core.public_names import publish
 from fungrad.core.tree import (
     DictKey,
     FlattenedIndexKey,
@@ -79,3 +80,5 @@ __all__ = [
     "treedef_is_leaf",
     "treedef_tuple",
 ]
+
+publish(globals(), __name__, __all__)

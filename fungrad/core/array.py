@@ -380,7 +380,7 @@ def from_numpy(x: np.ndarray | np.generic, *, what: str = "argument", copy: bool
     x = np.asarray(x)
     if x.dtype.kind not in "biufcV" or (x.dtype.kind == "V" and not dtypes.is_known(x.dtype)):
         raise TypeError(
-            f"fungrad: {what} has dtype {x.dtype}, which is not a numeric dtype; convert it with .astype first"
+            f"{what} has dtype {x.dtype}, which is not a numeric dtype; convert it with .astype first"
         )
     dtype = dtypes.default_width(x.dtype)
     if dtype != x.dtype:

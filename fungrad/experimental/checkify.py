@@ -14,6 +14,7 @@ from fungrad.control.checkify import (
     nan_checks,
     user_checks,
 )
+from fungrad.core.public_names import publish
 from fungrad.errors import RuntimeCheckError
 
 JaxRuntimeError = RuntimeCheckError
@@ -33,3 +34,5 @@ __all__ = [
     "nan_checks",
     "user_checks",
 ]
+
+publish(globals(), __name__, __all__)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fungrad.core.avals import ShapedArray
+from fungrad.core.public_names import publish
 from fungrad.extend import core
 from fungrad.jit.foreign import ArrayKernel, ScalarKernel
 from fungrad.ops._families import Elementwise, LinearElementwise
@@ -89,3 +90,6 @@ def numba_array_kernel(fn: Callable[..., Any], *, name: str | None = None) -> Ar
       Array([2. , 3. , 1.5], dtype=float32)
     """
     return ArrayKernel(fn, name)
+
+
+publish(globals(), __name__, __all__)

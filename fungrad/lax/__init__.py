@@ -24,6 +24,7 @@ from fungrad.control.scatter_apply import scatter_apply
 from fungrad.control.solves import custom_linear_solve, custom_root
 from fungrad.control.while_loop import fori_loop, while_loop
 from fungrad.control.while_primitive import while_p
+from fungrad.core.public_names import publish
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.cast import (
     bitcast_convert_type,
@@ -699,3 +700,5 @@ __all__ = [
     "tanh",
     "tanh_p",
 ]
+
+publish(globals(), __name__, __all__)

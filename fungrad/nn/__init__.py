@@ -3,6 +3,7 @@
 The file holds no code.
 """
 
+from fungrad.core.public_names import publish
 from fungrad.nn import initializers
 from fungrad.nn.activations import (
     celu,
@@ -70,3 +71,5 @@ __all__ = [
     "swish",
     "tanh",
 ]
+
+publish(globals(), __name__, __all__)

@@ -9,6 +9,7 @@ import numpy as _np
 
 from fungrad.core.array import Array as ndarray  # noqa: N813
 from fungrad.core.dtypes import finfo, iinfo, isdtype, issubdtype, promote_types
+from fungrad.core.public_names import publish
 from fungrad.numpy import array_methods, protocols
 from fungrad.numpy._promotion import (
     broadcast_shapes,
@@ -490,3 +491,5 @@ __all__ = [
     "unique_values", "unpackbits", "unravel_index", "unsignedinteger", "unstack", "unwrap", "vander", "var", "vdot",
     "vecdot", "vecmat", "vectorize", "vsplit", "vstack", "where", "zeros", "zeros_like",
 ]  # fmt: skip
+
+publish(globals(), __name__, __all__)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
+from fungrad.core.arguments import guarded
 from fungrad.core.array import PYTHON_SCALARS, Array, DeletedArray, delete
 from fungrad.core.device import CPU, Device, check_device
 from fungrad.core.primitive import Primitive
@@ -284,7 +285,7 @@ def _methods() -> dict[str, Any]:
         "var": reductions.var,
     }
     # Functions bind as methods: the array is their first argument.
-    return same | {
+    methods = same | {
         "__array_namespace__": _array_namespace,
         "__contains__": _contains,
         "__getitem__": indexing.getitem,
@@ -320,6 +321,10 @@ def _methods() -> dict[str, Any]:
         "tobytes": _tobytes,
         "transpose": _transpose,
         "view": _view,
+    }
+    return {
+        name: guarded(f"fungrad.Array.{name}", value) if callable(value) and not name.startswith("__") else value
+        for name, value in methods.items()
     }
 
 

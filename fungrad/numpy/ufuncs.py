@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
+from fungrad.core.arguments import REFUSALS, reword
 from fungrad.core.array import Array
 from fungrad.core.primitive import Primitive
 from fungrad.numpy._ordering import comparison, promote_extremum
@@ -37,15 +38,24 @@ def _named(fun: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
     return fun
 
 
+def _rewording(fun: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
+    """``_named`` for the functions called most, which word their errors themselves instead of being guarded."""
+    fun.words_errors = True  # type: ignore[attr-defined]
+    return _named(fun, name, doc)
+
+
 def _unary_inexact(name: str, primitive: Primitive, what: str, example: str = "") -> Callable[[Any], Array]:
     """A function of one operand that is made floating first."""
 
     bind = primitive.bind
 
     def f(x: Any, /) -> Array:
-        if not isinstance(x, Array) or not x.aval.inexact:
-            x = inexact(x, name)
-        return bind(x)
+        try:
+            if not isinstance(x, Array) or not x.aval.inexact:
+                x = inexact(x, name)
+            return bind(x)
+        except REFUSALS as error:
+            reword(error, f"fungrad.numpy.{name}", f, (x,), {})
 
     doc = f"""{what}
 
@@ -55,29 +65,28 @@ def _unary_inexact(name: str, primitive: Primitive, what: str, example: str = ""
     Returns:
       Array of the shape of ``x``.
     """
-    return _named(f, name, doc + example)
+    return _rewording(f, name, doc + example)
 
 
-def _binary(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
+def _binary(
+    name: str, primitive: Primitive, what: str, promote: Callable[..., tuple[Array, Array]] = promote_pair
+) -> Callable[[Any, Any], Array]:
     """A function of two operands of a common dtype."""
     bind = primitive.bind
 
     def f(x: Any, y: Any, /) -> Array:
-        x, y = promote_pair(name, x, y)
-        return bind(x, y)
+        try:
+            x, y = promote(name, x, y)
+            return bind(x, y)
+        except REFUSALS as error:
+            reword(error, f"fungrad.numpy.{name}", f, (x, y), {})
 
-    return _named(f, name, _binary_doc(what))
+    return _rewording(f, name, _binary_doc(what))
 
 
 def _binary_inexact(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
     """A function of two operands of a common floating dtype."""
-    bind = primitive.bind
-
-    def f(x: Any, y: Any, /) -> Array:
-        x, y = promote_pair_inexact(name, x, y)
-        return bind(x, y)
-
-    return _named(f, name, _binary_doc(what))
+    return _binary(name, primitive, what, promote_pair_inexact)
 
 
 def _binary_doc(what: str) -> str:
@@ -236,17 +245,20 @@ def _arithmetic(name: str, primitive: Primitive, for_bool: Primitive, what: str)
     """Sum or product, which for booleans are OR and AND."""
 
     def f(x: Any, y: Any, /) -> Array:
-        x, y = promote_pair(name, x, y)
-        return (for_bool if x.aval.dtype.kind == "b" else primitive).bind(x, y)
+        try:
+            x, y = promote_pair(name, x, y)
+            return (for_bool if x.aval.dtype.kind == "b" else primitive).bind(x, y)
+        except REFUSALS as error:
+            reword(error, f"fungrad.numpy.{name}", f, (x, y), {})
 
-    return _named(f, name, _binary_doc(what))
+    return _rewording(f, name, _binary_doc(what))
 
 
 add = _arithmetic("add", elementwise.add_p, integer.or_p, "Sum; for booleans OR.")
 multiply = _arithmetic("multiply", elementwise.mul_p, integer.and_p, "Product; for booleans AND.")
 subtract = _binary("subtract", elementwise.sub_p, "Difference.")
-true_divide = _binary_inexact("true_divide", elementwise.div_p, "Quotient; integers are converted to floating first.")
-divide = true_divide
+divide = _binary_inexact("divide", elementwise.div_p, "Quotient; integers are converted to floating first.")
+true_divide = divide
 
 
 def _extremum(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:

@@ -16,6 +16,7 @@ import numpy as np
 from fungrad.config import config
 from fungrad.control.scatter_apply import scatter_apply
 from fungrad.core import dtypes
+from fungrad.core.arguments import guarded
 from fungrad.core.array import Array, typeof, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
@@ -317,6 +318,11 @@ class IndexUpdateRef:
         "power", ufuncs.power, "``x`` with the elements at ``idx`` raised to the power of values."
     )
     mul = multiply
+
+
+for _name in ("get", "apply", "set", "add", "subtract", "multiply", "min", "max", "divide", "power", "mul"):
+    _method = getattr(IndexUpdateRef, _name)
+    setattr(IndexUpdateRef, _name, guarded(f"fungrad.Array.at[...].{_method.__name__}", _method))
 
 
 class IndexUpdateHelper:

@@ -4,6 +4,7 @@ An optimizer is a ``GradientTransformation``; ``chain`` composes transformations
 the parameters.
 """
 
+from fungrad.core.public_names import publish
 from fungrad.optim.alias import adam, adamw, sgd
 from fungrad.optim.apply import apply_updates
 from fungrad.optim.base import (
@@ -53,3 +54,5 @@ __all__ = [
     "stateless",
     "trace",
 ]
+
+publish(globals(), __name__, __all__)

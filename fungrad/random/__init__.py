@@ -12,6 +12,7 @@ The bits are those of the threefry2x32 generator in the layout of JAX, so equal 
 The file holds no code.
 """
 
+from fungrad.core.public_names import publish
 from fungrad.random.bits import bits, randint, uniform
 from fungrad.random.choices import categorical, choice, permutation
 from fungrad.random.continuous import (
@@ -79,3 +80,5 @@ __all__ = [
     "weibull_min",
     "wrap_key_data",
 ]
+
+publish(globals(), __name__, __all__)

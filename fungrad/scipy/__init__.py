@@ -1,5 +1,8 @@
 """``fungrad.scipy``: SciPy's functions on fungrad arrays, under the names of ``jax.scipy``."""
 
+from fungrad.core.public_names import publish
 from fungrad.scipy import special
 
 __all__ = ["special"]
+
+publish(globals(), __name__, __all__)

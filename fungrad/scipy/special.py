@@ -10,6 +10,7 @@ from typing import Any
 
 import fungrad.numpy as jnp
 from fungrad.core.array import Array
+from fungrad.core.public_names import publish
 from fungrad.nn.normalization import log_softmax, logsumexp, softmax
 from fungrad.numpy._promotion import inexact, promote_dtypes_inexact
 from fungrad.ops import special as ops
@@ -254,3 +255,5 @@ __all__ = [
     "xlogy",
     "zeta",
 ]
+
+publish(globals(), __name__, __all__)

@@ -1,0 +1,421 @@
+"""What public functions say when they are called with wrong arguments.
+
+A facade module hands its functions to ``guard``. A guarded function checks nothing in advance: when an error leaves it
+that is not worded for the caller (Python's, NumPy's, or one of a function further inside), the arguments are compared
+with the annotations of its signature, and the first that does not fit is named. So a right call pays for one more
+Python frame, and a signature is the only place that says what an argument may be.
+
+``index`` and its relatives are for what would be accepted silently, or be found out too late.
+
+May import ``core`` and the error classes.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import numbers
+import operator
+import os
+import re
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+import optree
+
+from fungrad.config import config
+from fungrad.core.array import Array, is_array_like
+from fungrad.core.avals import ShapedArray
+from fungrad.core.scalar_types import canonicalize_dtype
+from fungrad.core.source import PACKAGE_DIR
+from fungrad.errors import FungradTypeError, RuntimeCheckError, TypePromotionError, UnboundAxisNameError
+
+# -- checks in advance -------------------------------------------------------------------------------------------------
+
+
+def index(api: str, name: str, value: Any, least: int | None = None) -> int:
+    """``value`` as a Python int.
+
+    Args:
+      api: full name of the public function.
+      name: the argument.
+      value: what came.
+      least: the least allowed value; None for any.
+
+    Raises:
+      TypeError: it is not an integer.
+      ValueError: it is less than ``least``.
+    """
+    try:
+        found = operator.index(value)
+    except FungradTypeError:
+        raise
+    except TypeError:
+        raise TypeError(f"{api}: {name} must be an integer, got {shown(value)}{_whole(value)}") from None
+    if least is not None and found < least:
+        raise ValueError(f"{api}: {name} must be at least {least}, got {found}")
+    return found
+
+
+def _whole(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return f"; write {int(value)}, or convert it with int"
+    return ""
+
+
+def function(api: str, name: str, value: Any) -> None:
+    """Checks that an argument can be called.
+
+    Raises:
+      TypeError: it cannot.
+    """
+    if not callable(value):
+        raise TypeError(f"{api}: {name} must be a function, got {shown(value)}")
+
+
+def number(api: str, name: str, value: Any) -> None:
+    """Checks that an argument is a real number: of Python, of NumPy, or a 0-d array, traced or not.
+
+    Raises:
+      TypeError: it is not.
+    """
+    if not _is_number(value):
+        raise TypeError(f"{api}: {name} must be a real number, got {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """A value and its type, for a message."""
+    if value is None:
+        return "None"
+    if isinstance(value, Array):
+        return f"an array of type {value.aval.str_short()}"
+    if isinstance(value, np.ndarray):
+        return f"an array of type {value.dtype.name}{list(value.shape)}"
+    text = repr(value)
+    return f"{text if len(text) <= 80 else text[:77] + '...'} of type {type(value).__name__}"
+
+
+# -- annotations -------------------------------------------------------------------------------------------------------
+
+
+def _is_index(value: Any) -> bool:
+    try:
+        operator.index(value)
+    except FungradTypeError:
+        return True
+    except TypeError:
+        return False
+    return True
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, numbers.Real):
+        return True
+    if isinstance(value, (Array, np.ndarray, np.generic)):
+        return not value.shape and value.dtype.kind in "biufV" and value.dtype.names is None
+    return False
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, (bool, int, np.bool_)) or (isinstance(value, (Array, np.ndarray)) and not value.shape)
+
+
+def _elements(value: Any) -> list[Any] | None:
+    """The elements of a sequence (or a one-dimensional array), None if it is none."""
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, (Iterable, Array)):
+        return None
+    if isinstance(value, (Array, np.ndarray)) and len(value.shape) != 1:
+        return None
+    try:
+        return list(value)
+    except (TypeError, FungradTypeError):
+        return None
+
+
+def _all(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def every(value: Any) -> bool:
+        elements = _elements(value)
+        return elements is not None and all(map(check, elements))
+
+    return every
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _is_dtype(value: Any) -> bool:
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return True  # groups of dtypes
+    try:
+        canonicalize_dtype(value, "")
+    except TypeError:
+        return False
+    return True
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, (Array, np.ndarray))
+
+
+def _is_transformation(value: Any) -> bool:
+    return hasattr(value, "init") and hasattr(value, "update")
+
+
+_INTEGERS = _all(_is_index)
+_PAIRS = _all(_INTEGERS)
+
+# Words for what an annotation asks for, and the test of it.
+_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "int": ("an integer", _is_index),
+    "float": ("a real number", _is_number),
+    "bool": ("a bool", _is_flag),
+    "str": ("a string", lambda value: isinstance(value, str)),
+    "None": ("None", lambda value: value is None),
+    "Sequence[int]": ("a sequence of integers", _INTEGERS),
+    "tuple[int, ...]": ("a sequence of integers", _INTEGERS),
+    "tuple[int, int]": ("a pair of integers", lambda value: _INTEGERS(value) and len(_elements(value) or ()) == 2),
+    "Sequence[tuple[int, int]]": ("a sequence of pairs of integers", _PAIRS),
+    "Sequence[tuple[int, int, int]]": ("a sequence of triples of integers", _PAIRS),
+    "Sequence[str]": ("a sequence of strings", _all(lambda value: isinstance(value, str))),
+    "Sequence[bool]": ("a sequence of bools", _all(_is_flag)),
+    "Sequence[Any]": ("a sequence", lambda value: _elements(value) is not None or isinstance(value, (Array, Iterable))),
+    "Iterable[Any]": ("an iterable", lambda value: isinstance(value, (Iterable, Array))),
+    "Sequence[Callable[..., Any]]": ("a sequence of functions", _all(callable)),
+    "Hashable": ("hashable", _is_hashable),
+    "PyTreeDef": ("a tree structure", lambda value: isinstance(value, optree.PyTreeSpec)),
+    "Iterable[PyTreeDef]": ("a sequence of tree structures", _all(lambda v: isinstance(v, optree.PyTreeSpec))),
+    "type": ("a class", lambda value: isinstance(value, type)),
+    "GradientTransformation": ("a gradient transformation such as fungrad.optim.adam(1e-3)", _is_transformation),
+    # Under names that annotations of type Any leave open:
+    "dtype": ("a dtype", _is_dtype),
+    "array": ("an array or a scalar", is_array_like),
+    "arrays": ("a sequence of arrays", lambda value: _is_array(value) or _elements(value) is not None),
+}
+_FUNCTION = ("a function", callable)
+_ALIASES = {
+    "Axis": ["int", "Sequence[int]", "None"],
+    "Dims": ["Sequence[int]"],
+    "Function": ["Callable"],
+    "IsLeaf": ["Callable"],
+    "Policy": ["Callable"],
+    "T": ["Any"],
+    "C": ["type"],
+    "type[T]": ["type"],
+    "ScalarOrSchedule": ["float", "Callable"],
+}
+# What parameters annotated Any take, by their names. Those of other names are not judged.
+_NAMED: dict[str, list[str]] = {
+    **dict.fromkeys(("shape", "new_shape", "newshape"), ["int", "Sequence[int]"]),
+    **dict.fromkeys(("dtype", "new_dtype", "index_dtype", "mu_dtype", "accumulator_dtype", "to"), ["dtype"]),
+    **dict.fromkeys(("arrays", "tup", "choices", "operands"), ["arrays"]),
+    **dict.fromkeys(
+        ("x", "y", "a", "b", "m", "v", "operand", "x1", "x2", "a1", "a2", "ar", "ar1", "ar2", "arr", "ary", "q", "p",
+         "array", "val", "values", "indices", "lhs", "rhs", "update", "updates", "condition", "xp", "fp", "weights",
+         "fill_value", "initial", "where", "mean", "variance", "epsilon", "start", "stop", "step", "num_or_size",
+         "pred", "on_true", "on_false", "which", "scatter_indices", "start_indices", "start_index", "index", "query",
+         "value", "key", "bias", "mask", "minval", "maxval", "alpha", "negative_slope", "padding_value", "scale",
+         "init_value", "logits", "prototype", "element", "test_elements", "ind", "vals", "repeats", "dx",
+         "discont", "period", "left", "right", "rtol", "atol", "nan", "posinf", "neginf", "base", "decimals", "z",
+         "prepend", "append", "to_end", "to_begin", "fweights", "aweights", "sample", "data"),
+        ["array"],
+    ),
+}  # fmt: skip
+
+
+def _split(annotation: str) -> list[str]:
+    """The members of a union, also of nested ones, split at the top level."""
+    parts, depth, start = [], 0, 0
+    for position, letter in enumerate(annotation):
+        depth += (letter == "[") - (letter == "]")
+        if letter == "|" and not depth:
+            parts.append(annotation[start:position].strip())
+            start = position + 1
+    return [*parts, annotation[start:].strip()]
+
+
+def _kinds(parameter: inspect.Parameter) -> list[tuple[str, Callable[[Any], bool]]] | None:
+    """What an argument may be; None if that is not known."""
+    members = _split(parameter.annotation if isinstance(parameter.annotation, str) else "Any")
+    if members == ["Any"]:
+        members = _NAMED.get(parameter.name, ["Any"])
+    found = []
+    for member in members:
+        for name in _ALIASES.get(member, [member]):
+            kind = _FUNCTION if name.startswith("Callable") else _KINDS.get(name)
+            if kind is None:
+                return None
+            found.append(kind)
+    if parameter.default is None and all(words != "None" for words, _ in found):
+        found.append(_KINDS["None"])
+    return found
+
+
+def _complaint(parameter: inspect.Parameter, value: Any) -> str | None:
+    """What is wrong with an argument, None if nothing is known to be."""
+    if value is parameter.default:
+        return None
+    kinds = _kinds(parameter)
+    if kinds is None or any(check(value) for _, check in kinds):
+        return _too_large(parameter.name, value)
+    *most, last = dict.fromkeys(words for words, _ in kinds)
+    expected = f"{', '.join(most)} or {last}" if most else last
+    return f"{parameter.name} must be {expected}, got {shown(value)}"
+
+
+_LIMIT = 2**63
+
+
+def _too_large(name: str, value: Any) -> str | None:
+    """What is wrong with a shape or number that no array can have."""
+    if isinstance(value, (bool, float)) or not isinstance(value, (int, tuple, list)):
+        return None
+    sizes = [value] if isinstance(value, int) else value
+    if not all(isinstance(n, int) for n in sizes):
+        return None
+    if any(abs(n) >= _LIMIT for n in sizes) or (name == "shape" and math.prod(map(abs, sizes)) >= _LIMIT):
+        return f"{name} is too large, got {value}"
+    return None
+
+
+# -- errors of guarded functions ---------------------------------------------------------------------------------------
+
+# What a public function that gets wrong arguments may fail with, deep inside.
+REFUSALS = (
+    TypeError, ValueError, IndexError, OverflowError, AttributeError, ZeroDivisionError, NotImplementedError,
+    UnboundAxisNameError,
+)  # fmt: skip
+
+_STANDARD_LIBRARY = os.path.dirname(os.path.abspath(inspect.__file__)) + os.sep
+_PACKAGES = f"{os.sep}site-packages{os.sep}"
+_LIBRARIES = tuple(f"{_PACKAGES}{name}{os.sep}" for name in ("numpy", "optree", "opt_einsum", "scipy"))
+_OURS = re.compile(r"fungrad(?:\.[A-Za-z_]\w*(?:\[\.\.\.\])?)*")
+
+
+def _inside(traceback: types.TracebackType | None) -> bool:
+    """Whether an error was raised by the library or below it, and not in a function of the user."""
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if _PACKAGES in file:
+            below = any(name in file for name in _LIBRARIES)
+        else:
+            below = file.startswith((PACKAGE_DIR, _STANDARD_LIBRARY, "<fungrad", "<__array_function__"))
+        if not below:
+            return False
+        traceback = traceback.tb_next
+    return True
+
+
+def explained(error: Exception, api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> Exception:
+    """The error that a caller of the public function ``api`` should see instead of ``error``, which may be that one."""
+    text = str(error)
+    if isinstance(error, (FungradTypeError, RuntimeCheckError)) or not _inside(
+        error.__traceback__
+    ):
+        return error
+    ours = _OURS.match(text)
+    if ours is not None and ours.group() == api and text[len(api) : len(api) + 1] in ":( ":
+        return error
+    signature = inspect.signature(fun)
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as mismatch:
+        names = ", ".join(str(p.replace(annotation=inspect.Parameter.empty)) for p in signature.parameters.values())
+        return TypeError(f"{api}: {mismatch}; the signature is {api.rpartition('.')[2]}({names})")
+    for name, value in bound.arguments.items():
+        parameter = signature.parameters[name]
+        values = [value]
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            values = list(value)
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            values = []
+        for one in values:
+            complaint = _complaint(parameter, one)
+            if complaint is not None:
+                return _of_class(error, f"{api}: {complaint}", wrong_type="must be" in complaint)
+    if any(map(_holds_function, bound.arguments.values())):
+        # The error may be that of a function which was handed in, and is a public one itself.
+        return error
+    if isinstance(error, TypePromotionError) or text.startswith("Python integer "):
+        error.args = (f"{api}: {text}", *error.args[1:])
+        return error
+    if ours is not None:
+        # An error of a function further inside, whose name means nothing to the caller.
+        _, separator, rest = text.partition(": ")
+        if separator:
+            error.args = (f"{api}: {rest}", *error.args[1:])
+        return error
+    listed = ", ".join(f"{name}={_brief(value)}" for name, value in bound.arguments.items())
+    return _of_class(error, f"{api}: these arguments do not fit together or are not supported: {listed}")
+
+
+def _holds_function(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return any(map(callable, value))
+    return callable(value) and not isinstance(value, type)
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, (tuple, list)) and len(value) <= 4:
+        inner = ", ".join(map(_brief, value))
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    if isinstance(value, Array):
+        return value.aval.str_short()
+    if isinstance(value, np.ndarray):
+        return ShapedArray.__repr__(ShapedArray(value.shape, value.dtype)) if value.dtype.kind in "biufc" else "ndarray"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _of_class(error: Exception, message: str, wrong_type: bool = False) -> Exception:
+    """An error of a standard class: TypeError for what has no meaning as an argument, else that of ``error``."""
+    if not wrong_type:
+        for kind in (OverflowError, IndexError, ValueError, NotImplementedError):
+            if isinstance(error, kind):
+                return kind(message)
+    return TypeError(message)
+
+
+def reword(error: Exception, api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> NoReturn:
+    """Raises what a caller of the public function ``api`` should see; called while ``error`` is handled."""
+    better = explained(error, api, fun, args, kwargs)
+    if better is error:
+        raise
+    raise better from (None if config.traceback_filtering else error)
+
+
+def guarded(api: str, fun: Callable[..., Any]) -> Callable[..., Any]:
+    """``fun`` as the public function ``api``, a dotted name, whose errors name it and the wrong argument."""
+
+    @functools.wraps(fun)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return fun(*args, **kwargs)
+        except REFUSALS as error:
+            reword(error, api, fun, args, kwargs)
+
+    # Pickles refer to functions by these.
+    checked.__module__, _, checked.__qualname__ = api.rpartition(".")
+    return checked
+
+
+def guard(names: dict[str, Any], module: str, public: Iterable[str], exempt: tuple[str, ...] = ()) -> None:
+    """Makes the public functions of a facade module guarded ones.
+
+    Args:
+      names: the globals of the module, changed in place.
+      module: name of the module.
+      public: the public names.
+      exempt: names of functions that stay as they are; so do functions with the attribute ``words_errors``.
+    """
+    for name in public:
+        value = names.get(name)
+        if type(value) is types.FunctionType and name not in exempt and not hasattr(value, "words_errors"):
+            names[name] = guarded(f"{module}.{name}", value)

@@ -1,0 +1,117 @@
+"""Public modules: guarded functions, tab completion of public names only, and where a missing name is.
+
+May import ``core``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fungrad.core.arguments import guard
+
+# Public modules in the order in which a name is looked for. They are above this one and are loaded only when somebody
+# asks for a name that does not exist.
+_MODULES = (
+    "fungrad", "fungrad.numpy", "fungrad.nn", "fungrad.lax", "fungrad.random", "fungrad.optim",
+    "fungrad.scipy.special", "fungrad.nn.initializers", "fungrad.tree", "fungrad.tree_util", "fungrad.debug",
+    "fungrad.experimental.checkify", "fungrad.flatten_util", "fungrad.test_util", "fungrad.extend", "fungrad.errors",
+)  # fmt: skip
+
+# Names of JAX (and, for fungrad.optim, of optax) that may be asked for. One that exists meanwhile is never looked up.
+_NOT_YET = {
+    "fungrad": """NamedSharding Ref custom_batching default_device default_matmul_precision distributed dlpack export
+        ffi image live_arrays log_compiles make_mesh monitoring new_ref pmap profiler ref shard_map sharding""",
+    "fungrad.numpy": """bartlett blackman c_ fft fromfile frompyfunc hamming hanning i0 index_exp kaiser linalg load
+        mgrid ogrid poly polydiv polyfit r_ roots s_ save savez spacing ufunc""",
+    "fungrad.lax": """after_all broadcast_like composite conv conv_dimension_numbers conv_general_dilated
+        conv_general_dilated_local conv_general_dilated_patches conv_transpose conv_with_general_padding empty fft
+        linalg platform_dependent ragged_dot rng_bit_generator rng_uniform scaled_dot""",
+    "fungrad.nn": "avg_pool conv max_pool scaled_dot_general scaled_matmul",
+    "fungrad.nn.initializers": "delta_orthogonal orthogonal",
+    "fungrad.random": """ball beta binomial chisquare dirichlet f gamma generalized_normal loggamma multinomial
+        multivariate_normal orthogonal poisson t""",
+    "fungrad.scipy": "cluster fft integrate interpolate linalg ndimage optimize signal sparse spatial stats",
+    "fungrad.scipy.special": """bernoulli bessel_jn boxcox boxcox1p comb dawsn erfcx exp1 expi expn fresnel hyp1f1
+        hyp2f1 log_ndtr loggamma ndtri owens_t poch sici spence sph_harm_y wofz""",
+    "fungrad.optim": """adabelief adadelta adafactor adagrad adamax adamaxw adan adaptive_grad_clip add_noise amsgrad
+        apply_every apply_if_finite centralize clip clip_by_block_rms clip_by_global_norm constant_schedule
+        cosine_decay_schedule ctc_loss ema exponential_decay fromage global_norm hinge_loss huber_loss
+        incremental_update inject_hyperparams join_schedules keep_params_nonnegative kl_divergence l2_loss lamb lars
+        lbfgs linear_schedule lion log_cosh lookahead masked MultiSteps multi_transform nadam nadamw noisy_sgd novograd
+        partition periodic_update piecewise_constant_schedule polynomial_schedule radam rmsprop rprop
+        safe_increment scale_by_belief scale_by_lion scale_by_rms scale_by_trust_ratio scale_by_yogi set_to_zero
+        sgdr_schedule sigmoid_binary_cross_entropy sign_sgd skip_not_finite sm3 smooth_labels softmax_cross_entropy
+        softmax_cross_entropy_with_integer_labels warmup_cosine_decay_schedule warmup_exponential_decay_schedule yogi
+        zero_nans""",
+    "fungrad.debug": "inspect_array_sharding log visualize_array_sharding",
+}  # fmt: skip
+
+_THEIRS = {"fungrad.optim": "optax"}
+
+
+def missing(module: str, name: str) -> AttributeError:
+    """The error for a name that a public module does not have: says where it is, or what it may have been meant to be.
+
+    Args:
+      module: name of the module.
+      name: what was asked for.
+    """
+    text = f"module {module!r} has no attribute {name!r}"
+    if not name.startswith("_"):
+        text += _advice(module, name)
+    error = AttributeError(text)
+    error.name = name
+    return error
+
+
+def _public(module: str) -> Iterable[str]:
+    return getattr(importlib.import_module(module), "__all__", ())
+
+
+def _advice(module: str, name: str) -> str:
+    places = [m for m in _MODULES if m != module and name in _public(m)]
+    if places:
+        return f"; it is {' or '.join(f'{m}.{name}' for m in places[:2])}"
+    if name in _NOT_YET.get(module, "").split():
+        theirs = _THEIRS.get(module, module.replace("fungrad", "jax", 1))
+        return f"; {theirs}.{name} is not in fungrad yet"
+    for other, names in _NOT_YET.items():
+        if name in names.split():
+            return f"; {_THEIRS.get(other, other.replace('fungrad', 'jax', 1))}.{name} is not in fungrad yet"
+    if module == "fungrad.numpy" and hasattr(np, name):
+        return f"; numpy.{name} is not in fungrad"
+    close = difflib.get_close_matches(name, list(_public(module)), n=2)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def publish(names: dict[str, Any], module: str, public: Iterable[str], exempt: tuple[str, ...] = ()) -> None:
+    """Completes a public module.
+
+    Its functions are guarded, ``dir`` gives the public names, and asking for one that does not exist says where it is.
+
+    Args:
+      names: the globals of the module, changed in place.
+      module: its name.
+      public: the public names.
+      exempt: functions that are not guarded, because they word all their errors themselves.
+    """
+    guard(names, module, public, exempt)
+
+    def attribute(name: str) -> Any:
+        # A submodule that is being imported is not an attribute yet.
+        found = sys.modules.get(f"{module}.{name}")
+        if found is not None:
+            return found
+        raise missing(module, name)
+
+    def directory() -> list[str]:
+        return sorted([*public, *(name for name in names if name.startswith("__"))])
+
+    names.setdefault("__getattr__", attribute)
+    names.setdefault("__dir__", directory)
