@@ -160,5 +160,10 @@ __all__ = [
     "vmap",
 ]
 
+_RETURNING_FUNCTIONS = (
+    "checkpoint", "remat", "closure_convert", "custom_gradient", "eval_shape", "grad", "hessian", "jacfwd", "jacobian",
+    "jacrev", "jvp", "linear_transpose", "linearize", "make_jaxpr", "named_call", "pure_callback", "value_and_grad",
+    "vjp", "vmap",
+)  # fmt: skip
 # The function jit is also fungrad.jit.api.jit, and hot; it checks its arguments itself.
-_publish(globals(), __name__, __all__, exempt=("jit",))
+_publish(globals(), __name__, __all__, exempt=("jit",), early=_RETURNING_FUNCTIONS)

@@ -26,6 +26,7 @@ May import nothing from the package.
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -56,23 +57,53 @@ _FALSE = ("0", "false", "no", "off", "")
 
 def _parse(name: str, text: str, default: Any) -> Any:
     """Value of option ``name`` read from the environment text ``text``."""
+    value: Any = text.strip()
     if isinstance(default, bool):
-        lowered = text.strip().lower()
-        if lowered in _TRUE:
-            return True
-        if lowered in _FALSE:
-            return False
-        raise ValueError(f"FUNGRAD_{name.upper()}={text!r}: expected one of {_TRUE + _FALSE}")
-    if isinstance(default, int):
-        return int(text)
-    return _validated(name, text)
+        if value.lower() not in _TRUE + _FALSE:
+            allowed = ", ".join(filter(None, _TRUE + _FALSE))
+            raise ValueError(f"FUNGRAD_{name.upper()}={text!r}: expected one of {allowed}")
+        value = value.lower() in _TRUE
+    elif isinstance(default, int):
+        try:
+            value = int(value or default)
+        except ValueError:
+            raise ValueError(f"FUNGRAD_{name.upper()}={text!r}: expected an integer, 0 for all processors") from None
+    try:
+        return _validated(name, value)
+    except ValueError as error:
+        raise ValueError(f"FUNGRAD_{name.upper()}={text!r}: {error}") from None
 
 
 def _validated(name: str, value: Any) -> Any:
+    """A value for an option, as that is kept.
+
+    Raises:
+      TypeError: it is of the wrong type.
+      ValueError: it is of the right type, but the option cannot have it.
+    """
     choices = _CHOICES.get(name)
-    if choices is not None and value not in choices:
-        raise ValueError(f"fungrad.config: {name} must be one of {choices}, got {value!r}")
-    return value
+    if choices is not None:
+        if not isinstance(value, str) or value not in choices:
+            error = ValueError if isinstance(value, str) else TypeError
+            raise error(f"fungrad.config: {name} must be one of {choices}, got {value!r}")
+        return value
+    found = value
+    if isinstance(getattr(Config, name), bool):
+        # NumPy's bool is no subclass of Python's; 0 and 1 are what command lines give.
+        if type(value).__name__ in ("bool", "bool_") and hasattr(value, "__bool__"):
+            return bool(value)
+        if type(value) is int and value in (0, 1):
+            return bool(value)
+        raise TypeError(f"fungrad.config: {name} must be True or False, got {value!r} of type {type(value).__name__}")
+    try:
+        found = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"fungrad.config: {name} must be an integer, got {value!r} of type {type(value).__name__}"
+        ) from None
+    if not 0 <= found < 2**31:
+        raise ValueError(f"fungrad.config: {name} must be 0 (all processors) or a positive number, got {found}")
+    return found
 
 
 class Watch:
@@ -151,6 +182,10 @@ class Config(threading.local):
         """Value of an option in this thread."""
         return getattr(self, _option_name(name))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """``config.enable_x64 = True`` is ``config.update("enable_x64", True)``."""
+        self.update(name, value)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith(("jax_", "fungrad_")):
             return getattr(self, _option_name(name))
@@ -159,11 +194,13 @@ class Config(threading.local):
     def _refresh(self) -> None:
         self.__dict__["trace_key"], self.__dict__["check_results"] = _derived(self)
 
-    @contextlib.contextmanager
-    def override(self, name: str, value: Any) -> Iterator[None]:
+    def override(self, name: str, value: Any) -> contextlib.AbstractContextManager[None]:
         """Sets an option for the current thread within a ``with`` block."""
         name = _option_name(name)
-        value = _validated(name, value)
+        return self._overriding(name, _validated(name, value))
+
+    @contextlib.contextmanager
+    def _overriding(self, name: str, value: Any) -> Iterator[None]:
         local = self.__dict__
         missing = object()
         before = local.get(name, missing)
@@ -190,6 +227,8 @@ _OPTIONS = tuple(name for name in Config.__annotations__ if name not in _DERIVED
 
 
 def _option_name(name: str) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"fungrad.config: name must be a string, got {name!r} of type {type(name).__name__}")
     short = name.removeprefix("jax_").removeprefix("fungrad_")
     if short not in _OPTIONS:
         raise AttributeError(f"fungrad.config has no option {name!r}; options: {', '.join(_OPTIONS)}")

@@ -231,4 +231,4 @@ def _check_grads(
 
 __all__ = ["check_grads", "check_jvp", "check_vjp", "numerical_jvp"]
 
-publish(globals(), __name__, __all__)
+publish(globals(), __name__, __all__, early=__all__)

@@ -60,6 +60,16 @@ def index(api: str, name: str, value: Any, least: int | None = None) -> int:
     return found
 
 
+def integers(api: str, name: str, value: Any, least: int | None = None) -> tuple[int, ...]:
+    """An integer or a sequence of integers as a tuple; the errors are those of ``index``."""
+    if _is_index(value):
+        return (index(api, name, value, least),)
+    elements = _elements(value)
+    if elements is None or not all(map(_is_index, elements)):
+        raise TypeError(f"{api}: {name} must be an integer or a sequence of integers, got {shown(value)}")
+    return tuple([index(api, name, v, least) for v in elements])
+
+
 def _whole(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return f"; write {int(value)}, or convert it with int"
@@ -114,9 +124,7 @@ def _is_index(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     if isinstance(value, numbers.Real):
         return True
-    if isinstance(value, (Array, np.ndarray, np.generic)):
-        return not value.shape and value.dtype.kind in "biufV" and value.dtype.names is None
-    return False
+    return isinstance(value, (Array, np.ndarray, np.generic)) and value.dtype.kind in "biufV" and not value.dtype.names
 
 
 def _is_flag(value: Any) -> bool:
@@ -213,7 +221,7 @@ _ALIASES = {
 }
 # What parameters annotated Any take, by their names. Those of other names are not judged.
 _NAMED: dict[str, list[str]] = {
-    **dict.fromkeys(("shape", "new_shape", "newshape"), ["int", "Sequence[int]"]),
+    **dict.fromkeys(("shape", "new_shape", "axes", "axis", "dimensions", "sizes"), ["int", "Sequence[int]"]),
     **dict.fromkeys(("dtype", "new_dtype", "index_dtype", "mu_dtype", "accumulator_dtype", "to"), ["dtype"]),
     **dict.fromkeys(("arrays", "tup", "choices", "operands"), ["arrays"]),
     **dict.fromkeys(
@@ -313,6 +321,32 @@ def _inside(traceback: types.TracebackType | None) -> bool:
     return True
 
 
+def _first_complaint(bound: inspect.BoundArguments) -> str | None:
+    for name, value in bound.arguments.items():
+        parameter = bound.signature.parameters[name]
+        values = [value]
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            values = list(value)
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            values = []
+        for one in values:
+            complaint = _complaint(parameter, one)
+            if complaint is not None:
+                return complaint
+    return None
+
+
+def check(api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> None:
+    """Compares arguments with the annotations of a function.
+
+    Raises:
+      TypeError: one does not fit; names it.
+    """
+    complaint = _first_complaint(inspect.signature(fun).bind(*args, **kwargs))
+    if complaint is not None:
+        raise TypeError(f"{api}: {complaint}")
+
+
 def explained(error: Exception, api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> Exception:
     """The error that a caller of the public function ``api`` should see instead of ``error``, which may be that one."""
     text = str(error)
@@ -329,17 +363,9 @@ def explained(error: Exception, api: str, fun: Callable[..., Any], args: tuple, 
     except TypeError as mismatch:
         names = ", ".join(str(p.replace(annotation=inspect.Parameter.empty)) for p in signature.parameters.values())
         return TypeError(f"{api}: {mismatch}; the signature is {api.rpartition('.')[2]}({names})")
-    for name, value in bound.arguments.items():
-        parameter = signature.parameters[name]
-        values = [value]
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            values = list(value)
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            values = []
-        for one in values:
-            complaint = _complaint(parameter, one)
-            if complaint is not None:
-                return _of_class(error, f"{api}: {complaint}", wrong_type="must be" in complaint)
+    complaint = _first_complaint(bound)
+    if complaint is not None:
+        return _of_class(error, f"{api}: {complaint}", wrong_type="must be" in complaint)
     if any(map(_holds_function, bound.arguments.values())):
         # The error may be that of a function which was handed in, and is a public one itself.
         return error
@@ -391,12 +417,21 @@ def reword(error: Exception, api: str, fun: Callable[..., Any], args: tuple, kwa
     raise better from (None if config.traceback_filtering else error)
 
 
-def guarded(api: str, fun: Callable[..., Any]) -> Callable[..., Any]:
-    """``fun`` as the public function ``api``, a dotted name, whose errors name it and the wrong argument."""
+def guarded(api: str, fun: Callable[..., Any], early: bool = False) -> Callable[..., Any]:
+    """``fun`` as the public function ``api``, a dotted name, whose errors name it and the wrong argument.
+
+    Args:
+      api: the name.
+      fun: the function.
+      early: whether arguments are compared with the annotations before the call, for functions that only keep them for
+        later: those that return a function.
+    """
 
     @functools.wraps(fun)
     def checked(*args: Any, **kwargs: Any) -> Any:
         try:
+            if early:
+                check(api, fun, args, kwargs)
             return fun(*args, **kwargs)
         except REFUSALS as error:
             reword(error, api, fun, args, kwargs)
@@ -406,7 +441,13 @@ def guarded(api: str, fun: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-def guard(names: dict[str, Any], module: str, public: Iterable[str], exempt: tuple[str, ...] = ()) -> None:
+def guard(
+    names: dict[str, Any],
+    module: str,
+    public: Iterable[str],
+    exempt: tuple[str, ...] = (),
+    early: Iterable[str] = (),
+) -> None:
     """Makes the public functions of a facade module guarded ones.
 
     Args:
@@ -414,8 +455,9 @@ def guard(names: dict[str, Any], module: str, public: Iterable[str], exempt: tup
       module: name of the module.
       public: the public names.
       exempt: names of functions that stay as they are; so do functions with the attribute ``words_errors``.
+      early: names of functions whose arguments are checked before the call.
     """
     for name in public:
         value = names.get(name)
         if type(value) is types.FunctionType and name not in exempt and not hasattr(value, "words_errors"):
-            names[name] = guarded(f"{module}.{name}", value)
+            names[name] = guarded(f"{module}.{name}", value, name in early)

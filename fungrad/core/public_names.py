@@ -90,7 +90,13 @@ def _advice(module: str, name: str) -> str:
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
-def publish(names: dict[str, Any], module: str, public: Iterable[str], exempt: tuple[str, ...] = ()) -> None:
+def publish(
+    names: dict[str, Any],
+    module: str,
+    public: Iterable[str],
+    exempt: tuple[str, ...] = (),
+    early: Iterable[str] = (),
+) -> None:
     """Completes a public module.
 
     Its functions are guarded, ``dir`` gives the public names, and asking for one that does not exist says where it is.
@@ -100,8 +106,9 @@ def publish(names: dict[str, Any], module: str, public: Iterable[str], exempt: t
       module: its name.
       public: the public names.
       exempt: functions that are not guarded, because they word all their errors themselves.
+      early: functions whose arguments are checked before the call, because they only keep them for later.
     """
-    guard(names, module, public, exempt)
+    guard(names, module, public, exempt, early)
 
     def attribute(name: str) -> Any:
         # A submodule that is being imported is not an attribute yet.

@@ -35,4 +35,4 @@ __all__ = [
     "user_checks",
 ]
 
-publish(globals(), __name__, __all__)
+publish(globals(), __name__, __all__, early=("checkify",))

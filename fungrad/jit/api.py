@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import operator
 import sys
 import weakref
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ from fungrad.jit.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.explain import explain_miss
 from fungrad.jit.pool import pool
 from fungrad.jit.tree_code import builder, reader
-from fungrad.transforms.api import abstract_argument, check_callable
+from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values
 from fungrad.transforms.inspection import shape_struct
 
 
@@ -344,9 +345,12 @@ class JitFunction:
             return x.aval
         if not is_array_like(x) and not (hasattr(x, "shape") and hasattr(x, "dtype")):
             name = self._leaf_names(call)[position]
+            advice = "declare it static (static_argnums, static_argnames) or close over it"
+            if is_record(x):
+                advice = f"{other_values(x)}, or {advice}"
             raise TypeError(
                 f"fungrad.jit: the argument {name} of {self._name} must be an array or a scalar, got {x!r} of type "
-                f"{type(x).__name__}; declare it static (static_argnums, static_argnames) or close over it"
+                f"{type(x).__name__}; {advice}"
             )
         return abstract_argument(x, "jit", (call.dynamic, call.keywords), position)
 
@@ -455,12 +459,20 @@ def _positional_names(fun: Any) -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.kind in kinds)
 
 
+def _elements(value: Any) -> tuple:
+    """The elements of a sequence, Python integers instead of 0-d arrays; ``value`` itself if it is none."""
+    try:
+        return tuple(v if isinstance(v, str) else operator.index(v) for v in value)
+    except TypeError:
+        return (value,)
+
+
 def _as_tuple(value: Any, kind: type, what: str) -> tuple:
     if value is None:
         return ()
     if isinstance(value, kind):
         return (value,)
-    values = tuple(value)
+    values = _elements(value)
     if not all(isinstance(v, kind) for v in values):
         raise TypeError(f"fungrad.jit: {what} must be {kind.__name__} or a sequence of {kind.__name__}, got {value!r}")
     return values

@@ -342,4 +342,4 @@ __all__ = [
     "zeros",
 ]
 
-publish(globals(), __name__, __all__)
+publish(globals(), __name__, __all__, early=[name for name in __all__ if name not in ("zeros", "ones")])

@@ -492,4 +492,4 @@ __all__ = [
     "vecdot", "vecmat", "vectorize", "vsplit", "vstack", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
-publish(globals(), __name__, __all__)
+publish(globals(), __name__, __all__, early=("vectorize",))

@@ -55,4 +55,4 @@ __all__ = [
     "trace",
 ]
 
-publish(globals(), __name__, __all__)
+publish(globals(), __name__, __all__, early=[name for name in __all__ if name != "apply_updates"])

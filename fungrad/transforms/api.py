@@ -8,6 +8,7 @@ May import ``core``, ``ops.foundation`` and the trace modules of ``transforms``.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 from collections.abc import Callable, Sequence
@@ -50,11 +51,23 @@ def flat_arrays(values: Any, api: str, what: str) -> tuple[list[Array], Any]:
                 path = tree.leaf_paths(values)[i]
                 raise TypeError(
                     f"fungrad.{api}: {what}{path} must be an array or a scalar, got {leaf!r} of type "
-                    f"{type(leaf).__name__}; pass other values through a closure or functools.partial"
+                    f"{type(leaf).__name__}; {other_values(leaf)}"
                 )
             leaf = as_array(leaf, f"fungrad.{api}: {what}")
         out.append(leaf)
     return out, treedef
+
+
+def is_record(x: Any) -> bool:
+    """Whether ``x`` is an instance of a dataclass."""
+    return dataclasses.is_dataclass(x) and not isinstance(x, type)
+
+
+def other_values(x: Any) -> str:
+    """What to do with an argument that is no tree of arrays."""
+    if is_record(x):
+        return f"make its fields a tree with fungrad.tree_util.register_dataclass({type(x).__name__})"
+    return "pass other values through a closure or functools.partial"
 
 
 def float0_zeros(aval: ShapedArray) -> np.ndarray:
@@ -514,6 +527,11 @@ class _ScalarFunction(_FlatFunction):
             self.aux_traced = [i for i, x in enumerate(self.aux_leaves) if isinstance(x, Tracer)]
             traced = [self.aux_leaves[i] for i in self.aux_traced]
         if not isinstance(result, Array) and not is_array_like(result):
+            if result is None:
+                raise TypeError(
+                    f"fungrad.{self.api}: {self.name} must return a scalar, but it returned None; did you forget "
+                    "return?"
+                )
             hint = " (return (loss, aux) with has_aux=True)" if isinstance(result, (tuple, list)) else ""
             raise TypeError(
                 f"fungrad.{self.api}: {self.name} must return a scalar, got a {type(result).__name__}{hint}"

@@ -22,6 +22,7 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core import tree
+from fungrad.core.arguments import integers
 from fungrad.core.array import Array, as_array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import EVAL, AxisData, Tracer, state
@@ -530,7 +531,7 @@ def checkpoint(
             static_argnames=static_argnames,
         )
     check_callable(fun, "checkpoint")
-    numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    numbers = integers("fungrad.checkpoint", "static_argnums", static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     params = {
         "policy": policy,

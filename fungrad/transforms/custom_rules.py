@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fungrad.core import dtypes, tree
+from fungrad.core.arguments import integers, shown
 from fungrad.core.array import as_array
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr, eval_jaxpr
@@ -75,7 +76,12 @@ class _CustomFunction:
     def _positions(
         self, numbers: int | Sequence[int], names: str | Sequence[str]
     ) -> tuple[int, ...]:
-        positions = [numbers] if isinstance(numbers, int) else list(numbers)
+        kind = f"fungrad.custom_{self._kind}"
+        positions = list(integers(kind, "nondiff_argnums", numbers))
+        if not isinstance(names, str) and not (
+            isinstance(names, Iterable) and all(isinstance(n, str) for n in names)
+        ):
+            raise TypeError(f"{kind}: nondiff_argnames must be a string or a sequence of strings, got {shown(names)}")
         for name in (names,) if isinstance(names, str) else names:
             known = [p.name for p in self._positional]
             if name not in known:
@@ -85,7 +91,7 @@ class _CustomFunction:
                     f"parameters {', '.join(known)}"
                 )
             positions.append(known.index(name))
-        return tuple(sorted({int(p) for p in positions}))
+        return tuple(sorted(set(positions)))
 
     def defjvp(self, jvp: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
         """Declares the rule for forward mode (which reverse mode transposes, if there is no other

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from fungrad.core import dtypes, tree
+from fungrad.core.arguments import integers
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData, named_axis
 from fungrad.core.source import api_boundary
@@ -40,7 +40,7 @@ class ShapeDtypeStruct:
     def __init__(self, shape: Sequence[int], dtype: Any, *, weak_type: bool = False, **_ignored: None):
         if dtype is None:
             raise ValueError("fungrad.ShapeDtypeStruct: dtype must not be None")
-        self.shape = tuple(operator.index(d) for d in shape)
+        self.shape = integers("fungrad.ShapeDtypeStruct", "shape", shape, least=0)
         self.dtype = dtypes.canonicalize_dtype(dtype, "fungrad.ShapeDtypeStruct")
         self.weak_type = weak_type
 
@@ -56,7 +56,7 @@ class ShapeDtypeStruct:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of unsized object")
+            raise TypeError("fungrad.ShapeDtypeStruct: a type of shape () has no length")
         return self.shape[0]
 
     def __repr__(self) -> str:
@@ -103,7 +103,7 @@ def make_jaxpr(
       { lambda ; a:f32[]. let b:f32[] = sin a; c:f32[] = mul b 2.0:f32[] in (c,) }
     """
     check_callable(fun, "make_jaxpr")
-    static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    static = integers("fungrad.make_jaxpr", "static_argnums", static_argnums)
 
     @functools.wraps(fun)
     @api_boundary

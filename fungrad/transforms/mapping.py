@@ -12,8 +12,10 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from fungrad.core import tree
+from fungrad.core.arguments import index
 from fungrad.core.context import AnonymousAxis, AxisData
 from fungrad.core.source import api_boundary, function_name
+from fungrad.core.staging import argument_names
 from fungrad.ops.foundation import batch_to
 from fungrad.transforms.api import check_callable, flat_arrays
 from fungrad.transforms.batching import batch_flat
@@ -53,6 +55,8 @@ def vmap(
       Array([3., 3.], dtype=float32)
     """
     check_callable(fun, "vmap")
+    if axis_size is not None:
+        axis_size = index("fungrad.vmap", "axis_size", axis_size, least=0)
     if spmd_axis_name is not None:
         raise TypeError(f"fungrad.vmap: spmd_axis_name is not supported, got {spmd_axis_name!r}")
     if isinstance(in_axes, list):
@@ -72,8 +76,9 @@ def vmap(
             )
         leaves, in_tree = flat_arrays((args, kwargs), "vmap", "args")
         axes = _flat_in_axes(in_axes, args, kwargs, len(leaves))
-        dims = [_checked_axis(a, x, i, (args, kwargs)) for i, (a, x) in enumerate(zip(axes, leaves, strict=True))]
-        size = _mapped_size(leaves, dims, axis_size, (args, kwargs), name)
+        whole = fun, args, kwargs
+        dims = [_checked_axis(a, x, i, whole) for i, (a, x) in enumerate(zip(axes, leaves, strict=True))]
+        size = _mapped_size(leaves, dims, axis_size, whole, name)
         axis = AxisData(AnonymousAxis() if axis_name is None else axis_name, size)
         out_tree: Any = None
 
@@ -123,12 +128,8 @@ def _flat_out_axes(out_axes: Any, result: Any, n: int) -> list[int | None]:
 
 
 def _path(whole: Any, position: int) -> str:
-    """Path of a leaf of ``(args, kwargs)``, as ``args[0]['w']`` or ``kwargs['scale']``."""
-    args, kwargs = whole
-    n = len(tree.leaves(args))
-    if position < n:
-        return "args" + tree.leaf_paths(args)[position]
-    return "kwargs" + tree.leaf_paths(kwargs)[position - n]
+    """Where a leaf of the arguments of a call is, such as ``params['w']``; ``whole`` is the function and these."""
+    return argument_names(*whole)[position]
 
 
 def _checked_axis(axis: int | None, x: Any, position: int, whole: Any) -> int | None:
@@ -163,7 +164,7 @@ def _mapped_size(
                 f"fungrad.vmap: axis_size={axis_size}, but the mapped axis of {_path(whole, first[0])} has size "
                 f"{first[1]}"
             )
-        return int(axis_size)
+        return axis_size
     if first is None:
         raise ValueError(
             f"fungrad.vmap: {name} was called with no mapped argument, so the size of the axis is unknown; map at "
