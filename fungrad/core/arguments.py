@@ -307,8 +307,9 @@ _LIBRARIES = tuple(f"{_PACKAGES}{name}{os.sep}" for name in ("numpy", "optree", 
 _OURS = re.compile(r"fungrad(?:\.[A-Za-z_]\w*(?:\[\.\.\.\])?)*")
 
 
-def _inside(traceback: types.TracebackType | None) -> bool:
-    """Whether an error was raised by the library or below it, and not in a function of the user."""
+def inside(error: Exception) -> bool:
+    """Whether an error being handled was raised by the library or below it, and not in a function of the user."""
+    traceback = error.__traceback__
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
         if _PACKAGES in file:
@@ -350,9 +351,7 @@ def check(api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> None:
 def explained(error: Exception, api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> Exception:
     """The error that a caller of the public function ``api`` should see instead of ``error``, which may be that one."""
     text = str(error)
-    if isinstance(error, (FungradTypeError, RuntimeCheckError)) or not _inside(
-        error.__traceback__
-    ):
+    if isinstance(error, (FungradTypeError, RuntimeCheckError)) or not inside(error):
         return error
     ours = _OURS.match(text)
     if ours is not None and ours.group() == api and text[len(api) : len(api) + 1] in ":( ":

@@ -19,6 +19,7 @@ from fungrad.core import tree
 from fungrad.core.array import Array, ArrayImpl, wrap_unchecked
 from fungrad.core.context import EVAL, state
 from fungrad.core.float_errors import quietly
+from fungrad.optim.base import check_shapes
 
 # Dtypes whose arithmetic with Python numbers is the same in NumPy.
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -49,7 +50,11 @@ def map_leaves(formula: Formula, trees: Sequence[Any], scalars: Sequence[Any] = 
     results = []
     for column in zip(*rows, strict=True):
         values = _evaluated(formula, column, data) if eager else None
-        results.append(formula(column, scalars, jnp) if values is None else values)
+        if values is None:
+            for x in column[1:]:
+                check_shapes(column[0], x)
+            values = formula(column, scalars, jnp)
+        results.append(values)
     return [tree.unflatten(treedef, row) for row in zip(*results, strict=True)]
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from fungrad.optim._naming import naming
 from fungrad.optim.base import GradientTransformation, ScalarOrSchedule, identity
 from fungrad.optim.combine import chain
 from fungrad.optim.transform import add_decayed_weights, scale_by_adam, scale_by_learning_rate, trace
 
 
+@naming("sgd")
 def sgd(
     learning_rate: ScalarOrSchedule,
     momentum: float | None = None,
@@ -42,6 +44,7 @@ def sgd(
     return chain(first, scale_by_learning_rate(learning_rate))
 
 
+@naming("adam")
 def adam(
     learning_rate: ScalarOrSchedule,
     b1: float = 0.9,
@@ -84,6 +87,7 @@ def adam(
     )
 
 
+@naming("adamw")
 def adamw(
     learning_rate: ScalarOrSchedule,
     b1: float = 0.9,

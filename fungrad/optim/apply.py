@@ -10,6 +10,7 @@ from typing import Any
 import fungrad.numpy as jnp
 from fungrad.core import tree
 from fungrad.core.array import Array
+from fungrad.optim._naming import match
 from fungrad.optim.base import Params, Updates
 
 
@@ -36,9 +37,19 @@ def apply_updates(params: Params, updates: Updates) -> Params:
         if not isinstance(p, Array):
             p = jnp.asarray(p)
         new = p + u
+        if new.aval.shape != p.aval.shape:
+            raise ValueError(
+                f"fungrad.optim.apply_updates: an update of shape {jnp.shape(u)} does not fit a parameter of shape "
+                f"{p.aval.shape}; were the updates made from gradients of other parameters?"
+            )
         return new if new.aval.dtype is p.aval.dtype else new.astype(p.dtype)
 
-    return tree.map(add, updates, params, is_leaf=_is_none)
+    try:
+        return tree.map(add, updates, params, is_leaf=_is_none)
+    except ValueError:
+        structure = tree.structure(updates, is_leaf=_is_none)
+        match("fungrad.optim.apply_updates", "params", structure, params, "They must have one structure.")
+        raise
 
 
 def _is_none(x: Any) -> bool:

@@ -1,12 +1,16 @@
 """What an optimizer is: a pair of pure functions, ``init`` and ``update``.
 
-May import ``fungrad.numpy`` and ``core.tree``.
+May import ``core``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from fungrad.core.arguments import shown
 
 Params = Any
 Updates = Any
@@ -69,6 +73,7 @@ def identity() -> GradientTransformation:
         return EmptyState()
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
+        check_state(state, EmptyState)
         return updates, state
 
     return GradientTransformation(init, update)
@@ -81,6 +86,7 @@ def stateless(f: Callable[[Updates, Params | None], Updates]) -> GradientTransfo
         return EmptyState()
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
+        check_state(state, EmptyState)
         return f(updates, params), state
 
     return GradientTransformation(init, update)
@@ -89,6 +95,22 @@ def stateless(f: Callable[[Updates, Params | None], Updates]) -> GradientTransfo
 def needs_params(name: str, params: Params | None) -> None:
     """Raises ValueError if ``update`` was called without the parameters that ``name`` needs."""
     if params is None:
+        raise ValueError(f"fungrad.optim.{name}: update needs the parameters; call opt.update(updates, state, params)")
+
+
+def check_state(state: OptState, kind: type) -> None:
+    """Raises TypeError unless a state is of the class that ``init`` gives."""
+    if type(state) is not kind:
+        raise TypeError(
+            f"fungrad.optim: state must be the {kind.__name__} that init or the last update returned, got "
+            f"{shown(state)}"
+        )
+
+
+def check_shapes(first: Any, other: Any) -> None:
+    """Raises ValueError if a gradient and its moment, which are computed with elementwise, have different shapes."""
+    if np.shape(first) != np.shape(other):
         raise ValueError(
-            f"fungrad.optim.{name}: update needs the parameters; call opt.update(updates, state, params)"
+            f"fungrad.optim: the state was made for other parameters: it has shape {np.shape(other)} for an update of "
+            f"shape {np.shape(first)}; make it with init(params)"
         )

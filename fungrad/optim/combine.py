@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fungrad.core.arguments import shown
+from fungrad.optim._naming import naming
 from fungrad.optim.base import GradientTransformation, OptState, Params, Updates
 
 
+@naming("chain")
 def chain(*transformations: GradientTransformation) -> GradientTransformation:
     """Applies transformations one after the other.
 
@@ -34,10 +37,11 @@ def chain(*transformations: GradientTransformation) -> GradientTransformation:
         return tuple(t.init(params) for t in transformations)
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
-        if len(state) != len(transformations):
+        if type(state) not in (tuple, list) or len(state) != len(transformations):
+            parts = f"{len(state)} parts" if type(state) in (tuple, list) else shown(state)
             raise ValueError(
-                f"fungrad.optim.chain: the state has {len(state)} parts for {len(transformations)} transformations; "
-                "make it with the init of the same chain"
+                f"fungrad.optim.chain: state must have {len(transformations)} parts, one for each transformation, got "
+                f"{parts}; make it with init(params)"
             )
         after = []
         for t, s in zip(transformations, state, strict=True):

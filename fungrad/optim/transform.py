@@ -7,12 +7,13 @@ May import ``fungrad.numpy``, ``core.tree``, ``optim._leafwise`` and ``optim.bas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import fungrad.numpy as jnp
 from fungrad.core import tree
 from fungrad.optim._leafwise import map_leaves
+from fungrad.optim._naming import naming
 from fungrad.optim.base import (
     EmptyState,
     GradientTransformation,
@@ -20,6 +21,8 @@ from fungrad.optim.base import (
     Params,
     ScalarOrSchedule,
     Updates,
+    check_shapes,
+    check_state,
     needs_params,
     stateless,
 )
@@ -35,6 +38,7 @@ class TraceState(NamedTuple):
     trace: Params
 
 
+@naming("trace")
 def trace(decay: float, nesterov: bool = False, accumulator_dtype: Any = None) -> GradientTransformation:
     """Momentum: a decaying sum of updates, ``t <- g + decay * t``.
 
@@ -51,6 +55,8 @@ def trace(decay: float, nesterov: bool = False, accumulator_dtype: Any = None) -
         return TraceState(tree.map(lambda p: jnp.zeros_like(p, dtype=accumulator_dtype), params))
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
+        check_state(state, TraceState)
+        tree.map(check_shapes, updates, state.trace)
         new = tree.map(lambda g, t: g + decay * t, updates, state.trace)
         out = tree.map(lambda g, t: g + decay * t, updates, new) if nesterov else new
         if accumulator_dtype is not None:
@@ -74,6 +80,7 @@ class ScaleByAdamState(NamedTuple):
     nu: Updates
 
 
+@naming("scale_by_adam")
 def scale_by_adam(
     b1: float = 0.9,
     b2: float = 0.999,
@@ -104,6 +111,7 @@ def scale_by_adam(
         return ScaleByAdamState(jnp.zeros((), jnp.int32), mu, tree.map(jnp.zeros_like, params))
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
+        check_state(state, ScaleByAdamState)
         count = state.count + 1
         # How much of the means is not their start at zero.
         corrections = [_gained(b1, count), _gained(b2, count)]
@@ -142,6 +150,7 @@ def _square(g: Any, np_: Any) -> Any:
     return (g.real**2 + g.imag**2).astype(g.dtype) if np_.iscomplexobj(g) else g * g
 
 
+@naming("add_decayed_weights")
 def add_decayed_weights(weight_decay: float = 0.0, mask: Any = None) -> GradientTransformation:
     """Adds ``weight_decay * parameter`` to every update.
 
@@ -164,6 +173,7 @@ def add_decayed_weights(weight_decay: float = 0.0, mask: Any = None) -> Gradient
     return stateless(decay)
 
 
+@naming("scale")
 def scale(step_size: float) -> GradientTransformation:
     """Multiplies updates by a constant."""
 
@@ -183,7 +193,8 @@ class ScaleByScheduleState(NamedTuple):
     count: Any
 
 
-def scale_by_schedule(step_size_fn: Any) -> GradientTransformation:
+@naming("scale_by_schedule")
+def scale_by_schedule(step_size_fn: Callable[[Any], Any]) -> GradientTransformation:
     """Multiplies updates by a function of the number of updates so far.
 
     Args:
@@ -194,6 +205,7 @@ def scale_by_schedule(step_size_fn: Any) -> GradientTransformation:
         return ScaleByScheduleState(jnp.zeros((), jnp.int32))
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
+        check_state(state, ScaleByScheduleState)
         step_size = jnp.asarray(step_size_fn(state.count))
         out = tree.map(lambda g: step_size.astype(g.dtype) * g, updates)
         return out, ScaleByScheduleState(state.count + 1)
@@ -201,6 +213,7 @@ def scale_by_schedule(step_size_fn: Any) -> GradientTransformation:
     return GradientTransformation(init, update)
 
 
+@naming("scale_by_learning_rate")
 def scale_by_learning_rate(learning_rate: ScalarOrSchedule, *, flip_sign: bool = True) -> GradientTransformation:
     """Multiplies updates by the (negative) learning rate, a number or a function of the number of updates."""
     sign = -1 if flip_sign else 1

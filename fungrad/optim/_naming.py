@@ -1,0 +1,130 @@
+"""Errors of optimizers: named after what the user wrote, not after the transformations that it is made of.
+
+May import ``core`` and ``optim.base``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from fungrad.core import tree
+from fungrad.core.arguments import REFUSALS, inside, shown
+from fungrad.core.array import is_array_like
+from fungrad.core.treedef import differences, open_treedef, open_value, raise_mismatch
+from fungrad.optim.base import GradientTransformation, OptState, Params, Updates
+
+
+def _is_library_state(x: Any) -> bool:
+    """Whether ``x`` is of a class that the library's transformations keep their state in."""
+    return isinstance(x, tuple) and hasattr(x, "_fields") and type(x).__module__.startswith("fungrad.optim.")
+
+
+def named(name: str, transformation: GradientTransformation) -> GradientTransformation:
+    """``transformation`` as ``fungrad.optim.<name>``: errors of its ``init`` and ``update`` say so, and what is wrong.
+
+    Nothing is examined before something fails, except that parameters are arrays.
+    """
+    api = f"fungrad.optim.{name}"
+
+    def init(params: Params) -> OptState:
+        _check_arrays(api, "params", params)
+        try:
+            return transformation.init(params)
+        except REFUSALS as error:
+            _reword(error, api)
+
+    def update(updates: Updates = None, state: OptState = None, params: Params | None = None, **extra: Any) -> tuple:
+        try:
+            return transformation.update(updates, state, params, **extra)
+        except REFUSALS as error:
+            if inside(error):
+                _examine(api, transformation, updates, state, params)
+            _reword(error, api)
+
+    return GradientTransformation(init, update)
+
+
+def _reword(error: Exception, api: str) -> NoReturn:
+    text = str(error)
+    if inside(error) and text.startswith("fungrad"):
+        error.args = (f"{api}: {text.partition(': ')[2]}", *error.args[1:])
+    raise
+
+
+def _is_state(x: Any) -> bool:
+    if _is_library_state(x):
+        return True
+    return type(x) in (tuple, list) and any(map(_is_state, x))
+
+
+def _check_arrays(api: str, name: str, values: Any) -> None:
+    for path, leaf in tree.flatten_with_path(values)[0]:
+        if not is_array_like(leaf) and not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
+            raise TypeError(f"{api}: {name}{tree.keystr(path)} must be an array or a scalar, got {shown(leaf)}")
+
+
+_ORDER = "call update(updates, state, params)"
+
+
+def _examine(api: str, transformation: GradientTransformation, updates: Any, state: Any, params: Any) -> None:
+    """Raises what is wrong with the arguments of an update that has failed, if that can be seen."""
+    if _is_state(updates) and not _is_state(state):
+        raise TypeError(
+            f"{api}: the arguments of update are swapped: updates is an optimizer state, and state is "
+            f"{'None' if state is None else 'not'}; {_ORDER}"
+        ) from None
+    if state is None:
+        raise TypeError(f"{api}: state is None; make it with init(params) and {_ORDER}") from None
+    if updates is None:
+        raise TypeError(f"{api}: updates is None; pass the gradients: {_ORDER}") from None
+    _check_arrays(api, "updates", updates)
+    if params is not None:
+        _check_arrays(api, "params", params)
+        match(api, "params", tree.structure(updates), params, "Parameters must have the structure of the updates.")
+    try:
+        expected = transformation.init(updates)
+    except REFUSALS:
+        return
+    if _outline(state) != _outline(expected):
+        raise TypeError(
+            f"{api}: state must be that of this optimizer, {_outline(expected)}, got {_outline(state)}; make it with "
+            "init(params)"
+        ) from None
+    hint = "The state was made for other parameters: make it with init(params)."
+    match(api, "state", tree.structure(expected), state, hint)
+    for (path, new), old in zip(tree.flatten_with_path(expected)[0], tree.leaves(state), strict=True):
+        if getattr(old, "shape", ()) != new.shape:
+            raise ValueError(
+                f"{api}: state{tree.keystr(path)} has shape {getattr(old, 'shape', ())}, but the update has shape "
+                f"{new.shape}: the state was made for other parameters; make it with init(params)"
+            ) from None
+
+
+def match(api: str, name: str, structure: Any, value: Any, hint: str) -> None:
+    """Raises ValueError, which names the place, unless a tree has a structure."""
+    if tree.structure(value) != structure:
+        raise_mismatch(
+            differences(structure, value, open_treedef, open_value, prefix=False), api=api, name=name, hint=hint
+        )
+
+
+def _outline(state: Any) -> str:
+    """The classes of a state: of a chain those of its parts."""
+    if type(state) in (tuple, list):
+        return f"({', '.join(map(_outline, state))})"
+    return type(state).__name__
+
+
+def naming(name: str) -> Callable[[Callable[..., GradientTransformation]], Callable[..., GradientTransformation]]:
+    """Decorator: the transformations that a function returns are named after it."""
+
+    def decorate(make: Callable[..., GradientTransformation]) -> Callable[..., GradientTransformation]:
+        @functools.wraps(make)
+        def made(*args: Any, **kwargs: Any) -> GradientTransformation:
+            return named(name, make(*args, **kwargs))
+
+        return made
+
+    return decorate
