@@ -31,7 +31,15 @@ from fungrad.core.array import Array, is_array_like
 from fungrad.core.avals import ShapedArray
 from fungrad.core.scalar_types import canonicalize_dtype
 from fungrad.core.source import PACKAGE_DIR
-from fungrad.errors import FungradTypeError, RuntimeCheckError, TypePromotionError, UnboundAxisNameError
+from fungrad.errors import (
+    ConcretizationTypeError,
+    FungradTypeError,
+    RuntimeCheckError,
+    TracerArrayConversionError,
+    TracerIntegerConversionError,
+    TypePromotionError,
+    UnboundAxisNameError,
+)
 
 # -- checks in advance -------------------------------------------------------------------------------------------------
 
@@ -351,6 +359,8 @@ def check(api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> None:
 def explained(error: Exception, api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> Exception:
     """The error that a caller of the public function ``api`` should see instead of ``error``, which may be that one."""
     text = str(error)
+    if isinstance(error, _CONVERSIONS) and inside(error):
+        return _traced(error, api, fun, args, kwargs)
     if isinstance(error, (FungradTypeError, RuntimeCheckError)) or not inside(error):
         return error
     ours = _OURS.match(text)
@@ -379,6 +389,37 @@ def explained(error: Exception, api: str, fun: Callable[..., Any], args: tuple, 
         return error
     listed = ", ".join(f"{name}={_brief(value)}" for name, value in bound.arguments.items())
     return _of_class(error, f"{api}: these arguments do not fit together or are not supported: {listed}")
+
+
+_CONVERSIONS = (ConcretizationTypeError, TracerIntegerConversionError, TracerArrayConversionError)
+
+
+def _traced(error: Exception, api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> Exception:
+    """An error about a tracer whose value is needed, with the argument of the public function that needs it."""
+    text = str(error)
+    if "must be known while tracing" in text:
+        return error
+    parameters = inspect.signature(fun).parameters
+    sized = next((name for name in ("size", "total_repeat_length", "length") if name in parameters), None)
+    for name, value in inspect.signature(fun).bind(*args, **kwargs).arguments.items():
+        kinds = _kinds(parameters[name])
+        values = value if isinstance(value, (tuple, list)) else (value,)
+        if not any(isinstance(v, Array) and type(v).__name__.endswith("Tracer") for v in values):
+            continue
+        if kinds is None or all(words in _OF_ARRAYS for words, _ in kinds):
+            if sized is None or kwargs.get(sized) is not None:
+                continue
+            what = f"the shape of the result depends on the values of {name}; pass {sized}="
+        elif name in ("shape", "new_shape"):
+            what = f"{name} must be known while tracing: take sizes from x.shape, or from a static argument"
+        else:
+            what = f"{name} must be known while tracing: pass a Python value, or make it a static argument"
+        error.args = (f"{text} In {api}, {what}.", *error.args[1:])
+        break
+    return error
+
+
+_OF_ARRAYS = ("an array or a scalar", "a sequence of arrays", "None")
 
 
 def _holds_function(value: Any) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 import fungrad.numpy as jnp
 from fungrad import random
 from fungrad.core import dtypes
+from fungrad.core.arguments import guarded, integers, number
 from fungrad.core.array import Array
 from fungrad.core.public_names import publish
 
@@ -71,7 +72,7 @@ def constant(value: Any, dtype: Any = None) -> Initializer:
     def init(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
         return jnp.full(shape, value, _dtype(dtype, own))
 
-    return init
+    return guarded("fungrad.nn.initializers.constant", init)
 
 
 # -- random numbers
@@ -91,6 +92,7 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
       >>> init(fungrad.random.key(0), (2,))
       Array([9.47667 , 9.785799], dtype=float32)
     """
+    number("fungrad.nn.initializers.uniform", "scale", scale)
     own = dtype
 
     def init(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
@@ -98,7 +100,7 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
         _check_inexact("uniform", found)
         return random.uniform(key, shape, found) * jnp.asarray(scale, found)
 
-    return init
+    return guarded("fungrad.nn.initializers.uniform", init)
 
 
 def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
@@ -108,6 +110,7 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
       stddev: standard deviation.
       dtype: default dtype of the initializer.
     """
+    number("fungrad.nn.initializers.normal", "stddev", stddev)
     own = dtype
 
     def init(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
@@ -115,7 +118,7 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
         _check_inexact("normal", found)
         return random.normal(key, shape, found) * jnp.asarray(stddev, found)
 
-    return init
+    return guarded("fungrad.nn.initializers.normal", init)
 
 
 def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, upper: Any = 2.0) -> Initializer:
@@ -127,6 +130,7 @@ def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, u
       lower: lower bound, in units of ``stddev``.
       upper: upper bound, likewise.
     """
+    number("fungrad.nn.initializers.truncated_normal", "stddev", stddev)
     own = dtype
 
     def init(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
@@ -134,7 +138,7 @@ def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, u
         _check_inexact("truncated_normal", found)
         return random.truncated_normal(key, lower, upper, shape, found) * jnp.asarray(stddev, found)
 
-    return init
+    return guarded("fungrad.nn.initializers.truncated_normal", init)
 
 
 # -- variance scaling
@@ -145,15 +149,15 @@ _TRUNCATED_DEVIATION = 0.87962566103423978
 
 
 def _axes(axes: Axes) -> tuple[int, ...]:
-    return (axes,) if isinstance(axes, int) else tuple(axes)
+    return integers("fungrad.nn.initializers.variance_scaling", "axes", axes)
 
 
 def _fans(shape: Sequence[int], in_axis: Axes, out_axis: Axes, batch_axis: Axes) -> tuple[int, int]:
     """Numbers of inputs of an output, and of outputs of an input."""
     if len(shape) <= len(_axes(batch_axis)) + 1:
         raise ValueError(
-            "fungrad.nn.initializers: weights must have at least 2 dimensions besides the batch (inputs and outputs), "
-            f"got shape {tuple(shape)} with batch_axis {batch_axis}"
+            "fungrad.nn.initializers.variance_scaling: weights must have at least 2 dimensions besides the batch "
+            f"(inputs and outputs), got shape {tuple(shape)} with batch_axis {batch_axis}"
         )
     inputs, outputs = (math.prod(shape[a] for a in _axes(axes)) for axes in (in_axis, out_axis))
     named = {a % len(shape) for axes in (in_axis, out_axis, batch_axis) for a in _axes(axes)}
@@ -219,7 +223,7 @@ def variance_scaling(
         count = means[mode]
         return _scaled(key, tuple(shape), found, distribution, scale / count if count else math.inf)
 
-    return init
+    return guarded("fungrad.nn.initializers.variance_scaling", init)
 
 
 def _scaled(key: Any, shape: tuple[int, ...], dtype: np.dtype, distribution: str, variance: float) -> Array:

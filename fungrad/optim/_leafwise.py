@@ -49,7 +49,7 @@ def map_leaves(formula: Formula, trees: Sequence[Any], scalars: Sequence[Any] = 
     data = [s._data for s in scalars] if eager else []
     results = []
     for column in zip(*rows, strict=True):
-        values = _evaluated(formula, column, data) if eager else None
+        values: Any = _evaluated(formula, column, data) if eager else None
         if values is None:
             for x in column[1:]:
                 check_shapes(column[0], x)

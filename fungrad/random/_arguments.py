@@ -31,7 +31,7 @@ def any_keys(api: str, key: Any, name: str = "key") -> tuple[Array, bool]:
     if isinstance(key, Array) and dtypes.is_key(key.aval.dtype):
         return key, False
     if not is_array_like(key) or isinstance(key, (bool, int, float, complex)):
-        hint = f"; make one with fungrad.random.key({key})" if type(key) is int else ""
+        hint = f"; make one with fungrad.random.key({key if type(key) is int else 0})"
         raise TypeError(
             f"fungrad.random.{api}: {name} must be a random key, got {key!r} of type {type(key).__name__}{hint}"
         )

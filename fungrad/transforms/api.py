@@ -20,12 +20,13 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import Tracer
+from fungrad.core.primitive import Primitive
 from fungrad.core.source import api_boundary, function_name
 from fungrad.errors import IncompatibleShapesError
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.foundation import instantiate
 from fungrad.transforms.forward import jvp_flat
-from fungrad.transforms.linearization import LinearProgram, linearize_flat, record_linear
+from fungrad.transforms.linearization import LinearProgram, TangentVar, linearize_flat, record_linear
 from fungrad.transforms.transposition import backward_pass
 
 
@@ -176,7 +177,8 @@ def _tangent(t: Any, primal: Array, api: str, position: int, primals: Any) -> An
     if not got_float0:
         scalar = not isinstance(t, (Array, np.ndarray, np.generic))
         t = as_array(t, f"fungrad.{api}: tangent")
-        if scalar and dtypes.is_inexact(expected.dtype) and t.aval.weak_type and t.aval.dtype != expected.dtype:
+        inexact = dtypes.is_inexact(expected.dtype) and dtypes.is_inexact(t.aval.dtype)
+        if scalar and inexact and t.aval.weak_type and t.aval.dtype != expected.dtype:
             if not (dtypes.is_complex(t.aval.dtype) and not dtypes.is_complex(expected.dtype)):
                 t = scalar_array(np.asarray(t._concrete("tangent")).item(), expected.dtype, expected.weak_type)
         if t.aval.shape == expected.shape and t.aval.dtype == expected.dtype:
@@ -313,7 +315,8 @@ class Pullback:
         elif getattr(x, "dtype", None) != dtypes.float0:
             scalar = not isinstance(x, (Array, np.ndarray, np.generic))
             x = as_array(x, "fungrad.vjp: cotangent")
-            if scalar and x.aval.dtype != expected.dtype and dtypes.is_inexact(expected.dtype) and x.aval.weak_type:
+            inexact = dtypes.is_inexact(expected.dtype) and dtypes.is_inexact(x.aval.dtype)
+            if scalar and x.aval.dtype != expected.dtype and inexact and x.aval.weak_type:
                 if dtypes.is_complex(expected.dtype) or not dtypes.is_complex(x.aval.dtype):
                     x = scalar_array(x._concrete("cotangent").item(), expected.dtype, expected.weak_type)
             if x.aval.shape == expected.shape and x.aval.dtype == expected.dtype:
@@ -368,8 +371,31 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Sequen
             )
     flat_fun = _FlatFunction(fun, in_tree, False, "linear_transpose")
     program = record_linear(flat_fun, avals, [True] * len(avals), f"linear_transpose of {function_name(fun)}")
+    _check_linear(program, function_name(fun))
     out_avals = tuple(x.aval for x in program.outputs)
     return Pullback(program, avals, in_tree, out_avals, flat_fun.out_tree, function_name(fun))
+
+
+# Operations that are linear in one operand only: the positions where the arguments of a linear function may not meet.
+_LINEAR_IN_ONE = {"mul": (0, 1), "dot_general": (0, 1), "div": (1,)}
+
+
+def _check_linear(program: LinearProgram, name: str) -> None:
+    """Raises if a recorded function is not linear, as far as its operations show."""
+    for eqn in program.eqns:
+        primitive = eqn.primitive
+        positions = _LINEAR_IN_ONE.get(primitive.name)
+        if positions is not None:
+            linear = all([type(eqn.args[i]) is not TangentVar for i in positions])
+            linear = linear or (len(positions) == 2 and not all(type(eqn.args[i]) is TangentVar for i in positions))
+        else:
+            linear = type(primitive).transpose is not Primitive.transpose
+        if not linear:
+            place = f" at {eqn.source}" if eqn.source is not None else ""
+            raise TypeError(
+                f"fungrad.linear_transpose: {name} is not linear in its arguments: {primitive.name}{place} is not; use "
+                "fungrad.vjp for the derivative of a function that is not linear"
+            )
 
 
 def abstract_argument(x: Any, api: str, whole: Any, position: int) -> ShapedArray:
