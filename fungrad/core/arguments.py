@@ -136,7 +136,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_flag(value: Any) -> bool:
-    return isinstance(value, (bool, int, np.bool_)) or (isinstance(value, (Array, np.ndarray)) and not value.shape)
+    if isinstance(value, (bool, int, np.bool_)):
+        return True
+    return isinstance(value, (Array, np.ndarray)) and not value.shape and value.dtype.kind in "biu"
 
 
 def _elements(value: Any) -> list[Any] | None:
@@ -181,6 +183,19 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, (Array, np.ndarray))
 
 
+def _named(*names: str) -> Callable[[Any], bool]:
+    """A test for classes of layers above this one."""
+    return lambda value: type(value).__name__ in names
+
+
+def _is_padding(value: Any) -> bool:
+    return _is_index(value) or _INTEGERS(value) or _PAIRS(value)
+
+
+def _is_pair(value: Any) -> bool:
+    return len(_elements(value) or ()) == 2
+
+
 def _is_transformation(value: Any) -> bool:
     return hasattr(value, "init") and hasattr(value, "update")
 
@@ -210,7 +225,12 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "Iterable[PyTreeDef]": ("a sequence of tree structures", _all(lambda v: isinstance(v, optree.PyTreeSpec))),
     "type": ("a class", lambda value: isinstance(value, type)),
     "GradientTransformation": ("a gradient transformation such as fungrad.optim.adam(1e-3)", _is_transformation),
+    "RoundingMethod": ("a fungrad.lax.RoundingMethod", lambda value: _is_index(value) and value in (0, 1)),
+    "GatherDimensionNumbers": ("fungrad.lax.GatherDimensionNumbers", _named("GatherDimensionNumbers")),
+    "ScatterDimensionNumbers": ("fungrad.lax.ScatterDimensionNumbers", _named("ScatterDimensionNumbers")),
     # Under names that annotations of type Any leave open:
+    "padding": ("an integer, a pair of integers, or a sequence of pairs of them", _is_padding),
+    "pair": ("a pair: what is contracted, and what is batched", _is_pair),
     "dtype": ("a dtype", _is_dtype),
     "array": ("an array or a scalar", is_array_like),
     "arrays": ("a sequence of arrays", lambda value: _is_array(value) or _elements(value) is not None),
@@ -231,16 +251,21 @@ _ALIASES = {
 _NAMED: dict[str, list[str]] = {
     **dict.fromkeys(("shape", "new_shape", "axes", "axis", "dimensions", "sizes"), ["int", "Sequence[int]"]),
     **dict.fromkeys(("dtype", "new_dtype", "index_dtype", "mu_dtype", "accumulator_dtype", "to"), ["dtype"]),
+    "start_indices": ["array", "arrays"],
+    "indices_or_sections": ["int", "Sequence[int]"],
+    "shift": ["int", "Sequence[int]", "array"],
+    "pad_width": ["padding"],
+    "dimension_numbers": ["pair"],
     **dict.fromkeys(("arrays", "tup", "choices", "operands"), ["arrays"]),
     **dict.fromkeys(
-        ("x", "y", "a", "b", "m", "v", "operand", "x1", "x2", "a1", "a2", "ar", "ar1", "ar2", "arr", "ary", "q", "p",
-         "array", "val", "values", "indices", "lhs", "rhs", "update", "updates", "condition", "xp", "fp", "weights",
-         "fill_value", "initial", "where", "mean", "variance", "epsilon", "start", "stop", "step", "num_or_size",
-         "pred", "on_true", "on_false", "which", "scatter_indices", "start_indices", "start_index", "index", "query",
-         "value", "key", "bias", "mask", "minval", "maxval", "alpha", "negative_slope", "padding_value", "scale",
-         "init_value", "logits", "prototype", "element", "test_elements", "ind", "vals", "repeats", "dx",
-         "discont", "period", "left", "right", "rtol", "atol", "nan", "posinf", "neginf", "base", "decimals", "z",
-         "prepend", "append", "to_end", "to_begin", "fweights", "aweights", "sample", "data"),
+        ("x", "y", "a", "b", "m", "v", "operand", "x1", "x2", "a1", "a2", "ar", "ar1", "ar2", "arr", "ary", "q",
+         "p", "array", "val", "values", "indices", "lhs", "rhs", "update", "updates", "condition", "xp", "fp",
+         "weights", "fill_value", "initial", "where", "mean", "variance", "epsilon", "start", "stop", "step",
+         "num_or_size", "pred", "on_true", "on_false", "which", "scatter_indices", "start_index", "index", "query",
+         "key", "bias", "minval", "maxval", "alpha", "negative_slope", "padding_value", "scale", "init_value",
+         "logits", "prototype", "element", "test_elements", "ind", "vals", "repeats", "dx", "discont", "period",
+         "left", "right", "rtol", "atol", "nan", "posinf", "neginf", "base", "decimals", "z", "prepend", "append",
+         "to_end", "to_begin", "fweights", "aweights", "sample"),
         ["array"],
     ),
 }  # fmt: skip
@@ -309,9 +334,12 @@ REFUSALS = (
     UnboundAxisNameError,
 )  # fmt: skip
 
+_BUILTIN = (TypeError, ValueError, IndexError, OverflowError, AttributeError, KeyError)
 _STANDARD_LIBRARY = os.path.dirname(os.path.abspath(inspect.__file__)) + os.sep
 _PACKAGES = f"{os.sep}site-packages{os.sep}"
 _LIBRARIES = tuple(f"{_PACKAGES}{name}{os.sep}" for name in ("numpy", "optree", "opt_einsum", "scipy"))
+# The argument that a message names; the functions inside of a public one have names of their own for it.
+_BLAMED = re.compile(r": (?:the )?(\w+)[^:]{0,20} must be ")
 _OURS = re.compile(r"fungrad(?:\.[A-Za-z_]\w*(?:\[\.\.\.\])?)*")
 
 
@@ -364,9 +392,11 @@ def explained(error: Exception, api: str, fun: Callable[..., Any], args: tuple, 
     if isinstance(error, (FungradTypeError, RuntimeCheckError)) or not inside(error):
         return error
     ours = _OURS.match(text)
-    if ours is not None and ours.group() == api and text[len(api) : len(api) + 1] in ":( ":
-        return error
     signature = inspect.signature(fun)
+    if ours is not None and ours.group() == api and text[len(api) : len(api) + 1] in ":( ":
+        blamed = _BLAMED.match(text, len(api))
+        if blamed is None or blamed.group(1) in signature.parameters:
+            return error
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as mismatch:
@@ -381,11 +411,13 @@ def explained(error: Exception, api: str, fun: Callable[..., Any], args: tuple, 
     if isinstance(error, TypePromotionError) or text.startswith("Python integer "):
         error.args = (f"{api}: {text}", *error.args[1:])
         return error
-    if ours is not None:
+    if ours is not None and ours.group() != api:
         # An error of a function further inside, whose name means nothing to the caller.
         _, separator, rest = text.partition(": ")
         if separator:
             error.args = (f"{api}: {rest}", *error.args[1:])
+        return error
+    if ours is not None:
         return error
     listed = ", ".join(f"{name}={_brief(value)}" for name, value in bound.arguments.items())
     return _of_class(error, f"{api}: these arguments do not fit together or are not supported: {listed}")
@@ -453,6 +485,9 @@ def reword(error: Exception, api: str, fun: Callable[..., Any], args: tuple, kwa
     """Raises what a caller of the public function ``api`` should see; called while ``error`` is handled."""
     better = explained(error, api, fun, args, kwargs)
     if better is error:
+        if type(error.__cause__) in _BUILTIN and config.traceback_filtering and inside(error):
+            # What the library found out by an error of Python or NumPy, it has said in its own words.
+            error.__cause__ = None
         raise
     raise better from (None if config.traceback_filtering else error)
 

@@ -312,6 +312,7 @@ def _methods() -> dict[str, Any]:
         "devices": _devices,
         "flatten": _flatten,
         "is_deleted": _is_deleted,
+        "item": Array.item,
         "is_fully_addressable": property(_is_true, doc="Whether this process holds the whole array: yes."),
         "is_fully_replicated": property(_is_true, doc="Whether every device holds the whole array: yes."),
         "is_ready": _is_true,

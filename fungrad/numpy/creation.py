@@ -345,7 +345,7 @@ def broadcast_to(array: Any, shape: Any, api: str = "broadcast_to") -> Array:
     aval = x.aval
     fits = len(shape) >= aval.ndim and all(n in (1, m) for n, m in zip(aval.shape[::-1], shape[::-1], strict=False))
     if not fits:
-        raise ValueError(
+        raise IncompatibleShapesError(
             f"fungrad.numpy.{api}: cannot broadcast {aval.str_short()} to shape {tuple(shape)}: each dimension, "
             "counted from the last, must be 1 or equal"
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
-from fungrad.errors import ConcretizationTypeError
+from fungrad.errors import ConcretizationTypeError, IncompatibleShapesError
 from fungrad.numpy import creation, manipulation
 from fungrad.numpy._promotion import converted, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.manipulation import atleast_1d, atleast_2d, atleast_3d, no_out, ravel, take_1d
@@ -72,7 +72,7 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Array:
     kept = [x.aval.shape[:axis] + x.aval.shape[axis + 1 :] for x in xs]
     for i, (x, shape) in enumerate(zip(xs, kept, strict=True)):
         if x.aval.ndim != xs[0].aval.ndim or shape != kept[0]:
-            raise TypeError(
+            raise IncompatibleShapesError(
                 f"fungrad.numpy.concatenate: arrays must agree in all dimensions but axis {axis}, got "
                 f"{xs[0].aval.str_short()} and arrays[{i}] of type {x.aval.str_short()}"
             )
@@ -101,7 +101,7 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Ar
     xs = _sequence(arrays, dtype, "stack")
     for i, x in enumerate(xs):
         if x.aval.shape != xs[0].aval.shape:
-            raise ValueError(
+            raise IncompatibleShapesError(
                 f"fungrad.numpy.stack: all arrays must have one shape, got {xs[0].aval.shape} and arrays[{i}] of shape "
                 f"{x.aval.shape}"
             )

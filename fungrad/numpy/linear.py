@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.array import Array
+from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import creation, reductions, ufuncs
 from fungrad.numpy._promotion import broadcast_shapes, cast, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.manipulation import axes_tuple, broadcast_arrays, moveaxis, no_out, ravel
@@ -90,8 +91,8 @@ def dot(
     return contract("dot", x, y, (inner, ((), ())), precision, preferred_element_type)
 
 
-def _mismatch(api: str, x: Array, y: Array, i: int, j: int) -> TypeError:
-    return TypeError(
+def _mismatch(api: str, x: Array, y: Array, i: int, j: int) -> IncompatibleShapesError:
+    return IncompatibleShapesError(
         f"fungrad.numpy.{api}: the contracted axes must have one size, got {x.aval.shape[i]} (axis {i} of "
         f"{x.aval.str_short()}) and {y.aval.shape[j]} (axis {j} of {y.aval.str_short()})"
     )
@@ -188,7 +189,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None, prefer
         raise ValueError("fungrad.numpy.vecdot: operands must have at least one dimension")
     x, y = moveaxis(x, axis, -1), moveaxis(y, axis, -1)
     if x.aval.shape[-1] != y.aval.shape[-1]:
-        raise ValueError(
+        raise IncompatibleShapesError(
             f"fungrad.numpy.vecdot: axis {axis} must have one size, got {x.aval.shape[-1]} and {y.aval.shape[-1]}"
         )
     row, column = shape_ops.expand_dims(ufuncs.conjugate(x), (-2,)), shape_ops.expand_dims(y, (-1,))

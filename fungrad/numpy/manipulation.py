@@ -77,7 +77,7 @@ def new_shape(api: str, aval: Any, shape: Any) -> tuple[int, ...]:
     if unknown and known and aval.size % known == 0:
         sizes[unknown[0]] = aval.size // known
     elif unknown or known != aval.size:
-        raise TypeError(
+        raise IncompatibleShapesError(
             f"fungrad.numpy.{api}: cannot reshape {aval.str_short()} of {aval.size} elements to shape {tuple(sizes)}"
             + ("" if unknown else f", which has {known}")
         )

@@ -20,6 +20,7 @@ from fungrad.core.arguments import guarded
 from fungrad.core.array import Array, typeof, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
+from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
 from fungrad.numpy._index_parsing import Selection, Shape, parse, select_windows, static_ints
 from fungrad.numpy._promotion import cast, converted, operand
@@ -113,7 +114,7 @@ def _fit(values: Array, chosen: Selection, api: str) -> Array:
     given = values.aval.shape
     if given != shape:
         if len(given) > len(shape) or any(n not in (1, m) for n, m in zip(given[::-1], shape[::-1], strict=False)):
-            raise ValueError(
+            raise IncompatibleShapesError(
                 f"{api}: values of shape {given} do not broadcast to the shape {shape} of the selected elements"
             )
         values = broadcast_to(values, shape)

@@ -52,7 +52,7 @@ class GatherScatterMode(enum.Enum):
         found = _MODES.get(mode)
         if found is None:
             raise ValueError(
-                "GatherScatterMode: mode must be 'clip', 'fill', 'drop', 'promise_in_bounds' or a "
+                "fungrad.lax.GatherScatterMode: mode must be 'clip', 'fill', 'drop', 'promise_in_bounds' or a "
                 f"fungrad.lax.GatherScatterMode, got {mode!r}"
             )
         return found

@@ -1,0 +1,77 @@
+"""Wrong calls of the public functions, one a row: the call, the class of its error, and the argument it must name.
+
+A row says ``call | class | argument``. The files hold tables only; ``test_wrong_calls.py`` runs them. Names in the
+calls are those of ``NAMES``.
+"""
+
+import dataclasses
+import importlib
+import operator
+from pathlib import Path
+
+import numpy as np
+
+import fungrad
+import fungrad.numpy as jnp
+import fungrad.scipy.special as special
+from fungrad import (
+    debug,
+    dtypes,
+    extend,
+    flatten_util,
+    lax,
+    nn,
+    optim,
+    random,
+    test_util,
+    tree,
+    tree_util,
+)
+from fungrad.experimental import checkify
+
+
+@dataclasses.dataclass
+class Record:
+    """A class that is no tree."""
+
+    w: float = 1.0
+
+
+def over_axis(f):
+    """``f`` within a mapped axis called i."""
+    return fungrad.vmap(f, axis_name="i")(jnp.arange(4.0))
+
+
+NAMES = {
+    "np": np, "fungrad": fungrad, "jnp": jnp, "lax": lax, "nn": nn, "random": random, "special": special,
+    "optim": optim, "tree": tree, "tree_util": tree_util, "debug": debug, "checkify": checkify, "test_util": test_util,
+    "extend": extend, "flatten_util": flatten_util, "dtypes": dtypes, "operator": operator, "Record": Record,
+    "V": over_axis,
+    "sq": lambda v: v * v,
+    "x": jnp.arange(4.0), "m": jnp.ones((3, 4)), "s": jnp.ones((3, 3)), "i": jnp.arange(4),
+    "b": jnp.array([True, False, True, True]), "c": jnp.ones(4, "complex64"), "k": random.key(0),
+    "q": jnp.ones((1, 4, 2, 8)), "X": np.ones((4, 3)),
+    "params": {"a": jnp.ones(3), "b": jnp.ones(2)},
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A wrong call, the class of its error, and the word for the argument."""
+
+    table: str
+    call: str
+    error: str
+    word: str
+
+
+def rows():
+    """All rows of all tables."""
+    found = []
+    for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+        module = importlib.import_module(f"wrong_calls.{path.stem}")
+        for line in module.TABLE.strip().splitlines():
+            if line.strip() and not line.startswith("#"):
+                call, error, word = (part.strip() for part in line.rsplit("|", 2))
+                found.append(Row(path.stem, call, error, word))
+    return found

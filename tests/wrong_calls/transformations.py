@@ -1,0 +1,82 @@
+"""Wrong calls: the transformations and options of fungrad."""
+
+TABLE = r"""
+fungrad.grad('a')(1.0)                                                                       | TypeError | fun
+fungrad.grad(sq, argnums='a')(1.0)                                                           | TypeError | argnums
+fungrad.grad(sq, has_aux='a')(1.0)                                                           | TypeError | has_aux
+fungrad.grad(sq, holomorphic='a')(1.0)                                                       | TypeError | holomorphic
+fungrad.grad(sq, allow_int='a')(1.0)                                                         | TypeError | allow_int
+fungrad.value_and_grad('a')(1.0)                                                             | TypeError | fun
+fungrad.value_and_grad(sq, argnums='a')(1.0)                                                 | TypeError | argnums
+fungrad.value_and_grad(sq, has_aux='a')(1.0)                                                 | TypeError | has_aux
+fungrad.value_and_grad(sq, holomorphic='a')(1.0)                                             | TypeError | holomorphic
+fungrad.value_and_grad(sq, allow_int='a')(1.0)                                               | TypeError | allow_int
+fungrad.jacfwd('a')(1.0)                                                                     | TypeError | fun
+fungrad.jacfwd(sq, argnums='a')(1.0)                                                         | TypeError | argnums
+fungrad.jacfwd(sq, has_aux='a')(1.0)                                                         | TypeError | has_aux
+fungrad.jacfwd(sq, holomorphic='a')(1.0)                                                     | TypeError | holomorphic
+fungrad.jacrev('a')(1.0)                                                                     | TypeError | fun
+fungrad.jacrev(sq, argnums='a')(1.0)                                                         | TypeError | argnums
+fungrad.jacrev(sq, has_aux='a')(1.0)                                                         | TypeError | has_aux
+fungrad.jacrev(sq, holomorphic='a')(1.0)                                                     | TypeError | holomorphic
+fungrad.jacobian('a')(1.0)                                                                   | TypeError | fun
+fungrad.jacobian(sq, argnums='a')(1.0)                                                       | TypeError | argnums
+fungrad.hessian('a')(1.0)                                                                    | TypeError | fun
+fungrad.hessian(sq, argnums='a')(1.0)                                                        | TypeError | argnums
+fungrad.hessian(sq, has_aux='a')(1.0)                                                        | TypeError | has_aux
+fungrad.hessian(sq, holomorphic='a')(1.0)                                                    | TypeError | holomorphic
+fungrad.jvp('a', (1.0,), (1.0,))                                                             | TypeError | fun
+fungrad.jvp(sq, 'a', (1.0,))                                                                 | TypeError | primals
+fungrad.jvp(sq, (1.0,), 'a')                                                                 | TypeError | tangents
+fungrad.jvp(sq, (1.0,), (1.0,), has_aux='a')                                                 | TypeError | has_aux
+fungrad.vjp('a', 1.0)                                                                        | TypeError | fun
+fungrad.vjp(sq, 'a')                                                                         | TypeError | primals
+fungrad.vjp(sq, 1.0, has_aux='a')                                                            | TypeError | has_aux
+fungrad.linearize('a', 1.0)                                                                  | TypeError | fun
+fungrad.linearize(sq, 'a')                                                                   | TypeError | primals
+fungrad.linear_transpose('a', x)                                                             | TypeError | fun
+fungrad.linear_transpose(lambda v: 2 * v, k)                                                 | TypeError | primals
+fungrad.linear_transpose('a', x)(x)                                                          | TypeError | fun
+fungrad.linear_transpose(lambda v: 2 * v, k)(x)                                              | TypeError | primals
+fungrad.vmap('a')(x)                                                                         | TypeError | fun
+fungrad.vmap(sq, in_axes='a')(x)                                                             | TypeError | in_axes
+fungrad.vmap(sq, out_axes='a')(x)                                                            | TypeError | out_axes
+fungrad.vmap(sq, axis_name={})(x)                                                            | TypeError | axis_name
+fungrad.vmap(sq, axis_size='a')(x)                                                           | TypeError | axis_size
+fungrad.vmap(sq, spmd_axis_name='a')(x) | TypeError | spmd_axis_name
+fungrad.vmap(sq, in_axes=0, out_axes=0, axis_name=None, axis_size=None, spmd_axis_name=None)(2.5) | ValueError | v
+fungrad.jit(sq, static_argnums='a')(1.0) | TypeError | static_argnums
+fungrad.jit(sq, static_argnames='a')(1.0) | ValueError | static_argnames
+fungrad.jit(sq, donate_argnums='a')(1.0) | TypeError | donate_argnums
+fungrad.jit(sq, donate_argnames='a')(1.0) | ValueError | donate_argnames
+fungrad.checkpoint('a')(1.0)                                                                 | TypeError | fun
+fungrad.checkpoint(sq, prevent_cse='a')(1.0)                                                 | TypeError | prevent_cse
+fungrad.checkpoint(sq, policy='a')(1.0)                                                      | TypeError | policy
+fungrad.checkpoint(sq, static_argnums='a')(1.0) | TypeError | static_argnums
+fungrad.make_jaxpr('a')(1.0)                                                                 | TypeError | fun
+fungrad.make_jaxpr(sq, static_argnums='a')(1.0) | TypeError | static_argnums
+fungrad.make_jaxpr(sq, return_shape='a')(1.0)                                                | TypeError | return_shape
+fungrad.eval_shape('a', 1.0)                                                                 | TypeError | fun
+fungrad.eval_shape(sq, 10 ** 30)                                                             | TypeError | args
+fungrad.closure_convert('a', 1.0)                                                            | TypeError | fun
+fungrad.closure_convert(sq, 10 ** 30)                                                        | TypeError | example_args
+fungrad.custom_vjp(sq, nondiff_argnums='a') | TypeError | nondiff_argnums
+fungrad.custom_gradient('a')(1.0)                                                            | TypeError | fun
+fungrad.ShapeDtypeStruct('a', 'float32')                                                     | TypeError | shape
+fungrad.ShapeDtypeStruct((2,), 'a')                                                          | TypeError | dtype
+fungrad.pure_callback('a', x, x)                                                             | TypeError | callback
+fungrad.pure_callback(np.sin, 2.5, x) | TypeError | result_shape_dtypes
+fungrad.pure_callback(np.sin, x, 10 ** 30)                                                   | TypeError | args
+fungrad.pure_callback(np.sin, x, x, vmap_method='a')                                         | ValueError | vmap_method
+fungrad.named_call('a')                                                                      | TypeError | fun
+fungrad.named_call(sq, name=2.5)                                                             | TypeError | name
+fungrad.named_scope(2.5)                                                                     | TypeError | name
+fungrad.device_put('a', None)                                                                | TypeError | x
+fungrad.device_put(x, 'a')                                                                   | ValueError | device
+fungrad.typeof('a')                                                                          | TypeError | x
+fungrad.threads(10 ** 30)                                                                    | ValueError | value
+fungrad.enable_x64(10 ** 30)                                                                 | TypeError | value
+fungrad.numpy_dtype_promotion(10 ** 30)                                                      | TypeError | value
+fungrad.numpy_rank_promotion(10 ** 30)                                                       | TypeError | value
+fungrad.debug_nans(10 ** 30)                                                                 | TypeError | value
+"""
