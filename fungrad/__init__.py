@@ -162,7 +162,7 @@ __all__ = [
 
 _RETURNING_FUNCTIONS = (
     "checkpoint", "remat", "closure_convert", "custom_gradient", "eval_shape", "grad", "hessian", "jacfwd", "jacobian",
-    "jacrev", "jvp", "linear_transpose", "linearize", "make_jaxpr", "named_call", "pure_callback", "value_and_grad",
+    "jacrev", "linear_transpose", "linearize", "make_jaxpr", "named_call", "pure_callback", "value_and_grad",
     "vjp", "vmap",
 )  # fmt: skip
 # The function jit is also fungrad.jit.api.jit, and hot; it checks its arguments itself.

@@ -209,7 +209,7 @@ def test_order_is_kept():
         (
             lambda: fungrad.debug.callback(3),
             TypeError,
-            "fungrad.debug.callback: expected a function, got 3",
+            "fungrad.debug.callback: callback must be a function, got 3",
         ),
         (
             lambda: fungrad.pure_callback(lambda a: a, F32, "a"),

@@ -261,7 +261,7 @@ def jitted_with(define, fun=lambda x: {"a": x}):
         (
             lambda: fungrad.custom_jvp(3),
             TypeError,
-            "fungrad.custom_jvp: expected a function, got 3",
+            "fungrad.custom_jvp: fun must be a function, got 3",
         ),
         (
             lambda: fungrad.custom_vjp(lambda x: x, nondiff_argnames="n"),

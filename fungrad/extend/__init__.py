@@ -6,6 +6,8 @@ methods are the rules. Native code of either may be a function that numba compil
 inside of fused loops, and `numba_array_kernel` for whole arrays. ``examples/own_primitive.py`` shows both.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -92,4 +94,4 @@ def numba_array_kernel(fn: Callable[..., Any], *, name: str | None = None) -> Ar
     return ArrayKernel(fn, name)
 
 
-publish(globals(), __name__, __all__)
+publish(globals(), __name__, __all__, early=("numba_array_kernel", "numba_kernel"))

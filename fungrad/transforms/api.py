@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes, tree
+from fungrad.core.arguments import shown
 from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import Tracer
@@ -33,7 +34,7 @@ from fungrad.transforms.transposition import backward_pass
 def check_callable(fun: Any, api: str) -> None:
     """Raises TypeError unless ``fun`` can be called."""
     if not callable(fun):
-        raise TypeError(f"fungrad.{api}: expected a function, got {fun!r} of type {type(fun).__name__}")
+        raise TypeError(f"fungrad.{api}: fun must be a function, got {shown(fun)}")
 
 
 def flat_arrays(values: Any, api: str, what: str) -> tuple[list[Array], Any]:

@@ -95,4 +95,8 @@ fungrad.config.update('numpy_rank_promotion', 'never')            | ValueError |
 fungrad.config.update('thread', 1)                                | AttributeError | threads
 fungrad.debug_nans('a')                                           | TypeError | debug_nans
 fungrad.numpy_dtype_promotion(3)                                  | TypeError | numpy_dtype_promotion
+# extensions
+extend.numba_kernel(3)                                            | TypeError | fn
+extend.numba_kernel(sq, name=3)                                   | TypeError | name
+extend.numba_array_kernel('a')                                    | TypeError | fn
 """
