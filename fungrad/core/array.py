@@ -394,15 +394,19 @@ def from_numpy(x: np.ndarray | np.generic, *, what: str = "argument", copy: bool
     return wrap(data, ShapedArray(data.shape, data.dtype))
 
 
-def from_scalar(x: Any) -> ArrayImpl:
-    """A weakly typed 0-d array of a Python scalar (``bool`` is strong)."""
+def from_scalar(x: Any, what: str = "fungrad") -> ArrayImpl:
+    """A weakly typed 0-d array of a Python scalar (``bool`` is strong); ``what`` is how errors name the value.
+
+    Raises:
+      OverflowError: an integer does not fit the default width.
+    """
     aval = scalar_aval(x)
     try:
         return wrap_unchecked(np.asarray(x, aval.dtype), aval)
     except OverflowError:
         wide = " or enable 64 bit with fungrad.enable_x64()" if aval.dtype == dtypes.int32 else ""
         raise OverflowError(
-            f"fungrad: the Python integer {x} does not fit {aval.dtype.name}, the dtype of Python integers; request a "
+            f"{what}: the Python integer {x} does not fit {aval.dtype.name}, the dtype of Python integers; request a "
             f"dtype that holds it{wide}"
         ) from None
 
@@ -422,11 +426,11 @@ def as_array(x: Any, what: str = "argument") -> Array:
         return x
     kind = type(x)
     if kind is float or kind is int or kind is bool or kind is complex:
-        return from_scalar(x)
+        return from_scalar(x, what)
     if isinstance(x, (np.ndarray, np.generic)):
         return from_numpy(x, what=what)
     if isinstance(x, PYTHON_SCALARS):
-        return from_scalar(x)
+        return from_scalar(x, what)
     if hasattr(x, "__jax_array__"):
         return as_array(x.__jax_array__(), what)
     hint = "; convert it with fungrad.numpy.asarray first" if isinstance(x, (list, tuple)) else ""

@@ -75,7 +75,7 @@ def array(
 
 
 def asarray(
-    a: Any,
+    a: object,
     dtype: Any = None,
     order: str | None = None,
     *,
@@ -110,7 +110,9 @@ def _convert(x: Any, dtype: np.dtype | None, api: str, copy: bool) -> Array:
             return copy_op(x) if copy else x
         return convert_element_type(x, dtype)
     if isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic):
-        return from_scalar(x) if dtype is None else _from_numpy(np.asarray(_fitting(x, dtype, what)), dtype, what)
+        if dtype is None:
+            return from_scalar(x, what)
+        return _from_numpy(np.asarray(_fitting(x, dtype, what)), dtype, what)
     if isinstance(x, (list, tuple)):
         return _from_sequence(x, dtype, api, what)
     if x is None:
@@ -217,7 +219,7 @@ def _leaves(x: Any) -> Any:
             yield element
 
 
-def copy(a: Any, order: str | None = None) -> Array:
+def copy(a: object, order: str | None = None) -> Array:
     """A copy of an array."""
     return array(a, copy=True)
 

@@ -412,7 +412,7 @@ def abstract_argument(x: Any, api: str, whole: Any, position: int) -> ShapedArra
             f"fungrad.{api}: the argument{tree.leaf_paths(whole)[position]} must be an array, a scalar or a "
             f"ShapeDtypeStruct, got {x!r} of type {type(x).__name__}"
         )
-    return as_array(x).aval
+    return as_array(x, f"fungrad.{api}: the argument{tree.leaf_paths(whole)[position]}").aval
 
 
 def grad(
