@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
+from fungrad.core.arguments import shown
 from fungrad.core.array import PYTHON_SCALARS, Array, from_numpy, from_scalar, is_array_like, typeof, wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
@@ -160,21 +161,17 @@ def _from_sequence(x: Sequence[Any], dtype: np.dtype | None, api: str, what: str
     if not any(isinstance(leaf, Array) or hasattr(leaf, "__jax_array__") for leaf in leaves):
         try:
             data = np.array(x, dtype=None if dtype is None or not leaves else _request_for(leaves, dtype))
-        except ValueError as error:
-            raise ValueError(f"{what}: {error}") from error
+        except ValueError:
+            raise ValueError(f"{what} is ragged: the lists in one list must all have the same lengths") from None
         if not leaves and dtype is None:
             dtype = dtypes.default_float()
         if dtype is None and any(isinstance(leaf, (np.generic, np.ndarray)) for leaf in leaves):
             # NumPy's values promote as arrays do, with numbers that adapt.
             dtype = dtypes.lattice_result_type(*{(t.dtype, t.weak_type) for t in map(typeof, leaves)})[0]
         if data.dtype == object:
-            bad = next(
-                (leaf for leaf in leaves if not isinstance(leaf, (*PYTHON_SCALARS, np.ndarray, np.generic))), None
-            )
-            if bad is not None:
-                raise TypeError(
-                    f"{what} holds {bad!r} of type {type(bad).__name__}; elements must be arrays or numbers"
-                )
+            for leaf in leaves:
+                if not isinstance(leaf, (*PYTHON_SCALARS, np.ndarray, np.generic)):
+                    raise TypeError(f"{what} holds {shown(leaf)}; elements must be arrays or numbers")
             raise OverflowError(f"{what} holds integers that do not fit 64 bit")
         return _from_numpy(data, dtype, what)
     leaf_arrays = [leaf if isinstance(leaf, PYTHON_SCALARS) else operand(leaf, api, "an element") for leaf in leaves]
