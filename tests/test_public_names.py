@@ -1,0 +1,157 @@
+"""Missing names, tab completion, options, and the few things about errors that a table of wrong calls cannot say."""
+
+import importlib
+import inspect
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fungrad
+import fungrad.numpy as jnp
+from fungrad import lax, nn, optim
+from fungrad.core.arguments import guarded
+
+MODULES = [
+    "numpy", "lax", "nn", "nn.initializers", "random", "optim", "scipy.special", "tree", "tree_util", "debug",
+    "experimental.checkify", "test_util", "flatten_util", "extend",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "advice"),
+    [
+        ("fungrad.numpy", "softmax", "it is fungrad.nn.softmax"),
+        ("fungrad.numpy", "grad", "it is fungrad.grad"),
+        ("fungrad.nn", "normal", "it is fungrad.random.normal"),
+        ("fungrad", "relu", "it is fungrad.nn.relu"),
+        ("fungrad", "pmap", "jax.pmap is not in fungrad yet"),
+        ("fungrad.numpy", "busday_count", "numpy.busday_count is not in fungrad"),
+        ("fungrad.numpy", "concatenat", "did you mean concatenate"),
+        ("fungrad.optim", "adamm", "did you mean adam"),
+    ],
+)
+def test_missing_names_say_where_they_are(module, name, advice):
+    with pytest.raises(AttributeError) as caught:
+        getattr(importlib.import_module(module), name)
+    assert f"module {module!r} has no attribute {name!r}" in str(caught.value)
+    assert advice in str(caught.value)
+    assert not hasattr(importlib.import_module(module), name)
+
+
+def test_private_names_are_not_searched_for():
+    with pytest.raises(AttributeError) as caught:
+        jnp._softmax
+    assert str(caught.value) == "module 'fungrad.numpy' has no attribute '_softmax'"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_completion_offers_public_names_only(module):
+    found = importlib.import_module(f"fungrad.{module}")
+    assert [n for n in dir(found) if not n.startswith("__")] == sorted(found.__all__)
+
+
+@pytest.mark.parametrize("function", [jnp.sum, jnp.concatenate, lax.scan, nn.softmax, jnp.sin, lax.add])
+def test_guarded_functions_keep_signature_and_pickle(function):
+    assert inspect.signature(function).parameters
+    assert function.__doc__
+    if function is not jnp.sin:
+        assert pickle.loads(pickle.dumps(function)) is function
+
+
+def test_errors_of_the_users_functions_stay_as_they_are():
+    def f(v):
+        raise ValueError("mine")
+
+    for call in (
+        lambda: fungrad.tree.map(f, [1]),
+        lambda: lax.scan(lambda c, a: f(c), 0.0, jnp.ones(3)),
+        lambda: jnp.apply_along_axis(f, 0, jnp.ones((2, 2))),
+        lambda: jnp.piecewise(jnp.ones(2), [jnp.array([True, False])], [f]),
+        lambda: optim.scale_by_schedule(f).update(jnp.ones(2), optim.scale_by_schedule(f).init(jnp.ones(2))),
+    ):
+        with pytest.raises(ValueError, match="^mine$"):
+            call()
+
+
+def test_errors_of_public_functions_that_are_handed_over_name_themselves():
+    with pytest.raises(TypeError, match=r"^fungrad\.numpy\.sin: x must be"):
+        fungrad.tree.map(jnp.sin, ["a"])
+
+
+def test_internal_errors_are_not_hidden():
+    def broken(a: int):
+        assert a != 3, "internal"
+        return {}[a]
+
+    guard = guarded("fungrad.broken", broken)
+    with pytest.raises(AssertionError, match="internal"):
+        guard(3)
+    with pytest.raises(KeyError):
+        guard(2)
+
+
+def test_options_are_checked_wherever_they_are_set():
+    before = fungrad.config.threads
+    for value, error in (("a", TypeError), (float("nan"), TypeError), (-1, ValueError), (2**40, ValueError)):
+        with pytest.raises(error, match="threads"):
+            fungrad.config.threads = value
+        with pytest.raises(error, match="threads"):
+            fungrad.threads(value)
+    assert fungrad.config.threads == before
+    with pytest.raises(AttributeError, match="no option 'thread'"):
+        fungrad.config.thread = 2
+
+
+def test_assigning_an_option_is_updating_it():
+    try:
+        fungrad.config.enable_x64 = True
+        assert jnp.ones(2).dtype == np.float64
+        fungrad.config.threads = np.int64(1)
+        assert fungrad.config.threads == 1 and type(fungrad.config.threads) is int
+    finally:
+        fungrad.config.enable_x64 = False
+        fungrad.config.threads = 0
+    assert jnp.ones(2).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("FUNGRAD_THREADS", "abc", "FUNGRAD_THREADS='abc': expected an integer"),
+        ("FUNGRAD_THREADS", "-1", "FUNGRAD_THREADS='-1': .*threads must be 0 .* or a positive number"),
+        ("FUNGRAD_THREADS", "nan", "FUNGRAD_THREADS='nan': expected an integer"),
+        ("FUNGRAD_ENABLE_X64", "maybe", "FUNGRAD_ENABLE_X64='maybe': expected one of 1, true"),
+        ("FUNGRAD_NUMPY_RANK_PROMOTION", "never", "FUNGRAD_NUMPY_RANK_PROMOTION='never': .*must be one of"),
+    ],
+)
+def test_bad_environment_variables_are_named(name, text, message):
+    done = subprocess.run(
+        [sys.executable, "-c", "import fungrad.config"], capture_output=True, text=True, env={**os.environ, name: text}
+    )
+    assert done.returncode
+    with pytest.raises(ValueError, match=message):
+        raise ValueError(done.stderr.strip().splitlines()[-1])
+
+
+def test_conversions_name_the_argument_that_must_be_known():
+    with pytest.raises(fungrad.errors.TracerIntegerConversionError, match=r"In fungrad\.numpy\.zeros, shape must be"):
+        fungrad.jit(lambda n: jnp.zeros(n))(3)
+    with pytest.raises(fungrad.errors.ConcretizationTypeError, match=r"In fungrad\.numpy\.unique, .* pass size="):
+        fungrad.jit(jnp.unique)(jnp.ones(3))
+
+
+def test_wrong_arguments_have_no_cause_unless_frames_are_asked_for():
+    with pytest.raises(TypeError) as caught:
+        jnp.eye(2.5)
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+    try:
+        fungrad.config.update("traceback_filtering", False)
+        with pytest.raises(TypeError) as caught:
+            jnp.eye(2.5)
+    finally:
+        fungrad.config.update("traceback_filtering", True)
+    assert caught.value.__cause__ is not None
