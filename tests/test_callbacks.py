@@ -205,7 +205,7 @@ def test_order_is_kept():
             r"no placeholder for the keyword argument\(s\) x",
         ),
         (lambda: fungrad.debug.print("{x}", 1), KeyError, "x"),
-        (lambda: fungrad.debug.print(3), TypeError, "the format must be a string, got 3"),
+        (lambda: fungrad.debug.print(3), TypeError, "fmt must be a string, got 3"),
         (
             lambda: fungrad.debug.callback(3),
             TypeError,

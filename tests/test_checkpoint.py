@@ -314,7 +314,7 @@ def test_names():
         (
             lambda: fungrad.checkpoint(3),
             TypeError,
-            "fungrad.checkpoint: fun must be a function, got 3",
+            "fungrad.checkpoint: fun must be a function or None, got 3",
         ),
         (
             lambda: fungrad.checkpoint(lambda x: x, concrete=True),

@@ -268,7 +268,7 @@ def test_errors_name_the_primitive():
 
     with pytest.raises(errors.KernelError, match="must return a real number"):
         fungrad.jit(_primitive(text, "test_text").bind)(np.float32(1.0))
-    with pytest.raises(TypeError, match="fn must be a function"):
+    with pytest.raises(TypeError, match="expected a Python function"):
         numba_kernel(np.sin)
 
 
