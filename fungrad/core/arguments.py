@@ -529,10 +529,10 @@ def guard(
       names: the globals of the module, changed in place.
       module: name of the module.
       public: the public names.
-      exempt: names of functions that stay as they are; so do functions with the attribute ``words_errors``.
+      exempt: names of functions that stay as they are.
       early: names of functions whose arguments are checked before the call.
     """
     for name in public:
         value = names.get(name)
-        if type(value) is types.FunctionType and name not in exempt and not hasattr(value, "words_errors"):
+        if type(value) is types.FunctionType and name not in exempt:
             names[name] = guarded(f"{module}.{name}", value, name in early)

@@ -38,15 +38,8 @@ def _named(fun: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
     return fun
 
 
-def _rewording(fun: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
-    """``_named`` for the functions called most, which word their errors themselves instead of being guarded."""
-    fun.words_errors = True  # type: ignore[attr-defined]
-    return _named(fun, name, doc)
-
-
 def _unary_inexact(name: str, primitive: Primitive, what: str, example: str = "") -> Callable[[Any], Array]:
     """A function of one operand that is made floating first."""
-
     bind = primitive.bind
 
     def f(x: Any, /) -> Array:
@@ -65,12 +58,10 @@ def _unary_inexact(name: str, primitive: Primitive, what: str, example: str = ""
     Returns:
       Array of the shape of ``x``.
     """
-    return _rewording(f, name, doc + example)
+    return _named(f, name, doc + example)
 
 
-def _binary(
-    name: str, primitive: Primitive, what: str, promote: Callable[..., tuple[Array, Array]] = promote_pair
-) -> Callable[[Any, Any], Array]:
+def _binary(name: str, primitive: Primitive, what: str, promote: Any = promote_pair) -> Callable[[Any, Any], Array]:
     """A function of two operands of a common dtype."""
     bind = primitive.bind
 
@@ -81,7 +72,7 @@ def _binary(
         except REFUSALS as error:
             reword(error, f"fungrad.numpy.{name}", f, (x, y), {})
 
-    return _rewording(f, name, _binary_doc(what))
+    return _named(f, name, _binary_doc(what))
 
 
 def _binary_inexact(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
@@ -251,7 +242,7 @@ def _arithmetic(name: str, primitive: Primitive, for_bool: Primitive, what: str)
         except REFUSALS as error:
             reword(error, f"fungrad.numpy.{name}", f, (x, y), {})
 
-    return _rewording(f, name, _binary_doc(what))
+    return _named(f, name, _binary_doc(what))
 
 
 add = _arithmetic("add", elementwise.add_p, integer.or_p, "Sum; for booleans OR.")

@@ -218,9 +218,9 @@ lax.associative_scan('a', x)                                                    
 lax.associative_scan(jnp.add, 'a')                                                           | TypeError | elems
 lax.associative_scan(jnp.add, x, reverse=k)                                                  | TypeError | reverse
 lax.associative_scan(jnp.add, x, axis='a')                                                   | TypeError | axis
-lax.cond(10 ** 30, jnp.sin, jnp.cos, x)                                                      | OverflowError | args
+lax.cond(10 ** 30, jnp.sin, jnp.cos, x)                                                      | OverflowError | integer
 lax.cond(True, jnp.sin, 10 ** 30, x)                                                         | TypeError | args
-lax.cond(True, jnp.sin, jnp.cos, 10 ** 30)                                                   | OverflowError | args
+lax.cond(True, jnp.sin, jnp.cos, 10 ** 30)                                                   | OverflowError | integer
 lax.switch('a', [jnp.sin, jnp.cos], x)                                                       | TypeError | index
 lax.switch(0, 'a', x)                                                                        | TypeError | branches
 lax.switch(0, [jnp.sin, jnp.cos], 'a')                                                       | TypeError | operands

@@ -11,7 +11,7 @@ jnp.zeros((2, 10**30))                                            | ValueError |
 jnp.zeros((2, -1))                                                | IncompatibleShapesError | shape
 jnp.zeros(3, 'flaot32')                                           | TypeError | dtype
 jnp.tile(x, 'a')                                                  | TypeError | reps
-jnp.array(2**70)                                                  | OverflowError | object
+jnp.array(2**70)                                                  | OverflowError | integer
 jnp.concatenate([m, x])                                           | IncompatibleShapesError | dimensions
 jnp.stack([m, x])                                                 | IncompatibleShapesError | shape
 m.reshape(5, 5)                                                   | IncompatibleShapesError | shape

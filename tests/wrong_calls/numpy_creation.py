@@ -95,9 +95,9 @@ jnp.mask_indices(3, jnp.triu, k='a')                    | TypeError | k
 jnp.indices('a')                                        | TypeError | dimensions
 jnp.indices((2, 3), dtype='a')                          | TypeError | dtype
 jnp.indices((2, 3), sparse=k)                           | TypeError | sparse
-jnp.ix_(10 ** 30, i)                                    | OverflowError | args
-jnp.ix_(i, 10 ** 30)                                    | OverflowError | args
-jnp.meshgrid(10 ** 30, x)                               | OverflowError | xi
+jnp.ix_(10 ** 30, i)                                    | OverflowError | integer
+jnp.ix_(i, 10 ** 30)                                    | OverflowError | integer
+jnp.meshgrid(10 ** 30, x)                               | OverflowError | integer
 jnp.meshgrid(x, x, indexing='a')                        | ValueError | indexing
 jnp.meshgrid(x, x, sparse=k)                            | TypeError | sparse
 jnp.vander('a')                                         | TypeError | x

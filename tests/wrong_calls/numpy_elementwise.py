@@ -18,7 +18,7 @@ jnp.bitwise_and(i, 'a')            | TypeError | y
 jnp.left_shift('a', i)             | TypeError | x
 jnp.left_shift(i, 'a')             | TypeError | y
 jnp.logical_and('a', b)            | TypeError | x
-jnp.logical_and(b, 10 ** 30)       | OverflowError | y
+jnp.logical_and(b, 10 ** 30)       | OverflowError | integer
 jnp.logical_not('a')               | TypeError | x
 jnp.arctan2('a', x)                | TypeError | x
 jnp.arctan2(x, 'a')                | TypeError | y

@@ -30,7 +30,7 @@ jnp.extract(b, x, size='a')               | TypeError | size
 jnp.select(2.5, [x, x], 0.0)              | TypeError | condlist
 jnp.select([b, b], 2.5, 0.0)              | TypeError | choicelist
 jnp.select([b, b], [x, x], 'a')           | TypeError | default
-jnp.where(10 ** 30, x, x)                 | OverflowError | condition
+jnp.where(10 ** 30, x, x)                 | OverflowError | integer
 jnp.where(b, 'a', x)                      | TypeError | x
 jnp.where(b, x, 'a')                      | TypeError | y
 jnp.where('a')                            | TypeError | condition
