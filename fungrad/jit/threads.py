@@ -29,8 +29,8 @@ SYMBOLS = ("fg_parallel", "fg_parallel_polling", "fg_blas_enter", "fg_blas_leave
 """What programs may call:
 
 * `void fg_parallel(void (*fn)(void *ctx, i64 begin, i64 end), void *ctx, i64 n, i64 pieces_per_thread)`
-* `void fg_parallel_polling(..., bool (*poll)(void *ctx))`: the same for work that may take long; who calls it asks `poll`
-  now and then while it waits.
+* `void fg_parallel_polling(..., bool (*poll)(void *ctx))`: the same for long work; the caller asks `poll` now and then
+  while it waits.
 * `void fg_blas_enter(void)`, `void fg_blas_leave(void)`: in between, the BLAS uses no threads of its own.
 """
 
