@@ -131,6 +131,10 @@ THEIRS = {
     "spacing": lambda x: np.spacing(x),
     "polyfit": lambda x: np.polyfit(x, [1, 2, 4], 1),
     "ellipk": lambda x: scipy.special.ellipk(x / 4),
+    "choose with booleans": lambda x: np.choose(np.array([True, False, True]), [x, x * x]),
+    "convolve with a number": lambda x: np.convolve(x, 2),
+    "tril of a vector": lambda x: np.tril(x),
+    "quantile weights": lambda x: np.quantile(x, 0.5, weights=[1, 1, 2], method="inverted_cdf"),
     "frompyfunc": lambda x: np.frompyfunc(lambda v: v * v, 1, 1)(x).astype(float),
 }
 
@@ -197,6 +201,13 @@ def test_positions_out_of_range_raise_where_they_are_known():
     assert np.take(keys, [2]).dtype == keys.dtype
     rows, columns = np.unravel_index(jnp.array([5]), (3, 3))
     assert (rows.dtype, rows.tolist(), columns.tolist()) == (jnp.int32, [1], [2])
+
+
+def test_calls_that_numpy_refuses_too_are_refused_in_our_words():
+    x = jnp.asarray(N)
+    for call in (lambda: np.reshape(x, (2, 2)), lambda: np.concatenate([x, [[1.0]]]), lambda: np.sum(x, axis=3)):
+        with pytest.raises((TypeError, ValueError), match=r"fungrad\.numpy"):
+            call()
 
 
 def test_arrays_are_not_written_to():

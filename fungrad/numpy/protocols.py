@@ -379,9 +379,14 @@ def array_function(self: Array, func: Any, types: Any, args: Any, kwargs: Any) -
         else:
             try:
                 return function(*call[0], **call[1])
-            except NotImplementedError:  # something of NumPy's that ours names, but does not do
+            except (NotImplementedError, TypeError, ValueError) as refusal:
+                # What is a wrong call of NumPy's function, NumPy says; its messages do not know our arrays.
                 if _is_traced(args) or _is_traced(kwargs):
                     raise
+                try:
+                    return func(*_values(args, what), **_values(kwargs, what))
+                except Exception:  # noqa: BLE001 - both refuse
+                    raise refusal from None
     return func(*_values(args, what), **_values(kwargs, what))
 
 
