@@ -5,12 +5,12 @@ May import ``core``, ``ops``, ``numpy._promotion`` and the modules of ``numpy`` 
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 
 from fungrad.core import dtypes
+from fungrad.core.arguments import index
 from fungrad.core.array import Array
 from fungrad.numpy import creation, ufuncs
 from fungrad.numpy._promotion import cast, inexact, operand
@@ -139,7 +139,8 @@ def unpackbits(a: Any, axis: int | None = None, count: int | None = None, bitord
     bits = foundation.reshape(bits, (*shape[:-2], 8 * shape[-2]))
     if count is not None:
         n = _last(bits)
-        kept = operator.index(count) if count >= 0 else max(0, n + count)
+        count = index("fungrad.numpy.unpackbits", "count", count)
+        kept = count if count >= 0 else max(0, n + count)
         config = [(0, 0, 0)] * (bits.aval.ndim - 1) + [(0, kept - n, 0)]
         bits = shape_ops.pad(bits, scalar_array(0, dtypes.uint8), config)
     return moveaxis(bits, -1, axis)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dlpack, dtypes
+from fungrad.core.arguments import index
 from fungrad.core.array import Array, wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.device import check_device
@@ -181,6 +182,8 @@ def _default_float(dtype: Any, api: str) -> np.dtype:
 
 
 def _compare_places(rows: int, columns: int, k: Any, compare: Callable[[Any, Any], Array]) -> Array:
+    if not isinstance(k, Array) or k.aval.shape or not dtypes.is_integer(k.aval.dtype):
+        k = index("fungrad.numpy", "k", k)
     row = shape_ops.broadcasted_iota(np.int32, (rows, columns), 0)
     column = shape_ops.broadcasted_iota(np.int32, (rows, columns), 1)
     return compare(ufuncs.add(row, k), column)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
+from fungrad.core.arguments import index
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
 from fungrad.errors import IncompatibleShapesError
@@ -320,7 +321,7 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
     if len(axes) != 2:
         raise ValueError(f"fungrad.numpy.rot90: axes must be two axes, got {axes}")
     first, second = axes_tuple("rot90", tuple(axes), m.aval.ndim)
-    turns = k % 4
+    turns = index("fungrad.numpy.rot90", "k", k) % 4
     if turns == 0:
         return m
     if turns == 2:

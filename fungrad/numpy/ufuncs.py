@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.arguments import REFUSALS, reword
+from fungrad.core.arguments import REFUSALS, index, reword
 from fungrad.core.array import Array
 from fungrad.core.primitive import Primitive
 from fungrad.numpy._ordering import comparison, promote_extremum
@@ -613,7 +613,7 @@ def round(a: Any, decimals: int = 0) -> Array:
       >>> jnp.round(jnp.array([1.26, 2.5]), 1)
       Array([1.3, 2.5], dtype=float32)
     """
-    a = operand(a, "round", "a")
+    a, decimals = operand(a, "round", "a"), index("fungrad.numpy.round", "decimals", decimals)
     dtype = a.aval.dtype
     if dtypes.is_bool(dtype) or dtypes.is_integer(dtype):
         if decimals < 0:

@@ -18,7 +18,7 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core import dtypes
-from fungrad.core.array import Array
+from fungrad.core.array import Array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, Tracer
 from fungrad.core.primitive import Primitive, is_linear
@@ -254,6 +254,8 @@ def gather(
     operand = lift(operand, "fungrad.lax.gather: operand")
     start_indices = lift(start_indices, "fungrad.lax.gather: start_indices")
     mode = GatherScatterMode.from_any(mode)
+    if fill_value is not None and not is_array_like(fill_value):
+        raise TypeError(f"fungrad.lax.gather: fill_value must be a number, got {fill_value!r}")
     if mode is not GatherScatterMode.FILL_OR_DROP or operand.aval.dtype.names is not None:
         fill_value = None
     elif isinstance(fill_value, Tracer):

@@ -19,6 +19,18 @@ jnp.sum(m, axis=2)                                                | ValueError |
 jnp.sum([1, 2])                                                   | TypeError | a
 jnp.add(m, jnp.ones(3))                                           | IncompatibleShapesError | broadcast
 jnp.matmul(m, m)                                                  | IncompatibleShapesError | axes
+jnp.eye(3, k=2.5)                                                 | TypeError | k
+jnp.tril(m, 2.5)                                                  | TypeError | k
+jnp.triu(m, x)                                                    | TypeError | k
+jnp.rot90(m, 2.5)                                                 | TypeError | k
+jnp.round(x, 2.5)                                                 | TypeError | decimals
+x.round(float('nan'))                                             | TypeError | decimals
+jnp.broadcast_shapes((2, 1), 'a')                                 | TypeError | shapes
+jnp.broadcast_shapes((2, -1), ())                                 | ValueError | shapes
+jnp.unpackbits(jnp.uint8([1]), count=float('nan'))                | TypeError | count
+jnp.array([[1], [1, 2]])                                          | ValueError | ragged
+jnp.array([1, None])                                              | TypeError | None
+lax.gather(m, i[:, None], lax.GatherDimensionNumbers((1,), (0,), (0,)), (1, 4), fill_value='a') | TypeError | fill_value
 # random
 random.normal((3,))                                               | TypeError | key
 random.normal(0)                                                  | TypeError | key
