@@ -225,7 +225,6 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "Iterable[PyTreeDef]": ("a sequence of tree structures", _all(lambda v: isinstance(v, optree.PyTreeSpec))),
     "type": ("a class", lambda value: isinstance(value, type)),
     "GradientTransformation": ("a gradient transformation such as fungrad.optim.adam(1e-3)", _is_transformation),
-    "RoundingMethod": ("a fungrad.lax.RoundingMethod", lambda value: _is_index(value) and value in (0, 1)),
     "GatherDimensionNumbers": ("fungrad.lax.GatherDimensionNumbers", _named("GatherDimensionNumbers")),
     "ScatterDimensionNumbers": ("fungrad.lax.ScatterDimensionNumbers", _named("ScatterDimensionNumbers")),
     # Under names that annotations of type Any leave open:

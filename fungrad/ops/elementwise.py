@@ -344,9 +344,15 @@ def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZER
       >>> lax.round(np.float32([0.5, 1.5, -2.5]), lax.RoundingMethod.TO_NEAREST_EVEN)
       Array([ 0.,  2., -2.], dtype=float32)
     """
-    return round_p.bind(
-        lift(x, "fungrad.lax.round: x"), rounding_method=RoundingMethod(rounding_method)
-    )
+    x = lift(x, "fungrad.lax.round: x")
+    try:
+        method = RoundingMethod(rounding_method)
+    except ValueError:
+        raise ValueError(
+            "fungrad.lax.round: rounding_method must be a fungrad.lax.RoundingMethod, got "
+            f"{rounding_method!r}"
+        ) from None
+    return round_p.bind(x, rounding_method=method)
 
 
 def _to_bool(dtype: np.dtype) -> np.dtype:

@@ -31,7 +31,7 @@ lax.complex('a', x)                                                             
 lax.complex(x, 'a')                                                                          | TypeError | y
 lax.real('a')                                                                                | TypeError | x
 lax.round('a', lax.RoundingMethod.TO_NEAREST_EVEN)                                           | TypeError | x
-lax.round(x, 'a') | TypeError | rounding_method
+lax.round(x, 'a') | ValueError | rounding_method
 lax.convert_element_type('a', 'int32')                                                       | TypeError | operand
 lax.bitcast_convert_type('a', 'int32')                                                       | TypeError | operand
 lax.full('a', 1.0)                                                                           | TypeError | shape
