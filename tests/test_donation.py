@@ -164,3 +164,36 @@ def test_training_with_adam():
         return optim.apply_updates(ps, updates), opt, value
 
     assert_donation_changes_nothing(step, [(parameters, optimizer.init(parameters), jnp.float32(0))], steps=6)
+
+
+VIEWS = {
+    "asarray": np.asarray,
+    "from_dlpack": np.from_dlpack,
+    "memoryview": lambda x: memoryview(np.asarray(x)),
+    "every other": lambda x: np.asarray(x)[::2],
+    "slice": lambda x: x[1:4],
+    "reshape": lambda x: x.reshape(2, 4),
+    "transpose": lambda x: jnp.transpose(x.reshape(2, 4)),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_what_others_see_of_donated_memory_stays(view):
+    give = fungrad.jit(lambda x: x * 2 + 1, donate_argnums=0)
+    for source in (jnp.array(np.arange(8.0, dtype=F32)), give(jnp.array(np.arange(8.0, dtype=F32)))):
+        seen = VIEWS[view](source)
+        before = np.array(seen)
+        given = np.array(source)
+        np.testing.assert_array_equal(give(source), given * 2 + 1)
+        np.testing.assert_array_equal(np.asarray(seen), before)
+
+
+@pytest.mark.parametrize("view", ["slice", "reshape", "transpose"])
+def test_donating_a_part_leaves_the_whole(view):
+    give = fungrad.jit(lambda x: x * 2 + 1, donate_argnums=0)
+    whole = give(jnp.array(np.arange(8.0, dtype=F32)))
+    before = np.array(whole)
+    part = VIEWS[view](whole)
+    want = np.array(part) * 2 + 1
+    np.testing.assert_array_equal(give(part), want)
+    np.testing.assert_array_equal(whole, before)
