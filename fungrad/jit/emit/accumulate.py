@@ -4,6 +4,9 @@ An accumulator that is updated in a vector loop below its declaration has one pa
 lane (a power of two of them); after the last update the lanes are combined pairwise, upper half
 with lower half, and then with the initial value. This order is fixed by the number of lanes, so a
 result never changes between runs.
+
+A sum of many terms has levels: after some iterations of a loop, what they have added up is added to the sum of the
+blocks before, and so on for blocks of blocks. The rounding error then grows with the number of levels, not of terms.
 """
 
 from __future__ import annotations
@@ -25,6 +28,10 @@ from fungrad.jit.traverse import changes, children, walk
 
 if TYPE_CHECKING:
     from fungrad.jit.emit.nests import NestEmitter
+
+
+# Terms that are added up one after the other, and blocks of them, before a level ends.
+BLOCK = 64
 
 
 class Cell:
@@ -98,6 +105,44 @@ def arg_reductions(statements: Sequence[Any]) -> dict[str, tuple[str, Affine]]:
 def updates(statements: Sequence[Any], name: str) -> bool:
     """Whether the statements update an accumulator."""
     return any(name in changes(s) for s in walk(statements))
+
+
+def long_sums(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells whose sums have levels: of floating point numbers."""
+    return [c for c in cells if type(c.declaration) is Acc and c.declaration.op == "add" and is_float(c)]
+
+
+def is_float(cell: Cell) -> bool:
+    """Whether a cell holds floating point numbers."""
+    return cell.declaration.type in FLOATS
+
+
+def chain(statements: Sequence[Any], name: str) -> int:
+    """How many terms the statements add to an accumulator one after the other."""
+    total = 0
+    for s in statements:
+        kind = type(s)
+        if kind in (Update, Prefix):
+            total += s.acc == name
+        elif kind is Loop:
+            inner = chain(s.body, name)
+            times = -(-s.extent // (s.lanes or 1)) if s.vector else s.extent
+            total += min(inner * times, BLOCK) if inner else 0
+        else:
+            total += max([chain(body, name) for body in children(s)], default=0)
+    return total
+
+
+def levels(statements: Sequence[Any], sums: Sequence[Cell], iterations: int) -> list[int]:
+    """The iterations of a block on every level, the largest first, for a loop of some statements; empty where its sums
+    are short."""
+    longest = max([chain(statements, c.declaration.name) for c in sums], default=0)
+    if longest * iterations <= 2 * BLOCK:
+        return []
+    sizes = [max(1, BLOCK // max(longest, 1))]
+    while sizes[0] * 2 * BLOCK <= iterations:
+        sizes.insert(0, sizes[0] * BLOCK)
+    return sizes if sizes[-1] > 1 or len(sizes) > 1 or longest > 1 else []
 
 
 def is_arg(acc: Acc) -> bool:

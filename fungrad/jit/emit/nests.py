@@ -318,10 +318,12 @@ class NestEmitter:
         elif s.extent == 1 and not self.is_split(s):
             self.once(s, 0)
         else:
-            bounds = ("%begin", "%end") if self.is_split(s) else ("0", str(s.extent))
             work = total_work(self.module.program, s)
             every = interrupts.period(work / s.extent) if interrupts.is_long(work) else 0
-            self.counted(s, *bounds, 1, every=every)
+            if self.is_split(s):
+                self.counted(s, "%begin", "%end", 1, every=every)
+            else:
+                self.summing(s, s.extent, 1, every)
 
     def is_split(self, s: Loop) -> bool:
         """Whether this loop runs over the range given by the caller."""
@@ -378,6 +380,47 @@ class NestEmitter:
         self.restore(saved)
         self.start(leave)
 
+    def summing(self, s: Loop, iterations: int, step: int, every: int = 0) -> None:
+        """A loop from 0 whose long sums have levels. See `counted`."""
+        sums = accumulate.long_sums(self.assigned(s.body))
+        sizes = accumulate.levels(s.body, sums, iterations)
+        self.levelled(s, "0", str(iterations * step), step, [n * step for n in sizes], sums, every)
+
+    def levelled(
+        self, s: Loop, first: str, end: str, step: int, sizes: list[int], sums: list[Cell], every: int
+    ) -> None:
+        """A loop over blocks, in which the sums start from 0 and are then added to what they were before."""
+        if not sizes:
+            self.counted(s, first, end, step, every=every)
+            return
+        head, leave = self.label("block"), self.label("summed")
+        before, saved = self.block, self.save()
+        self.lines.append(f"br label %{head}")
+        self.start(head)
+        start, stop, number = f"%s{head[5:]}", f"%e{head[5:]}", head[5:]
+        at = len(self.lines)
+        self.lines.append("")
+        opened = self.phis(self.assigned(s.body))
+        self.module.declarations["@llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
+        self.lines += [
+            f"%t{number} = add nuw nsw i64 {start}, {sizes[0]}",
+            f"{stop} = call i64 @llvm.umin.i64(i64 %t{number}, i64 {end})",
+        ]
+        totals = [cell.values[0] for cell in sums]
+        for cell, total in zip(sums, totals, strict=True):
+            cell.values = [total.m.const(0, total.type)]
+        self.levelled(s, start, stop, step, sizes[1:], sums, every)
+        for cell, total in zip(sums, totals, strict=True):
+            cell.values = [total + cell.values[0]]
+        self.lines[at] = f"{start} = phi i64 [ {first}, %{before} ], [ {stop}, %{self.block} ]"
+        self.close_phis(opened, before, self.block)
+        self.lines += [
+            f"%m{number} = icmp ult i64 {stop}, {end}",
+            f"br i1 %m{number}, label %{head}, label %{leave}",
+        ]
+        self.restore(saved)
+        self.start(leave)
+
     def vector_loop(self, s: Loop) -> None:
         lanes = s.lanes or 1
         full, rest = divmod(s.extent, lanes)
@@ -393,7 +436,7 @@ class NestEmitter:
             if full == 1:
                 self.once(s, 0)
             else:
-                self.counted(s, "0", str(full * lanes), lanes)
+                self.summing(s, full, lanes)
         self.vector = None
         if rest:
             self.vector_rest(s, full * lanes, rest)
