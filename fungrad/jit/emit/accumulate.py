@@ -21,6 +21,7 @@ from fungrad.jit.loops import (
     Affine,
     Const,
     Loop,
+    Prefix,
     Update,
     Var,
 )
@@ -28,7 +29,6 @@ from fungrad.jit.traverse import changes, children, walk
 
 if TYPE_CHECKING:
     from fungrad.jit.emit.nests import NestEmitter
-
 
 # Terms that are added up one after the other, and blocks of them, before a level ends.
 BLOCK = 64

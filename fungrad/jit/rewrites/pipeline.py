@@ -15,6 +15,7 @@ from fungrad.jit import buffers, loop_check, memory_check
 from fungrad.jit.emit.blocks import in_blocks
 from fungrad.jit.emit.combine import combine
 from fungrad.jit.emit.lazy import lazily
+from fungrad.jit.emit.levels import in_levels
 from fungrad.jit.emit.parallel import side_by_side
 from fungrad.jit.emit.restructure import split_columns, split_reduction, split_rows, sweep_rows
 from fungrad.jit.emit.rows import grouped
@@ -43,6 +44,7 @@ TARGETED = (
     Pass("blocks", "statements", in_blocks),
     Pass("rows", "program", grouped),
     Pass("side by side", "program", side_by_side),
+    Pass("levels", "program", in_levels),
     Pass("arena", "program", buffers.arrange),
     Pass("exchange", "program", exchange),
     Pass("lazy", "nest", lazily),
