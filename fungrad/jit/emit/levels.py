@@ -15,7 +15,7 @@ from typing import Any
 from fungrad.jit.emit.accumulate import BLOCK
 from fungrad.jit.emit.schedule import divisor
 from fungrad.jit.loops import Affine, Buffer, Const, Load, Loop, LoopWhile, Nest, Program, Store
-from fungrad.jit.traverse import children, map_bodies, map_nests, substitute
+from fungrad.jit.traverse import children, map_bodies, substitute
 
 # Updates at computed places in a block per element of the sums, one by one and as rows: what filling and adding up
 # scratch memory costs is small beside them. And the number of blocks from which there are any.
@@ -23,13 +23,11 @@ _UPDATES, _ROW_UPDATES = 4, 16
 _BLOCKS = 4
 
 
-def in_levels(program: Program) -> Program:
-    """The program with long sums in memory in levels; shares buffers with the original."""
-    buffers = list(program.buffers.values())
-    steps = map_nests(lambda nest: [_Levels(program, buffers).nest(nest)], program.steps)
-    if len(buffers) == len(program.buffers):
-        return program
-    return program.with_steps(steps, buffers)
+def in_levels(program: Program, nest: Nest) -> Nest | None:
+    """A nest with its long sums in memory in levels; None where there are none."""
+    before = len(program.buffers)
+    body = _Levels(program).statements(nest.body, {})
+    return None if len(program.buffers) == before else nest.replace(body=body)
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,8 @@ class _Sum:
 
 
 class _Levels:
-    def __init__(self, program: Program, buffers: list[Buffer]):
+    def __init__(self, program: Program):
         self.program = program
-        self.buffers = buffers
-
-    def nest(self, nest: Nest) -> Nest:
-        before = len(self.buffers)
-        body = self.statements(nest.body, {})
-        return nest if len(self.buffers) == before else Nest(body, nest.name)
 
     def statements(self, statements: Sequence[Any], around: dict[str, int]) -> list[Any]:
         result: list[Any] = []
@@ -144,7 +136,7 @@ class _Levels:
         blocks, rest = divmod(loop.extent, size)
         if blocks < 2:
             return [loop]
-        targets = {x.buffer.name: self._scratch(x.buffer) for x in sums}
+        targets = {b.name: self.program.temporary(f"{b.name}.level", b.dtype, b.shape) for b in [x.buffer for x in sums]}
         block = f"{loop.index}.level"
         shifted = {loop.index: Affine.var(block, size) + loop.index}
         part = loop.replace(extent=size, body=[_redirected(substitute(s, shifted), targets) for s in loop.body])
@@ -161,11 +153,6 @@ class _Levels:
             beyond = {loop.index: Affine.var(loop.index) + blocks * size}
             result.append(loop.replace(extent=rest, body=[substitute(s, beyond) for s in loop.body]))
         return result
-
-    def _scratch(self, buffer: Buffer) -> Buffer:
-        made = Buffer(f"{buffer.name}.level{len(self.buffers)}", buffer.dtype, buffer.shape)
-        self.buffers.append(made)
-        return made
 
 
 def _paths(statements: Sequence[Any], path: list[Any]) -> Any:

@@ -44,7 +44,7 @@ TARGETED = (
     Pass("blocks", "statements", in_blocks),
     Pass("rows", "program", grouped),
     Pass("side by side", "program", side_by_side),
-    Pass("levels", "program", in_levels),
+    Pass("levels", "nest", in_levels),
     Pass("arena", "program", buffers.arrange),
     Pass("exchange", "program", exchange),
     Pass("lazy", "nest", lazily),
