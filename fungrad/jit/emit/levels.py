@@ -136,7 +136,8 @@ class _Levels:
         blocks, rest = divmod(loop.extent, size)
         if blocks < 2:
             return [loop]
-        targets = {b.name: self.program.temporary(f"{b.name}.level", b.dtype, b.shape) for b in [x.buffer for x in sums]}
+        found = [x.buffer for x in sums]
+        targets = {b.name: self.program.temporary(f"{b.name}.level", b.dtype, b.shape) for b in found}
         block = f"{loop.index}.level"
         shifted = {loop.index: Affine.var(block, size) + loop.index}
         part = loop.replace(extent=size, body=[_redirected(substitute(s, shifted), targets) for s in loop.body])
