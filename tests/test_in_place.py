@@ -97,3 +97,75 @@ def test_gradient_of_rows_from_rows_before():
         wanted = fungrad.grad(f, (0, 1))(*args)
     for a, b in zip(fungrad.jit(fungrad.grad(f, (0, 1)))(*args), wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def swapped(i, x):
+    return x.at[i].set(x[-1 - i]).at[-1 - i].set(x[i])
+
+
+RUNTIME = {
+    "next": lambda i, x: x.at[i + 1].set(x[i] * 0.5 + 1),
+    "pointer": lambda i, x: x.at[i].set(x[jnp.abs(x[i]).astype(int) % 7]),
+    "slice": lambda i, x: lax.dynamic_update_slice(x, lax.dynamic_slice(x, (i,), (3,)) * 2, (i + 1,)),
+    "gather": lambda i, x: x.at[jnp.arange(3) * 2 + i].add(x[i + jnp.arange(3)]),
+    "swap": swapped,
+    "choice": lambda i, x: lax.cond(x[i] > x[i + 1], lambda x: x.at[i].set(x[i + 1]), lambda x: x, x),
+    "choice of swaps": lambda i, x: lax.cond(x[i] > 0, lambda x: swapped(i, x), lambda x: x.at[i].add(1), x),
+    "switch": lambda i, x: lax.switch(i % 3, [lambda x: x.at[i].set(x[0]), lambda x: x, lambda x: swapped(i, x)], x),
+    "inner loop": lambda i, x: lax.fori_loop(1, 5, lambda j, x: x.at[i + j].set(x[i + j - 1] * 0.5 + x[j]), x),
+    "inner choice": lambda i, x: lax.fori_loop(
+        0, 2, lambda j, x: lax.cond(x[i] > 0, lambda x: x.at[i + j].set(x[j]), lambda x: x.at[0].set(x[i]), x), x
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RUNTIME)
+@pytest.mark.parametrize("loop", ["fori", "while", "scan"])
+def test_places_known_at_run_time(name, loop):
+    step, n = RUNTIME[name], 5003
+
+    def f(x):
+        if loop == "fori":
+            return lax.fori_loop(0, 7, step, x)
+        if loop == "while":
+            return lax.while_loop(lambda s: s[0] < 7, lambda s: (s[0] + 1, step(*s)), (jnp.int32(0), x))[1]
+        return lax.scan(lambda x, i: (step(i, x), x[i]), x, jnp.arange(7))
+
+    x = jnp.asarray(np.random.default_rng(0).normal(size=n) * 3)
+    with fungrad.disable_jit():
+        wanted = fungrad.tree.leaves(f(x))
+    for a, b in zip(fungrad.tree.leaves(fungrad.jit(f)(x)), wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+    text = fungrad.jit(f).lower(x).as_text("steps")
+    inside = text.split("while", 1)[1] if loop == "while" else text.split("in 0..7", 1)[1]
+    assert f"0..{n}" not in inside and "= copy out" not in inside, inside
+
+
+def test_both_branches_need_what_they_overwrite():
+    """The old array is read after the choice, so its new version has memory of its own."""
+
+    def step(i, c):
+        x, s = c
+        new = lax.cond(x[i] > 0, lambda x: x.at[i].set(-5.0), lambda x: x.at[0].add(1.0), x)
+        return new, s + jnp.dot(x, x) - new[0]
+
+    x = jnp.asarray(np.random.default_rng(0).normal(size=40))
+    with fungrad.disable_jit():
+        wanted = lax.fori_loop(0, 6, step, (x, 0.0))
+    got = fungrad.jit(lambda x: lax.fori_loop(0, 6, step, (x, 0.0)))(x)
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_stacked_results_of_one_step_keep_their_memory():
+    def f(x):
+        def step(c, _):
+            y = c + 1
+            return y.at[0].set(5.0), y
+
+        return lax.scan(step, x, None, length=1)
+
+    x = jnp.arange(20.0)
+    carry, ys = fungrad.jit(f)(x)
+    np.testing.assert_array_equal(ys[0], x + 1)
+    np.testing.assert_array_equal(carry, (x + 1).at[0].set(5.0))

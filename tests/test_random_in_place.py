@@ -19,7 +19,7 @@ def check(seed, lib=None):
     chosen = random_in_place.program(rng)
     arrays = random_in_place.inputs(chosen, rng)
     f = random_in_place.function(fungrad, chosen)
-    args = [fungrad.numpy.asarray(x) for x in arrays]
+    args = [fungrad.numpy.asarray(x, x.dtype) for x in arrays]
     got = fungrad.jit(f)(*args)
     if lib is None:
         with fungrad.disable_jit():
@@ -34,9 +34,42 @@ def check(seed, lib=None):
         np.testing.assert_array_equal(a, b, err_msg=f"seed {seed}: an argument changed")
 
 
-@pytest.mark.parametrize("seed", range(60))
+def check_gradient(seed):
+    """The gradient of a program by all its arrays, compiled and step by step."""
+    rng = np.random.default_rng(seed)
+    chosen = random_in_place.program(rng)
+    chosen["dtype"] = "float64"
+    if chosen["loop"] == "while":
+        chosen["loop"] = "fori"
+    *arrays, data = [fungrad.numpy.asarray(x, x.dtype) for x in random_in_place.inputs(chosen, rng)]
+    f = random_in_place.function(fungrad, chosen)
+    weights = [fungrad.numpy.asarray(rng.normal(size=x.shape), "float64") for x in arrays]
+
+    def loss(*args):
+        results = fungrad.tree.leaves(f(*args, data))[: len(arrays)]
+        return sum((w * x * x).sum() for w, x in zip(weights, results, strict=True))
+
+    g = fungrad.grad(loss, tuple(range(len(arrays))))
+    with fungrad.disable_jit():
+        wanted = g(*arrays)
+    for a, b in zip(fungrad.jit(g)(*arrays), wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9, err_msg=f"seed {seed}: {chosen}")
+
+
+@pytest.mark.parametrize("seed", range(40))
 def test_random_programs(seed):
     check(seed)
+
+
+@pytest.mark.parametrize("seed", range(100, 115))
+def test_gradients_of_random_programs(seed):
+    check_gradient(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5000, 6000))
+def test_many_gradients_of_random_programs(seed):
+    check_gradient(seed)
 
 
 @pytest.mark.slow

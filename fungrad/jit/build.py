@@ -16,12 +16,15 @@ from fungrad.jit.assemble import Memory, NestWriter
 from fungrad.jit.fuse import Item, Storage, fuse, lenders, storages
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.lowering import Graph
-from fungrad.jit.overwrite import Overwriting
+from fungrad.jit.overwrite import Overwriting, overwrite_in_branches
 from fungrad.jit.plan import Plan, Stage, gemm_operand_fits, is_dense_part, matrix_strides, plan, strided
 from fungrad.jit.tensors import Compute, Opaque, Reduction, Running, Scatter, Source, Tensor
 
 # A buffer and where in it an array starts.
 Place = tuple[str, loops.Affine]
+
+# Arrays of up to so many elements become variables, and are not worth looking at.
+_FEW = 8
 
 
 def build_program(
@@ -45,6 +48,8 @@ class Declared:
     def __init__(self) -> None:
         self.by_kind: dict[str, list[loops.Buffer]] = {"input": [], "output": [], "temp": []}
         self.by_name: dict[str, loops.Buffer] = {}
+        # Results of branches that may be made in the memory of operands: by the identity of the step.
+        self.replacing: dict[int, tuple[loops.Branch, list[tuple[str, str]]]] = {}
         self.repeats = 0
 
     def new(self, kind: str, dtype: Any, shape: Sequence[int]) -> str:
@@ -328,8 +333,24 @@ class Region:
         if offset != loops.Affine():
             name = self.temporary(index.dtype, ())
             steps.append(self.copy(index, (name, loops.Affine())))
-        branches = [Region(self.declared, g, inputs, outputs).steps for g in step.params["branches"]]
-        return [*steps, loops.Branch(name, branches)]
+        branches = []
+        for graph in step.params["branches"]:
+            before = set(self.declared.by_name)
+            written = Region(self.declared, graph, inputs, outputs).steps
+            branches.append((written, set(self.declared.by_name) - before))
+        buffers = self.declared.by_name
+        pairs = [
+            (new, old)
+            for (new, at), t in zip(outputs, step.results, strict=True)
+            for (old, start), x in zip(inputs, operands, strict=True)
+            if at == start == loops.Affine() and t.aval.shape == x.aval.shape and t.dtype == x.dtype
+            if buffers[new].size == buffers[old].size == t.aval.size > _FEW
+        ]
+        made, replacing = overwrite_in_branches(self.declared, branches, pairs)
+        branch = loops.Branch(name, made)
+        if replacing:
+            self.declared.replacing[id(branch)] = (branch, replacing)
+        return [*steps, branch]
 
     # -- loops over single numbers -----------------------------------------------------------------------------------
 

@@ -13,11 +13,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fungrad.jit.buffers import accesses, is_whole_copy, same_positions
-from fungrad.jit.loops import Affine, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store, address
+from fungrad.jit.loops import Affine, Branch, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store, address
 from fungrad.jit.traverse import buffers_of, defines, uses, walk
 
 if TYPE_CHECKING:
     from fungrad.jit.build import Declared
+
+# The steps of some branches, and the pairs of names of a result and of the operand whose memory it may be given.
+Branches = tuple[list[list[Any]], list[tuple[str, str]]]
 
 # Of the bytes of an array, how many may be copied ahead: one part in so many.
 _PART = 2
@@ -48,10 +51,15 @@ class Overwriting:
         self.own = own
         self.later: list[Any] = []
         self._made: list[str] = []
-        self._touched: dict[int, tuple[Any, set[str], set[str]]] = {}
+        # What steps touch, by name and by memory. The step is kept with it, so that its number is not given to another.
+        self._named: dict[int, tuple[Any, tuple[set[str], set[str]]]] = {}
+        self._touched: dict[int, tuple[set[str], set[str]]] = {}
 
-    def overwrite(self, new: str, old: str, later: Sequence[Any]) -> bool:
+    def overwrite(self, new: str, old: str, later: Sequence[Any]) -> list[str] | None:
         """Puts a new carry, and what it is made of, into the memory of the old one if that is safe.
+
+        Returns:
+          The names of the arrays that have been put there; None if it is not safe.
 
         It is safe if the memory always holds the version of the array that is read. The versions follow each other:
         the old carry, perhaps some temporaries, the new carry; each begins as a copy of the one before (which in one
@@ -61,10 +69,15 @@ class Overwriting:
         what steps that share an array with a writer among them do to each other, so that when no fault is left every
         step reads what it read before.
         """
+        if self.buffers[new].alias is not None or self.buffers[old].alias is not None:
+            return None
         self.later = list(later)
-        versions = self._versions(new, old)
+        versions, _ = self._versions(new, old)
         # A temporary that cannot be there may still be what the others are made of.
-        return any(self._attempt([old, *versions[first:]]) for first in range(1, len(versions)))
+        for first in range(1, len(versions)):
+            if self._attempt([old, *versions[first:]]):
+                return versions[first:]
+        return None
 
     def _attempt(self, versions: Sequence[str]) -> bool:
         """Puts the versions into one memory if that is safe; else nothing changes."""
@@ -77,7 +90,7 @@ class Overwriting:
             if fault is None:
                 for name in versions[1:]:
                     self.buffers[name].alias = old
-                self._touched.clear()
+                self.forget()
                 return True
             at, first, version = fault
             if at >= len(self.steps):
@@ -93,14 +106,24 @@ class Overwriting:
             self.declared.discard(name)
         return False
 
+    def comes_from(self, new: str, old: str) -> bool:
+        """Whether an array is a changed copy of another one."""
+        return self._versions(new, old)[1]
+
+    def forget(self) -> None:
+        """Forgets what steps touch, since buffers have changed places."""
+        self._touched.clear()
+
     def touched(self, step: Any) -> tuple[set[str], set[str]]:
         """The memory that a step reads and writes, as names of buffers that are no aliases."""
         found = self._touched.get(id(step))
         if found is None:
-            reads, writes = ({self.root(n) for n in names} for names in buffers_of(step))
-            # The step is kept with it, so that its number is not given to another.
-            found = self._touched[id(step)] = (step, reads, writes)
-        return found[1], found[2]
+            named = self._named.get(id(step))
+            if named is None:
+                named = self._named[id(step)] = (step, buffers_of(step))
+            reads, writes = named[1]
+            found = self._touched[id(step)] = ({self.root(n) for n in reads}, {self.root(n) for n in writes})
+        return found
 
     def root(self, name: str) -> str:
         """The buffer whose memory the named one occupies."""
@@ -111,15 +134,15 @@ class Overwriting:
 
     # -- versions ----------------------------------------------------------------------------------------------------
 
-    def _versions(self, new: str, old: str) -> list[str]:
-        """The versions of the array from the old carry to the new one."""
+    def _versions(self, new: str, old: str) -> tuple[list[str], bool]:
+        """The versions of the array from the old carry to the new one, and whether each is made of the one before."""
         found = [new]
         end = len(self.steps)
         while True:
             end = next((n for n, s in enumerate(self.steps[:end]) if found[0] in self.touched(s)[1]), 0)
             before = None if end == len(self.steps) else self._version_before(self.steps[end], found[0], old)
             if before is None or before == old or before in found:
-                return [old, *found]
+                return [old, *found], before == old
             found.insert(0, before)
 
     def _version_before(self, step: Any, version: str, old: str) -> str | None:
@@ -161,6 +184,9 @@ class Overwriting:
 
     def _replaces(self, step: Any, source: str, target: str) -> bool:
         """Whether a step reads each element of the source only to replace it by one of the target."""
+        if type(step) is Branch:
+            places = self.declared.replacing.get(id(step), (step, ()))[1]
+            return any((self.root(old), self.root(new)) == (source, target) for new, old in places)
         if type(step) is not Nest:
             return False
         reads, writes = buffers_of(step)
@@ -267,6 +293,56 @@ class Overwriting:
             kept.add(id(s))
             wanted |= uses(s)
         return kept
+
+
+def overwrite_in_branches(
+    declared: Declared, branches: Sequence[tuple[Sequence[Any], Collection[str]]], pairs: Sequence[tuple[str, str]]
+) -> Branches:
+    """The steps of branches of which each makes results from operands, such that the results may be made in the memory
+    of the operands.
+
+    Whether they will be is decided where it is known who else reads the operands. So the results get their own memory
+    here, in which the arrays that lead to them are put; that is as safe as the memory of the operand with them in it.
+
+    Args:
+      declared: the buffers of the program.
+      branches: steps, and the names of the temporaries that only they use.
+      pairs: names of a result and of an operand that may give it memory.
+    """
+    buffers = declared.by_name
+    work = [Overwriting(declared, steps, own) for steps, own in branches]
+    accepted: list[tuple[str, str]] = []
+    inside: list[tuple[str, str]] = []
+    for new, old in pairs:
+        if any(new == n or old == o for n, o in accepted) or not any(w.comes_from(new, old) for w in work):
+            continue
+        before = [list(w.steps) for w in work]
+        put: list[str] = []
+        for w in work:
+            versions = w.overwrite(new, old, [])
+            if versions is None:
+                break
+            put += versions[:-1]
+            buffers[new].alias = None
+            w.forget()
+        else:
+            # What follows must respect that they share memory.
+            buffers[new].alias = old
+            accepted.append((new, old))
+            inside += [(name, new) for name in put]
+            for w in work:
+                w.forget()
+            continue
+        for name in put:
+            buffers[name].alias = None
+        for w, steps in zip(work, before, strict=True):
+            w.steps = steps
+            w.forget()
+    for new, _ in accepted:
+        buffers[new].alias = None
+    for name, new in inside:
+        buffers[name].alias = new
+    return [w.steps for w in work], accepted
 
 
 def _has_host(step: Any) -> bool:
