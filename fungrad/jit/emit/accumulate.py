@@ -107,9 +107,11 @@ def updates(statements: Sequence[Any], name: str) -> bool:
     return any(name in changes(s) for s in walk(statements))
 
 
-def long_sums(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells whose sums have levels: of floating point numbers."""
-    return [c for c in cells if type(c.declaration) is Acc and c.declaration.op == "add" and is_float(c)]
+def long_sums(cells: Sequence[Cell], statements: Sequence[Any]) -> list[Cell]:
+    """The cells whose sums have levels in a loop of some statements: of floating point numbers, and not running."""
+    running = {s.acc for s in walk(statements) if type(s) is Prefix}
+    sums = [c for c in cells if type(c.declaration) is Acc and c.declaration.op == "add" and is_float(c)]
+    return [c for c in sums if c.declaration.name not in running]
 
 
 def is_float(cell: Cell) -> bool:

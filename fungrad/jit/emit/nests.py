@@ -382,7 +382,7 @@ class NestEmitter:
 
     def summing(self, s: Loop, iterations: int, step: int, every: int = 0) -> None:
         """A loop from 0 whose long sums have levels. See `counted`."""
-        sums = accumulate.long_sums(self.assigned(s.body))
+        sums = accumulate.long_sums(self.assigned(s.body), s.body)
         sizes = accumulate.levels(s.body, sums, iterations)
         self.levelled(s, "0", str(iterations * step), step, [n * step for n in sizes], sums, every)
 
