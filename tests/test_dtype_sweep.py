@@ -272,3 +272,69 @@ def test_divisors_of_the_least_integer(dtype):
         wanted = np.gcd(x, y)
         assert int(fnp.gcd(fnp.asarray(x, dtype=dtype), fnp.asarray(y, dtype=dtype))) == wanted
         assert int(fungrad.jit(fnp.gcd)(fnp.asarray(x, dtype=dtype), fnp.asarray(y, dtype=dtype))) == wanted
+
+
+# -- against JAX ------------------------------------------------------------------------------------------------------
+
+ACTIVATIONS = [
+    f"nn.{name}(x)"
+    for name in (
+        "softmax log_softmax relu gelu softplus logsumexp standardize leaky_relu relu6 hard_tanh celu log_sigmoid "
+        "soft_sign logmeanexp squareplus mish hard_sigmoid sparse_plus"
+    ).split()
+]
+# Differences on purpose, and one call that JAX refuses by mistake: the beginning of the expression.
+OTHER_TYPES = (
+    # Small integers are widened as those of cumulative_sum.
+    "np.cumulative_prod",
+    "np.dot(v, 2)",
+    # As wide as the positions need.
+    "np.ravel_multi_index",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parity
+@pytest.mark.parametrize("x64", [False, True])
+@pytest.mark.parametrize("dtype", "bool int8 uint8 int32 uint32 float16 float32 int64 float64".split())
+def test_types_and_values_are_jaxs_in_both_modes(dtype, x64):
+    """Result dtype, weakness and value of every expression, eager, and the type when traced."""
+    jax = pytest.importorskip("jax")
+    from test_numpy_parity import differences, excused
+
+    if not x64 and dtype.endswith("64"):
+        pytest.skip("JAX has no 64-bit arrays in 32-bit mode")
+    problems, compared = [], 0
+    with jax.enable_x64(x64), fungrad.enable_x64(x64), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = variables(dtype)
+        theirs = {k: jax.numpy.asarray(v) for k, v in values.items()}
+        ours = {k: fnp.asarray(v) for k, v in values.items()}
+        for expression in EVERY + ACTIVATIONS:
+            if excused(expression, dtype) or expression.startswith(OTHER_TYPES):
+                continue
+            try:
+                wanted = eval(expression, {"np": jax.numpy, "onp": np, "nn": jax.nn, **theirs})
+            except REFUSALS:
+                continue
+            try:
+                got = eval(expression, {"np": fnp, "onp": np, "nn": fungrad.nn, **ours})
+            except REFUSALS as error:
+                problems.append(f"{expression}: {error!r}, JAX accepts")
+                continue
+            compared += 1
+            problems += differences(expression, wanted, got)
+            try:
+                traced = fungrad.eval_shape(
+                    lambda s, e=expression: [
+                        v for v in leaves(eval(e, {"np": fnp, "onp": np, "nn": fungrad.nn, **s})) if hasattr(v, "aval")
+                    ],
+                    ours,
+                )
+            except REFUSALS:
+                continue  # the shape of the result depends on values
+            for eager, shape in zip([v for v in leaves(got) if hasattr(v, "aval")], traced, strict=True):
+                if (eager.shape, eager.dtype, eager.weak_type) != (shape.shape, shape.dtype, shape.weak_type):
+                    problems.append(f"{expression}: {eager.aval} eager, {shape} traced")
+    assert compared > 500
+    assert not problems, "\n".join(problems)

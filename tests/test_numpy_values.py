@@ -100,6 +100,9 @@ def differences(expression, wanted, got):
     out = []
     for w, g in zip(wanted, got, strict=True):
         tolerance = 2e-2 if getattr(g, "dtype", None) == np.float16 else 3e-4
+        if expression.startswith("np.unique(") and "axis=" in expression and np.ndim(g) == 1:
+            # NumPy 2.0 gave the inverse along an axis the rank of the array; later versions and JAX do not.
+            w = np.ravel(w)
         if np.shape(g) != np.shape(w):
             out.append(f"{expression}: shape {np.shape(g)}, expected {np.shape(w)}")
         elif not np.allclose(np.asarray(g), np.asarray(w), rtol=tolerance, atol=tolerance, equal_nan=True):

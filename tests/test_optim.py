@@ -126,3 +126,38 @@ def test_does_not_warn():
         optimizer = optim.adam(1e-2, eps=0.0)
         updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(jnp.zeros(2)))
         assert np.isnan(np.asarray(updates)).all()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: optim.adam(1e-3), lambda: optim.adam(1e-3, nesterov=True), lambda: optim.sgd(lambda n: 0.1)]
+)
+def test_counts_of_updates_stay_at_the_greatest_number(make):
+    opt = make()
+    params = jnp.ones(2)
+    state = opt.init(params)
+    last = np.iinfo(np.int32).max
+    state = fungrad.tree.map(lambda v: jnp.full_like(v, last - 1) if v.dtype == np.int32 else v, state)
+    for step in (opt.update, fungrad.jit(opt.update)):
+        now = state
+        for _ in range(3):
+            updates, now = step(jnp.ones(2), now, params)
+            counts = [v for v in fungrad.tree.leaves(now) if v.dtype == np.int32]
+            assert counts and all(int(c) == last for c in counts)
+            assert bool(jnp.all(jnp.isfinite(updates))) and bool(jnp.all(updates < 0))
+
+
+def test_64_bit_parameters_are_updated_in_64_bit():
+    """Also where 32 bit are the default: the corrections and schedules of Python numbers keep their digits."""
+    for make in (lambda: optim.adam(0.1), lambda: optim.sgd(lambda n: 0.1), lambda: optim.adamw(0.1, nesterov=True)):
+        results = []
+        for x64 in (False, True):
+            with fungrad.enable_x64(x64):
+                x = jnp.array([1.0, 0.3], "float64")
+                opt = make()
+                state = opt.init(x)
+                for _ in range(5):
+                    updates, state = opt.update(x * x, state, x)
+                    x = optim.apply_updates(x, updates)
+                assert x.dtype == np.float64
+                results.append(np.asarray(x))
+        np.testing.assert_allclose(results[0], results[1], rtol=1e-13)

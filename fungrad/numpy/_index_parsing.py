@@ -440,7 +440,7 @@ def wrapped(value: Any, size: int) -> Any:
         value = value.astype(np.int64)
         return np.where(value < 0, value + size, value)
     if np.iinfo(value.dtype).max < size:
-        value = convert_element_type(value, np.int32)
+        value = convert_element_type(value, np.int32 if size < 2**31 else np.int64)
     zero, n = scalar_array(0, value.aval.dtype), scalar_array(size, value.aval.dtype)
     return select(lt(value, zero), add(value, n), value)
 

@@ -353,7 +353,7 @@ def take(
 def size_like(like: Array, size: int) -> Array:
     """``size`` in the dtype of ``like``, or in one that holds it."""
     dtype = like.aval.dtype
-    return asarray(size, dtype if np.iinfo(dtype).max >= size else np.int32)
+    return asarray(size, dtype if np.iinfo(dtype).max >= size else np.int32 if size < 2**31 else np.int64)
 
 
 def require_integers(x: Array, api: str, name: str) -> None:

@@ -138,6 +138,10 @@ def ravel_multi_index(
         positions = [cast(x, wanted) for x in positions]
     else:
         positions = list(promote_dtypes(api, *positions))
+        if positions and math.prod(sizes) > np.iinfo(positions[0].aval.dtype).max:
+            # Positions in the flattened array need more bits than those along dimensions.
+            wide = dtypes.position_dtype(math.prod(sizes))
+            positions = [cast(x, wide) for x in positions]
     inside = [_inside(x, n, axis, mode) for axis, (x, n) in enumerate(zip(positions, sizes, strict=True))]
     if not inside:
         return asarray(0)
@@ -376,7 +380,7 @@ def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Array:
     if not arr.aval.size:
         return arr
     wanted = reshape(ufuncs.not_equal(mask, 0), (mask.aval.size,))
-    count = ufuncs.subtract(cumsum(cast(wanted, dtypes.int32), 0), 1)
+    count = ufuncs.subtract(cumsum(cast(wanted, dtypes.int32 if mask.aval.size < 2**31 else dtypes.int64), 0), 1)
     values = take(reshape(vals, (vals.aval.size,)), count, mode="wrap")
     flat = reshape(arr, (arr.aval.size,))
     return reshape(where(wanted, values, flat), arr.aval.shape)

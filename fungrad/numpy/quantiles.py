@@ -128,7 +128,7 @@ def _of_rows(rows: Array, q: Array, method: str, skip_nan: bool) -> Array:
     below, above = (
         clip(p, 0, top) for p in (floor, ufuncs.ceil(position) if method in _BETWEEN else ufuncs.add(floor, 1))
     )
-    index = dtypes.default_int()
+    index = dtypes.position_dtype(size)
     low, high = (_take(ordered, foundation.broadcast(cast(p, index), shape)) for p in (below, above))
     out = _weighted(low, high, position, floor, method)
     if skip_nan:

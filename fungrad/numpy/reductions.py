@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.array import Array
+from fungrad.core.array import Array, ArrayImpl, wrap, wrap_unchecked
+from fungrad.core.avals import ShapedArray
+from fungrad.core.context import EVAL, state
 from fungrad.numpy import ufuncs
 from fungrad.numpy._promotion import (
     cast,
@@ -107,14 +109,40 @@ def _arithmetic_reduction(
         a = ufuncs.real(a)
     if dtypes.is_bool(compute):
         compute = dtypes.default_int()
-    a = cast(a, compute)
-    a = _masked(api, a, where, neutral)
     axes = reduction_axes(api, axis, a.aval.ndim)
-    y = lax_reduce(a, axes)
+    if found is None and where is None and dtypes.is_bool(a.aval.dtype):
+        # As many bits as the number of elements needs.
+        result = compute = dtypes.position_dtype(math.prod([a.aval.shape[d] for d in axes]) + 1)
+    pieces = _sum_by_pieces(a, compute, axes) if where is None and neutral == 0 else None
+    if pieces is None:
+        a = _masked(api, cast(a, compute), where, neutral)
+        axes = reduction_axes(api, axis, a.aval.ndim)
+        pieces = lax_reduce(a, axes)
+    y = pieces
     if initial is not None:
         y = combine(_scalar(initial, compute, api), y)
     y = restore_dims(y, axes) if keepdims else y
     return y if y.aval.dtype == result else ne(y, 0) if dtypes.is_bool(result) else cast(y, result)
+
+
+_PIECE = 2**18
+
+
+def _sum_by_pieces(a: Array, dtype: np.dtype, axes: tuple[int, ...]) -> Array | None:
+    """The sum of a large concrete array in another dtype, in which the array is never written out; None for others."""
+    own = a.aval.dtype
+    if own is dtype or a.aval.size < 4 * _PIECE or type(a) is not ArrayImpl or state.trace is not EVAL or not axes:
+        return None
+    kept = tuple([n for d, n in enumerate(a.aval.shape) if d not in axes])
+    if own.kind in "biu" and dtype.kind in "iu":
+        return wrap(np.add.reduce(a._data, axis=axes, dtype=dtype), ShapedArray(kept, dtype))
+    if kept or not a._data.flags.c_contiguous:
+        return None
+    flat = a._data.reshape(-1)
+    parts = [flat[i : i + _PIECE] for i in range(0, flat.size, _PIECE)]
+    arrays = (cast(wrap_unchecked(p, ShapedArray(p.shape, own)), dtype) for p in parts)
+    sums = np.array([foundation.reduce_sum(x, (0,))._data for x in arrays], dtype)  # type: ignore[attr-defined]
+    return foundation.reduce_sum(wrap(sums, ShapedArray(sums.shape, dtype)), (0,))
 
 
 def _scalar(initial: Any, dtype: np.dtype, api: str) -> Array:
@@ -267,7 +295,7 @@ def any(a: Any, axis: Axis = None, out: None = None, keepdims: bool = False, *, 
 
 def count_nonzero(a: Any, axis: Axis = None, keepdims: bool = False) -> Array:
     """Number of elements over axes that are not zero."""
-    return sum(ufuncs.truth(a, "count_nonzero"), axis, dtypes.default_int(), keepdims=keepdims)
+    return sum(ufuncs.truth(a, "count_nonzero"), axis, keepdims=keepdims)
 
 
 # -- mean and variance -------------------------------------------------------------------------------------------------
@@ -455,7 +483,7 @@ def _arg_extreme(api: str, lax_arg: Callable, a: Any, axis: int | None, out: Any
         raise TypeError(
             f"fungrad.numpy.{api}: complex numbers have no order, got {a.aval.str_short()}; compare abs or real parts"
         )
-    y = lax_arg(a, axis, dtypes.default_int())
+    y = lax_arg(a, axis, dtypes.position_dtype(a.aval.shape[axis]))
     return restore_dims(y, restored) if keepdims else y
 
 

@@ -181,9 +181,10 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
         raise ValueError(
             "fungrad.numpy.nonzero: a must have at least one dimension, got a scalar; use atleast_1d(a).nonzero()"
         )
-    index = dtypes.default_int()
-    mask = ravel(ufuncs.truth(a, "nonzero"))
     shape = a.aval.shape
+    mask = ravel(ufuncs.truth(a, "nonzero"))
+    # With `size`, the flat positions are computed with.
+    index = dtypes.position_dtype(a.aval.size if size is not None else builtins.max((0, *shape)))
     if size is None:
         # The number of results is a value: it must be known.
         found = np.flatnonzero(mask._known("nonzero()"))
@@ -210,8 +211,8 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
 
 def first_true(mask: Array, size: int) -> tuple[Array, Array]:
     """Positions of the first ``size`` true elements of a vector, and which of them there are (the others are 0)."""
-    index = dtypes.default_int()
     n = mask.aval.shape[0]
+    index = dtypes.position_dtype(n)
     if n == 0:
         return creation.zeros(size, index), creation.zeros(size, bool)
     order = sort_ops.sort((ufuncs.logical_not(mask), shape_ops.iota(index, n)), num_keys=1)[1]
@@ -281,7 +282,8 @@ def compress(
             )
         mask = shape_ops.slice_in_dim(mask, 0, n)
     if size is None:
-        return take_1d(a, np.flatnonzero(mask._known("compress()")).astype(np.int32), axis)
+        chosen = np.flatnonzero(mask._known("compress()"))
+        return take_1d(a, chosen.astype(dtypes.int32 if n < 2**31 else dtypes.int64), axis)
     mask = shape_ops.pad(mask, scalar_array(False, dtypes.bool_), [(0, n - mask.aval.shape[0], 0)])
     places, valid = first_true(mask, size)
     if n == 0:

@@ -40,7 +40,7 @@ class _Sorted(NamedTuple):
 def _sort_rows(x: Array, equal_nan: bool) -> _Sorted:
     """Slices along the first axis in lexicographic order."""
     n = x.aval.shape[0]
-    index = dtypes.default_int()
+    index = dtypes.position_dtype(n)
     flat = foundation.reshape(x, (n, math.prod(x.aval.shape[1:])))
     columns = (
         [foundation.reshape(c, (n,)) for c in joining.unstack(flat, 1)] if flat.aval.size or flat.aval.shape[1] else []
@@ -59,10 +59,15 @@ def _sort_rows(x: Array, equal_nan: bool) -> _Sorted:
     return _Sorted(rows, joining.concatenate([creation.ones(1, bool), differs], 0), order)
 
 
+def _numbering(n: int) -> np.dtype:
+    """32 bit for positions among ``n`` elements where they fit: they select, and do not come back to the user."""
+    return dtypes.int32 if n < 2**31 else dtypes.int64
+
+
 def _places(mask: Array, size: int | None, api: str) -> tuple[Any, Array | None]:
     """Positions of true elements; with ``size``, that many and which of them are real."""
     if size is None:
-        return np.flatnonzero(mask._known(f"{api}()")).astype(np.int32), None
+        return np.flatnonzero(mask._known(f"{api}()")).astype(_numbering(mask.aval.shape[0])), None
     return first_true(mask, operator.index(size))
 
 
@@ -137,7 +142,7 @@ def _filled(values: Array, valid: Array, rows: Array, fill_value: Any) -> Array:
 
 def _run_lengths(starts: Any, valid: Array | None, n: int) -> Array:
     """Number of rows from each start to the next."""
-    index = dtypes.default_int()
+    index = dtypes.position_dtype(n)
     starts = creation.asarray(starts, index)
     if valid is not None:
         starts = where(valid, starts, n)
@@ -290,7 +295,7 @@ def intersect1d(
         return out
     at, valid = _places(mask, size, "intersect1d")
     n, m = x.aval.shape[0], y.aval.shape[0]
-    index = dtypes.default_int()
+    index = dtypes.position_dtype(max(n, m))
     in_x = take_1d(order, at, 0) if n else creation.zeros(len(at), index)
     if n and m:
         by_y = argsort(y)

@@ -141,7 +141,8 @@ def _replace_box(x: Array, chosen: Selection, values: Array, start: Shape) -> Ar
 
 
 def _numbers(positions: Sequence[int]) -> list[Array]:
-    return [wrap_unchecked(np.asarray(s, np.int32), ShapedArray((), np.dtype(np.int32))) for s in positions]
+    dtype = np.dtype(np.int32 if all(-(2**31) <= s < 2**31 for s in positions) else np.int64)
+    return [wrap_unchecked(np.asarray(s, dtype), ShapedArray((), dtype)) for s in positions]
 
 
 # -- x.at --------------------------------------------------------------------------------------------------------------

@@ -247,24 +247,23 @@ def _start_indices(
             f"operand of shape {shape}, got {allow_negative}"
         )
     # Python integers take the dtype of the others.
-    dtype = dtypes.int32
+    dtype: np.dtype = dtypes.int32
     for start in starts:
         if isinstance(start, (Array, np.ndarray, np.generic)):
             dtype = dtypes.default_width(start.dtype)
             break
-    if dtype.itemsize < 4 and dtypes.is_integer(dtype):
+    if dtypes.is_integer(dtype) and max(shape, default=0) > dtypes.iinfo(dtype).max:
         # Positions that the dtype cannot hold are counted from the end all the same.
-        if max(shape) > dtypes.iinfo(dtype).max:
-            dtype = dtypes.int32
-            starts = [s if isinstance(s, int) else _as_int32(api, s) for s in starts]
+        dtype = dtypes.int32 if max(shape) < 2**31 else dtypes.int64
+        starts = [s if isinstance(s, int) else _as_integer(api, s, dtype) for s in starts]
     return [
         _start_index(api, s, n, ok, dtype) for s, n, ok in zip(starts, shape, allowed, strict=True)
     ]
 
 
-def _as_int32(api: str, start: Any) -> Array:
+def _as_integer(api: str, start: Any, dtype: np.dtype) -> Array:
     start = lift(start, f"{api}: start index")
-    return convert_element_type(start, dtypes.int32) if dtypes.is_integer(start.dtype) else start
+    return convert_element_type(start, dtype) if dtypes.is_integer(start.dtype) else start
 
 
 def _start_index(api: str, start: Any, size: int, allow_negative: bool, dtype: np.dtype) -> Any:

@@ -318,6 +318,11 @@ class ArgReduction(Primitive):
             raise ValueError(
                 f"{api}: axis must be in [0, {x.ndim}) for operand {x.str_short()}, got {axis}"
             )
+        if x.shape[axis] - 1 > dtypes.iinfo(index_dtype).max:
+            raise ValueError(
+                f"{api}: positions along axis {axis} of operand {x.str_short()} do not fit index_dtype "
+                f"{index_dtype.name}; ask for a wider one"
+            )
         if not x.shape[axis]:
             raise ValueError(
                 f"{api}: axis {axis} of operand {x.str_short()} has no elements to choose from"

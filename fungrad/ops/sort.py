@@ -31,6 +31,11 @@ _PARTITION_SIZE = 1024
 _PACKED_SIZE = 1024
 
 
+def _numbering(n: int) -> np.dtype:
+    """The dtype of positions among ``n`` elements: int32, unless it is too short."""
+    return dtypes.int32 if n < 2**31 else dtypes.int64
+
+
 def take_along(x: Any, indices: Any, axis: int, *, distinct: bool) -> Any:
     """The elements of ``x`` at ``indices`` along ``axis``; both agree in the other dimensions, and
     indices are in range.
@@ -161,7 +166,7 @@ class Sort(Primitive):
         is_stable: bool,
         num_keys: int,
     ) -> tuple[Any, Any]:
-        positions = broadcasted_iota(np.int32, primals[0].aval.shape, dimension)
+        positions = broadcasted_iota(_numbering(primals[0].aval.shape[dimension]), primals[0].aval.shape, dimension)
         *ys, order = self.bind(
             *primals, positions, dimension=dimension, is_stable=is_stable, num_keys=num_keys
         )
@@ -271,7 +276,7 @@ class TopK(Primitive):
                 f"{x.str_short()}, got {k}"
             )
         shape = (*x.shape[:axis], k, *x.shape[axis + 1 :])
-        return [x.update(shape=shape), ShapedArray(shape, dtypes.int32)]
+        return [x.update(shape=shape), ShapedArray(shape, _numbering(x.shape[axis]))]
 
     def impl(self, x: np.ndarray, *, axis: int, k: int) -> Sequence[np.ndarray]:
         if kind_of(x.dtype) in "iu" and x.dtype.kind == "V":
@@ -283,7 +288,7 @@ class TopK(Primitive):
         order = _first_k(~key if last else np.moveaxis(~key, axis, -1), k)
         if not last:
             order = np.moveaxis(order, -1, axis)
-        return [_permuted(x, order, axis), order.astype(np.int32, order="C")]
+        return [_permuted(x, order, axis), order.astype(_numbering(x.shape[axis]), order="C")]
 
     def jvp(
         self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, k: int
@@ -299,7 +304,7 @@ class TopK(Primitive):
         return self.bind(x, axis=axis + 1, k=k), [0, 0]
 
     def lower(self, ctx: Any, x: Any, *, axis: int, k: int) -> Sequence[Any]:
-        if k > MOST_OF_TOP and not is_native(x.shape, axis, False):
+        if x.shape[axis] >= 2**31 or k > MOST_OF_TOP and not is_native(x.shape, axis, False):
             return list(ctx.host(self, [x], {"axis": axis, "k": k}))
         return lower_top(ctx, x, axis, k)
 

@@ -112,11 +112,12 @@ def scale_by_adam(
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
         check_state(state, ScaleByAdamState)
-        count = state.count + 1
+        count = _next_count(state.count)
         # How much of the means is not their start at zero.
-        corrections = [_gained(b1, count), _gained(b2, count)]
+        wide = any(jnp.finfo(v.dtype).bits == 64 for v in tree.leaves(state.nu))
+        corrections = [_gained(b1, count, wide), _gained(b2, count, wide)]
         if nesterov:
-            corrections.append(_gained(b1, count + 1))
+            corrections.append(_gained(b1, _next_count(count), wide))
 
         def step(leaves: Sequence[Any], corrections: Sequence[Any], np_: Any) -> tuple[Any, Any, Any]:
             g, m, v = leaves
@@ -140,9 +141,15 @@ def _like(x: Any, other: Any) -> Any:
     return x if x.dtype == other.dtype and not getattr(x, "weak_type", False) else x.astype(other.dtype)
 
 
-def _gained(decay: Any, count: Any) -> Any:
-    """``1 - decay ** count``."""
-    return 1 - decay**count
+def _next_count(count: Any) -> Any:
+    """``count + 1``, but the greatest number of its dtype stays: a count that wrapped would be negative."""
+    last = jnp.iinfo(count.dtype).max if jnp.issubdtype(count.dtype, jnp.integer) else None
+    return count + 1 if last is None else count + (count < last).astype(count.dtype)
+
+
+def _gained(decay: Any, count: Any, wide: bool) -> Any:
+    """``1 - decay ** count``; ``wide``: in 64 bit, for parameters that have them."""
+    return 1 - (jnp.asarray(decay, jnp.float64) if wide else decay) ** count
 
 
 def _square(g: Any, np_: Any) -> Any:
@@ -206,9 +213,9 @@ def scale_by_schedule(step_size_fn: Callable[[Any], Any]) -> GradientTransformat
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
         check_state(state, ScaleByScheduleState)
-        step_size = jnp.asarray(step_size_fn(state.count))
-        out = tree.map(lambda g: step_size.astype(g.dtype) * g, updates)
-        return out, ScaleByScheduleState(state.count + 1)
+        step_size = step_size_fn(state.count)
+        out = tree.map(lambda g: jnp.asarray(step_size, g.dtype) * g, updates)
+        return out, ScaleByScheduleState(_next_count(state.count))
 
     return GradientTransformation(init, update)
 
