@@ -7,7 +7,8 @@ May import ``core`` and ``transforms.inspection``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fungrad.core import tree
 from fungrad.core.array import as_array, wrap_unchecked
@@ -17,7 +18,26 @@ from fungrad.core.source import api_boundary
 from fungrad.transforms.inspection import shape_struct
 
 if TYPE_CHECKING:
-    from fungrad.jit.api import Entry
+    from fungrad.jit.compile import CompiledProgram
+
+
+class Entry(Protocol):
+    """What is known of a traced function (`api.Entry`)."""
+
+    jaxpr: Jaxpr
+    out_tree: Any
+    out_avals: Any
+    const_data: Any
+    run: Callable[..., Any] | None
+
+    def program(self) -> CompiledProgram:
+        """The compiled program."""
+
+    def prepare(self) -> Callable[..., Any]:
+        """Compiles, and gives what runs on ndarrays."""
+
+    def take(self, arrays: Any) -> Any:
+        """The ndarrays of arguments, of which donated ones are used up."""
 
 
 class Stage:

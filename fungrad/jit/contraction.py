@@ -13,14 +13,35 @@ in any contraction of more than two operands.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
 
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.tensors import Apply, Axis, Compute, Element, Expr, Idx, Number, Tensor
 
-if TYPE_CHECKING:
-    from fungrad.jit.lowering import Lowerer
+
+class Formulas(Protocol):
+    """What is needed of the one who makes formulas (`lowering.Lowerer`).
+
+    Attributes:
+      kept: tensors that are computed once, whatever they cost.
+    """
+
+    @property
+    def kept(self) -> Collection[Tensor]: ...
+
+    def formula(self, shape: Sequence[int], dtype: Any, axes: Sequence[Axis], expr: Expr) -> Compute:
+        """The tensor of a formula."""
+
+    def dot(self, a: Tensor, b: Tensor, contracting: Any, batch: Any, dtype: Any) -> Tensor:
+        """A matrix product."""
+
+    def transpose(self, operand: Tensor, permutation: Sequence[int]) -> Tensor:
+        """The dimensions in another order."""
+
+    def reshape(self, operand: Tensor, shape: Sequence[int]) -> Tensor:
+        """The elements in another shape."""
+
 
 # The dimensions of both matrices are at least this long, and the product has at least that many terms.
 _LEAST = 4
@@ -39,7 +60,7 @@ class _Factor:
         self.is_static = not any(True for i in index for _ in i.dynamics())
 
 
-def contraction(lowerer: Lowerer, operand: Tensor, axes: Sequence[int]) -> Tensor | None:
+def contraction(lowerer: Formulas, operand: Tensor, axes: Sequence[int]) -> Tensor | None:
     """The sum of ``operand`` over ``axes`` as a matrix product, None if it is not one or not worth it."""
     if type_of(operand.dtype) not in _TYPES or type(operand) is not Compute:
         return None
@@ -66,7 +87,7 @@ def contraction(lowerer: Lowerer, operand: Tensor, axes: Sequence[int]) -> Tenso
     return lowerer.reshape(ordered, [a.extent for d, a in enumerate(counters) if d not in axes])
 
 
-def _factors(lowerer: Lowerer, tensor: Tensor, index: tuple[Idx, ...], inverse: bool) -> list[_Factor]:
+def _factors(lowerer: Formulas, tensor: Tensor, index: tuple[Idx, ...], inverse: bool) -> list[_Factor]:
     """The factors of an element of a tensor."""
     whole = [_Factor(Element(tensor, index, type_of(tensor.dtype)), inverse)]
     if type(tensor) is not Compute or tensor in lowerer.kept:
@@ -113,7 +134,7 @@ def _sides(
     return first[1], second[1]
 
 
-def _matrix(lowerer: Lowerer, factors: Sequence[_Factor], axes: Sequence[Axis], like: Tensor) -> Tensor:
+def _matrix(lowerer: Formulas, factors: Sequence[_Factor], axes: Sequence[Axis], like: Tensor) -> Tensor:
     """The product of some factors as a tensor with the given dimensions."""
     own = {a: Axis(a.extent) for a in axes}
     env = {a: Idx.of(b) for a, b in own.items()}
@@ -128,7 +149,7 @@ def _matrix(lowerer: Lowerer, factors: Sequence[_Factor], axes: Sequence[Axis], 
         else:
             result = expr if result is None else Apply("mul", [result, expr], type)
     assert result is not None
-    return lowerer._compute([a.extent for a in axes], like.dtype, list(own.values()), result)
+    return lowerer.formula([a.extent for a in axes], like.dtype, list(own.values()), result)
 
 
 def _moved(index: Idx, env: dict[Axis, Idx]) -> Idx:

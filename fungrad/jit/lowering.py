@@ -173,21 +173,21 @@ class Lowerer:
         self.opaques.append(step)
         return step.results
 
-    def _compute(self, shape: Sequence[int], dtype: Any, axes: Sequence[Axis], expr: Expr) -> Compute:
+    def formula(self, shape: Sequence[int], dtype: Any, axes: Sequence[Axis], expr: Expr) -> Compute:
         return Compute(ShapedArray(tuple(shape), np.dtype(dtype)), self._rank(), axes, expr)
 
     def constant(self, value: Any, dtype: Any, shape: Sequence[int] = ()) -> Tensor:
         type = type_of(dtype)
         number = bool(value) if type == "i1" else _KINDS.get(type[0], int)(value)
-        return self._compute(shape, dtype, _axes(shape), Number(number, type))
+        return self.formula(shape, dtype, _axes(shape), Number(number, type))
 
     def iota(self, shape: Sequence[int], dtype: Any, dimension: int) -> Tensor:
         type = type_of(dtype)
         axes = _axes(shape)
         index = Idx.of(axes[dimension])
         if type in _INDEX_TYPES:
-            return self._compute(shape, dtype, axes, Position(index, type))
-        return self._compute(shape, dtype, axes, Apply("convert", [Position(index, "i64")], type))
+            return self.formula(shape, dtype, axes, Position(index, type))
+        return self.formula(shape, dtype, axes, Apply("convert", [Position(index, "i64")], type))
 
     def map(self, fn: Callable[..., Any], operands: Sequence[Tensor], dtype: Any, cost: int = 1) -> Tensor:
         return self._maps(_name_of(fn), _on_scalars(fn), operands, [dtype], _common_shape(operands), cost)[0]
@@ -218,9 +218,9 @@ class Lowerer:
             args.append(Element(x, index, type_of(x.dtype)))
         types = [type_of(d) for d in dtypes]
         if len(types) == 1:
-            return [self._compute(shape, dtypes[0], axes, Apply(name, args, types[0], fn, cost))]
+            return [self.formula(shape, dtypes[0], axes, Apply(name, args, types[0], fn, cost))]
         apply = Apply(name, args, tuple(types), fn, cost)
-        return [self._compute(shape, d, axes, Item(apply, n)) for n, d in enumerate(dtypes)]
+        return [self.formula(shape, d, axes, Item(apply, n)) for n, d in enumerate(dtypes)]
 
     def compute(self, shape: Sequence[int], dtype: Any, fn: Callable[..., Value]) -> Tensor:
         axes = _axes(shape)
@@ -228,7 +228,7 @@ class Lowerer:
         value = fn(recorder, *[Idx.of(a) for a in axes])
         if value.type != type_of(dtype):
             raise TypeError(f"compute: the formula has type {value.type}, expected {type_of(dtype)}")
-        return self._compute(shape, dtype, axes, value.raw)
+        return self.formula(shape, dtype, axes, value.raw)
 
     def keep(self, operand: Tensor) -> Tensor:
         self.kept.add(operand)
@@ -245,8 +245,8 @@ class Lowerer:
             position = tuple([i.substitute(env) for i in operand.expr.index])
             operand = operand.expr.tensor
         elif type(operand) is Compute and type(operand.expr) is Number:
-            return self._compute(shape, operand.dtype, axes, operand.expr)
-        return self._compute(shape, operand.dtype, axes, Element(operand, position, type_of(operand.dtype)))
+            return self.formula(shape, operand.dtype, axes, operand.expr)
+        return self.formula(shape, operand.dtype, axes, Element(operand, position, type_of(operand.dtype)))
 
     def broadcast_in_dim(self, operand: Tensor, shape: Sequence[int], dimensions: Sequence[int]) -> Tensor:
         sizes = operand.shape
@@ -449,7 +449,7 @@ class Lowerer:
         type = type_of(dtype)
         x = Element(a, tuple(index[: n_batch + n_rows] + zeros), type)
         y = Element(b, tuple(index[:n_batch] + zeros + index[n_batch + n_rows :]), type)
-        return self._compute(shape, dtype, axes, Apply("and" if type == "i1" else "mul", [x, y], type))
+        return self.formula(shape, dtype, axes, Apply("and" if type == "i1" else "mul", [x, y], type))
 
     def _dot_loops(self, a: Tensor, b: Tensor, groups: tuple, shape: tuple[int, ...], dtype: Any) -> Tensor:
         n_batch, n_rows, n_inner, n_columns = groups
@@ -481,7 +481,7 @@ class Lowerer:
         # Updates go into a copy, which the buffer planner makes the operand itself where nobody else needs that.
         own = _axes(operand.shape)
         elements = Element(operand, tuple([Idx.of(a) for a in own]), type_of(operand.dtype))
-        base = self._compute(operand.shape, operand.dtype, own, elements)
+        base = self.formula(operand.shape, operand.dtype, own, elements)
         where = None if condition is None else condition.raw
         distinct = _distinct(axes, target)
         return Scatter(base, self._rank(), axes, value.raw, target, where, monoid, distinct)

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fungrad.jit.buffers import accesses, is_whole_copy, same_positions
+from fungrad.jit.declared import Declared
 from fungrad.jit.loops import Affine, Branch, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store, address
 from fungrad.jit.traverse import buffers_of, defines, uses, walk
-
-if TYPE_CHECKING:
-    from fungrad.jit.build import Declared
 
 # The steps of some branches, and the pairs of names of a result and of the operand whose memory it may be given.
 Branches = tuple[list[list[Any]], list[tuple[str, str]]]

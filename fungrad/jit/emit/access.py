@@ -14,24 +14,21 @@ shuffles.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fungrad.jit.emit.ops import combine, neutral
 from fungrad.jit.emit.scalar import LLVMScalars, memory_size, memory_type
+from fungrad.jit.emit.writer import NestWriter
 from fungrad.jit.kernels.scalars import Value
 from fungrad.jit.loops import Affine, Const, Load, Store
-
-if TYPE_CHECKING:
-    from fungrad.jit.emit.nests import NestEmitter
-
 
 _LINE = 64  # bytes of a cache line
 
 
 class Access:
-    """The memory side of a `NestEmitter`."""
+    """The memory side of a `NestWriter`."""
 
-    def __init__(self, nest: NestEmitter):
+    def __init__(self, nest: NestWriter):
         self.nest = nest
         self.memory = nest.memory
 

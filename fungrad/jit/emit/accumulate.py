@@ -12,9 +12,10 @@ blocks before, and so on for blocks of blocks. The rounding error then grows wit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fungrad.jit.emit.ops import combine, neutral
+from fungrad.jit.emit.writer import NestWriter
 from fungrad.jit.kernels.scalars import FLOATS, Value
 from fungrad.jit.loops import (
     Acc,
@@ -26,9 +27,6 @@ from fungrad.jit.loops import (
     Var,
 )
 from fungrad.jit.traverse import changes, children, walk
-
-if TYPE_CHECKING:
-    from fungrad.jit.emit.nests import NestEmitter
 
 # Terms that are added up one after the other, and blocks of them, before a level ends.
 BLOCK = 64
@@ -152,7 +150,7 @@ def is_arg(acc: Acc) -> bool:
     return acc.op in ("argmax", "argmin")
 
 
-def declare(nest: NestEmitter, acc: Acc) -> Cell:
+def declare(nest: NestWriter, acc: Acc) -> Cell:
     """The cell of an accumulator in its initial state."""
     start = Const(neutral(acc.op, acc.type), acc.type)
     wide = nest.wide.get(acc.name, 0)
@@ -166,7 +164,7 @@ def declare(nest: NestEmitter, acc: Acc) -> Cell:
     return Cell(acc, values, wide)
 
 
-def widened(nest: NestEmitter, value: Value, fill: Any, lanes: int) -> Value:
+def widened(nest: NestWriter, value: Value, fill: Any, lanes: int) -> Value:
     """A value with more lanes; the new ones hold `fill`."""
     m = value.m
     target = nest.builder(lanes)
@@ -182,7 +180,7 @@ def widened(nest: NestEmitter, value: Value, fill: Any, lanes: int) -> Value:
     return nest.access.shuffle(value, m.const(fill, value.type), order, target)
 
 
-def update(nest: NestEmitter, cell: Cell, s: Update) -> None:
+def update(nest: NestWriter, cell: Cell, s: Update) -> None:
     """Combine a value into the state."""
     acc = cell.declaration
     value = nest.varying(s.value)
@@ -202,7 +200,7 @@ def update(nest: NestEmitter, cell: Cell, s: Update) -> None:
     cell.values = [combine(value.m, acc.op, state, value)]
 
 
-def position_value(nest: NestEmitter, position: Affine | None, value: Value, type: str) -> Value:
+def position_value(nest: NestWriter, position: Affine | None, value: Value, type: str) -> Value:
     """A position as an integer of a type, with the lanes of `value`."""
     if position is None:
         raise ValueError("loop IR: an arg reduction needs the position of every update")
@@ -230,7 +228,7 @@ def better(op: str, a: Value, i: Value, b: Value, j: Value, ordered: bool) -> tu
     return m.select(take, b, a), m.select(take, j, i)
 
 
-def finish(nest: NestEmitter, cell: Cell) -> None:
+def finish(nest: NestWriter, cell: Cell) -> None:
     """After the last update: combine the lanes of a wide state to one value, which becomes the
     plain state, and make the result readable by name."""
     acc = cell.declaration
@@ -254,7 +252,7 @@ def finish(nest: NestEmitter, cell: Cell) -> None:
     settle(nest, cell)
 
 
-def half(nest: NestEmitter, value: Value, start: int, m: Any) -> Value:
+def half(nest: NestWriter, value: Value, start: int, m: Any) -> Value:
     """`m.lanes` lanes of a vector from `start`."""
     if m.lanes == 1:
         text = f"extractelement {value.m.llvm(value.type)} {value.raw}, i64 {start}"
@@ -262,7 +260,7 @@ def half(nest: NestEmitter, value: Value, start: int, m: Any) -> Value:
     return nest.access.shuffle(value, value, list(range(start, start + m.lanes)), m)
 
 
-def settle(nest: NestEmitter, cell: Cell) -> None:
+def settle(nest: NestWriter, cell: Cell) -> None:
     """Make the position of an arg reduction readable by name. No position found means that all
     values were the worst one, so the first position is the answer."""
     acc = cell.declaration
@@ -275,7 +273,7 @@ def settle(nest: NestEmitter, cell: Cell) -> None:
     nest.env[acc.position] = m.convert(position, "i64")
 
 
-def prefix(nest: NestEmitter, cell: Cell, operand: Any) -> Value:
+def prefix(nest: NestWriter, cell: Cell, operand: Any) -> Value:
     """Running result: lanes are combined with those before them in log2(lanes) steps, then with the
     state, which continues from the last lane."""
     acc = cell.declaration

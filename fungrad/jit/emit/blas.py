@@ -22,15 +22,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from fungrad.jit.emit.linking import emit_array
 from fungrad.jit.emit.products import Product, batched, fits, moved, part_of_range, work
 from fungrad.jit.emit.sorting import emit_sort, emit_topk
+from fungrad.jit.emit.writer import ProgramWriter
 from fungrad.jit.loops import Affine, Call, View
-
-if TYPE_CHECKING:
-    from fungrad.jit.emit.program import ProgramEmitter
 
 # Letter of a BLAS routine and LLVM type of a real scalar, by dtype.
 LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
@@ -58,7 +55,7 @@ def is_long(call: Call) -> bool:
     return False
 
 
-def emit(program: ProgramEmitter, call: Call) -> None:
+def emit(program: ProgramWriter, call: Call) -> None:
     """Write a call into the function `run`."""
     _ROUTINES[call.routine](program, call)
 
@@ -84,7 +81,7 @@ def layout(view: View) -> tuple[bool, int]:
 class _BlasProduct:
     """One `gemm` call: which BLAS routine computes it, and how its work is divided."""
 
-    def __init__(self, program: ProgramEmitter, call: Call):
+    def __init__(self, program: ProgramWriter, call: Call):
         self.program = program
         self.a, self.b = call.inputs
         self.c = call.outputs[0]
@@ -202,7 +199,7 @@ class _BlasProduct:
         _invoke(self.program, f"fg_{self.letter}gemv", arguments)
 
 
-def _gemm(program: ProgramEmitter, call: Call) -> None:
+def _gemm(program: ProgramWriter, call: Call) -> None:
     if 0 in call.outputs[0].shape:
         return
     if fits(program.program, call):
@@ -215,7 +212,7 @@ def _scalar_type(letter: str) -> str:
     return _REALS.get(letter, "ptr")
 
 
-def _constant(program: ProgramEmitter, letter: str, value: int) -> str:
+def _constant(program: ProgramWriter, letter: str, value: int) -> str:
     """`alpha` or `beta`: a number for real routines, its address for complex ones."""
     if letter in _REALS:
         return f"{value}.0"
@@ -227,14 +224,14 @@ def _constant(program: ProgramEmitter, letter: str, value: int) -> str:
     return name
 
 
-def _invoke(program: ProgramEmitter, symbol: str, arguments: Sequence[tuple[str, object]]) -> None:
+def _invoke(program: ProgramWriter, symbol: str, arguments: Sequence[tuple[str, object]]) -> None:
     types = ", ".join(t for t, _ in arguments)
     program.symbols[symbol] = None
     program.module.declarations[f"@{symbol}"] = f"declare void @{symbol}({types})"
     program.lines.append(f"call void @{symbol}({', '.join(f'{t} {value}' for t, value in arguments)})")
 
 
-def _copy(program: ProgramEmitter, call: Call) -> None:
+def _copy(program: ProgramWriter, call: Call) -> None:
     """Move dense bytes."""
     source, target = call.inputs[0], call.outputs[0]
     size = program.program.buffers[target.buffer].dtype.itemsize
@@ -247,7 +244,7 @@ def _copy(program: ProgramEmitter, call: Call) -> None:
     program.lines.append(f"call void @llvm.memmove.p0.p0.i64(ptr {b}, ptr {a}, i64 {size}, i1 false)")
 
 
-def _fill(program: ProgramEmitter, call: Call) -> None:
+def _fill(program: ProgramWriter, call: Call) -> None:
     """Set every byte."""
     target = call.outputs[0]
     size = program.program.buffers[target.buffer].dtype.itemsize

@@ -6,34 +6,18 @@ After the loop the array is brought home, by one copy if it is away.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-from fungrad.jit.loops import Buffer, Program, Repeat, While
-from fungrad.jit.traverse import walk
-
-if TYPE_CHECKING:
-    from fungrad.jit.emit.program import ProgramEmitter
-
-Pair = tuple[Buffer, Buffer]
+from fungrad.jit.emit.module import Pair
+from fungrad.jit.emit.writer import ProgramWriter
+from fungrad.jit.loops import Buffer
 
 
-def pairs_of(program: Program, loop: Repeat | While) -> list[Pair]:
-    """The pairs (new, old) of buffers that a loop exchanges."""
-    return [(program.buffers[new], program.buffers[old]) for new, old in loop.exchanges]
-
-
-def moving(program: Program) -> list[Buffer]:
-    """The buffers that move."""
-    loops = [s for s in walk(program.steps) if type(s) in (Repeat, While)]
-    return list(dict.fromkeys(b for loop in loops for pair in pairs_of(program, loop) for b in pair))
-
-
-def before_loop(emitter: ProgramEmitter, pairs: Sequence[Pair]) -> list[tuple[str, str]]:
+def before_loop(emitter: ProgramWriter, pairs: Sequence[Pair]) -> list[tuple[str, str]]:
     """Reads where the buffers are at home."""
     return [(emitter.base(new.name), emitter.base(old.name)) for new, old in pairs]
 
 
-def exchange(emitter: ProgramEmitter, pairs: Sequence[Pair]) -> None:
+def exchange(emitter: ProgramWriter, pairs: Sequence[Pair]) -> None:
     """Exchanges the addresses of the buffers."""
     for new, old in pairs:
         a, b = emitter.base(new.name), emitter.base(old.name)
@@ -41,7 +25,7 @@ def exchange(emitter: ProgramEmitter, pairs: Sequence[Pair]) -> None:
         _put(emitter, old, a)
 
 
-def after_loop(emitter: ProgramEmitter, pairs: Sequence[Pair], homes: Sequence[tuple[str, str]]) -> None:
+def after_loop(emitter: ProgramWriter, pairs: Sequence[Pair], homes: Sequence[tuple[str, str]]) -> None:
     """Brings the carried arrays home."""
     emitter.module.declarations["@llvm.memcpy.p0.p0.i64"] = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
     for (new, old), (home_of_new, home_of_old) in zip(pairs, homes, strict=True):
@@ -58,7 +42,7 @@ def after_loop(emitter: ProgramEmitter, pairs: Sequence[Pair], homes: Sequence[t
         emitter.lines += [f"br label %home{k}", f"home{k}:"]
 
 
-def at_home(emitter: ProgramEmitter, buffers: Iterable[Buffer]) -> list[str]:
+def at_home(emitter: ProgramWriter, buffers: Iterable[Buffer]) -> list[str]:
     """Lines that put the places of temporaries that move into the table."""
     lines = []
     for b in buffers:
@@ -74,7 +58,7 @@ def at_home(emitter: ProgramEmitter, buffers: Iterable[Buffer]) -> list[str]:
     return lines
 
 
-def _put(emitter: ProgramEmitter, buffer: Buffer, address: str) -> None:
+def _put(emitter: ProgramWriter, buffer: Buffer, address: str) -> None:
     at = emitter.register()
     emitter.lines += [
         f"{at} = getelementptr inbounds ptr, ptr %table, i64 {emitter.module.slots[buffer.name]}",

@@ -7,15 +7,13 @@ registers, and shuffles take them apart or put them together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fungrad.jit.emit.ops import combine
+from fungrad.jit.emit.writer import NestWriter
 from fungrad.jit.kernels.scalars import Value
 from fungrad.jit.loops import Affine, Load, Store, overlap
 from fungrad.jit.traverse import buffers_of
-
-if TYPE_CHECKING:
-    from fungrad.jit.emit.nests import NestEmitter
 
 # Longest record.
 _MOST = 4
@@ -40,7 +38,7 @@ class Group:
         self.values: dict[int, Value] = {}
 
 
-def groups(nest: NestEmitter, statements: Sequence[Any]) -> dict[int, Group]:
+def groups(nest: NestWriter, statements: Sequence[Any]) -> dict[int, Group]:
     """The groups among the statements of the body of a vector loop, by the identity of their members."""
     found: dict[int, Group] = {}
     if nest.vector is None or nest.vector.lanes < 4:
@@ -68,13 +66,13 @@ def groups(nest: NestEmitter, statements: Sequence[Any]) -> dict[int, Group]:
     return found
 
 
-def _is_plain(nest: NestEmitter, s: Any) -> bool:
+def _is_plain(nest: NestWriter, s: Any) -> bool:
     buffer = nest.module.program.buffers[s.buffer]
     known = all(symbol in nest.symbols or symbol == nest.vector.symbol for symbol in s.index.symbols())  # type: ignore[union-attr]
     return s.where is None and not buffer.is_complex and buffer.type in _TYPES and known
 
 
-def _is_free(nest: NestEmitter, between: Sequence[Any], group: Group, kind: type) -> bool:
+def _is_free(nest: NestWriter, between: Sequence[Any], group: Group, kind: type) -> bool:
     """Whether the accesses of a group can happen at once: nothing from the first to the last is in the way."""
     program = nest.module.program
     root = program.root(group.buffer)
@@ -88,14 +86,14 @@ def _is_free(nest: NestEmitter, between: Sequence[Any], group: Group, kind: type
     return True
 
 
-def load(nest: NestEmitter, group: Group, s: Load) -> Value:
+def load(nest: NestWriter, group: Group, s: Load) -> Value:
     """The value of a load of a group."""
     if not group.values:
         group.values = _taken_apart(nest, group)
     return group.values[next(k for k, same in group.members.items() if any(x is s for x in same))]
 
 
-def _taken_apart(nest: NestEmitter, group: Group) -> dict[int, Value]:
+def _taken_apart(nest: NestWriter, group: Group) -> dict[int, Value]:
     wide, pointer, suffix = _place(nest, group)
     records = wide.load(nest.module.program.buffers[group.buffer].type, pointer, suffix)
     m = nest.m
@@ -105,7 +103,7 @@ def _taken_apart(nest: NestEmitter, group: Group) -> dict[int, Value]:
     }
 
 
-def _place(nest: NestEmitter, group: Group) -> tuple[Any, str, str]:
+def _place(nest: NestWriter, group: Group) -> tuple[Any, str, str]:
     """Builder of all the lanes of the records, address and metadata."""
     from_start, _, _ = nest.affine(group.index)
     buffer = nest.module.program.buffers[group.buffer]
@@ -114,7 +112,7 @@ def _place(nest: NestEmitter, group: Group) -> tuple[Any, str, str]:
     return nest.builder(group.stride * nest.m.lanes), pointer, nest.memory.suffix(group.buffer)
 
 
-def store(nest: NestEmitter, group: Group, s: Store) -> None:
+def store(nest: NestWriter, group: Group, s: Store) -> None:
     """A store of a group: the last of them does the work of all."""
     k = next(k for k, (x,) in group.members.items() if x is s)
     group.values[k] = nest.varying(s.value)
@@ -128,7 +126,7 @@ def store(nest: NestEmitter, group: Group, s: Store) -> None:
     wide.store(_put_together(nest, [values[k] for k in range(group.stride)]), pointer, suffix)
 
 
-def _put_together(nest: NestEmitter, parts: list[Value]) -> Value:
+def _put_together(nest: NestWriter, parts: list[Value]) -> Value:
     """Lanes of several values in turns."""
     n, stride = nest.m.lanes, len(parts)
     shuffle, two = nest.access.shuffle, nest.builder(2 * nest.m.lanes)

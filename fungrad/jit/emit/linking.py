@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +19,10 @@ from fungrad import locks
 from fungrad.errors import KernelError
 from fungrad.jit import native
 from fungrad.jit.emit.scalar import LLVMScalars, llvm_type, memory_type
-from fungrad.jit.foreign import ArrayKernel, Kernel, ScalarKernel
+from fungrad.jit.emit.writer import ForeignKernel, ProgramWriter
 from fungrad.jit.kernels.scalars import FLOATS, HALF, NUMPY_DTYPES, NumpyScalars, Value, type_of
 from fungrad.jit.kernels.vecmath import FUNCTIONS
 from fungrad.jit.loops import Affine, Call, Host
-
-if TYPE_CHECKING:
-    from fungrad.jit.emit.program import ProgramEmitter
 
 PREFIX = "fg_kernel_"
 # Optimised modules by the name of their wrapper.
@@ -44,7 +41,7 @@ _ADDRESS = re.compile(r"inttoptr \(i64 \d{5,}")
 # -- scalar kernels ----------------------------------------------------------------------------------------------------
 
 
-def call_scalar(kernel: ScalarKernel, m: Any, xs: Sequence[Value], extra: Sequence[Any]) -> Value:
+def call_scalar(kernel: Any, m: Any, xs: Sequence[Value], extra: Sequence[Any]) -> Value:
     """The value of a kernel on values of a builder; `extra` are Python numbers."""
     m = getattr(m, "builder", m)
     type = type_of(kernel.result_dtype([NUMPY_DTYPES[x.type] for x in xs]))
@@ -65,7 +62,7 @@ def call_scalar(kernel: ScalarKernel, m: Any, xs: Sequence[Value], extra: Sequen
 _made: dict[tuple, str] = {}
 
 
-def _scalar_module(kernel: ScalarKernel, types: tuple[str, ...], extra: tuple, result: str, lanes: int) -> str:
+def _scalar_module(kernel: Any, types: tuple[str, ...], extra: tuple, result: str, lanes: int) -> str:
     """Name of the wrapper of a kernel for vectors; its module is put into `MODULES`."""
     key = kernel, types, extra, tuple(map(type, extra)), result, lanes
     if key not in _made:
@@ -134,9 +131,9 @@ def _vector_wrapper(name: str, inner: str, types: tuple[str, ...], own: str, res
 # -- array kernels -----------------------------------------------------------------------------------------------------
 
 
-def emit_array(program: ProgramEmitter, call: Call) -> None:
+def emit_array(program: ProgramWriter, call: Call) -> None:
     """Writes the call of an array kernel; an exception in it ends the program."""
-    kernel: ArrayKernel = call.attributes["kernel"]
+    kernel: Any = call.attributes["kernel"]
     views = [*call.inputs, *call.outputs]
     arrays = tuple([(v.shape, program.program.buffers[v.buffer].dtype.name) for v in views])
     name = _array_module(kernel, arrays, len(call.inputs))
@@ -158,7 +155,7 @@ def emit_array(program: ProgramEmitter, call: Call) -> None:
     program.lines += ["ret i32 1", f"went{k}:"]
 
 
-def _array_module(kernel: ArrayKernel, arrays: tuple, n_inputs: int) -> str:
+def _array_module(kernel: Any, arrays: tuple, n_inputs: int) -> str:
     """Name of the wrapper of an array kernel, which takes pointers; its module is put into `MODULES`."""
     key = kernel, arrays, n_inputs
     if key not in _made:
@@ -246,7 +243,7 @@ def _with_vecmath(text: str) -> str:
     return text + "\n".join(d for n, d in declarations.items() if n.removeprefix("@") not in known) + "\n"
 
 
-def _optimised(kernel: Kernel, text: str, name: str) -> str:
+def _optimised(kernel: ForeignKernel, text: str, name: str) -> str:
     """The module after LLVM's optimiser, with everything but the wrapper hidden."""
     module = native.session().optimised(_with_vecmath(text), name)
     if f"@{_RAISES}(" in module:

@@ -12,9 +12,21 @@ A table belongs to one call, so calls from several threads do not meet.
 
 from __future__ import annotations
 
-from fungrad.jit.emit.exchange import moving
-from fungrad.jit.loops import Buffer, Program, Repeat, overlap
+from fungrad.jit.loops import Buffer, Program, Repeat, While, overlap
 from fungrad.jit.traverse import walk
+
+Pair = tuple[Buffer, Buffer]
+
+
+def pairs_of(program: Program, loop: Repeat | While) -> list[Pair]:
+    """The pairs (new, old) of buffers that a loop exchanges."""
+    return [(program.buffers[new], program.buffers[old]) for new, old in loop.exchanges]
+
+
+def moving(program: Program) -> list[Buffer]:
+    """The buffers that move."""
+    loops = [s for s in walk(program.steps) if type(s) in (Repeat, While)]
+    return list(dict.fromkeys(b for loop in loops for pair in pairs_of(program, loop) for b in pair))
 
 
 class Module:

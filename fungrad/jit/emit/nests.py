@@ -25,6 +25,7 @@ from fungrad.jit.emit.module import Memory, Module
 from fungrad.jit.emit.ops import apply
 from fungrad.jit.emit.scalar import LLVMScalars
 from fungrad.jit.emit.schedule import is_repeatable, total_work, work_of
+from fungrad.jit.emit.writer import Vector
 from fungrad.jit.kernels.scalars import UNSIGNED, Value
 from fungrad.jit.loops import (
     Acc,
@@ -47,23 +48,6 @@ from fungrad.jit.loops import (
 from fungrad.jit.traverse import addresses, buffers_of, changes, walk
 
 _FLAGS = "contract"
-
-
-class Vector:
-    """The vector loop that is being emitted.
-
-    Attributes:
-      symbol: its counter.
-      lanes: how many iterations run at once.
-      whole: whether the counter is a multiple of the lanes at the start of every vector.
-    """
-
-    __slots__ = ("symbol", "lanes", "whole")
-
-    def __init__(self, loop: Loop, lanes: int):
-        self.symbol = loop.index
-        self.lanes = lanes
-        self.whole = loop.extent % lanes == 0
 
 
 class NestEmitter:

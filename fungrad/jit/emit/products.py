@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from fungrad.jit.emit.writer import ProgramWriter
 from fungrad.jit.gemm.library import PREFIX
 from fungrad.jit.loops import Call, Program, View
-
-if TYPE_CHECKING:
-    from fungrad.jit.emit.program import ProgramEmitter
 
 _SUFFIXES = {"float32": "f32", "float64": "f64"}
 
@@ -43,7 +40,7 @@ def work(call: Call) -> int:
 
 
 def batched(
-    program: ProgramEmitter,
+    program: ProgramWriter,
     views: list[View],
     rank: int,
     body: Callable[[list[str]], None],
@@ -85,7 +82,7 @@ def batched(
         ]
 
 
-def moved(program: ProgramEmitter, pointer: str, index: str, nbytes: int) -> str:
+def moved(program: ProgramWriter, pointer: str, index: str, nbytes: int) -> str:
     """`pointer` moved by `index * nbytes`."""
     if not nbytes:
         return pointer
@@ -97,7 +94,7 @@ def moved(program: ProgramEmitter, pointer: str, index: str, nbytes: int) -> str
     return register
 
 
-def part_of_range(program: ProgramEmitter, unit: int, extent: int) -> tuple[str, str]:
+def part_of_range(program: ProgramWriter, unit: int, extent: int) -> tuple[str, str]:
     """First and number of the elements in `%begin .. %end`, counted in units, of `extent` elements."""
     first, end, most, count = (program.register() for _ in range(4))
     program.module.declarations["@llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
@@ -113,7 +110,7 @@ def part_of_range(program: ProgramEmitter, unit: int, extent: int) -> tuple[str,
 class Product:
     """One `gemm` call."""
 
-    def __init__(self, program: ProgramEmitter, call: Call):
+    def __init__(self, program: ProgramWriter, call: Call):
         self.program = program
         self.a, self.b = call.inputs
         self.c = call.outputs[0]

@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 
 from fungrad.jit.emit import blas, exchange, interrupts, subnormals
-from fungrad.jit.emit.module import Module
+from fungrad.jit.emit.module import Module, pairs_of
 from fungrad.jit.emit.nests import NestEmitter, split_loop, units
 from fungrad.jit.emit.parallel import work
 from fungrad.jit.emit.products import Product, part_of_range
@@ -57,7 +57,7 @@ class ProgramEmitter:
         self.hosts: list[Host] = []
         self.symbols: dict[str, None] = {}
         self.lines: list[str] = []
-        self.names = count()
+        self.names: Iterator[int] = count()
         self.nests = count()
         self.parts = count()
         self.long = False
@@ -405,7 +405,7 @@ class ProgramEmitter:
         if step.extent == 0:
             return
         k = next(self.names)
-        pairs = exchange.pairs_of(self.program, step)
+        pairs = pairs_of(self.program, step)
         homes = exchange.before_loop(self, pairs)
         at = self.slot(step.index)
         self.lines += [f"store i64 0, ptr {at}, align 8", f"br label %repeat{k}", f"repeat{k}:"]
@@ -428,7 +428,7 @@ class ProgramEmitter:
 
     def loop_while(self, step: While) -> None:
         k = next(self.names)
-        pairs = exchange.pairs_of(self.program, step)
+        pairs = pairs_of(self.program, step)
         homes = exchange.before_loop(self, pairs)
         at = self.register()
         self.pollers.append(f"{at} = alloca i64, align 8")

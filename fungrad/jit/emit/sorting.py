@@ -19,12 +19,8 @@ Knuth 5.2.2 M), which has no branches that depend on data:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from fungrad.jit.emit.writer import ProgramWriter
 from fungrad.jit.loops import Call
-
-if TYPE_CHECKING:
-    from fungrad.jit.emit.program import ProgramEmitter
 
 # Networks of at most this many inputs are written out, and their values stay in registers.
 _WRITTEN_OUT = 32
@@ -38,7 +34,7 @@ _LANES = {"i32": 16, "i64": 8}
 _GREATEST = {"i32": 2**31 - 1, "i64": 2**63 - 1}
 
 
-def emit_sort(program: ProgramEmitter, call: Call) -> None:
+def emit_sort(program: ProgramWriter, call: Call) -> None:
     """Write a `sort` into the function `run`."""
     source, target = call.inputs[0], call.outputs[0]
     rows, n = source.shape
@@ -95,7 +91,7 @@ def exchanges(n: int) -> list[tuple[int, int]]:
 class _Rows:
     """Functions that sort rows of one length; each is added to the module once."""
 
-    def __init__(self, program: ProgramEmitter, element: str, n: int):
+    def __init__(self, program: ProgramWriter, element: str, n: int):
         self.module = program.module
         self.element, self.n = element, n
         self.lanes = _LANES[element]
@@ -331,7 +327,7 @@ class _Rows:
 # -- the greatest elements ---------------------------------------------------------------------------------------------
 
 
-def emit_topk(program: ProgramEmitter, call: Call) -> None:
+def emit_topk(program: ProgramWriter, call: Call) -> None:
     """Write a `topk` into the function `run`."""
     source, target = call.inputs[0], call.outputs[0]
     (rows, n), k = source.shape, target.shape[1]
@@ -364,7 +360,7 @@ def emit_topk(program: ProgramEmitter, call: Call) -> None:
         program.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {rows})")
 
 
-def _top_function(program: ProgramEmitter, element: str, kind: str, n: int, k: int) -> str:
+def _top_function(program: ProgramWriter, element: str, kind: str, n: int, k: int) -> str:
     """A function `(ptr x, ptr y)` for one row.
 
     The results so far stay in registers, in order. Elements that are not greater than the last of them are passed
