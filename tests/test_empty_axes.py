@@ -79,3 +79,13 @@ def test_functions_of_axes_of_size_zero():
         fnp.take(x, fnp.array([0]), axis=0)
     with pytest.raises(IndexError):
         fungrad.jit(lambda x, i: x.at[i].set(1.0))(x, fnp.array([0]))
+
+
+def test_no_different_elements():
+    for f in (fungrad.jit, fungrad.vmap, lambda f: f):
+        given = fnp.zeros((2, 0)) if f is fungrad.vmap else fnp.zeros(0)
+        values, index, inverse, counts = f(lambda x: fnp.unique(x, True, True, True, size=0))(given)
+        assert values.shape == index.shape == inverse.shape == counts.shape == given.shape
+        assert f(lambda x: fnp.union1d(x, x, size=0))(given).shape == given.shape
+        assert f(lambda x: fnp.setdiff1d(x, x, size=0))(given).shape == given.shape
+        assert f(lambda x: fnp.intersect1d(x, x, size=0))(given).shape == given.shape

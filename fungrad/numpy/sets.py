@@ -104,8 +104,8 @@ def unique(
         axis_back = canonical_axis("fungrad.numpy.unique", axis, x.aval.ndim)
         moved = moveaxis(x, axis_back, 0)
     n = moved.aval.shape[0]
-    if n == 0 and size:
-        if fill_value is None:
+    if n == 0 and size is not None:
+        if size and fill_value is None:
             raise ValueError(
                 "fungrad.numpy.unique: an empty array has no smallest element to fill with; give fill_value"
             )
@@ -129,7 +129,7 @@ def unique(
 
 def _all_filled(x: Array, size: int, fill_value: Any, axis: int, wanted: tuple[bool, ...]) -> Any:
     index = dtypes.default_int()
-    values = creation.full((size, *x.aval.shape[1:]), fill_value, x.aval.dtype)
+    values = creation.full((size, *x.aval.shape[1:]), 0 if fill_value is None else fill_value, x.aval.dtype)
     extra = [creation.zeros(0 if i == 1 else size, index) for i, w in enumerate(wanted) if w]
     return (moveaxis(values, 0, axis), *extra) if extra else moveaxis(values, 0, axis)
 
