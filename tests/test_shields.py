@@ -166,3 +166,6 @@ def test_programs_without_derivatives_have_no_shields():
     f = lambda v: lax.cond(v > 0, lambda v: jnp.sqrt(v) * 2, lambda v: v * 3, v)  # noqa: E731
     text = fungrad.jit(fungrad.vmap(f)).lower(jnp.ones(64)).as_text("steps")
     assert text.count("select") == 1
+    shared = lambda w, v: lax.cond(v > 0, lambda: jnp.sqrt(v) * w[0] + w[1], lambda: w[0] / v)  # noqa: E731
+    text = fungrad.jit(fungrad.vmap(shared, (None, 0))).lower(WEIGHTS, jnp.ones(64)).as_text("steps")
+    assert text.count("select") == 1

@@ -7,8 +7,9 @@ input, and *shields*: the identity, whose derivative is zero where the condition
 
 Mapped operands are shielded where they come in. An operand that all examples share must stay one array, so its
 cotangent, a sum over examples, must get nothing bad from those that do not take the branch: what is computed from it
-and something mapped is shielded, and the factors of a product with it are zero there. Only where a shared operand meets
-a mapped one in any other operation each example gets a shielded copy.
+and something mapped is shielded, and the factors of a matrix product with it are zero there. Where a shared operand
+meets a mapped one in any other operation, which elementwise costs no memory that the result does not, each example gets
+a shielded copy.
 
 The compiler removes shields; where no derivative is taken, nothing but the zero factors remains of them.
 
@@ -39,8 +40,6 @@ _BOUNDED = frozenset(
         "dynamic_update_slice", "scatter", "scatter-add", "scatter-sub",
     }
 )  # fmt: skip
-# Operations whose derivative by one operand is a product with the others.
-_PRODUCTS = frozenset({"mul", "dot_general"})
 
 
 def shield(condition: Any, x: Any) -> Any:
@@ -169,15 +168,14 @@ def _meet(
     within = getattr(primitive, "bind_shielded", None)
     if within is not None:
         return within(condition, operands, mapped, eqn.params)
-    if name in _PRODUCTS:
-        operands = [_or(0, condition, x) if on else x for x, on in zip(operands, mapped, strict=True)]
-    elif name == "div" and shared[0]:
-        operands = [operands[0], _or(1, condition, operands[1])]
+    if name == "dot_general":
+        # The derivative by one operand is a product with the other.
+        operands = [_or_zero(condition, x) if on else x for x, on in zip(operands, mapped, strict=True)]
     elif name not in _BOUNDED:
         operands = [shield(condition, x) if on else x for x, on in zip(operands, shared, strict=True)]
     return [shield(condition, x) for x in _results(eqn, primitive.bind(*operands, **eqn.params))]
 
 
-def _or(number: int, condition: Any, x: Any) -> Any:
-    """``x``, or a number where ``condition`` fails."""
-    return select_n(condition, constant(x, number), x)
+def _or_zero(condition: Any, x: Any) -> Any:
+    """``x``, or zeros where ``condition`` fails."""
+    return select_n(condition, constant(x, 0), x)

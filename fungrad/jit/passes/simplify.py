@@ -259,8 +259,12 @@ def _select(eqn: Eqn, definition: Callable) -> Any:
     if type(predicate) is Literal:
         chosen = cases[min(max(int(predicate.val), 0), len(cases) - 1)]
         return chosen if chosen.aval.shape == shape else None
-    if all(c is cases[0] for c in cases) and cases[0].aval.shape == shape:
-        return cases[0]
+    if all(c is cases[0] for c in cases):
+        case = cases[0]
+        if case.aval.shape == shape:
+            return case
+        dimensions = tuple(range(len(shape))) if case.aval.ndim else ()
+        return _emit("broadcast_in_dim", [case], {"shape": shape, "broadcast_dimensions": dimensions}, eqn.source)
     truth = _truth(predicate, definition)
     return None if truth is None or len(cases) != 2 else _emit("select_n", [truth, *cases], {}, eqn.source)
 
