@@ -17,20 +17,15 @@ from fungrad.jit.declared import Declared
 from fungrad.jit.fuse import Item, Storage, fuse, lenders, storages
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.lowering import Graph
-from fungrad.jit.overwrite import Overwriting, overwrite_in_branches
+from fungrad.jit.overwrite import Overwriting
 from fungrad.jit.plan import Plan, Stage, gemm_operand_fits, is_dense_part, matrix_strides, plan, strided
 from fungrad.jit.tensors import Compute, Opaque, Reduction, Running, Scatter, Source, Tensor
 
 # A buffer and where in it an array starts.
 Place = tuple[str, loops.Affine]
 
-# Arrays of up to so many elements become variables, and are not worth looking at.
-_FEW = 8
 
-
-def build_program(
-    graph: Graph, outputs: Sequence[Tensor], name: str, donated: Sequence[str] = ()
-) -> loops.Program:
+def build_program(graph: Graph, outputs: Sequence[Tensor], name: str, donated: Sequence[str] = ()) -> loops.Program:
     """The loop IR of a graph; ``outputs`` are its distinct results that are not inputs, ``donated`` names inputs whose
     memory may be overwritten."""
     declared = Declared()
@@ -298,24 +293,8 @@ class Region:
         if offset != loops.Affine():
             name = self.temporary(index.dtype, ())
             steps.append(self.copy(index, (name, loops.Affine())))
-        branches = []
-        for graph in step.params["branches"]:
-            before = set(self.declared.by_name)
-            written = Region(self.declared, graph, inputs, outputs).steps
-            branches.append((written, set(self.declared.by_name) - before))
-        buffers = self.declared.by_name
-        pairs = [
-            (new, old)
-            for (new, at), t in zip(outputs, step.results, strict=True)
-            for (old, start), x in zip(inputs, operands, strict=True)
-            if at == start == loops.Affine() and t.aval.shape == x.aval.shape and t.dtype == x.dtype
-            if buffers[new].size == buffers[old].size == t.aval.size > _FEW
-        ]
-        made, replacing = overwrite_in_branches(self.declared, branches, pairs)
-        branch = loops.Branch(name, made)
-        if replacing:
-            self.declared.replacing[id(branch)] = (branch, replacing)
-        return [*steps, branch]
+        branches = [Region(self.declared, g, inputs, outputs).steps for g in step.params["branches"]]
+        return [*steps, loops.Branch(name, branches)]
 
     # -- loops over single numbers -----------------------------------------------------------------------------------
 

@@ -14,11 +14,8 @@ from typing import Any
 
 from fungrad.jit.buffers import accesses, is_whole_copy, same_positions
 from fungrad.jit.declared import Declared
-from fungrad.jit.loops import Affine, Branch, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store, address
+from fungrad.jit.loops import Affine, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store, address
 from fungrad.jit.traverse import buffers_of, defines, uses, walk
-
-# The steps of some branches, and the pairs of names of a result and of the operand whose memory it may be given.
-Branches = tuple[list[list[Any]], list[tuple[str, str]]]
 
 # Of the bytes of an array, how many may be copied ahead: one part in so many.
 _PART = 2
@@ -104,10 +101,6 @@ class Overwriting:
             self.declared.discard(name)
         return False
 
-    def comes_from(self, new: str, old: str) -> bool:
-        """Whether an array is a changed copy of another one."""
-        return self._versions(new, old)[1]
-
     def forget(self) -> None:
         """Forgets what steps touch, since buffers have changed places."""
         self._touched.clear()
@@ -182,9 +175,6 @@ class Overwriting:
 
     def _replaces(self, step: Any, source: str, target: str) -> bool:
         """Whether a step reads each element of the source only to replace it by one of the target."""
-        if type(step) is Branch:
-            places = self.declared.replacing.get(id(step), (step, ()))[1]
-            return any((self.root(old), self.root(new)) == (source, target) for new, old in places)
         if type(step) is not Nest:
             return False
         reads, writes = buffers_of(step)
@@ -291,56 +281,6 @@ class Overwriting:
             kept.add(id(s))
             wanted |= uses(s)
         return kept
-
-
-def overwrite_in_branches(
-    declared: Declared, branches: Sequence[tuple[Sequence[Any], Collection[str]]], pairs: Sequence[tuple[str, str]]
-) -> Branches:
-    """The steps of branches of which each makes results from operands, such that the results may be made in the memory
-    of the operands.
-
-    Whether they will be is decided where it is known who else reads the operands. So the results get their own memory
-    here, in which the arrays that lead to them are put; that is as safe as the memory of the operand with them in it.
-
-    Args:
-      declared: the buffers of the program.
-      branches: steps, and the names of the temporaries that only they use.
-      pairs: names of a result and of an operand that may give it memory.
-    """
-    buffers = declared.by_name
-    work = [Overwriting(declared, steps, own) for steps, own in branches]
-    accepted: list[tuple[str, str]] = []
-    inside: list[tuple[str, str]] = []
-    for new, old in pairs:
-        if any(new == n or old == o for n, o in accepted) or not any(w.comes_from(new, old) for w in work):
-            continue
-        before = [list(w.steps) for w in work]
-        put: list[str] = []
-        for w in work:
-            versions = w.overwrite(new, old, [])
-            if versions is None:
-                break
-            put += versions[:-1]
-            buffers[new].alias = None
-            w.forget()
-        else:
-            # What follows must respect that they share memory.
-            buffers[new].alias = old
-            accepted.append((new, old))
-            inside += [(name, new) for name in put]
-            for w in work:
-                w.forget()
-            continue
-        for name in put:
-            buffers[name].alias = None
-        for w, steps in zip(work, before, strict=True):
-            w.steps = steps
-            w.forget()
-    for new, _ in accepted:
-        buffers[new].alias = None
-    for name, new in inside:
-        buffers[name].alias = new
-    return [w.steps for w in work], accepted
 
 
 def _has_host(step: Any) -> bool:
