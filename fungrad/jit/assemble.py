@@ -668,8 +668,11 @@ def _meet_apart(stage: Stage, tensor: Scatter, depth: int) -> bool:
 
 
 def _adds_up(tensor: Tensor) -> bool:
-    """Whether an accumulator, or an update in memory, can combine the elements: of complex numbers it can only add."""
+    """Whether an accumulator, or an update in memory, can combine the elements: of complex numbers it can only add, and
+    products of floating point numbers must not be regrouped, since a part of them may overflow where they do not."""
     monoid = getattr(tensor, "monoid", None) or "add"
+    if monoid == "mul" and tensor.dtype.kind == "f" and type(tensor) in (Reduction, Running):
+        return False
     return monoid == "add" if tensor.dtype.kind == "c" else monoid in loops.MONOIDS
 
 

@@ -47,6 +47,9 @@ _SMALL_BRANCH = 8
 _MAX_PIECES = 8
 _GEMM_TYPES = ("f32", "f64", "c64", "c128")
 
+# In which dtype running results are kept, so that their errors do not add up.
+_WIDER = {"float16": np.float64, "bfloat16": np.float64, "float32": np.float64, "complex64": np.complex128}
+
 
 class Graph:
     """A lowered program.
@@ -352,11 +355,11 @@ class Lowerer:
 
     def reduce(self, operand: Tensor, monoid: str, axes: Sequence[int]) -> Tensor:
         dtype = operand.dtype
-        if type_of(dtype) in HALF and monoid in ("add", "mul"):
-            wide = self.reduce(self.convert(operand, np.float32), monoid, axes)
-            return self.convert(wide, dtype)
         if not axes:
             return operand
+        wide = np.float64 if monoid == "mul" else np.float32
+        if (type_of(dtype) in HALF and monoid in ("add", "mul")) or (monoid == "mul" and dtype == np.float32):
+            return self.convert(self.reduce(self.convert(operand, wide), monoid, axes), dtype)
         product = contraction(self, operand, axes) if monoid == "add" else None
         if product is not None:
             return product
@@ -384,9 +387,12 @@ class Lowerer:
 
     def cumulative(self, operand: Tensor, monoid: str, axis: int, reverse: bool) -> Tensor:
         dtype = operand.dtype
-        if type_of(dtype) in HALF and monoid in ("add", "mul", "logaddexp"):
-            wide = self.cumulative(self.convert(operand, np.float32), monoid, axis, reverse)
-            return self.convert(wide, dtype)
+        wide = _WIDER.get(dtype.name) if monoid in ("add", "mul", "logaddexp") else None
+        if monoid == "add" and wide is np.float64 and math.prod(operand.shape[axis + 1 :]) == 1:
+            # the state of a sum of float32 alone is kept in double precision
+            wide = None if dtype == np.float32 else np.float32
+        if wide is not None:
+            return self.convert(self.cumulative(self.convert(operand, wide), monoid, axis, reverse), dtype)
         axes = _axes(operand.shape)
         expr = Element(operand, tuple([Idx.of(a) for a in axes]), type_of(dtype))
         return Running(ShapedArray(operand.shape, dtype), self._rank(), axes, expr, monoid, axis, reverse)
@@ -394,8 +400,9 @@ class Lowerer:
     def recurrence(self, a: Tensor, b: Tensor, axis: int, reverse: bool) -> Tensor:
         dtype = b.dtype
         type = type_of(dtype)
-        if type in HALF:
-            a, b = self.convert(a, np.float32), self.convert(b, np.float32)
+        wide = _WIDER.get(dtype.name)
+        if wide is not None:
+            a, b = self.convert(a, wide), self.convert(b, wide)
             return self.convert(self.recurrence(a, b, axis, reverse), dtype)
         axes = _axes(b.shape)
         index = tuple([Idx.of(x) for x in axes])

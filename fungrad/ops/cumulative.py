@@ -23,6 +23,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift, scalar_array
+from fungrad.ops.cast import convert_element_type_p
 from fungrad.ops.compare import eq, select
 from fungrad.ops.elementwise import div, mul, sub
 from fungrad.ops.foundation import add_zeros, batch_to
@@ -52,9 +53,14 @@ def previous(x: Any, first: Any, axis: int, reverse: bool) -> Any:
 
 
 def _wide(dtype: np.dtype) -> np.dtype:
-    """The dtype in which running results are kept: half precision is too coarse to accumulate
-    in.
-    """
+    """The dtype in which running results are kept: the errors of single precision would add up."""
+    if kind_of(dtype) == "f" and dtype.itemsize <= 4:
+        return np.dtype(np.float64)
+    return np.dtype(np.complex128) if dtype == np.complex64 else dtype
+
+
+def _single(dtype: np.dtype) -> np.dtype:
+    """The dtype in which NumPy compares."""
     return np.dtype(np.float32) if dtype.itemsize <= 2 and kind_of(dtype) == "f" else dtype
 
 
@@ -167,7 +173,7 @@ class Cumulative(Primitive):
     def impl(self, x: np.ndarray, *, axis: int, reverse: bool) -> np.ndarray:
         if reverse:
             x = np.flip(x, axis)
-        wide = _wide(x.dtype)
+        wide = _wide(x.dtype) if self.monoid in ("add", "mul", "logaddexp") else _single(x.dtype)
         out = self.ufunc.accumulate(x.astype(wide, copy=False), axis=axis, dtype=wide)
         out = out.astype(x.dtype, copy=False)
         return compact(np.flip(out, axis)) if reverse else compact(out)
@@ -250,6 +256,13 @@ def _extremum_tangent(g: Any, x: Any, y: Any, axis: int, reverse: bool) -> Any:
 
 
 def _cumlogsumexp_tangent(g: Any, x: Any, y: Any, axis: int, reverse: bool) -> Any:
+    dtype = y.aval.dtype
+    wide = _wide(dtype)
+    if wide != dtype:
+        # The weights are near 1, and their rounding errors would multiply.
+        g, x, y = (convert_element_type_p.bind(v, new_dtype=wide, weak_type=False) for v in (g, x, y))
+        tangent = _cumlogsumexp_tangent(g, x, y, axis, reverse)
+        return convert_element_type_p.bind(tangent, new_dtype=dtype, weak_type=False)
     zero = scalar_array(0, y.aval.dtype)
 
     def weight(part: Any) -> Any:

@@ -395,6 +395,41 @@ def reshape(operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | 
 # -- sum ---------------------------------------------------------------------------------------------------------------
 
 
+# Terms that are added up one after the other.
+_TERMS = 32
+
+
+def _sum(x: np.ndarray, axes: Dims) -> Any:
+    """The sum over some axes. NumPy adds up pairs of pairs only along the axis that is contiguous; along the others
+    blocks of terms are summed, then blocks of these sums."""
+    if x.dtype.kind not in "fc":
+        return np.add.reduce(x, axis=axes, dtype=x.dtype)
+    long = [a for a in axes if x.shape[a] > 2 * _TERMS and x.strides[a] != x.itemsize]
+    if not long or (x.flags.c_contiguous and len(axes) == x.ndim):
+        return np.add.reduce(x, axis=axes, dtype=x.dtype)
+    short = tuple([a for a in axes if a not in long])
+    if short:
+        x = np.add.reduce(x, axis=short, keepdims=True, dtype=x.dtype)
+    for a in long:
+        x = _sum_along(x, a)
+    return x.reshape([n for d, n in enumerate(x.shape) if d not in axes])
+
+
+def _sum_along(x: np.ndarray, axis: int) -> np.ndarray:
+    """The sum along one axis, which stays with size 1, in blocks of blocks."""
+    rest = None
+    while x.shape[axis] > 2 * _TERMS:
+        blocks = x.shape[axis] // _TERMS
+        at = (slice(None),) * axis
+        if blocks * _TERMS < x.shape[axis]:
+            more = np.add.reduce(x[(*at, slice(blocks * _TERMS, None))], axis=axis, keepdims=True)
+            rest = more if rest is None else rest + more
+            x = x[(*at, slice(blocks * _TERMS))]
+        x = np.add.reduce(x.reshape((*x.shape[:axis], blocks, _TERMS, *x.shape[axis + 1 :])), axis=axis + 1)
+    total = np.add.reduce(x, axis=axis, keepdims=True)
+    return total if rest is None else total + rest
+
+
 class ReduceSum(Primitive):
     """Sum over dimensions, which disappear; linear."""
 
@@ -410,13 +445,15 @@ class ReduceSum(Primitive):
     def impl(self, x: np.ndarray, *, axes: Dims) -> Any:
         if x.dtype.itemsize == 2 and kind_of(x.dtype) == "f":
             # Half-precision sums are accumulated in float32, as compiled code does.
-            return np.add.reduce(x.astype(np.float32), axis=axes).astype(x.dtype)
-        return np.add.reduce(x, axis=axes, dtype=x.dtype)
+            return _sum(x.astype(np.float32), axes).astype(x.dtype)
+        return _sum(x, axes)
 
     def specialized(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
         dtype = avals[0].dtype
         if dtype.itemsize == 2 and kind_of(dtype) == "f":
             return super().specialized(avals, params)
+        if kind_of(dtype) in "fc" and math.prod([avals[0].shape[a] for a in params["axes"]]) > 2 * _TERMS:
+            return partial(_sum, axes=params["axes"])
         return partial(np.add.reduce, axis=params["axes"], dtype=dtype)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:

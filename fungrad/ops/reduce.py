@@ -180,8 +180,8 @@ class ReduceProd(Reduction):
     """
 
     def impl(self, x: np.ndarray, *, axes: Dims) -> Any:
-        if x.dtype.itemsize == 2 and kind_of(x.dtype) == "f":
-            return np.multiply.reduce(x.astype(np.float32), axis=axes).astype(x.dtype)
+        if x.dtype.itemsize <= 4 and kind_of(x.dtype) == "f":
+            return np.multiply.reduce(x.astype(np.float64), axis=axes).astype(x.dtype)
         return np.multiply.reduce(x, axis=axes, dtype=x.dtype)
 
     def jvp(

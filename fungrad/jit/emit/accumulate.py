@@ -152,6 +152,9 @@ def is_arg(acc: Acc) -> bool:
 
 def declare(nest: NestWriter, acc: Acc) -> Cell:
     """The cell of an accumulator in its initial state."""
+    if acc.name in nest.running and acc.init is None:
+        # what comes before a vector is kept in double precision: it is added to once per vector
+        return Cell(acc, [nest.m.const(0, "f64")])
     start = Const(neutral(acc.op, acc.type), acc.type)
     wide = nest.wide.get(acc.name, 0)
     m = nest.builder(wide) if wide else nest.m
@@ -279,10 +282,21 @@ def prefix(nest: NestWriter, cell: Cell, operand: Any) -> Value:
     acc = cell.declaration
     value = nest.varying(operand)
     state = cell.values[0]
+    if acc.name in nest.running and acc.init is None:
+        return _running_sum(nest, cell, value)
     if state.m is value.m:
         result = combine(value.m, acc.op, state, value)
         cell.values = [result]
         return result
+    m = value.m
+    value = _within_vector(nest, acc, value)
+    result = combine(m, acc.op, nest.spread(state, m), value)
+    cell.values = [half(nest, result, m.lanes - 1, nest.scalar)]
+    return result
+
+
+def _within_vector(nest: NestEmitter, acc: Acc, value: Value) -> Value:
+    """Every lane combined with those before it."""
     m = value.m
     fill = m.const(neutral(acc.op, acc.type), acc.type)
     step = 1
@@ -290,6 +304,26 @@ def prefix(nest: NestWriter, cell: Cell, operand: Any) -> Value:
         order = [k - step if k >= step else m.lanes for k in range(m.lanes)]
         value = combine(m, acc.op, nest.access.shuffle(value, fill, order, m), value)
         step *= 2
-    result = combine(m, acc.op, nest.spread(state, m), value)
-    cell.values = [half(nest, result, m.lanes - 1, nest.scalar)]
-    return result
+    return value
+
+
+def running_sums(statements: Sequence[Any]) -> frozenset[str]:
+    """Accumulators of running sums in single precision, whose state is kept in double precision."""
+    running = {s.acc for s in walk(statements) if type(s) is Prefix}
+    updated = {s.acc for s in walk(statements) if type(s) is Update}
+    declared = [s for s in walk(statements) if type(s) is Acc and s.op == "add" and s.type == "f32"]
+    return frozenset(s.name for s in declared if s.name in running and s.name not in updated)
+
+
+def _running_sum(nest: NestEmitter, cell: Cell, value: Value) -> Value:
+    """`prefix` of a running sum with its state in double precision."""
+    state, m = cell.values[0], value.m
+    if state.m is m:
+        total = state + m.convert(value, "f64")
+        cell.values = [total]
+        return m.convert(total, value.type)
+    value = _within_vector(nest, cell.declaration, value)
+    scalar = nest.scalar
+    before = scalar.convert(state, value.type)
+    cell.values = [state + scalar.convert(half(nest, value, m.lanes - 1, scalar), "f64")]
+    return nest.spread(before, m) + value

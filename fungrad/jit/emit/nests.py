@@ -72,6 +72,7 @@ class NestEmitter:
         self.positions = accumulate.arg_reductions(nest.body)
         self.squares: dict[int, Value] = {}
         self.groups: dict[int, interleave.Group] = {}
+        self.running = accumulate.running_sums(nest.body)
         self.wide = accumulate.lanes_of_accumulators(nest.body)
         self.streamed = streamed(module, nest)
         self.streams = False
