@@ -295,7 +295,7 @@ def prefix(nest: NestWriter, cell: Cell, operand: Any) -> Value:
     return result
 
 
-def _within_vector(nest: NestEmitter, acc: Acc, value: Value) -> Value:
+def _within_vector(nest: NestWriter, acc: Acc, value: Value) -> Value:
     """Every lane combined with those before it."""
     m = value.m
     fill = m.const(neutral(acc.op, acc.type), acc.type)
@@ -315,7 +315,7 @@ def running_sums(statements: Sequence[Any]) -> frozenset[str]:
     return frozenset(s.name for s in declared if s.name in running and s.name not in updated)
 
 
-def _running_sum(nest: NestEmitter, cell: Cell, value: Value) -> Value:
+def _running_sum(nest: NestWriter, cell: Cell, value: Value) -> Value:
     """`prefix` of a running sum with its state in double precision."""
     state, m = cell.values[0], value.m
     if state.m is m:
