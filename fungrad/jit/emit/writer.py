@@ -55,7 +55,7 @@ class NestWriter(Protocol):
       vector: the vector loop that is being emitted, None outside of one.
       env: values by name.
       symbols: counters by name, as registers or numbers.
-      positions, wide: facts about accumulators (`accumulate`).
+      positions, wide, running: facts about accumulators (`accumulate`).
       streamed: buffers that are written past the cache.
       streams: whether anything has been.
     """
@@ -69,6 +69,7 @@ class NestWriter(Protocol):
     symbols: dict[str, str | int]
     positions: dict[str, tuple[str, Affine]]
     wide: dict[str, int]
+    running: frozenset[str]
     streamed: frozenset[str]
     streams: bool
 
