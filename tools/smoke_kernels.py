@@ -1,4 +1,4 @@
-"""Checks each kind of compiled kernel against NumPy in a few seconds: for processors that the test suite does not reach.
+"""Checks each kind of compiled kernel against NumPy in a few seconds, on processors that the tests do not reach.
 
 Run it on the machine in question, or through an emulator with ``tools/emulate.py``. Prints the processor as LLVM sees
 it, one line for each kind, and exits with status 1 if a value is wrong.
