@@ -43,7 +43,7 @@ from fungrad.core.dtypes import float0
 from fungrad.core.public_names import missing as _missing
 from fungrad.core.public_names import publish as _publish
 from fungrad.core.source import named_call, named_scope
-from fungrad.jit.api import clear_caches, jit
+from fungrad.jit.front.api import clear_caches, jit
 from fungrad.transforms.api import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from fungrad.transforms.checkpointing import checkpoint, checkpoint_policies
 from fungrad.transforms.custom_rules import closure_convert, custom_gradient, custom_jvp, custom_vjp
@@ -165,5 +165,5 @@ _RETURNING_FUNCTIONS = (
     "jacrev", "linear_transpose", "linearize", "make_jaxpr", "named_call", "pure_callback", "value_and_grad",
     "vjp", "vmap",
 )  # fmt: skip
-# The function jit is also fungrad.jit.api.jit, and hot; it checks its arguments itself.
+# The function jit is also fungrad.jit.front.api.jit, and hot; it checks its arguments itself.
 _publish(globals(), __name__, __all__, exempt=("jit",), early=_RETURNING_FUNCTIONS)

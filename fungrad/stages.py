@@ -1,5 +1,5 @@
 """The stages of a jitted function: traced, lowered, compiled (see ``fungrad.jit``)."""
 
-from fungrad.jit.aot import Compiled, Lowered, Traced
+from fungrad.jit.front.aot import Compiled, Lowered, Traced
 
 __all__ = ["Compiled", "Lowered", "Traced"]

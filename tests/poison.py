@@ -14,8 +14,8 @@ from functools import cache
 
 import numpy as np
 
-from fungrad.jit import native
-from fungrad.jit.runtime import Executable
+from fungrad.jit.runtime import native
+from fungrad.jit.runtime.executable import Executable
 
 PATTERNS = {
     "zero": 0x0000000000000000,

@@ -15,9 +15,9 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import eval_jaxpr
 from fungrad.core.primitive import Primitive
 from fungrad.core.staging import DebugInfo, trace_flat
-from fungrad.jit import loops
-from fungrad.jit.compile import compile_jaxpr
-from fungrad.jit.loop_check import check
+from fungrad.jit.front.compile import compile_jaxpr
+from fungrad.jit.ir import loops
+from fungrad.jit.ir.loop_check import check
 
 
 def aval_of(x):

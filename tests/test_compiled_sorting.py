@@ -8,9 +8,9 @@ import pytest
 import fungrad as fg
 import fungrad.numpy as fnp
 from fungrad import lax
-from fungrad.jit import interpret
-from fungrad.jit.compile import compile_jaxpr
-from fungrad.jit.emit.sorting import exchanges
+from fungrad.jit.front.compile import compile_jaxpr
+from fungrad.jit.ir import interpret
+from fungrad.jit.llvm.sorting import exchanges
 
 DTYPES = ("float32", "float64", "float16", "bfloat16", "int32", "uint32", "int64", "uint64", "int8", "uint16", "bool")
 # Shape and axis: rows alone and together, shorter and longer than a register, odd in number and length.

@@ -5,9 +5,9 @@ import pytest
 
 import fungrad
 import fungrad.numpy as jnp
-from fungrad.jit import loops
-from fungrad.jit.compile import compile_jaxpr
-from fungrad.jit.traverse import walk
+from fungrad.jit.front.compile import compile_jaxpr
+from fungrad.jit.ir import loops
+from fungrad.jit.ir.traverse import walk
 
 RNG = np.random.default_rng(0)
 

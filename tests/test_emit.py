@@ -4,10 +4,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from fungrad.jit import interpret, native, runtime
-from fungrad.jit.kernels.scalars import type_of
-from fungrad.jit.loop_check import check
-from fungrad.jit.loops import (
+from fungrad.jit.ir import interpret
+from fungrad.jit.ir.loop_check import check
+from fungrad.jit.ir.loops import (
     Acc,
     Affine,
     Branch,
@@ -32,6 +31,9 @@ from fungrad.jit.loops import (
     View,
     While,
 )
+from fungrad.jit.kernels.scalars import type_of
+from fungrad.jit.runtime import executable as runtime
+from fungrad.jit.runtime import native
 
 i, j = Affine.var("i"), Affine.var("j")
 SIZES = (1, 2, 3, 7, 16, 17, 31, 64, 100, 129, 300)

@@ -13,9 +13,9 @@ from fungrad.core.array import wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.staging import DebugInfo, trace_flat
-from fungrad.jit import loops
-from fungrad.jit.compile import CompiledProgram, compile_jaxpr
-from fungrad.jit.loop_check import check
+from fungrad.jit.front.compile import CompiledProgram, compile_jaxpr
+from fungrad.jit.ir import loops
+from fungrad.jit.ir.loop_check import check
 
 
 def trace(fun, *arrays) -> Jaxpr:

@@ -10,10 +10,10 @@ import pytest
 from golden_programs import PROGRAMS, arguments
 
 import fungrad
-from fungrad.jit.build import build_program
-from fungrad.jit.loop_text import program_text
-from fungrad.jit.lowering import lower_jaxpr
-from fungrad.jit.machine import Machine
+from fungrad.jit.formulas.lowering import lower_jaxpr
+from fungrad.jit.fusion.build import build_program
+from fungrad.jit.ir.loop_text import program_text
+from fungrad.jit.ir.machine import Machine
 from fungrad.jit.passes import run_passes
 from fungrad.jit.rewrites import pipeline
 

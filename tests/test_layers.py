@@ -14,7 +14,13 @@ LAYERS = [
     ["fungrad.core"],
     ["fungrad.ops"],
     ["fungrad.transforms"],
-    ["fungrad.jit.kernels", "fungrad.jit.emit", "fungrad.jit"],
+    ["fungrad.jit.kernels"],
+    ["fungrad.jit.ir", "fungrad.jit.runtime", "fungrad.jit.llvm", "fungrad.jit.products", "fungrad.jit.rewrites"],
+    ["fungrad.jit.passes"],
+    ["fungrad.jit.formulas"],
+    ["fungrad.jit.fusion"],
+    ["fungrad.jit.front"],
+    ["fungrad.jit"],
     ["fungrad.control"],
     ["fungrad.lax"],
     ["fungrad.dtypes", "fungrad.tree", "fungrad.tree_util"],
@@ -27,7 +33,7 @@ LAYERS = [
 
 # Imports inside functions are for what is slow to import or optional; the compiler is loaded at the first compilation.
 LAZY = {"numba", "llvmlite", "scipy", "mpmath", "opt_einsum", "jax", "IPython"}
-LAZY_MODULES = {"fungrad.jit.compile", "fungrad.jit.emit.linking"}
+LAZY_MODULES = {"fungrad.jit.front.compile", "fungrad.jit.llvm.linking"}
 
 
 def modules():

@@ -5,12 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fungrad.jit import interpret
-from fungrad.jit.buffers import arrange
-from fungrad.jit.emit import schedule
-from fungrad.jit.loop_check import LoopError, check
-from fungrad.jit.loop_text import element_index, program_text, statements_text
-from fungrad.jit.loops import (
+from fungrad.jit.ir import interpret
+from fungrad.jit.ir.loop_check import LoopError, check
+from fungrad.jit.ir.loop_text import element_index, program_text, statements_text
+from fungrad.jit.ir.loops import (
     Acc,
     Affine,
     Branch,
@@ -36,9 +34,10 @@ from fungrad.jit.loops import (
     While,
     address,
 )
-from fungrad.jit.machine import Machine
-from fungrad.jit.rewrites import pipeline
-from fungrad.jit.traverse import buffers_of, walk
+from fungrad.jit.ir.machine import Machine
+from fungrad.jit.ir.traverse import buffers_of, walk
+from fungrad.jit.rewrites import pipeline, schedule
+from fungrad.jit.rewrites.buffers import arrange
 
 i, j = Affine.var("i"), Affine.var("j")
 MACHINE = Machine(64, True)

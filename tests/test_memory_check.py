@@ -6,11 +6,10 @@ import pytest
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import lax
-from fungrad.jit import buffers, memory_check
-from fungrad.jit.loop_check import LoopError
-from fungrad.jit.loops import Affine, Buffer, Call, Const, Let, Load, Loop, Nest, Program, Repeat, Store, View
-from fungrad.jit.overwrite import Overwriting
-from fungrad.jit.rewrites import pipeline
+from fungrad.jit.fusion.overwrite import Overwriting
+from fungrad.jit.ir.loop_check import LoopError
+from fungrad.jit.ir.loops import Affine, Buffer, Call, Const, Let, Load, Loop, Nest, Program, Repeat, Store, View
+from fungrad.jit.rewrites import buffers, memory_check, pipeline
 from fungrad.jit.rewrites.exchange import exchange
 
 I = Affine.var("i")

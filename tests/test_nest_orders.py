@@ -8,7 +8,7 @@ import pytest
 
 import fungrad
 import fungrad.numpy as fnp
-from fungrad.jit.pool import aligned
+from fungrad.jit.runtime.pool import aligned
 
 
 @pytest.mark.parametrize("perm", [(2, 1, 0), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2)])

@@ -28,7 +28,7 @@ from fungrad.core.ir import Literal, eval_jaxpr
 from fungrad.core.parsing import parse_jaxpr
 from fungrad.core.primitive import Primitive
 from fungrad.core.printing import jaxpr_text, opaque_objects
-from fungrad.jit import scalar_rules
+from fungrad.jit.formulas import scalar_rules
 from fungrad.transforms.api import jvp, linearize, vjp
 from fungrad.transforms.inspection import eval_shape, make_jaxpr
 from fungrad.transforms.mapping import vmap
@@ -431,7 +431,7 @@ def batch_axes(shapes):
 
 @rows
 def test_jit_equals_eager(op):
-    jit = pytest.importorskip("fungrad.jit.api").jit
+    jit = pytest.importorskip("fungrad.jit.front.api").jit
     compiled = jit(op.call)
     for shapes, dtypes in op.cases():
         operands = [array(x) for x in op.sample(shapes, dtypes)]
@@ -453,7 +453,7 @@ ON_THE_HOST = {"pure_callback", "io_callback", "debug_callback", "sort", "top_k"
 
 @rows
 def test_jit_needs_no_python(op):
-    jit = pytest.importorskip("fungrad.jit.api").jit
+    jit = pytest.importorskip("fungrad.jit.front.api").jit
     compiled = jit(op.call)
     for shapes, dtypes in op.cases()[:3] + op.cases()[-2:]:
         operands = [array(x) for x in op.sample(shapes, dtypes)]
@@ -464,7 +464,7 @@ def test_jit_needs_no_python(op):
 
 @special_rows
 def test_jit_equals_eager_on_special_values(op):
-    jit = pytest.importorskip("fungrad.jit.api").jit
+    jit = pytest.importorskip("fungrad.jit.front.api").jit
     compiled = jit(op.call)
     for entry in op.dtypes:
         operands = [array(x) for x in special_operands(op, op.operand_dtypes(entry))]

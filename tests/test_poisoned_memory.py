@@ -11,8 +11,8 @@ from poison import HAS_FLAGS, PATTERNS, met, poison_stack, poisoned
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import lax, nn
-from fungrad.jit import native
-from fungrad.jit.gemm import driver, kernels
+from fungrad.jit.products import driver, kernels
+from fungrad.jit.runtime import native
 
 BAD = [name for name in PATTERNS if name != "zero"]
 

@@ -7,9 +7,9 @@ import pytest
 
 import fungrad
 import fungrad.numpy as jnp
-from fungrad.jit import loops, traverse
-from fungrad.jit.loop_check import LoopError
-from fungrad.jit.loops import (
+from fungrad.jit.ir import loops, traverse
+from fungrad.jit.ir.loop_check import LoopError
+from fungrad.jit.ir.loops import (
     Affine,
     Buffer,
     Call,

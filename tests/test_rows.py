@@ -5,11 +5,11 @@ import pytest
 
 import fungrad
 import fungrad.numpy as jnp
-from fungrad.jit import interpret, loop_check
-from fungrad.jit.compile import compile_jaxpr
-from fungrad.jit.emit.rows import without_sums
-from fungrad.jit.loops import Affine, Buffer, Call, Load, Loop, Nest, Parallel, Program, Rows, Store
-from fungrad.jit.traverse import walk
+from fungrad.jit.front.compile import compile_jaxpr
+from fungrad.jit.ir import interpret, loop_check
+from fungrad.jit.ir.loops import Affine, Buffer, Call, Load, Loop, Nest, Parallel, Program, Rows, Store
+from fungrad.jit.ir.traverse import walk
+from fungrad.jit.rewrites.rows import without_sums
 
 RNG = np.random.default_rng(0)
 

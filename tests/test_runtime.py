@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 
 import fungrad
-from fungrad.jit import pool, runtime, threads
-from fungrad.jit.emit.program import ProgramEmitter
-from fungrad.jit.loops import (
+from fungrad.jit.ir.loops import (
     Acc,
     Affine,
     Buffer,
@@ -28,8 +26,11 @@ from fungrad.jit.loops import (
     Update,
     View,
 )
-from fungrad.jit.machine import Machine
+from fungrad.jit.ir.machine import Machine
+from fungrad.jit.llvm.program import ProgramEmitter
 from fungrad.jit.rewrites import pipeline
+from fungrad.jit.runtime import executable as runtime
+from fungrad.jit.runtime import pool, threads
 
 i, j = Affine.var("i"), Affine.var("j")
 

@@ -5,7 +5,6 @@ import ctypes
 import numpy as np
 import pytest
 
-from fungrad.jit.emit.scalar import LLVMScalars, constant_text
 from fungrad.jit.kernels.scalars import (
     FLOATS,
     HALF,
@@ -18,7 +17,8 @@ from fungrad.jit.kernels.scalars import (
     bit_width,
     type_of,
 )
-from fungrad.jit.kernels.vecmath_error import compile_map
+from fungrad.jit.llvm.scalar import LLVMScalars, constant_text
+from tools.vecmath_error import compile_map
 
 INTEGERS = SIGNED + UNSIGNED
 EVERY = ("i1", *INTEGERS, *FLOATS)

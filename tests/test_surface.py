@@ -53,7 +53,7 @@ def test_functions_of_numpy_are_documented():
 
 def test_jit_is_the_function_and_its_package_stays_importable():
     import fungrad
-    from fungrad.jit.api import jit
+    from fungrad.jit.front.api import jit
 
     assert fungrad.jit is jit
 

@@ -14,7 +14,7 @@ import fungrad.numpy as jnp
 from fungrad import tree_util
 from fungrad.core import tree
 from fungrad.core.array import ArrayImpl
-from fungrad.jit.tree_code import builder, reader
+from fungrad.jit.front.tree_code import builder, reader
 
 ARRAYS = st.sampled_from([jnp.zeros(3), jnp.ones((2, 2)), jnp.asarray(1.5), jnp.arange(3), jnp.asarray(True)])
 PLAIN = st.recursive(

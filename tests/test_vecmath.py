@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from fungrad.jit.emit.scalar import LLVMScalars
 from fungrad.jit.kernels import vecmath
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES, NumpyScalars
-from fungrad.jit.kernels.vecmath_error import (
+from fungrad.jit.llvm.scalar import LLVMScalars
+from tools.vecmath_error import (
     all_float32,
     binary_references,
     compile_map,

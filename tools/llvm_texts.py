@@ -60,7 +60,7 @@ class Keeper:
 
 
 def _emitter() -> Any:
-    for name in ("fungrad.jit.llvm.program", "fungrad.jit.emit.program"):
+    for name in ("fungrad.jit.llvm.program", "fungrad.jit.llvm.program"):
         try:
             return importlib.import_module(name).ProgramEmitter
         except ModuleNotFoundError:

@@ -13,7 +13,7 @@ import numpy as np
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import lax
-from fungrad.jit import native
+from fungrad.jit.runtime import native
 
 rng = np.random.default_rng(0)
 

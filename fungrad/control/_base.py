@@ -26,7 +26,7 @@ from fungrad.core.promotion import lattice_result_type
 from fungrad.core.source import function_name
 from fungrad.core.staging import DebugInfo, argument_names, trace_tree
 from fungrad.core.treedef import PyTreeDef, differences, open_treedef
-from fungrad.jit.call import program_of
+from fungrad.jit.front.call import program_of
 from fungrad.jit.passes.dce import dce
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.foundation import broadcast_in_dim_p

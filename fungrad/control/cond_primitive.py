@@ -34,7 +34,7 @@ from fungrad.core.context import AxisData, state
 from fungrad.core.ir import Eqn, Jaxpr, Var, eval_jaxpr
 from fungrad.core.nonfinite import within
 from fungrad.core.primitive import is_linear
-from fungrad.jit.call import jit_p, program_of
+from fungrad.jit.front.call import jit_p, program_of
 from fungrad.ops.compare import clamp, eq, select_n
 from fungrad.ops.foundation import batch_to, broadcast_in_dim
 from fungrad.transforms.batching import batch_flat, batch_jaxpr

@@ -24,7 +24,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.primitive import is_linear
-from fungrad.jit.call import jit_p
+from fungrad.jit.front.call import jit_p
 from fungrad.jit.passes import run_passes
 from fungrad.ops.elementwise import neg
 from fungrad.ops.foundation import add_any, batch_to, instantiate

@@ -25,7 +25,7 @@ from fungrad.core.avals import Zero
 from fungrad.core.context import state, transformation
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Var, eval_jaxpr, substitute
 from fungrad.core.staging import DebugInfo, trace_flat
-from fungrad.jit import scalar_rules
+from fungrad.jit.formulas import scalar_rules
 from fungrad.ops.foundation import add_any, zeros
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import (

@@ -25,7 +25,7 @@ from fungrad.control.scan_unroll import Bind, unrolling
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Var, eval_jaxpr
 from fungrad.core.staging import DebugInfo, trace_flat
-from fungrad.jit import scalar_rules
+from fungrad.jit.formulas import scalar_rules
 from fungrad.jit.passes import run_passes
 from fungrad.jit.passes.dce import dce
 from fungrad.ops.dot import dot_general

@@ -14,7 +14,7 @@ around it::
             n = x.shape[-1]
             return ctx.view(x, x.shape, lambda *i: (*i[:-1], (i[-1] + (n - amount)) % n))
 
-The compiler implements ``Lowering`` (``fungrad.jit.lowering``); operations only ever see it as an argument.
+The compiler implements ``Lowering`` (``fungrad.jit.formulas.lowering``); operations only ever see it as an argument.
 
 May import ``core.avals``.
 """

@@ -14,7 +14,7 @@ from typing import Any
 from fungrad.core.avals import ShapedArray
 from fungrad.core.public_names import publish
 from fungrad.extend import core
-from fungrad.jit.foreign import ArrayKernel, ScalarKernel
+from fungrad.jit.llvm.foreign import ArrayKernel, ScalarKernel
 from fungrad.ops._families import Elementwise, LinearElementwise
 
 __all__ = [

@@ -82,7 +82,7 @@ def _native(primitive: Primitive) -> str:
     if primitive.kind == "elementwise":
         if getattr(primitive, "scalar", None) is not None:
             return "yes"
-        rules: Any = importlib.import_module("fungrad.jit.scalar_rules")
+        rules: Any = importlib.import_module("fungrad.jit.formulas.scalar_rules")
         found = rules.scalar_rule(primitive) or rules.scalar_rule(primitive, ["c64"])
         return "derived" if found is not None else "host"
     return "derived" if primitive.kind == "reduction" and hasattr(primitive, "monoid") else "host"

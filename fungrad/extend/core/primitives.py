@@ -2,7 +2,7 @@
 
 from fungrad import lax as _lax
 from fungrad.core.primitive import Primitive as _Primitive
-from fungrad.jit.call import jit_p
+from fungrad.jit.front.call import jit_p
 
 _named = {name: value for name, value in vars(_lax).items() if name.endswith("_p") and isinstance(value, _Primitive)}
 globals().update(_named)

@@ -11,7 +11,7 @@ implement it:
 
 * `NumpyScalars` (here) evaluates the text on NumPy arrays, so that a function can be tested on a
   large sample without compiling anything;
-* `LLVMScalars` (`fungrad.jit.emit.scalar`) writes LLVM instructions for one element of a loop,
+* `LLVMScalars` (`fungrad.jit.llvm.scalar`) writes LLVM instructions for one element of a loop,
   which LLVM then vectorises.
 
 Both give the same bits for every operation, including `fma`; a test holds them to that. Everything

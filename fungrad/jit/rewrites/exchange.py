@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.loops import Affine, Buffer, Call, Program, Repeat, While
-from fungrad.jit.traverse import buffers_of, children, map_steps, walk
+from fungrad.jit.ir.loops import Affine, Buffer, Call, Program, Repeat, While
+from fungrad.jit.ir.traverse import buffers_of, children, map_steps, walk
 
 # Bytes from which exchanging addresses is cheaper than copying.
 _LEAST = 1024

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fungrad.jit.loops import Nest, Program
-from fungrad.jit.traverse import map_nests
+from fungrad.jit.ir.loops import Nest, Program
+from fungrad.jit.ir.traverse import map_nests
 
 
 @dataclass(frozen=True)

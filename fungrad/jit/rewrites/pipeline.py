@@ -11,21 +11,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from fungrad.jit import buffers, loop_check, memory_check
-from fungrad.jit.emit.blocks import in_blocks
-from fungrad.jit.emit.combine import combine
-from fungrad.jit.emit.lazy import lazily
-from fungrad.jit.emit.levels import in_levels
-from fungrad.jit.emit.parallel import side_by_side
-from fungrad.jit.emit.restructure import split_columns, split_reduction, split_rows, sweep_rows
-from fungrad.jit.emit.rows import grouped
-from fungrad.jit.emit.schedule import SCHEDULE, collapse
-from fungrad.jit.emit.unroll import unrolled
-from fungrad.jit.interchange import interchange
-from fungrad.jit.loops import Program
-from fungrad.jit.regions import merge
+from fungrad.jit.ir import loop_check
+from fungrad.jit.ir.loops import Program
+from fungrad.jit.rewrites import buffers, memory_check
+from fungrad.jit.rewrites.blocks import in_blocks
+from fungrad.jit.rewrites.combine import combine
 from fungrad.jit.rewrites.exchange import exchange
+from fungrad.jit.rewrites.interchange import interchange
+from fungrad.jit.rewrites.lazy import lazily
+from fungrad.jit.rewrites.levels import in_levels
+from fungrad.jit.rewrites.parallel import side_by_side
 from fungrad.jit.rewrites.passes import Pass
+from fungrad.jit.rewrites.regions import merge
+from fungrad.jit.rewrites.restructure import split_columns, split_reduction, split_rows, sweep_rows
+from fungrad.jit.rewrites.rows import grouped
+from fungrad.jit.rewrites.schedule import SCHEDULE, collapse
+from fungrad.jit.rewrites.unroll import unrolled
 
 GENERAL = (
     Pass("empty copies", "program", buffers.drop_empty_copies),

@@ -1,0 +1,1 @@
+"""From jaxprs to formulas: what an element of each value is."""

@@ -1,0 +1,648 @@
+"""From a jaxpr to a graph of tensors: runs the ``lower`` rule of every primitive.
+
+`Lowerer` implements ``core.lowering.Lowering``. Rules that a whole kind of primitive shares (elementwise maps,
+reductions) are here; the others are methods of the primitives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fungrad.core.avals import ShapedArray
+from fungrad.core.float_errors import quietly
+from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var
+from fungrad.jit.formulas import scalar_rules
+from fungrad.jit.formulas.contraction import contraction
+from fungrad.jit.formulas.recorder import Recorder
+from fungrad.jit.formulas.tensors import (
+    Apply,
+    Axis,
+    Compute,
+    Element,
+    Expr,
+    Idx,
+    Item,
+    Number,
+    Opaque,
+    Position,
+    Reduction,
+    Running,
+    Scatter,
+    Source,
+    Tensor,
+)
+from fungrad.jit.kernels.scalars import HALF, Value, type_of
+from fungrad.jit.passes import run_passes
+
+# Products with at most this many multiplications become loops that fuse with what is around them.
+_SMALL_DOT = 4096
+# Branches of at most this many scalar operations are all computed.
+_SMALL_BRANCH = 8
+# More arrays than this are joined in groups.
+_MAX_PIECES = 8
+_GEMM_TYPES = ("f32", "f64", "c64", "c128")
+
+# In which dtype running results are kept, so that their errors do not add up.
+_WIDER = {"float16": np.float64, "bfloat16": np.float64, "float32": np.float64, "complex64": np.complex128}
+
+
+class Graph:
+    """A lowered program.
+
+    Attributes:
+      inputs: one source per input of the jaxpr, constants first.
+      outputs: tensors.
+      opaques: steps on whole arrays, in order.
+      kept: tensors that are better computed on their own.
+    """
+
+    def __init__(self, inputs: list[Source], outputs: list[Tensor], opaques: list[Opaque], kept: set[Tensor]):
+        self.inputs = inputs
+        self.outputs = outputs
+        self.opaques = opaques
+        self.kept = kept
+
+
+def lower_jaxpr(jaxpr: Jaxpr) -> Graph:
+    """The graph of tensors of a jaxpr; its constants are the leading inputs."""
+    lowerer = Lowerer()
+    inputs = [lowerer.source(v.aval, None, f"in{n}") for n, v in enumerate(jaxpr.all_invars)]
+    outputs = lowerer.inline(jaxpr, inputs)
+    return Graph(inputs, outputs, lowerer.opaques, lowerer.kept)
+
+
+def _graph_of(fn: Callable[..., list[Tensor]], avals: Sequence[ShapedArray]) -> Graph:
+    """The graph of a function that describes values."""
+    lowerer = Lowerer()
+    inputs = [lowerer.source(aval, None, f"in{n}") for n, aval in enumerate(avals)]
+    outputs = fn(lowerer, *inputs)
+    return Graph(inputs, outputs, lowerer.opaques, lowerer.kept)
+
+
+class Lowerer:
+    """See ``core.lowering.Lowering``."""
+
+    def __init__(self) -> None:
+        self.opaques: list[Opaque] = []
+        self.kept: set[Tensor] = set()
+        self.out_avals: tuple[ShapedArray, ...] = ()
+        self._count = 0
+
+    # -- walking the program -----------------------------------------------------------------------------------------
+
+    def inline(self, jaxpr: Jaxpr, operands: Sequence[Tensor]) -> list[Tensor]:
+        env: dict[Var, Tensor] = dict(zip(jaxpr.all_invars, operands, strict=True))
+
+        def read(a: Atom) -> Tensor:
+            return self.literal(a) if type(a) is Literal else env[a]  # type: ignore[index]
+
+        for eqn in jaxpr.eqns:
+            results = self.equation(eqn, [read(a) for a in eqn.invars])
+            env.update(zip(eqn.outvars, results, strict=True))
+        return [read(a) for a in jaxpr.outvars]
+
+    def equation(self, eqn: Eqn, operands: list[Tensor]) -> list[Tensor]:
+        """Results of one equation, of exactly the announced types."""
+        avals = tuple([v.aval for v in eqn.outvars])
+        self.out_avals = avals
+        primitive = eqn.primitive
+        types = [t.dtype for t in operands] + [a.dtype for a in avals]
+        if primitive.kind != "higher_order" and not all(scalar_rules.supports(d) for d in types):
+            # Formulas hold numbers and keys; other types are computed by NumPy.
+            results = self.host(primitive, operands, eqn.params)
+        elif primitive.has_rule("lower"):
+            results = primitive.lower(self, *operands, **eqn.params)
+        else:
+            results = self.default(primitive, operands, eqn.params, avals)
+        if not primitive.multiple_results and not isinstance(results, (list, tuple)):
+            results = [results]
+        return [self._typed(primitive, r, a) for r, a in zip(results, avals, strict=True)]
+
+    def _typed(self, primitive: Any, result: Tensor, aval: ShapedArray) -> Tensor:
+        if result.shape != aval.shape or result.dtype != aval.dtype:
+            raise TypeError(
+                f"{primitive.name}: its lowering rule made {result.aval.str_short()} for a result of type "
+                f"{aval.str_short()}"
+            )
+        return result
+
+    def default(self, primitive: Any, operands: list[Tensor], params: dict[str, Any], avals: tuple) -> Any:
+        """What a primitive without a ``lower`` of its own becomes."""
+        if primitive.kind == "elementwise":
+            types = [type_of(x.dtype) for x in (*operands, *avals)]
+            rule = scalar_rules.scalar_rule(primitive, types)
+            if rule is not None:
+                return self._elementwise(primitive, rule, operands, params, avals, scalar_rules.cost(primitive, types))
+        if primitive.kind == "reduction" and hasattr(primitive, "monoid") and "axes" in params:
+            return self.reduce(operands[0], _MONOID_NAMES[primitive.monoid], params["axes"])
+        return self.host(primitive, operands, params)
+
+    def _elementwise(
+        self, primitive: Any, rule: Callable, operands: list[Tensor], params: dict, avals: tuple, cost: int
+    ) -> Any:
+        fn = partial(_call_with, rule, params) if params else rule
+        dtypes = [a.dtype for a in avals]
+        results = self._maps(primitive.name, fn, operands, dtypes, avals[0].shape, cost)
+        return results if primitive.multiple_results else results[0]
+
+    # -- making tensors ----------------------------------------------------------------------------------------------
+
+    def _rank(self) -> int:
+        self._count += 1
+        return self._count
+
+    def source(self, aval: ShapedArray, origin: Opaque | None, label: str) -> Source:
+        """A new array in memory."""
+        return Source(aval, self._rank(), origin, label)
+
+    def literal(self, a: Literal) -> Tensor:
+        """A literal operand."""
+        if not scalar_rules.supports(a.aval.dtype):
+            return self._constant_step(a.array._data, a.aval)
+        return self.constant(a.val, a.aval.dtype)
+
+    def _constant_step(self, value: np.ndarray, aval: ShapedArray) -> Tensor:
+        """A constant of a type that formulas cannot hold, written by a host step."""
+        step = Opaque("host", [], {"name": "constant", "fn": lambda: value}, self._rank())
+        return self._finish(step, [aval])[0]
+
+    def _finish(self, step: Opaque, avals: Sequence[ShapedArray]) -> list[Source]:
+        step.results = [self.source(a, step, step.kind) for a in avals]
+        self.opaques.append(step)
+        return step.results
+
+    def formula(self, shape: Sequence[int], dtype: Any, axes: Sequence[Axis], expr: Expr) -> Compute:
+        return Compute(ShapedArray(tuple(shape), np.dtype(dtype)), self._rank(), axes, expr)
+
+    def constant(self, value: Any, dtype: Any, shape: Sequence[int] = ()) -> Tensor:
+        type = type_of(dtype)
+        number = bool(value) if type == "i1" else _KINDS.get(type[0], int)(value)
+        return self.formula(shape, dtype, _axes(shape), Number(number, type))
+
+    def iota(self, shape: Sequence[int], dtype: Any, dimension: int) -> Tensor:
+        type = type_of(dtype)
+        axes = _axes(shape)
+        index = Idx.of(axes[dimension])
+        if type in _INDEX_TYPES:
+            return self.formula(shape, dtype, axes, Position(index, type))
+        return self.formula(shape, dtype, axes, Apply("convert", [Position(index, "i64")], type))
+
+    def map(self, fn: Callable[..., Any], operands: Sequence[Tensor], dtype: Any, cost: int = 1) -> Tensor:
+        return self._maps(_name_of(fn), _on_scalars(fn), operands, [dtype], _common_shape(operands), cost)[0]
+
+    def maps(
+        self, fn: Callable[..., Any], operands: Sequence[Tensor], dtypes: Sequence[Any], cost: int = 1
+    ) -> list[Tensor]:
+        return self._maps(_name_of(fn), _on_scalars(fn), operands, dtypes, _common_shape(operands), cost)
+
+    def _maps(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        operands: Sequence[Tensor],
+        dtypes: Sequence[Any],
+        shape: tuple[int, ...],
+        cost: int,
+    ) -> list[Tensor]:
+        axes = _axes(shape)
+        position = tuple([Idx.of(a) for a in axes])
+        args: list[Expr] = []
+        for x in operands:
+            if type(x) is Compute and type(x.expr) is Number:
+                args.append(x.expr)
+                continue
+            # Dimensions of size 1 are repeated, and 0-d operands stand beside any.
+            index = tuple([Idx.of(0) if n == 1 else i for n, i in zip(x.shape, position, strict=False)])
+            args.append(Element(x, index, type_of(x.dtype)))
+        types = [type_of(d) for d in dtypes]
+        if len(types) == 1:
+            return [self.formula(shape, dtypes[0], axes, Apply(name, args, types[0], fn, cost))]
+        apply = Apply(name, args, tuple(types), fn, cost)
+        return [self.formula(shape, d, axes, Item(apply, n)) for n, d in enumerate(dtypes)]
+
+    def compute(self, shape: Sequence[int], dtype: Any, fn: Callable[..., Value]) -> Tensor:
+        axes = _axes(shape)
+        recorder = Recorder(axes)
+        value = fn(recorder, *[Idx.of(a) for a in axes])
+        if value.type != type_of(dtype):
+            raise TypeError(f"compute: the formula has type {value.type}, expected {type_of(dtype)}")
+        return self.formula(shape, dtype, axes, value.raw)
+
+    def keep(self, operand: Tensor) -> Tensor:
+        self.kept.add(operand)
+        return operand
+
+    # -- positions ---------------------------------------------------------------------------------------------------
+
+    def view(self, operand: Tensor, shape: Sequence[int], index: Callable[..., Sequence[Any]]) -> Tensor:
+        axes = _axes(shape)
+        position = tuple([Idx.of(i) for i in index(*[Idx.of(a) for a in axes])])
+        if type(operand) is Compute and type(operand.expr) is Element:
+            # A view of a view reads what is behind it.
+            env = dict(zip(operand.axes, position, strict=True))
+            position = tuple([i.substitute(env) for i in operand.expr.index])
+            operand = operand.expr.tensor
+        elif type(operand) is Compute and type(operand.expr) is Number:
+            return self.formula(shape, operand.dtype, axes, operand.expr)
+        return self.formula(shape, operand.dtype, axes, Element(operand, position, type_of(operand.dtype)))
+
+    def broadcast_in_dim(self, operand: Tensor, shape: Sequence[int], dimensions: Sequence[int]) -> Tensor:
+        sizes = operand.shape
+        return self.view(
+            operand, shape, lambda *i: [i[d] if n != 1 else 0 for n, d in zip(sizes, dimensions, strict=True)]
+        )
+
+    def reshape(self, operand: Tensor, shape: Sequence[int]) -> Tensor:
+        if tuple(shape) == operand.shape:
+            return operand
+
+        def index(*i: Idx) -> list[Idx]:
+            flat, stride = Idx.of(0), 1
+            for size, one in zip(reversed(shape), reversed(i), strict=True):
+                flat = one * stride + flat
+                stride *= size
+            result = []
+            for n, size in enumerate(reversed(operand.shape)):
+                last = n == operand.ndim - 1
+                result.append(Idx.of(0) if size == 1 else flat if last else flat % size)
+                flat = flat // size if size else Idx.of(0)
+            return result[::-1]
+
+        if 0 in operand.shape:
+            return self.view(operand, shape, lambda *i: [0] * operand.ndim)
+        return self.view(operand, shape, index)
+
+    def transpose(self, operand: Tensor, permutation: Sequence[int]) -> Tensor:
+        def index(*i: Idx) -> list[Idx]:
+            result: list[Any] = [None] * len(permutation)
+            for one, d in zip(i, permutation, strict=True):
+                result[d] = one
+            return result
+
+        return self.view(operand, [operand.shape[d] for d in permutation], index)
+
+    def slice(self, operand: Tensor, start: Sequence[int], limit: Sequence[int], strides: Sequence[int]) -> Tensor:
+        shape = [max(0, -(-(b - a) // s)) for a, b, s in zip(start, limit, strides, strict=True)]
+        return self.view(operand, shape, lambda *i: [x * s + a for x, a, s in zip(i, start, strides, strict=True)])
+
+    def reverse(self, operand: Tensor, dimensions: Sequence[int]) -> Tensor:
+        shape = operand.shape
+        return self.view(
+            operand,
+            shape,
+            lambda *i: [n - 1 - x if d in dimensions else x for d, (x, n) in enumerate(zip(i, shape, strict=True))],
+        )
+
+    def pad(self, operand: Tensor, fill: Tensor, config: Sequence[tuple[int, int, int]]) -> Tensor:
+        sizes = operand.shape
+        shape = [max(0, lo + hi + n + max(0, n - 1) * step) for n, (lo, hi, step) in zip(sizes, config, strict=True)]
+
+        def element(m: Recorder, *i: Idx) -> Value:
+            other = m.load(fill)
+            if 0 in sizes:
+                return other
+            condition, index = m.const(True, "i1"), []
+            for one, size, (low, _, interior) in zip(i, sizes, config, strict=True):
+                # Positions of the operand are `low + k * step`; everything else is filling.
+                place, step = one - low, interior + 1
+                condition = _both(m, condition, m.within(place, 0, (size - 1) * step + 1))
+                if interior:
+                    condition = _both(m, condition, m.index((place + step * abs(low)) % step) == 0)
+                    index.append((place + step * abs(low)) // step - abs(low))
+                else:
+                    index.append(place)
+            return m.guard(condition, m.load(operand, *index), other)
+
+        return self.compute(shape, operand.dtype, element)
+
+    def concatenate(self, operands: Sequence[Tensor], dimension: int) -> Tensor:
+        operands = [x for x in operands if x.shape[dimension]] or list(operands[:1])
+        if len(operands) == 1:
+            return operands[0]
+        if len(operands) > _MAX_PIECES:
+            # Choosing among many pieces costs more than joining a few at a time.
+            size = _MAX_PIECES if len(operands) <= _MAX_PIECES**2 else -(-len(operands) // _MAX_PIECES)
+            groups = [operands[n : n + size] for n in range(0, len(operands), size)]
+            joined = [self.concatenate(group, dimension) for group in groups]
+            self.kept.update(joined)
+            return self.concatenate(joined, dimension)
+        starts = np.cumsum([0] + [x.shape[dimension] for x in operands])
+        shape = list(operands[0].shape)
+        shape[dimension] = int(starts[-1])
+
+        def element(m: Recorder, *i: Idx) -> Value:
+            result: Value | None = None
+            for x, low, high in zip(operands[::-1], starts[-2::-1], starts[:0:-1], strict=True):
+                index = list(i)
+                index[dimension] = i[dimension] - int(low)
+                if result is None:
+                    # The last piece is read where no other is.
+                    last = m.load(x, *index)
+                    zero = m.const(False if last.type == "i1" else 0, last.type)
+                    result = m.guard(m.within(i[dimension], int(low), int(high)), last, zero)
+                else:
+                    result = m.guard(m.within(i[dimension], int(low), int(high)), m.load(x, *index), result)
+            return result  # type: ignore[return-value]
+
+        return self.compute(shape, operands[0].dtype, element)
+
+    # -- combinations ------------------------------------------------------------------------------------------------
+
+    def reduce(self, operand: Tensor, monoid: str, axes: Sequence[int]) -> Tensor:
+        dtype = operand.dtype
+        if not axes:
+            return operand
+        wide = np.float64 if monoid == "mul" else np.float32
+        if (type_of(dtype) in HALF and monoid in ("add", "mul")) or (monoid == "mul" and dtype == np.float32):
+            return self.convert(self.reduce(self.convert(operand, wide), monoid, axes), dtype)
+        product = contraction(self, operand, axes) if monoid == "add" else None
+        if product is not None:
+            return product
+        all_axes = _axes(operand.shape)
+        kept = [a for d, a in enumerate(all_axes) if d not in axes]
+        reduced = [all_axes[d] for d in sorted(axes)]
+        expr = Element(operand, tuple([Idx.of(a) for a in all_axes]), type_of(dtype))
+        aval = ShapedArray(tuple([a.extent for a in kept]), dtype)
+        return Reduction(aval, self._rank(), kept + reduced, expr, monoid)
+
+    def arg_reduce(self, operand: Tensor, monoid: str, axis: int, index_dtype: Any) -> Tensor:
+        all_axes = _axes(operand.shape)
+        kept = [a for d, a in enumerate(all_axes) if d != axis]
+        expr = Element(operand, tuple([Idx.of(a) for a in all_axes]), type_of(operand.dtype))
+        aval = ShapedArray(tuple([a.extent for a in kept]), np.dtype(np.int64))
+        found = Reduction(aval, self._rank(), [*kept, all_axes[axis]], expr, f"arg{monoid}")
+        return self.convert(found, index_dtype)
+
+    def convert(self, operand: Tensor, dtype: Any) -> Tensor:
+        """The elements in another dtype."""
+        type = type_of(dtype)
+        if type == type_of(operand.dtype):
+            return operand
+        return self.map(lambda m, x: m.convert(x, type), [operand], dtype)
+
+    def cumulative(self, operand: Tensor, monoid: str, axis: int, reverse: bool) -> Tensor:
+        dtype = operand.dtype
+        wide = _WIDER.get(dtype.name) if monoid in ("add", "mul", "logaddexp") else None
+        if monoid == "add" and wide is np.float64 and math.prod(operand.shape[axis + 1 :]) == 1:
+            # the state of a sum of float32 alone is kept in double precision
+            wide = None if dtype == np.float32 else np.float32
+        if wide is not None:
+            return self.convert(self.cumulative(self.convert(operand, wide), monoid, axis, reverse), dtype)
+        axes = _axes(operand.shape)
+        expr = Element(operand, tuple([Idx.of(a) for a in axes]), type_of(dtype))
+        return Running(ShapedArray(operand.shape, dtype), self._rank(), axes, expr, monoid, axis, reverse)
+
+    def recurrence(self, a: Tensor, b: Tensor, axis: int, reverse: bool) -> Tensor:
+        dtype = b.dtype
+        type = type_of(dtype)
+        wide = _WIDER.get(dtype.name)
+        if wide is not None:
+            a, b = self.convert(a, wide), self.convert(b, wide)
+            return self.convert(self.recurrence(a, b, axis, reverse), dtype)
+        axes = _axes(b.shape)
+        index = tuple([Idx.of(x) for x in axes])
+        # Nothing comes before the first element, whose factor may be anything.
+        first = Number(b.shape[axis] - 1 if reverse else 0, "i64")
+        at_first = Apply("eq", [Position(index[axis], "i64"), first], "i1")
+        zero = Number(0, type)
+        factor = Apply("select", [at_first, zero, Element(a, index, type)], type)
+        term = Element(b, index, type)
+        aval = ShapedArray(b.shape, dtype)
+        return Running(aval, self._rank(), axes, term, "linear", axis, reverse, factor)
+
+    def dot(
+        self,
+        a: Tensor,
+        b: Tensor,
+        contracting: tuple[Sequence[int], Sequence[int]],
+        batch: tuple[Sequence[int], Sequence[int]],
+        dtype: Any,
+    ) -> Tensor:
+        type = type_of(dtype)
+        if type in HALF:
+            return self.convert(self.dot(a, b, contracting, batch, np.float32), dtype)
+        a, b = self.convert(a, dtype), self.convert(b, dtype)
+        a_free = [d for d in range(a.ndim) if d not in contracting[0] and d not in batch[0]]
+        b_free = [d for d in range(b.ndim) if d not in contracting[1] and d not in batch[1]]
+        # Operands as (batch, rows, inner) and (batch, inner, columns); the result is (batch, rows, columns).
+        a = self._permuted(a, [*batch[0], *a_free, *contracting[0]])
+        b = self._permuted(b, [*batch[1], *contracting[1], *b_free])
+        groups = (len(batch[0]), len(a_free), len(contracting[0]), len(b_free))
+        shape = a.shape[: groups[0] + groups[1]] + b.shape[groups[0] + groups[2] :]
+        rows = math.prod(a.shape[groups[0] : groups[0] + groups[1]])
+        inner = math.prod(a.shape[groups[0] + groups[1] :])
+        columns = math.prod(b.shape[groups[0] + groups[2] :])
+        if inner == 1:
+            return self._outer(a, b, groups, shape, dtype)
+        if type not in _GEMM_TYPES or min(rows, columns) <= 1 or rows * columns * inner <= _SMALL_DOT:
+            return self._dot_loops(a, b, groups, shape, dtype)
+        step = Opaque("gemm", [a, b], {"groups": groups, "sizes": (rows, inner, columns)}, self._rank())
+        return self._finish(step, [ShapedArray(shape, np.dtype(dtype))])[0]
+
+    def _permuted(self, x: Tensor, order: list[int]) -> Tensor:
+        return x if order == list(range(x.ndim)) else self.transpose(x, order)
+
+    def _outer(self, a: Tensor, b: Tensor, groups: tuple, shape: tuple[int, ...], dtype: Any) -> Tensor:
+        """A product with a single term per element: a formula that fuses with its users."""
+        n_batch, n_rows, n_inner, _ = groups
+        axes = _axes(shape)
+        index = [Idx.of(x) for x in axes]
+        zeros = [Idx.of(0)] * n_inner
+        type = type_of(dtype)
+        x = Element(a, tuple(index[: n_batch + n_rows] + zeros), type)
+        y = Element(b, tuple(index[:n_batch] + zeros + index[n_batch + n_rows :]), type)
+        return self.formula(shape, dtype, axes, Apply("and" if type == "i1" else "mul", [x, y], type))
+
+    def _dot_loops(self, a: Tensor, b: Tensor, groups: tuple, shape: tuple[int, ...], dtype: Any) -> Tensor:
+        n_batch, n_rows, n_inner, n_columns = groups
+        axes = _axes(shape)
+        inner = _axes(a.shape[n_batch + n_rows :])
+        index = [Idx.of(x) for x in axes]
+        k = [Idx.of(x) for x in inner]
+        type = type_of(dtype)
+        x = Element(a, tuple(index[: n_batch + n_rows] + k), type)
+        y = Element(b, tuple(index[:n_batch] + k + index[n_batch + n_rows :]), type)
+        aval = ShapedArray(shape, np.dtype(dtype))
+        op, monoid = ("and", "or") if type == "i1" else ("mul", "add")
+        product = Apply(op, [x, y], type)
+        return Reduction(aval, self._rank(), axes + inner, product, monoid)
+
+    # -- whole arrays ------------------------------------------------------------------------------------------------
+
+    def scatter(
+        self,
+        operand: Tensor,
+        shape: Sequence[int],
+        update: Callable[..., tuple[Sequence[Any], Value, Value | None]],
+        monoid: str | None,
+    ) -> Tensor:
+        axes = _axes(shape)
+        recorder = Recorder(axes)
+        indices, value, condition = update(recorder, *[Idx.of(a) for a in axes])
+        target = [recorder.at(i) for i in indices]
+        # Updates go into a copy, which the buffer planner makes the operand itself where nobody else needs that.
+        own = _axes(operand.shape)
+        elements = Element(operand, tuple([Idx.of(a) for a in own]), type_of(operand.dtype))
+        base = self.formula(operand.shape, operand.dtype, own, elements)
+        where = None if condition is None else condition.raw
+        distinct = _distinct(axes, target)
+        return Scatter(base, self._rank(), axes, value.raw, target, where, monoid, distinct)
+
+    def sort_rows(self, operand: Tensor) -> Tensor:
+        step = Opaque("routine", [operand], {"routine": "sort"}, self._rank())
+        return self._finish(step, [operand.aval])[0]
+
+    def top_rows(self, operand: Tensor, k: int) -> Tensor:
+        aval = ShapedArray((operand.shape[0], k), np.dtype(np.int32))
+        step = Opaque("routine", [operand], {"routine": "topk"}, self._rank())
+        return self._finish(step, [aval])[0]
+
+    # -- control flow ------------------------------------------------------------------------------------------------
+
+    def scan(
+        self,
+        body: Jaxpr,
+        consts: Sequence[Tensor],
+        init: Sequence[Tensor],
+        xs: Sequence[Tensor],
+        length: int,
+        reverse: bool,
+    ) -> list[Tensor]:
+        graph = lower_jaxpr(run_passes(body))
+        groups = (len(consts), len(init), len(xs))
+        params = {"body": graph, "groups": groups, "length": length, "reverse": reverse}
+        step = Opaque("scan", [*consts, *init, *xs], params, self._rank(), body.has_effects)
+        avals = list(body.out_avals)
+        n = len(init)
+        stacked = [a.update(shape=(length, *a.shape)) for a in avals[n:]]
+        return list(self._finish(step, avals[:n] + stacked))
+
+    def while_loop(
+        self,
+        condition: Jaxpr,
+        condition_consts: Sequence[Tensor],
+        body: Jaxpr,
+        body_consts: Sequence[Tensor],
+        init: Sequence[Tensor],
+        masked: bool = False,
+    ) -> list[Tensor]:
+        groups = (len(condition_consts), len(body_consts), len(init))
+        params = {
+            "condition": lower_jaxpr(run_passes(condition)),
+            "body": lower_jaxpr(run_passes(body)),
+            "groups": groups,
+            "masked": masked,
+        }
+        effects = condition.has_effects or body.has_effects
+        step = Opaque("while", [*condition_consts, *body_consts, *init], params, self._rank(), effects)
+        return list(self._finish(step, body.out_avals))
+
+    def cond(self, index: Tensor, branches: Sequence[Jaxpr], operands: Sequence[Tensor]) -> list[Tensor]:
+        index = self.convert(index, np.int32)
+        last = len(branches) - 1
+        index = self.map(lambda m, i: m.clamp(m.const(0, i), i, m.const(last, i)), [index], np.int32)
+        avals = branches[0].out_avals
+        if all(_is_small(b) for b in branches):
+            # A few operations on single numbers: computing all branches costs less than choosing one.
+            results = [self.inline(run_passes(b), operands) for b in branches]
+            choose = scalar_rules.TABLE["select_n"]
+            return [
+                self._maps("select_n", choose, [index, *cases], [a.dtype], (), 1)[0]
+                for a, cases in zip(avals, zip(*results, strict=True), strict=True)
+            ]
+        params = {"branches": [lower_jaxpr(run_passes(b)) for b in branches]}
+        step = Opaque("cond", [index, *operands], params, self._rank(), any(b.has_effects for b in branches))
+        return list(self._finish(step, avals))
+
+    def choose(
+        self, index: Tensor, branches: Sequence[Callable[..., list[Tensor]]], operands: Sequence[Tensor]
+    ) -> list[Tensor]:
+        graphs = [_graph_of(branch, [x.aval for x in operands]) for branch in branches]
+        step = Opaque("cond", [self.convert(index, np.int32), *operands], {"branches": graphs}, self._rank())
+        return list(self._finish(step, [t.aval for t in graphs[0].outputs]))
+
+    def kernel(
+        self, kernel: Any, operands: Sequence[Tensor], avals: Sequence[ShapedArray] | None = None
+    ) -> list[Tensor]:
+        step = Opaque("kernel", operands, {"kernel": kernel}, self._rank())
+        return list(self._finish(step, self.out_avals if avals is None else avals))
+
+    def host(self, primitive: Any, operands: Sequence[Tensor], params: dict[str, Any]) -> Any:
+        fn = partial(_host_call, primitive, params)
+        step = Opaque("host", operands, {"name": primitive.name, "fn": fn}, self._rank(), primitive.has_effects)
+        results = self._finish(step, self.out_avals)
+        return results if primitive.multiple_results else results[0]
+
+
+# What Python numbers of a type are, by the first letter of its name; integers are the rest.
+_KINDS: dict[str, Callable[[Any], Any]] = {"f": float, "b": float, "c": complex}
+_INDEX_TYPES = ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
+_MONOID_NAMES = {
+    **{m: m for m in ("add", "mul", "max", "min", "and", "or", "xor")},
+    "sum": "add",
+    "prod": "mul",
+}
+
+
+def _host_call(primitive: Any, params: dict[str, Any], *args: np.ndarray) -> Any:
+    return quietly(primitive.impl, *args, **params) if primitive.quiet else primitive.impl(*args, **params)
+
+
+def _call_with(rule: Callable, params: dict[str, Any], m: Any, *xs: Any) -> Any:
+    return rule(m, *xs, **params)
+
+
+def _is_small(jaxpr: Jaxpr) -> bool:
+    """Whether a jaxpr is a handful of cheap operations on single numbers without effects."""
+    if len(jaxpr.eqns) > _SMALL_BRANCH or jaxpr.has_effects:
+        return False
+    avals = [v.aval for e in jaxpr.eqns for v in e.outvars] + list(jaxpr.out_avals)
+    return all(a.shape == () and scalar_rules.supports(a.dtype) for a in avals) and all(
+        e.primitive.kind == "elementwise" and scalar_rules.cost(e.primitive) <= 4 for e in jaxpr.eqns
+    )
+
+
+def _distinct(axes: Sequence[Axis], target: Sequence[Idx]) -> bool:
+    """Whether different positions have different targets: every axis alone moves one dimension of the target."""
+    alone = set()
+    for index in target:
+        moving = index.axes() - {a for a in axes if a.extent == 1}
+        if len(moving) == 1 and moving <= set(index.terms):
+            # The axis must not move a computed part too.
+            (axis,) = moving
+            if not any(axis in p.axes() for d in index.dynamics() for p in d.positions):
+                alone.add(axis)
+    return alone >= {a for a in axes if a.extent > 1}
+
+
+def _on_scalars(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """A scalar function of a rule, given a builder with every elementwise primitive."""
+    return lambda m, *xs: fn(scalar_rules.Scalars(m), *xs)
+
+
+def _axes(shape: Sequence[int]) -> list[Axis]:
+    return [Axis(int(n)) for n in shape]
+
+
+def _common_shape(operands: Sequence[Tensor]) -> tuple[int, ...]:
+    """Shape of an elementwise result: ranks are equal (or 0), and dimensions of size 1 are repeated."""
+    shapes = [x.shape for x in operands if x.shape]
+    return tuple([next((n for n in column if n != 1), 1) for column in zip(*shapes, strict=True)])
+
+
+def _name_of(fn: Callable) -> str:
+    name = getattr(fn, "__name__", "map")
+    return "map" if name.startswith("<") else name
+
+
+def _both(m: Recorder, a: Value, b: Value) -> Value:
+    if type(a.raw) is Number and a.raw.value:
+        return b
+    if type(b.raw) is Number and b.raw.value:
+        return a
+    return a & b

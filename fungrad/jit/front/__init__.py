@@ -1,0 +1,1 @@
+"""`jit` itself: arguments in, programs looked up, compiled and run, results out."""

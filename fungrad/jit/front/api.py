@@ -1,0 +1,589 @@
+"""``jit``: the decorator, its dispatch cache, static and donated arguments.
+
+A call flattens its arguments and looks for a program made for the same tree, types and static values.  A hit runs it; a
+miss traces the function and compiles.  Inside another transformation the call becomes one ``jit`` equation instead.
+
+May import ``core``, ``transforms`` and the other modules of ``jit``.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import operator
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fungrad.config import config
+from fungrad.core import tree
+from fungrad.core.array import Array, ArrayImpl, as_array, give_away, is_array_like, wrap_unchecked
+from fungrad.core.avals import ShapedArray
+from fungrad.core.context import EVAL, Tracer, state
+from fungrad.core.ir import Jaxpr
+from fungrad.core.source import api_boundary, filter_exception, function_name
+from fungrad.core.staging import DebugInfo, trace_tree
+from fungrad.jit.front.aot import Traced
+from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
+from fungrad.jit.front.explain import explain_miss
+from fungrad.jit.front.tree_code import builder, reader
+from fungrad.jit.runtime.pool import pool
+from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values
+from fungrad.transforms.inspection import shape_struct
+
+
+class Options(NamedTuple):
+    """The options of one ``jit``."""
+
+    static_argnums: tuple[int, ...] = ()
+    static_argnames: tuple[str, ...] = ()
+    donate_argnums: tuple[int, ...] = ()
+    donate_argnames: tuple[str, ...] = ()
+    keep_unused: bool = False
+    inline: bool = False
+
+
+class Entry:
+    """What a dispatch key leads to: a traced function and, once run, its program.
+
+    Attributes:
+      jaxpr: the function, constants attached.
+      closed: the same with constants as leading inputs.
+      out_tree: structure of the result.
+      donated: which inputs of ``closed`` may be overwritten.
+      run: runs the program on a list of ndarrays; None until the first call.
+      build: makes the result of the list of ndarrays that ``run`` returns.
+      read: takes apart arguments of the structure and types that the entry is for, under the configuration
+        ``trace_key``; None until it is worth while (see ``Versions.hit``).
+    """
+
+    __slots__ = (
+        "jaxpr",
+        "closed",
+        "out_tree",
+        "out_avals",
+        "donated",
+        "run",
+        "const_data",
+        "name",
+        "single",
+        "build",
+        "calls",
+        "read",
+        "trace_key",
+    )
+
+    def __init__(self, jaxpr: Jaxpr, out_tree: Any, donated: tuple[bool, ...], name: str):
+        self.jaxpr = jaxpr
+        self.closed = jaxpr.with_consts_as_inputs()
+        self.out_tree = out_tree
+        self.out_avals = jaxpr.out_avals
+        self.donated = (False,) * len(jaxpr.consts) + donated if any(donated) else ()
+        self.name = name
+        self.run: Callable[[list[np.ndarray]], list[np.ndarray]] | None = None
+        self.const_data: list[np.ndarray] = []
+        # The commonest result is one array: no tree to rebuild.
+        self.single = out_tree.is_leaf() and len(self.out_avals) == 1
+        self.build: Callable[[Sequence[np.ndarray]], Any] = self._unflatten
+        self.calls = 0
+        self.read: Callable[[tuple, dict], list[np.ndarray] | None] | None = None
+        self.trace_key = config.trace_key
+
+    def _unflatten(self, outs: Sequence[np.ndarray]) -> Any:
+        return self.out_tree.unflatten(map(wrap_unchecked, outs, self.out_avals))
+
+    def program(self) -> Any:
+        """The compiled program."""
+        return program_of(self.closed, self.name, self.donated)
+
+    def prepare(self) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+        """Compiles; returns what ``run`` is now."""
+        self.const_data = [c._data for c in self.jaxpr.consts]
+        self.run = self.program().direct
+        if config.check_results:
+            self.run = examined(self.closed, self.run, self.name, self.donated)
+        return self.run
+
+    def take(self, arrays: Sequence[Any]) -> list[np.ndarray]:
+        """The data of the arguments, which are concrete arrays; those that are donated are gone afterwards."""
+        if not self.donated:
+            return [x._data for x in arrays]
+        flags = self.donated[len(self.const_data) :]
+        data = give_away(arrays, flags, f"donated to jit of {self.name}")
+        for k, give in enumerate(flags):
+            if give and not _is_sole_owner(data, k):
+                data[k] = data[k].copy()
+        return data
+
+    @property
+    def has_tracers(self) -> bool:
+        """Whether the function closes over values of enclosing transformations: then an entry is good for one call."""
+        return any(isinstance(c, Tracer) for c in self.jaxpr.consts)
+
+
+class Versions:
+    """Everything known of one function under one set of options.
+
+    Attributes:
+      entries: by dispatch key: structure, types, configuration, and static values if there are any.
+      flat: the same entries for calls with nothing but concrete arrays by position: by configuration and types.
+      readers: entries called lately that have a ``read``, the last first.
+    """
+
+    __slots__ = ("entries", "flat", "readers", "__weakref__")
+
+    def __init__(self) -> None:
+        self.entries: dict[Any, Entry] = {}
+        self.flat: dict[Any, Entry] = {}
+        self.readers: list[Entry] = []
+
+    def find(self, args: tuple, kwargs: dict) -> tuple[Entry | None, list[np.ndarray]]:
+        """The entry for a call with trees of concrete arrays, if it is known, and their data (the arrays themselves if
+        some are donated)."""
+        for entry in self.readers:
+            data = entry.read(args, kwargs)  # type: ignore[misc]
+            if data is not None and entry.trace_key == config.trace_key:
+                return entry, data
+        leaves, treedef = tree.flatten((args, kwargs))
+        avals, data = [], []
+        for x in leaves:
+            if type(x) is not ArrayImpl:
+                return None, []
+            avals.append(x.aval)
+            data.append(x._data)
+        found = self.entries.get((treedef, tuple(avals), config.trace_key))
+        if found is not None:
+            self.hit(found, treedef, avals)
+            if found.donated:
+                data = leaves
+        return found, data
+
+    def hit(self, entry: Entry, treedef: Any, avals: Sequence[ShapedArray]) -> None:
+        """Notes a call that found ``entry`` by its key ``treedef`` and ``avals``: from the second one on, code for its
+        trees is worth its making."""
+        entry.calls += 1
+        if entry.calls == 2:
+            entry.read = reader(treedef, avals, bool(entry.donated))
+            entry.build = builder(entry.out_tree, entry.out_avals)
+        if entry.read is not None:
+            others = [e for e in self.readers if e is not entry]
+            self.readers = [entry, *others[: _MOST_READERS - 1]]
+
+    def clear(self) -> None:
+        """Forgets all entries."""
+        self.entries.clear()
+        self.flat.clear()
+        self.readers = []
+
+
+# A call tries so many of them in turn.
+_MOST_READERS = 3
+
+# Functions jitted again with equal options share their versions.
+_shared: weakref.WeakKeyDictionary[Any, dict[Options, Versions]] = weakref.WeakKeyDictionary()
+
+
+def _versions_of(fun: Any, options: Options) -> Versions:
+    if inspect.ismethod(fun):
+        return Versions()
+    try:
+        return _shared.setdefault(fun, {}).setdefault(options, Versions())
+    except TypeError:  # not hashable or not weakly referable, such as a partial with arrays
+        return Versions()
+
+
+class JitFunction:
+    """A function compiled on first use for each new kind of arguments. Made by ``jit``."""
+
+    def __init__(self, fun: Callable[..., Any], options: Options):
+        functools.update_wrapper(self, fun)
+        self._fun = fun
+        self._options = options
+        self._name = function_name(fun)
+        self._versions = _versions_of(fun, options)
+        self._plain = not (options.static_argnums or options.static_argnames)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            # The path of warm calls: everything that can be looked up has been. The configuration is part of the key,
+            # so a changed one (disable_jit among them) finds no entry here.
+            if state.trace is EVAL and self._plain:
+                avals: list[Any] = [config.trace_key]
+                data = []
+                entry = None
+                if not kwargs:
+                    for x in args:
+                        if type(x) is not ArrayImpl:
+                            break
+                        avals.append(x.aval)
+                        data.append(x._data)
+                    else:
+                        entry = self._versions.flat.get(tuple(avals))
+                        if entry is not None and entry.donated:
+                            data = list(args)
+                if entry is None and (kwargs or len(data) < len(args)):
+                    entry, data = self._versions.find(args, kwargs)
+                if entry is not None and entry.run is not None:
+                    if entry.donated:
+                        data = entry.take(data)
+                    outs = entry.run(entry.const_data + data if entry.const_data else data)
+                    if entry.single:
+                        return wrap_unchecked(outs[0], entry.out_avals[0])
+                    return entry.build(outs)
+            return self._call(args, kwargs)
+        except Exception as error:
+            filter_exception(error)
+            raise
+
+    def _call(self, args: tuple, kwargs: dict) -> Any:
+        if config.disable_jit:
+            return self._fun(*args, **kwargs)
+        call = self._arguments(args, kwargs)
+        entry = self._entry(call)
+        arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
+        if state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays) and not entry.has_tracers:
+            if not call.static and not state.axis_env:
+                self._versions.hit(entry, call.treedef, [x.aval for x in arrays])
+            for k, x in enumerate(arrays):
+                if type(x) is not ArrayImpl:
+                    x._concrete(f"jit of {self._name}: argument {self._leaf_names(call)[k]}")
+            outs = self._run(entry, arrays)
+        else:
+            params = {"inline": True} if self._options.inline else {}
+            outs = jit_p.bind(*entry.jaxpr.consts, *arrays, jaxpr=entry.closed, name=self._name, **params)
+        return tree.unflatten(entry.out_tree, outs)
+
+    def _run(self, entry: Entry, arrays: list[Any]) -> list[Array]:
+        run = entry.run or entry.prepare()
+        data = entry.take(arrays)
+        return list(map(wrap_unchecked, run(entry.const_data + data), entry.out_avals))
+
+    # -- dispatch -----------------------------------------------------------------------------------------------
+
+    def _arguments(self, args: tuple, kwargs: dict) -> Call:
+        """Splits static from traced arguments and flattens the latter."""
+        static: dict[int | str, Any] = {}
+        names = self._options.static_argnames
+        dynamic, keywords = args, kwargs
+        if not self._plain:
+            for a in self._options.static_argnums:
+                if -len(args) <= a < len(args):
+                    static[a % len(args)] = args[a % len(args)]
+            for i, name in enumerate(self._parameters()[: len(args)]):
+                if name in names:
+                    static[i] = args[i]
+            parameters = self._parameters()
+            numbered = {parameters[a] for a in self._options.static_argnums if -len(parameters) <= a < len(parameters)}
+            for k in kwargs:
+                if k in names or k in numbered:
+                    static[k] = kwargs[k]
+            for where, value in static.items():
+                self._check_hashable(where, value)
+            dynamic = tuple(x for i, x in enumerate(args) if i not in static)
+            keywords = {k: v for k, v in kwargs.items() if k not in static}
+        leaves, treedef = tree.flatten((dynamic, keywords))
+        return Call(args, kwargs, static, dynamic, keywords, leaves, treedef)
+
+    def _parameters(self) -> tuple[str, ...]:
+        found = self.__dict__.get("_parameter_names")
+        if found is None:
+            found = _positional_names(self._fun)
+            self.__dict__["_parameter_names"] = found
+        return found
+
+    def _check_hashable(self, where: int | str, value: Any) -> None:
+        try:
+            hash(value)
+        except TypeError:
+            parameters = self._parameters()
+            name = (
+                where if isinstance(where, str) else parameters[where] if where < len(parameters) else f"args[{where}]"
+            )
+            traced = " (a traced array cannot be static)" if isinstance(value, Tracer) else ""
+            raise ValueError(
+                f"fungrad.jit: the static argument {name!r} of {self._name} must be hashable, got {value!r} of type "
+                f"{type(value).__name__}{traced}; pass a tuple instead of a list, or do not declare it static"
+            ) from None
+
+    def _entry(self, call: Call) -> Entry:
+        """The entry for a call, made if there is none."""
+        avals = tuple([self._aval(x, call, i) for i, x in enumerate(call.leaves)])
+        key: Any = (call.treedef, avals, config.trace_key)
+        if call.static or state.axis_env:
+            key = (*key, tuple(sorted(call.static.items(), key=_static_order)), state.axis_env)
+        entries = self._versions.entries
+        entry = entries.get(key)
+        if entry is None:
+            if config.explain_cache_misses:
+                explain_miss(self._name, key, list(entries), self._leaf_names(call))
+            entry = self._trace(call, avals)
+            if entry.has_tracers:
+                return entry
+            entries[key] = entry
+        if len(key) == 3 and not call.kwargs and all(type(x) is ArrayImpl for x in call.args):
+            self._versions.flat[(config.trace_key, *avals)] = entry
+            if not entry.single:
+                entry.build = builder(entry.out_tree, entry.out_avals)
+        return entry
+
+    def _leaf_names(self, call: Call) -> tuple[str, ...]:
+        names = [n for i, n in enumerate(self._parameters()) if i not in call.static and n not in call.static]
+        out = []
+        for i, arg in enumerate(call.dynamic):
+            name = names[i] if i < len(names) else f"args[{i}]"
+            out += [name + path for path in tree.leaf_paths(arg)]
+        for k in sorted(call.keywords):
+            out += [k + path for path in tree.leaf_paths(call.keywords[k])]
+        return tuple(out)
+
+    def _aval(self, x: Any, call: Call, position: int) -> ShapedArray:
+        if isinstance(x, Array):
+            return x.aval
+        if not is_array_like(x) and not (hasattr(x, "shape") and hasattr(x, "dtype")):
+            name = self._leaf_names(call)[position]
+            advice = "declare it static (static_argnums, static_argnames) or close over it"
+            if is_record(x):
+                advice = f"{other_values(x)}, or {advice}"
+            raise TypeError(
+                f"fungrad.jit: the argument {name} of {self._name} must be an array or a scalar, got {x!r} of type "
+                f"{type(x).__name__}; {advice}"
+            )
+        return abstract_argument(x, "jit", (call.dynamic, call.keywords), position)
+
+    def _trace(self, call: Call, avals: tuple[ShapedArray, ...]) -> Entry:
+        static = call.static
+
+        def fun(*rest: Any, **keywords: Any) -> Any:
+            given = iter(rest)
+            full = [static[i] if i in static else next(given) for i in range(len(call.args))]
+            fixed = {k: v for k, v in static.items() if isinstance(k, str)}
+            return self._fun(*full, **keywords, **fixed)
+
+        debug = DebugInfo(self._name, self._leaf_names(call), "jit")
+        jaxpr, out_tree = trace_tree(fun if static else self._fun, call.treedef, avals, debug)
+        return Entry(jaxpr, out_tree, self._donated(call), self._name)
+
+    def _donated(self, call: Call) -> tuple[bool, ...]:
+        options = self._options
+        if not options.donate_argnums and not options.donate_argnames:
+            return (False,) * len(call.leaves)
+        n = len(call.args)
+        wanted = {a % n for a in options.donate_argnums if -n <= a < n}
+        wanted |= {i for i, name in enumerate(self._parameters()[:n]) if name in options.donate_argnames}
+        both = wanted & {i for i in call.static if isinstance(i, int)}
+        if both:
+            raise ValueError(f"fungrad.jit: argument {sorted(both)[0]} of {self._name} is both static and donated")
+        flags: list[bool] = []
+        for i, arg in enumerate(call.args):
+            if i not in call.static:
+                flags += [i in wanted] * len(tree.leaves(arg))
+        for k in sorted(call.keywords):
+            flags += [k in options.donate_argnames] * len(tree.leaves(call.keywords[k]))
+        return tuple(flags)
+
+    # -- stages and maintenance ---------------------------------------------------------------------------------
+
+    @api_boundary
+    def trace(self, *args: Any, **kwargs: Any) -> Traced:
+        """Traces for the given arguments (arrays or ``ShapeDtypeStruct``) without compiling."""
+        call = self._arguments(args, kwargs)
+        entry = self._entry(call)
+        return Traced(entry, call.treedef, self._name)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Any:
+        """Traces and lowers for the given arguments; see ``fungrad.stages.Lowered``."""
+        return self.trace(*args, **kwargs).lower()
+
+    @api_boundary
+    def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Shapes and dtypes of the result, as a tree of ``ShapeDtypeStruct``."""
+        entry = self._entry(self._arguments(args, kwargs))
+        return tree.unflatten(entry.out_tree, [shape_struct(a) for a in entry.out_avals])
+
+    def clear_cache(self) -> None:
+        """Forgets every traced and compiled version."""
+        self._versions.clear()
+
+    def _cache_size(self) -> int:
+        """Number of versions traced so far."""
+        return len(self._versions.entries)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<jit of {self._name}>"
+
+
+class Call(NamedTuple):
+    """The arguments of one call, static ones apart."""
+
+    args: tuple
+    kwargs: dict
+    static: dict
+    dynamic: tuple
+    keywords: dict
+    leaves: list
+    treedef: Any
+
+
+def _static_order(item: tuple) -> tuple:
+    return (isinstance(item[0], str), item[0])
+
+
+def _is_sole_owner(data: list[np.ndarray], k: int) -> bool:
+    """Whether nothing refers to the memory of ``data[k]``, the array of which has given it away."""
+    # References: the list, and getrefcount's own.
+    if sys.getrefcount(data[k]) > 2:
+        return False
+    owner = data[k]
+    while type(owner.base) is np.ndarray:
+        owner = owner.base
+        # The slot of the view, our variable, and getrefcount's own.
+        if sys.getrefcount(owner) > 3:
+            return False
+    return owner.flags.owndata or pool.lends(owner)
+
+
+def _positional_names(fun: Any) -> tuple[str, ...]:
+    """Names of the positional parameters of ``fun``; empty if it has no signature."""
+    try:
+        parameters = inspect.signature(fun).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(p.name for p in parameters if p.kind in kinds)
+
+
+def _elements(value: Any) -> tuple:
+    """The elements of a sequence, Python integers instead of 0-d arrays; ``value`` itself if it is none."""
+    try:
+        return tuple(v if isinstance(v, str) else operator.index(v) for v in value)
+    except TypeError:
+        return (value,)
+
+
+def _as_tuple(value: Any, kind: type, what: str) -> tuple:
+    if value is None:
+        return ()
+    if isinstance(value, kind):
+        return (value,)
+    values = _elements(value)
+    if not all(isinstance(v, kind) for v in values):
+        raise TypeError(f"fungrad.jit: {what} must be {kind.__name__} or a sequence of {kind.__name__}, got {value!r}")
+    return values
+
+
+def jit(
+    fun: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Sequence[str] | None = None,
+    donate_argnums: int | Sequence[int] | None = None,
+    donate_argnames: str | Sequence[str] | None = None,
+    keep_unused: bool = False,
+    inline: bool = False,
+    device: Any = None,
+    backend: str | None = None,
+    in_shardings: Any = None,
+    out_shardings: Any = None,
+    compiler_options: Any = None,
+) -> Any:
+    """Compiles a function to native code, once per kind of arguments.
+
+    The function is traced: it runs once with tracers, its operations become a jaxpr, and the jaxpr becomes one fused
+    native program. It must be pure. Works as a decorator with and without arguments.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      static_argnums: positions of arguments that are Python values: hashable; one compilation per value.
+      static_argnames: names of such arguments.
+      donate_argnums: positions of arguments whose memory the results may take; the arrays passed are unusable
+        afterwards.
+      donate_argnames: names of such arguments.
+      keep_unused: accepted for compatibility; unused arguments cost nothing.
+      inline: whether calls from other traced functions are inlined in their jaxpr.
+      device, backend, in_shardings, out_shardings, compiler_options: accepted for compatibility; must be None
+        (``backend`` may be ``"cpu"``).
+
+    Returns:
+      A callable with ``trace``, ``lower``, ``eval_shape`` and ``clear_cache``.
+
+    Raises:
+      TypeError: a traced argument is not an array, or the function needs the value of a traced argument.
+      ValueError: a static argument is not hashable, or a position or name is not that of a parameter.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> @fungrad.jit
+      ... def selu(x, alpha=1.67, lmbda=1.05):
+      ...     return lmbda * jnp.where(x > 0, x, alpha * jnp.exp(x) - alpha)
+      >>> print(selu(1.0))
+      1.05
+    """
+    unsupported = {"device": device, "in_shardings": in_shardings, "out_shardings": out_shardings}
+    for what, value in unsupported.items():
+        if value is not None:
+            raise TypeError(f"fungrad.jit: {what} is not supported (there is one device, the CPU), got {value!r}")
+    if backend not in (None, "cpu"):
+        raise TypeError(f"fungrad.jit: backend must be 'cpu' or None, got {backend!r}")
+    if compiler_options:
+        raise TypeError(f"fungrad.jit: compiler_options are XLA's and not supported, got {compiler_options!r}")
+    options = Options(
+        _as_tuple(static_argnums, int, "static_argnums"),
+        _as_tuple(static_argnames, str, "static_argnames"),
+        _as_tuple(donate_argnums, int, "donate_argnums"),
+        _as_tuple(donate_argnames, str, "donate_argnames"),
+        keep_unused,
+        inline,
+    )
+    if fun is None:
+        return lambda f: jit(f, **options._asdict())
+    check_callable(fun, "jit")
+    if any(options[:4]):
+        _check_options(fun, options)
+    return JitFunction(fun, options)
+
+
+def _check_options(fun: Any, options: Options) -> None:
+    """Whether static and donated arguments are parameters of the function."""
+    try:
+        parameters = inspect.signature(fun).parameters
+    except (TypeError, ValueError):
+        return
+    kinds = [p.kind for p in parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+        named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+        positional = sum(k not in named for k in kinds)
+        for what in ("static_argnums", "donate_argnums"):
+            for number in getattr(options, what):
+                if not -positional <= number < positional:
+                    raise ValueError(
+                        f"fungrad.jit: {what} names argument {number}, but {function_name(fun)} takes {positional} "
+                        f"positional argument{'s' if positional != 1 else ''}: {', '.join(parameters)}"
+                    )
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        return
+    for what in ("static_argnames", "donate_argnames"):
+        for name in getattr(options, what):
+            if name not in parameters:
+                raise ValueError(
+                    f"fungrad.jit: {what} names {name!r}, but {function_name(fun)} has the parameters "
+                    f"{', '.join(parameters)}"
+                )
+
+
+def clear_caches() -> None:
+    """Forgets every traced function and compiled program of the process."""
+    clear_programs()
+    for by_options in list(_shared.values()):
+        for versions in by_options.values():
+            versions.clear()
+    gc.collect()  # programs and what they are compiled from refer to each other
+
+
+__all__ = ["jit", "clear_caches", "JitFunction"]

@@ -1,0 +1,1 @@
+"""From formulas to loops: what is computed together, and in which loops."""

@@ -1,0 +1,303 @@
+"""Puts stages into common loops.
+
+`fuse` takes the stages of a program in order and grows a tree of loops: a stage enters the loops of an earlier one
+when the values it reads from there are finished at that point of the loop, which is when it reads them at the very
+iteration that made them. A reduction is finished after its loop, so what uses it continues in the loop outside:
+softmax becomes one loop over rows with three short loops inside, and its row statistics never leave registers.
+
+The order of stages is kept except that a stage may move up to the loops it joins; opaque steps stay in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fungrad.jit.formulas.tensors import Axis, Compute, Idx, Opaque, Scatter, Source, Tensor
+from fungrad.jit.fusion.plan import Read, Stage, in_memory
+
+# Arrays that one nest of loops may read, and stages that it may hold.
+_MAX_ARRAYS = 24
+_MAX_STAGES = 40
+# How many items after what it needs a stage looks at for loops to join.
+_REACH = 48
+
+
+class LoopNode:
+    """A loop shared by some stages.
+
+    Attributes:
+      extent: number of iterations.
+      axis: its counter, which takes the place of the axes of the stages that join.
+      children: loops and stages inside, in order.
+      depth: number of loops around it.
+    """
+
+    __slots__ = ("extent", "axis", "children", "depth", "sequential")
+
+    def __init__(self, axis: Axis, depth: int, sequential: bool):
+        self.extent = axis.extent
+        self.axis = axis
+        self.depth = depth
+        self.children: list[LoopNode | Stage] = []
+        self.sequential = sequential
+
+    def stages(self) -> Iterator[Stage]:
+        """All stages inside, in order."""
+        for child in self.children:
+            if isinstance(child, Stage):
+                yield child
+            else:
+                yield from child.stages()
+
+
+Item = LoopNode | Stage | Opaque
+
+
+def fuse(order: Sequence[Stage | Opaque]) -> list[Item]:
+    """The items of a program: loop nests, stages without loops, and opaque steps, in execution order."""
+    fuser = _Fuser()
+    for x in order:
+        if isinstance(x, Opaque):
+            fuser.add_opaque(x)
+        else:
+            fuser.add_stage(x)
+    return fuser.items
+
+
+class _Fuser:
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.stage_of: dict[Tensor, Stage] = {}
+
+    def add_opaque(self, step: Opaque) -> None:
+        self.items.append(step)
+
+    def add_stage(self, stage: Stage) -> None:
+        self.stage_of[stage.tensor] = stage
+        self._insert(self.items, stage, 0)
+        stage.rename({a: node.axis for a, node in zip(stage.axes, stage.path, strict=True)})
+
+    def _insert(self, sequence: list[Any], stage: Stage, depth: int) -> None:
+        """Puts ``stage``, whose loops from ``depth`` on are missing, into a sequence of items."""
+        at = self._earliest(sequence, stage)
+        if depth < len(stage.axes) and type(stage.tensor) is not Scatter:
+            for item in sequence[max(at, 0) : max(at, 0) + _REACH]:
+                if isinstance(item, LoopNode) and self._joins(item, stage, depth):
+                    stage.path.append(item)
+                    self._insert(item.children, stage, depth + 1)
+                    return
+        if depth == len(stage.axes):
+            # A single number is computed as soon as possible, so that what needs it may join earlier loops.
+            sequence.insert(at + 1 if depth == 0 else len(sequence), stage)
+            return
+        node = LoopNode(stage.axes[depth], depth, stage.kinds[depth] == "s")
+        sequence.append(node)
+        stage.path.append(node)
+        self._insert(node.children, stage, depth + 1)
+
+    def _earliest(self, sequence: list[Any], stage: Stage) -> int:
+        """Index of the last item that makes something ``stage`` needs; -1 if none does."""
+        needed = {t for t, _ in stage.reads}
+        if type(stage.tensor) is Scatter:
+            needed.add(stage.tensor.operand)
+        if not any(t in self.stage_of or getattr(t, "origin", None) is not None for t in needed):
+            return -1
+        for at in range(len(sequence) - 1, -1, -1):
+            if not needed.isdisjoint(_made(sequence[at])):
+                return at
+        return -1
+
+    def _joins(self, node: LoopNode, stage: Stage, depth: int) -> bool:
+        """Whether ``stage`` can run inside ``node`` and gains from it."""
+        axis = stage.axes[depth]
+        if axis.extent != node.extent or node.sequential != (stage.kinds[depth] == "s"):
+            return False
+        inside = list(node.stages())
+        if len(inside) >= _MAX_STAGES or any(type(s.tensor) is Scatter for s in inside):
+            return False
+        made = {s.tensor for s in inside}
+        related = depth > 0
+        for tensor, index in stage.reads:
+            if tensor not in made:
+                continue
+            related = True
+            if not _same_iteration(self.stage_of[tensor], index, axis, depth):
+                return False
+        arrays = {t for s in inside for t, _ in s.reads if t not in made}
+        mine = {t for t, _ in stage.reads}
+        if not related and not _read_alike(node, inside, stage, axis):
+            # Loops over rows with reductions inside are likely to meet later.
+            if not (_reduces_rows(stage) and any(_reduces_rows(s) for s in inside)):
+                return False
+        return len((arrays | mine) - made) <= _MAX_ARRAYS
+
+
+def _read_alike(node: LoopNode, inside: Sequence[Stage], stage: Stage, axis: Axis) -> bool:
+    """Whether a stage reads an array that stages in a loop read too, and goes through it along the same dimension (one
+    that walks down the columns of a matrix whose rows the other walks along gains nothing)."""
+    met: dict[Tensor, set[tuple[int, ...]]] = {}
+    for s in inside:
+        for tensor, index in s.reads:
+            met.setdefault(tensor, set()).add(_dimensions(index, node.axis))
+    return any(
+        tensor.aval.size > 1 and _dimensions(index, axis) in met.get(tensor, ()) for tensor, index in stage.reads
+    )
+
+
+def _dimensions(index: tuple[Idx, ...], axis: Axis) -> tuple[int, ...]:
+    """The dimensions whose index moves with a loop."""
+    return tuple([d for d, i in enumerate(index) if axis in i.axes()])
+
+
+def _reduces_rows(stage: Stage) -> bool:
+    """Whether a stage combines elements within each iteration of its outermost loop."""
+    return "r" in stage.kinds and stage.kinds[0] == "p"
+
+
+def _made(item: Item) -> set[Tensor]:
+    if isinstance(item, Opaque):
+        return set(item.results)
+    if isinstance(item, Stage):
+        return {item.tensor}
+    return {s.tensor for s in item.stages()}
+
+
+def _same_iteration(maker: Stage, index: tuple[Idx, ...], axis: Axis, depth: int) -> bool:
+    """Whether an element read in iteration ``axis`` of the loop at ``depth`` was finished in that iteration by
+    ``maker``.
+    """
+    if depth >= len(maker.axes) or maker.kinds[depth] == "r":
+        return False
+    return solve(maker, index).get(maker.axes[depth]) == Idx.of(axis)
+
+
+def solve(maker: Stage, index: tuple[Idx, ...]) -> dict[Axis, Idx]:
+    """Loop counters at which ``maker`` computes the element ``index`` of its tensor, as far as they can be told."""
+    found: dict[Axis, Idx] = {}
+    for made, read in zip(maker.out_index, index, strict=True):
+        if not made.terms:
+            continue
+        if len(made.terms) == 1:
+            ((atom, c),) = made.terms.items()
+            if c in (1, -1):
+                found[atom] = (read - made.const) * c  # type: ignore[index]
+            continue
+        # A dimension run over by several loops: each must meet a loop of the reader with the same stride.
+        by_stride = {c: a for a, c in read.terms.items() if type(a) is Axis}
+        if read.const != made.const or len(read.terms) != len(made.terms):
+            continue
+        for atom, c in made.terms.items():
+            other = by_stride.get(c)
+            if other is not None and type(atom) is Axis and other.extent == atom.extent:
+                found[atom] = Idx.of(other)
+    return found
+
+
+# -- where values live -----------------------------------------------------------------------------------------------
+
+
+class Storage:
+    """Where the value of a stage is kept.
+
+    Attributes:
+      shared: number of outer loops that all its users share with it: those dimensions need no memory.
+      axes: its loop axes that remain as dimensions; empty for a register.
+      full: whether it is kept whole, in row-major order of the tensor.
+    """
+
+    __slots__ = ("shared", "axes", "full")
+
+    def __init__(self, shared: int, axes: Sequence[Axis], full: bool):
+        self.shared = shared
+        self.axes = tuple(axes)
+        self.full = full
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Dimensions of a row buffer."""
+        return tuple([a.extent for a in self.axes])
+
+    @property
+    def is_register(self) -> bool:
+        """Whether the value is one scalar at a time."""
+        return not self.full and not self.axes
+
+
+def storages(items: Sequence[Item], whole: set[Tensor]) -> dict[Tensor, Storage]:
+    """Decides how much of every stage's value is kept; tensors in ``whole`` are needed in memory."""
+    stages: dict[Tensor, Stage] = {}
+    readers: dict[Tensor, list[tuple[Stage, Read]]] = {}
+    whole = set(whole)
+    for item in items:
+        if isinstance(item, Opaque):
+            whole.update(in_memory(item))
+            continue
+        for stage in [item] if isinstance(item, Stage) else item.stages():
+            stages[stage.tensor] = stage
+            if type(stage.tensor) is Scatter:
+                whole.add(stage.tensor.operand)
+                whole.add(stage.tensor)
+            for read in stage.reads:
+                readers.setdefault(read[0], []).append((stage, read))
+    result = {}
+    for tensor, stage in stages.items():
+        if isinstance(tensor, Source):
+            continue
+        result[tensor] = _storage(stage, readers.get(tensor, []), tensor in whole)
+    return result
+
+
+def _storage(stage: Stage, readers: list[tuple[Stage, Read]], whole: bool) -> Storage:
+    everything = Storage(0, (), True)
+    if whole or not readers:
+        return everything
+    shared = len(stage.path)
+    for reader, (_, index) in readers:
+        shared = min(shared, shared_depth(stage, reader))
+        solution = solve(stage, index)
+        if any(a not in solution for a, k in zip(stage.axes, stage.kinds, strict=True) if k != "r"):
+            return everything
+    if shared == 0:
+        return everything
+    axes = [a for a, k in zip(stage.axes[shared:], stage.kinds[shared:], strict=True) if k != "r"]
+    return Storage(shared, axes, False)
+
+
+def lenders(stages: Sequence[Stage], storage: dict[Tensor, Storage]) -> dict[Tensor, Tensor]:
+    """For values of one nest that would need a row of memory: results in whose memory they can be kept instead.
+
+    The result must be what its elements are last read for, element by element.
+    """
+    order = {s: n for n, s in enumerate(stages)}
+    found: dict[Tensor, Tensor] = {}
+    for stage in stages:
+        tensor = stage.tensor
+        kept = storage[tensor]
+        if kept.full or not kept.axes or "r" in stage.kinds or type(tensor) is not Compute:
+            continue
+        readers = [s for s in stages if any(t is tensor for t, _ in s.reads)]
+        last = max(readers, key=order.__getitem__)
+        result = last.tensor
+        if (
+            type(result) is Compute
+            and storage[result].full
+            and result not in found.values()
+            and result.shape == tensor.shape
+            and result.dtype == tensor.dtype
+            and {index for t, index in last.reads if t is tensor} == {tuple(last.out_index)}
+            and last.path[-1] is not stage.path[-1]
+            and not any(s is not last and shared_depth(s, last) > shared_depth(stage, last) for s in readers)
+        ):
+            found[tensor] = result
+    return found
+
+
+def shared_depth(a: Stage, b: Stage) -> int:
+    """Number of loops that two stages have in common."""
+    depth = 0
+    for x, y in zip(a.path, b.path, strict=False):
+        if x is not y:
+            break
+        depth += 1
+    return depth

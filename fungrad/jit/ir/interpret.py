@@ -1,0 +1,279 @@
+"""Runs programs of the loop IR with NumPy, one element at a time: the semantics of record for the
+emitter.
+
+A result that differs here is the fault of the producer of the program; one that differs only in
+native code is the emitter's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.jit.ir.loops import (
+    Acc,
+    Affine,
+    Branch,
+    Call,
+    Const,
+    Host,
+    If,
+    Index,
+    Let,
+    Load,
+    Loop,
+    LoopWhile,
+    Nest,
+    Parallel,
+    Prefix,
+    Program,
+    Repeat,
+    Rows,
+    Series,
+    Set,
+    Store,
+    Update,
+    Var,
+    View,
+    While,
+)
+from fungrad.jit.ir.ops import apply, combine, names_and_types, neutral
+from fungrad.jit.kernels.scalars import NUMPY_DTYPES, NumpyScalars, Value
+from fungrad.ops.compare import total_order_key
+
+
+def run(program: Program, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The results of a program, as `Executable.run` gives them; inputs are not changed."""
+    with np.errstate(all="ignore"):
+        return _Interpreter(program, inputs).run()
+
+
+class _Interpreter:
+    def __init__(self, program: Program, inputs: Sequence[np.ndarray]):
+        self.program = program
+        self.memory: dict[str, np.ndarray] = {}
+        given = dict(zip(program.inputs, inputs, strict=True))
+        for name, b in program.buffers.items():
+            if b.alias is not None:
+                continue
+            if b.kind == "input":
+                array = np.array(given[name], b.dtype, order="C")
+                if array.shape != b.shape:
+                    raise ValueError(f"input {name} has shape {array.shape}, expected {b.shape}")
+            elif b.kind == "const":
+                array = np.array(b.value, b.dtype, order="C")
+            else:
+                # what is read before it is written should be noticed
+                array = np.frombuffer(b"\x7f\xc1" * ((b.nbytes + 1) // 2), np.uint8)[: b.nbytes]
+            self.memory[name] = np.ascontiguousarray(array).reshape(-1).view(np.uint8).copy()
+        self.m = NumpyScalars()
+        self.counters: dict[str, int] = {}
+
+    def run(self) -> list[np.ndarray]:
+        self.steps(self.program.steps)
+        return [self.array(name).reshape(self.program.buffers[name].shape) for name in self.program.outputs]
+
+    def array(self, name: str) -> np.ndarray:
+        """All elements of a buffer, flat, as a view."""
+        return self.memory[self.program.root(name).name].view(self.program.buffers[name].dtype)
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def steps(self, steps: Sequence[Any]) -> None:
+        for s in steps:
+            kind = type(s)
+            if kind is Nest:
+                _Scope(self).block(s.body)
+            elif kind is Call:
+                self.call(s)
+            elif kind is Host:
+                results = s.fn(*(_read_only(self.view(v)) for v in s.inputs))
+                if len(s.outputs) == 1 and not isinstance(results, (list, tuple)):
+                    results = (results,)
+                for v, r in zip(s.outputs, results, strict=True):
+                    self.view(v)[...] = r
+            elif kind is Repeat:
+                for k in range(s.extent):
+                    self.counters[s.index] = k
+                    self.steps(s.steps)
+                    self.exchange(s.exchanges)
+            elif kind in (Rows, Parallel, Series):
+                self.steps(s.steps)
+            elif kind is While:
+                self.steps(s.test)
+                while self.array(s.condition)[0]:
+                    self.steps(s.steps)
+                    self.exchange(s.exchanges)
+                    self.steps(s.test)
+            elif kind is Branch:
+                k = int(self.array(s.selector)[0])
+                self.steps(s.branches[k if 0 <= k < len(s.branches) else -1])
+            else:
+                raise TypeError(f"{kind.__name__} is not a step")
+
+    def exchange(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """The old memories get what is in the new ones, where nothing may be read then."""
+        for new, old in pairs:
+            self.memory[old][:] = self.memory[new]
+            self.memory[new][:] = 0xC1
+
+    def view(self, v: View) -> np.ndarray:
+        flat = self.array(v.buffer)
+        offset = v.offset.const + sum(c * self.counters[s] for s, c in v.offset.terms)
+        strides = [step * flat.itemsize for step in v.dense_strides]
+        if 0 in v.shape:
+            return np.empty(v.shape, flat.dtype)
+        return np.ndarray(v.shape, flat.dtype, flat, offset * flat.itemsize, strides)
+
+    def call(self, s: Call) -> None:
+        out = self.view(s.outputs[0])
+        if s.routine == "gemm":
+            a, b = (self.view(v) for v in s.inputs)
+            conjugate = s.attributes.get("conjugate", ())
+            a, b = a.conj() if "a" in conjugate else a, b.conj() if "b" in conjugate else b
+            out[...] = np.matmul(a, b) + (out if s.attributes.get("beta") else 0)
+        elif s.routine == "kernel":
+            s.attributes["kernel"].fill([self.view(v) for v in s.inputs], [self.view(v) for v in s.outputs])
+        elif s.routine == "copy":
+            out[...] = self.view(s.inputs[0]).copy().reshape(out.shape)
+        elif s.routine == "sort":
+            out[...] = np.sort(self.view(s.inputs[0]), -1)
+        elif s.routine == "topk":
+            key = total_order_key(self.view(s.inputs[0]).copy())
+            out[...] = np.argsort(~key, -1, kind="stable")[:, : out.shape[1]]
+        elif s.routine == "fill":
+            self.memory[self.program.root(s.outputs[0].buffer).name][:] = s.attributes.get("byte", 0)
+        else:
+            raise KeyError(f"no routine {s.routine}")
+
+
+def _read_only(x: np.ndarray) -> np.ndarray:
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+class _Scope:
+    """The statements of one nest."""
+
+    def __init__(self, interpreter: _Interpreter):
+        self.outer = interpreter
+        self.m = interpreter.m
+        self.values: dict[str, Value] = {}
+        self.cells: dict[str, Any] = {}
+        self.symbols: dict[str, int] = dict(interpreter.counters)
+
+    def block(self, statements: Sequence[Any]) -> None:
+        for s in statements:
+            _RUN[type(s)](self, s)
+
+    def operand(self, x: Any) -> Value:
+        return self.m.const(x.value, x.type) if isinstance(x, Const) else self.values[x]
+
+    def affine(self, expression: Affine) -> int:
+        total = expression.const
+        for symbol, c in expression.terms:
+            at = self.symbols.get(symbol)
+            total += c * (int(self.values[symbol].raw) if at is None else at)
+        return total
+
+    def elements(self, buffer: str, part: int | None) -> np.ndarray:
+        flat = self.outer.array(buffer)
+        if part is None:
+            return flat
+        return flat.view(NUMPY_DTYPES[self.outer.program.buffers[buffer].type])[part::2]
+
+    def place(self, s: Load | Store) -> int:
+        at = self.affine(s.index)
+        if not 0 <= at < self.outer.program.buffers[s.buffer].size:
+            raise IndexError(f"address {at} outside of {self.outer.program.buffers[s.buffer]}")
+        return at
+
+    def let(self, s: Let) -> None:
+        results = apply(self.m, s, [self.operand(x) for x in s.args])
+        self.values.update(zip(names_and_types(s)[0], results, strict=True))
+
+    def index(self, s: Index) -> None:
+        self.values[s.name] = self.m.const(self.affine(s.affine), s.type)
+
+    def load(self, s: Load) -> None:
+        if s.where is not None and not self.values[s.where].raw:
+            self.values[s.name] = self.operand(s.other)
+        else:
+            self.values[s.name] = self.m.value(self.elements(s.buffer, s.part)[self.place(s)])
+
+    def store(self, s: Store) -> None:
+        if s.where is not None and not self.values[s.where].raw:
+            return
+        at = self.place(s)
+        pairs = ((None, s.value),) if s.imag is None else ((0, s.value), (1, s.imag))
+        for part, x in pairs:
+            elements, value = self.elements(s.buffer, part), self.operand(x)
+            if s.update is not None:
+                value = combine(self.m, s.update, self.m.value(elements[at]), value)
+            elements[at] = value.raw
+
+    def acc(self, s: Acc) -> None:
+        start = Const(neutral(s.op, s.type), s.type)
+        self.cells[s.name] = s
+        self.values[s.name] = self.operand(start if s.init is None else s.init)
+        if s.position is not None:
+            self.values[s.position] = self.m.const(-1, "i64")
+
+    def update(self, s: Update) -> None:
+        acc = self.cells[s.acc]
+        state, value = self.values[s.acc], self.operand(s.value)
+        if acc.op not in ("argmax", "argmin"):
+            self.values[s.acc] = combine(self.m, acc.op, state, value)
+            return
+        kept = int(self.values[acc.position].raw) if acc.position is not None else 0
+        a, b = state.raw, value.raw
+        better = b > a if acc.op == "argmax" else b < a
+        if better or kept == -1 or (b != b and a == a):
+            self.values[s.acc] = value
+            self.values[acc.position] = self.m.const(self.affine(Affine.of(s.position or 0)), "i64")
+
+    def prefix(self, s: Prefix) -> None:
+        acc = self.cells[s.acc]
+        self.values[s.acc] = combine(self.m, acc.op, self.values[s.acc], self.operand(s.value))
+        self.values[s.name] = self.values[s.acc]
+
+    def var(self, s: Var) -> None:
+        self.cells[s.name] = s
+        self.values[s.name] = self.operand(s.init)
+
+    def set(self, s: Set) -> None:
+        self.values[s.var] = self.operand(s.value)
+
+    def loop(self, s: Loop) -> None:
+        for k in range(s.extent):
+            self.symbols[s.index] = k
+            self.block(s.body)
+        self.symbols.pop(s.index, None)
+
+    def branch(self, s: If) -> None:
+        self.block(s.then if self.values[s.condition].raw else s.orelse)
+
+    def loop_while(self, s: LoopWhile) -> None:
+        self.block(s.test)
+        while self.values[s.condition].raw:
+            self.block(s.body)
+            self.block(s.test)
+
+
+_RUN: dict[type, Callable[[_Scope, Any], None]] = {
+    Let: _Scope.let,
+    Index: _Scope.index,
+    Load: _Scope.load,
+    Store: _Scope.store,
+    Acc: _Scope.acc,
+    Update: _Scope.update,
+    Prefix: _Scope.prefix,
+    Var: _Scope.var,
+    Set: _Scope.set,
+    Loop: _Scope.loop,
+    If: _Scope.branch,
+    LoopWhile: _Scope.loop_while,
+}

@@ -1,0 +1,355 @@
+"""Verifies programs of the loop IR: definitions before uses, types, addresses within buffers, loops
+that may run as marked.
+
+`check` is for tests and for debugging a producer; it does not run in a normal compilation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from fungrad.jit.ir.dependence import Dependence, Pile
+from fungrad.jit.ir.loop_text import statements_text
+from fungrad.jit.ir.loops import (
+    MONOIDS,
+    Acc,
+    Affine,
+    Branch,
+    Buffer,
+    Call,
+    Const,
+    Host,
+    If,
+    Index,
+    Let,
+    Load,
+    Loop,
+    LoopWhile,
+    Nest,
+    Parallel,
+    Prefix,
+    Program,
+    Repeat,
+    Rows,
+    Series,
+    Set,
+    Store,
+    Update,
+    Var,
+    View,
+    While,
+)
+from fungrad.jit.ir.traverse import buffers_of, walk
+from fungrad.jit.rewrites.rows import counters_of, footprint
+
+_INTEGERS = ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
+
+
+class LoopError(ValueError):
+    """A program of the loop IR that is not well formed."""
+
+
+def check(program: Program) -> None:
+    """Check a program.
+
+    Raises:
+      LoopError: says which statement is wrong, and how.
+    """
+    for name in program.inputs:
+        if program.buffers[name].kind != "input":
+            raise LoopError(f"program {program.name}: input {name} is a {program.buffers[name].kind}")
+    for name, b in program.buffers.items():
+        _check_buffer(program, name, b)
+    written: set[str] = set()
+    for step in program.steps:
+        written |= {program.root(n).name for n in buffers_of(step)[1]}
+    for name in program.outputs:
+        root = program.root(name)
+        if root.name not in written and root.size and root.kind != "input":
+            raise LoopError(f"program {program.name}: output {name} is never written")
+    _Checker(program).steps(program.steps, {})
+
+
+def _check_buffer(program: Program, name: str, b: Buffer) -> None:
+    if b.kind not in ("input", "output", "temp", "const"):
+        raise LoopError(f"buffer {name}: unknown kind {b.kind!r}")
+    if b.kind == "const" and (b.value is None or b.value.shape != b.shape or b.value.dtype != b.dtype):
+        raise LoopError(f"buffer {name}: its constant value has another type than {b}")
+    if b.alias is not None:
+        if b.alias not in program.buffers:
+            raise LoopError(f"buffer {name}: alias of unknown buffer {b.alias}")
+        if program.buffers[b.alias].nbytes != b.nbytes:
+            raise LoopError(f"buffer {name}: alias of {b.alias}, which has another size")
+        if program.root(name).kind == "const":
+            raise LoopError(f"buffer {name}: alias of a constant")
+
+
+class _Checker:
+    """Walks a program with the scope of names: value name -> type, cell name -> declaration."""
+
+    def __init__(self, program: Program):
+        self.program = program
+
+    def fail(self, s: Any, message: str) -> NoReturn:
+        raise LoopError(f"{message} in\n{statements_text(self.program, [s])}")
+
+    def buffer(self, s: Any, name: str) -> Buffer:
+        b = self.program.buffers.get(name)
+        if b is None:
+            self.fail(s, f"unknown buffer {name}")
+        return b
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def steps(self, steps: Sequence[Any], extents: dict[str, int]) -> None:
+        for step in steps:
+            kind = type(step)
+            if kind is Nest:
+                self.block(step.body, {}, {}, dict(extents), None)
+            elif kind is Series:
+                self.steps(step.steps, extents)
+            elif kind is Repeat:
+                self.exchanges(step)
+                self.steps(step.steps, {**extents, step.index: step.extent})
+            elif kind is Rows:
+                self.rows(step, extents)
+            elif kind is Parallel:
+                order = Dependence(self.program)
+                for k, s in enumerate(step.steps):
+                    if order.between(s, Pile(order, step.steps[:k])):
+                        self.fail(step, f"{statements_text(self.program, [s])}\nneeds another step")
+                self.steps(step.steps, extents)
+            elif kind is While:
+                if self.buffer(step, step.condition).dtype != bool:
+                    self.fail(step, "the condition is not boolean")
+                self.exchanges(step)
+                self.steps(step.test, extents)
+                self.steps(step.steps, extents)
+            elif kind is Branch:
+                if self.buffer(step, step.selector).dtype != "int32":
+                    self.fail(step, "the selector is not int32")
+                for branch in step.branches:
+                    self.steps(branch, extents)
+            elif kind in (Call, Host):
+                for v in (*step.inputs, *step.outputs):
+                    self.view(step, v, extents)
+                for v in step.outputs:
+                    if self.program.root(v.buffer).kind == "const":
+                        self.fail(step, f"writes to the constant {v.buffer}")
+            else:
+                self.fail(step, f"{kind.__name__} is not a step")
+
+    def rows(self, step: Rows, extents: dict[str, int]) -> None:
+        """Every step divides into the same rows, and none needs a row of another."""
+        for s in step.steps:
+            if type(s) not in (Nest, Call):
+                self.fail(step, f"{type(s).__name__} is not a step on rows")
+        self.steps(step.steps, extents)
+        footprints = [footprint(self.program, s, step.extent, counters_of(self.program)) for s in step.steps]
+        if any(f is None for f in footprints):
+            self.fail(step, "a step does not divide into rows")
+        for k, later in enumerate(footprints):
+            if any(not later.meets_in_rows(earlier) for earlier in footprints[:k]):  # type: ignore[union-attr,arg-type]
+                self.fail(step, "a step needs rows of another")
+
+    def exchanges(self, step: Repeat | While) -> None:
+        """What changes places is memory of its own, of one size, and in one pair only."""
+        seen: set[str] = set()
+        for pair in step.exchanges:
+            new, old = (self.buffer(step, name) for name in pair)
+            if new.kind != "temp" or any(b.alias is not None for b in (new, old)) or new.nbytes != old.nbytes:
+                self.fail(step, f"{new.name} and {old.name} cannot change places")
+            if not seen.isdisjoint(pair):
+                self.fail(step, f"{new.name} or {old.name} changes places twice")
+            seen.update(pair)
+
+    def view(self, s: Any, v: View, extents: dict[str, int]) -> None:
+        b = self.buffer(s, v.buffer)
+        if 0 in v.shape:
+            return
+        bounds = v.offset.bounds(extents)
+        if bounds is None:
+            self.fail(s, f"the offset {v.offset} has unknown symbols")
+        low, high = bounds
+        for n, step in zip(v.shape, v.dense_strides, strict=True):
+            low, high = low + min(0, (n - 1) * step), high + max(0, (n - 1) * step)
+        if low < 0 or high >= b.size:
+            self.fail(s, f"the view of {v.buffer} spans {low}..{high} of {b.size} elements")
+
+    # -- statements --------------------------------------------------------------------------------
+
+    def block(
+        self,
+        statements: Sequence[Any],
+        types: dict[str, str],
+        cells: dict[str, Any],
+        extents: dict[str, int],
+        vector: Loop | None,
+    ) -> None:
+        types, cells = dict(types), dict(cells)
+        for s in statements:
+            handler = _CHECK.get(type(s))
+            if handler is None:
+                self.fail(s, f"{type(s).__name__} is not a statement")
+            handler(self, s, types, cells, extents, vector)
+
+    def operand(self, s: Any, x: Any, types: dict, cells: dict) -> str:
+        if isinstance(x, Const):
+            return x.type
+        if x in types:
+            return types[x]
+        if x in cells:
+            return cells[x].type
+        self.fail(s, f"{x} is not defined")
+
+    def expect(self, s: Any, x: Any, type: str, types: dict, cells: dict) -> None:
+        found = self.operand(s, x, types, cells)
+        if found != type:
+            self.fail(s, f"{x} is {found}, expected {type}")
+
+    def define(self, s: Any, name: str, type: str, types: dict, cells: dict, extents: dict) -> None:
+        if name in types or name in cells or name in extents:
+            self.fail(s, f"{name} is already defined")
+        types[name] = type
+
+    def address(self, s: Any, types: dict, cells: dict, extents: dict) -> None:
+        b = self.buffer(s, s.buffer)
+        bounds = self.affine(s, s.index, types, cells, extents)
+        empty = any(n == 0 for n in extents.values())
+        if bounds is None or s.where is not None or empty:
+            return
+        if bounds[0] < 0 or bounds[1] >= b.size:
+            self.fail(s, f"address {bounds[0]}..{bounds[1]} outside of {b}")
+
+    def affine(self, s: Any, expression: Affine, types: dict, cells: dict, extents: dict) -> tuple[int, int] | None:
+        for symbol in expression.symbols():
+            if symbol not in extents and self.operand(s, symbol, types, cells) not in _INTEGERS:
+                self.fail(s, f"{symbol} is not an integer")
+        return expression.bounds(extents)
+
+    def let(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        for x in s.args:
+            self.operand(s, x, types, cells)
+        names = (s.name,) if isinstance(s.name, str) else s.name
+        result_types = (s.type,) if isinstance(s.type, str) else s.type
+        if len(names) != len(result_types):
+            self.fail(s, "as many types as names are needed")
+        for name, type in zip(names, result_types, strict=True):
+            self.define(s, name, type, types, cells, extents)
+
+    def index(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        self.affine(s, s.affine, types, cells, extents)
+        self.define(s, s.name, s.type, types, cells, extents)
+
+    def load(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        self.address(s, types, cells, extents)
+        b = self.program.buffers[s.buffer]
+        if b.is_complex != (s.part is not None):
+            self.fail(s, "`part` is for complex buffers, and needed for them")
+        if s.where is not None:
+            self.expect(s, s.where, "i1", types, cells)
+            self.expect(s, s.other, b.type, types, cells)
+        self.define(s, s.name, b.type, types, cells, extents)
+
+    def store(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        self.address(s, types, cells, extents)
+        b = self.program.buffers[s.buffer]
+        if self.program.root(s.buffer).kind == "const":
+            self.fail(s, f"{s.buffer} is a constant")
+        self.expect(s, s.value, b.type, types, cells)
+        if b.is_complex != (s.imag is not None):
+            self.fail(s, "`imag` is for complex buffers, and needed for them")
+        if s.imag is not None:
+            self.expect(s, s.imag, b.type, types, cells)
+        if s.where is not None:
+            self.expect(s, s.where, "i1", types, cells)
+        if s.update is not None and s.update not in MONOIDS[:-2]:
+            self.fail(s, f"unknown combination {s.update}")
+
+    def acc(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        if s.op not in MONOIDS:
+            self.fail(s, f"unknown monoid {s.op}")
+        if s.init is not None:
+            self.expect(s, s.init, s.type, types, cells)
+        if s.name in types or s.name in cells:
+            self.fail(s, f"{s.name} is already defined")
+        cells[s.name] = s
+        if s.position is not None:
+            self.define(s, s.position, "i64", types, cells, extents)
+
+    def update(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        acc = cells.get(s.acc)
+        if type(acc) is not Acc:
+            self.fail(s, f"{s.acc} is not an accumulator")
+        self.expect(s, s.value, acc.type, types, cells)
+        if (acc.op in ("argmax", "argmin")) != (s.position is not None):
+            self.fail(s, "a position is for argmax and argmin, and needed for them")
+        if s.position is not None:
+            self.affine(s, Affine.of(s.position), types, cells, extents)
+
+    def prefix(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        acc = cells.get(s.acc)
+        if type(acc) is not Acc or acc.op in ("argmax", "argmin"):
+            self.fail(s, f"{s.acc} is not a plain accumulator")
+        self.expect(s, s.value, acc.type, types, cells)
+        self.define(s, s.name, acc.type, types, cells, extents)
+
+    def var(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        self.expect(s, s.init, s.type, types, cells)
+        if s.name in types or s.name in cells:
+            self.fail(s, f"{s.name} is already defined")
+        cells[s.name] = s
+
+    def set(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        var = cells.get(s.var)
+        if type(var) is not Var:
+            self.fail(s, f"{s.var} is not a variable")
+        self.expect(s, s.value, var.type, types, cells)
+
+    def loop(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        if s.extent < 0:
+            self.fail(s, "negative extent")
+        if s.index in extents or s.index in types or s.index in cells:
+            self.fail(s, f"{s.index} is already defined")
+        if s.vector and vector is not None:
+            self.fail(s, "a vector loop inside a vector loop")
+        if s.vector or s.parallel:
+            self.independent(s)
+        inner = s if s.vector else vector
+        self.block(s.body, types, cells, {**extents, s.index: s.extent}, inner)
+
+    def independent(self, loop: Loop) -> None:
+        """Nothing sequential passes from one iteration to the next."""
+        declared = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
+        for s in walk(loop.body):
+            if type(s) is Set and s.var not in declared:
+                self.fail(loop, f"{s.var} makes the iterations depend on each other")
+        if loop.ordered:
+            self.fail(loop, "an ordered loop is neither vector nor parallel")
+
+    def branch(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        self.expect(s, s.condition, "i1", types, cells)
+        self.block(s.then, types, cells, extents, vector)
+        self.block(s.orelse, types, cells, extents, vector)
+
+    def loop_while(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+        inner = dict(types)
+        self.block([*s.test, If(s.condition, [])], types, cells, extents, vector)
+        self.block([*s.test, *s.body], inner, cells, extents, vector)
+
+
+_CHECK: dict[type, Callable[..., None]] = {
+    Let: _Checker.let,
+    Index: _Checker.index,
+    Load: _Checker.load,
+    Store: _Checker.store,
+    Acc: _Checker.acc,
+    Update: _Checker.update,
+    Prefix: _Checker.prefix,
+    Var: _Checker.var,
+    Set: _Checker.set,
+    Loop: _Checker.loop,
+    If: _Checker.branch,
+    LoopWhile: _Checker.loop_while,
+}

@@ -1,0 +1,817 @@
+"""The loop IR: what a compiled program does, as buffers, steps and loop nests.
+
+A `Program` owns a list of `Buffer` objects (dense, row-major arrays of static shape) and a list of
+steps that run in order. A step is a `Nest` of loops over scalar statements, a `Call` of a library
+routine, a `Host` call back into Python, or control flow over steps (`Repeat`, `Rows`, `Parallel`, `While`, `Branch`).
+
+Inside a nest everything is scalar code in static single assignment form, except two kinds of
+mutable cells:
+
+* `Acc`: an accumulator of a monoid. It is declared, updated inside loops below its declaration
+(`Update`, `Prefix`),
+  and read by its name after those loops. The order of updates is not specified, so the emitter may
+  use several partial accumulators (vector lanes); the result is still the same on every run.
+* `Var`: a sequential variable, changed by `Set` in program order.
+
+Addresses are `Affine` expressions over loop indices and integer values, counted in elements from
+the start of the buffer. Row-major layout makes a reshape the identity on addresses; transposes,
+slices, reversals and broadcasts change coefficients only. An address that contains the name of a
+computed value is a gather.
+
+Scalar operations carry the names of `ScalarBuilder` methods (`add`, `select`, `convert` ...) or of
+functions in `fungrad.jit.kernels` (`exp`, `tanh` ...), or a Python function over a builder
+(`Let.fn`).
+
+Statements and steps never change, and their fields declare what they are for: `operand`, `cell`,
+`definition`, `place`, `nested`, `reading`, `writing`. Whatever walks through programs asks for these
+roles (`traverse`), so a new statement is its class, its line in the printer, the verifier and the
+interpreter, and its emitter.
+
+This module has the data structures; `traverse` walks and rebuilds them, `loop_text` prints and `loop_check` verifies
+them, and `interpret` runs them with NumPy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self, dataclass_transform
+
+import numpy as np
+
+from fungrad.jit.ir.machine import Machine
+from fungrad.jit.kernels.scalars import type_of
+
+# Monoids of `Acc` and their neutral element as a function of the dtype.
+MONOIDS = ("add", "mul", "max", "min", "and", "or", "xor", "argmax", "argmin")
+
+
+class Affine:
+    """`const + sum(coefficient * symbol)`: an address or index. Immutable.
+
+    Symbols are the names of loop indices or of integer values.
+
+    >>> i, j = Affine.var("i"), Affine.var("j")
+    >>> i * 10 + j + 3
+    10*i + j + 3
+    >>> (i * 10 + j).substitute({"j": i * 2 + 1})
+    12*i + 1
+    """
+
+    __slots__ = ("const", "terms")
+
+    def __init__(self, const: int = 0, terms: Sequence[tuple[str, int]] = ()):
+        self.const = int(const)
+        self.terms = tuple((s, int(c)) for s, c in terms if c)
+
+    @staticmethod
+    def var(symbol: str, coefficient: int = 1) -> Affine:
+        """`coefficient * symbol`."""
+        return Affine(0, ((symbol, coefficient),))
+
+    @staticmethod
+    def of(x: Affine | str | int) -> Affine:
+        """`x` itself, a symbol, or a constant."""
+        if isinstance(x, Affine):
+            return x
+        return Affine.var(x) if isinstance(x, str) else Affine(x)
+
+    def __add__(self, other: Affine | str | int) -> Affine:
+        other = Affine.of(other)
+        merged = dict(self.terms)
+        for s, c in other.terms:
+            merged[s] = merged.get(s, 0) + c
+        return Affine(self.const + other.const, tuple(merged.items()))
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Affine:
+        return self * -1
+
+    def __sub__(self, other: Affine | str | int) -> Affine:
+        return self + Affine.of(other) * -1
+
+    def __rsub__(self, other: Affine | str | int) -> Affine:
+        return Affine.of(other) - self
+
+    def __mul__(self, factor: int) -> Affine:
+        return Affine(self.const * factor, tuple((s, c * factor) for s, c in self.terms))
+
+    __rmul__ = __mul__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Affine) and self.const == other.const and dict(self.terms) == dict(other.terms)
+
+    def __hash__(self) -> int:
+        return hash((self.const, frozenset(self.terms)))
+
+    def coefficient(self, symbol: str) -> int:
+        """Coefficient of a symbol, 0 if it does not occur."""
+        for s, c in self.terms:
+            if s == symbol:
+                return c
+        return 0
+
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols that occur."""
+        return tuple(s for s, _ in self.terms)
+
+    def substitute(self, values: Mapping[str, Affine]) -> Affine:
+        """Replace symbols by affine expressions."""
+        result = Affine(self.const)
+        for s, c in self.terms:
+            result = result + (values[s] * c if s in values else Affine.var(s, c))
+        return result
+
+    def bounds(self, extents: Mapping[str, int]) -> tuple[int, int] | None:
+        """Least and greatest value for symbols in `range(extent)`; None if a symbol has no known
+        extent."""
+        low = high = self.const
+        for s, c in self.terms:
+            if s not in extents:
+                return None
+            last = c * (extents[s] - 1)
+            low, high = low + min(0, last), high + max(0, last)
+        return low, high
+
+    def __repr__(self) -> str:
+        parts = [s if c == 1 else f"-{s}" if c == -1 else f"{c}*{s}" for s, c in self.terms]
+        if self.const or not parts:
+            parts.append(str(self.const))
+        return " + ".join(parts).replace("+ -", "- ")
+
+
+def address(shape: Sequence[int], indices: Sequence[Affine | str | int]) -> Affine:
+    """Address of an element of a row-major array from one index per dimension.
+
+    >>> address((4, 10), ("i", Affine.var("j") + 1))
+    10*i + j + 1
+    """
+    if len(shape) != len(indices):
+        raise ValueError(f"address: {len(indices)} indices for shape {tuple(shape)}")
+    result, stride = Affine(), 1
+    for size, index in zip(reversed(shape), reversed(indices), strict=True):
+        result = Affine.of(index) * stride + result
+        stride *= size
+    return result
+
+
+class Buffer:
+    """A dense row-major array of static shape.
+
+    Attributes:
+      name: unique in the program.
+      dtype: NumPy dtype; booleans are bytes 0 or 1, complex numbers are pairs.
+      shape: dimensions.
+      kind: `input`, `output`, `temp` or `const`.
+      value: the array of a `const`.
+      alias: name of another buffer whose memory this one is (same number of bytes), e.g. a donated
+        input; None if it
+        has its own.
+      offset: byte offset in the arena for a `temp`; filled in by the buffer planner.
+    """
+
+    __slots__ = ("name", "dtype", "shape", "kind", "value", "alias", "offset")
+
+    def __init__(
+        self,
+        name: str,
+        dtype: Any,
+        shape: Sequence[int],
+        kind: str = "temp",
+        value: np.ndarray | None = None,
+        alias: str | None = None,
+        offset: int | None = None,
+    ):
+        self.name = name
+        self.dtype = np.dtype(dtype)
+        self.shape = tuple(int(n) for n in shape)
+        self.kind = kind
+        self.value = value
+        self.alias = alias
+        self.offset = offset
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        result = 1
+        for n in self.shape:
+            result *= n
+        return result
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether elements are pairs."""
+        return self.dtype.kind == "c"
+
+    @property
+    def value_dtype(self) -> np.dtype:
+        """NumPy dtype of an element, or of one part of a complex element."""
+        return np.dtype(f"f{self.dtype.itemsize // 2}") if self.is_complex else self.dtype
+
+    @property
+    def type(self) -> str:
+        """Scalar type of an element, or of one part of a complex element."""
+        if self.dtype.kind == "c":
+            return "f32" if self.dtype.itemsize == 8 else "f64"
+        return type_of(self.dtype)
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self.dtype.name}[{','.join(map(str, self.shape))}]"
+
+
+class Const:
+    """A literal operand."""
+
+    __slots__ = ("value", "type")
+
+    def __init__(self, value: bool | int | float, type: str):
+        self.value = value
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"{self.value}:{self.type}"
+
+
+Operand = str | Const
+
+
+# -- Nodes and the roles of their fields -------------------------------------------------------------
+
+_ROLE = "role"
+
+
+def operand(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field that names a value which is used (or a `Const`, None, or a tuple of these)."""
+    return dataclasses.field(default=default, metadata={_ROLE: "use"})
+
+
+def cell() -> Any:
+    """A field that names a cell which is used and gets another value."""
+    return dataclasses.field(metadata={_ROLE: "change"})
+
+
+def definition(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field with the name, or names, of what the node defines."""
+    return dataclasses.field(default=default, metadata={_ROLE: "definition"})
+
+
+def place(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field with an `Affine` expression over counters and integer values; given as a name or number too."""
+    return dataclasses.field(default=default, metadata={_ROLE: "address"})
+
+
+def nested(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field with nested statements or steps."""
+    return dataclasses.field(default=default, metadata={_ROLE: "body"})
+
+
+def several() -> Any:
+    """A field with several lists of nested steps."""
+    return dataclasses.field(metadata={_ROLE: "bodies"})
+
+
+def reading() -> Any:
+    """A field with the name of a buffer, or with `View`s, that the node reads."""
+    return dataclasses.field(metadata={_ROLE: "read"})
+
+
+def writing() -> Any:
+    """A field with the name of a buffer, or with `View`s, that the node writes."""
+    return dataclasses.field(metadata={_ROLE: "write"})
+
+
+def exchanging(*, default: Any) -> Any:
+    """A field with pairs of names of buffers whose memories change places."""
+    return dataclasses.field(default=default, metadata={_ROLE: "exchange"})
+
+
+class Node:
+    """What statements, steps and views have in common. Nodes are compared by identity.
+
+    Attributes:
+      FIELDS: names of all fields, in the order of the constructor.
+      USES, CHANGES, DEFINITIONS, ADDRESSES, BODIES, READS, WRITES: names of the fields of each role; `USES` includes
+        `CHANGES`.
+      SEVERAL: whether the one body field holds a tuple of bodies.
+    """
+
+    __slots__ = ()
+
+    FIELDS: ClassVar[tuple[str, ...]] = ()
+    USES: ClassVar[tuple[str, ...]] = ()
+    CHANGES: ClassVar[tuple[str, ...]] = ()
+    DEFINITIONS: ClassVar[tuple[str, ...]] = ()
+    ADDRESSES: ClassVar[tuple[str, ...]] = ()
+    BODIES: ClassVar[tuple[str, ...]] = ()
+    READS: ClassVar[tuple[str, ...]] = ()
+    WRITES: ClassVar[tuple[str, ...]] = ()
+    SEVERAL: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name in self.ADDRESSES:
+            value = getattr(self, name)
+            if value is not None and type(value) is not Affine:
+                object.__setattr__(self, name, Affine.of(value))
+        for name in self.BODIES:
+            value = getattr(self, name)
+            if self.SEVERAL:
+                object.__setattr__(self, name, tuple([tuple(b) for b in value]))
+            elif type(value) is not tuple:
+                object.__setattr__(self, name, tuple(value))
+
+    def replace(self, **changes: Any) -> Self:
+        """The node with other values of some fields."""
+        return type(self)(*[changes[n] if n in changes else getattr(self, n) for n in self.FIELDS])
+
+    def _set(self, name: str, value: Any) -> None:
+        """Sets a field while the node is made."""
+        object.__setattr__(self, name, value)
+
+    @property
+    def reads_what_it_writes(self) -> bool:
+        """Whether what is there is combined with what is written."""
+        return False
+
+
+@dataclass_transform(
+    frozen_default=True,
+    eq_default=False,
+    field_specifiers=(
+        operand,
+        cell,
+        definition,
+        place,
+        nested,
+        several,
+        reading,
+        writing,
+        exchanging,
+        dataclasses.field,
+    ),
+)
+def node(cls: Any) -> Any:
+    """Makes a class of nodes: a frozen dataclass that knows the roles of its fields."""
+    made: Any = dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
+    fields = dataclasses.fields(made)
+    roles = {f.name: f.metadata.get(_ROLE) for f in fields}
+
+    def having(*wanted: str) -> tuple[str, ...]:
+        return tuple([name for name, role in roles.items() if role in wanted])
+
+    made.FIELDS = tuple(roles)
+    made.USES, made.CHANGES = having("use", "change"), having("change")
+    made.DEFINITIONS, made.ADDRESSES = having("definition"), having("address")
+    made.BODIES, made.SEVERAL = having("body", "bodies"), bool(having("bodies"))
+    made.READS, made.WRITES = having("read", "exchange"), having("write", "exchange")
+    return made
+
+
+# -- Statements of a nest --------------------------------------------------------------------------
+
+
+@node
+class Let(Node):
+    """`name = op(args)`.
+
+    Attributes:
+      name: the value, or a tuple of values when `fn` returns several.
+      op: name of the operation; only for printing when `fn` is given.
+      args: operands.
+      type: scalar type of the result (a tuple when there are several).
+      fn: Python function `fn(m, *values)` over a `ScalarBuilder`; None to use the operation called
+        `op`.
+    """
+
+    name: str | tuple[str, ...] = definition()
+    op: str
+    args: Sequence[Operand] = operand()
+    type: str | tuple[str, ...]
+    fn: Callable | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.args, tuple):
+            self._set("args", tuple(self.args))
+
+
+@node
+class Index(Node):
+    """`name = affine` as an integer value: iota, and the operand of predicates on indices."""
+
+    name: str = definition()
+    affine: Affine = place()
+    type: str = "i32"
+
+
+@node
+class Load(Node):
+    """`name = buffer[index]`.
+
+    Attributes:
+      index: address in elements.
+      part: 0 or 1 for the real or imaginary part of a complex buffer.
+      where: name of an `i1` value: where it is false nothing is read and the result is `other`.
+      other: operand of the buffer's type, required with `where`.
+    """
+
+    name: str = definition()
+    buffer: str = reading()
+    index: Affine = place()
+    part: int | None = None
+    where: str | None = operand(default=None)
+    other: Operand | None = operand(default=None)
+
+
+@node
+class Store(Node):
+    """`buffer[index] = value`.
+
+    Attributes:
+      imag: the imaginary part for a complex buffer.
+      where: name of an `i1` value: where it is false nothing is written.
+      update: None, or a monoid (`add`, `mul`, `max`, `min`, `and`, `or`, `xor`) to combine with
+        what is there. Updates of
+        one element happen in program order, so a loop over colliding addresses runs sequentially.
+    """
+
+    buffer: str = writing()
+    index: Affine = place()
+    value: Operand = operand()
+    imag: Operand | None = operand(default=None)
+    where: str | None = operand(default=None)
+    update: str | None = None
+
+    @property
+    def reads_what_it_writes(self) -> bool:
+        return self.update is not None
+
+
+@node
+class Acc(Node):
+    """Declare an accumulator; its name is the result after the loops that update it.
+
+    `max` and `min` propagate NaN. `argmax` and `argmin` keep a (value, position) pair: the first
+    position wins ties, and the first NaN wins over everything.
+
+    Attributes:
+      op: one of `MONOIDS`.
+      type: scalar type.
+      init: initial value; None for the neutral element.
+      position: name of the position of an `argmax`/`argmin`, an `i64` that is -1 if there was no
+        update.
+    """
+
+    name: str = definition()
+    op: str
+    type: str
+    init: Operand | None = operand(default=None)
+    position: str | None = definition(default=None)
+
+
+@node
+class Update(Node):
+    """Combine a value into an accumulator.
+
+    Attributes:
+      position: for `argmax`/`argmin`, the position of the value (an `i64` value name or an affine
+        index).
+    """
+
+    acc: str = cell()
+    value: Operand = operand()
+    position: Affine | None = place(default=None)
+
+
+@node
+class Prefix(Node):
+    """Combine a value into an accumulator and name the running result: `name` is the accumulator
+    after this iteration. The loop that contains it runs forwards in order (`cumsum` and relatives);
+    its accumulator must not be updated elsewhere."""
+
+    name: str = definition()
+    acc: str = cell()
+    value: Operand = operand()
+
+
+@node
+class Var(Node):
+    """Declare a sequential variable. Reading its name gives the value at that point."""
+
+    name: str = definition()
+    type: str
+    init: Operand = operand()
+
+
+@node
+class Set(Node):
+    """Assign to a `Var`. The loops between the assignment and the declaration run in order."""
+
+    var: str = cell()
+    value: Operand = operand()
+
+
+@node
+class Loop(Node):
+    """`for index in range(extent): body`.
+
+    Iterations are independent except through accumulators and variables declared outside, unless
+    `ordered`: then later iterations may read what earlier ones stored.
+
+    Attributes:
+      index: symbol of the counter.
+      extent: number of iterations.
+      body: statements.
+      parallel: may be split over threads. Only for the outermost loop of a nest.
+      vector: run as vectors over this index; at most one loop on a path. The compiler chooses where
+        none is marked.
+      lanes: how many iterations at once, None to let the compiler choose.
+      ordered: iterations run one after the other.
+      tile: set by the scheduler on a loop around a vector loop: run squares of this many iterations
+        of both, and read what is
+        contiguous along this loop in that direction.
+    """
+
+    index: str = definition()
+    extent: int
+    body: Sequence[Any] = nested()
+    parallel: bool = False
+    vector: bool = False
+    lanes: int | None = None
+    ordered: bool = False
+    tile: int | None = None
+
+
+@node
+class If(Node):
+    """Scalar branch: `then` where the `i1` value holds, else `orelse`. Results leave through `Var`
+    and stores.
+
+    Attributes:
+      settled: running `then` where the condition does not hold changes nothing that is read (and there
+        is no `orelse`). Then it may run for several iterations of a loop around it at once, if the
+        condition holds for any.
+    """
+
+    condition: str = operand()
+    then: Sequence[Any] = nested()
+    orelse: Sequence[Any] = nested(default=())
+    settled: bool = False
+
+
+@node
+class LoopWhile(Node):
+    """Loop inside a nest: run `test`, leave if the `i1` value `condition` is false, run `body`,
+    repeat. State lives in `Var`s.
+
+    Attributes:
+      settled: running on once the condition is false changes nothing. Then the loop may run for
+        several iterations of a loop around it at once, until the condition is false for all.
+    """
+
+    test: Sequence[Any] = nested()
+    condition: str = operand()
+    body: Sequence[Any] = nested()
+    settled: bool = False
+
+
+Statement = Let | Index | Load | Store | Acc | Update | Prefix | Var | Set | Loop | If | LoopWhile
+
+
+# -- Steps -----------------------------------------------------------------------------------------
+
+
+@node
+class Nest(Node):
+    """Loops and scalar statements that run as one native function."""
+
+    body: Sequence[Any] = nested()
+    name: str = ""
+
+
+@node
+class View(Node):
+    """A part of a buffer as operand of a `Call` or `Host`: `shape` elements from `offset`,
+    row-major with the given strides (in elements; None for dense). The offset may contain indices
+    of enclosing `Repeat` steps."""
+
+    buffer: str
+    shape: Sequence[int]
+    offset: Affine = place(default=0)
+    strides: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        Node.__post_init__(self)
+        self._set("shape", tuple(self.shape))
+        if self.strides is not None:
+            self._set("strides", tuple(self.strides))
+
+    @property
+    def dense_strides(self) -> tuple[int, ...]:
+        """The strides, computed from the shape where none were given."""
+        if self.strides is not None:
+            return tuple(self.strides)
+        strides, step = [], 1
+        for n in reversed(self.shape):
+            strides.append(step)
+            step *= n
+        return tuple(reversed(strides))
+
+
+@node
+class Call(Node):
+    """A routine of the run-time library on buffers.
+
+    Attributes:
+      routine: `gemm` (inputs a, b; output c; attributes `alpha`, `beta`; batch dimensions lead; an
+        operand is transposed by
+        its view's strides), `gemv`, `copy` ...; the list is in `fungrad.jit.products.blas`.
+      inputs, outputs: `View`s.
+      attributes: static parameters.
+    """
+
+    routine: str
+    inputs: Sequence[View] = reading()
+    outputs: Sequence[View] = writing()
+    attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._set("inputs", tuple(self.inputs))
+        self._set("outputs", tuple(self.outputs))
+        self._set("attributes", dict(self.attributes or {}))
+
+    @property
+    def reads_what_it_writes(self) -> bool:
+        return bool(self.attributes.get("beta"))
+
+
+@node
+class Host(Node):
+    """A Python function on arrays: `fn(*inputs)` returns an array, or a sequence of arrays when
+    there are several outputs; they are copied into the outputs. Inputs are read-only arrays, valid
+    during the call only."""
+
+    name: str
+    fn: Callable
+    inputs: Sequence[View] = reading()
+    outputs: Sequence[View] = writing()
+
+
+@node
+class Repeat(Node):
+    """Run steps `extent` times. `index` is a symbol that addresses in the steps may use.
+
+    Attributes:
+      exchanges: pairs (new, old) of buffers, each with memory of its own and as large as the other: after every run of
+        the steps the old one gets what is in the new one, and what is in the new one is lost.
+    """
+
+    index: str = definition()
+    extent: int
+    steps: Sequence[Any] = nested()
+    exchanges: Sequence[tuple[str, str]] = exchanging(default=())
+
+
+@node
+class Rows(Node):
+    """Steps that work row by row: what is done to one row needs nothing of another. They may therefore run block by
+    block, all of them on some rows before the next rows, so that a block stays in the cache, and on several threads.
+
+    Attributes:
+      extent: number of rows.
+      block: rows that are not separated.
+      steps: `Nest`s whose last loop goes through the rows (or through groups of neighbours), and `gemm` calls with
+        that many rows. The meaning is that they run in order.
+    """
+
+    extent: int
+    block: int
+    steps: Sequence[Any] = nested()
+
+
+@node
+class Parallel(Node):
+    """Steps of which none needs another: they may run in any order, or at the same time on several threads.
+
+    Attributes:
+      steps: `gemm` calls, `Rows`, small `Nest`s, and `Series` of these.
+    """
+
+    steps: Sequence[Any] = nested()
+
+
+@node
+class Series(Node):
+    """Steps in order, where one step is expected."""
+
+    steps: Sequence[Any] = nested()
+
+
+@node
+class While(Node):
+    """Run `test`; while the first element of the boolean buffer `condition` is true run `steps` and
+    `test` again.
+
+    Attributes:
+      exchanges: as those of `Repeat`.
+    """
+
+    test: Sequence[Any] = nested()
+    condition: str = reading()
+    steps: Sequence[Any] = nested()
+    exchanges: Sequence[tuple[str, str]] = exchanging(default=())
+
+
+@node
+class Branch(Node):
+    """Run the steps of one branch, chosen by the first element of an `i32` buffer. The producer
+    clamps it; any value outside the range runs the last branch."""
+
+    selector: str = reading()
+    branches: Sequence[Sequence[Any]] = several()
+
+
+Step = Nest | Call | Host | Repeat | Rows | Parallel | Series | While | Branch
+
+
+# Bytes at a multiple of which temporaries begin: those of a cache line.
+ALIGNMENT = 64
+
+
+class Program:
+    """Everything that one compiled function does.
+
+    Attributes:
+      name: for printing.
+      buffers: by name, in order of declaration.
+      steps: run in order.
+      inputs: names of the input buffers in calling order.
+      outputs: names of the buffers returned, in order: `output` buffers, each written by the steps.
+      donated: names of the inputs whose memory may be overwritten.
+      target: the processor that the program is for.
+    """
+
+    __slots__ = ("name", "buffers", "steps", "inputs", "outputs", "donated", "target")
+
+    def __init__(
+        self,
+        name: str,
+        buffers: Sequence[Buffer],
+        steps: Sequence[Step],
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        donated: Sequence[str] = (),
+        target: Machine | None = None,
+    ):
+        self.name = name
+        self.donated = tuple(donated)
+        self.target = target or Machine()
+        self.buffers = {b.name: b for b in buffers}
+        if len(self.buffers) != len(buffers):
+            raise ValueError(f"Program {name}: buffer names are not unique")
+        self.steps = list(steps)
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+
+    def with_steps(self, steps: Sequence[Step]) -> Program:
+        """The program with other steps. It shares the buffers, but further ones are its own."""
+        kept = list(self.buffers.values())
+        return Program(self.name, kept, steps, self.inputs, self.outputs, self.donated, self.target)
+
+    def aimed_at(self, machine: Machine) -> Program:
+        """The program for a processor."""
+        kept = list(self.buffers.values())
+        return Program(self.name, kept, self.steps, self.inputs, self.outputs, self.donated, machine)
+
+    def temporary(self, stem: str, dtype: Any, shape: Sequence[int]) -> Buffer:
+        """A new temporary, whose name begins with `stem`."""
+        buffer = Buffer(f"{stem}{len(self.buffers)}", dtype, shape)
+        self.buffers[buffer.name] = buffer
+        return buffer
+
+    @property
+    def arena_bytes(self) -> int:
+        """Size of the arena in which the temporaries have their places."""
+        ends = [b.offset + b.nbytes for b in self.buffers.values() if b.alias is None and b.offset is not None]
+        return (max(ends, default=0) + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+    def root(self, name: str) -> Buffer:
+        """The buffer whose memory the named buffer occupies."""
+        buffer = self.buffers[name]
+        while buffer.alias is not None:
+            buffer = self.buffers[buffer.alias]
+        return buffer
+
+
+def overlap(a: Buffer, b: Buffer) -> bool:
+    """Whether two buffers with memory of their own may share bytes."""
+    if a is b:
+        return True
+    if a.kind != "temp" or b.kind != "temp":
+        return False
+    start_a, start_b = a.offset or 0, b.offset or 0
+    return start_a < start_b + b.nbytes and start_b < start_a + a.nbytes

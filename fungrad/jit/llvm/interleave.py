@@ -1,0 +1,139 @@
+"""Loads and stores that walk through the same records: the coordinates x, y, z of points that lie one after the other.
+
+One by one they would be gathers and scatters. Together they are consecutive: whole vectors move between memory and
+registers, and shuffles take them apart or put them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fungrad.jit.ir.loops import Affine, Load, Store, overlap
+from fungrad.jit.ir.ops import combine
+from fungrad.jit.ir.traverse import buffers_of
+from fungrad.jit.kernels.scalars import Value
+from fungrad.jit.llvm.writer import NestWriter
+
+# Longest record.
+_MOST = 4
+_TYPES = ("f32", "f64", "i32", "i64", "u32", "u64")
+
+
+class Group:
+    """Statements that together access all of some records.
+
+    Attributes:
+      members: by position in the record, which starts at the address `index`.
+      kind: `Load` or `Store`.
+    """
+
+    def __init__(self, members: dict[int, list[Any]], index: Affine, stride: int):
+        self.members = members
+        self.index = index
+        self.stride = stride
+        everyone = [s for same in members.values() for s in same]
+        self.buffer: str = everyone[0].buffer
+        self.ids = {id(s) for s in everyone}
+        self.values: dict[int, Value] = {}
+
+
+def groups(nest: NestWriter, statements: Sequence[Any]) -> dict[int, Group]:
+    """The groups among the statements of the body of a vector loop, by the identity of their members."""
+    found: dict[int, Group] = {}
+    if nest.vector is None or nest.vector.lanes < 4:
+        return found
+    families: dict[Any, list[tuple[int, Any]]] = {}
+    for at, s in enumerate(statements):
+        if type(s) in (Load, Store) and _is_plain(nest, s):
+            stride = s.index.coefficient(nest.vector.symbol)
+            if 2 <= stride <= _MOST:
+                key = (type(s), s.buffer, s.index - s.index.const, getattr(s, "update", None))
+                families.setdefault(key, []).append((at, s))
+    for (kind, _, index, _), family in families.items():
+        stride = index.coefficient(nest.vector.symbol)
+        first = min(s.index.const for _, s in family)
+        members: dict[int, list[Any]] = {}
+        for _, s in family:
+            members.setdefault(s.index.const - first, []).append(s)
+        # A record is read from its first element to its last; it is only written if all of it is known.
+        whole = {0, stride - 1} if kind is Load else set(range(stride))
+        if not whole <= set(members) or max(members) >= stride or (kind is Store and len(family) != stride):
+            continue
+        group = Group(members, index + first, stride)
+        if _is_free(nest, statements[family[0][0] : family[-1][0] + 1], group, kind):
+            found.update(dict.fromkeys(group.ids, group))
+    return found
+
+
+def _is_plain(nest: NestWriter, s: Any) -> bool:
+    buffer = nest.module.program.buffers[s.buffer]
+    known = all(symbol in nest.symbols or symbol == nest.vector.symbol for symbol in s.index.symbols())  # type: ignore[union-attr]
+    return s.where is None and not buffer.is_complex and buffer.type in _TYPES and known
+
+
+def _is_free(nest: NestWriter, between: Sequence[Any], group: Group, kind: type) -> bool:
+    """Whether the accesses of a group can happen at once: nothing from the first to the last is in the way."""
+    program = nest.module.program
+    root = program.root(group.buffer)
+    for s in between:
+        if id(s) in group.ids:
+            continue
+        reads, writes = buffers_of(s)
+        touched = writes if kind is Load else reads | writes
+        if any(overlap(root, program.root(name)) for name in touched):
+            return False
+    return True
+
+
+def load(nest: NestWriter, group: Group, s: Load) -> Value:
+    """The value of a load of a group."""
+    if not group.values:
+        group.values = _taken_apart(nest, group)
+    return group.values[next(k for k, same in group.members.items() if any(x is s for x in same))]
+
+
+def _taken_apart(nest: NestWriter, group: Group) -> dict[int, Value]:
+    wide, pointer, suffix = _place(nest, group)
+    records = wide.load(nest.module.program.buffers[group.buffer].type, pointer, suffix)
+    m = nest.m
+    return {
+        k: nest.access.shuffle(records, records, [lane * group.stride + k for lane in range(m.lanes)], m)
+        for k in sorted(group.members)
+    }
+
+
+def _place(nest: NestWriter, group: Group) -> tuple[Any, str, str]:
+    """Builder of all the lanes of the records, address and metadata."""
+    from_start, _, _ = nest.affine(group.index)
+    buffer = nest.module.program.buffers[group.buffer]
+    element = nest.scalar.llvm(buffer.type)
+    pointer = nest.access.pointer(group.buffer, element, from_start)
+    return nest.builder(group.stride * nest.m.lanes), pointer, nest.memory.suffix(group.buffer)
+
+
+def store(nest: NestWriter, group: Group, s: Store) -> None:
+    """A store of a group: the last of them does the work of all."""
+    k = next(k for k, (x,) in group.members.items() if x is s)
+    group.values[k] = nest.varying(s.value)
+    if len(group.values) < group.stride:
+        return
+    values = group.values
+    if s.update is not None:
+        before = _taken_apart(nest, group)
+        values = {k: combine(nest.m, s.update, before[k], v) for k, v in values.items()}
+    wide, pointer, suffix = _place(nest, group)
+    wide.store(_put_together(nest, [values[k] for k in range(group.stride)]), pointer, suffix)
+
+
+def _put_together(nest: NestWriter, parts: list[Value]) -> Value:
+    """Lanes of several values in turns."""
+    n, stride = nest.m.lanes, len(parts)
+    shuffle, two = nest.access.shuffle, nest.builder(2 * nest.m.lanes)
+    order = [k * n + lane for lane in range(n) for k in range(stride)]
+    target = nest.builder(stride * n)
+    if stride == 2:
+        return shuffle(parts[0], parts[1], order, target)
+    low = shuffle(parts[0], parts[1], list(range(2 * n)), two)
+    high = shuffle(parts[2], parts[-1], list(range(2 * n)), two)
+    return shuffle(low, high, order, target)

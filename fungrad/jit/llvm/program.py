@@ -1,0 +1,505 @@
+"""A `Program` as one LLVM module: a function per nest, `run` that calls them in order, and `entry`,
+which Python calls.
+
+`entry` is a C function of Python's fast calling convention. Its arguments are arrays: the arena,
+then the buffers in the order of `Module.arguments`. It reads their addresses straight from the
+array objects, releases the interpreter lock around
+long programs and returns an integer: 0, or 1 if a host step failed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+from fungrad.jit.ir.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, Series, While
+from fungrad.jit.ir.traverse import children, walk
+from fungrad.jit.llvm import exchange, interrupts, subnormals
+from fungrad.jit.llvm.module import Module, pairs_of
+from fungrad.jit.llvm.nests import NestEmitter, split_loop, units
+from fungrad.jit.llvm.support import support_text
+from fungrad.jit.products import blas
+from fungrad.jit.products.products import Product, part_of_range
+from fungrad.jit.rewrites.parallel import work
+from fungrad.jit.rewrites.schedule import total_work
+
+# Estimated vector instructions from which the interpreter lock is released.
+_LONG = 20_000
+
+# Rows of a piece of a `Rows` step for which the copies of products are small change.
+_ROWS_OF_PIECE = 192
+
+# About how many parcels steps that run side by side are divided into.
+_PARCELS = 16
+
+# Offset of `char *data` in an array object: it follows the reference count and the type.
+DATA_OFFSET = 16
+# The flags of an array, likewise, and those that compiled code relies on: C-contiguous and aligned.
+FLAGS_OFFSET = 64
+SUITED = 0x101
+# Status of a call whose inputs must be copied first.
+UNSUITED = 2
+
+
+class ProgramEmitter:
+    """Writes the module of one program.
+
+    Attributes:
+      hosts: the host steps in the order of their numbers.
+      symbols: names of external functions that must be supplied when the module is loaded.
+    """
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.module = Module(program)
+        self.hosts: list[Host] = []
+        self.symbols: dict[str, None] = {}
+        self.lines: list[str] = []
+        self.names: Iterator[int] = count()
+        self.nests = count()
+        self.parts = count()
+        self.long = False
+        self.has_hosts = has_hosts(program)
+        self.quiets_blas = False
+        # Counters of iterations between two polls for signals.
+        self.pollers: list[str] = []
+
+    def emit(self) -> str:
+        """Text of the module."""
+        for buffer in self.program.buffers.values():
+            if buffer.kind == "temp" and buffer.alias is None and buffer.offset is None:
+                raise ValueError(f"loop IR: temporary {buffer.name} has no place in the arena")
+        self.steps(self.program.steps)
+        self.module.functions.append(
+            "\n".join(
+                [
+                    "define internal i32 @run(ptr %table) #0 {",
+                    "entry:",
+                    *self.pollers,
+                    *exchange.at_home(self, self.module.moving),
+                    *self.lines,
+                    "ret i32 0",
+                    "}",
+                ]
+            )
+        )
+        if self.module.polls:
+            self.module.functions.append(interrupts.definition(self.module))
+        self.module.functions.append(self.entry())
+        text = self.module.text()
+        support = support_text(text, self.module.machine.soft_half)
+        return f"{text}{support}attributes #0 = {{ nounwind noinline }}\n"
+
+    def entry(self) -> str:
+        """The function that Python calls."""
+        module = self.module
+        lines = [
+            "define ptr @entry(ptr %self, ptr %args, i64 %n) #0 {",
+            f"%table = alloca [{module.table_size} x ptr], align 16",
+        ]
+        for k in range(len(module.arguments) + 1):
+            lines += [
+                f"%a{k} = getelementptr inbounds ptr, ptr %args, i64 {k}",
+                f"%o{k} = load ptr, ptr %a{k}, align 8",
+                f"%d{k} = getelementptr inbounds i8, ptr %o{k}, i64 {DATA_OFFSET}",
+                f"%p{k} = load ptr, ptr %d{k}, align 8",
+                f"%s{k} = getelementptr inbounds ptr, ptr %table, i64 {k}",
+                f"store ptr %p{k}, ptr %s{k}, align 8",
+            ]
+        lines += self.check_layout()
+        if module.polls:
+            lines += interrupts.begin(module)
+        if self.long:
+            lines.append("%thread = call ptr @PyEval_SaveThread()")
+            module.declarations["@PyEval_SaveThread"] = "declare ptr @PyEval_SaveThread()"
+            module.declarations["@PyEval_RestoreThread"] = "declare void @PyEval_RestoreThread(ptr)"
+        if self.quiets_blas:
+            lines.append("call void @fg_blas_enter()")
+        start, stop = self.float_mode()
+        lines += [*start, "%status = call i32 @run(ptr %table)", *stop]
+        if self.quiets_blas:
+            lines.append("call void @fg_blas_leave()")
+        if self.long:
+            lines.append("call void @PyEval_RestoreThread(ptr %thread)")
+        if module.polls:
+            lines += [
+                f"%stopped = icmp eq i32 %status, {interrupts.STOPPED}",
+                "br i1 %stopped, label %raise, label %return",
+                "raise:",
+                "ret ptr null",
+                "return:",
+            ]
+        module.declarations["@PyLong_FromLong"] = "declare ptr @PyLong_FromLong(i64)"
+        lines += [
+            "%wide = sext i32 %status to i64",
+            "%result = call ptr @PyLong_FromLong(i64 %wide)",
+            "ret ptr %result",
+            "}",
+        ]
+        return "\n".join(lines)
+
+    def check_layout(self) -> list[str]:
+        """Lines that leave `entry` with status `UNSUITED` if an input is not contiguous and aligned."""
+        inputs = [k for k, name in enumerate(self.module.arguments, 1) if self.program.buffers[name].kind == "input"]
+        lines, both = [], ""
+        for k in inputs:
+            lines += [
+                f"%fa{k} = getelementptr inbounds i8, ptr %o{k}, i64 {FLAGS_OFFSET}",
+                f"%f{k} = load i32, ptr %fa{k}, align 4",
+            ]
+            if both:
+                lines.append(f"%g{k} = and i32 {both}, %f{k}")
+            both = f"%g{k}" if both else f"%f{k}"
+        if not both:
+            return []
+        self.module.declarations["@PyLong_FromLong"] = "declare ptr @PyLong_FromLong(i64)"
+        return [
+            *lines,
+            f"%suited = and i32 {both}, {SUITED}",
+            f"%go = icmp eq i32 %suited, {SUITED}",
+            "br i1 %go, label %start, label %unsuited",
+            "unsuited:",
+            f"%no = call ptr @PyLong_FromLong(i64 {UNSUITED})",
+            "ret ptr %no",
+            "start:",
+        ]
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def steps(self, steps: Sequence[Any]) -> None:
+        for step in steps:
+            polled, self.module.polls = self.module.polls, False
+            _STEP[type(step)](self, step)
+            if self.module.polls:
+                interrupts.leave_if_stopped(self, f"step{next(self.names)}")
+            self.module.polls |= polled
+
+    def register(self, stem: str = "%x") -> str:
+        return f"{stem}{next(self.names)}"
+
+    def nest(self, nest: Nest) -> None:
+        name = self.nest_function(nest)
+        work = sum(total_work(self.program, s) for s in nest.body if type(s) is Loop)
+        self.long = self.long or work > _LONG
+        n = units(self.program, nest)
+        if self.module.machine.threads and split_loop(nest) is not None and n > 1:
+            self.parallel(name, n, 4)
+        else:
+            self.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {n})")
+
+    def float_mode(self) -> tuple[list[str], list[str]]:
+        """Lines around code that computes: they flush subnormal numbers where that was asked for."""
+        machine = self.module.machine
+        if not machine.flush_subnormals:
+            return [], []
+        return subnormals.switch(True, machine.arm, self.register, self.module.declarations)
+
+    def parallel(self, function: str, n: int, pieces_per_thread: int) -> None:
+        """Share the range `0 .. n` of a function between threads."""
+        machine = self.module.machine
+        if machine.flush_subnormals:
+            # The threads of the pool have control registers of their own.
+            wrapper = subnormals.flushing(function, machine.arm, self.register, self.module.declarations)
+            self.module.functions.append(wrapper)
+            function = f"{function}.flushing"
+        name, types, more = "fg_parallel", "ptr, ptr, i64, i64", ""
+        if self.module.polls:
+            name, types, more = "fg_parallel_polling", f"{types}, ptr", ", ptr @poll"
+        self.symbols[name] = None
+        self.module.declarations[f"@{name}"] = f"declare void @{name}({types})"
+        self.lines.append(f"call void @{name}(ptr @{function}, ptr %table, i64 {n}, i64 {pieces_per_thread}{more})")
+
+    @contextmanager
+    def function(self) -> Iterator[str]:
+        """Write the lines inside to a function of its own, over a range `%begin .. %end`."""
+        outside, self.lines = self.lines, []
+        name = f"part{next(self.parts)}"
+        yield name
+        header = f"define internal void @{name}(ptr noalias %table, i64 %begin, i64 %end) #0 {{"
+        self.module.functions.append("\n".join([header, "entry:", *self.lines, "ret void", "}"]))
+        self.lines = outside
+
+    def slot(self, symbol: str) -> str:
+        """Address of the table slot of a `Repeat` counter."""
+        register = self.register()
+        place = self.module.slots[f"%{symbol}"]
+        self.lines.append(f"{register} = getelementptr inbounds i64, ptr %table, i64 {place}")
+        return register
+
+    def base(self, buffer: str) -> str:
+        """Address of a buffer."""
+        root = self.program.root(buffer)
+        slot = self.module.slots.get(root.name, 0)
+        at, base = self.register(), self.register()
+        self.lines += [
+            f"{at} = getelementptr inbounds ptr, ptr %table, i64 {slot}",
+            f"{base} = load ptr, ptr {at}, align 8",
+        ]
+        if slot:
+            return base
+        moved = self.register()
+        self.lines.append(f"{moved} = getelementptr inbounds i8, ptr {base}, i64 {root.offset}")
+        return moved
+
+    def address(self, buffer: str, offset: Affine) -> str:
+        """Address of an element of a buffer; the offset may contain `Repeat` counters."""
+        base = self.base(buffer)
+        total = self.offset(offset)
+        register = self.register()
+        size = self.program.buffers[buffer].dtype.itemsize
+        scaled = self.register()
+        self.lines += [
+            f"{scaled} = mul i64 {total}, {size}",
+            f"{register} = getelementptr inbounds i8, ptr {base}, i64 {scaled}",
+        ]
+        return register
+
+    def offset(self, expression: Affine) -> str:
+        """An affine expression of counters as an operand."""
+        total = str(expression.const)
+        for symbol, c in expression.terms:
+            at, value, part, following = (self.register() for _ in range(4))
+            place = self.module.slots[f"%{symbol}"]
+            self.lines += [
+                f"{at} = getelementptr inbounds i64, ptr %table, i64 {place}",
+                f"{value} = load i64, ptr {at}, align 8",
+                f"{part} = mul i64 {value}, {c}",
+                f"{following} = add i64 {total}, {part}",
+            ]
+            total = following
+        return total
+
+    def call(self, call: Call) -> None:
+        self.long = self.long or blas.is_long(call)
+        blas.emit(self, call)
+
+    def without_blas_threads(self, write: Callable[[], None]) -> None:
+        """Write steps during which the BLAS has no threads of its own.
+
+        Switching costs half a microsecond: a program without host steps does so once, from its beginning to its end.
+        """
+        for symbol in ("fg_blas_enter", "fg_blas_leave"):
+            self.symbols[symbol] = None
+            self.module.declarations[f"@{symbol}"] = f"declare void @{symbol}()"
+        if self.has_hosts:
+            self.lines.append("call void @fg_blas_enter()")
+        write()
+        if self.has_hosts:
+            self.lines.append("call void @fg_blas_leave()")
+        self.quiets_blas = not self.has_hosts
+
+    def host(self, host: Host) -> None:
+        """Call back into Python; leave with status 1 if it failed."""
+        number = len(self.hosts)
+        self.hosts.append(host)
+        self.symbols["fg_host"] = None
+        self.module.declarations["@fg_host"] = "declare i32 @fg_host(i32, ptr)"
+        function, machine = "fg_host", self.module.machine
+        if machine.flush_subnormals:
+            function = "host.keeping"
+            if number == 0:
+                wrapper = subnormals.keeping_host(machine.arm, self.register, self.module.declarations)
+                self.module.functions.append(wrapper)
+        status, failed = self.register(), self.register()
+        k = next(self.names)
+        self.lines += [
+            f"{status} = call i32 @{function}(i32 {number}, ptr %table)",
+            f"{failed} = icmp ne i32 {status}, 0",
+            f"br i1 {failed}, label %fail{k}, label %host{k}",
+            f"fail{k}:",
+            "ret i32 1",
+            f"host{k}:",
+        ]
+
+    def series(self, step: Series) -> None:
+        self.steps(step.steps)
+
+    def rows(self, step: Rows) -> None:
+        """Take blocks of rows through all steps, on several threads."""
+        name, count = self.function_on_rows(step, step.block)
+        if self.module.machine.threads:
+            self.parallel(name, count, rows_pieces(step))
+        else:
+            self.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {count})")
+
+    def function_on_rows(self, step: Rows, block: int) -> tuple[str, int]:
+        """Write the function that takes some blocks through all steps; its name and the number of blocks."""
+        with self.function() as name:
+            for s in step.steps:
+                if type(s) is Call:
+                    self.long = self.long or blas.is_long(s)
+                    Product(self, s).part(block)
+                else:
+                    self.part_of_nest(s, step.extent, block)
+        return name, -(-step.extent // block)
+
+    def part_of_nest(self, nest: Nest, extent: int, block: int) -> None:
+        """Call the function of a nest over some rows on the rows of the blocks `%begin .. %end`."""
+        name = self.nest_function(nest)
+        n = units(self.program, nest)
+        self.long = self.long or sum(total_work(self.program, s) for s in nest.body if type(s) is Loop) > _LONG
+        per_block = block * n // extent
+        first, count = part_of_range(self, per_block, n)
+        end = self.register()
+        self.lines += [
+            f"{end} = add i64 {first}, {count}",
+            f"call void @{name}(ptr %table, i64 {first}, i64 {end})",
+        ]
+
+    def side_by_side(self, step: Parallel) -> None:
+        """Share the work of all steps between threads at once, in parcels of about the same size."""
+        total = sum(work(self.program, s) for s in step.steps)
+        members = [self.member(s, total // _PARCELS) for s in step.steps]
+        with self.function() as name:
+            start = 0
+            for function, count in members:
+                self.part_of_member(function, start, count)
+                start += count
+        if self.module.machine.threads:
+            self.parallel(name, start, 4)
+        else:
+            self.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {start})")
+
+    def member(self, step: Any, parcel: int) -> tuple[str, int]:
+        """Write the function of one of several steps; its name and the number of parcels it divides into."""
+        if type(step) is Rows:
+            count = -(-step.extent // step.block)
+            blocks = max(1, min(count, round(count * parcel / max(1, work(self.program, step)))))
+            return self.function_on_rows(step, blocks * step.block)
+        if type(step) is Call:
+            self.long = self.long or blas.is_long(step)
+            return Product(self, step).divided(parcel)
+        with self.function() as name:
+            for nest in step.steps if type(step) is Series else [step]:
+                function, n = self.nest_function(nest), units(self.program, nest)
+                self.lines.append(f"call void @{function}(ptr %table, i64 0, i64 {n})")
+        return name, 1
+
+    def part_of_member(self, function: str, start: int, count: int) -> None:
+        """Call a function on what falls into its range of parcels, which begins at `start`."""
+        for bound in ("umin", "umax"):
+            self.module.declarations[f"@llvm.{bound}.i64"] = f"declare i64 @llvm.{bound}.i64(i64, i64)"
+        k = next(self.names)
+        self.lines += [
+            f"%low{k} = call i64 @llvm.umax.i64(i64 %begin, i64 {start})",
+            f"%high{k} = call i64 @llvm.umin.i64(i64 %end, i64 {start + count})",
+            f"%any{k} = icmp ult i64 %low{k}, %high{k}",
+            f"br i1 %any{k}, label %do{k}, label %past{k}",
+            f"do{k}:",
+            f"%first{k} = sub i64 %low{k}, {start}",
+            f"%last{k} = sub i64 %high{k}, {start}",
+            f"call void @{function}(ptr %table, i64 %first{k}, i64 %last{k})",
+            f"br label %past{k}",
+            f"past{k}:",
+        ]
+
+    def nest_function(self, nest: Nest) -> str:
+        """Write the function of a nest; its name."""
+        name = f"nest{next(self.nests)}"
+        NestEmitter(self.module, nest, name).emit()
+        return name
+
+    def repeat(self, step: Repeat) -> None:
+        if step.extent == 0:
+            return
+        k = next(self.names)
+        pairs = pairs_of(self.program, step)
+        homes = exchange.before_loop(self, pairs)
+        at = self.slot(step.index)
+        self.lines += [f"store i64 0, ptr {at}, align 8", f"br label %repeat{k}", f"repeat{k}:"]
+        self.steps(step.steps)
+        exchange.exchange(self, pairs)
+        work = sum(step_work(self.program, s) for s in step.steps)
+        if interrupts.is_long(work * step.extent):
+            count = self.register()
+            self.lines.append(f"{count} = load i64, ptr {at}, align 8")
+            interrupts.poll(self, f"s{k}", count, interrupts.period(work), f"ret i32 {interrupts.STOPPED}")
+        self.lines += [
+            f"%now{k} = load i64, ptr {at}, align 8",
+            f"%next{k} = add i64 %now{k}, 1",
+            f"store i64 %next{k}, ptr {at}, align 8",
+            f"%more{k} = icmp ult i64 %next{k}, {step.extent}",
+            f"br i1 %more{k}, label %repeat{k}, label %done{k}",
+            f"done{k}:",
+        ]
+        exchange.after_loop(self, pairs, homes)
+
+    def loop_while(self, step: While) -> None:
+        k = next(self.names)
+        pairs = pairs_of(self.program, step)
+        homes = exchange.before_loop(self, pairs)
+        at = self.register()
+        self.pollers.append(f"{at} = alloca i64, align 8")
+        self.lines += [f"store i64 0, ptr {at}, align 8", f"br label %test{k}", f"test{k}:"]
+        self.steps(step.test)
+        base = self.base(step.condition)
+        self.lines += [
+            f"%byte{k} = load i8, ptr {base}, align 1",
+            f"%more{k} = icmp ne i8 %byte{k}, 0",
+            f"br i1 %more{k}, label %body{k}, label %done{k}",
+            f"body{k}:",
+        ]
+        self.steps(step.steps)
+        exchange.exchange(self, pairs)
+        before, now = self.register(), self.register()
+        self.lines += [
+            f"{before} = load i64, ptr {at}, align 8",
+            f"{now} = add i64 {before}, 1",
+            f"store i64 {now}, ptr {at}, align 8",
+        ]
+        work = sum(step_work(self.program, s) for s in (*step.test, *step.steps))
+        interrupts.poll(self, f"w{k}", now, interrupts.period(work), f"ret i32 {interrupts.STOPPED}")
+        self.lines += [f"br label %test{k}", f"done{k}:"]
+        exchange.after_loop(self, pairs, homes)
+
+    def branch(self, step: Branch) -> None:
+        k = next(self.names)
+        base = self.base(step.selector)
+        last = len(step.branches) - 1
+        cases = " ".join(f"i32 {b}, label %case{k}.{b}" for b in range(last))
+        self.lines += [
+            f"%which{k} = load i32, ptr {base}, align 4",
+            f"switch i32 %which{k}, label %case{k}.{last} [ {cases} ]",
+        ]
+        for b, steps in enumerate(step.branches):
+            self.lines.append(f"case{k}.{b}:")
+            self.steps(steps)
+            self.lines.append(f"br label %join{k}")
+        self.lines.append(f"join{k}:")
+
+
+def step_work(program: Program, step: Any) -> float:
+    """Estimated vector instructions of a step, loops of unknown length counted once."""
+    if type(step) is Nest:
+        return sum(total_work(program, s) if type(s) is Loop else 1.0 for s in step.body)
+    if type(step) is Call:
+        return blas.work(step) if step.routine == "gemm" else 30.0 * sum(math.prod(v.shape) for v in step.outputs)
+    inside = sum(step_work(program, s) for nested in children(step) for s in nested)
+    return inside * (step.extent if type(step) is Repeat else 1) + 1.0
+
+
+def rows_pieces(step: Rows) -> int:
+    """How many pieces of the rows a thread gets: several where they are many, so that a piece stays in the cache and a
+    slow thread does less; one otherwise, since products copy their right operand once per piece."""
+    return max(1, min(4, step.extent // _ROWS_OF_PIECE))
+
+
+def has_hosts(program: Program) -> bool:
+    """Whether any step runs in Python."""
+    return any(type(s) is Host for s in walk(program.steps))
+
+
+_STEP: dict[type, Callable[[ProgramEmitter, Any], None]] = {
+    Nest: ProgramEmitter.nest,
+    Call: ProgramEmitter.call,
+    Host: ProgramEmitter.host,
+    Repeat: ProgramEmitter.repeat,
+    Rows: ProgramEmitter.rows,
+    Parallel: ProgramEmitter.side_by_side,
+    Series: ProgramEmitter.series,
+    While: ProgramEmitter.loop_while,
+    Branch: ProgramEmitter.branch,
+}

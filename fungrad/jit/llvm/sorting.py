@@ -1,0 +1,672 @@
+"""Sorting rows of numbers: the routines `sort` and `topk` of `loops.Call`.
+
+    sort    input and output dense, of shape (rows, n) and of type int32 or int64; every row ascending. Equal
+            integers are indistinguishable, so that nothing need be stable: who wants positions packs them into the
+            low bits.
+
+    topk    input dense, of shape (rows, n); output dense, int32 of shape (rows, k): the positions of the `k` greatest
+            elements, in descending order, the first of equal ones first. Floats are compared in their total order.
+
+There are two ways of sorting, both built on one network of compare-and-exchange steps (Batcher's merge exchange,
+Knuth 5.2.2 M), which has no branches that depend on data:
+
+* Many rows at a time: a register holds the same column of as many rows as it has lanes. Blocks of rows are
+  transposed into a scratch array, the network exchanges whole registers, and the result is transposed back.
+* A row alone: it is dealt out to the lanes, the lanes are sorted as above, and the sorted runs are merged in pairs.
+  A merge works from both ends at once, which halves the chain of dependent loads and needs no test for the end of a
+  run.
+"""
+
+from __future__ import annotations
+
+from fungrad.jit.ir.loops import Call
+from fungrad.jit.llvm.writer import ProgramWriter
+
+# Networks of at most this many inputs are written out, and their values stay in registers.
+_WRITTEN_OUT = 32
+# Rows of at most this length are sorted in scalar registers when there are too few of them to fill the lanes.
+_SHORT = 64
+# Elements per lane of a run from which merging takes over.
+_RUN = 128
+# Lanes of one step.
+_LANES = {"i32": 16, "i64": 8}
+# The greatest integer fills up incomplete runs.
+_GREATEST = {"i32": 2**31 - 1, "i64": 2**63 - 1}
+
+
+def emit_sort(program: ProgramWriter, call: Call) -> None:
+    """Write a `sort` into the function `run`."""
+    source, target = call.inputs[0], call.outputs[0]
+    rows, n = source.shape
+    if rows == 0 or n == 0:
+        return
+    element = "i32" if program.program.buffers[source.buffer].dtype.itemsize == 4 else "i64"
+    lanes = _LANES[element]
+    size = int(element[1:]) // 8
+    together = rows >= lanes // 2 and n > 1
+    function = _Rows(program, element, n).together() if together else _Rows(program, element, n).alone()
+    units = -(-rows // lanes) if together else rows
+    per_unit = lanes if together else 1
+    program.long = program.long or rows * n > 2000
+    with program.function() as name:
+        x, y = program.address(source.buffer, source.offset), program.address(target.buffer, target.offset)
+        lines = program.lines
+        lines += [
+            "br label %unit",
+            "unit:",
+            "%u = phi i64 [ %begin, %entry ], [ %u2, %unit ]",
+            f"%row = mul i64 %u, {per_unit}",
+            f"call void @{function}(ptr {x}, ptr {y}, i64 %row, i64 {rows - 1})",
+            "%u2 = add i64 %u, 1",
+            "%more = icmp ult i64 %u2, %end",
+            "br i1 %more, label %unit, label %units",
+            "units:",
+        ]
+    if program.module.machine.threads and units > 1 and rows * n * size > 30_000:
+        program.parallel(name, units, 4)
+    else:
+        program.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {units})")
+
+
+def exchanges(n: int) -> list[tuple[int, int]]:
+    """The steps of the network for `n` inputs: pairs of places whose elements are put in order.
+
+    >>> exchanges(3)
+    [(0, 2), (0, 1), (1, 2)]
+    """
+    found = []
+    top = 1 << max(0, (n - 1).bit_length() - 1)
+    p = top if n > 1 else 0
+    while p:
+        q, r, d = top, 0, p
+        while True:
+            found += [(i, i + d) for i in range(n - d) if i & p == r]
+            if q == p:
+                break
+            d, q, r = q - p, q >> 1, p
+        p >>= 1
+    return found
+
+
+class _Rows:
+    """Functions that sort rows of one length; each is added to the module once."""
+
+    def __init__(self, program: ProgramWriter, element: str, n: int):
+        self.module = program.module
+        self.element, self.n = element, n
+        self.lanes = _LANES[element]
+        self.vector = f"<{self.lanes} x {element}>"
+
+    def define(self, name: str, text: str) -> str:
+        """Add a function unless the module has it."""
+        self.module.globals.setdefault(f"@{name}", text)
+        return name
+
+    def extremes(self, type: str) -> tuple[str, str]:
+        """Names of the functions for minimum and maximum."""
+        suffix = self.element if type == self.element else f"v{self.lanes}{self.element}"
+        names = []
+        for op in ("smin", "smax"):
+            name = f"@llvm.{op}.{suffix}"
+            self.module.declarations[name] = f"declare {type} {name}({type}, {type})"
+            names.append(name)
+        return names[0], names[1]
+
+    # -- the network -----------------------------------------------------------------------------------------------
+
+    def network(self, type: str) -> str:
+        """A function `(ptr x, i64 n)` that sorts an array of `n` elements of a type, scalar or vector, lane by lane."""
+        low, high = self.extremes(type)
+        for op in ("ctlz.i64(i64, i1)", "umin.i64(i64, i64)"):
+            self.module.declarations[f"@llvm.{op.split('(')[0]}"] = f"declare i64 @llvm.{op}"
+        name = f"sort_{'lanes' if type == self.vector else 'few'}_{self.element}"
+        return self.define(name, _NETWORK.format(name=name, type=type, low=low, high=high, align=self.align))
+
+    @property
+    def align(self) -> int:
+        """Alignment of an element in bytes."""
+        return int(self.element[1:]) // 8
+
+    def written_out(self, n: int) -> str:
+        """The same for vectors and a fixed small number of them, in registers."""
+        low, high = self.extremes(self.vector)
+        name, v = f"sort_lanes_{self.element}_{n}", self.vector
+        values = [f"%x{k}" for k in range(n)]
+        lines = [f"define internal void @{name}(ptr noalias %x) #0 {{"]
+        for k in range(n):
+            lines += [
+                f"%p{k} = getelementptr inbounds {v}, ptr %x, i64 {k}",
+                f"%x{k} = load {v}, ptr %p{k}, align {self.align}",
+            ]
+        for step, (i, j) in enumerate(exchanges(n)):
+            lines += [
+                f"%l{step} = call {v} {low}({v} {values[i]}, {v} {values[j]})",
+                f"%h{step} = call {v} {high}({v} {values[i]}, {v} {values[j]})",
+            ]
+            values[i], values[j] = f"%l{step}", f"%h{step}"
+        lines += [f"store {v} {values[k]}, ptr %p{k}, align {self.align}" for k in range(n)]
+        return self.define(name, "\n".join([*lines, "ret void", "}"]))
+
+    def sort_lanes(self, n: int, scratch: str) -> str:
+        """The line that sorts `n` vectors in a scratch array."""
+        if n <= _WRITTEN_OUT:
+            return f"call void @{self.written_out(n)}(ptr {scratch})"
+        return f"call void @{self.network(self.vector)}(ptr {scratch}, i64 {n})"
+
+    # -- many rows -------------------------------------------------------------------------------------------------
+
+    def together(self) -> str:
+        """A function `(ptr x, ptr y, i64 row, i64 last)` that sorts as many rows as there are lanes, from `row` on;
+        rows after `last` are that row once more."""
+        name = f"sort_rows_{self.element}_{self.n}"
+        if f"@{name}" in self.module.globals:
+            return name
+        n, lanes, element = self.n, self.lanes, self.element
+        self.module.declarations["@llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
+        lines = [
+            f"define internal void @{name}(ptr %x, ptr %y, i64 %row, i64 %last) #0 {{",
+            "entry:",
+            f"%scratch = alloca [{max(n, lanes)} x {self.vector}], align 64",
+        ]
+        for k in range(lanes):
+            lines += [
+                f"%n{k} = add i64 %row, {k}",
+                f"%r{k} = call i64 @llvm.umin.i64(i64 %n{k}, i64 %last)",
+                f"%o{k} = mul i64 %r{k}, {n}",
+                f"%x{k} = getelementptr {element}, ptr %x, i64 %o{k}",
+                f"%y{k} = getelementptr {element}, ptr %y, i64 %o{k}",
+            ]
+        lines += self.turn(True) + [self.sort_lanes(n, "%scratch")] + self.turn(False) + ["ret void", "}"]
+        return self.define(name, "\n".join(lines))
+
+    def turn(self, there: bool) -> list[str]:
+        """Lines that transpose rows into the scratch array, or back."""
+        n, lanes = self.n, self.lanes
+        stem = "in" if there else "out"
+        if n < lanes:
+            return self.turn_columns(there)
+        # The last square overlaps the one before where the length is no multiple of the lanes.
+        count = -(-n // lanes)
+        lines = [
+            f"br label %{stem}.start",
+            f"{stem}.start:",
+            f"br label %{stem}",
+            f"{stem}:",
+            f"%{stem}.b = phi i64 [ 0, %{stem}.start ], [ %{stem}.next, %{stem} ]",
+            f"%{stem}.far = mul i64 %{stem}.b, {lanes}",
+            f"%{stem}.k = call i64 @llvm.umin.i64(i64 %{stem}.far, i64 {n - lanes})",
+        ]
+        values = [f"%{stem}.v{k}" for k in range(lanes)]
+        rows = [f"%{'x' if there else 'y'}{k}" for k in range(lanes)]
+        for k in range(lanes):
+            lines += [
+                f"%{stem}.row{k} = getelementptr {self.element}, ptr {rows[k]}, i64 %{stem}.k",
+                f"%{stem}.at{k} = add i64 %{stem}.k, {k}",
+                f"%{stem}.s{k} = getelementptr {self.vector}, ptr %scratch, i64 %{stem}.at{k}",
+            ]
+        source, target = ("row", "s") if there else ("s", "row")
+        for k in range(lanes):
+            lines.append(f"{values[k]} = load {self.vector}, ptr %{stem}.{source}{k}, align {self.align}")
+        turned = self.transpose(values, stem, lines)
+        for k in range(lanes):
+            lines.append(f"store {self.vector} {turned[k]}, ptr %{stem}.{target}{k}, align {self.align}")
+        return [
+            *lines,
+            f"%{stem}.next = add i64 %{stem}.b, 1",
+            f"%{stem}.more = icmp ult i64 %{stem}.next, {count}",
+            f"br i1 %{stem}.more, label %{stem}, label %{stem}.done",
+            f"{stem}.done:",
+        ]
+
+    def turn_columns(self, there: bool) -> list[str]:
+        """The same for fewer columns than lanes, element by element."""
+        lines, stem = [], "in" if there else "out"
+        for k in range(self.n):
+            for lane in range(self.lanes):
+                at = f"{stem}.{k}.{lane}"
+                lines += [
+                    f"%r{at} = getelementptr {self.element}, ptr %{'x' if there else 'y'}{lane}, i64 {k}",
+                    f"%s{at} = getelementptr {self.element}, ptr %scratch, i64 {k * self.lanes + lane}",
+                ]
+                source, target = ("r", "s") if there else ("s", "r")
+                lines += [
+                    f"%v{at} = load {self.element}, ptr %{source}{at}, align {self.align}",
+                    f"store {self.element} %v{at}, ptr %{target}{at}, align {self.align}",
+                ]
+        return lines
+
+    def transpose(self, values: list[str], stem: str, lines: list[str]) -> list[str]:
+        """The columns of a square of values: halves are exchanged between rows at distance n/2, n/4, ... 1."""
+        n, distance = self.lanes, self.lanes // 2
+        values = list(values)
+        while distance:
+            low = [c if not c & distance else n + c - distance for c in range(n)]
+            high = [c + distance if not c & distance else n + c for c in range(n)]
+            for r in range(n):
+                if r & distance:
+                    continue
+                a, b = values[r], values[r + distance]
+                for half, order, at in (("l", low, r), ("h", high, r + distance)):
+                    mask = ", ".join(f"i32 {c}" for c in order)
+                    values[at] = f"%{stem}.t{half}{distance}.{r}"
+                    lines.append(
+                        f"{values[at]} = shufflevector {self.vector} {a}, {self.vector} {b}, <{n} x i32> <{mask}>"
+                    )
+            distance //= 2
+        return values
+
+    # -- a row alone -----------------------------------------------------------------------------------------------
+
+    def alone(self) -> str:
+        """A function `(ptr x, ptr y, i64 row, i64 last)` that sorts one row."""
+        name = f"sort_row_{self.element}_{self.n}"
+        if f"@{name}" in self.module.globals:
+            return name
+        n, element = self.n, self.element
+        nbytes = n * self.align
+        self.module.declarations["@llvm.memmove.p0.p0.i64"] = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
+        self.module.declarations["@llvm.memcpy.p0.p0.i64"] = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
+        head = [
+            f"define internal void @{name}(ptr %x, ptr %y, i64 %row, i64 %last) #0 {{",
+            "entry:",
+            f"%o = mul i64 %row, {n}",
+            f"%from = getelementptr {element}, ptr %x, i64 %o",
+            f"%to = getelementptr {element}, ptr %y, i64 %o",
+        ]
+        if n <= _SHORT:
+            lines = [
+                f"call void @llvm.memmove.p0.p0.i64(ptr %to, ptr %from, i64 {nbytes}, i1 false)",
+                f"call void @{self.network(element)}(ptr %to, i64 {n})",
+            ]
+        else:
+            lines = self.by_merging()
+        return self.define(name, "\n".join([*head, *lines, "ret void", "}"]))
+
+    def by_merging(self) -> list[str]:
+        """Lines that sort a long row in two scratch arrays of equal runs."""
+        n, lanes, element = self.n, self.lanes, self.element
+        groups = 1
+        while groups * lanes * _RUN < n:
+            groups *= 2
+        run = -(-n // (lanes * groups))
+        block, whole = lanes * run, lanes * run * groups
+        merge = self.define(f"merge_{element}", _MERGE.format(element=element, align=self.align))
+        deal = self.define(f"collect_{element}", _COLLECT.format(element=element, align=self.align, lanes=lanes))
+        lines = [f"%{s} = alloca [{whole} x {element}], align 64" for s in ("a", "b")]
+        lines.append(f"call void @llvm.memcpy.p0.p0.i64(ptr %a, ptr %from, i64 {n * self.align}, i1 false)")
+        for k in range(n, whole):
+            lines += [
+                f"%fill{k} = getelementptr {element}, ptr %a, i64 {k}",
+                f"store {element} {_GREATEST[element]}, ptr %fill{k}, align {self.align}",
+            ]
+        sort = self.sort_lanes(run, "%group")
+        lines += [
+            "br label %group.start",
+            "group.start:",
+            "br label %groups",
+            "groups:",
+            "%g = phi i64 [ 0, %group.start ], [ %g2, %groups ]",
+            f"%at = mul i64 %g, {block}",
+            f"%group = getelementptr {element}, ptr %a, i64 %at",
+            f"%runs = getelementptr {element}, ptr %b, i64 %at",
+            sort,
+            f"call void @{deal}(ptr %group, ptr %runs, i64 {run})",
+            "%g2 = add i64 %g, 1",
+            f"%g.more = icmp ult i64 %g2, {groups}",
+            "br i1 %g.more, label %groups, label %merging",
+            "merging:",
+        ]
+        source, target, length = "%b", "%a", run
+        while length < whole:
+            lines.append(f"call void @{merge}(ptr {source}, ptr {target}, i64 {length}, i64 {whole})")
+            source, target, length = target, source, 2 * length
+        lines.append(f"call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr {source}, i64 {n * self.align}, i1 false)")
+        return lines
+
+
+# -- the greatest elements ---------------------------------------------------------------------------------------------
+
+
+def emit_topk(program: ProgramWriter, call: Call) -> None:
+    """Write a `topk` into the function `run`."""
+    source, target = call.inputs[0], call.outputs[0]
+    (rows, n), k = source.shape, target.shape[1]
+    if rows == 0 or k == 0:
+        return
+    dtype = program.program.buffers[source.buffer].dtype
+    element = f"i{8 * dtype.itemsize}"
+    kind = {"u": "unsigned", "b": "unsigned"}.get(dtype.kind, "signed" if dtype.kind == "i" else "float")
+    function = _top_function(program, element, kind, n, k)
+    program.long = program.long or rows * n > 20_000
+    with program.function() as name:
+        x, y = program.address(source.buffer, source.offset), program.address(target.buffer, target.offset)
+        program.lines += [
+            "br label %unit",
+            "unit:",
+            "%u = phi i64 [ %begin, %entry ], [ %u2, %unit ]",
+            f"%ox = mul i64 %u, {n}",
+            f"%px = getelementptr {element}, ptr {x}, i64 %ox",
+            f"%oy = mul i64 %u, {k}",
+            f"%py = getelementptr i32, ptr {y}, i64 %oy",
+            f"call void @{function}(ptr %px, ptr %py)",
+            "%u2 = add i64 %u, 1",
+            "%more = icmp ult i64 %u2, %end",
+            "br i1 %more, label %unit, label %units",
+            "units:",
+        ]
+    if program.module.machine.threads and rows > 1 and rows * n > 60_000:
+        program.parallel(name, rows, 4)
+    else:
+        program.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {rows})")
+
+
+def _top_function(program: ProgramWriter, element: str, kind: str, n: int, k: int) -> str:
+    """A function `(ptr x, ptr y)` for one row.
+
+    The results so far stay in registers, in order. Elements that are not greater than the last of them are passed
+    over a register at a time; others are put in their place without branches.
+    """
+    name = f"top_{kind}_{element}_{n}_{k}"
+    module = program.module
+    if f"@{name}" in module.globals:
+        return name
+    lanes = 8 if element == "i64" else 16
+    places = 16 if k <= 16 else 32
+    bits, width = f"i{lanes}", int(element[1:])
+    module.declarations[f"@llvm.cttz.{bits}"] = f"declare {bits} @llvm.cttz.{bits}({bits}, i1)"
+    text = _TOP.format(
+        name=name,
+        element=element,
+        vector=f"<{lanes} x {element}>",
+        keys=f"<{places} x {element}>",
+        positions=f"<{places} x i32>",
+        counting="<" + ", ".join(f"i32 {c}" for c in range(places)) + ">",
+        same=f"<{places} x i32> zeroinitializer",
+        filled="<" + ", ".join([f"i32 {k}"] * places) + ">",
+        bits=bits,
+        lanes=lanes,
+        align=width // 8,
+        n=n,
+        k=k,
+        last=k - 1,
+        blocks=n - (n - k) % lanes,
+        key=_key(kind, element, lanes, "%bits"),
+        result=f"<{k} x i32>",
+        results="<" + ", ".join(f"i32 {c}" for c in range(k)) + ">",
+    )
+    for stem in ("fill", "found", "tail"):
+        insert = _INSERT.format(
+            s=stem,
+            element=element,
+            keys=f"<{places} x {element}>",
+            positions=f"<{places} x i32>",
+            flags=f"<{places} x i1>",
+            moved=f"<{places} x i32> <" + ", ".join(f"i32 {max(c - 1, 0)}" for c in range(places)) + ">",
+            start="<" + ", ".join(["i1 true"] + ["i1 false"] * (places - 1)) + ">",
+            same=f"<{places} x i32> zeroinitializer",
+            align=width // 8,
+            one_key=_key(kind, element, 1, f"%{stem}.loaded", f"%{stem}."),
+        )
+        text = text.replace(f"INSERT {stem}", insert)
+    module.globals[f"@{name}"] = text
+    return name
+
+
+def _key(kind: str, element: str, count: int, bits: str, stem: str = "%") -> str:
+    """Lines that make a signed integer `key`, which orders as the number does, of its bits."""
+    type = element if count == 1 else f"<{count} x {element}>"
+    width = int(element[1:])
+
+    def constant(value: int) -> str:
+        return str(value) if count == 1 else "<" + ", ".join([f"{element} {value}"] * count) + ">"
+
+    if kind == "signed":
+        return f"{stem}key = or {type} {bits}, {constant(0)}"
+    top = 1 << (width - 1)
+    if kind == "unsigned":
+        return f"{stem}key = xor {type} {bits}, {constant(-top)}"
+    # Negative floats order by decreasing magnitude: all bits but the sign are flipped.
+    return "\n  ".join(
+        [
+            f"{stem}sign = ashr {type} {bits}, {constant(width - 1)}",
+            f"{stem}flip = and {type} {stem}sign, {constant(top - 1)}",
+            f"{stem}key = xor {type} {bits}, {stem}flip",
+        ]
+    )
+
+
+# Puts element `at` among the results `keys` and `where`; those from place `m` on are free (see `fill`).
+_INSERT = """%{s}.px = getelementptr inbounds {element}, ptr %x, i64 %{s}.at
+  %{s}.loaded = load {element}, ptr %{s}.px, align {align}
+  {one_key}
+  %{s}.key1 = insertelement {keys} poison, {element} %{s}.key, i64 0
+  %{s}.keyw = shufflevector {keys} %{s}.key1, {keys} poison, {same}
+  %{s}.narrow = trunc i64 %{s}.at to i32
+  %{s}.at1 = insertelement {positions} poison, i32 %{s}.narrow, i64 0
+  %{s}.atw = shufflevector {positions} %{s}.at1, {positions} poison, {same}
+  %{s}.ge = icmp sge {keys} %{s}.keys, %{s}.keyw
+  %{s}.stays = and {flags} %{s}.ge, %{s}.taken
+  %{s}.before = shufflevector {flags} %{s}.stays, {flags} poison, {moved}
+  %{s}.here = or {flags} %{s}.before, {start}
+  %{s}.keysm = shufflevector {keys} %{s}.keys, {keys} poison, {moved}
+  %{s}.wherem = shufflevector {positions} %{s}.where, {positions} poison, {moved}
+  %{s}.keysi = select {flags} %{s}.here, {keys} %{s}.keyw, {keys} %{s}.keysm
+  %{s}.wherei = select {flags} %{s}.here, {positions} %{s}.atw, {positions} %{s}.wherem
+  %{s}.keys2 = select {flags} %{s}.stays, {keys} %{s}.keys, {keys} %{s}.keysi
+  %{s}.where2 = select {flags} %{s}.stays, {positions} %{s}.where, {positions} %{s}.wherei"""
+
+_TOP = """define internal void @{name}(ptr noalias %x, ptr noalias %y) #0 {{
+entry:
+  br label %fill
+fill:
+  %fill.at = phi i64 [ 0, %entry ], [ %f2, %fill ]
+  %fill.keys = phi {keys} [ zeroinitializer, %entry ], [ %fill.keys2, %fill ]
+  %fill.where = phi {positions} [ zeroinitializer, %entry ], [ %fill.where2, %fill ]
+  %count = trunc i64 %fill.at to i32
+  %count1 = insertelement {positions} poison, i32 %count, i64 0
+  %countw = shufflevector {positions} %count1, {positions} poison, {same}
+  %fill.taken = icmp slt {positions} {counting}, %countw
+  INSERT fill
+  %f2 = add i64 %fill.at, 1
+  %f.more = icmp ult i64 %f2, {k}
+  br i1 %f.more, label %fill, label %filled
+filled:
+  %some = icmp ult i64 {k}, {blocks}
+  br i1 %some, label %block, label %rest
+block:
+  %i = phi i64 [ {k}, %filled ], [ %i2, %next ]
+  %b.keys = phi {keys} [ %fill.keys2, %filled ], [ %n.keys, %next ]
+  %b.where = phi {positions} [ %fill.where2, %filled ], [ %n.where, %next ]
+  %px = getelementptr inbounds {element}, ptr %x, i64 %i
+  %bits = load {vector}, ptr %px, align {align}
+  {key}
+  %least = extractelement {keys} %b.keys, i64 {last}
+  %one = insertelement {vector} poison, {element} %least, i64 0
+  %all = shufflevector {vector} %one, {vector} poison, <{lanes} x i32> zeroinitializer
+  %mask = icmp sgt {vector} %key, %all
+  %set = bitcast <{lanes} x i1> %mask to {bits}
+  %any = icmp ne {bits} %set, 0
+  br i1 %any, label %found, label %next
+found:
+  %left = phi {bits} [ %set, %block ], [ %left2, %found ]
+  %found.keys = phi {keys} [ %b.keys, %block ], [ %found.keys2, %found ]
+  %found.where = phi {positions} [ %b.where, %block ], [ %found.where2, %found ]
+  %place = call {bits} @llvm.cttz.{bits}({bits} %left, i1 true)
+  %lane = zext {bits} %place to i64
+  %found.at = add i64 %i, %lane
+  %found.taken = icmp slt {positions} {counting}, {filled}
+  INSERT found
+  %minus = add {bits} %left, -1
+  %left2 = and {bits} %left, %minus
+  %again = icmp ne {bits} %left2, 0
+  br i1 %again, label %found, label %next
+next:
+  %n.keys = phi {keys} [ %b.keys, %block ], [ %found.keys2, %found ]
+  %n.where = phi {positions} [ %b.where, %block ], [ %found.where2, %found ]
+  %i2 = add i64 %i, {lanes}
+  %more = icmp ult i64 %i2, {blocks}
+  br i1 %more, label %block, label %rest
+rest:
+  %r.keys = phi {keys} [ %fill.keys2, %filled ], [ %n.keys, %next ]
+  %r.where = phi {positions} [ %fill.where2, %filled ], [ %n.where, %next ]
+  %none = icmp eq i64 {blocks}, {n}
+  br i1 %none, label %done, label %tail
+tail:
+  %tail.at = phi i64 [ {blocks}, %rest ], [ %t2, %tail ]
+  %tail.keys = phi {keys} [ %r.keys, %rest ], [ %tail.keys2, %tail ]
+  %tail.where = phi {positions} [ %r.where, %rest ], [ %tail.where2, %tail ]
+  %tail.taken = icmp slt {positions} {counting}, {filled}
+  INSERT tail
+  %t2 = add i64 %tail.at, 1
+  %t.more = icmp ult i64 %t2, {n}
+  br i1 %t.more, label %tail, label %done
+done:
+  %d.where = phi {positions} [ %r.where, %rest ], [ %tail.where2, %tail ]
+  %out = shufflevector {positions} %d.where, {positions} poison, <{k} x i32> {results}
+  store {result} %out, ptr %y, align 4
+  ret void
+}}"""
+
+
+# -- functions that do not depend on the length ------------------------------------------------------------------------
+
+_NETWORK = """define internal void @{name}(ptr noalias %x, i64 %n) #0 {{
+entry:
+  %small = icmp ult i64 %n, 2
+  br i1 %small, label %done, label %start
+start:
+  %n1 = add i64 %n, -1
+  %zeros = call i64 @llvm.ctlz.i64(i64 %n1, i1 true)
+  %e = sub i64 63, %zeros
+  %top = shl i64 1, %e
+  br label %round
+round:
+  %p = phi i64 [ %top, %start ], [ %p2, %following ]
+  %twice = shl i64 %p, 1
+  br label %pass
+pass:
+  %q = phi i64 [ %top, %round ], [ %q2, %again ]
+  %r = phi i64 [ 0, %round ], [ %p, %again ]
+  %d = phi i64 [ %p, %round ], [ %d2, %again ]
+  %limit = sub i64 %n, %d
+  %any = icmp ult i64 %r, %limit
+  br i1 %any, label %run, label %passed
+run:
+  %base = phi i64 [ %r, %pass ], [ %base2, %ran ]
+  %far = add i64 %base, %p
+  %end = call i64 @llvm.umin.i64(i64 %far, i64 %limit)
+  br label %exchange
+exchange:
+  %i = phi i64 [ %base, %run ], [ %i2, %exchange ]
+  %j = add i64 %i, %d
+  %pa = getelementptr inbounds {type}, ptr %x, i64 %i
+  %pb = getelementptr inbounds {type}, ptr %x, i64 %j
+  %a = load {type}, ptr %pa, align {align}
+  %b = load {type}, ptr %pb, align {align}
+  %lo = call {type} {low}({type} %a, {type} %b)
+  %hi = call {type} {high}({type} %a, {type} %b)
+  store {type} %lo, ptr %pa, align {align}
+  store {type} %hi, ptr %pb, align {align}
+  %i2 = add i64 %i, 1
+  %more = icmp ult i64 %i2, %end
+  br i1 %more, label %exchange, label %ran
+ran:
+  %base2 = add i64 %base, %twice
+  %go = icmp ult i64 %base2, %limit
+  br i1 %go, label %run, label %passed
+passed:
+  %same = icmp eq i64 %q, %p
+  br i1 %same, label %following, label %again
+again:
+  %d2 = sub i64 %q, %p
+  %q2 = lshr i64 %q, 1
+  br label %pass
+following:
+  %p2 = lshr i64 %p, 1
+  %last = icmp eq i64 %p2, 0
+  br i1 %last, label %done, label %round
+done:
+  ret void
+}}"""
+
+# Merges neighbouring runs of equal length, each pair from both ends.
+_MERGE = """define internal void @merge_{element}(ptr noalias %x, ptr noalias %y, i64 %length, i64 %n) #0 {{
+entry:
+  %twice = shl i64 %length, 1
+  br label %pair
+pair:
+  %base = phi i64 [ 0, %entry ], [ %base2, %next ]
+  %middle = add i64 %base, %length
+  %base2 = add i64 %base, %twice
+  %left.end = add i64 %middle, -1
+  %right.end = add i64 %base2, -1
+  br label %step
+step:
+  %k = phi i64 [ 0, %pair ], [ %k2, %step ]
+  %a = phi i64 [ %base, %pair ], [ %a2, %step ]
+  %b = phi i64 [ %middle, %pair ], [ %b2, %step ]
+  %c = phi i64 [ %left.end, %pair ], [ %c2, %step ]
+  %e = phi i64 [ %right.end, %pair ], [ %e2, %step ]
+  %pa = getelementptr inbounds {element}, ptr %x, i64 %a
+  %pb = getelementptr inbounds {element}, ptr %x, i64 %b
+  %pc = getelementptr inbounds {element}, ptr %x, i64 %c
+  %pe = getelementptr inbounds {element}, ptr %x, i64 %e
+  %va = load {element}, ptr %pa, align {align}
+  %vb = load {element}, ptr %pb, align {align}
+  %vc = load {element}, ptr %pc, align {align}
+  %ve = load {element}, ptr %pe, align {align}
+  %first = icmp sle {element} %va, %vb
+  %front = select i1 %first, {element} %va, {element} %vb
+  %first.one = zext i1 %first to i64
+  %a2 = add i64 %a, %first.one
+  %b1 = add i64 %b, 1
+  %b2 = sub i64 %b1, %first.one
+  %greater = icmp sgt {element} %vc, %ve
+  %back = select i1 %greater, {element} %vc, {element} %ve
+  %greater.one = zext i1 %greater to i64
+  %c2 = sub i64 %c, %greater.one
+  %e1 = add i64 %e, -1
+  %e2 = add i64 %e1, %greater.one
+  %at = add i64 %base, %k
+  %other = sub i64 %right.end, %k
+  %py = getelementptr inbounds {element}, ptr %y, i64 %at
+  %pz = getelementptr inbounds {element}, ptr %y, i64 %other
+  store {element} %front, ptr %py, align {align}
+  store {element} %back, ptr %pz, align {align}
+  %k2 = add i64 %k, 1
+  %more = icmp ult i64 %k2, %length
+  br i1 %more, label %step, label %next
+next:
+  %go = icmp ult i64 %base2, %n
+  br i1 %go, label %pair, label %done
+done:
+  ret void
+}}"""
+
+# Puts the elements of each lane, which stand one vector apart, next to each other.
+_COLLECT = """define internal void @collect_{element}(ptr noalias %x, ptr noalias %y, i64 %n) #0 {{
+entry:
+  br label %lane
+lane:
+  %l = phi i64 [ 0, %entry ], [ %l2, %next ]
+  %start = mul i64 %l, %n
+  br label %step
+step:
+  %k = phi i64 [ 0, %lane ], [ %k2, %step ]
+  %row = mul i64 %k, {lanes}
+  %from = add i64 %row, %l
+  %to = add i64 %start, %k
+  %px = getelementptr inbounds {element}, ptr %x, i64 %from
+  %py = getelementptr inbounds {element}, ptr %y, i64 %to
+  %v = load {element}, ptr %px, align {align}
+  store {element} %v, ptr %py, align {align}
+  %k2 = add i64 %k, 1
+  %more = icmp ult i64 %k2, %n
+  br i1 %more, label %step, label %next
+next:
+  %l2 = add i64 %l, 1
+  %go = icmp ult i64 %l2, {lanes}
+  br i1 %go, label %lane, label %done
+done:
+  ret void
+}}"""

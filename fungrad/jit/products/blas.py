@@ -1,0 +1,259 @@
+"""Library routines on buffers: matrix products, our own or through the BLAS that NumPy uses, and copies.
+
+The BLAS computes complex and very large products, and products with a vector.
+
+Routines of `loops.Call`:
+
+    gemm    inputs a (..., m, k), b (..., k, n); output c (..., m, n), dense in its last two
+    dimensions; leading
+            dimensions are batch dimensions, with stride 0 where an operand is repeated. A
+            transposed operand is a view with swapped strides. Attributes: `beta` (0 or 1; 1 adds to
+            c), `conjugate` (names of operands "a", "b").
+    copy    input and output dense and of equal size
+    fill    output dense; attribute `byte`
+    sort, topk    see `fungrad.jit.llvm.sorting`
+
+Addresses of the BLAS are bound when the module is loaded, under the names `fg_<type>gemm` and so
+on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+from fungrad.jit.ir.loops import Affine, Call, View
+from fungrad.jit.llvm.linking import emit_array
+from fungrad.jit.llvm.sorting import emit_sort, emit_topk
+from fungrad.jit.llvm.writer import ProgramWriter
+from fungrad.jit.products.products import Product, batched, fits, moved, part_of_range, work
+
+# Letter of a BLAS routine and LLVM type of a real scalar, by dtype.
+LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
+_REALS = {"s": "float", "d": "double"}
+_ROW_MAJOR, _PLAIN, _TRANSPOSED, _CONJUGATED = 101, 111, 112, 113
+
+# Multiplications from which a product is long enough to release the interpreter lock.
+_LONG_PRODUCT = 200_000
+
+
+# Multiplications from which the BLAS might use threads of its own, of a matrix and of a vector.
+_THREADED, _THREADED_VECTOR = 1 << 18, 1 << 13
+# Multiplications from which we share a product between threads: ten microseconds of work on one.
+_WORTH_SHARING = 1 << 19
+# Multiplications from which every thread gets several parts, so that a slow one does less.
+_BALANCED = 1 << 26
+# Rows or columns that are not separated.
+_STRIP = 16
+
+
+def is_long(call: Call) -> bool:
+    """Whether a call takes long compared with handing over the interpreter lock."""
+    if call.routine == "gemm":
+        return work(call) > _LONG_PRODUCT
+    return False
+
+
+def emit(program: ProgramWriter, call: Call) -> None:
+    """Write a call into the function `run`."""
+    _ROUTINES[call.routine](program, call)
+
+
+def layout(view: View) -> tuple[bool, int]:
+    """Whether a matrix must be read as a transposed row-major matrix, and its leading dimension.
+
+    Raises:
+      ValueError: neither dimension is contiguous.
+    """
+    rows, columns = view.shape[-2:]
+    row, column = view.dense_strides[-2:]
+    if (column == 1 or columns == 1) and (row >= columns or rows == 1):
+        return False, max(row if rows > 1 else columns, columns, 1)
+    if (row == 1 or rows == 1) and (column >= rows or columns == 1):
+        return True, max(column if columns > 1 else rows, rows, 1)
+    raise ValueError(
+        f"gemm: operand {view.buffer} with shape {view.shape} and strides {view.dense_strides} has no "
+        "contiguous dimension; copy it first"
+    )
+
+
+class _BlasProduct:
+    """One `gemm` call: which BLAS routine computes it, and how its work is divided."""
+
+    def __init__(self, program: ProgramWriter, call: Call):
+        self.program = program
+        self.a, self.b = call.inputs
+        self.c = call.outputs[0]
+        self.m, self.n = self.c.shape[-2:]
+        self.k = self.a.shape[-1]
+        dtype = program.program.buffers[self.c.buffer].dtype
+        if dtype.name not in LETTERS:
+            raise ValueError(f"gemm: no routine for {dtype.name}; write the product as a nest")
+        self.letter = LETTERS[dtype.name]
+        self.itemsize = dtype.itemsize
+        self.conjugate = call.attributes.get("conjugate", ())
+        self.beta = 1 if call.attributes.get("beta") else 0
+        self.rank = len(self.c.shape) - 2
+        self.batch = [n for n in self.c.shape[: self.rank] if n > 1]
+        self.is_vector = (self.m == 1 or self.n == 1) and not self.conjugate
+        self.along_rows = self.n == 1 if self.is_vector else self.m >= self.n
+
+    def emit(self) -> None:
+        """Write the call, divided between threads if it is large."""
+        program, machine = self.program, self.program.module.machine
+        work = math.prod(self.batch) * self.m * self.n * self.k
+        threaded = machine.threads and not machine.own_blas_threads
+        if not threaded or work < (_THREADED_VECTOR if self.is_vector else _THREADED):
+            batched(program, [self.a, self.b, self.c], self.rank, self.whole)
+            return
+        program.without_blas_threads(partial(self.shared if work >= _WORTH_SHARING else self.alone, work))
+
+    def alone(self, work: int) -> None:
+        """All products on the calling thread."""
+        batched(self.program, [self.a, self.b, self.c], self.rank, self.whole)
+
+    def shared(self, work: int) -> None:
+        """The products, or parts of each, on several threads."""
+        program = self.program
+        if self.batch and self.batch[0] >= 4:
+            with program.function() as name:
+                batched(program, [self.a, self.b, self.c], self.rank, self.whole, split=True)
+            program.parallel(name, self.batch[0], 2)
+        else:
+            with program.function() as name:
+                batched(program, [self.a, self.b, self.c], self.rank, self.strip)
+            extent = self.m if self.along_rows else self.n
+            program.parallel(name, -(-extent // _STRIP), 2 if work >= _BALANCED else 1)
+
+    def whole(self, pointers: list[str]) -> None:
+        """One product."""
+        self.product(pointers, str(self.m), str(self.n))
+
+    def strip(self, pointers: list[str]) -> None:
+        """The rows or columns of one product in `%begin .. %end`, in units of `_STRIP`."""
+        program = self.program
+        extent = self.m if self.along_rows else self.n
+        first, count = part_of_range(program, _STRIP, extent)
+        if program.module.machine.blas_int == "i32":
+            narrow = program.register()
+            program.lines.append(f"{narrow} = trunc i64 {count} to i32")
+            count = narrow
+        pa, pb, pc = pointers
+        size = self.itemsize
+        if self.along_rows:
+            pa = moved(program, pa, first, self.a.dense_strides[-2] * size)
+            pc = moved(program, pc, first, self.c.dense_strides[-2] * size)
+            self.product([pa, pb, pc], count, str(self.n))
+        else:
+            pb = moved(program, pb, first, self.b.dense_strides[-1] * size)
+            pc = moved(program, pc, first, self.c.dense_strides[-1] * size)
+            self.product([pa, pb, pc], str(self.m), count)
+
+    def product(self, pointers: list[str], m: str, n: str) -> None:
+        """The routine on `m` rows and `n` columns."""
+        if self.is_vector:
+            self.gemv(pointers, m if self.n == 1 else n)
+            return
+        pa, pb, pc = pointers
+        (ta, lda), (tb, ldb) = layout(self.a), layout(self.b)
+        _, ldc = layout(self.c)
+        integer = self.program.module.machine.blas_int
+        flags = []
+        for name, transposed in (("a", ta), ("b", tb)):
+            if name in self.conjugate and not transposed:
+                raise ValueError(f"gemm: operand {name} is conjugated but not transposed")
+            flags.append(_CONJUGATED if name in self.conjugate else _TRANSPOSED if transposed else _PLAIN)
+        scalar = _scalar_type(self.letter)
+        arguments = [
+            ("i32", _ROW_MAJOR), ("i32", flags[0]), ("i32", flags[1]),
+            (integer, m), (integer, n), (integer, self.k),
+            (scalar, _constant(self.program, self.letter, 1)), ("ptr", pa), (integer, lda),
+            ("ptr", pb), (integer, ldb),
+            (scalar, _constant(self.program, self.letter, self.beta)), ("ptr", pc), (integer, ldc),
+        ]  # fmt: skip
+        _invoke(self.program, f"fg_{self.letter}gemm", arguments)
+
+    def gemv(self, pointers: list[str], count: str) -> None:
+        """A product in which the result is a row or a column: matrix times vector, `count` results."""
+        pa, pb, pc = pointers
+        if self.n == 1:
+            matrix, vector, pm, pv = self.a, self.b, pa, pb
+            step, out_step = vector.dense_strides[-2], self.c.dense_strides[-2]
+            transposed, lead = layout(matrix)
+        else:
+            matrix, vector, pm, pv = self.b, self.a, pb, pa
+            step, out_step = vector.dense_strides[-1], self.c.dense_strides[-1]
+            transposed, lead = layout(matrix)
+            transposed = not transposed
+        stored = (self.k, count) if transposed else (count, self.k)
+        integer, scalar = self.program.module.machine.blas_int, _scalar_type(self.letter)
+        arguments = [
+            ("i32", _ROW_MAJOR), ("i32", _TRANSPOSED if transposed else _PLAIN),
+            (integer, stored[0]), (integer, stored[1]),
+            (scalar, _constant(self.program, self.letter, 1)), ("ptr", pm), (integer, lead),
+            ("ptr", pv), (integer, step if self.k > 1 else 1),
+            (scalar, _constant(self.program, self.letter, self.beta)), ("ptr", pc),
+            (integer, out_step if max(self.m, self.n) > 1 else 1),
+        ]  # fmt: skip
+        _invoke(self.program, f"fg_{self.letter}gemv", arguments)
+
+
+def _gemm(program: ProgramWriter, call: Call) -> None:
+    if 0 in call.outputs[0].shape:
+        return
+    if fits(program.program, call):
+        Product(program, call).emit()
+    else:
+        _BlasProduct(program, call).emit()
+
+
+def _scalar_type(letter: str) -> str:
+    return _REALS.get(letter, "ptr")
+
+
+def _constant(program: ProgramWriter, letter: str, value: int) -> str:
+    """`alpha` or `beta`: a number for real routines, its address for complex ones."""
+    if letter in _REALS:
+        return f"{value}.0"
+    element = "float" if letter == "c" else "double"
+    name = f"@{letter}{value}"
+    program.module.globals[name] = (
+        f"{name} = internal constant [2 x {element}] [{element} {value}.0, {element} 0.0], align 16"
+    )
+    return name
+
+
+def _invoke(program: ProgramWriter, symbol: str, arguments: Sequence[tuple[str, object]]) -> None:
+    types = ", ".join(t for t, _ in arguments)
+    program.symbols[symbol] = None
+    program.module.declarations[f"@{symbol}"] = f"declare void @{symbol}({types})"
+    program.lines.append(f"call void @{symbol}({', '.join(f'{t} {value}' for t, value in arguments)})")
+
+
+def _copy(program: ProgramWriter, call: Call) -> None:
+    """Move dense bytes."""
+    source, target = call.inputs[0], call.outputs[0]
+    size = program.program.buffers[target.buffer].dtype.itemsize
+    for n in target.shape:
+        size *= n
+    if size == 0:
+        return
+    a, b = (program.address(v.buffer, Affine.of(v.offset)) for v in (source, target))
+    program.module.declarations["@llvm.memmove.p0.p0.i64"] = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
+    program.lines.append(f"call void @llvm.memmove.p0.p0.i64(ptr {b}, ptr {a}, i64 {size}, i1 false)")
+
+
+def _fill(program: ProgramWriter, call: Call) -> None:
+    """Set every byte."""
+    target = call.outputs[0]
+    size = program.program.buffers[target.buffer].dtype.itemsize
+    for n in target.shape:
+        size *= n
+    at = program.address(target.buffer, target.offset)
+    program.module.declarations["@llvm.memset.p0.i64"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
+    byte = call.attributes.get("byte", 0)
+    program.lines.append(f"call void @llvm.memset.p0.i64(ptr {at}, i8 {byte}, i64 {size}, i1 false)")
+
+
+_ROUTINES = {"gemm": _gemm, "copy": _copy, "fill": _fill, "kernel": emit_array, "sort": emit_sort, "topk": emit_topk}

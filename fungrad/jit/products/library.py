@@ -1,0 +1,37 @@
+"""The compiled products of this process: one small native module per element type, shared by all programs.
+
+A module is compiled when the first program that needs it is loaded, or comes from the cache on disk.
+"""
+
+from __future__ import annotations
+
+from fungrad import locks
+from fungrad.jit.products.driver import module
+from fungrad.jit.products.kernels import shape
+from fungrad.jit.runtime import cache, native
+
+PREFIX = "fg_product_"
+"""What names of products begin with, before `f32` or `f64`."""
+
+_loaded: dict[str, native.Loaded] = {}
+_lock = locks.lock()
+
+
+def address(symbol: str) -> int:
+    """Address of the product for an element type.
+
+    Its signature is `void(ptr a, i64 ars, i64 acs, ptr b, i64 brs, i64 bcs, ptr c, i64 crs, i64 m, i64 n, i64 k, i64
+    add)`: strides of rows and columns in bytes; the columns of `c` are consecutive, and so is one dimension of `a` and
+    of `b`; `add` other than 0 adds to `c`.
+    """
+    with _lock:
+        if symbol not in _loaded:
+            session = native.session()
+            text = module(shape(symbol.removeprefix(PREFIX), session.host.vector_bytes))
+            key = cache.key(text, session.host)
+            code = cache.read(key)
+            if code is None:
+                code = session.compile(text)
+                cache.write(key, code)
+            _loaded[symbol] = session.link(code, {}, symbol)
+        return _loaded[symbol].addresses[symbol]

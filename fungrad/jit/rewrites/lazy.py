@@ -1,0 +1,120 @@
+"""Sides of a choice that are computed only where they are needed.
+
+Under `vmap` a `cond` becomes a choice between the results of both branches. Where a side is expensive and nothing else
+reads what leads to it, it is put into a branch: a vector of examples skips it if none of them takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fungrad.jit.ir.loops import Const, If, Let, Load, Loop, Nest, Program, Set, Var
+from fungrad.jit.ir.traverse import all_uses, defines, uses
+from fungrad.jit.rewrites.schedule import work_of
+
+# Instructions of a side from which a branch pays: several elementary functions.
+_WORTH = 60.0
+
+
+def lazily(program: Program, nest: Nest) -> Nest:
+    """The nest with expensive sides of choices in branches of their own."""
+    body = _rewritten(program, nest.body)
+    return nest if body is None else nest.replace(body=body)
+
+
+def _rewritten(program: Program, statements: Sequence[Any]) -> list[Any] | None:
+    """The statements of a nest or loop, None if nothing changes."""
+    changed = False
+    result: list[Any] = []
+    for s in statements:
+        if type(s) is Loop:
+            inner = any(type(x) is Loop for x in s.body)
+            body = _rewritten(program, s.body) if inner else _with_branches(program, s.body)
+            if body is not None:
+                s = s.replace(body=body)
+                changed = True
+        result.append(s)
+    return result if changed else None
+
+
+def _with_branches(program: Program, body: Sequence[Any]) -> list[Any] | None:
+    """The body of an innermost loop with branches, None if none pays."""
+    choices = [s for s in body if type(s) is Let and s.op in ("select", "select_n") and isinstance(s.type, str)]
+    if not choices or work_of(program, body) < _WORTH:
+        return None
+    types = {s.name: s.type for s in body if type(s) is Let and isinstance(s.name, str)}
+    types |= {s.name: program.buffers[s.buffer].type for s in body if type(s) is Load}
+    result, changed = list(body), False
+    for choice in reversed(choices):
+        type_of_predicate = types.get(choice.args[0])  # type: ignore[arg-type]
+        if not isinstance(type_of_predicate, str):
+            continue
+        for side in range(1, len(choice.args)):
+            # It may have gone into a branch itself.
+            current = next((s for s in result if type(s) is Let and s.name == choice.name), None)
+            if current is None:
+                break
+            new = _branch(program, result, current, side, type_of_predicate)
+            if new is not None:
+                result, changed = new, True
+    return result if changed else None
+
+
+def _condition(choice: Let, side: int, type: str) -> tuple[list[Let], str]:
+    """Statements that compute whether a side is taken, and the name of the result."""
+    predicate = choice.args[0]
+    name = f"{choice.name}.takes{side}"
+    if type != "i1":
+        case, last = side - 1, len(choice.args) - 2
+        # What is out of range takes the nearest case.
+        op = "le" if case == 0 else "ge" if case == last else "eq"
+        return [Let(name, op, (predicate, Const(case, type)), "i1")], name
+    # `select` takes its second operand where the condition holds, `select_n` its third.
+    if (side == 1) == (choice.op == "select"):
+        return [], predicate  # type: ignore[return-value]
+    return [Let(name, "not", (predicate,), "i1")], name
+
+
+def _branch(program: Program, body: list[Any], choice: Let, side: int, type: str) -> list[Any] | None:
+    """The body with one side of a choice in a branch, None if that does not pay.
+
+    Args:
+      program: owns the buffers.
+      body: statements of the loop.
+      choice: one of them.
+      side: position of the operand.
+      type: of the predicate.
+    """
+    operand = choice.args[side]
+    others = [a for n, a in enumerate(choice.args) if n != side]
+    at = next(n for n, s in enumerate(body) if s is choice)
+    if not isinstance(operand, str) or operand in others:
+        return None
+    moved = _only_for(body, at, operand, others)
+    if work_of(program, moved) < _WORTH:
+        return None
+    taken, condition = _condition(choice, side, type)
+    chosen = f"{choice.name}.side{side}"
+    branch = If(condition, [*moved, Set(chosen, operand)], settled=True)
+    args = list(choice.args)
+    args[side] = chosen
+    new = choice.replace(args=tuple(args))
+    before = [s for s in body[:at] if s not in moved]
+    start = Const(False if choice.type == "i1" else 0, choice.type)  # type: ignore[arg-type]
+    return [*before, *taken, Var(chosen, choice.type, start), branch, new, *body[at + 1 :]]  # type: ignore[arg-type]
+
+
+def _only_for(body: Sequence[Any], at: int, operand: str, kept: Sequence[Any]) -> list[Let]:
+    """The operations before position `at` that lead to an operand of the choice there and to nothing else."""
+    wanted = {operand}
+    read_elsewhere = {n for s in body[at + 1 :] for n in all_uses(s)} | {n for n in kept if isinstance(n, str)}
+    moved: list[Let] = []
+    for s in reversed(body[:at]):
+        names = set(defines(s))
+        if type(s) is Let and names & wanted and not names & read_elsewhere:
+            moved.append(s)
+            wanted |= uses(s)
+        else:
+            read_elsewhere |= all_uses(s)
+    return moved[::-1]

@@ -1,0 +1,232 @@
+"""Levels of sums that are collected in memory.
+
+A sum over rows of a table, or of updates at computed places, adds one term after the other to each element, so that its
+rounding error grows with their number. Here a long loop around such sums becomes one over blocks: each block adds up in
+scratch memory, which is then added to the sums; blocks of blocks likewise. Sums in registers get their levels when they
+are written (`nests.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fungrad.jit.ir.loops import Affine, Buffer, Const, Load, Loop, LoopWhile, Nest, Program, Store
+from fungrad.jit.ir.traverse import children, map_bodies, substitute
+from fungrad.jit.llvm.accumulate import BLOCK
+from fungrad.jit.rewrites.schedule import divisor
+
+# Updates at computed places in a block per element of the sums, one by one and as rows: what filling and adding up
+# scratch memory costs is small beside them. And the number of blocks from which there are any.
+_UPDATES, _ROW_UPDATES = 4, 16
+_BLOCKS = 4
+
+
+def in_levels(program: Program, nest: Nest) -> Nest | None:
+    """A nest with its long sums in memory in levels; None where there are none."""
+    before = len(program.buffers)
+    body = _Levels(program).statements(nest.body, {})
+    return None if len(program.buffers) == before else nest.replace(body=body)
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """A buffer that a loop adds to, and where.
+
+    Attributes:
+      buffer: its name.
+      places: pairs of loops, in the body of the loop, and an index: all elements that are added to.
+      chain: terms that an element gets in one iteration, one after the other, at most.
+      elements: how many elements there are.
+      updates: how many terms all elements together get in one iteration.
+      computed: whether the places are known at run time only.
+    """
+
+    buffer: Buffer
+    places: list[tuple[list[Loop], Affine]]
+    chain: int
+    elements: int
+    updates: int
+    computed: bool
+
+
+class _Levels:
+    def __init__(self, program: Program):
+        self.program = program
+
+    def statements(self, statements: Sequence[Any], around: dict[str, int]) -> list[Any]:
+        result: list[Any] = []
+        for s in statements:
+            if type(s) is not Loop:
+                result.append(map_bodies(lambda b: self.statements(b, around), s))
+                continue
+            sums = [] if s.vector or s.parallel else self.sums(s, around)
+            inside = s.replace(body=self.statements(s.body, {**around, s.index: s.extent}))
+            result += self.levels(inside, sums) if sums else [inside]
+        return result
+
+    # -- what a loop adds to -------------------------------------------------------------------------------------------
+
+    def sums(self, loop: Loop, around: dict[str, int]) -> list[_Sum]:
+        """The sums of a loop that are long enough for levels."""
+        paths = list(_paths(loop.body, []))
+        roots: dict[str, list[tuple[Any, list[Any]]]] = {}
+        for s, path in paths:
+            if type(s) in (Load, Store):
+                roots.setdefault(self.program.root(s.buffer).name, []).append((s, path))
+        found = []
+        for accesses in roots.values():
+            sum = self._sum(loop, accesses, around)
+            if sum is not None and min(sum.chain, BLOCK) * loop.extent > 2 * BLOCK:
+                found.append(sum)
+        return found
+
+    def _sum(self, loop: Loop, accesses: list[tuple[Any, list[Any]]], around: dict[str, int]) -> _Sum | None:
+        first = accesses[0][0]
+        buffer = self.program.buffers[first.buffer]
+        if buffer.dtype.kind not in "fc" or buffer.dtype.itemsize < 4:
+            return None
+        if any(type(s) is not Store or s.update != "add" or s.buffer != first.buffer for s, _ in accesses):
+            return None
+        if any(type(x) is LoopWhile for _, path in accesses for x in path):
+            return None
+        places: list[tuple[list[Loop], Affine]] = []
+        chain = updates = 0
+        computed = False
+        for s, path in accesses:
+            loops = [x for x in path if type(x) is Loop]
+            known = {loop.index, *around, *(x.index for x in loops)}
+            if s.index.coefficient(loop.index):
+                return None
+            times = repeats = 1
+            for x in loops:
+                times *= x.extent
+                repeats *= 1 if s.index.coefficient(x.index) else x.extent
+            updates += times
+            if not known.issuperset(s.index.symbols()):
+                computed = True
+                chain += times
+                continue
+            chain += repeats
+            places.append(([x for x in loops if s.index.coefficient(x.index)], s.index))
+        if computed:
+            region = _region(buffer, [s.index for s, _ in accesses], around)
+            if region is None:
+                return None
+            start, elements = region
+            counter = Loop(f"{buffer.name}.{loop.index}.at", elements, [])
+            return _Sum(buffer, [([counter], start + counter.index)], chain, elements, updates, True)
+        distinct = _distinct(places)
+        return None if distinct is None else _Sum(buffer, distinct, chain, 0, updates, False)
+
+    # -- levels --------------------------------------------------------------------------------------------------------
+
+    def levels(self, loop: Loop, sums: list[_Sum]) -> list[Any]:
+        """A loop as one over blocks, or as it is."""
+        chain = min(max(x.chain for x in sums), BLOCK)
+        wanted = max(1, BLOCK // chain)
+        for x in sums:
+            if x.computed:
+                each = _ROW_UPDATES if x.updates > 1 else _UPDATES
+                wanted = max(wanted, -(-max(each * x.elements, BLOCK) // x.updates))
+                if loop.extent < _BLOCKS * wanted:
+                    return [loop]
+        size = 1 if wanted == 1 else divisor(loop.extent, wanted) or wanted
+        blocks, rest = divmod(loop.extent, size)
+        if blocks < 2:
+            return [loop]
+        found = [x.buffer for x in sums]
+        targets = {b.name: self.program.temporary(f"{b.name}.level", b.dtype, b.shape) for b in found}
+        block = f"{loop.index}.level"
+        shifted = {loop.index: Affine.var(block, size) + loop.index}
+        part = loop.replace(extent=size, body=[_redirected(substitute(s, shifted), targets) for s in loop.body])
+        body = [
+            *(_fill(x, targets[x.buffer.name]) for x in sums),
+            part,
+            *(_combined(x, targets[x.buffer.name]) for x in sums),
+        ]
+        body = [s for statements in body for s in (statements if isinstance(statements, list) else [statements])]
+        outer = Loop(block, blocks, body, ordered=True)
+        again = [_Sum(x.buffer, x.places, 1, 0, x.updates * size, False) for x in sums]
+        result = self.levels(outer, again) if blocks > 2 * BLOCK else [outer]
+        if rest:
+            beyond = {loop.index: Affine.var(loop.index) + blocks * size}
+            result.append(loop.replace(extent=rest, body=[substitute(s, beyond) for s in loop.body]))
+        return result
+
+
+def _paths(statements: Sequence[Any], path: list[Any]) -> Any:
+    """Statements, each with those that it is nested in."""
+    for s in statements:
+        yield s, path
+        for body in children(s):
+            yield from _paths(body, [*path, s])
+
+
+def _region(buffer: Buffer, indices: list[Affine], around: dict[str, int]) -> tuple[Affine, int] | None:
+    """The first of the elements of a buffer that computed places may be, and their number: all of them, or those that
+    belong to an iteration of a loop around."""
+    outer = {tuple([(symbol, c) for symbol, c in i.terms if symbol in around]) for i in indices}
+    if len(outer) != 1:
+        return None
+    terms = outer.pop()
+    if not terms:
+        return Affine(), buffer.size
+    if len(terms) > 1 or terms[0][1] * around[terms[0][0]] != buffer.size:
+        return None
+    return Affine.var(*terms[0]), terms[0][1]
+
+
+def _distinct(places: list[tuple[list[Loop], Affine]]) -> list[tuple[list[Loop], Affine]] | None:
+    """Places without those that are the same; None if it is not known whether they are."""
+    found: dict[Any, tuple[list[Loop], Affine]] = {}
+    for loops, index in places:
+        key = (tuple([x.extent for x in loops]), tuple([index.coefficient(x.index) for x in loops]), index.const)
+        found.setdefault(key, (loops, index))
+    if len(found) > 1 and any(loops for loops, _ in found.values()):
+        return None
+    return list(found.values())
+
+
+def _redirected(s: Any, targets: dict[str, Buffer]) -> Any:
+    """A statement that adds to scratch memory."""
+    if type(s) is Store and s.buffer in targets:
+        return s.replace(buffer=targets[s.buffer].name)
+    return map_bodies(lambda body: [_redirected(t, targets) for t in body], s)
+
+
+def _over(loops: list[Loop], index: Affine, suffix: str, make: Any) -> Any:
+    """Statements at all places, in loops with counters of their own."""
+    names = {x.index: Affine.var(f"{x.index}.{suffix}") for x in loops}
+    made = make(index.substitute(names))
+    for x in reversed(loops):
+        made = [Loop(f"{x.index}.{suffix}", x.extent, made)]
+    return made
+
+
+def _fill(sum: _Sum, scratch: Buffer) -> list[Any]:
+    """Zeros in scratch memory."""
+    zero = Const(0, scratch.type)
+    imag = zero if scratch.is_complex else None
+
+    def make(index: Affine) -> list[Any]:
+        return [Store(scratch.name, index, zero, imag)]
+
+    return [s for k, (loops, index) in enumerate(sum.places) for s in _over(loops, index, f"{scratch.name}.z{k}", make)]
+
+
+def _combined(sum: _Sum, scratch: Buffer) -> list[Any]:
+    """What is in scratch memory added to the sums."""
+    result: list[Any] = []
+    for k, (loops, index) in enumerate(sum.places):
+        value = f"{scratch.name}.v{k}"
+
+        def make(index: Affine, value: str = value) -> list[Any]:
+            if scratch.is_complex:
+                both = [Load(f"{value}.{part}", scratch.name, index, part) for part in (0, 1)]
+                return [*both, Store(sum.buffer.name, index, f"{value}.0", f"{value}.1", update="add")]
+            return [Load(value, scratch.name, index), Store(sum.buffer.name, index, value, update="add")]
+
+        result += _over(loops, index, f"{scratch.name}.s{k}", make)
+    return result

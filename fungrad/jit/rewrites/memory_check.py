@@ -1,0 +1,338 @@
+"""Verifies that no two arrays of a program that are needed at the same time share memory.
+
+`buffers` decides who shares with whom from the first and last step that touches a memory. Here a program is run in
+the abstract instead: for each array it is known whether its memory still holds it, a step that writes an array ends
+all others in that memory, and reading an array that has ended is an error. Loops are run twice, branches each for
+itself. It is for tests and for debugging (``FUNGRAD_CHECK=1``): every program is checked where memory is given out,
+which is before copies of an array onto itself are removed, since they say which array becomes which.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from fungrad.jit.ir.loop_check import LoopError
+from fungrad.jit.ir.loop_text import statements_text
+from fungrad.jit.ir.loops import (
+    Affine,
+    Branch,
+    Buffer,
+    Call,
+    Host,
+    If,
+    Load,
+    Loop,
+    LoopWhile,
+    Nest,
+    Parallel,
+    Program,
+    Repeat,
+    Rows,
+    Store,
+    While,
+)
+from fungrad.jit.ir.traverse import buffers_of
+from fungrad.jit.rewrites import buffers as planner
+
+
+class Verifier:
+    """What the compiler calls where it gives memory out."""
+
+    def shared(self, program: Program, before: Mapping[str, str], donated: Iterable[str]) -> None:
+        """After arrays have been put into the memory of others.
+
+        Args:
+          program: with copies of arrays onto themselves.
+          before: for each buffer, the one whose memory it was in so far.
+          donated: inputs that may be overwritten.
+        """
+        memory = {value: program.root(value).name for value in set(before.values())}
+        kept = {before[n] for n in program.inputs} - set(donated) | {before[n] for n in program.outputs}
+        _Run(program, before, lambda a, b: memory[a] == memory[b]).program(kept)
+
+    def carried(
+        self, buffers: Mapping[str, Buffer], before: Mapping[str, str], steps: Sequence[Any], copies: Sequence[Call]
+    ) -> None:
+        """After new carries of a loop have been put into the memory of old ones.
+
+        Args:
+          buffers: by name.
+          before: for each buffer that there was, the one whose memory it was in so far.
+          steps: what the loop does.
+          copies: of all new carries over old ones, those included that are about to be removed.
+        """
+        before = {name: before.get(name, name) for name in buffers}
+        program = Program("loop", list(buffers.values()), [*steps, *copies], (), ())
+        memory = {value: program.root(value).name for value in set(before.values())}
+        run = _Run(program, before, lambda a, b: memory[a] == memory[b])
+        made = {before[n] for s in program.steps for n in _written(s)}
+        olds = {before[c.outputs[0].buffer] for c in copies}
+        run.valid = set(before.values()) - made | olds
+        run.written = set(run.valid)
+        run.loop("", 2, program.steps, ())
+        run.require(olds, "as a carry")
+
+    def placed(self, program: Program) -> None:
+        """After temporaries have been placed in the arena, by `arrange` and all passes that follow it."""
+        values = {name: program.root(name).name for name in program.buffers}
+        spans = {
+            b.name: (b.offset, b.offset + b.nbytes)
+            for b in program.buffers.values()
+            if b.kind == "temp" and b.alias is None and b.offset is not None
+        }
+
+        def share(a: str, b: str) -> bool:
+            if a not in spans or b not in spans:
+                return False
+            return spans[a][0] < spans[b][1] and spans[b][0] < spans[a][1]
+
+        run = _Run(program, values, share)
+        run.program({values[n] for n in program.outputs})
+
+
+class _Run:
+    """An abstract run.
+
+    Attributes:
+      valid: arrays that are in their memory.
+      missing: of those that were overwritten and are being written again, how many elements are to come.
+    """
+
+    def __init__(self, program: Program, value: Mapping[str, str], share: Callable[[str, str], bool]):
+        self.of = program
+        self.value = value
+        values = sorted({*value.values()})
+        self.sharing = {a: [b for b in values if b != a and share(a, b)] for a in values}
+        self.valid: set[str] = set()
+        self.missing: dict[str, int] = {}
+        self.written: set[str] = set()
+        self.counters: dict[str, int] = {}
+
+    def program(self, kept: Iterable[str]) -> None:
+        """Runs everything; ``kept`` must be there in the end."""
+        self.valid = {self.value[n] for n, b in self.of.buffers.items() if b.kind in ("input", "const")}
+        self.written = set(self.valid)
+        self.steps(self.of.steps)
+        self.require(kept, "in the end")
+
+    def require(self, values: Iterable[str], why: str, step: Any = None) -> None:
+        """Arrays that have been written must still be there. (A region loads its carries before it knows whether it
+        needs them.)"""
+        for v in sorted(values):
+            if v in self.written and v not in self.valid:
+                self.fail(f"{v} is needed {why}, but its memory has been given to another", step)
+            if self.missing.get(v, 0) > 0:
+                self.fail(f"{v} is needed {why}, but {self.missing[v]} elements of it were not written again", step)
+
+    def fail(self, message: str, step: Any = None) -> NoReturn:
+        text = statements_text(self.of, [step]) if step is not None else statements_text(self.of, self.of.steps)
+        raise LoopError(f"{message}, in\n{text}")
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    def steps(self, steps: Sequence[Any]) -> None:
+        """Steps one after the other."""
+        for s in steps:
+            kind = type(s)
+            if kind is Nest:
+                self.nest(s)
+            elif kind is Call or kind is Host:
+                self.call(s)
+            elif kind is Repeat:
+                self.loop(s.index, s.extent, s.steps, s.exchanges)
+            elif kind is Rows or kind is Parallel:
+                self.steps(s.steps)
+            elif kind is While:
+                self.require_read({self.value[s.condition]} - self.made([s]), s)
+                self.loop_while(s)
+            elif kind is Branch:
+                self.require_read({self.value[s.selector]}, s)
+                self.branches(s.branches)
+            else:
+                raise AssertionError(f"{kind.__name__} is not a step")
+
+    def made(self, steps: Sequence[Any]) -> set[str]:
+        """The arrays that steps write."""
+        return {self.value[n] for s in steps for n in _written(s)}
+
+    def loop(self, index: str, extent: int, steps: Sequence[Any], pairs: Sequence[tuple[str, str]]) -> None:
+        """Two iterations stand for all: the second finds what the first has left."""
+        if extent == 0:
+            return
+        self.counters[index] = extent
+        for _ in range(min(extent, 2)):
+            self.steps(steps)
+            self.exchange(pairs)
+        del self.counters[index]
+
+    def exchange(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """New carries become the old ones: what was in their memory is gone."""
+        for new, old in pairs:
+            self.require({self.value[new]}, "as a carry")
+            self.begin(self.value[old], _size(self.of, self.value[old]))
+            self.end(self.value[new])
+
+    def loop_while(self, s: While) -> None:
+        self.steps(s.test)
+        self.require_read({self.value[s.condition]}, s)
+        states = [self.state()]
+        for _ in range(2):
+            self.steps(s.steps)
+            self.exchange(s.exchanges)
+            self.steps(s.test)
+            states.append(self.state())
+        self.join(states)
+
+    def branches(self, branches: Sequence[Sequence[Any]]) -> None:
+        start, states = self.state(), []
+        for steps in branches:
+            self.valid, self.missing, self.written = set(start[0]), dict(start[1]), set(start[2])
+            self.steps(steps)
+            states.append(self.state())
+        self.join(states)
+
+    def state(self) -> tuple[set[str], dict[str, int], set[str]]:
+        """A copy of what is known."""
+        return set(self.valid), dict(self.missing), set(self.written)
+
+    def join(self, states: Sequence[tuple[set[str], dict[str, int], set[str]]]) -> None:
+        """After one of several ways, nobody knows which. What only some ways have written at all was never needed on
+        the others."""
+        self.written = set().union(*[s[2] for s in states])
+        self.valid = {v for v in self.written if all(v in s[0] or v not in s[2] for s in states)}
+        self.missing = {v: max(s[1].get(v, 0) for s in states) for v in self.valid}
+
+    # -- single steps ----------------------------------------------------------------------------------------------
+
+    def require_read(self, values: Iterable[str], step: Any) -> None:
+        self.require(values, "here", step)
+
+    def end(self, value: str) -> None:
+        """The memory of an array holds it no longer."""
+        if value in self.valid:
+            self.valid.discard(value)
+        if value in self.written:
+            self.missing[value] = _size(self.of, value)
+
+    def begin(self, value: str, elements: int) -> None:
+        """Some elements of an array are written."""
+        for other in self.sharing[value]:
+            self.end(other)
+        if value in self.missing:
+            self.missing[value] -= elements
+        self.valid.add(value)
+        self.written.add(value)
+
+    def call(self, s: Call | Host) -> None:
+        reads = {self.value[v.buffer] for v in s.inputs if math.prod(v.shape)}
+        if type(s) is Call and s.attributes.get("beta"):
+            reads |= {self.value[v.buffer] for v in s.outputs if math.prod(v.shape)}
+        self.require_read(reads, s)
+        if type(s) is Call and s.routine == "copy" and self.onto_itself(s):
+            source, target = self.value[s.inputs[0].buffer], self.value[s.outputs[0].buffer]
+            self.begin(target, _size(self.of, target))
+            self.valid.add(source)
+            self.missing.pop(source, None)
+            return
+        for v in s.outputs:
+            target = self.value[v.buffer]
+            if not math.prod(v.shape):
+                continue
+            for other in self.sharing[target]:
+                if other in reads:
+                    self.fail(f"{target} is written into the memory of {other}, which is read", s)
+            self.begin(target, math.prod(v.shape) * self.times(v.offset))
+
+    def onto_itself(self, s: Call) -> bool:
+        """Whether a copy is of all of one memory to all of the same."""
+        (source,), (target,) = s.inputs, s.outputs
+        whole = all(
+            v.offset == Affine() and math.prod(v.shape) == self.of.buffers[v.buffer].size for v in (source, target)
+        )
+        return whole and self.value[source.buffer] in self.sharing[self.value[target.buffer]]
+
+    def times(self, address: Affine) -> int:
+        """In how many places the loops around put what has an address."""
+        return math.prod(n for name, n in self.counters.items() if address.coefficient(name))
+
+    def nest(self, s: Nest) -> None:
+        found: list[tuple[Load | Store, int]] = []
+        _accesses(s.body, {}, found)
+        stores = [(a, n) for a, n in found if type(a) is Store and n]
+        made = {self.value[a.buffer] for a, _ in stores}
+        first: set[str] = set()
+        for a, n in found:
+            value = self.value[a.buffer]
+            if not n:
+                continue
+            # What the nest has written before it is read is the nest's own.
+            if (type(a) is Load or type(a) is Store and a.update) and value not in first:
+                self.require_read({value}, s)
+            if type(a) is Store:
+                first.add(value)
+        reads = {a.buffer for a, n in found if n and type(a) is Load}
+        unchanged: set[str] = set()
+        for target in sorted(made):
+            for other in self.sharing[target]:
+                if other in made:
+                    self.fail(f"{target} and {other} are written into the same memory", s)
+                if self.moves_nothing(found, target, other):
+                    unchanged.add(other)
+                    continue
+                sources = {n for n in reads if self.value[n] == other}
+                names = sorted({a.buffer for a, _ in stores if self.value[a.buffer] == target})
+                if sources and not all(planner.same_positions(s.body, sources, name) for name in names):
+                    self.fail(f"{target} is written over {other} before all of that is read", s)
+        for a, n in stores:
+            self.begin(self.value[a.buffer], n * self.times(a.index))
+        self.valid |= unchanged
+        for v in unchanged:
+            self.missing.pop(v, None)
+
+    def moves_nothing(self, found: Sequence[tuple[Load | Store, int]], target: str, source: str) -> bool:
+        """Whether all that a nest writes to one array is what another one has at the same places."""
+        loads = {a.name: a for a, _ in found if type(a) is Load and self.value[a.buffer] == source}
+        for a, _ in found:
+            if type(a) is not Store or self.value[a.buffer] != target:
+                continue
+            for part, value in ((None, a.value),) if a.imag is None else ((0, a.value), (1, a.imag)):
+                load = loads.get(value) if isinstance(value, str) else None
+                if load is None or (load.index, load.part) != (a.index, part) or load.where or a.update:
+                    return False
+                if self.of.buffers[load.buffer].dtype != self.of.buffers[a.buffer].dtype:
+                    return False
+        return True
+
+
+def _size(program: Program, value: str) -> int:
+    return program.buffers[value].size
+
+
+def _accesses(body: Sequence[Any], extents: dict[str, int], found: list[tuple[Any, int]]) -> None:
+    """Loads and stores in program order, each with the number of elements that it goes through."""
+    for s in body:
+        kind = type(s)
+        if kind is Load or kind is Store:
+            around = math.prod(extents[x] for x in extents if s.index.coefficient(x))
+            # An address may be computed from counters.
+            computed = any(x not in extents for x in s.index.symbols())
+            empty = any(n == 0 for n in extents.values())
+            found.append((s, 0 if empty else math.prod(extents.values()) if computed else around))
+        elif kind is Loop:
+            _accesses(s.body, {**extents, s.index: s.extent}, found)
+        elif kind is If:
+            _accesses(s.then, extents, found)
+            _accesses(s.orelse, extents, found)
+        elif kind is LoopWhile:
+            _accesses(s.test, extents, found)
+            _accesses(s.body, extents, found)
+
+
+def _written(step: Any) -> set[str]:
+    """Names of the buffers that a step writes to."""
+    return buffers_of(step)[1]
+
+
+__all__ = ["Verifier"]

@@ -1,0 +1,74 @@
+"""Puts products that do not need each other side by side.
+
+The gradients of all weights of a network become known together. One after the other, each too small for all threads,
+they would let the threads wait for each other after every one; as one `Parallel` step they are one parcel of work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fungrad.jit.ir.dependence import Dependence, Pile
+from fungrad.jit.ir.loops import Call, Loop, Nest, Parallel, Program, Rows
+from fungrad.jit.ir.traverse import map_steps, walk
+from fungrad.jit.products import products
+from fungrad.jit.rewrites.schedule import PARALLEL_WORK, total_work
+
+# Work of a nest that a thread does as a whole, before it is known how many elements a vector takes at once.
+_SMALL_NEST = 8 * PARALLEL_WORK
+# Steps that are looked at together.
+_REACH = 64
+
+
+def side_by_side(program: Program) -> Program:
+    """The program with independent products put together; shares buffers with the original."""
+    return program.with_steps(_Arranger(program).steps(program.steps))
+
+
+def work(program: Program, step: Any) -> int:
+    """Multiplications in the products of a step."""
+    return sum(products.work(s) for s in walk([step]) if type(s) is Call and s.routine == "gemm")
+
+
+class _Arranger:
+    def __init__(self, program: Program):
+        self.program = program
+        self.order = Dependence(program)
+
+    def steps(self, steps: Sequence[Any]) -> list[Any]:
+        result: list[Any] = []
+        waiting = list(steps)
+        while waiting:
+            count = next((k for k, s in enumerate(waiting[:_REACH]) if not self.is_member(s)), len(waiting[:_REACH]))
+            ready, blocked = self.ready(waiting[:count])
+            products_ready = [s for s in ready if type(s) is not Nest]
+            total = sum(work(self.program, s) for s in products_ready)
+            if len(products_ready) > 1 and total >= products.WORTH_SHARING:
+                result.append(Parallel(ready))
+                waiting = blocked + waiting[count:]
+            else:
+                result.append(map_steps(self.steps, waiting.pop(0)))
+        return result
+
+    def is_member(self, step: Any) -> bool:
+        """Whether a step may stand beside others: what is not worth sharing by itself, and what can be divided."""
+        if type(step) is Rows:
+            return True
+        if type(step) is Call:
+            single = step.routine == "gemm" and all(n == 1 for n in step.outputs[0].shape[:-2])
+            return single and products.fits(self.program, step)
+        if type(step) is not Nest:
+            return False
+        loops = [s for s in step.body if type(s) is Loop]
+        return not any(s.parallel for s in loops) and sum(total_work(self.program, s) for s in loops) < _SMALL_NEST
+
+    def ready(self, steps: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """The steps that need none of the others, and the others."""
+        ready: list[Any] = []
+        blocked: list[Any] = []
+        before = Pile(self.order)
+        for s in steps:
+            (blocked if self.order.between(s, before) else ready).append(s)
+            before.add(s)
+        return ready, blocked

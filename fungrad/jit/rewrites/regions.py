@@ -1,0 +1,350 @@
+"""Loops over small steps as one native function.
+
+A loop of the user (`Repeat`, `While`, `Branch`) whose steps are small nests would spend its time on calls and on
+passing a few numbers through memory. `merge` makes one nest of it: repeated steps become loops, conditions become
+branches, and arrays of a few elements become variables, which live in registers; such an array is read from memory
+before the loop and written back after it, and one that is used only inside has no memory at all.
+
+What contains a library call, a step in Python or a large nest, which has work for vectors and threads, stays as it is,
+and the loops inside of it are looked at one by one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from fungrad.jit.ir import loops
+from fungrad.jit.ir.loops import (
+    Acc,
+    Affine,
+    Branch,
+    Buffer,
+    Call,
+    Const,
+    If,
+    Index,
+    Let,
+    Load,
+    Loop,
+    LoopWhile,
+    Nest,
+    Prefix,
+    Program,
+    Repeat,
+    Set,
+    Store,
+    Update,
+    Var,
+    While,
+)
+from fungrad.jit.ir.traverse import children, defines, map_bodies, map_steps, own_buffers, rename, walk
+
+# Elements of an array that becomes variables, and iterations of a loop that is written out for that.
+_FEW = 8
+# Scalar statements that one nest may run, and that a merged nest may have.
+_SMALL_NEST = 4096
+_MOST_STATEMENTS = 2500
+
+
+def merge(program: Program) -> Program:
+    """The program with nests in place of loops over small steps."""
+    if not any(type(s) in (Repeat, While, Branch) for s in program.steps):
+        return program
+    return program.with_steps(_merged(program, program.steps, _accesses(program, program.steps)))
+
+
+def _merged(program: Program, steps: Sequence[Any], uses: Counter) -> list[Any]:
+    result: list[Any] = []
+    for step in steps:
+        if type(step) in (Repeat, While, Branch):
+            nest = _Region(program, uses).nest(step)
+            step = nest or map_steps(lambda inner: _merged(program, inner, uses), step)
+        result.append(step)
+    return result
+
+
+def _accesses(program: Program, items: Sequence[Any]) -> Counter:
+    """How often each memory is mentioned."""
+    found: Counter = Counter()
+    for s in walk(items):
+        for names in own_buffers(s):
+            found.update([program.root(name).name for name in names])
+    return found
+
+
+class _UnsuitableError(Exception):
+    """The loop is not one over small steps."""
+
+
+class _Region:
+    """Makes one nest of a loop."""
+
+    def __init__(self, program: Program, uses: Counter):
+        self.program = program
+        self.uses = uses
+        self.numbers = count()
+        self.statements = 0
+        self.accumulators: dict[str, Acc] = {}
+
+    def nest(self, step: Any) -> Nest | None:
+        """The nest, or None if the loop contains more than small nests."""
+        try:
+            body = self.step(step)
+            self.cells = self.choose(step, body)
+            body = self.unrolled(body)
+        except _UnsuitableError:
+            return None
+        inside = [name for name, outer in self.cells.items() if not outer]
+        self.scopes: dict[int, list[str]] = {}
+        for name in inside:
+            self.scopes.setdefault(id(self.scope(body, name)), []).append(name)
+        before, after = self.outer_cells(body)
+        return Nest([*before, *self.scalars(body), *after], "loop")
+
+    def fresh(self, stem: str) -> str:
+        """A new name."""
+        return f"{stem}.{next(self.numbers)}"
+
+    # -- steps as statements ---------------------------------------------------------------------
+
+    def step(self, step: Any) -> list[Any]:
+        kind = type(step)
+        if kind is Nest:
+            if _size(step.body) > _SMALL_NEST:
+                raise _UnsuitableError
+            return self.copied(step.body, {})
+        if kind is Call and step.routine == "copy":
+            return self.copy(*step.inputs, *step.outputs)
+        if kind is Repeat:
+            body = self.steps(step.steps)
+            return [Loop(step.index, step.extent, body, ordered=True)] if step.extent else []
+        if kind is While:
+            flag = self.fresh("flag")
+            test = [*self.steps(step.test), Load(flag, step.condition, Affine(0))]
+            return [LoopWhile(test, flag, self.steps(step.steps))]
+        if kind is Branch:
+            which = self.fresh("which")
+            chosen: list[Any] = self.steps(step.branches[-1])
+            for number, branch in reversed(list(enumerate(step.branches[:-1]))):
+                this = self.fresh("this")
+                equal = Let(this, "eq", (which, Const(number, "i32")), "i1")
+                chosen = [equal, If(this, self.steps(branch), chosen)]
+            return [Load(which, step.selector, Affine(0)), *chosen]
+        raise _UnsuitableError
+
+    def steps(self, steps: Sequence[Any]) -> list[Any]:
+        return [s for step in steps for s in self.step(step)]
+
+    def copy(self, source: loops.View, target: loops.View) -> list[Any]:
+        n = math.prod(source.shape)
+        if n > _SMALL_NEST or source.strides is not None or target.strides is not None:
+            raise _UnsuitableError
+        at, value = self.fresh("z"), self.fresh("v")
+        if self.program.buffers[source.buffer].is_complex:
+            raise _UnsuitableError
+        body = [Load(value, source.buffer, source.offset + at), Store(target.buffer, target.offset + at, value)]
+        return [Loop(at, n, body)] if n else []
+
+    def copied(self, statements: Sequence[Any], symbols: Mapping[str, Affine]) -> list[Any]:
+        """Statements with new names for all that they define.
+
+        Args:
+          statements: a whole scope: what is defined inside is not used outside.
+          symbols: replaces symbols in addresses.
+        """
+        self.statements += sum(1 for _ in walk(statements))
+        if self.statements > _MOST_STATEMENTS:
+            raise _UnsuitableError
+        suffix = f".{next(self.numbers)}"
+        names = {n: n + suffix for s in walk(statements) for n in defines(s)}
+        moved = {**{old: Affine.var(new) for old, new in names.items()}, **symbols}
+        return [rename(s, names, moved) for s in statements]
+
+    # -- arrays of a few elements ----------------------------------------------------------------
+
+    def choose(self, step: Any, body: Sequence[Any]) -> dict[str, bool]:
+        """The memories that become variables, and whether each is used outside of the loop too."""
+        program, own = self.program, _accesses(self.program, [step])
+        suited: dict[str, bool] = {}
+        short: dict[str, list[str]] = {}
+
+        def visit(items: Sequence[Any], known: dict[str, bool]) -> None:
+            """``known``: the loops around, and whether they can be written out."""
+            for s in items:
+                if type(s) in (Load, Store):
+                    buffer = program.buffers[s.buffer]
+                    root = program.root(s.buffer)
+                    fits = _is_few(root) and buffer.dtype == root.dtype and buffer.size == root.size
+                    fits = fits and all(known.get(x, False) for x in s.index.symbols())
+                    suited[root.name] = suited.get(root.name, True) and fits
+                    short.setdefault(root.name, []).extend(s.index.symbols())
+                inner = {**known, s.index: _is_short(s)} if type(s) is Loop else known
+                for nested in children(s):
+                    visit(nested, inner)
+
+        visit(body, {})
+        # A variable is not set in parallel or in vectors: the loops around must be written out, or run in order.
+        cells = {n: self.uses[n] > own[n] or program.buffers[n].kind != "temp" for n, ok in suited.items() if ok}
+        for name in [n for n in cells if program.buffers[n].kind in ("input", "const")]:
+            del cells[name]
+        self.short = {x for name in cells for x in short[name]}
+        self._keep_orderly(body, cells)
+        return cells
+
+    def _keep_orderly(self, body: Sequence[Any], cells: dict[str, bool]) -> None:
+        """Drops the cells that are written inside of loops that are neither written out nor run in order."""
+
+        def visit(items: Sequence[Any], plain: bool) -> None:
+            for s in items:
+                if type(s) is Store and not plain:
+                    cells.pop(self.program.root(s.buffer).name, None)
+                inner = plain
+                if type(s) is Loop and s.index not in self.short:
+                    inner = inner and s.ordered
+                for nested in children(s):
+                    visit(nested, inner)
+
+        visit(body, True)
+
+    def unrolled(self, statements: Sequence[Any]) -> list[Any]:
+        """With the loops over elements of cells written out."""
+        result: list[Any] = []
+        for s in statements:
+            if type(s) is Acc:
+                self.accumulators[s.name] = s
+            if type(s) is Loop and s.index in self.short:
+                body = self.unrolled(s.body)
+                copies = [self.copied(body, {s.index: Affine(k)}) for k in range(s.extent)]
+                result += self.summed([t for part in copies for t in part])
+            else:
+                result.append(map_bodies(self.unrolled, s))
+        return _without_single_updates(result)
+
+    def summed(self, statements: list[Any]) -> list[Any]:
+        """With the updates of an accumulator from outside combined pairwise, which is a shorter chain of operations."""
+        own = {s.name for s in statements if type(s) is Acc}
+        values: dict[str, list[Any]] = {}
+        result: list[Any] = []
+        for s in statements:
+            if type(s) is Update and s.position is None and s.acc not in own:
+                values.setdefault(s.acc, []).append(s.value)
+            else:
+                result.append(s)
+        for name, terms in values.items():
+            acc = self.accumulators[name]
+            op = {"max": "maximum", "min": "minimum"}.get(acc.op, acc.op)
+            while len(terms) > 1:
+                pairs = []
+                for x, y in zip(terms[::2], terms[1::2], strict=False):
+                    pairs.append(self.fresh("v"))
+                    result.append(Let(pairs[-1], op, (x, y), acc.type))
+                terms = [*pairs, *terms[2 * len(pairs) :]]
+            result.append(Update(name, terms[0]))
+        return result
+
+    def scope(self, statements: Sequence[Any], name: str) -> Sequence[Any]:
+        """The innermost list of statements outside of which a memory is not used."""
+        around = []
+        for s in statements:
+            if type(s) in (Load, Store) and self.program.root(s.buffer).name == name:
+                return statements
+            around += [b for b in children(s) if _accesses(self.program, b)[name]]
+        return self.scope(around[0], name) if len(around) == 1 else statements
+
+    def outer_cells(self, body: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Statements that read the cells that others use before the loop, and write them after it."""
+        written = {self.program.root(s.buffer).name for s in walk(body) if type(s) is Store}
+        before: list[Any] = []
+        after: list[Any] = []
+        for name in [n for n, outer in self.cells.items() if outer]:
+            buffer = self.program.buffers[name]
+            for k in range(buffer.size):
+                first = self.fresh("first")
+                before += [Load(first, name, Affine(k)), Var(_cell(name, k), buffer.type, first)]
+                if name in written:
+                    after.append(Store(name, Affine(k), _cell(name, k)))
+        return before, after
+
+    def scalars(self, statements: Sequence[Any]) -> list[Any]:
+        """With accesses to cells replaced by variables."""
+        result: list[Any] = []
+        for name in self.scopes.get(id(statements), ()):
+            buffer = self.program.buffers[name]
+            zero = Const(False if buffer.type == "i1" else 0, buffer.type)
+            result += [Var(_cell(name, k), buffer.type, zero) for k in range(buffer.size)]
+        for s in statements:
+            root = self.program.root(s.buffer) if type(s) in (Load, Store) else None
+            if root is None or root.name not in self.cells:
+                result.append(map_bodies(self.scalars, s))
+            elif not 0 <= s.index.const < root.size:
+                # Only an access under a condition leaves the array, and then the condition does not hold.
+                assert s.where is not None
+                if type(s) is Load:
+                    result.append(Let(s.name, "copy", (s.other,), root.type))  # type: ignore[arg-type]
+            elif type(s) is Load:
+                result.append(_read(s, _cell(root.name, s.index.const), root.type))
+            else:
+                result += self.write(s, _cell(root.name, s.index.const), root.type)
+        return result
+
+    def write(self, s: Store, cell: str, type_: str) -> list[Any]:
+        """A store to a cell."""
+        found: list[Any] = []
+        value = s.value
+        if s.update is not None:
+            value = self.fresh("v")
+            op = {"max": "maximum", "min": "minimum"}.get(s.update, s.update)
+            found.append(Let(value, op, (cell, s.value), type_))
+        if s.where is not None:
+            chosen = self.fresh("v")
+            found.append(Let(chosen, "select", (s.where, value, cell), type_))
+            value = chosen
+        return [*found, Set(cell, value)]
+
+
+def _without_single_updates(statements: list[Any]) -> list[Any]:
+    """With accumulators that get one value replaced by this value."""
+    counts = Counter(s.acc for s in walk(statements) if type(s) in (Update, Prefix))
+    here = {s.acc for s in statements if type(s) is Update and s.position is None}
+    declared = {s.name: s for s in statements if type(s) is Acc}
+    single = {n: s for n, s in declared.items() if n in here and counts[n] == 1 and s.init is None}
+    result: list[Any] = []
+    for s in statements:
+        if type(s) is Update and s.acc in single:
+            result.append(Let(s.acc, "copy", (s.value,), single[s.acc].type))
+        elif not (type(s) is Acc and s.name in single):
+            result.append(s)
+    return result
+
+
+def _cell(name: str, k: int) -> str:
+    return f"{name}[{k}]"
+
+
+def _read(s: Load, cell: str, type_: str) -> Let:
+    if s.where is None:
+        return Let(s.name, "copy", (cell,), type_)
+    return Let(s.name, "select", (s.where, cell, s.other), type_)  # type: ignore[arg-type]
+
+
+def _is_few(buffer: Buffer) -> bool:
+    return 0 < buffer.size <= _FEW and not buffer.is_complex
+
+
+def _is_short(loop: Loop) -> bool:
+    """Whether a loop can be written out."""
+    plain = (Let, Index, Load, Store, Update, Acc, Loop)
+    return loop.extent <= _FEW and not loop.ordered and all(type(s) in plain for s in walk(loop.body))
+
+
+def _size(statements: Sequence[Any]) -> int:
+    """How many statements are run."""
+    total = 0
+    for s in statements:
+        inner = sum(_size(b) for b in children(s))
+        total += inner * s.extent if type(s) is Loop and not s.ordered else inner + 1
+    return total

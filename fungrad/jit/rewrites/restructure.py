@@ -1,0 +1,464 @@
+"""Rewrites of whole nests for memory order and for threads, before scheduling.
+
+`split_reduction`: a large reduction to few values becomes a parallel nest that reduces a fixed
+number of pieces, and a small one that combines them. The pieces depend on the sizes only, so the
+result does not depend on the number of threads.
+
+`sweep_rows`: a reduction over the leading axis of a wide array would walk down columns, a page
+further at every step. It becomes a sweep over a few rows at a time, with a row of partial results
+that stays in the cache.
+
+`split_columns`: updates of rows at computed places, which may meet, are shared between threads by columns.
+
+`split_rows`: a long loop whose iterations only meet in sums (of scalars or of rows, such as the gradient of a
+bias) is split in the same way.
+
+All need memory for partial results, so they run on programs whose new temporaries have no place
+yet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fungrad.jit.ir.loops import (
+    Acc,
+    Affine,
+    Buffer,
+    Const,
+    If,
+    Index,
+    Let,
+    Load,
+    Loop,
+    LoopWhile,
+    Nest,
+    Program,
+    Store,
+    Update,
+    Var,
+)
+from fungrad.jit.ir.ops import neutral
+from fungrad.jit.ir.traverse import addresses, changes, map_bodies, own_buffers, substitute, walk, walk_in_loops
+from fungrad.jit.kernels.scalars import NUMPY_DTYPES
+from fungrad.jit.rewrites.schedule import (
+    PARALLEL_WORK,
+    choose_lanes,
+    divisor,
+    is_independent,
+    total_work,
+)
+
+# About how many pieces a split reduction has.
+_PIECES = 32
+# Rows of a sweep: enough to make the partial results cheap, few enough for the prefetcher.
+_ROWS = 8
+# About how many columns one thread sweeps at a time.
+_COLUMNS = 1024
+# Bytes of the narrowest columns that a thread updates, and how many such parts there are at most.
+_NARROWEST, _MOST_PARTS = 128, 8
+# Most bytes of private sums per unit of work in the loop that needs them.
+_SCRATCH = 2
+# Bytes between rows from which walking down a column is slow.
+_FAR = 2048
+
+
+def sweep_rows(program: Program, nest: Nest) -> list[Nest] | None:
+    """A nest that reduces over a leading axis as a sweep over its rows; None for others."""
+    return _Rewriter(program).sweep_rows(nest)
+
+
+def split_reduction(program: Program, nest: Nest) -> list[Nest] | None:
+    """The nests of a large reduction to few values; None for others."""
+    return _Rewriter(program).split_reduction(nest)
+
+
+def split_columns(program: Program, nest: Nest) -> list[Nest] | None:
+    """A nest of updates that may meet, by columns; None for others."""
+    return _Rewriter(program).split_columns(nest)
+
+
+def split_rows(program: Program, nest: Nest) -> list[Nest] | None:
+    """The nests of a long loop whose iterations only meet in sums; None for others."""
+    return _Rewriter(program).split_rows(nest)
+
+
+class _Rewriter:
+    def __init__(self, program: Program):
+        self.program = program
+
+    def partial(self, acc: Acc, shape: tuple[int, ...]) -> Buffer:
+        """A temporary for partial results of an accumulator."""
+        return self.program.temporary(f"{acc.name}.part", NUMPY_DTYPES[acc.type], shape)
+
+    # -- reductions to few values ------------------------------------------------------------------
+
+    def split_reduction(self, nest: Nest) -> list[Nest] | None:
+        """Declarations, one large loop that updates them, anything small after it."""
+        head, loop, tail = _around_first_loop(nest.body)
+        accs = [s for s in head if type(s) is Acc]
+        if loop is None or not accs or any(type(s) not in (Acc, Let, Load, Index) for s in head):
+            return None
+        if not _only_reduces(loop, accs) or total_work(self.program, loop) < 16 * PARALLEL_WORK:
+            return None
+        inside = Loop(loop.index, loop.extent, [*accs, *loop.body])
+        if not is_independent(self.program, inside):
+            return None
+        pieces = divisor(loop.extent, _PIECES) or _PIECES
+        length, rest = divmod(loop.extent, pieces)
+        if length < 2:
+            return None
+        piece = f"{loop.index}.piece"
+        shifted = {loop.index: Affine.var(piece, length) + loop.index}
+        body = [substitute(s, shifted) for s in loop.body]
+        parts = {a.name: self.partial(a, (pieces,)) for a in accs}
+        pure = [s for s in head if type(s) is not Acc]
+        many = Loop(
+            piece,
+            pieces,
+            [
+                *(Acc(a.name, a.op, a.type) for a in accs),
+                Loop(loop.index, length, body),
+                *(Store(parts[a.name].name, Affine.var(piece), a.name) for a in accs),
+            ],
+            parallel=True,
+        )
+        gather = Loop(
+            piece,
+            pieces,
+            [
+                s
+                for a in accs
+                for s in (
+                    Load(f"{a.name}.p", parts[a.name].name, Affine.var(piece)),
+                    Update(a.name, f"{a.name}.p"),
+                )
+            ],
+        )
+        last: list[Any] = [*head, gather]
+        if rest:
+            beyond = {loop.index: Affine.var(loop.index) + pieces * length}
+            last.append(Loop(loop.index, rest, [substitute(s, beyond) for s in loop.body]))
+        return [Nest([*pure, many], nest.name), Nest([*last, *tail], nest.name)]
+
+    # -- rows at computed places -------------------------------------------------------------------
+
+    def split_columns(self, nest: Nest) -> list[Nest] | None:
+        """A loop in order over windows whose elements never meet those of other columns: each thread goes through all
+        windows for columns of its own. Every element sees the same updates in the same order as before."""
+        head, loop, tail = _around_dependent_loop(self.program, nest.body)
+        if loop is None or tail or total_work(self.program, loop) < 4 * PARALLEL_WORK:
+            return None
+        pure = (Let, Index, Load)
+        columns = loop.body[-1]
+        if type(columns) is not Loop or not all(type(s) in pure for s in [*head, *loop.body[:-1]]):
+            return None
+        if not all(type(s) in (*pure, Store) for s in columns.body) or not self._columns_apart(loop, columns):
+            return None
+        stored = {self.program.buffers[s.buffer] for s in columns.body if type(s) is Store}
+        if self._affordable_pieces(loop, sum(b.nbytes for b in stored)) is not None:
+            return None
+        size = max(b.dtype.itemsize for b in stored)
+        parts = [p for p in range(2, _MOST_PARTS + 1) if columns.extent % p == 0]
+        wide = [p for p in parts if columns.extent // p * size >= _NARROWEST]
+        if not wide:
+            return None
+        if not self.program.target.threads:
+            return [nest]
+        width, part = columns.extent // max(wide), f"{columns.index}.part"
+        moved = {columns.index: Affine.var(part, width) + columns.index}
+        inner = Loop(columns.index, width, [substitute(s, moved) for s in columns.body])
+        outer = Loop(loop.index, loop.extent, [*loop.body[:-1], inner], ordered=loop.ordered)
+        return [Nest([*head, Loop(part, max(wide), [outer], parallel=True)], nest.name)]
+
+    def _columns_apart(self, loop: Loop, columns: Loop) -> bool:
+        """Whether iterations of an inner loop touch different elements, whatever the other terms of an address are."""
+        stores = [s for s in columns.body if type(s) is Store]
+        stored = {self.program.root(s.buffer) for s in stores}
+        if any(type(s) is Load and self.program.root(s.buffer) in stored for s in walk(loop.body)):
+            return False
+        if len(stored) != len(stores) or not stores:
+            return False
+        for s in stores:
+            step = s.index.coefficient(columns.index)
+            period = math.gcd(*[c for symbol, c in s.index.terms if symbol != columns.index])
+            if step != 1 or s.index.const % max(period, 1) + columns.extent > period:
+                return False
+            if self.program.buffers[s.buffer].is_complex:
+                return False
+        return True
+
+    # -- loops that only meet in sums --------------------------------------------------------------
+
+    def split_rows(self, nest: Nest) -> list[Nest] | None:
+        """Pieces of a loop get accumulators, sums and scratch rows of their own."""
+        head, loop, tail = _around_dependent_loop(self.program, nest.body)
+        if loop is None or total_work(self.program, loop) < 8 * PARALLEL_WORK:
+            return None
+        accs = [s for s in head if type(s) is Acc]
+        roles = self._roles(loop, accs)
+        if roles is None:
+            return None
+        sums, private = roles
+        shared = [*sums, *private]
+        pieces = self._affordable_pieces(loop, sum(self.program.buffers[b].nbytes for b in shared))
+        if pieces is None:
+            return None
+        length, piece = loop.extent // pieces, f"{loop.index}.piece"
+        parts = {a.name: self.partial(a, (pieces,)) for a in accs}
+        rows = {b: self._copies(b, pieces) for b in shared}
+        shifted = {loop.index: Affine.var(piece, length) + loop.index}
+        body = [redirected(substitute(s, shifted), rows, piece) for s in loop.body]
+        used = {s.acc for s in walk(loop.body) if type(s) is Update}
+        mine = [a for a in accs if a.name in used]
+        many = Loop(
+            piece,
+            pieces,
+            [
+                *(Acc(a.name, a.op, a.type) for a in mine),
+                *(_fill(rows[b], piece, op) for b, op in sums.items()),
+                Loop(loop.index, length, body, ordered=loop.ordered),
+                *(Store(parts[a.name].name, Affine.var(piece), a.name) for a in mine),
+            ],
+            parallel=True,
+        )
+        gather = Loop(
+            piece,
+            pieces,
+            [
+                s
+                for a in mine
+                for s in (Load(f"{a.name}.p", parts[a.name].name, Affine.var(piece)), Update(a.name, f"{a.name}.p"))
+            ],
+        )
+        before = [s for s in head if type(s) is not Acc]
+        pure = [s for s in before if type(s) in (Let, Index, Load)]
+        first = [Nest(before, nest.name)] if len(before) > len(pure) else []
+        combine = [_combined(self.program.buffers[b], rows[b], op, piece, pieces) for b, op in sums.items()]
+        last = [*accs, *pure, *([gather] if mine else []), *combine, *tail]
+        return [*first, Nest([*pure, many], nest.name), Nest(last, nest.name)]
+
+    def _affordable_pieces(self, loop: Loop, size: int) -> int | None:
+        """How many pieces a loop is split in if each needs `size` bytes of its own: filling and combining those must
+        cost little beside the loop."""
+        most = _SCRATCH * total_work(self.program, loop)
+        if loop.ordered:
+            # Scattered updates wait for memory, which the copies take up too.
+            most /= 32
+        for wanted in (_PIECES, _PIECES // 4, _PIECES // 8):
+            pieces = divisor(loop.extent, wanted)
+            if pieces is not None and size * pieces <= most:
+                return pieces
+        return None
+
+    def _copies(self, name: str, pieces: int) -> Buffer:
+        original = self.program.buffers[name]
+        return self.program.temporary(f"{name}.part", original.dtype, (pieces, original.size))
+
+    def _roles(self, loop: Loop, accs: list[Acc]) -> tuple[dict[str, str], list[str]] | None:
+        """Buffers that an ordered loop sums into (with the monoid) and those it uses as scratch memory in every
+        iteration; None if iterations depend on each other in another way."""
+        plain = {a.name for a in accs if a.op not in ("argmax", "argmin")}
+        inside = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
+        by_root: dict[str, list[tuple[Any, dict[str, int]]]] = {}
+        for s, extents in walk_in_loops(loop.body, {}):
+            if any(cell not in inside and (type(s) is not Update or cell not in plain) for cell in changes(s)):
+                return None
+            if type(s) in (Load, Store):
+                by_root.setdefault(self.program.root(s.buffer).name, []).append((s, extents))
+            elif type(s) in (If, LoopWhile):
+                return None
+        sums: dict[str, str] = {}
+        private: list[str] = []
+        for accesses in by_root.values():
+            stores = [s for s, _ in accesses if type(s) is Store]
+            names = {s.buffer for s, _ in accesses}
+            if not stores or _own_region(loop, accesses):
+                continue
+            if len(names) > 1 or self.program.buffers[stores[0].buffer].is_complex:
+                return None
+            name = stores[0].buffer
+            if len(stores) == len(accesses) and len({s.update for s in stores}) == 1 and stores[0].update:
+                sums[name] = stores[0].update
+            elif is_scratch(loop, accesses) and self._unused_elsewhere(name, loop):
+                private.append(name)
+            else:
+                return None
+            if any(s.index.coefficient(loop.index) for s, _ in accesses):
+                return None
+        return sums, private
+
+    def _unused_elsewhere(self, name: str, loop: Loop) -> bool:
+        """Whether a buffer is a temporary that nothing outside of the loop reads."""
+        root = self.program.root(name)
+        if root.kind != "temp":
+            return False
+        mine = sum(type(s) is Load and self.program.root(s.buffer) is root for s in walk(loop.body))
+        everywhere = sum(_reads(self.program, s, root) for s in walk(self.program.steps))
+        return mine == everywhere
+
+    # -- reductions over a leading axis ------------------------------------------------------------
+
+    def sweep_rows(self, nest: Nest) -> list[Nest] | None:
+        """Loop over columns: declarations, a loop down the rows, anything after it."""
+        if len(nest.body) != 1 or type(nest.body[0]) is not Loop:
+            return None
+        columns = nest.body[0]
+        head, rows, tail = _around_first_loop(columns.body)
+        accs = [s for s in head if type(s) is Acc]
+        if rows is None or not accs or len(accs) != len(head) or columns.vector or columns.ordered:
+            return None
+        if not _only_reduces(rows, accs) or any(type(s) is Loop for s in walk(rows.body)):
+            return None
+        if not self._far(columns, rows) or rows.extent < 4 * _ROWS or columns.extent < 64:
+            return None
+        if any(a.init is not None and not isinstance(a.init, Const) for a in accs):
+            return None
+        return self._swept(nest, columns, accs, rows, tail)
+
+    def _far(self, columns: Loop, rows: Loop) -> bool:
+        """Whether going down a row is far and going along columns is not."""
+        far = False
+        for s in rows.body:
+            if type(s) is Load:
+                size = self.program.buffers[s.buffer].dtype.itemsize
+                if abs(s.index.coefficient(columns.index)) > 1:
+                    return False
+                far = far or abs(s.index.coefficient(rows.index)) * size >= _FAR
+            elif type(s) is not Update and addresses(s):
+                return False
+        return far
+
+    def _swept(self, nest: Nest, columns: Loop, accs: list[Acc], rows: Loop, tail: Sequence[Any]) -> list[Nest]:
+        width = divisor(columns.extent, _COLUMNS) or columns.extent
+        block, group = f"{columns.index}.block", f"{rows.index}.group"
+        j = Affine.var(columns.index)
+        place = Affine.var(block, width) + j
+        parts = {a.name: self.partial(a, (columns.extent,)) for a in accs}
+
+        def start(a: Acc) -> Const:
+            return a.init if isinstance(a.init, Const) else Const(neutral(a.op, a.type), a.type)
+
+        def some_rows(first: Affine, count: int) -> Loop:
+            """Add `count` rows to the partial results."""
+            shifted = {rows.index: first + rows.index, columns.index: place}
+            return self._along(
+                columns,
+                width,
+                [
+                    *(Acc(a.name, a.op, a.type) for a in accs),
+                    Loop(rows.index, count, [substitute(s, shifted) for s in rows.body]),
+                    *(Store(parts[a.name].name, place, a.name, update=a.op) for a in accs),
+                ],
+            )
+
+        groups, rest = divmod(rows.extent, _ROWS)
+        here = {columns.index: place}
+        body = [
+            self._along(columns, width, [Store(parts[a.name].name, place, start(a)) for a in accs]),
+            Loop(group, groups, [some_rows(Affine.var(group, _ROWS), _ROWS)], ordered=True),
+        ]
+        if rest:
+            body.append(some_rows(Affine(groups * _ROWS), rest))
+        results = [Load(a.name, parts[a.name].name, place) for a in accs]
+        after = [*results, *(substitute(s, here) for s in tail)]
+        body.append(Loop(columns.index, width, after))
+        return [Nest([Loop(block, columns.extent // width, body)], nest.name)]
+
+    def _along(self, columns: Loop, width: int, body: list[Any]) -> Loop:
+        """A vector loop over the columns of a block."""
+        loop = Loop(columns.index, width, body, vector=True)
+        return loop.replace(lanes=choose_lanes(self.program, loop))
+
+
+def _around_first_loop(body: Sequence[Any]) -> tuple[Sequence[Any], Loop | None, Sequence[Any]]:
+    for k, s in enumerate(body):
+        if type(s) is Loop:
+            return body[:k], s, body[k + 1 :]
+    return body, None, []
+
+
+def _only_reduces(loop: Loop, accs: list[Acc]) -> bool:
+    """Whether a loop has no effect but to update plain accumulators, all of which are known."""
+    names = {a.name for a in accs if a.op not in ("argmax", "argmin")}
+    names |= {s.name for s in walk(loop.body) if type(s) is Acc}
+    if loop.ordered or loop.parallel or loop.vector:
+        return False
+    for s in walk(loop.body):
+        if type(s) is Update:
+            if s.acc not in names or s.position is not None:
+                return False
+        elif type(s) not in (Let, Index, Load, Loop, Acc):
+            return False
+    return True
+
+
+def _around_dependent_loop(program: Program, body: Sequence[Any]) -> tuple[Sequence[Any], Loop | None, Sequence[Any]]:
+    for k, s in enumerate(body):
+        if type(s) is Loop and not (s.parallel or s.vector or is_independent(program, s)):
+            return body[:k], s, body[k + 1 :]
+    return body, None, []
+
+
+def _own_region(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
+    """Whether every iteration stays in a region of the buffer of its own."""
+    strides = {s.index.coefficient(loop.index) for s, _ in accesses}
+    if len(strides) != 1 or strides == {0}:
+        return False
+    low, high = 0, -1
+    for s, extents in accesses:
+        bounds = s.index.bounds({**extents, loop.index: 1})
+        if bounds is None:
+            return False
+        low, high = (bounds[0], bounds[1]) if high < low else (min(low, bounds[0]), max(high, bounds[1]))
+    return high - low < abs(strides.pop())
+
+
+def is_scratch(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
+    """Whether an iteration stores all that it loads before it loads it."""
+    first, extents = accesses[0]
+    if type(first) is not Store or first.update or first.where is not None:
+        return False
+    if len(extents) != 1 or [abs(first.index.coefficient(s)) for s in extents] != [1]:
+        return False
+    low, high = first.index.bounds(extents) or (0, -1)
+    for s, around in accesses:
+        bounds = s.index.bounds(around)
+        if bounds is None or bounds[0] < low or bounds[1] > high:
+            return False
+    return True
+
+
+def _reads(program: Program, s: Any, root: Buffer) -> int:
+    """How many operands of one statement or step (not of those nested in it) read a buffer."""
+    return sum(program.root(name) is root for name in own_buffers(s)[0])
+
+
+def redirected(s: Any, rows: dict[str, Buffer], piece: str) -> Any:
+    """A statement with accesses to some buffers moved to the row of a piece in their copies."""
+    if type(s) in (Load, Store) and s.buffer in rows:
+        copies = rows[s.buffer]
+        return s.replace(buffer=copies.name, index=s.index + Affine.var(piece, copies.shape[1]))
+    return map_bodies(lambda body: [redirected(t, rows, piece) for t in body], s)
+
+
+def _fill(copies: Buffer, piece: str, op: str) -> Loop:
+    """Neutral elements in the row of a piece."""
+    index = f"{copies.name}.at"
+    start = Const(neutral(op, copies.type), copies.type)
+    place = Affine.var(piece, copies.shape[1]) + index
+    return Loop(index, copies.shape[1], [Store(copies.name, place, start)])
+
+
+def _combined(target: Buffer, copies: Buffer, op: str, piece: str, pieces: int) -> Loop:
+    """Add the rows of all pieces to the buffer they stand for."""
+    index, value, total = f"{copies.name}.at", f"{copies.name}.p", f"{copies.name}.sum"
+    place = Affine.var(piece, copies.shape[1]) + index
+    rows = Loop(piece, pieces, [Load(value, copies.name, place), Update(total, value)])
+    return Loop(
+        index,
+        copies.shape[1],
+        [Acc(total, op, copies.type), rows, Store(target.name, Affine.var(index), total, update=op)],
+    )

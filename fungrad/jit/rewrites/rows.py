@@ -1,0 +1,460 @@
+"""Puts steps that work row by row together, so that products and the loops around them share blocks of rows.
+
+A dense layer is a product and a nest over the rows of its result; the next layer needs of each row only that row. Run
+one after the other on all rows, the steps send everything through memory and let the threads meet after each of them.
+As one `Rows` step a thread takes some rows through all of them. So the bias and activation of a layer, the chain of
+layers and its backward pass, and the update of a weight with its gradient run on what is still in the cache.
+
+`grouped` looks at the steps from a product on. One that needs only rows of the group joins it; one that does not touch
+it moves in front; one that needs all of it waits behind, and so does everything that needs that. Where a nest sums over
+rows beside its work on them (the gradient of a bias, the loss), the sums are taken apart and wait behind.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fungrad.jit.ir.dependence import Dependence, Pile
+from fungrad.jit.ir.loops import (
+    Acc,
+    Affine,
+    Buffer,
+    Call,
+    If,
+    Index,
+    Let,
+    Load,
+    Loop,
+    LoopWhile,
+    Nest,
+    Prefix,
+    Program,
+    Repeat,
+    Rows,
+    Set,
+    Store,
+    Update,
+    View,
+    address,
+)
+from fungrad.jit.ir.traverse import buffers_of, changes, map_steps, substitute, uses, walk, walk_in_loops
+from fungrad.jit.kernels.scalars import NUMPY_DTYPES
+from fungrad.jit.products import products
+from fungrad.jit.rewrites.restructure import is_scratch, redirected
+from fungrad.jit.rewrites.schedule import is_independent, schedule
+
+# How many steps after the first of a group are looked at, and how soon a product must follow a nest.
+_REACH = 64
+_SOON = 6
+# Bytes of scratch memory that rows may get of their own.
+_MOST_SCRATCH = 1 << 20
+# Rows that are not separated: those of a tile of a product.
+_BLOCK = 8
+
+
+def grouped(program: Program) -> Program:
+    """The program with groups of steps on the same rows; shares buffers with the original."""
+    known = set(program.buffers)
+    steps = _Grouper(program).steps(program.steps)
+    used = set(known).union(*[names for s in steps for names in buffers_of(s)])
+    for name in set(program.buffers) - used:
+        del program.buffers[name]  # of a step that was not needed in the end
+    return program.with_steps(steps)
+
+
+# -- what a step touches, row by row ---------------------------------------------------------------
+
+
+# Where the rows of a step are in a buffer: the bytes from row to row, and the address of the first, in elements.
+Stretch = tuple[int, Affine]
+
+
+class Footprint:
+    """The memory that a step touches.
+
+    Attributes:
+      reads, writes: by name of a buffer with memory of its own: where its rows are, None if the step needs more of the
+        buffer than its row.
+      rows: rows that one iteration of the step goes through.
+    """
+
+    def __init__(self, rows: int):
+        self.rows = rows
+        self.reads: dict[str, Stretch | None] = {}
+        self.writes: dict[str, Stretch | None] = {}
+
+    def add(self, table: dict[str, Stretch | None], name: str, stretch: Stretch | None) -> None:
+        """Notes an access."""
+        table[name] = stretch if table.get(name, stretch) == stretch else None
+
+    def meets_in_rows(self, other: Footprint) -> bool:
+        """Whether two steps use what either of them writes row by row."""
+        for mine, theirs in ((self.writes, other.writes), (self.writes, other.reads), (self.reads, other.writes)):
+            for name in mine.keys() & theirs.keys():
+                if mine[name] is None or mine[name] != theirs[name]:
+                    return False
+        return True
+
+
+def counters_of(program: Program) -> set[str]:
+    """The counters of all repeated steps."""
+    return {s.index for s in walk(program.steps) if type(s) is Repeat}
+
+
+def footprint(program: Program, step: Any, extent: int, counters: set[str]) -> Footprint | None:
+    """What a step touches if it is one on `extent` rows, else None; the counters are those of repeated steps."""
+    if type(step) is Call:
+        return _of_product(program, step, extent)
+    return _of_nest(program, step, extent, counters) if type(step) is Nest else None
+
+
+def _of_product(program: Program, call: Call, extent: int) -> Footprint | None:
+    if call.routine != "gemm" or not products.fits(program, call):
+        return None
+    c = call.outputs[0]
+    if c.shape[-2] != extent or math.prod(c.shape[:-2]) != 1:
+        return None
+    found = Footprint(1)
+    found.add(found.reads, _root(program, call.inputs[1]), None)
+    found.add(found.reads, _root(program, call.inputs[0]), _stretch(program, call.inputs[0]))
+    found.add(found.writes, _root(program, c), _stretch(program, c))
+    if call.attributes.get("beta"):
+        found.add(found.reads, _root(program, c), _stretch(program, c))
+    return found
+
+
+def _root(program: Program, view: View) -> str:
+    return program.root(view.buffer).name
+
+
+def _stretch(program: Program, view: View) -> Stretch | None:
+    """The rows of a matrix, if each lies in a stretch of its own."""
+    row, column = view.dense_strides[-2:]
+    if row <= 0 or column < 0 or view.offset.const % row + (view.shape[-1] - 1) * column >= row:
+        return None
+    return row * program.buffers[view.buffer].dtype.itemsize, view.offset - view.offset.const % row
+
+
+def _of_nest(program: Program, nest: Nest, extent: int, counters: set[str]) -> Footprint | None:
+    loop = row_loop(nest)
+    if loop is None or extent % loop.extent or not is_independent(program, loop):
+        return None
+    found = Footprint(extent // loop.extent)
+    for s, extents in walk_in_loops(nest.body, {}):
+        if type(s) not in (Load, Store):
+            continue
+        size = program.buffers[s.buffer].dtype.itemsize
+        stride = s.index.coefficient(loop.index)
+        rest = s.index - Affine.var(loop.index, stride)
+        fixed = Affine(0, [(symbol, c) for symbol, c in rest.terms if symbol in counters])
+        bounds = (rest - fixed).bounds(extents)
+        stretch: Stretch | None = None
+        if stride > 0 and bounds is not None and not stride % found.rows:
+            start = bounds[0] - bounds[0] % stride
+            if bounds[1] - start < stride:
+                stretch = stride // found.rows * size, fixed + start
+        root = program.root(s.buffer).name
+        if type(s) is Store:
+            found.add(found.writes, root, stretch)
+        if type(s) is Load or (type(s) is Store and s.update):
+            found.add(found.reads, root, stretch)
+    return found
+
+
+def row_loop(nest: Nest) -> Loop | None:
+    """The last loop of a nest, if only pure statements stand before it."""
+    last = nest.body[-1] if nest.body else None
+    if type(last) is not Loop or last.extent == 0 or last.ordered:
+        return None
+    return last if all(type(s) in (Let, Index, Load) for s in nest.body[:-1]) else None
+
+
+# -- sums over rows --------------------------------------------------------------------------------
+
+
+def without_sums(program: Program, nest: Nest, extent: int) -> tuple[Nest, Nest] | None:
+    """A nest without what it sums over its rows, and the sums: a nest that runs after it. None if there are none, or if
+    they cannot be taken apart.
+
+    The summands are read where the nest stores them, or from memory of their own.
+    """
+    all_of_it: Any = nest.body
+    places = [k for k, s in enumerate(all_of_it) if type(s) is Loop and s.extent == extent]
+    if len(places) != 1:
+        return None
+    before, loop, after = all_of_it[: places[0]], all_of_it[places[0]], all_of_it[places[0] + 1 :]
+    if not all(type(s) in (Acc, Let, Index, Load, Loop) for s in before) or loop.ordered or loop.parallel:
+        return None
+    splitter = _Splitter(program, loop, {s.name for s in before if type(s) is Acc})
+    body = splitter.body(loop.body, [])
+    if body is None or not splitter.sums or splitter.is_read(body):
+        return None
+    pure = [s for s in before if type(s) in (Let, Index, Load)]
+    rows = Nest([*pure, Loop(loop.index, extent, body)], nest.name)
+    return rows, Nest([*before, Loop(loop.index, extent, splitter.sums), *after], nest.name)
+
+
+def with_own_scratch(program: Program, nest: Nest, extent: int) -> Nest | None:
+    """A nest over rows that use the same scratch memory one after the other, with a piece of it for every row. None if
+    there is none, or if it would be large."""
+    last: Any = nest.body[-1] if nest.body else None
+    if type(last) is not Loop or not last.ordered or last.extent != extent:
+        return None
+    by_name: dict[str, list[tuple[Any, dict[str, int]]]] = {}
+    for s, extents in walk_in_loops(last.body, {}):
+        if type(s) in (Load, Store):
+            by_name.setdefault(s.buffer, []).append((s, extents))
+    copies: dict[str, Buffer] = {}
+    for name, accesses in by_name.items():
+        buffer = program.buffers[name]
+        shared = not any(s.index.coefficient(last.index) for s, _ in accesses)
+        if not shared or buffer.kind != "temp" or not is_scratch(last, accesses):
+            continue
+        alone = [b.name for b in program.buffers.values() if program.root(b.name) is program.root(name)] == [name]
+        reads = sum(type(s) is Load and s.buffer == name for s in walk(program.steps))
+        if alone and reads == sum(type(s) is Load for s, _ in accesses) and buffer.nbytes * extent <= _MOST_SCRATCH:
+            copies[name] = Buffer(f"{name}.rows{len(program.buffers)}", buffer.dtype, (extent, buffer.size))
+    if not copies:
+        return None
+    program.buffers.update({b.name: b for b in copies.values()})
+    body = [redirected(s, copies, last.index) for s in last.body]
+    return Nest([*nest.body[:-1], Loop(last.index, extent, body)], nest.name)
+
+
+class _Splitter:
+    """Takes sums over the iterations of a loop out of it.
+
+    Attributes:
+      sums: statements of the loop that sums up.
+    """
+
+    def __init__(self, program: Program, loop: Loop, cells: set[str]):
+        self.program = program
+        self.loop = loop
+        self.cells = cells
+        self.sums: list[Any] = []
+
+    def body(self, statements: Sequence[Any], path: list[Loop]) -> list[Any] | None:
+        """Statements without sums; None if that is not possible."""
+        result: list[Any] = []
+        for s in statements:
+            if type(s) is Loop:
+                inner = self.body(s.body, [*path, s])
+                if inner is None:
+                    return None
+                if inner:
+                    result.append(s.replace(body=inner))
+            elif self.is_sum(s):
+                kept = self.kept(s, statements, path)
+                if kept is None:
+                    return None
+                result += kept
+            elif type(s) in (If, LoopWhile, Prefix, Set) or not self.cells.isdisjoint(changes(s)):
+                return None
+            else:
+                result.append(s)
+        return result
+
+    def is_read(self, statements: Sequence[Any]) -> bool:
+        """Whether statements use a sum that is not complete."""
+        summed = {self.program.root(s.buffer).name for s in walk(self.sums) if type(s) is Store}
+        for s in walk(statements):
+            if type(s) in (Load, Store) and self.program.root(s.buffer).name in summed:
+                return True
+            if not self.cells.isdisjoint(uses(s)):
+                return True
+        return False
+
+    def is_sum(self, s: Any) -> bool:
+        """Whether a statement combines something of every iteration."""
+        if type(s) is Update:
+            return s.acc in self.cells and s.position is None
+        return type(s) is Store and s.update is not None and not s.index.coefficient(self.loop.index)
+
+    def kept(self, s: Update | Store, around: Sequence[Any], path: list[Loop]) -> list[Any] | None:
+        """Notes a sum, and gives the statements that keep its summands."""
+        counters = {loop.index for loop in path}
+        value = s.value
+        if not isinstance(value, str):
+            return None
+        if type(s) is Store and (s.where or s.imag or not counters.issuperset(s.index.symbols())):
+            return None
+        stored = self.stored(value, around)
+        statements: list[Any] = []
+        if stored is None:
+            type_of_value = _type_of(self.program, value, self.loop.body)
+            if type_of_value is None:
+                return None
+            shape = (self.loop.extent, *(x.extent for x in path))
+            buffer = self.program.temporary(f"{value}.kept", NUMPY_DTYPES[type_of_value], shape)
+            stored = Store(buffer.name, address(shape, [self.loop.index, *(x.index for x in path)]), value)
+            statements.append(stored)
+        name = f"{value}.again"
+        again: Any
+        if type(s) is Store:
+            again = Store(s.buffer, s.index, name, update=s.update)
+        else:
+            again = Update(s.acc, name)  # type: ignore[union-attr]
+        inner: list[Any] = [Load(name, stored.buffer, stored.index), again]
+        for x in reversed(path):
+            inner = [x.replace(body=inner)]
+        self.sums += inner
+        return statements
+
+    def stored(self, value: str, around: Sequence[Any]) -> Store | None:
+        """A store of a value beside its sum that nothing overwrites."""
+        stores = [s for s in walk([self.loop]) if type(s) is Store]
+        for s in around:
+            if type(s) is Store and s.value == value and not (s.update or s.where or s.imag):
+                root = self.program.root(s.buffer)
+                if all(t is s for t in stores[stores.index(s) :] if self.program.root(t.buffer) is root):
+                    return s
+        return None
+
+
+def _type_of(program: Program, name: str, statements: Sequence[Any]) -> str | None:
+    """The scalar type of a value that some statements define."""
+    for s in walk(statements):
+        if type(s) is Load and s.name == name:
+            return program.buffers[s.buffer].type
+        if type(s) in (Let, Acc) and s.name == name and isinstance(s.type, str):
+            return s.type
+    return None
+
+
+# -- grouping --------------------------------------------------------------------------------------
+
+
+class _Group:
+    """Steps that have been put together, with what each touches."""
+
+    def __init__(self, extent: int):
+        self.extent = extent
+        self.steps: list[Any] = []
+        self.touched: list[Footprint] = []
+
+    def accepts(self, touched: Footprint) -> bool:
+        """Whether a step continues the rows of the group."""
+        if not self.steps:
+            return True
+        made: set[str] = set().union(*[t.writes for t in self.touched])
+        return not made.isdisjoint(touched.reads) and all(touched.meets_in_rows(t) for t in self.touched)
+
+    def add(self, step: Any, touched: Footprint) -> None:
+        """Takes a step in."""
+        self.steps.append(step)
+        self.touched.append(touched)
+
+    def rows(self) -> Rows:
+        """The group as a step."""
+        block = math.lcm(*[t.rows for t in self.touched])
+        block *= -(-_BLOCK // block)
+        return Rows(self.extent, block, self.steps)
+
+
+class _Grouper:
+    def __init__(self, program: Program):
+        self.program = program
+        self.order = Dependence(program)
+        self.counters = counters_of(program)
+
+    def steps(self, steps: Sequence[Any]) -> list[Any]:
+        result: list[Any] = []
+        waiting = list(steps)
+        while waiting:
+            step = waiting.pop(0)
+            kind = type(step)
+            if kind in (Call, Nest) and (found := self.group(step, waiting)) is not None:
+                before, rows, waiting = found
+                result += [*self.steps(before), rows]
+                continue
+            result.append(map_steps(self.steps, step))
+        return result
+
+    def rows_from(self, first: Any, following: list[Any]) -> int:
+        """The rows of a group that may begin with a step: those of a product, or of one that needs a nest soon."""
+        if type(first) is Call:
+            shape = first.outputs[0].shape
+            return shape[-2] if first.routine == "gemm" else 0
+        made = self.order.touched(first)[1]
+        for step in following[:_SOON]:
+            if type(step) is Call and step.routine == "gemm" and not made.isdisjoint(self.order.touched(step)[0]):
+                return step.outputs[0].shape[-2]
+        return 0
+
+    def group(self, first: Any, following: list[Any]) -> tuple[list[Any], Rows, list[Any]] | None:
+        """The group that begins with a step: what moves in front, the group, and what comes after. None if there would
+        be no product with anything beside it."""
+        extent = self.rows_from(first, following)
+        group = _Group(extent)
+        begun = self.joined(group, first) if extent else None
+        if begun is None:
+            return None
+        form, touched, behind = begun
+        group.add(form, touched)
+        before: list[Any] = []
+        inside, waiting = Pile(self.order, [form]), Pile(self.order, behind)
+        for place, step in enumerate(following):
+            if place == _REACH or type(step) not in (Call, Nest):
+                behind += following[place:]
+                break
+            left = [step]
+            if not self.order.between(step, waiting):
+                related = not inside.writes.isdisjoint(self.order.touched(step)[0])
+                joined = self.joined(group, step) if related else None
+                if joined is not None:
+                    form, rows, left = joined
+                    group.add(form, rows)
+                    inside.add(form)
+                elif not self.order.between(step, inside):
+                    before.append(step)
+                    left = []
+            for s in left:
+                behind.append(s)
+                waiting.add(s)
+        work = sum(products.work(s) for s in group.steps if type(s) is Call)
+        if len(group.steps) == 1 or work < products.WORTH_SHARING:
+            return None
+        return before, group.rows(), behind
+
+    def joined(self, group: _Group, step: Any) -> tuple[Any, Footprint, list[Nest]] | None:
+        """A step as a member of the group, if it can be one, and what remains of it."""
+        for form, rest in self.forms(step, group.extent):
+            touched = footprint(self.program, form, group.extent, self.counters)
+            if touched is not None and group.accepts(touched):
+                if type(form) is Nest:
+                    form = self.scheduled(form)
+                return None if form is None else (form, touched, rest)
+        return None
+
+    def forms(self, step: Any, extent: int) -> Iterator[tuple[Any, list[Nest]]]:
+        """A step; what it was before two loops became one; or without its sums over rows, and those."""
+        if type(step) is not Nest or row_loop(step) is not None:
+            yield step, []
+        if type(step) is not Nest:
+            return
+        private = with_own_scratch(self.program, step, extent)
+        if private is not None:
+            yield private, []
+            step = private
+        loop = row_loop(step)
+        if loop is not None and loop.extent > extent and not (loop.extent % extent or loop.parallel or loop.vector):
+            rows, columns = f"{loop.index}.row", loop.extent // extent
+            place = {loop.index: Affine.var(rows, columns) + loop.index}
+            inner = Loop(loop.index, columns, [substitute(s, place) for s in loop.body])
+            yield Nest([*step.body[:-1], Loop(rows, extent, [inner])], step.name), []
+        parts = without_sums(self.program, step, extent)
+        if parts is not None:
+            yield parts[0], [parts[1]]
+
+    def scheduled(self, nest: Nest) -> Nest | None:
+        """A nest as it will be emitted, if its loop over rows stays what it is."""
+        loop: Any = row_loop(nest)
+        marked = Loop(loop.index, loop.extent, loop.body, parallel=True)
+        found = schedule(self.program, Nest([*nest.body[:-1], marked], nest.name))
+        last = row_loop(found[0]) if len(found) == 1 else None
+        if last is None or last.extent != loop.extent or last.index != loop.index or last.vector or last.tile:
+            return None
+        return found[0] if last.parallel else None

@@ -1,0 +1,145 @@
+"""Writes out the iterations of very short loops, so that the loop around them can run as vectors.
+
+A loop over the three coordinates of a point is no vector; the loop over the points is one. Once the short loop is
+written out, its loads are found to repeat each other, and sums into single elements of memory become accumulators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from fungrad.jit.ir.loops import Acc, Affine, Buffer, Index, Let, Load, Loop, Program, Store, Update, overlap
+from fungrad.jit.ir.traverse import buffers_of, defines, rename, walk
+from fungrad.jit.rewrites.schedule import is_vectorisable
+
+# Iterations that are written out, statements that the loop around may have then, and its least number of iterations.
+_SHORT = 4
+_MOST = 160
+_LONG = 32
+# Sums into single elements that become accumulators.
+_CELLS = 8
+
+
+def unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
+    """The statements with short loops written out where that makes a vector loop of the one around them."""
+    if not any(type(s) is Loop and s.extent <= _SHORT for s in walk(statements)):
+        return list(statements)
+    return _unrolled(program, statements)
+
+
+def _unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
+    result: list[Any] = []
+    for s in statements:
+        if type(s) is not Loop:
+            result.append(s)
+            continue
+        parts = _without_short_loops(program, s)
+        if parts is None:
+            body = _unrolled(program, s.body)
+            parts = [s.replace(body=body)]
+        result += parts
+    return result
+
+
+def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
+    """The loop with the loops in it written out, and what must stand before and after it; None if that is no gain."""
+    inner = [s for s in loop.body if type(s) is Loop]
+    if not inner or loop.extent < _LONG or loop.ordered or loop.vector:
+        return None
+    if any(not _is_short(s) for s in inner):
+        return None
+    body: list[Any] = []
+    numbers = count()
+    for s in loop.body:
+        if type(s) is Loop:
+            for k in range(s.extent):
+                body += _copy(s, k, f".{loop.index}.{next(numbers)}")
+        else:
+            body.append(s)
+    if len(body) > _MOST:
+        return None
+    before, body, after = _accumulated(program, loop, _distinct(program, body))
+    made = Loop(loop.index, loop.extent, body, parallel=loop.parallel)
+    return [*before, made, *after] if is_vectorisable(program, made) else None
+
+
+def _is_short(loop: Loop) -> bool:
+    plain = all(type(s) in (Let, Index, Load, Store, Update) for s in loop.body)
+    return plain and 0 < loop.extent <= _SHORT and not loop.parallel and not loop.vector
+
+
+def _copy(loop: Loop, k: int, suffix: str) -> list[Any]:
+    """One iteration, its values with names of their own."""
+    names = {n: n + suffix for s in loop.body for n in defines(s)}
+    symbols = {loop.index: Affine(k), **{n: Affine.var(new) for n, new in names.items()}}
+    return [rename(s, names, symbols) for s in loop.body]
+
+
+def _distinct(program: Program, body: Sequence[Any]) -> list[Any]:
+    """Statements without those that compute a value again."""
+    stored = [program.root(s.buffer) for s in body if type(s) is Store]
+    known: dict[Any, Any] = {}
+    names: dict[str, str] = {}
+    result: list[Any] = []
+    for s in body:
+        # it reads other values; what it defines keeps its name
+        own = defines(s)
+        symbols = {old: Affine.var(new) for old, new in names.items()}
+        s = rename(s, {old: new for old, new in names.items() if old not in own}, symbols)
+        key = _key(program, s, stored)
+        before = known.get(key) if key is not None else None
+        if before is None:
+            if key is not None:
+                known[key] = s
+            result.append(s)
+        else:
+            names.update(zip(defines(s), defines(before), strict=True))
+    return result
+
+
+def _key(program: Program, s: Any, stored: list[Buffer]) -> Any:
+    """What two statements that compute the same have in common; None for statements that do more."""
+    if type(s) is Let:
+        args = tuple([a if isinstance(a, str) else (repr(a.value), a.type) for a in s.args])
+        return (s.op, s.fn, args, s.type)
+    if type(s) is Load and s.where is None:
+        root = program.root(s.buffer)
+        if not any(overlap(root, b) for b in stored):
+            return (s.buffer, s.index, s.part)
+    return None
+
+
+def _accumulated(program: Program, loop: Loop, body: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    """Sums into elements that do not change with the loop, as accumulators: what stands before, in and after it."""
+    values = {n for s in body for n in defines(s)} | {loop.index}
+    stores = [s for s in body if type(s) is Store]
+    plain = [s for s in stores if s.update and s.where is None and s.imag is None]
+    fixed = [s for s in plain if values.isdisjoint(s.index.symbols())]
+    reads, _ = buffers_of(Loop(loop.index, loop.extent, [s for s in body if type(s) is Load]))
+    cells: dict[Any, Acc] = {}
+    result: list[Any] = []
+    for s in body:
+        if s in fixed and _is_alone(program, s, fixed, stores, reads):
+            key = (s.buffer, s.index)
+            if key not in cells:
+                type_ = program.buffers[s.buffer].type
+                cells[key] = Acc(f"{s.buffer}.{loop.index}.sum{len(cells)}", s.update, type_)
+            result.append(Update(cells[key].name, s.value))
+        else:
+            result.append(s)
+    if len(cells) > _CELLS:
+        return [], body, []
+    after = [Store(buffer, index, acc.name, update=acc.op) for (buffer, index), acc in cells.items()]
+    return list(cells.values()), result, after
+
+
+def _is_alone(program: Program, s: Store, fixed: list[Store], stores: list[Store], reads: set[str]) -> bool:
+    """Whether nothing but sums of the same kind into elements at known distances touches the memory of a sum."""
+    root = program.root(s.buffer)
+    if any(overlap(root, program.root(name)) for name in reads):
+        return False
+    touching = [other for other in stores if overlap(root, program.root(other.buffer))]
+    same = [t for t in touching if t in fixed and (t.buffer, t.update) == (s.buffer, s.update)]
+    return len(same) == len(touching) and not any((t.index - s.index).symbols() for t in same)

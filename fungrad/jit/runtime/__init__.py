@@ -1,0 +1,1 @@
+"""Machine code, its cache, threads and memory at run time."""
