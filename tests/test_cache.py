@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fungrad.jit.front import load as runtime
 from fungrad.jit.ir.loops import Affine, Buffer, Const, Let, Load, Loop, Nest, Program, Store
 from fungrad.jit.runtime import cache, native
-from fungrad.jit.runtime import executable as runtime
 
 
 def program(amount):
@@ -282,7 +282,7 @@ def test_other_process_finds_the_code_and_does_not_import_numba(directory):
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
         "from test_cache import program\n"
-        "from fungrad.jit.runtime import executable as runtime\n"
+        "from fungrad.jit.front import load as runtime\n"
         "import numpy as np\n"
         "e = runtime.load(program(2.0))\n"
         "print(e.cached, e.run([np.zeros(33, 'f4')])[0].sum(), 'numba' in sys.modules)\n"

@@ -4,6 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from fungrad.jit.front import load as runtime
 from fungrad.jit.ir import interpret
 from fungrad.jit.ir.loop_check import check
 from fungrad.jit.ir.loops import (
@@ -32,7 +33,6 @@ from fungrad.jit.ir.loops import (
     While,
 )
 from fungrad.jit.kernels.scalars import type_of
-from fungrad.jit.runtime import executable as runtime
 from fungrad.jit.runtime import native
 
 i, j = Affine.var("i"), Affine.var("j")

@@ -1,6 +1,7 @@
 """Imports point one way: every module imports only from layers below its own, and at module level."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,6 @@ LAYERS = [
     ["fungrad.core"],
     ["fungrad.ops"],
     ["fungrad.transforms"],
-    ["fungrad.jit.kernels"],
-    ["fungrad.jit.ir", "fungrad.jit.runtime", "fungrad.jit.llvm", "fungrad.jit.products", "fungrad.jit.rewrites"],
-    ["fungrad.jit.passes"],
-    ["fungrad.jit.formulas"],
-    ["fungrad.jit.fusion"],
-    ["fungrad.jit.front"],
     ["fungrad.jit"],
     ["fungrad.control"],
     ["fungrad.lax"],
@@ -30,6 +25,25 @@ LAYERS = [
     ["fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
     ["fungrad"],
 ]
+
+# Rooms of the compiler: what each imports of the others. Rewrites know only the loop IR; what runs programs knows
+# nothing of how they are made.
+ROOMS = {
+    "kernels": set(),
+    "ir": {"kernels"},
+    "rewrites": {"ir", "kernels"},
+    "runtime": {"ir"},
+    "llvm": {"ir", "kernels", "runtime"},
+    "products": {"ir", "runtime", "llvm"},
+    "llvm.program": {"ir", "kernels", "runtime", "llvm", "products"},
+    "passes": set(),
+    "formulas": {"passes", "kernels"},
+    "fusion": {"formulas", "rewrites", "ir", "kernels"},
+    "front": {"fusion", "formulas", "passes", "rewrites", "llvm", "llvm.program", "products", "runtime", "ir"},
+}
+
+# Modules of the core that are one: a jaxpr has equations of primitives, which are bound in a context.
+TOGETHER = {"fungrad.core.context", "fungrad.core.ir", "fungrad.core.primitive"}
 
 # Imports inside functions are for what is slow to import or optional; the compiler is loaded at the first compilation.
 LAZY = {"numba", "llvmlite", "scipy", "mpmath", "opt_einsum", "jax", "IPython"}
@@ -102,3 +116,44 @@ def test_no_imports_inside_functions(path, name):
                     for target in imported(node, package):
                         lazy = target.split(".")[0] in LAZY or target in LAZY_MODULES
                         assert lazy, f"line {node.lineno}: {name} imports {target} in a function"
+
+
+def room_of(name):
+    """The room of a module of the compiler, None for others."""
+    found = [r for r in ROOMS if name == f"fungrad.jit.{r}" or name.startswith(f"fungrad.jit.{r}.")]
+    return max(found, key=len, default=None)
+
+
+def imports_of(path, name):
+    """What a module imports of the package anywhere, even for type checkers only: pairs of line and module."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            for target in imported(node, package):
+                if target.startswith("fungrad."):
+                    yield node.lineno, target
+
+
+@pytest.mark.parametrize("path, name", [p for p in modules() if p.values[1].startswith("fungrad.jit.")])
+def test_rooms_of_the_compiler(path, name):
+    room = room_of(name)
+    assert room is not None, f"{name} stands in no room of the compiler"
+    for line, target in imports_of(path, name):
+        other = room_of(target)
+        if other is not None and other != room:
+            assert other in ROOMS[room], f"line {line}: {name} imports {target}, but {room} may not import {other}"
+
+
+def test_rooms_have_an_order():
+    tuple(graphlib.TopologicalSorter(ROOMS).static_order())
+
+
+def test_no_circles():
+    """Imports for type checkers count: modules that know each other cannot be read one after the other."""
+    graph = {}
+    for case in modules():
+        path, name = case.values
+        node = "fungrad.core" if name in TOGETHER else name
+        targets = {"fungrad.core" if t in TOGETHER else t for _, t in imports_of(path, name)}
+        graph.setdefault(node, set()).update(targets - {node})
+    tuple(graphlib.TopologicalSorter(graph).static_order())

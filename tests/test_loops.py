@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fungrad.jit.ir import interpret
+from fungrad.jit.ir import facts, interpret
 from fungrad.jit.ir.loop_check import LoopError, check
 from fungrad.jit.ir.loop_text import element_index, program_text, statements_text
 from fungrad.jit.ir.loops import (
@@ -416,7 +416,7 @@ def test_loads_of_what_the_loop_stores_stay():
 def test_what_may_run_as_vectors(statement, expected):
     p = one_loop()
     loop = Loop("i", 4, [Load("a", "x", i), Load("q", "x", i), statement])
-    assert schedule.is_vectorisable(p, loop) is expected
+    assert facts.is_vectorisable(p, loop) is expected
 
 
 def test_small_nests_stay_on_one_thread():
@@ -448,7 +448,7 @@ def test_split_reduction_has_a_fixed_number_of_pieces(n):
 @pytest.mark.parametrize("n", [10, 48, 100, 1000, 1003, 4096, 10_000_000, 9973])
 @pytest.mark.parametrize("wanted", [32, 128, 1024])
 def test_divisors(n, wanted):
-    d = schedule.divisor(n, wanted)
+    d = facts.divisor(n, wanted)
     assert d is None or (n % d == 0 and wanted // 3 <= d <= 3 * wanted)
     if d is None:
         assert not any(n % k == 0 for k in range(max(2, wanted // 3), 3 * wanted + 1))

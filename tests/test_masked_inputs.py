@@ -15,7 +15,7 @@ from poison import HAS_FLAGS, poison_stack, status
 
 import fungrad
 import fungrad.numpy as jnp
-from fungrad.jit.runtime import executable as runtime
+from fungrad.jit.front import load as runtime
 
 _PATH = Path(__file__).parents[1] / "tools" / "time_special_inputs.py"
 _SPEC = importlib.util.spec_from_file_location("time_special_inputs", _PATH)

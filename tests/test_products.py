@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import fungrad
+from fungrad.jit.front import load as runtime
 from fungrad.jit.ir import loop_check
 from fungrad.jit.ir.loops import Buffer, Call, Program, View
 from fungrad.jit.products import driver, kernels
-from fungrad.jit.runtime import executable as runtime
 from fungrad.jit.runtime import native
 
 SIZES = (0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 129)

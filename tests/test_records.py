@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from fungrad.jit.front import load as runtime
 from fungrad.jit.ir import interpret
 from fungrad.jit.ir.loop_check import check
 from fungrad.jit.ir.loops import Acc, Affine, Buffer, Const, Let, Load, Loop, Nest, Program, Store, Update
-from fungrad.jit.runtime import executable as runtime
 
 i, j = Affine.var("i"), Affine.var("j")
 RNG = np.random.default_rng(7)

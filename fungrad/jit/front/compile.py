@@ -17,14 +17,14 @@ import numpy as np
 from fungrad.core.ir import Jaxpr
 from fungrad.jit.formulas.lowering import Graph, lower_jaxpr
 from fungrad.jit.formulas.tensors import Tensor
+from fungrad.jit.front.load import load, machine
 from fungrad.jit.fusion.build import build_program
 from fungrad.jit.ir import loops
 from fungrad.jit.ir.loop_text import program_text
 from fungrad.jit.ir.traverse import buffers_of, children, walk
 from fungrad.jit.passes import run_passes
 from fungrad.jit.rewrites import pipeline
-from fungrad.jit.runtime import executable as runtime
-from fungrad.jit.runtime.executable import Executable, load
+from fungrad.jit.runtime.executable import Executable
 from fungrad.transforms.runtime_checks import EVERY, Sites, check_jaxpr, failure
 
 
@@ -177,7 +177,7 @@ class CompiledProgram:
         names = [step.name for step in pipeline.PIPELINE]
         if wanted and wanted not in names:
             raise ValueError(f"fungrad.jit: there is no rewrite {wanted!r}; choose one of {', '.join(names)}")
-        program = self._built(lower_jaxpr(self.optimised)).aimed_at(runtime.machine())
+        program = self._built(lower_jaxpr(self.optimised)).aimed_at(machine())
         before = program_text(program)
         parts = [f"-- built\n{before}"]
         found = before

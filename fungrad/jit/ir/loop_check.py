@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from fungrad.jit.ir.dependence import Dependence, Pile
+from fungrad.jit.ir.footprint import counters_of, footprint
 from fungrad.jit.ir.loop_text import statements_text
 from fungrad.jit.ir.loops import (
     MONOIDS,
@@ -41,7 +42,6 @@ from fungrad.jit.ir.loops import (
     While,
 )
 from fungrad.jit.ir.traverse import buffers_of, walk
-from fungrad.jit.rewrites.rows import counters_of, footprint
 
 _INTEGERS = ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
 

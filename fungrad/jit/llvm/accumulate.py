@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.ir.facts import BLOCK
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
@@ -27,9 +28,6 @@ from fungrad.jit.ir.ops import combine, neutral
 from fungrad.jit.ir.traverse import changes, children, walk
 from fungrad.jit.kernels.scalars import FLOATS, Value
 from fungrad.jit.llvm.writer import NestWriter
-
-# Terms that are added up one after the other, and blocks of them, before a level ends.
-BLOCK = 64
 
 
 class Cell:

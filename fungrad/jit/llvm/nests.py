@@ -18,6 +18,8 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
+from fungrad.jit.ir.cost import total_work, work_of
+from fungrad.jit.ir.facts import is_repeatable
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
@@ -45,7 +47,6 @@ from fungrad.jit.llvm.accumulate import Cell
 from fungrad.jit.llvm.module import Memory, Module
 from fungrad.jit.llvm.scalar import LLVMScalars
 from fungrad.jit.llvm.writer import Vector
-from fungrad.jit.rewrites.schedule import is_repeatable, total_work, work_of
 
 _FLAGS = "contract"
 

@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
+from fungrad.jit.ir.cost import total_work
 from fungrad.jit.ir.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, Series, While
+from fungrad.jit.ir.products import work_of_step
 from fungrad.jit.ir.traverse import children, walk
 from fungrad.jit.llvm import exchange, interrupts, subnormals
 from fungrad.jit.llvm.module import Module, pairs_of
@@ -23,8 +25,7 @@ from fungrad.jit.llvm.nests import NestEmitter, split_loop, units
 from fungrad.jit.llvm.support import support_text
 from fungrad.jit.products import blas
 from fungrad.jit.products.products import Product, part_of_range
-from fungrad.jit.rewrites.parallel import work
-from fungrad.jit.rewrites.schedule import total_work
+from fungrad.jit.runtime.layout import DATA_OFFSET, FLAGS_OFFSET, SUITED, UNSUITED
 
 # Estimated vector instructions from which the interpreter lock is released.
 _LONG = 20_000
@@ -34,15 +35,6 @@ _ROWS_OF_PIECE = 192
 
 # About how many parcels steps that run side by side are divided into.
 _PARCELS = 16
-
-# Offset of `char *data` in an array object: it follows the reference count and the type.
-DATA_OFFSET = 16
-# The flags of an array, likewise, and those that compiled code relies on: C-contiguous and aligned.
-FLAGS_OFFSET = 64
-SUITED = 0x101
-# Status of a call whose inputs must be copied first.
-UNSUITED = 2
-
 
 class ProgramEmitter:
     """Writes the module of one program.
@@ -351,7 +343,7 @@ class ProgramEmitter:
 
     def side_by_side(self, step: Parallel) -> None:
         """Share the work of all steps between threads at once, in parcels of about the same size."""
-        total = sum(work(self.program, s) for s in step.steps)
+        total = sum(work_of_step(s) for s in step.steps)
         members = [self.member(s, total // _PARCELS) for s in step.steps]
         with self.function() as name:
             start = 0
@@ -367,7 +359,7 @@ class ProgramEmitter:
         """Write the function of one of several steps; its name and the number of parcels it divides into."""
         if type(step) is Rows:
             count = -(-step.extent // step.block)
-            blocks = max(1, min(count, round(count * parcel / max(1, work(self.program, step)))))
+            blocks = max(1, min(count, round(count * parcel / max(1, work_of_step(step)))))
             return self.function_on_rows(step, blocks * step.block)
         if type(step) is Call:
             self.long = self.long or blas.is_long(step)

@@ -24,10 +24,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from fungrad.jit.ir.loops import Affine, Call, View
+from fungrad.jit.ir.products import fits, work
 from fungrad.jit.llvm.linking import emit_array
 from fungrad.jit.llvm.sorting import emit_sort, emit_topk
 from fungrad.jit.llvm.writer import ProgramWriter
-from fungrad.jit.products.products import Product, batched, fits, moved, part_of_range, work
+from fungrad.jit.products.products import Product, batched, moved, part_of_range
 
 # Letter of a BLAS routine and LLVM type of a real scalar, by dtype.
 LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}

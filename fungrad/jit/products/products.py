@@ -5,38 +5,17 @@ Every element of a result is one fixed chain of multiply-adds, so it has the sam
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
-from fungrad.jit.ir.loops import Call, Program, View
+from fungrad.jit.ir.loops import Call, View
+from fungrad.jit.ir.products import SUFFIXES, WORTH_SHARING, work
 from fungrad.jit.llvm.writer import ProgramWriter
 from fungrad.jit.products.library import PREFIX
 
-_SUFFIXES = {"float32": "f32", "float64": "f64"}
-
-# Multiplications from which the BLAS is faster: it also copies the left operand, which pays when every row of that is
-# used many times over from the second-level cache. Measured on AVX-512: equal at 2**28, a tenth faster at 2**30.
-_LARGE = 1 << 29
-# Multiplications from which a product is shared between threads: some two microseconds of work.
-WORTH_SHARING = 1 << 19
 # Multiplications from which every thread gets several parts, so that a slow one does less.
 _BALANCED = 1 << 24
 # Rows and columns that are not separated: a multiple of those of a tile.
 _ROWS, _COLUMNS = 8, 32
-
-
-def fits(program: Program, call: Call) -> bool:
-    """Whether a product is computed here and not by the BLAS."""
-    c = call.outputs[0]
-    if program.buffers[c.buffer].dtype.name not in _SUFFIXES or len(c.shape) < 2:
-        return False
-    m, n = c.shape[-2:]
-    return min(m, n) > 1 and m * n * call.inputs[0].shape[-1] < _LARGE
-
-
-def work(call: Call) -> int:
-    """Multiplications of a product."""
-    return math.prod(call.outputs[0].shape) * call.inputs[0].shape[-1]
 
 
 def batched(
@@ -118,7 +97,7 @@ class Product:
         self.k = self.a.shape[-1]
         dtype = program.program.buffers[self.c.buffer].dtype
         self.size = dtype.itemsize
-        self.symbol = PREFIX + _SUFFIXES[dtype.name]
+        self.symbol = PREFIX + SUFFIXES[dtype.name]
         self.add = 1 if call.attributes.get("beta") else 0
         self.rank = len(self.c.shape) - 2
         self.batch = [n for n in self.c.shape[: self.rank] if n > 1]

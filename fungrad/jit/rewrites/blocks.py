@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.ir.cost import work_of
+from fungrad.jit.ir.facts import divisor
 from fungrad.jit.ir.loops import Affine, Index, Let, Load, Loop, Program, Store, overlap
 from fungrad.jit.ir.ops import names_and_types
 from fungrad.jit.ir.traverse import defines, substitute, uses
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
-from fungrad.jit.rewrites.schedule import divisor, work_of
 
 # Iterations of a block, and of the loops that are split.
 _BLOCK = 256

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.ir.cost import work_of
 from fungrad.jit.ir.loops import Const, If, Let, Load, Loop, Nest, Program, Set, Var
 from fungrad.jit.ir.traverse import all_uses, defines, uses
-from fungrad.jit.rewrites.schedule import work_of
 
 # Instructions of a side from which a branch pays: several elementary functions.
 _WORTH = 60.0

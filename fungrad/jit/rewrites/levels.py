@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fungrad.jit.ir.facts import BLOCK, divisor
 from fungrad.jit.ir.loops import Affine, Buffer, Const, Load, Loop, LoopWhile, Nest, Program, Store
 from fungrad.jit.ir.traverse import children, map_bodies, substitute
-from fungrad.jit.llvm.accumulate import BLOCK
-from fungrad.jit.rewrites.schedule import divisor
 
 # Updates at computed places in a block per element of the sums, one by one and as rows: what filling and adding up
 # scratch memory costs is small beside them. And the number of blocks from which there are any.

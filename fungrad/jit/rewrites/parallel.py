@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.ir import products
+from fungrad.jit.ir.cost import PARALLEL_WORK, total_work
 from fungrad.jit.ir.dependence import Dependence, Pile
 from fungrad.jit.ir.loops import Call, Loop, Nest, Parallel, Program, Rows
-from fungrad.jit.ir.traverse import map_steps, walk
-from fungrad.jit.products import products
-from fungrad.jit.rewrites.schedule import PARALLEL_WORK, total_work
+from fungrad.jit.ir.traverse import map_steps
 
 # Work of a nest that a thread does as a whole, before it is known how many elements a vector takes at once.
 _SMALL_NEST = 8 * PARALLEL_WORK
@@ -24,11 +24,6 @@ _REACH = 64
 def side_by_side(program: Program) -> Program:
     """The program with independent products put together; shares buffers with the original."""
     return program.with_steps(_Arranger(program).steps(program.steps))
-
-
-def work(program: Program, step: Any) -> int:
-    """Multiplications in the products of a step."""
-    return sum(products.work(s) for s in walk([step]) if type(s) is Call and s.routine == "gemm")
 
 
 class _Arranger:
@@ -43,7 +38,7 @@ class _Arranger:
             count = next((k for k, s in enumerate(waiting[:_REACH]) if not self.is_member(s)), len(waiting[:_REACH]))
             ready, blocked = self.ready(waiting[:count])
             products_ready = [s for s in ready if type(s) is not Nest]
-            total = sum(work(self.program, s) for s in products_ready)
+            total = sum(products.work_of_step(s) for s in products_ready)
             if len(products_ready) > 1 and total >= products.WORTH_SHARING:
                 result.append(Parallel(ready))
                 waiting = blocked + waiting[count:]

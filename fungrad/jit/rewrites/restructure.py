@@ -23,6 +23,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.ir.cost import PARALLEL_WORK, total_work
+from fungrad.jit.ir.facts import divisor, is_independent
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
@@ -43,13 +45,7 @@ from fungrad.jit.ir.loops import (
 from fungrad.jit.ir.ops import neutral
 from fungrad.jit.ir.traverse import addresses, changes, map_bodies, own_buffers, substitute, walk, walk_in_loops
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
-from fungrad.jit.rewrites.schedule import (
-    PARALLEL_WORK,
-    choose_lanes,
-    divisor,
-    is_independent,
-    total_work,
-)
+from fungrad.jit.rewrites.schedule import choose_lanes
 
 # About how many pieces a split reduction has.
 _PIECES = 32

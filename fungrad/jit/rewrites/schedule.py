@@ -14,10 +14,11 @@ Loops that the producer marked `vector` are left as they are.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from fungrad.jit.ir.cost import FUNCTION, PARALLEL_WORK, statement_cost, total_work, vector_work
+from fungrad.jit.ir.facts import divisor, is_independent, is_repeatable, is_vectorisable, outer_cells
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
@@ -31,18 +32,14 @@ from fungrad.jit.ir.loops import (
     Nest,
     Prefix,
     Program,
-    Set,
     Store,
-    Update,
     Var,
     overlap,
 )
-from fungrad.jit.ir.ops import OPERATIONS
 from fungrad.jit.ir.traverse import (
     addresses,
     buffers_of,
     changes,
-    children,
     defines,
     map_bodies,
     substitute,
@@ -50,11 +47,7 @@ from fungrad.jit.ir.traverse import (
     walk,
 )
 from fungrad.jit.kernels.scalars import bit_width
-from fungrad.jit.kernels.vecmath import FUNCTIONS
 from fungrad.jit.rewrites.passes import Pass
-
-# Work in units of about one vector instruction, below which a nest stays on one thread.
-PARALLEL_WORK = 40_000
 
 
 # The passes on one nest, in order. `PIPELINE` ends with them; nests that are put into `Rows` go through them before.
@@ -234,12 +227,7 @@ def _unmasked(s: Any) -> Any:
 
 # -- Vectorising -----------------------------------------------------------------------------------
 
-_GATHER = 0.7  # cost of one element of a gather, where a vector instruction is 1
-_SCATTER = 2.0  # cost of one element of a scatter
 _REDUCE = 4.0  # cost of combining the lanes of an accumulator
-_FUNCTION = 12.0  # cost of an elementary function, such as exp
-_UNKNOWN = 2.0  # cost of some other function given as Python code
-_TURNS = 32  # iterations that a loop of unknown length is taken to run
 _MOST_LANES = 64
 
 
@@ -266,9 +254,9 @@ def _best(program: Program, loop: Loop) -> tuple[float, Loop]:
             plain += cost
         elif type(s) in (If, LoopWhile):
             (s,) = vectorise(program, [s])
-            plain += 2 + _work(program, [s], None, 1)
+            plain += 2 + vector_work(program, [s], None, 1)
         else:
-            plain += _cost(program, s, None, 1)
+            plain += statement_cost(program, s, None, 1)
         body.append(s)
     best = plain * loop.extent, loop.replace(body=body)
     if not is_vectorisable(program, loop):
@@ -277,8 +265,8 @@ def _best(program: Program, loop: Loop) -> tuple[float, Loop]:
     if lanes < 2:
         return best
     native = min(lanes, natural_lanes(program, loop))
-    work = _work(program, loop.body, loop.index, native) * -(-loop.extent // native)
-    work += _REDUCE * len(_outer_cells(loop))
+    work = vector_work(program, loop.body, loop.index, native) * -(-loop.extent // native)
+    work += _REDUCE * len(outer_cells(loop))
     if work < best[0]:
         best = work, loop.replace(vector=True, lanes=lanes)
     return best
@@ -291,64 +279,6 @@ def _with_lanes(program: Program, loop: Loop) -> Loop:
     if loop.vector and loop.lanes is None:
         return loop.replace(lanes=choose_lanes(program, loop))
     return loop
-
-
-def _outer_cells(loop: Loop) -> set[str]:
-    """Accumulators declared outside of a loop and updated inside."""
-    inside = {s.name for s in walk(loop.body) if type(s) is Acc}
-    return {s.acc for s in walk(loop.body) if type(s) in (Update, Prefix)} - inside
-
-
-def _work(program: Program, statements: Sequence[Any], symbol: str | None, lanes: int) -> float:
-    total = 0.0
-    for s in statements:
-        nested = sum(_work(program, body, symbol, lanes) for body in children(s))
-        times = s.extent if type(s) is Loop else _TURNS if type(s) is LoopWhile else 1
-        total += nested * times + (type(s) is Loop)
-        total += _cost(program, s, symbol, lanes)
-    return total
-
-
-def work_of(program: Program, statements: Sequence[Any]) -> float:
-    """Instructions of statements for one iteration of the loop around them."""
-    return _work(program, statements, None, 1)
-
-
-def _cost(program: Program, s: Any, symbol: str | None, lanes: int) -> float:
-    kind = type(s)
-    if kind is Let:
-        return 1.0 if s.op in OPERATIONS else _FUNCTION if s.op in FUNCTIONS else _UNKNOWN
-    if kind in (Load, Store):
-        stride = s.index.coefficient(symbol) if symbol else 0
-        each = 2.0 if kind is Store and s.update else 1.0
-        if lanes == 1 or abs(stride) <= 1:
-            return each
-        return each * max(2.0, (_SCATTER if kind is Store else _GATHER) * lanes)
-    if kind in (Update, Prefix):
-        return 1.0
-    return 0.0
-
-
-def is_vectorisable(program: Program, loop: Loop) -> bool:
-    """Whether iterations of a loop may run side by side."""
-    if loop.ordered:
-        return False
-    declared = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
-    values = {n for s in walk(loop.body) if type(s) is not Loop for n in defines(s)}
-    direct = {s.acc for s in loop.body if type(s) is Prefix}
-    for s in walk(loop.body):
-        kind = type(s)
-        if (kind in (If, LoopWhile) and not s.settled) or (kind is Loop and s.vector):
-            return False
-        if kind is Set and s.var not in declared:
-            return False
-        if kind is Prefix and s.acc not in declared and s.acc not in direct:
-            return False
-        if kind is Store and s.update is not None:
-            varying = any(t in values for t in s.index.symbols())
-            if varying or s.index.coefficient(loop.index) == 0:
-                return False
-    return True
 
 
 def _types_in(program: Program, loop: Loop) -> list[str]:
@@ -381,8 +311,8 @@ def choose_lanes(program: Program, loop: Loop) -> int:
     and the latency of an accumulator then need several registers in flight)."""
     natural = natural_lanes(program, loop)
     statements = list(walk(loop.body))
-    operations = sum(_cost(program, s, loop.index, 1) for s in statements)
-    reduces = bool(_outer_cells(loop)) and not any(type(s) is Prefix for s in statements)
+    operations = sum(statement_cost(program, s, loop.index, 1) for s in statements)
+    reduces = bool(outer_cells(loop)) and not any(type(s) is Prefix for s in statements)
     inner = any(type(s) is Loop for s in statements)
     if any(type(s) is Prefix for s in statements):
         factor = 1
@@ -393,7 +323,7 @@ def choose_lanes(program: Program, loop: Loop) -> int:
         factor = 4 if operations <= 12 else 2 if operations <= 40 else 1
     else:
         # a function is one long chain of dependent instructions: two of them fill the gaps of each other
-        factor = 2 if operations <= 6 or _FUNCTION <= operations <= 2.5 * _FUNCTION else 1
+        factor = 2 if operations <= 6 or FUNCTION <= operations <= 2.5 * FUNCTION else 1
     lanes = min(natural * factor, _MOST_LANES)
     while lanes > natural and lanes > loop.extent:
         lanes //= 2
@@ -404,16 +334,6 @@ def choose_lanes(program: Program, loop: Loop) -> int:
 
 _BLOCK = 128  # about how long the blocks are in which a strided vector loop runs
 _CROWDED = 4096  # bytes between rows at a multiple of which their lines compete for the same places in a cache
-
-
-def divisor(n: int, wanted: int) -> int | None:
-    """A divisor of `n` within a factor of three of `wanted`, even in vectors if possible."""
-    best = None
-    for d in range(max(2, wanted // 3), 3 * wanted + 1):
-        if n % d == 0:
-            score = abs(math.log(d / wanted)) + (0 if d % 16 == 0 else 0.3 if d % 4 == 0 else 0.6)
-            best = min(best, (score, d)) if best else (score, d)
-    return best[1] if best else None
 
 
 def tile(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -458,7 +378,7 @@ def _tiled(program: Program, outer: Loop) -> list[Loop]:
         return [outer]
     if any(type(s) is Loop for s in inner.body) or not _strides_across(outer, inner):
         return [outer]
-    if _outer_cells(outer) or not is_independent(program, outer):
+    if outer_cells(outer) or not is_independent(program, outer):
         return [outer]
     square = _square(program, outer, inner)
     wanted = _BLOCK // 2 if _is_crowded(program, outer, inner) else _BLOCK
@@ -508,7 +428,7 @@ def _square(program: Program, outer: Loop, inner: Loop) -> int | None:
         return None
     if any(type(s) is Load and s.where is not None for s in inner.body):
         return None
-    if sum(_cost(program, s, None, 1) for s in inner.body) > 16:
+    if sum(statement_cost(program, s, None, 1) for s in inner.body) > 16:
         return None  # the body is written once per row of the square
     side = 8 if max(b.dtype.itemsize for b in buffers) == 8 else 16
     return side if min(outer.extent, inner.extent) >= side else None
@@ -522,18 +442,6 @@ def _strides_across(outer: Loop, inner: Loop) -> bool:
             if abs(along) > 4 and abs(across) == 1:
                 return True
     return False
-
-
-def is_repeatable(program: Program, loop: Loop) -> bool:
-    """Whether an iteration may run twice: it only stores what depends on nothing that is stored.
-    Then the last vector of a loop may overlap the one before, which saves a copy of the body."""
-    if any(type(s) in (Set, Prefix) or (type(s) is Store and s.update) for s in walk(loop.body)):
-        return False
-    inside = {s.name for s in walk(loop.body) if type(s) is Acc}
-    if any(type(s) is Update and s.acc not in inside for s in walk(loop.body)):
-        return False
-    reads, writes = buffers_of(loop)
-    return not any(overlap(program.root(a), program.root(b)) for a in reads for b in writes)
 
 
 # -- Threads ---------------------------------------------------------------------------------------
@@ -552,36 +460,6 @@ def parallelise(program: Program, nest: Nest) -> Nest:
     if total_work(program, last) >= PARALLEL_WORK and last.extent // lanes >= 2:
         return nest.replace(body=[*nest.body[:-1], last.replace(parallel=True)])
     return nest
-
-
-def total_work(program: Program, loop: Loop) -> float:
-    """Estimated vector instructions of a loop."""
-    symbol, lanes = (loop.index, loop.lanes or 1) if loop.vector else (None, 1)
-    work = 0.0
-    for s in loop.body:
-        work += total_work(program, s) if type(s) is Loop else _work(program, [s], symbol, lanes)
-    return work * (loop.extent / lanes)
-
-
-def is_independent(program: Program, loop: Loop) -> bool:
-    """Whether iterations of a loop may run on different threads."""
-    if loop.ordered:
-        return False
-    declared = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
-    values = {n for s in walk(loop.body) if type(s) is not Loop for n in defines(s)}
-    for s in walk(loop.body):
-        kind = type(s)
-        if kind is Set and s.var not in declared:
-            return False
-        if kind in (Update, Prefix) and s.acc not in declared:
-            return False
-        if kind is Store:
-            computed = any(t in values for t in s.index.symbols())
-            if s.index.coefficient(loop.index) == 0 or (computed and s.update is not None):
-                return False
-            if computed:
-                return False
-    return True
 
 
 SCHEDULE = _schedule()

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from fungrad.jit.ir.facts import is_vectorisable
 from fungrad.jit.ir.loops import Acc, Affine, Buffer, Index, Let, Load, Loop, Program, Store, Update, overlap
 from fungrad.jit.ir.traverse import buffers_of, defines, rename, walk
-from fungrad.jit.rewrites.schedule import is_vectorisable
 
 # Iterations that are written out, statements that the loop around may have then, and its least number of iterations.
 _SHORT = 4

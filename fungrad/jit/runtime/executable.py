@@ -1,7 +1,6 @@
-"""Loads programs and runs them.
+"""Runs programs: machine code, made from LLVM text or found in the cache.
 
-`load(program)` compiles (or finds in the cache) and returns an `Executable`;
-`Executable.run(arrays)` calls it. A call
+`Executable.run(arrays)` calls a program. A call
 costs about a microsecond: the native entry point is a C function of Python's fast calling
 convention that reads addresses straight from the array objects.
 
@@ -17,25 +16,15 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from functools import cache as cache_result
+from dataclasses import dataclass
 
 import numpy as np
 
 from fungrad.config import config
 from fungrad.jit.ir.loop_text import program_text
 from fungrad.jit.ir.loops import Host, Program, View
-from fungrad.jit.ir.machine import Machine
-from fungrad.jit.llvm import linking
-from fungrad.jit.llvm.program import (
-    DATA_OFFSET,
-    FLAGS_OFFSET,
-    SUITED,
-    UNSUITED,
-    ProgramEmitter,
-)
-from fungrad.jit.products import library
-from fungrad.jit.rewrites import pipeline
-from fungrad.jit.runtime import blas, cache, native, pool, threads
+from fungrad.jit.runtime import cache, native, pool, threads
+from fungrad.jit.runtime.layout import UNSUITED
 
 _METH_FASTCALL = 0x0080
 _HOST_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int32, ctypes.c_void_p)
@@ -62,48 +51,31 @@ def _builtin(address: int) -> tuple[Callable[..., int], _MethodDef]:
     return new(ctypes.addressof(definition), None, None), definition
 
 
-@cache_result
-def _check_array_layout() -> None:
-    """Compiled code finds the data of an array at a fixed offset in the object: make sure it
-    does."""
-    probe, uneven = np.arange(7.0), np.arange(7.0)[::2]
-    found = ctypes.c_void_p.from_address(id(probe) + DATA_OFFSET).value
-    flags = [ctypes.c_int.from_address(id(x) + FLAGS_OFFSET).value & SUITED == SUITED for x in (probe, uneven)]
-    if found != probe.ctypes.data or flags != [True, False]:
-        raise RuntimeError(
-            "fungrad.jit: this Python lays out array objects in an unknown way; compiled functions "
-            "cannot be used here (set FUNGRAD_DISABLE_JIT=1)"
-        )
+@dataclass(frozen=True)
+class Code:
+    """A program as LLVM text, with what it needs to run.
 
-
-def machine() -> Machine:
-    """What programs are compiled for."""
-    _check_array_layout()
-    host = native.session().host
-    return Machine(
-        vector_bytes=host.vector_bytes,
-        avx512=host.avx512,
-        soft_half=host.soft_half,
-        arm=host.arm,
-        flush_subnormals=config.flush_subnormals,
-        threads=threads.available(),
-        blas_int=blas.library().integer,
-        own_blas_threads=blas.library().control() is None,
-    )
-
-
-def load(program: Program) -> Executable:
-    """Compile a program for this machine, or load its code from the cache.
-
-    Args:
-      program: temporaries without an offset get their own places in the arena.
+    Attributes:
+      text: the module.
+      parts: modules to be linked in.
+      lasting: whether the code is good for other processes, too.
+      arguments: names of the buffers that the entry is given after the arena, in order.
+      slots: places of buffers and counters in the table of a call.
+      hosts: the host steps in the order of their numbers.
+      symbols: addresses of external functions.
+      calls_back: whether the module calls host steps.
+      seconds: that it took to write.
     """
-    start = time.perf_counter()
-    final = pipeline.run(program.aimed_at(machine()), pipeline.TARGETED)
-    seconds = time.perf_counter() - start
-    executable = Executable(final)
-    executable.timings["rewrite"] = seconds
-    return executable
+
+    text: str
+    parts: list[str]
+    lasting: bool
+    arguments: list[str]
+    slots: dict[str, int]
+    hosts: list[Host]
+    symbols: dict[str, int]
+    calls_back: bool
+    seconds: float
 
 
 class Executable:
@@ -116,31 +88,32 @@ class Executable:
       cached: whether the code came from the disk cache.
     """
 
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, written: Code):
         self.timings: dict[str, float] = {}
         self._failures: dict[int, BaseException] = {}
-        start = time.perf_counter()
         self.program = program
         self.arena_bytes = program.arena_bytes
-        emitter = ProgramEmitter(program)
-        llvm = emitter.emit()
-        self._compressed = zlib.compress(llvm.encode(), 1)
+        self._compressed = zlib.compress(written.text.encode(), 1)
         # Modules of numba kernels, to be linked in.
-        self._parts = linking.parts_of(emitter.module.declarations)
-        self.timings["emit"] = time.perf_counter() - start
+        self._parts = written.parts
+        self.timings["emit"] = written.seconds
         session = native.session()
-        code = self._code(session, llvm)
+        code = self._code(session, written)
         start = time.perf_counter()
-        self._loaded = session.link(code, self._symbols(emitter), "entry")
+        symbols = dict(written.symbols)
+        if written.calls_back:
+            self._callback = _HOST_CALLBACK(self._run_host)
+            symbols["fg_host"] = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        self._loaded = session.link(code, symbols, "entry")
         self.timings["link"] = time.perf_counter() - start
         self._entry, self._definition = _builtin(self._loaded.addresses["entry"])
         declared = program.buffers
-        names = emitter.module.arguments
+        names = written.arguments
         self._inputs = [k for k, n in enumerate(names) if declared[n].kind == "input"]
         self._input_places = [program.inputs.index(names[k]) for k in self._inputs]
-        self._hosts = emitter.hosts
+        self._hosts = written.hosts
         self._names = names
-        self._slots = emitter.module.slots
+        self._slots = written.slots
         self._consts = {
             n: np.ascontiguousarray(declared[n].value).reshape(declared[n].shape)
             for n in names
@@ -152,39 +125,18 @@ class Executable:
         ]
         self._prepare_call()
 
-    def _code(self, session: native.Session, llvm: str) -> bytes:
+    def _code(self, session: native.Session, written: Code) -> bytes:
         start = time.perf_counter()
-        key = cache.key("\n".join([llvm, *self._parts]), session.host)
-        keep = not any(linking.has_addresses(p) for p in self._parts)
-        code = cache.read(key) if keep else None
+        key = cache.key("\n".join([written.text, *self._parts]), session.host)
+        code = cache.read(key) if written.lasting else None
         self.cached = code is not None
         if code is None:
-            code = session.compile(llvm, self.timings, self._parts)
-            if keep:
+            code = session.compile(written.text, self.timings, self._parts)
+            if written.lasting:
                 cache.write(key, code)
         else:
             self.timings["cache"] = time.perf_counter() - start
         return code
-
-    def _symbols(self, emitter: ProgramEmitter) -> dict[str, int]:
-        """Addresses of the external functions that the module names."""
-        symbols = {}
-        for name in emitter.symbols:
-            if name == "fg_host":
-                self._callback = _HOST_CALLBACK(self._run_host)
-                symbols[name] = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
-            elif name in threads.SYMBOLS:
-                symbols[name] = threads.address(name)
-            elif name.startswith(library.PREFIX):
-                symbols[name] = library.address(name)
-            else:
-                symbols[name] = blas.library().address(name.removeprefix("fg_"))
-        for part in self._parts:
-            for name in linking.external(part):
-                address = native.session().address_of(name)
-                if address is not None:
-                    symbols[name] = address
-        return symbols
 
     # -- calls -------------------------------------------------------------------------------------
 
@@ -307,6 +259,3 @@ class Executable:
         raise ValueError(f"Executable.text: form must be steps, llvm or asm, got {form!r}")
 
 
-def hosts_of(program: Program) -> list[str]:
-    """Names of the steps that run in Python."""
-    return [s.name for s in program.steps if type(s) is Host]
