@@ -26,8 +26,19 @@ def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write the plans in tests/golden anew")
 
 
+# What ``-m quick`` runs: a minute that touches every part of the library.
+QUICK = """
+compiled_control control_cond dot empty_axes extend in_place indexing jit layers memory_check numpy_arrays numpy_values
+optim passes products public_names runtime surface transforms tree
+""".split()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Leaves out slow tests unless the expression of ``-m`` or a test's own name asks for them."""
+    for item in items:
+        if item.path.stem.removeprefix("test_") in QUICK and not item.get_closest_marker("parity"):
+            item.add_marker("quick")
     if "slow" in config.option.markexpr or any("::" in arg for arg in config.args):
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
