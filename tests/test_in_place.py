@@ -159,6 +159,30 @@ def test_both_branches_need_what_they_overwrite():
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
+@pytest.mark.parametrize("loop", ["fori", "while"])
+def test_old_values_after_a_copy_that_changes_nothing(loop):
+    """An inner loop carries an array along unchanged; what is read afterwards is the old array, not that copy."""
+
+    def step(i, c):
+        x, y = c
+        same, s = lax.fori_loop(0, 3, lambda j, c: (c[0], c[1] + c[0][(i + j) % 40]), (x, 0.0))
+        return same.at[i].add(s), y.at[i, :].add(x[i])
+
+    def f(x, y):
+        if loop == "fori":
+            return lax.fori_loop(0, 3, step, (x, y))
+        return lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, step(*s)), (jnp.int32(0), (x, y)))[1]
+
+    x = np.arange(40.0, dtype="float32") + 1
+    x_wanted, y_wanted = x.copy(), np.zeros((40, 5), "float32")
+    for i in range(3):
+        y_wanted[i] += x_wanted[i]
+        x_wanted[i] += x_wanted[i : i + 3].sum()
+    got = fungrad.jit(f)(jnp.asarray(x), jnp.zeros((40, 5)))
+    np.testing.assert_allclose(got[0], x_wanted)
+    np.testing.assert_allclose(got[1], y_wanted)
+
+
 def test_stacked_results_of_one_step_keep_their_memory():
     def f(x):
         def step(c, _):

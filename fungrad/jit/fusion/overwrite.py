@@ -59,10 +59,11 @@ class Overwriting:
         It is safe if the memory always holds the version of the array that is read. The versions follow each other:
         the old carry, perhaps some temporaries, the new carry; each begins as a copy of the one before (which in one
         memory does nothing), or as a formula of it, element by element. So what must hold of every version is that
-        nobody reads it from the step on that first changes it to the next (but for that step itself, if it reads each
-        element only to replace it). `_next_fault` looks for a step that breaks this; reordering and copying ahead keep
-        what steps that share an array with a writer among them do to each other, so that when no fault is left every
-        step reads what it read before.
+        nobody reads it from the step on that first changes it to a later one (but for that step itself, if it reads
+        each element only to replace it). That is the next version, or if that stays a mere copy the one after it.
+        `_next_fault` looks for a step that breaks this; reordering and copying ahead keep what steps that share an
+        array with a writer among them do to each other, so that when no fault is left every step reads what it read
+        before.
         """
         if self.buffers[new].alias is not None or self.buffers[old].alias is not None:
             return None
@@ -187,19 +188,22 @@ class Overwriting:
         version."""
         everything = [*self.steps, *self.later]
         touched = [self.touched(s) for s in everything]
-        for before, version in zip(versions, versions[1:], strict=False):
+        # From where on the memory holds a later version. Going back, since a version that is but a copy of the one
+        # before does not end it: that is also read too late where a version after the copy has been changed.
+        end: tuple[int, str] | None = None
+        for before, version in zip(versions[-2::-1], versions[:0:-1], strict=True):
             writers = [n for n, (_, writes) in enumerate(touched) if version in writes]
-            if not writers:
-                continue
-            if any(before in writes for _, writes in touched[writers[0] :]):
+            if writers and any(before in writes for _, writes in touched[writers[0] :]):
                 # Not a version that is finished when the next one begins.
                 return len(everything), writers[0], before
             changing = [n for n in writers if not self._is_copy(everything[n], before, version)]
-            if not changing:
+            if changing:
+                end = changing[0], version
+            if end is None:
                 continue
-            first = changing[0]
+            first, changed = end
             for n in range(first, len(everything)):
-                if before in touched[n][0] and not (n == first and self._replaces(everything[n], before, version)):
+                if before in touched[n][0] and not (n == first and self._replaces(everything[n], before, changed)):
                     return n, first, before
         return None
 

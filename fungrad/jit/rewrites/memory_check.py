@@ -88,7 +88,10 @@ class Verifier:
                 return False
             return spans[a][0] < spans[b][1] and spans[b][0] < spans[a][1]
 
-        run = _Run(program, values, share)
+        def same(a: str, b: str) -> bool:
+            return spans[a] == spans[b]
+
+        run = _Run(program, values, share, same)
         run.program({values[n] for n in program.outputs})
 
 
@@ -100,9 +103,17 @@ class _Run:
       missing: of those that were overwritten and are being written again, how many elements are to come.
     """
 
-    def __init__(self, program: Program, value: Mapping[str, str], share: Callable[[str, str], bool]):
+    def __init__(
+        self,
+        program: Program,
+        value: Mapping[str, str],
+        share: Callable[[str, str], bool],
+        same: Callable[[str, str], bool] | None = None,
+    ):
         self.of = program
         self.value = value
+        # Whether arrays that share memory are in the same place of it.
+        self.same = same or share
         values = sorted({*value.values()})
         self.sharing = {a: [b for b in values if b != a and share(a, b)] for a in values}
         self.valid: set[str] = set()
@@ -225,16 +236,25 @@ class _Run:
         self.valid.add(value)
         self.written.add(value)
 
+    def begin_unchanged(self, value: str, elements: int) -> None:
+        """Some elements of an array are written that its memory holds already: whatever else is there stays valid."""
+        others = self.sharing[value]
+        valid, missing = self.valid.intersection(others), {v: self.missing.get(v) for v in others}
+        self.begin(value, elements)
+        self.valid |= valid
+        for v, elements_to_come in missing.items():
+            self.missing.pop(v, None)
+            if elements_to_come is not None:
+                self.missing[v] = elements_to_come
+
     def call(self, s: Call | Host) -> None:
         reads = {self.value[v.buffer] for v in s.inputs if math.prod(v.shape)}
         if type(s) is Call and s.attributes.get("beta"):
             reads |= {self.value[v.buffer] for v in s.outputs if math.prod(v.shape)}
         self.require_read(reads, s)
         if type(s) is Call and s.routine == "copy" and self.onto_itself(s):
-            source, target = self.value[s.inputs[0].buffer], self.value[s.outputs[0].buffer]
-            self.begin(target, _size(self.of, target))
-            self.valid.add(source)
-            self.missing.pop(source, None)
+            target = self.value[s.outputs[0].buffer]
+            self.begin_unchanged(target, _size(self.of, target))
             return
         for v in s.outputs:
             target = self.value[v.buffer]
@@ -251,7 +271,8 @@ class _Run:
         whole = all(
             v.offset == Affine() and math.prod(v.shape) == self.of.buffers[v.buffer].size for v in (source, target)
         )
-        return whole and self.value[source.buffer] in self.sharing[self.value[target.buffer]]
+        a, b = self.value[source.buffer], self.value[target.buffer]
+        return whole and b in self.sharing[a] and self.same(a, b)
 
     def times(self, address: Affine) -> int:
         """In how many places the loops around put what has an address."""
@@ -275,24 +296,27 @@ class _Run:
         reads = {a.buffer for a, n in found if n and type(a) is Load}
         unchanged: set[str] = set()
         for target in sorted(made):
-            for other in self.sharing[target]:
+            others = self.sharing[target]
+            if any(self.moves_nothing(found, target, other) for other in others):
+                unchanged.add(target)
+            for other in others:
                 if other in made:
                     self.fail(f"{target} and {other} are written into the same memory", s)
-                if self.moves_nothing(found, target, other):
-                    unchanged.add(other)
+                if target in unchanged:
                     continue
                 sources = {n for n in reads if self.value[n] == other}
                 names = sorted({a.buffer for a, _ in stores if self.value[a.buffer] == target})
                 if sources and not all(planner.same_positions(s.body, sources, name) for name in names):
                     self.fail(f"{target} is written over {other} before all of that is read", s)
         for a, n in stores:
-            self.begin(self.value[a.buffer], n * self.times(a.index))
-        self.valid |= unchanged
-        for v in unchanged:
-            self.missing.pop(v, None)
+            target = self.value[a.buffer]
+            begin = self.begin_unchanged if target in unchanged else self.begin
+            begin(target, n * self.times(a.index))
 
     def moves_nothing(self, found: Sequence[tuple[Load | Store, int]], target: str, source: str) -> bool:
         """Whether all that a nest writes to one array is what another one has at the same places."""
+        if not self.same(target, source):
+            return False
         loads = {a.name: a for a, _ in found if type(a) is Load and self.value[a.buffer] == source}
         for a, _ in found:
             if type(a) is not Store or self.value[a.buffer] != target:
