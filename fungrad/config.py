@@ -12,7 +12,7 @@ numpy_dtype_promotion    standard    ``strict`` forbids implicit promotion betwe
 numpy_rank_promotion     allow       ``warn`` or ``raise`` when broadcasting adds dimensions
 strict_index             False       every out-of-range index is an error instead of clamp or drop
 disable_jit              False       ``jit`` runs the Python function operation by operation
-flush_subnormals         False       compiled code takes subnormal numbers for zero, as JAX does: faster
+flush_subnormals         True        compiled code takes subnormal numbers for zero, as JAX does: faster
 debug_nans               False       raise at the first operation that produces a NaN
 debug_infs               False       raise at the first operation that produces an infinity
 explain_cache_misses     False       ``jit`` prints what differs from the nearest known call
@@ -148,7 +148,7 @@ class Config(threading.local):
     numpy_dtype_promotion: str = "standard"
     numpy_rank_promotion: str = "allow"
     strict_index: bool = False
-    flush_subnormals: bool = False
+    flush_subnormals: bool = True
     disable_jit: bool = False
     debug_nans: bool = False
     debug_infs: bool = False
@@ -267,10 +267,13 @@ strict_index = _switch("strict_index", True, "Makes every out-of-range index an 
 flush_subnormals = _switch(
     "flush_subnormals",
     True,
-    """Takes subnormal numbers for zero in functions compiled inside a ``with`` block.
+    """Takes subnormal numbers for zero in functions compiled inside a ``with`` block, or keeps them.
 
-Numbers below 1.2e-38 in float32 (2.2e-308 in float64) cost processors a hundred cycles per operation. NumPy and fungrad
-keep them by default; JAX flushes them to zero on CPUs. Eager operations are not affected.
+Numbers below 1.2e-38 in float32 and bfloat16 (2.2e-308 in float64) cost processors a hundred cycles per operation.
+Compiled functions take them for zero by default, as in JAX: averages that fade out, such as the moments of an
+optimizer, end at 0 instead of staying among them for ever. Inside of ``with flush_subnormals(False)`` they are kept, as
+in NumPy. Eager operations, callbacks and the rest of Python always keep them; float16 and narrower types have
+subnormal numbers of their own, which are no slower and always kept.
 
 Args:
   value: whether to flush.
@@ -278,11 +281,11 @@ Args:
 Example:
   >>> import fungrad, fungrad.numpy as jnp
   >>> halved = fungrad.jit(lambda x: x / 2)
-  >>> float(halved(jnp.finfo("float32").tiny)) > 0
-  True
-  >>> with fungrad.flush_subnormals():
-  ...     float(halved(jnp.finfo("float32").tiny))
+  >>> float(halved(jnp.finfo("float32").tiny))
   0.0
+  >>> with fungrad.flush_subnormals(False):
+  ...     float(halved(jnp.finfo("float32").tiny)) > 0
+  True
 """,
 )
 numpy_dtype_promotion = _switch(

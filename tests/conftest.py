@@ -57,6 +57,13 @@ def forget_programs():
     gc.collect()
 
 
+@pytest.fixture
+def keep_subnormals():
+    """Compiled functions keep subnormal numbers, as NumPy does: for tests that compare those."""
+    with fungrad.flush_subnormals(False):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def forget_primitives():
     """Forgets the primitives that a test defines: other tests go through all there are."""

@@ -38,6 +38,8 @@ REFERENCE = {
     "abs": np.abs,
     "sign": np.sign,
 }
+pytestmark = pytest.mark.usefixtures("keep_subnormals")
+
 # What C99 leaves open (the sign of a zero or an infinity whose other part is NaN), and where NumPy gives NaN although
 # the limit is known.
 OPEN_SIGNS = ("exp", "sinh", "cosh", "sin", "cos")

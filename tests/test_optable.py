@@ -33,6 +33,9 @@ from fungrad.transforms.api import jvp, linearize, vjp
 from fungrad.transforms.inspection import eval_shape, make_jaxpr
 from fungrad.transforms.mapping import vmap
 
+# References are computed by NumPy, which keeps subnormal numbers.
+pytestmark = pytest.mark.usefixtures("keep_subnormals")
+
 rows = pytest.mark.parametrize("op", OPS, ids=[op.name for op in OPS])
 differentiable_rows = pytest.mark.parametrize(
     "op", [op for op in OPS if op.order], ids=[op.name for op in OPS if op.order]

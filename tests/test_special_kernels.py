@@ -83,6 +83,7 @@ def test_errors(name):
 EDGES = np.array([0.0, 1e-300, 1e-5, 0.1, 0.5, 1, 2, 5, 10, 50, 200, 1e3, 1e5, np.inf, np.nan, -1, -0.5])
 
 
+@pytest.mark.usefixtures("keep_subnormals")
 @pytest.mark.parametrize("name", ["igamma", "igammac", "igamma_grad_a", "random_gamma_grad"])
 def test_edges_of_incomplete_gamma(name):
     a, x = (v.ravel() for v in np.meshgrid(EDGES, EDGES))

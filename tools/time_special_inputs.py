@@ -107,7 +107,7 @@ def measure(function, inputs: dict[str, np.ndarray], rounds: int = 15) -> dict[s
     compiled = fungrad.jit(function)
     operands = {k: jnp.asarray(x, dtype=x.dtype) for k, x in inputs.items()}
     best = dict.fromkeys(operands, np.inf)
-    with fungrad.threads(1):
+    with fungrad.threads(1), fungrad.flush_subnormals(False):
         for x in operands.values():
             compiled(x)
         for _ in range(rounds):
