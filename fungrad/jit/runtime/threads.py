@@ -7,8 +7,14 @@ moment after a loop and then sleep. Which thread runs which piece does not influ
 It never blocks a caller: a program that finds the pool busy with another thread's loop runs its own
 loop alone. After a `fork` the child starts its own workers when it first needs them.
 
-How many threads: `fungrad.config.threads`, else all processors that the process may run on, or
-`NUMBA_NUM_THREADS` if that is less.
+On a busy machine a worker may get no processor. The caller waits for none that has not begun: it does
+itself what nobody took. Waking workers in vain is not repeated before some time has passed, twice as
+long after every failure. A worker that finds itself on the processor of the caller goes back to sleep,
+for there it only takes time away. And a caller whose last pieces are with workers spins for a moment
+and then sleeps, so that its processor is free for them.
+
+How many threads: `fungrad.config.threads`, else all processors that the process may use (its affinity
+and the quota of its control group), or `NUMBA_NUM_THREADS` if that is less.
 """
 
 from __future__ import annotations
@@ -16,14 +22,24 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import sys
+import time
 
 from fungrad import locks
 from fungrad.config import config
 from fungrad.jit.runtime import blas, cache, native
+from fungrad.jit.runtime.system import quota
 
 # Rounds of the waiting loop before a worker goes to sleep: some 30 microseconds, time to return to Python and back.
 _SPINS = 1500
+# Rounds in which the caller waits for the last pieces before it sleeps: what waking it would cost.
+_WAITS = 1000
+# Nanoseconds for which nobody is woken after it was in vain, at first and at most. Waking a worker takes up to 40
+# microseconds of the caller's processor if the worker comes to run there.
+_PAUSE_AFTER_FAILURE, _LONGEST_PAUSE = 100_000, 3_000_000
+# Nanoseconds between two questions whether a signal has come, while the caller sleeps.
+_POLLING = 10_000_000
 
 SYMBOLS = ("fg_parallel", "fg_parallel_polling", "fg_blas_enter", "fg_blas_leave")
 """What programs may call:
@@ -37,6 +53,7 @@ SYMBOLS = ("fg_parallel", "fg_parallel_polling", "fg_blas_enter", "fg_blas_leave
 _TEXT = """
 @mutex = internal global [128 x i8] zeroinitializer, align 64
 @cond = internal global [128 x i8] zeroinitializer, align 64
+@finished = internal global [128 x i8] zeroinitializer, align 64
 @busy = internal global i32 0, align 64
 @started = internal global i32 0, align 4
 @workers = internal global i32 0, align 4
@@ -45,6 +62,10 @@ _TEXT = """
 @generation = internal global i64 0, align 8
 @sleepers = internal global i32 0, align 4
 @active = internal global i32 0, align 64
+@waiting = internal global i32 0, align 4
+@processor = internal global i32 -1, align 64
+@pause = internal global i64 0, align 8
+@resume_at = internal global i64 0, align 8
 @next = internal global i64 0, align 64
 @fn = internal global ptr null, align 64
 @ctx = internal global ptr null, align 8
@@ -63,12 +84,41 @@ declare i32 @pthread_mutex_lock(ptr)
 declare i32 @pthread_mutex_unlock(ptr)
 declare i32 @pthread_cond_wait(ptr, ptr)
 declare i32 @pthread_cond_broadcast(ptr)
-declare i32 @sched_yield()
+declare i32 @pthread_cond_signal(ptr)
+declare i32 @pthread_cond_timedwait(ptr, ptr, ptr)
+declare i32 @clock_gettime(i32, ptr)
 PAUSE_DECLARATION
+PROCESSOR_DECLARATION
 FLOAT_MODE_DECLARATION
 
-; take pieces of the current loop until none is left
-define internal void @drain() #0 {
+; nanoseconds of a clock
+define internal i64 @time(i32 %clock) #0 {
+  %now = alloca [2 x i64], align 8
+  call i32 @clock_gettime(i32 %clock, ptr %now)
+  %seconds = load i64, ptr %now, align 8
+  %rest_at = getelementptr inbounds i64, ptr %now, i64 1
+  %rest = load i64, ptr %rest_at, align 8
+  %whole = mul i64 %seconds, 1000000000
+  %sum = add i64 %whole, %rest
+  ret i64 %sum
+}
+
+; whether this thread runs on the processor of the caller
+define internal i1 @beside_caller() #0 {
+  %mine = call i32 @processor_now()
+  %its = load atomic i32, ptr @processor monotonic, align 4
+  %same = icmp eq i32 %mine, %its
+  %known = icmp sge i32 %mine, 0
+  %both = and i1 %same, %known
+  ret i1 %both
+}
+
+define internal i32 @processor_now() #0 {
+PROCESSOR
+}
+
+; take pieces of the current loop until none is left; how many elements they had
+define internal i64 @drain() #0 {
 entry:
   %fn = load ptr, ptr @fn, align 8
   %ctx = load ptr, ptr @ctx, align 8
@@ -76,6 +126,7 @@ entry:
   %grain = load i64, ptr @grain, align 8
   br label %loop
 loop:
+  %total = phi i64 [ 0, %entry ], [ %more, %work ]
   %first = atomicrmw add ptr @next, i64 %grain monotonic
   %some = icmp ult i64 %first, %n
   br i1 %some, label %work, label %done
@@ -83,9 +134,11 @@ work:
   %end = add i64 %first, %grain
   %last = call i64 @llvm.umin.i64(i64 %end, i64 %n)
   call void %fn(ptr %ctx, i64 %first, i64 %last)
+  %count = sub i64 %last, %first
+  %more = add i64 %total, %count
   br label %loop
 done:
-  ret void
+  ret i64 %total
 }
 declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.umax.i64(i64, i64)
@@ -97,7 +150,7 @@ entry:
 DEFAULT_FLOAT_MODE
   br label %outer
 outer:
-  %seen = phi i64 [ 0, %entry ], [ %now, %leave ]
+  %seen = phi i64 [ 0, %entry ], [ %now, %leave ], [ %now, %signal ]
   br label %spin
 spin:
   %k = phi i32 [ 0, %outer ], [ %k1, %more ]
@@ -108,7 +161,10 @@ more:
   PAUSE
   %k1 = add i32 %k, 1
   %again = icmp ult i32 %k1, SPINS
-  br i1 %again, label %spin, label %sleep
+  %beside = call i1 @beside_caller()
+  %apart = xor i1 %beside, true
+  %goes_on = and i1 %again, %apart
+  br i1 %goes_on, label %spin, label %sleep
 sleep:
   call i32 @pthread_mutex_lock(ptr @mutex)
   atomicrmw add ptr @sleepers, i32 1 seq_cst
@@ -131,13 +187,25 @@ join:
   %limit = load atomic i32, ptr @limit monotonic, align 4
   %is_open = icmp ne i32 %open, 0
   %wanted = icmp ult i32 %others, %limit
-  %help = and i1 %is_open, %wanted
+  %beside_it = call i1 @beside_caller()
+  %elsewhere = xor i1 %beside_it, true
+  %asked = and i1 %is_open, %wanted
+  %help = and i1 %asked, %elsewhere
   br i1 %help, label %work, label %leave
 work:
-  call void @drain()
+  call i64 @drain()
   br label %leave
 leave:
-  atomicrmw sub ptr @active, i32 1 seq_cst
+  %before = atomicrmw sub ptr @active, i32 1 seq_cst
+  %is_last = icmp eq i32 %before, 1
+  %waiting = load atomic i32, ptr @waiting seq_cst, align 4
+  %sleeps = icmp ne i32 %waiting, 0
+  %tell = and i1 %is_last, %sleeps
+  br i1 %tell, label %signal, label %outer
+signal:
+  call i32 @pthread_mutex_lock(ptr @mutex)
+  call i32 @pthread_cond_signal(ptr @finished)
+  call i32 @pthread_mutex_unlock(ptr @mutex)
   br label %outer
 }
 
@@ -151,6 +219,7 @@ define void @fg_parallel(ptr %fn, ptr %ctx, i64 %n, i64 %each) #0 {
 define void @fg_parallel_polling(ptr %fn, ptr %ctx, i64 %n, i64 %each, ptr %poll) #0 {
 entry:
   %thread = alloca [8 x i8], align 8
+  %until_at = alloca [2 x i64], align 8
   %limit = load atomic i32, ptr @limit monotonic, align 4
   %none = icmp eq i32 %limit, 0
   br i1 %none, label %alone, label %take
@@ -179,6 +248,25 @@ created:
   %missing = icmp ult i32 %count1, %workers
   br i1 %missing, label %check, label %ready
 ready:
+  %asleep = load atomic i32, ptr @sleepers seq_cst, align 4
+  %none_asleep = icmp eq i32 %asleep, 0
+  br i1 %none_asleep, label %post, label %consider
+consider:
+  %time = call i64 @time(i32 MONOTONIC)
+  %resume_at = load i64, ptr @resume_at, align 8
+  %wakes = icmp sge i64 %time, %resume_at
+  %now_started = load i32, ptr @started, align 4
+  %all_asleep = icmp uge i32 %asleep, %now_started
+  %not_now = xor i1 %wakes, true
+  %no_help = and i1 %all_asleep, %not_now
+  br i1 %no_help, label %by_itself, label %post
+by_itself:
+  store atomic i32 0, ptr @busy seq_cst, align 4
+  br label %alone
+post:
+  %may_wake = phi i1 [ true, %ready ], [ %wakes, %consider ]
+  %processor = call i32 @processor_now()
+  store atomic i32 %processor, ptr @processor monotonic, align 4
   store ptr %fn, ptr @fn, align 8
   store ptr %ctx, ptr @ctx, align 8
   store i64 %n, ptr @n, align 8
@@ -194,39 +282,75 @@ ready:
   store atomic i32 1, ptr @open seq_cst, align 4
   atomicrmw add ptr @generation, i64 1 seq_cst
   %sleepers = load atomic i32, ptr @sleepers seq_cst, align 4
-  %all_awake = icmp eq i32 %sleepers, 0
-  br i1 %all_awake, label %go, label %wake
+  %some_asleep = icmp ne i32 %sleepers, 0
+  %wake_them = and i1 %some_asleep, %may_wake
+  br i1 %wake_them, label %wake, label %go
 wake:
   call i32 @pthread_mutex_lock(ptr @mutex)
   call i32 @pthread_cond_broadcast(ptr @cond)
   call i32 @pthread_mutex_unlock(ptr @mutex)
   br label %go
 go:
-  call void @drain()
+  %own = call i64 @drain()
   atomicrmw xchg ptr @open, i32 0 seq_cst
+  br i1 %wake_them, label %judge, label %finish
+judge:
+  %helped = icmp slt i64 %own, %n
+  br i1 %helped, label %worth_it, label %in_vain
+worth_it:
+  store i64 0, ptr @pause, align 8
+  br label %finish
+in_vain:
+  %last_pause = load i64, ptr @pause, align 8
+  %twice = mul i64 %last_pause, 2
+  %longer = call i64 @llvm.umax.i64(i64 %twice, i64 FIRST_PAUSE)
+  %bounded = call i64 @llvm.umin.i64(i64 %longer, i64 LONGEST_PAUSE)
+  store i64 %bounded, ptr @pause, align 8
+  %over = call i64 @time(i32 MONOTONIC)
+  %until = add i64 %over, %bounded
+  store i64 %until, ptr @resume_at, align 8
   br label %finish
 finish:
-  %k = phi i32 [ 0, %go ], [ %k1, %again ]
+  %k = phi i32 [ 0, %go ], [ 0, %worth_it ], [ 0, %in_vain ], [ %k1, %more ]
   %active = load atomic i32, ptr @active seq_cst, align 4
   %idle = icmp eq i32 %active, 0
-  br i1 %idle, label %done, label %pause
-pause:
+  br i1 %idle, label %done, label %more
+more:
   PAUSE
   %k1 = add i32 %k, 1
-  %long = icmp ugt i32 %k1, 2000
-  br i1 %long, label %yield, label %again
-yield:
-  call i32 @sched_yield()
-  %yields = and i32 %k1, 31
-  %due = icmp eq i32 %yields, 0
+  %long = icmp ugt i32 %k1, WAITS
+  br i1 %long, label %sleep, label %finish
+sleep:
+  call i32 @pthread_mutex_lock(ptr @mutex)
+  store atomic i32 1, ptr @waiting seq_cst, align 4
+  br label %test
+test:
+  %left = load atomic i32, ptr @active seq_cst, align 4
+  %all_left = icmp eq i32 %left, 0
+  br i1 %all_left, label %awake, label %wait
+wait:
   %polls = icmp ne ptr %poll, null
-  %look = and i1 %due, %polls
-  br i1 %look, label %ask, label %again
-ask:
+  br i1 %polls, label %wait_some, label %wait_long
+wait_long:
+  call i32 @pthread_cond_wait(ptr @finished, ptr @mutex)
+  br label %test
+wait_some:
+  %today = call i64 @time(i32 0)
+  %later = add i64 %today, POLLING
+  %seconds = udiv i64 %later, 1000000000
+  %rest = urem i64 %later, 1000000000
+  store i64 %seconds, ptr %until_at, align 8
+  %rest_at = getelementptr inbounds i64, ptr %until_at, i64 1
+  store i64 %rest, ptr %rest_at, align 8
+  call i32 @pthread_cond_timedwait(ptr @finished, ptr @mutex, ptr %until_at)
+  call i32 @pthread_mutex_unlock(ptr @mutex)
   call i1 %poll(ptr %ctx)
-  br label %again
-again:
-  br label %finish
+  call i32 @pthread_mutex_lock(ptr @mutex)
+  br label %test
+awake:
+  store atomic i32 0, ptr @waiting seq_cst, align 4
+  call i32 @pthread_mutex_unlock(ptr @mutex)
+  br label %done
 done:
   store atomic i32 0, ptr @busy seq_cst, align 4
   ret void
@@ -293,6 +417,10 @@ define void @fg_blas_control(ptr %get, ptr %set) #0 {
 define void @fg_reset() #0 {
   call i32 @pthread_mutex_init(ptr @mutex, ptr null)
   call i32 @pthread_cond_init(ptr @cond, ptr null)
+  call i32 @pthread_cond_init(ptr @finished, ptr null)
+  store atomic i32 0, ptr @waiting seq_cst, align 4
+  store i64 0, ptr @pause, align 8
+  store i64 0, ptr @resume_at, align 8
   store i32 0, ptr @started, align 4
   store atomic i32 0, ptr @open seq_cst, align 4
   store atomic i32 0, ptr @active seq_cst, align 4
@@ -312,23 +440,40 @@ _X86_FLOAT_MODE = """  %mode = alloca i32, align 4
   call void @llvm.x86.sse.ldmxcsr(ptr %mode)"""
 
 
+# Where the system can say on which processor a thread runs.
+_PROCESSOR = "  %now = call i32 @sched_getcpu()\n  ret i32 %now"
+
+
 def _pool_text() -> str:
     x86 = platform.machine().lower() in ("x86_64", "amd64")
-    return (
-        _TEXT.replace("PAUSE_DECLARATION", "declare void @llvm.x86.sse2.pause()" if x86 else "")
-        .replace("DEFAULT_FLOAT_MODE", _X86_FLOAT_MODE if x86 else "")
-        .replace("FLOAT_MODE_DECLARATION", "declare void @llvm.x86.sse.ldmxcsr(ptr)" if x86 else "")
-        .replace("PAUSE", "call void @llvm.x86.sse2.pause()" if x86 else "")
-        .replace("SPINS", str(_SPINS))
-    )
+    linux = sys.platform == "linux"
+    words = {
+        "PAUSE_DECLARATION": "declare void @llvm.x86.sse2.pause()" if x86 else "",
+        "DEFAULT_FLOAT_MODE": _X86_FLOAT_MODE if x86 else "",
+        "FLOAT_MODE_DECLARATION": "declare void @llvm.x86.sse.ldmxcsr(ptr)" if x86 else "",
+        "PROCESSOR_DECLARATION": "declare i32 @sched_getcpu()" if linux else "",
+        "PROCESSOR": _PROCESSOR if linux else "  ret i32 -1",
+        "MONOTONIC": str(time.CLOCK_MONOTONIC),
+        "FIRST_PAUSE": str(_PAUSE_AFTER_FAILURE),
+        "LONGEST_PAUSE": str(_LONGEST_PAUSE),
+        "POLLING": str(_POLLING),
+        "PAUSE": "call void @llvm.x86.sse2.pause()" if x86 else "",
+        "SPINS": str(_SPINS),
+        "WAITS": str(_WAITS),
+    }
+    return re.sub("|".join(words), lambda found: words[found.group()], _TEXT)
 
 
 def processors() -> int:
-    """Processors that this process may use, at most `NUMBA_NUM_THREADS`."""
+    """Processors that this process may use: its affinity, the quota of its control group, `NUMBA_NUM_THREADS`."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count() or 1
+    share = quota()
+    if share is not None:
+        # Half a processor is worth a thread: what two threads do in three quarters of the time is within the quota.
+        count = min(count, int(share + 0.5))
     wished = os.environ.get("NUMBA_NUM_THREADS")
     return max(1, min(count, int(wished)) if wished else count)
 
