@@ -38,6 +38,7 @@ from fungrad.jit.ir.machine import Machine
 from fungrad.jit.ir.traverse import buffers_of, walk
 from fungrad.jit.rewrites import pipeline, schedule
 from fungrad.jit.rewrites.buffers import arrange
+from fungrad.jit.rewrites.hoist import hoist
 
 i, j = Affine.var("i"), Affine.var("j")
 MACHINE = Machine(64, True)
@@ -394,14 +395,14 @@ def test_invariant_loads_leave_the_loop():
 def test_loads_of_what_the_loop_stores_stay():
     body = [Loop("i", 8, [Loop("j", 8, [Load("a", "y", i), Store("y", i, "a")])])]
     p = matrix_program((8,), (8,), Nest(body))
-    assert schedule.hoist(p, body)[0].body[0].body[0].buffer == "y"
+    assert hoist(p, body)[0].body[0].body[0].buffer == "y"
     temps = [Buffer("t", "f4", (8,)), Buffer("u", "f4", (8,))]
     p = Program("p", temps, [], [], [])
     arrange(p)
     loop = Loop("i", 8, [Load("a", "t", 0), Store("u", i, "a")])
-    assert type(schedule.hoist(p, [loop])[0]) is Load
+    assert type(hoist(p, [loop])[0]) is Load
     p.buffers["u"].offset = p.buffers["t"].offset
-    assert type(schedule.hoist(p, [loop])[0]) is Loop
+    assert type(hoist(p, [loop])[0]) is Loop
 
 
 @pytest.mark.parametrize(

@@ -104,3 +104,9 @@ def test_passes_on_nests_may_give_several_or_none():
     assert [type(s) for s in twice(p).steps[-1].steps] == [loops.Series]
     keep = Pass("keep", "nest", lambda p, nest: None)
     assert keep(p).steps[0] is p.steps[0]
+
+
+@pytest.mark.parametrize("step", pipeline.PIPELINE, ids=lambda step: step.name)
+def test_modules_say_which_passes_they_hold(step):
+    doc = inspect.getmodule(step.run).__doc__.split("\n\n")[0]
+    assert f"``{step.name}``" in doc and doc.startswith("Pass")

@@ -1,4 +1,4 @@
-"""Puts stages into common loops.
+"""Loop fusion: puts stages into common loops.
 
 `fuse` takes the stages of a program in order and grows a tree of loops: a stage enters the loops of an earlier one
 when the values it reads from there are finished at that point of the loop, which is when it reads them at the very

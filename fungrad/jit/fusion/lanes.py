@@ -1,4 +1,4 @@
-"""While loops over many examples, as one loop for each.
+"""Loop interchange by lanes: while loops over many examples, as one loop for each.
 
 `vmap` of a while loop runs until no example goes on (`masked` in `control/while_primitive.py`), which takes all of them
 through memory once per step, for as many steps as the slowest needs. Where a step of one example depends on nothing of

@@ -1,4 +1,4 @@
-"""Accumulators: how a reduction is spread over vector lanes and put together again.
+"""Vector reductions: how an accumulator is spread over vector lanes and put together again.
 
 An accumulator that is updated in a vector loop below its declaration has one partial result per
 lane (a power of two of them); after the last update the lanes are combined pairwise, upper half

@@ -1,4 +1,5 @@
-"""Loads and stores that walk through the same records: the coordinates x, y, z of points that lie one after the other.
+"""Grouping of interleaved accesses: loads and stores that walk through the same records, such as the coordinates of
+points that lie one after the other.
 
 One by one they would be gathers and scatters. Together they are consecutive: whole vectors move between memory and
 registers, and shuffles take them apart or put them together.

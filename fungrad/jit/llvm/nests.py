@@ -617,7 +617,7 @@ _ALIGNED = 1 << 20
 
 
 def streamed(module: Module, nest: Nest) -> frozenset[str]:
-    """Results of a nest that are written past the cache."""
+    """Results of a nest that are written past the cache (non-temporal stores)."""
     program, machine = module.program, module.machine
     reads, writes = buffers_of(nest)
     roots = {program.root(b).name for b in (*reads, *writes)}
@@ -636,7 +636,7 @@ _ROW = (1 << 10, 1 << 17)
 
 
 def rows_ahead(module: Module, nest: Nest) -> dict[int, int]:
-    """Loads, by identity, beside which the same place of the next row is asked for, and how far away it is.
+    """Loads, by identity, beside which the same place of the next row is asked for (software prefetch), and how far.
 
     Where a row is read in several loops, the first waits for memory and the others compute: so the last one brings
     the next row.

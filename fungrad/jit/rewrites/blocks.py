@@ -1,4 +1,5 @@
-"""Splits loops that must run in order into blocks: what does not depend on the order is computed ahead as vectors.
+"""Pass ``blocks``: loop distribution with scalar expansion, in strips. Of loops that must run in order, what does not
+depend on the order is computed ahead as vectors.
 
 A scatter adds to places that are only known at run time, one after the other; what it adds, and where, are formulas
 like any others. For some hundred iterations at a time these go to a small buffer, by a loop that runs as vectors; the

@@ -1,4 +1,4 @@
-"""Gives temporaries their memory.
+"""Passes ``empty copies`` (copy elimination), ``in place`` (copy coalescing) and ``arena`` (allocation by lifetimes).
 
 `reuse` and `arrange` look at the steps of a program in order; between them steps are rewritten for the machine.
 A temporary lives from the step that first writes it to the last

@@ -1,4 +1,4 @@
-"""Pairs of elementary functions that are one function.
+"""Pass ``combine``: a peephole optimisation. Pairs of elementary functions that are one function.
 
 `log1p(exp(x))`, which softplus, `logaddexp` and the losses of classifiers are written with, is a function of its own:
 half the work, and no overflow on the way.

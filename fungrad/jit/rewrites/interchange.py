@@ -1,4 +1,4 @@
-"""Repeated elementwise steps as one loop over elements.
+"""Pass ``interchange``: loop interchange. Repeated elementwise steps become one loop over elements.
 
 A loop of the user (`Repeat`) whose body is one nest without connections between elements, such as an iteration on
 whole arrays, would go through memory at every step. Every element can as well do all its steps at once: the loops

@@ -1,4 +1,5 @@
-"""Sides of a choice that are computed only where they are needed.
+"""Pass ``lazy``: code sinking into branches (the reverse of if-conversion). Sides of a choice that are computed only
+where they are needed.
 
 Under `vmap` a `cond` becomes a choice between the results of both branches. Where a side is expensive and nothing else
 reads what leads to it, it is put into a branch: a vector of examples skips it if none of them takes it.

@@ -1,4 +1,4 @@
-"""Levels of sums that are collected in memory.
+"""Pass ``levels``: cascade summation with private sums. Levels of sums that are collected in memory.
 
 A sum over rows of a table, or of updates at computed places, adds one term after the other to each element, so that its
 rounding error grows with their number. Here a long loop around such sums becomes one over blocks: each block adds up in

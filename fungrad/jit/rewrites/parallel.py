@@ -1,4 +1,4 @@
-"""Puts products that do not need each other side by side.
+"""Pass ``side by side``: task parallelism. Puts products that do not need each other side by side.
 
 The gradients of all weights of a network become known together. One after the other, each too small for all threads,
 they would let the threads wait for each other after every one; as one `Parallel` step they are one parcel of work.

@@ -15,6 +15,7 @@ from fungrad.jit.ir import loop_check
 from fungrad.jit.ir.loops import Program
 from fungrad.jit.rewrites import buffers, memory_check
 from fungrad.jit.rewrites.blocks import in_blocks
+from fungrad.jit.rewrites.collapse import collapse
 from fungrad.jit.rewrites.combine import combine
 from fungrad.jit.rewrites.exchange import exchange
 from fungrad.jit.rewrites.interchange import interchange
@@ -25,7 +26,7 @@ from fungrad.jit.rewrites.passes import Pass
 from fungrad.jit.rewrites.regions import merge
 from fungrad.jit.rewrites.restructure import split_columns, split_reduction, split_rows, sweep_rows
 from fungrad.jit.rewrites.rows import grouped
-from fungrad.jit.rewrites.schedule import SCHEDULE, collapse
+from fungrad.jit.rewrites.schedule import SCHEDULE
 from fungrad.jit.rewrites.unroll import unrolled
 
 GENERAL = (

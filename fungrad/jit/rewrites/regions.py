@@ -1,4 +1,4 @@
-"""Loops over small steps as one native function.
+"""Pass ``regions``: scalar replacement of arrays and loop fusion. Loops over small steps as one native function.
 
 A loop of the user (`Repeat`, `While`, `Branch`) whose steps are small nests would spend its time on calls and on
 passing a few numbers through memory. `merge` makes one nest of it: repeated steps become loops, conditions become

@@ -1,4 +1,5 @@
-"""Rewrites of whole nests for memory order and for threads, before scheduling.
+"""Passes ``sweep rows`` (loop interchange with strip-mining), ``split reductions`` and ``split rows`` (privatisation:
+pieces of a loop sum into memory of their own), ``split columns`` (parallelisation by an inner loop).
 
 `split_reduction`: a large reduction to few values becomes a parallel nest that reduces a fixed
 number of pieces, and a small one that combines them. The pieces depend on the sizes only, so the
@@ -45,7 +46,7 @@ from fungrad.jit.ir.loops import (
 from fungrad.jit.ir.ops import neutral
 from fungrad.jit.ir.traverse import addresses, changes, map_bodies, own_buffers, substitute, walk, walk_in_loops
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
-from fungrad.jit.rewrites.schedule import choose_lanes
+from fungrad.jit.rewrites.vectorise import choose_lanes
 
 # About how many pieces a split reduction has.
 _PIECES = 32

@@ -1,4 +1,5 @@
-"""Puts steps that work row by row together, so that products and the loops around them share blocks of rows.
+"""Pass ``rows``: strip-mining and fusion across steps. Puts steps that work row by row together, so that products and
+the loops around them share blocks of rows.
 
 A dense layer is a product and a nest over the rows of its result; the next layer needs of each row only that row. Run
 one after the other on all rows, the steps send everything through memory and let the threads meet after each of them.

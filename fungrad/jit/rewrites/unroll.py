@@ -1,4 +1,5 @@
-"""Writes out the iterations of very short loops, so that the loop around them can run as vectors.
+"""Pass ``unroll``: full loop unrolling. Writes out the iterations of very short loops, so that the loop around them can
+run as vectors.
 
 A loop over the three coordinates of a point is no vector; the loop over the points is one. Once the short loop is
 written out, its loads are found to repeat each other, and sums into single elements of memory become accumulators.

@@ -1,0 +1,46 @@
+"""Pass ``branch on masks``: loop unswitching. A condition that does not change in a loop is asked before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fungrad.jit.ir.loops import (
+    If,
+    Index,
+    Let,
+    Load,
+    Loop,
+    Program,
+    Store,
+)
+from fungrad.jit.ir.traverse import (
+    defines,
+)
+
+
+def branch_on_masks(program: Program, statements: Sequence[Any]) -> list[Any]:
+    """Run a loop whose stores all have one mask, known outside of it, only where the mask holds: masked stores delay
+    loads of what they have written."""
+    result: list[Any] = []
+    for s in statements:
+        if type(s) is Loop:
+            s = s.replace(body=branch_on_masks(program, s.body))
+            mask = _common_mask(s)
+            if mask is not None:
+                s = If(mask, [s.replace(body=[_unmasked(t) for t in s.body])])
+        result.append(s)
+    return result
+
+
+def _common_mask(loop: Loop) -> str | None:
+    masks = {s.where for s in loop.body if type(s) is Store}
+    mask = masks.pop() if len(masks) == 1 else None
+    plain = all(type(s) in (Let, Index, Load, Store) for s in loop.body)
+    if mask is None or not plain or loop.ordered or any(mask in defines(s) for s in loop.body):
+        return None
+    return mask
+
+
+def _unmasked(s: Any) -> Any:
+    return s.replace(where=None) if type(s) is Store else s

@@ -1,0 +1,130 @@
+"""Pass ``vectorise``: along every path of loops the one that runs as vectors (inner or outer loop vectorisation).
+
+The loop is chosen for which the cost model gives the least work; the number of lanes follows from the types of the
+elements and the amount of work per element. Loops that the producer marked are left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fungrad.jit.ir.cost import FUNCTION, statement_cost, vector_work
+from fungrad.jit.ir.facts import is_vectorisable, outer_cells
+from fungrad.jit.ir.loops import (
+    If,
+    Let,
+    Load,
+    Loop,
+    LoopWhile,
+    Prefix,
+    Program,
+    Store,
+)
+from fungrad.jit.ir.traverse import (
+    map_bodies,
+    walk,
+)
+from fungrad.jit.kernels.scalars import bit_width
+
+_REDUCE = 4.0  # cost of combining the lanes of an accumulator
+_MOST_LANES = 64
+
+
+def vectorise(program: Program, statements: Sequence[Any]) -> list[Any]:
+    """Choose the loops that run as vectors, and their lanes."""
+    result = []
+    for s in statements:
+        if type(s) is Loop:
+            s = _best(program, s)[1]
+        else:
+            s = map_bodies(lambda body: vectorise(program, body), s)
+        result.append(s)
+    return result
+
+
+def _best(program: Program, loop: Loop) -> tuple[float, Loop]:
+    """The cheapest way to run a loop: as vectors itself, or with loops inside as vectors."""
+    if any(type(s) is Loop and s.vector for s in walk([loop])):
+        return 0.0, _with_lanes(program, loop)
+    plain, body = 0.0, []
+    for s in loop.body:
+        if type(s) is Loop:
+            cost, s = _best(program, s)
+            plain += cost
+        elif type(s) in (If, LoopWhile):
+            (s,) = vectorise(program, [s])
+            plain += 2 + vector_work(program, [s], None, 1)
+        else:
+            plain += statement_cost(program, s, None, 1)
+        body.append(s)
+    best = plain * loop.extent, loop.replace(body=body)
+    if not is_vectorisable(program, loop):
+        return best
+    lanes = choose_lanes(program, loop)
+    if lanes < 2:
+        return best
+    native = min(lanes, natural_lanes(program, loop))
+    work = vector_work(program, loop.body, loop.index, native) * -(-loop.extent // native)
+    work += _REDUCE * len(outer_cells(loop))
+    if work < best[0]:
+        best = work, loop.replace(vector=True, lanes=lanes)
+    return best
+
+
+def _with_lanes(program: Program, loop: Loop) -> Loop:
+    """Fill in the lanes of loops that the producer marked."""
+    body = [_with_lanes(program, s) if type(s) is Loop else s for s in loop.body]
+    loop = loop.replace(body=body)
+    if loop.vector and loop.lanes is None:
+        return loop.replace(lanes=choose_lanes(program, loop))
+    return loop
+
+
+def _types_in(program: Program, loop: Loop) -> list[str]:
+    types = []
+    for s in walk(loop.body):
+        kind = type(s)
+        if kind is Let:
+            types += [s.type] if isinstance(s.type, str) else list(s.type)
+        elif kind in (Load, Store):
+            types.append(program.buffers[s.buffer].type)
+    return types
+
+
+def natural_lanes(program: Program, loop: Loop) -> int:
+    """Elements of the most demanding type in one vector register."""
+    widest = 1
+    counts: dict[int, int] = {}
+    for type in _types_in(program, loop):
+        size = max(1, bit_width(type) // 8)
+        counts[size] = counts.get(size, 0) + 1
+    if counts:
+        # a rare wider type (an address, a conversion) does not halve the lanes of all others
+        total = sum(counts.values())
+        widest = max(size for size, n in counts.items() if n * 4 >= total)
+    return max(1, program.target.vector_bytes // max(widest, 2))
+
+
+def choose_lanes(program: Program, loop: Loop) -> int:
+    """Lanes of a vector loop: one register's worth, more where the body is light (memory traffic
+    and the latency of an accumulator then need several registers in flight)."""
+    natural = natural_lanes(program, loop)
+    statements = list(walk(loop.body))
+    operations = sum(statement_cost(program, s, loop.index, 1) for s in statements)
+    reduces = bool(outer_cells(loop)) and not any(type(s) is Prefix for s in statements)
+    inner = any(type(s) is Loop for s in statements)
+    if any(type(s) is Prefix for s in statements):
+        factor = 1
+    elif any(type(s) is LoopWhile for s in statements):
+        # Every step waits for the one before: several vectors fill the time.
+        factor = 4 if operations <= 40 else 2 if operations <= 80 else 1
+    elif reduces or inner:
+        factor = 4 if operations <= 12 else 2 if operations <= 40 else 1
+    else:
+        # a function is one long chain of dependent instructions: two of them fill the gaps of each other
+        factor = 2 if operations <= 6 or FUNCTION <= operations <= 2.5 * FUNCTION else 1
+    lanes = min(natural * factor, _MOST_LANES)
+    while lanes > natural and lanes > loop.extent:
+        lanes //= 2
+    return min(lanes, loop.extent)
