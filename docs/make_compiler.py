@@ -3,11 +3,15 @@
 Run ``python docs/make_compiler.py`` after a change of the compiler.
 """
 
+import difflib
+import inspect
+import re
 from pathlib import Path
 
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import nn
+from fungrad.jit.rewrites import pipeline
 
 SOURCE = '''def loss(w, x, y):                       # a linear layer, softmax cross-entropy
     logits = x @ w
@@ -33,6 +37,26 @@ def after(passes: str, name: str) -> str:
 def count(jaxpr: str) -> int:
     """Number of equations of a printed jaxpr."""
     return jaxpr.count(" = ")
+
+
+def rewrites(text: str) -> str:
+    """A table of the passes on loops: what each is, and how many lines of the program it changes."""
+    rows = ["| pass | what it is | lines changed |", "| --- | --- | --- |"]
+    before: list[str] = []
+    changed = {}
+    for part in text.split("-- ")[1:]:
+        head, _, program = part.partition("\n")
+        name, _, none = head.partition(":")
+        after = before if none else program.splitlines()
+        pairs = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+        changed[name] = sum(max(b - a, d - c) for tag, a, b, c, d in pairs if tag != "equal")
+        before = after
+    for step in pipeline.PIPELINE:
+        doc = " ".join(inspect.getmodule(step.run).__doc__.split("\n\n")[0].split())
+        found = re.search(rf"``{re.escape(step.name)}``[^(:]*(?:\(([^)]*)\)|: ([^.]*)\.)", doc)
+        kind = next(k for k in found.groups() if k)
+        rows.append(f"| {step.name} | {kind} | {changed[step.name] or ''} |")
+    return "\n".join(rows)
 
 
 def main() -> None:
@@ -75,23 +99,35 @@ equations remain:
 {final}
 ```
 
-## 3. Steps: `lowered.as_text("steps")`
+## 3. Formulas become loops: `lowered.as_text("rewrites:empty copies")`
 
 Here is where the speed comes from. Broadcasts and reshapes have become index arithmetic. Everything between the two matrix products, the
 stable softmax, the loss, and the gradient with respect to the logits, runs over the same 32 rows, so it is *one nest*: for each row the
 maximum, then the exponentials and their sum, then the loss, then the gradient, all while the row is in registers or the
 first-level cache. `gemm` steps are matrix products; the second reads `x` transposed through its strides. A product of some size and
 the nests that continue its rows would stand together in a `rows` step, which runs block by block of rows.
+
+```
+{lowered.as_text("rewrites:empty copies").rstrip()}
+```
+
+Run operation by operation, the same computation reads and writes memory after each of the {count(traced)} equations.
+
+## 4. Rewrites: `lowered.as_text("rewrites")`
+
+One table of passes (`fungrad/jit/rewrites/pipeline.py`) takes the program from there to what is emitted. `as_text("rewrites")` prints it
+after every pass, `as_text("rewrites:NAME")` after one of them. For this program:
+
+{rewrites(lowered.as_text("rewrites"))}
+
 Temporaries lie at fixed places of one arena of {memory.temp_size_in_bytes} bytes that is kept between calls, and the gradient
-of the logits takes the place of the exponentials.
+of the logits takes the place of the exponentials. The result is `lowered.as_text("steps")`:
 
 ```
 {lowered.as_text("steps").rstrip()}
 ```
 
-Run operation by operation, the same computation reads and writes memory after each of the {count(traced)} equations.
-
-## 4. LLVM: `lowered.as_text("llvm")`
+## 5. LLVM: `lowered.as_text("llvm")`
 
 The nest is written with explicit vectors, so nothing depends on LLVM's own vectoriser. A row of 10 numbers is one vector; the
 maximum propagates NaN by selects; `!alias.scope` says that the buffers do not overlap. The beginning of the loop over rows:
@@ -102,7 +138,7 @@ maximum propagates NaN by selects; `!alias.scope` says that the buffers do not o
 
 `exp` has become a polynomial on the whole vector, see [vecmath.md](vecmath.md).
 
-## 5. Machine code: `lowered.as_text("asm")`
+## 6. Machine code: `lowered.as_text("asm")`
 
 LLVM selects instructions and allocates registers; {len(asm)} instructions of this program work on 256 or 512 bits. The object is
 stored in the cache on disk under the hash of the program text, the CPU and the versions, so the next process compiles nothing.

@@ -57,6 +57,13 @@ def test_links(page):
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
 
 
+def test_files_named_in_the_architecture_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    folders = (ROOT, ROOT / "fungrad", ROOT / "fungrad" / "jit")
+    for name in set(re.findall(r"`([a-z_]+/[a-z_/]*\.py)`", text)):
+        assert any((folder / name).exists() for folder in folders), name
+
+
 def test_every_example_is_in_the_readme_and_in_continuous_integration():
     text, script = README.read_text(), (ROOT / ".ci" / "run").read_text()
     for example in (ROOT / "examples").glob("*.py"):

@@ -1,5 +1,5 @@
-"""Pass ``exchange``: carried arrays of loops change places with their new values instead of being copied (double
-buffering).
+"""Pass ``exchange``: double buffering. Carried arrays of loops change places with their new values instead of being
+copied.
 
 The last steps of a loop copy each new carry, made in a temporary, over the old one. Where nothing else needs the
 temporary, the two memories exchange their roles: every function finds buffers through the table of the program, so it

@@ -1,4 +1,4 @@
-"""Passes ``separate`` and ``threads``: loops that may run on several threads (automatic parallelisation)."""
+"""Passes ``separate`` (loop distribution of a nest) and ``threads`` (automatic parallelisation)."""
 
 from __future__ import annotations
 

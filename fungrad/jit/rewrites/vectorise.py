@@ -1,4 +1,4 @@
-"""Pass ``vectorise``: along every path of loops the one that runs as vectors (inner or outer loop vectorisation).
+"""Pass ``vectorise``: inner or outer loop vectorisation. Along every path of loops one runs as vectors.
 
 The loop is chosen for which the cost model gives the least work; the number of lanes follows from the types of the
 elements and the amount of work per element. Loops that the producer marked are left as they are.
