@@ -264,7 +264,7 @@ _NAMED: dict[str, list[str]] = {
          "key", "bias", "minval", "maxval", "alpha", "negative_slope", "padding_value", "scale", "init_value",
          "logits", "prototype", "element", "test_elements", "ind", "vals", "repeats", "dx", "discont", "period",
          "left", "right", "rtol", "atol", "nan", "posinf", "neginf", "base", "decimals", "z", "prepend", "append",
-         "to_end", "to_begin", "fweights", "aweights", "sample"),
+         "to_end", "to_begin", "fweights", "aweights", "sample", "delta"),
         ["array"],
     ),
 }  # fmt: skip

@@ -19,6 +19,7 @@ from fungrad.core.arguments import guard
 # asks for a name that does not exist.
 _MODULES = (
     "fungrad", "fungrad.numpy", "fungrad.nn", "fungrad.lax", "fungrad.random", "fungrad.optim",
+    "fungrad.optim.losses", "fungrad.optim.projections",
     "fungrad.scipy.special", "fungrad.nn.initializers", "fungrad.tree", "fungrad.tree_util", "fungrad.debug",
     "fungrad.experimental.checkify", "fungrad.flatten_util", "fungrad.test_util", "fungrad.extend", "fungrad.errors",
 )  # fmt: skip
