@@ -37,7 +37,7 @@ ROOMS = {
     "products": {"ir", "runtime", "llvm"},
     "llvm.program": {"ir", "kernels", "runtime", "llvm", "products"},
     "passes": set(),
-    "formulas": {"passes", "kernels"},
+    "formulas": {"passes", "ir", "kernels"},
     "fusion": {"formulas", "rewrites", "ir", "kernels"},
     "front": {"fusion", "formulas", "passes", "rewrites", "llvm", "llvm.program", "products", "runtime", "ir"},
 }

@@ -17,6 +17,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from fungrad.jit.formulas.tensors import Apply, Axis, Compute, Element, Expr, Idx, Number, Tensor
+from fungrad.jit.ir import tuning
 from fungrad.jit.kernels.scalars import type_of
 
 
@@ -43,9 +44,6 @@ class Formulas(Protocol):
         """The elements in another shape."""
 
 
-# The dimensions of both matrices are at least this long, and the product has at least that many terms.
-_LEAST = 4
-_SMALL = 1 << 14
 _TYPES = ("f32", "f64")
 
 
@@ -76,7 +74,7 @@ def contraction(lowerer: Formulas, operand: Tensor, axes: Sequence[int]) -> Tens
     left, right = sides
     rows, columns = ([a for a in kept if any(a in f.axes for f in side)] for side in sides)
     m, n, k = (math.prod(a.extent for a in group) for group in (rows, columns, summed))
-    if min(m, n, k) < _LEAST or m * n * k < _SMALL:
+    if min(m, n, k) < tuning.CONTRACTED_LEAST or m * n * k < tuning.CONTRACTED_TERMS:
         return None
     (left if m <= n else right).extend(f for f in factors if f.axes.isdisjoint(kept))
     a, b = (_matrix(lowerer, side, [*summed, *group], operand) for side, group in ((left, rows), (right, columns)))

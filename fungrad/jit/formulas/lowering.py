@@ -36,15 +36,10 @@ from fungrad.jit.formulas.tensors import (
     Source,
     Tensor,
 )
+from fungrad.jit.ir import tuning
 from fungrad.jit.kernels.scalars import HALF, Value, type_of
 from fungrad.jit.passes import run_passes
 
-# Products with at most this many multiplications become loops that fuse with what is around them.
-_SMALL_DOT = 4096
-# Branches of at most this many scalar operations are all computed.
-_SMALL_BRANCH = 8
-# More arrays than this are joined in groups.
-_MAX_PIECES = 8
 _GEMM_TYPES = ("f32", "f64", "c64", "c128")
 
 # In which dtype running results are kept, so that their errors do not add up.
@@ -324,9 +319,10 @@ class Lowerer:
         operands = [x for x in operands if x.shape[dimension]] or list(operands[:1])
         if len(operands) == 1:
             return operands[0]
-        if len(operands) > _MAX_PIECES:
+        if len(operands) > tuning.JOINED_PIECES:
             # Choosing among many pieces costs more than joining a few at a time.
-            size = _MAX_PIECES if len(operands) <= _MAX_PIECES**2 else -(-len(operands) // _MAX_PIECES)
+            most = tuning.JOINED_PIECES
+            size = most if len(operands) <= most**2 else -(-len(operands) // most)
             groups = [operands[n : n + size] for n in range(0, len(operands), size)]
             joined = [self.concatenate(group, dimension) for group in groups]
             self.kept.update(joined)
@@ -439,7 +435,7 @@ class Lowerer:
         columns = math.prod(b.shape[groups[0] + groups[2] :])
         if inner == 1:
             return self._outer(a, b, groups, shape, dtype)
-        if type not in _GEMM_TYPES or min(rows, columns) <= 1 or rows * columns * inner <= _SMALL_DOT:
+        if type not in _GEMM_TYPES or min(rows, columns) <= 1 or rows * columns * inner <= tuning.SMALL_PRODUCT:
             return self._dot_loops(a, b, groups, shape, dtype)
         step = Opaque("gemm", [a, b], {"groups": groups, "sizes": (rows, inner, columns)}, self._rank())
         return self._finish(step, [ShapedArray(shape, np.dtype(dtype))])[0]
@@ -599,7 +595,7 @@ def _call_with(rule: Callable, params: dict[str, Any], m: Any, *xs: Any) -> Any:
 
 def _is_small(jaxpr: Jaxpr) -> bool:
     """Whether a jaxpr is a handful of cheap operations on single numbers without effects."""
-    if len(jaxpr.eqns) > _SMALL_BRANCH or jaxpr.has_effects:
+    if len(jaxpr.eqns) > tuning.SMALL_BRANCH or jaxpr.has_effects:
         return False
     avals = [v.aval for e in jaxpr.eqns for v in e.outvars] + list(jaxpr.out_avals)
     return all(a.shape == () and scalar_rules.supports(a.dtype) for a in avals) and all(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
 from fungrad.config import config
 from fungrad.jit.ir.loops import Program
@@ -11,7 +12,7 @@ from fungrad.jit.llvm import linking
 from fungrad.jit.llvm.program import ProgramEmitter
 from fungrad.jit.products import library
 from fungrad.jit.rewrites import pipeline
-from fungrad.jit.runtime import blas, native, threads
+from fungrad.jit.runtime import blas, native, system, threads
 from fungrad.jit.runtime.executable import Code, Executable
 from fungrad.jit.runtime.layout import check_array_layout
 
@@ -29,7 +30,13 @@ def machine() -> Machine:
         threads=threads.available(),
         blas_int=blas.library().integer,
         own_blas_threads=blas.library().control() is None,
+        **_caches(),
     )
+
+
+@cache
+def _caches() -> dict[str, int]:
+    return system.caches()
 
 
 def load(program: Program) -> Executable:

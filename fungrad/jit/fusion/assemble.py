@@ -33,12 +33,9 @@ from fungrad.jit.fusion import pairs
 from fungrad.jit.fusion.fuse import LoopNode, Storage, shared_depth, solve
 from fungrad.jit.fusion.pairs import Operand
 from fungrad.jit.fusion.plan import Stage, is_comparison
-from fungrad.jit.ir import loops
+from fungrad.jit.ir import loops, tuning
 from fungrad.jit.ir.ops import apply, neutral
 from fungrad.jit.kernels.scalars import PARTS, SIGNED, UNSIGNED, NumpyScalars, type_of
-
-# A loop nest is written at most this many times over to split ranges where guards change.
-_MAX_COPIES = 12
 
 # Operations and types that are computed here when all operands are known.
 _FOLDED = frozenset(
@@ -246,11 +243,11 @@ class NestWriter:
         if item.extent == 0:
             return whole
         ends = sorted(points)
-        if (len(ends) - 2) * self._copies > _MAX_COPIES or len(ends) > _MAX_COPIES:
+        if (len(ends) - 2) * self._copies > tuning.NEST_COPIES or len(ends) > tuning.NEST_COPIES:
             # Too many: only the longest part is set apart.
             longest = max(range(len(ends) - 1), key=lambda n: ends[n + 1] - ends[n])
             ends = sorted({0, ends[longest], ends[longest + 1], item.extent})
-            if (len(ends) - 1) * self._copies > _MAX_COPIES:
+            if (len(ends) - 1) * self._copies > tuning.NEST_COPIES:
                 return whole
         return [(a, b - a) for a, b in zip(ends, ends[1:], strict=False)]
 

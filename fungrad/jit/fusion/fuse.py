@@ -15,12 +15,7 @@ from typing import Any
 
 from fungrad.jit.formulas.tensors import Axis, Compute, Idx, Opaque, Scatter, Source, Tensor
 from fungrad.jit.fusion.plan import Read, Stage, in_memory
-
-# Arrays that one nest of loops may read, and stages that it may hold.
-_MAX_ARRAYS = 24
-_MAX_STAGES = 40
-# How many items after what it needs a stage looks at for loops to join.
-_REACH = 48
+from fungrad.jit.ir import tuning
 
 
 class LoopNode:
@@ -82,7 +77,7 @@ class _Fuser:
         """Puts ``stage``, whose loops from ``depth`` on are missing, into a sequence of items."""
         at = self._earliest(sequence, stage)
         if depth < len(stage.axes) and type(stage.tensor) is not Scatter:
-            for item in sequence[max(at, 0) : max(at, 0) + _REACH]:
+            for item in sequence[max(at, 0) : max(at, 0) + tuning.FUSION_REACH]:
                 if isinstance(item, LoopNode) and self._joins(item, stage, depth):
                     stage.path.append(item)
                     self._insert(item.children, stage, depth + 1)
@@ -114,7 +109,7 @@ class _Fuser:
         if axis.extent != node.extent or node.sequential != (stage.kinds[depth] == "s"):
             return False
         inside = list(node.stages())
-        if len(inside) >= _MAX_STAGES or any(type(s.tensor) is Scatter for s in inside):
+        if len(inside) >= tuning.FUSED_STAGES or any(type(s.tensor) is Scatter for s in inside):
             return False
         made = {s.tensor for s in inside}
         related = depth > 0
@@ -130,7 +125,7 @@ class _Fuser:
             # Loops over rows with reductions inside are likely to meet later.
             if not (_reduces_rows(stage) and any(_reduces_rows(s) for s in inside)):
                 return False
-        return len((arrays | mine) - made) <= _MAX_ARRAYS
+        return len((arrays | mine) - made) <= tuning.FUSED_ARRAYS
 
 
 def _read_alike(node: LoopNode, inside: Sequence[Stage], stage: Stage, axis: Axis) -> bool:

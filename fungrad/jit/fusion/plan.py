@@ -34,18 +34,7 @@ from fungrad.jit.formulas.tensors import (
     linear,
     operands_of,
 )
-
-# A formula used several times is computed again if it costs at most this much (in additions) and reads one array.
-_CHEAP = 2
-# The same for single numbers, which are computed once per loop nest at worst.
-_CHEAP_SCALAR = 12
-# Formulas grow by inlining up to these sizes.
-_MAX_LEAVES = 24
-_MAX_COST = 150
-_MAX_DEPTH = 24
-
-# Iterations from which a loop is worth running as vectors.
-_SHORT = 8
+from fungrad.jit.ir import tuning
 
 Read = tuple[Tensor, tuple[Idx, ...]]
 
@@ -312,7 +301,7 @@ def _inlined_sizes(
         anything.
         """
         inlined = type(x) is Compute and x not in forced
-        if inlined and x.aval.size < user.aval.size and cost[x] > _CHEAP:
+        if inlined and x.aval.size < user.aval.size and cost[x] > tuning.CHEAP_FORMULA:
             inlined = False
         return (cost[x], leaves[x]) if inlined else (0, {x})
 
@@ -326,8 +315,8 @@ def _inlined_sizes(
             union = set().union(*[seen_as(x, t)[1] for x in operands])
             deep = max([depth[x] for x in operands if type(x) is Compute and x not in forced], default=0) + 1
             heavy = [x for x in operands if type(x) is Compute and x not in forced and not is_view(x)]
-            small = len(union) <= _MAX_LEAVES and total <= _MAX_COST and deep <= _MAX_DEPTH
-            if small or not heavy:
+            small = len(union) <= tuning.FORMULA_LEAVES and total <= tuning.FORMULA_COST
+            if (small and deep <= tuning.FORMULA_DEPTH) or not heavy:
                 break
             forced.add(max(heavy, key=lambda x: (len(leaves[x]), cost[x], depth[x])))
         cost[t], leaves[t], depth[t] = total, union, deep
@@ -339,9 +328,9 @@ def _worth_keeping(t: Tensor, uses: set[tuple[Tensor, tuple[Idx, ...]]], cost: i
     if is_view(t) or cost == 0:
         return False
     full = sum(1 for x in leaves if x.aval.size >= t.aval.size)
-    if cost <= _CHEAP and full <= 1:
+    if cost <= tuning.CHEAP_FORMULA and full <= 1:
         return False
-    if cost <= _CHEAP_SCALAR and t.aval.size == 1:
+    if cost <= tuning.CHEAP_NUMBER and t.aval.size == 1:
         return False
     if len(uses) > 1:
         return True
@@ -492,7 +481,8 @@ class Stage:
             return None
         reads = [linear(operand.shape, index) for operand, index in self.reads]
         for a in axes:
-            if result.terms.get(a) == 1 and a.extent >= _SHORT and all(i.terms.get(a, 0) in (0, 1) for i in reads):
+            dense = result.terms.get(a) == 1 and all(i.terms.get(a, 0) in (0, 1) for i in reads)
+            if dense and a.extent >= tuning.SHORT_LOOP:
                 return a
         return None
 

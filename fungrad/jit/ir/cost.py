@@ -8,19 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Let, Load, Loop, LoopWhile, Prefix, Program, Store, Update
 from fungrad.jit.ir.ops import OPERATIONS
 from fungrad.jit.ir.traverse import children
 from fungrad.jit.kernels.vecmath import FUNCTIONS
-
-# Work in units of about one vector instruction, below which a nest stays on one thread.
-PARALLEL_WORK = 40_000
-
-_GATHER = 0.7  # cost of one element of a gather, where a vector instruction is 1
-_SCATTER = 2.0  # cost of one element of a scatter
-FUNCTION = 12.0  # cost of an elementary function, such as exp
-_UNKNOWN = 2.0  # cost of some other function given as Python code
-_TURNS = 32  # iterations that a loop of unknown length is taken to run
 
 
 def vector_work(program: Program, statements: Sequence[Any], symbol: str | None, lanes: int) -> float:
@@ -28,7 +20,7 @@ def vector_work(program: Program, statements: Sequence[Any], symbol: str | None,
     total = 0.0
     for s in statements:
         nested = sum(vector_work(program, body, symbol, lanes) for body in children(s))
-        times = s.extent if type(s) is Loop else _TURNS if type(s) is LoopWhile else 1
+        times = s.extent if type(s) is Loop else tuning.TURNS_OF_A_WHILE if type(s) is LoopWhile else 1
         total += nested * times + (type(s) is Loop)
         total += statement_cost(program, s, symbol, lanes)
     return total
@@ -50,13 +42,13 @@ def statement_cost(program: Program, s: Any, symbol: str | None, lanes: int) -> 
     """
     kind = type(s)
     if kind is Let:
-        return 1.0 if s.op in OPERATIONS else FUNCTION if s.op in FUNCTIONS else _UNKNOWN
+        return 1.0 if s.op in OPERATIONS else tuning.FUNCTION_COST if s.op in FUNCTIONS else tuning.UNKNOWN_COST
     if kind in (Load, Store):
         stride = s.index.coefficient(symbol) if symbol else 0
         each = 2.0 if kind is Store and s.update else 1.0
         if lanes == 1 or abs(stride) <= 1:
             return each
-        return each * max(2.0, (_SCATTER if kind is Store else _GATHER) * lanes)
+        return each * max(2.0, (tuning.SCATTER_COST if kind is Store else tuning.GATHER_COST) * lanes)
     if kind in (Update, Prefix):
         return 1.0
     return 0.0

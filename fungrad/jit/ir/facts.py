@@ -10,9 +10,6 @@ import math
 from fungrad.jit.ir.loops import Acc, If, Loop, LoopWhile, Prefix, Program, Set, Store, Update, Var, overlap
 from fungrad.jit.ir.traverse import buffers_of, defines, walk
 
-# Terms that are added up one after the other, and blocks of them, before a level ends.
-BLOCK = 64
-
 
 def outer_cells(loop: Loop) -> set[str]:
     """Accumulators declared outside of a loop and updated inside."""

@@ -18,6 +18,9 @@ class Machine:
       avx512: whether the processor has the instructions of AVX-512 for all widths.
       arm: whether it is an AArch64 processor.
       flush_subnormals: whether subnormal numbers count as zero.
+      l1_bytes, l2_bytes, l3_bytes: sizes of the caches for data: of a core, of a core, and shared by the cores. The
+        defaults are those of common servers, and hold where the system does not say.
+      l1_ways: places in the first level for lines of one address modulo `l1_bytes / l1_ways`.
     """
 
     vector_bytes: int = 16
@@ -28,3 +31,7 @@ class Machine:
     avx512: bool = False
     arm: bool = False
     flush_subnormals: bool = False
+    l1_bytes: int = 32 << 10
+    l2_bytes: int = 1 << 20
+    l3_bytes: int = 32 << 20
+    l1_ways: int = 8

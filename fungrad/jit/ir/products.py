@@ -8,17 +8,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Call, Program
 from fungrad.jit.ir.traverse import walk
 
 # Names of the types of our kernels.
 SUFFIXES = {"float32": "f32", "float64": "f64"}
-
-# Multiplications from which the BLAS is faster: it also copies the left operand, which pays when every row of that is
-# used many times over from the second-level cache. Measured on AVX-512: equal at 2**28, a tenth faster at 2**30.
-_LARGE = 1 << 29
-# Multiplications from which a product is shared between threads: some two microseconds of work.
-WORTH_SHARING = 1 << 19
 
 
 def fits(program: Program, call: Call) -> bool:
@@ -27,7 +22,7 @@ def fits(program: Program, call: Call) -> bool:
     if program.buffers[c.buffer].dtype.name not in SUFFIXES or len(c.shape) < 2:
         return False
     m, n = c.shape[-2:]
-    return min(m, n) > 1 and m * n * call.inputs[0].shape[-1] < _LARGE
+    return min(m, n) > 1 and m * n * call.inputs[0].shape[-1] < tuning.BLAS_PRODUCT
 
 
 def work(call: Call) -> int:

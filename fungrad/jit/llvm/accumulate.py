@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.ir.facts import BLOCK
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
@@ -125,7 +125,7 @@ def chain(statements: Sequence[Any], name: str) -> int:
         elif kind is Loop:
             inner = chain(s.body, name)
             times = -(-s.extent // (s.lanes or 1)) if s.vector else s.extent
-            total += min(inner * times, BLOCK) if inner else 0
+            total += min(inner * times, tuning.SUM_BLOCK) if inner else 0
         else:
             total += max([chain(body, name) for body in children(s)], default=0)
     return total
@@ -135,11 +135,11 @@ def levels(statements: Sequence[Any], sums: Sequence[Cell], iterations: int) -> 
     """The iterations of a block on every level, the largest first, for a loop of some statements; empty where its sums
     are short."""
     longest = max([chain(statements, c.declaration.name) for c in sums], default=0)
-    if longest * iterations <= 2 * BLOCK:
+    if longest * iterations <= 2 * tuning.SUM_BLOCK:
         return []
-    sizes = [max(1, BLOCK // max(longest, 1))]
-    while sizes[0] * 2 * BLOCK <= iterations:
-        sizes.insert(0, sizes[0] * BLOCK)
+    sizes = [max(1, tuning.SUM_BLOCK // max(longest, 1))]
+    while sizes[0] * 2 * tuning.SUM_BLOCK <= iterations:
+        sizes.insert(0, sizes[0] * tuning.SUM_BLOCK)
     return sizes if sizes[-1] > 1 or len(sizes) > 1 or longest > 1 else []
 
 

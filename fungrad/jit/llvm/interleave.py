@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Affine, Load, Store, overlap
 from fungrad.jit.ir.ops import combine
 from fungrad.jit.ir.traverse import buffers_of
 from fungrad.jit.kernels.scalars import Value
 from fungrad.jit.llvm.writer import NestWriter
 
-# Longest record.
-_MOST = 4
 _TYPES = ("f32", "f64", "i32", "i64", "u32", "u64")
 
 
@@ -48,7 +47,7 @@ def groups(nest: NestWriter, statements: Sequence[Any]) -> dict[int, Group]:
     for at, s in enumerate(statements):
         if type(s) in (Load, Store) and _is_plain(nest, s):
             stride = s.index.coefficient(nest.vector.symbol)
-            if 2 <= stride <= _MOST:
+            if 2 <= stride <= tuning.LONGEST_RECORD:
                 key = (type(s), s.buffer, s.index - s.index.const, getattr(s, "update", None))
                 families.setdefault(key, []).append((at, s))
     for (kind, _, index, _), family in families.items():

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import total_work, work_of
 from fungrad.jit.ir.facts import is_repeatable
 from fungrad.jit.ir.loops import (
@@ -609,13 +610,6 @@ class NestEmitter:
                 self.symbols[symbol] = f"%r.{slot}"
 
 
-# Bytes that a nest goes through from which its results are written past the cache: they would not stay there, and an
-# ordinary store reads a line before it writes it.
-_STREAM = 128 << 20
-# Results from this size start at a multiple of 64 bytes.
-_ALIGNED = 1 << 20
-
-
 def streamed(module: Module, nest: Nest) -> frozenset[str]:
     """Results of a nest that are written past the cache (non-temporal stores)."""
     program, machine = module.program, module.machine
@@ -624,15 +618,13 @@ def streamed(module: Module, nest: Nest) -> frozenset[str]:
     total = sum(program.buffers[b].nbytes for b in roots)
     # a transposition comes back to each row of its result much later
     turned = any(type(s) is Loop and s.tile for s in walk(nest.body))
-    if total <= (_STREAM // 2 if turned else _STREAM) or machine.arm or machine.vector_bytes < 32:
+    most = tuning.streamed_bytes(machine)
+    if total <= (most // 2 if turned else most) or machine.arm or machine.vector_bytes < 32:
         return frozenset()
     read = {program.root(b).name for b in reads}
     found = [program.buffers[b] for b in writes if b not in read]
-    return frozenset(b.name for b in found if b.kind == "output" and b.alias is None and b.nbytes >= _ALIGNED)
-
-
-# Bytes of a row that is asked for ahead: long enough to be worth it, short enough to stay in the cache.
-_ROW = (1 << 10, 1 << 17)
+    large = [b for b in found if b.nbytes >= tuning.LARGE_RESULT]
+    return frozenset(b.name for b in large if b.kind == "output" and b.alias is None)
 
 
 def rows_ahead(module: Module, nest: Nest) -> dict[int, int]:
@@ -649,11 +641,12 @@ def rows_ahead(module: Module, nest: Nest) -> dict[int, int]:
         return {}
     written = {module.program.root(b).name for b in buffers_of(nest)[1]}
     before = {s.buffer for loop in loops[:-1] for s in loop.body if type(s) is Load}
+    least, most = tuning.row_ahead(module.machine)
     found: dict[int, int] = {}
     for s in loops[-1].body:
         if type(s) is Load and s.buffer in before and module.program.root(s.buffer).name not in written:
             buffer, step = module.program.buffers[s.buffer], s.index.coefficient(rows.index)
-            near = _ROW[0] <= abs(step) * buffer.dtype.itemsize <= _ROW[1]
+            near = least <= abs(step) * buffer.dtype.itemsize <= most
             if near and s.index.coefficient(loops[-1].index) == 1 and not buffer.is_complex and s.where is None:
                 found[id(s)] = step
     return found

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import total_work
 from fungrad.jit.ir.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, Series, While
 from fungrad.jit.ir.products import work_of_step
@@ -27,14 +28,6 @@ from fungrad.jit.products import blas
 from fungrad.jit.products.products import Product, part_of_range
 from fungrad.jit.runtime.layout import DATA_OFFSET, FLAGS_OFFSET, SUITED, UNSUITED
 
-# Estimated vector instructions from which the interpreter lock is released.
-_LONG = 20_000
-
-# Rows of a piece of a `Rows` step for which the copies of products are small change.
-_ROWS_OF_PIECE = 192
-
-# About how many parcels steps that run side by side are divided into.
-_PARCELS = 16
 
 class ProgramEmitter:
     """Writes the module of one program.
@@ -175,7 +168,7 @@ class ProgramEmitter:
     def nest(self, nest: Nest) -> None:
         name = self.nest_function(nest)
         work = sum(total_work(self.program, s) for s in nest.body if type(s) is Loop)
-        self.long = self.long or work > _LONG
+        self.long = self.long or work > tuning.RELEASED_WORK
         n = units(self.program, nest)
         if self.module.machine.threads and split_loop(nest) is not None and n > 1:
             self.parallel(name, n, 4)
@@ -332,7 +325,8 @@ class ProgramEmitter:
         """Call the function of a nest over some rows on the rows of the blocks `%begin .. %end`."""
         name = self.nest_function(nest)
         n = units(self.program, nest)
-        self.long = self.long or sum(total_work(self.program, s) for s in nest.body if type(s) is Loop) > _LONG
+        work = sum(total_work(self.program, s) for s in nest.body if type(s) is Loop)
+        self.long = self.long or work > tuning.RELEASED_WORK
         per_block = block * n // extent
         first, count = part_of_range(self, per_block, n)
         end = self.register()
@@ -344,7 +338,7 @@ class ProgramEmitter:
     def side_by_side(self, step: Parallel) -> None:
         """Share the work of all steps between threads at once, in parcels of about the same size."""
         total = sum(work_of_step(s) for s in step.steps)
-        members = [self.member(s, total // _PARCELS) for s in step.steps]
+        members = [self.member(s, total // tuning.PARCELS) for s in step.steps]
         with self.function() as name:
             start = 0
             for function, count in members:
@@ -476,7 +470,7 @@ def step_work(program: Program, step: Any) -> float:
 def rows_pieces(step: Rows) -> int:
     """How many pieces of the rows a thread gets: several where they are many, so that a piece stays in the cache and a
     slow thread does less; one otherwise, since products copy their right operand once per piece."""
-    return max(1, min(4, step.extent // _ROWS_OF_PIECE))
+    return max(1, min(4, step.extent // tuning.ROWS_OF_A_PIECE))
 
 
 def has_hosts(program: Program) -> bool:

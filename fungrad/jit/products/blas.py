@@ -23,6 +23,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Affine, Call, View
 from fungrad.jit.ir.products import fits, work
 from fungrad.jit.llvm.linking import emit_array
@@ -35,24 +36,11 @@ LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 _REALS = {"s": "float", "d": "double"}
 _ROW_MAJOR, _PLAIN, _TRANSPOSED, _CONJUGATED = 101, 111, 112, 113
 
-# Multiplications from which a product is long enough to release the interpreter lock.
-_LONG_PRODUCT = 200_000
-
-
-# Multiplications from which the BLAS might use threads of its own, of a matrix and of a vector.
-_THREADED, _THREADED_VECTOR = 1 << 18, 1 << 13
-# Multiplications from which we share a product between threads: ten microseconds of work on one.
-_WORTH_SHARING = 1 << 19
-# Multiplications from which every thread gets several parts, so that a slow one does less.
-_BALANCED = 1 << 26
-# Rows or columns that are not separated.
-_STRIP = 16
-
 
 def is_long(call: Call) -> bool:
     """Whether a call takes long compared with handing over the interpreter lock."""
     if call.routine == "gemm":
-        return work(call) > _LONG_PRODUCT
+        return work(call) > tuning.RELEASED_PRODUCT
     return False
 
 
@@ -105,10 +93,10 @@ class _BlasProduct:
         program, machine = self.program, self.program.module.machine
         work = math.prod(self.batch) * self.m * self.n * self.k
         threaded = machine.threads and not machine.own_blas_threads
-        if not threaded or work < (_THREADED_VECTOR if self.is_vector else _THREADED):
+        if not threaded or work < (tuning.BLAS_THREADED_VECTOR if self.is_vector else tuning.BLAS_THREADED):
             batched(program, [self.a, self.b, self.c], self.rank, self.whole)
             return
-        program.without_blas_threads(partial(self.shared if work >= _WORTH_SHARING else self.alone, work))
+        program.without_blas_threads(partial(self.shared if work >= tuning.SHARED_PRODUCT else self.alone, work))
 
     def alone(self, work: int) -> None:
         """All products on the calling thread."""
@@ -125,17 +113,17 @@ class _BlasProduct:
             with program.function() as name:
                 batched(program, [self.a, self.b, self.c], self.rank, self.strip)
             extent = self.m if self.along_rows else self.n
-            program.parallel(name, -(-extent // _STRIP), 2 if work >= _BALANCED else 1)
+            program.parallel(name, -(-extent // tuning.BLAS_STRIP), 2 if work >= tuning.BALANCED_BLAS else 1)
 
     def whole(self, pointers: list[str]) -> None:
         """One product."""
         self.product(pointers, str(self.m), str(self.n))
 
     def strip(self, pointers: list[str]) -> None:
-        """The rows or columns of one product in `%begin .. %end`, in units of `_STRIP`."""
+        """The rows or columns of one product in `%begin .. %end`, in units of `tuning.BLAS_STRIP`."""
         program = self.program
         extent = self.m if self.along_rows else self.n
-        first, count = part_of_range(program, _STRIP, extent)
+        first, count = part_of_range(program, tuning.BLAS_STRIP, extent)
         if program.module.machine.blas_int == "i32":
             narrow = program.register()
             program.lines.append(f"{narrow} = trunc i64 {count} to i32")

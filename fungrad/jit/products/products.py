@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Call, View
-from fungrad.jit.ir.products import SUFFIXES, WORTH_SHARING, work
+from fungrad.jit.ir.products import SUFFIXES, work
 from fungrad.jit.llvm.writer import ProgramWriter
 from fungrad.jit.products.library import PREFIX
-
-# Multiplications from which every thread gets several parts, so that a slow one does less.
-_BALANCED = 1 << 24
-# Rows and columns that are not separated: a multiple of those of a tile.
-_ROWS, _COLUMNS = 8, 32
 
 
 def batched(
@@ -106,7 +102,7 @@ class Product:
     def emit(self) -> None:
         """Write the product, divided between threads if it is large."""
         program = self.program
-        if not program.module.machine.threads or self.work < WORTH_SHARING:
+        if not program.module.machine.threads or self.work < tuning.SHARED_PRODUCT:
             self.batched(self.whole)
         elif self.batch and self.batch[0] >= 4:
             with program.function() as name:
@@ -114,11 +110,11 @@ class Product:
             program.parallel(name, self.batch[0], 2)
         else:
             by_rows = self.divides_rows()
-            unit, extent = (_ROWS, self.m) if by_rows else (_COLUMNS, self.n)
+            unit, extent = (tuning.PRODUCT_ROWS, self.m) if by_rows else (tuning.PRODUCT_COLUMNS, self.n)
             with program.function() as name:
                 first, count = part_of_range(program, unit, extent)
                 self.batched(lambda pointers: (self.rows if by_rows else self.columns)(pointers, first, count))
-            program.parallel(name, -(-extent // unit), 4 if self.work >= _BALANCED else 1)
+            program.parallel(name, -(-extent // unit), 4 if self.work >= tuning.BALANCED_PRODUCT else 1)
 
     def part(self, unit: int) -> None:
         """The rows in `%begin .. %end`, in units of some rows."""
@@ -128,7 +124,7 @@ class Product:
     def divided(self, parcel: int) -> tuple[str, int]:
         """Write a function that computes parts of about `parcel` multiplications; its name and the number of parts."""
         by_rows = self.divides_rows()
-        unit, extent = (_ROWS, self.m) if by_rows else (_COLUMNS, self.n)
+        unit, extent = (tuning.PRODUCT_ROWS, self.m) if by_rows else (tuning.PRODUCT_COLUMNS, self.n)
         count = -(-extent // unit)
         unit *= max(1, min(count, round(count * parcel / max(1, self.work))))
         with self.program.function() as name:
@@ -140,8 +136,8 @@ class Product:
         """Whether threads get rows, else columns: what is copied, each thread copies for itself."""
         column = self.b.dense_strides[-1]
         if column == 1 or self.n == 1:
-            return self.n < 2 * _COLUMNS or (self.m > 4 * self.n)
-        return self.m >= 4 * _ROWS
+            return self.n < 2 * tuning.PRODUCT_COLUMNS or (self.m > 4 * self.n)
+        return self.m >= 4 * tuning.PRODUCT_ROWS
 
     def batched(self, body: Callable[[list[str]], None], split: bool = False) -> None:
         """Run `body` on the addresses of all products of a batch."""

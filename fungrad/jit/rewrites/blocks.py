@@ -11,18 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import work_of
 from fungrad.jit.ir.facts import divisor
 from fungrad.jit.ir.loops import Affine, Index, Let, Load, Loop, Program, Store, overlap
 from fungrad.jit.ir.ops import names_and_types
 from fungrad.jit.ir.traverse import defines, substitute, uses
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
-
-# Iterations of a block, and of the loops that are split.
-_BLOCK = 256
-_LEAST = 64
-# Work per iteration (in instructions) for every value that goes through memory, from which that pays.
-_WORTH = 2.0
 
 
 def in_blocks(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -47,7 +42,7 @@ def in_blocks(program: Program, statements: Sequence[Any]) -> list[Any]:
 
 def _split(program: Program, loop: Any, around: Loop | None) -> list[Any] | None:
     """A loop over blocks, and one for the iterations that are left; None if the loop should stay as it is."""
-    if type(loop) is not Loop or not loop.ordered or loop.vector or loop.extent < _LEAST:
+    if type(loop) is not Loop or not loop.ordered or loop.vector or loop.extent < tuning.DISTRIBUTED_LEAST:
         return None
     if any(type(s) not in (Let, Index, Load, Store) for s in loop.body):
         return None
@@ -55,9 +50,10 @@ def _split(program: Program, loop: Any, around: Loop | None) -> list[Any] | None
     wanted = _wanted(early, late)
     again = [s for s in early if type(s) is Load and s.name in wanted and s.where is None and _moves(s, loop)]
     through = [n for n in wanted if n not in {s.name for s in again}]
-    if not through or work_of(program, early) < _WORTH * len(through):
+    if not through or work_of(program, early) < tuning.DISTRIBUTED_WORK * len(through):
         return None
-    block = loop.extent if loop.extent <= 2 * _BLOCK else divisor(loop.extent, _BLOCK) or _BLOCK
+    block = tuning.DISTRIBUTED_BLOCK
+    block = loop.extent if loop.extent <= 2 * block else divisor(loop.extent, block) or block
     types = _types(program, early)
     shape = (block,) if around is None else (around.extent, block)
     rows = {n: program.temporary(f"{n}.block", NUMPY_DTYPES[types[n]], shape) for n in through}

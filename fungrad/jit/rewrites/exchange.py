@@ -13,11 +13,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Affine, Buffer, Call, Program, Repeat, While
 from fungrad.jit.ir.traverse import buffers_of, children, map_steps, walk
-
-# Bytes from which exchanging addresses is cheaper than copying.
-_LEAST = 1024
 
 Pair = tuple[Buffer, Buffer]
 
@@ -78,7 +76,7 @@ def _pair(program: Program, copy: Call) -> Pair | None:
     (source,), (target,) = copy.inputs, copy.outputs
     new, old = program.root(source.buffer), program.root(target.buffer)
     whole = source.offset == target.offset == Affine() and math.prod(target.shape) == old.size == new.size
-    if not whole or new is old or new.kind != "temp" or new.nbytes != old.nbytes or old.nbytes < _LEAST:
+    if not whole or new is old or new.kind != "temp" or new.nbytes != old.nbytes or old.nbytes < tuning.EXCHANGED_BYTES:
         return None
     return new, old
 

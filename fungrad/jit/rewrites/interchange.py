@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import (
     Affine,
     Call,
@@ -29,11 +30,6 @@ from fungrad.jit.ir.loops import (
 )
 from fungrad.jit.ir.traverse import addresses, map_steps
 from fungrad.jit.rewrites.buffers import injective
-
-# Arrays with fewer elements are left to `regions`, which keeps them in variables altogether.
-_LEAST = 16
-# Values that stay in registers; with many more, memory serves as well.
-_MOST_CARRIED = 12
 
 
 def interchange(program: Program) -> Program:
@@ -62,7 +58,9 @@ def _turned(program: Program, step: Repeat, names: Any) -> Nest | None:
     if not all(_is_copy(program, c, step.index) for c in stacked) or not all(_is_copy(program, c) for c in copies):
         return None
     loops, inner = _chain(nest.body, step.index)
-    if not loops or _size(loops) < _LEAST or not all(type(s) in (Let, Index, Load, Store) for s in inner):
+    if not loops or _size(loops) < tuning.INTERCHANGED_LEAST:
+        return None
+    if not all(type(s) in (Let, Index, Load, Store) for s in inner):
         return None
     for copy in stacked:
         # Carries that are results of every step, as they were before it.
@@ -79,7 +77,7 @@ def _turned(program: Program, step: Repeat, names: Any) -> Nest | None:
             return None
         inner = [*inner, *_moved(program, new, made[0].index, old, Affine(), names)]
     carried = _carried(program, inner, step, loops)
-    if carried is None or len(carried) > _MOST_CARRIED:
+    if carried is None or len(carried) > tuning.INTERCHANGED_CARRIED:
         return None
     fixed, inner = _split(program, inner, {loop.index for loop in loops})
     body: list[Any] = fixed

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import work_of
 from fungrad.jit.ir.loops import Const, If, Let, Load, Loop, Nest, Program, Set, Var
 from fungrad.jit.ir.traverse import all_uses, defines, uses
-
-# Instructions of a side from which a branch pays: several elementary functions.
-_WORTH = 60.0
 
 
 def lazily(program: Program, nest: Nest) -> Nest:
@@ -42,7 +40,7 @@ def _rewritten(program: Program, statements: Sequence[Any]) -> list[Any] | None:
 def _with_branches(program: Program, body: Sequence[Any]) -> list[Any] | None:
     """The body of an innermost loop with branches, None if none pays."""
     choices = [s for s in body if type(s) is Let and s.op in ("select", "select_n") and isinstance(s.type, str)]
-    if not choices or work_of(program, body) < _WORTH:
+    if not choices or work_of(program, body) < tuning.SUNK_WORK:
         return None
     types = {s.name: s.type for s in body if type(s) is Let and isinstance(s.name, str)}
     types |= {s.name: program.buffers[s.buffer].type for s in body if type(s) is Load}
@@ -93,7 +91,7 @@ def _branch(program: Program, body: list[Any], choice: Let, side: int, type: str
     if not isinstance(operand, str) or operand in others:
         return None
     moved = _only_for(body, at, operand, others)
-    if work_of(program, moved) < _WORTH:
+    if work_of(program, moved) < tuning.SUNK_WORK:
         return None
     taken, condition = _condition(choice, side, type)
     chosen = f"{choice.name}.side{side}"

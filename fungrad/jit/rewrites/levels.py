@@ -12,14 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fungrad.jit.ir.facts import BLOCK, divisor
+from fungrad.jit.ir import tuning
+from fungrad.jit.ir.facts import divisor
 from fungrad.jit.ir.loops import Affine, Buffer, Const, Load, Loop, LoopWhile, Nest, Program, Store
 from fungrad.jit.ir.traverse import children, map_bodies, substitute
-
-# Updates at computed places in a block per element of the sums, one by one and as rows: what filling and adding up
-# scratch memory costs is small beside them. And the number of blocks from which there are any.
-_UPDATES, _ROW_UPDATES = 4, 16
-_BLOCKS = 4
 
 
 def in_levels(program: Program, nest: Nest) -> Nest | None:
@@ -77,7 +73,7 @@ class _Levels:
         found = []
         for accesses in roots.values():
             sum = self._sum(loop, accesses, around)
-            if sum is not None and min(sum.chain, BLOCK) * loop.extent > 2 * BLOCK:
+            if sum is not None and min(sum.chain, tuning.SUM_BLOCK) * loop.extent > 2 * tuning.SUM_BLOCK:
                 found.append(sum)
         return found
 
@@ -123,13 +119,13 @@ class _Levels:
 
     def levels(self, loop: Loop, sums: list[_Sum]) -> list[Any]:
         """A loop as one over blocks, or as it is."""
-        chain = min(max(x.chain for x in sums), BLOCK)
-        wanted = max(1, BLOCK // chain)
+        chain = min(max(x.chain for x in sums), tuning.SUM_BLOCK)
+        wanted = max(1, tuning.SUM_BLOCK // chain)
         for x in sums:
             if x.computed:
-                each = _ROW_UPDATES if x.updates > 1 else _UPDATES
-                wanted = max(wanted, -(-max(each * x.elements, BLOCK) // x.updates))
-                if loop.extent < _BLOCKS * wanted:
+                each = tuning.LEVEL_ROW_UPDATES if x.updates > 1 else tuning.LEVEL_UPDATES
+                wanted = max(wanted, -(-max(each * x.elements, tuning.SUM_BLOCK) // x.updates))
+                if loop.extent < tuning.LEVEL_BLOCKS * wanted:
                     return [loop]
         size = 1 if wanted == 1 else divisor(loop.extent, wanted) or wanted
         blocks, rest = divmod(loop.extent, size)
@@ -148,7 +144,7 @@ class _Levels:
         body = [s for statements in body for s in (statements if isinstance(statements, list) else [statements])]
         outer = Loop(block, blocks, body, ordered=True)
         again = [_Sum(x.buffer, x.places, 1, 0, x.updates * size, False) for x in sums]
-        result = self.levels(outer, again) if blocks > 2 * BLOCK else [outer]
+        result = self.levels(outer, again) if blocks > 2 * tuning.SUM_BLOCK else [outer]
         if rest:
             beyond = {loop.index: Affine.var(loop.index) + blocks * size}
             result.append(loop.replace(extent=rest, body=[substitute(s, beyond) for s in loop.body]))

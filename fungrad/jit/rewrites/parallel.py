@@ -9,16 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.ir import products
-from fungrad.jit.ir.cost import PARALLEL_WORK, total_work
+from fungrad.jit.ir import products, tuning
+from fungrad.jit.ir.cost import total_work
 from fungrad.jit.ir.dependence import Dependence, Pile
 from fungrad.jit.ir.loops import Call, Loop, Nest, Parallel, Program, Rows
 from fungrad.jit.ir.traverse import map_steps
-
-# Work of a nest that a thread does as a whole, before it is known how many elements a vector takes at once.
-_SMALL_NEST = 8 * PARALLEL_WORK
-# Steps that are looked at together.
-_REACH = 64
 
 
 def side_by_side(program: Program) -> Program:
@@ -35,11 +30,12 @@ class _Arranger:
         result: list[Any] = []
         waiting = list(steps)
         while waiting:
-            count = next((k for k, s in enumerate(waiting[:_REACH]) if not self.is_member(s)), len(waiting[:_REACH]))
+            seen = waiting[: tuning.SIDE_BY_SIDE_REACH]
+            count = next((k for k, s in enumerate(seen) if not self.is_member(s)), len(seen))
             ready, blocked = self.ready(waiting[:count])
             products_ready = [s for s in ready if type(s) is not Nest]
             total = sum(products.work_of_step(s) for s in products_ready)
-            if len(products_ready) > 1 and total >= products.WORTH_SHARING:
+            if len(products_ready) > 1 and total >= tuning.SHARED_PRODUCT:
                 result.append(Parallel(ready))
                 waiting = blocked + waiting[count:]
             else:
@@ -56,7 +52,8 @@ class _Arranger:
         if type(step) is not Nest:
             return False
         loops = [s for s in step.body if type(s) is Loop]
-        return not any(s.parallel for s in loops) and sum(total_work(self.program, s) for s in loops) < _SMALL_NEST
+        work = sum(total_work(self.program, s) for s in loops)
+        return not any(s.parallel for s in loops) and work < tuning.WHOLE_NEST
 
     def ready(self, steps: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The steps that need none of the others, and the others."""

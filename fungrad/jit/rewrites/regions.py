@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from fungrad.jit.ir import loops
+from fungrad.jit.ir import loops, tuning
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
@@ -42,12 +42,6 @@ from fungrad.jit.ir.loops import (
     While,
 )
 from fungrad.jit.ir.traverse import children, defines, map_bodies, map_steps, own_buffers, rename, walk
-
-# Elements of an array that becomes variables, and iterations of a loop that is written out for that.
-_FEW = 8
-# Scalar statements that one nest may run, and that a merged nest may have.
-_SMALL_NEST = 4096
-_MOST_STATEMENTS = 2500
 
 
 def merge(program: Program) -> Program:
@@ -114,7 +108,7 @@ class _Region:
     def step(self, step: Any) -> list[Any]:
         kind = type(step)
         if kind is Nest:
-            if _size(step.body) > _SMALL_NEST:
+            if _size(step.body) > tuning.SCALAR_NEST:
                 raise _UnsuitableError
             return self.copied(step.body, {})
         if kind is Call and step.routine == "copy":
@@ -141,7 +135,7 @@ class _Region:
 
     def copy(self, source: loops.View, target: loops.View) -> list[Any]:
         n = math.prod(source.shape)
-        if n > _SMALL_NEST or source.strides is not None or target.strides is not None:
+        if n > tuning.SCALAR_NEST or source.strides is not None or target.strides is not None:
             raise _UnsuitableError
         at, value = self.fresh("z"), self.fresh("v")
         if self.program.buffers[source.buffer].is_complex:
@@ -157,7 +151,7 @@ class _Region:
           symbols: replaces symbols in addresses.
         """
         self.statements += sum(1 for _ in walk(statements))
-        if self.statements > _MOST_STATEMENTS:
+        if self.statements > tuning.MERGED_STATEMENTS:
             raise _UnsuitableError
         suffix = f".{next(self.numbers)}"
         names = {n: n + suffix for s in walk(statements) for n in defines(s)}
@@ -332,13 +326,13 @@ def _read(s: Load, cell: str, type_: str) -> Let:
 
 
 def _is_few(buffer: Buffer) -> bool:
-    return 0 < buffer.size <= _FEW and not buffer.is_complex
+    return 0 < buffer.size <= tuning.FEW_ELEMENTS and not buffer.is_complex
 
 
 def _is_short(loop: Loop) -> bool:
     """Whether a loop can be written out."""
     plain = (Let, Index, Load, Store, Update, Acc, Loop)
-    return loop.extent <= _FEW and not loop.ordered and all(type(s) in plain for s in walk(loop.body))
+    return loop.extent <= tuning.FEW_ELEMENTS and not loop.ordered and all(type(s) in plain for s in walk(loop.body))
 
 
 def _size(statements: Sequence[Any]) -> int:

@@ -24,7 +24,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.ir.cost import PARALLEL_WORK, total_work
+from fungrad.jit.ir import tuning
+from fungrad.jit.ir.cost import total_work
 from fungrad.jit.ir.facts import divisor, is_independent
 from fungrad.jit.ir.loops import (
     Acc,
@@ -47,19 +48,6 @@ from fungrad.jit.ir.ops import neutral
 from fungrad.jit.ir.traverse import addresses, changes, map_bodies, own_buffers, substitute, walk, walk_in_loops
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.rewrites.vectorise import choose_lanes
-
-# About how many pieces a split reduction has.
-_PIECES = 32
-# Rows of a sweep: enough to make the partial results cheap, few enough for the prefetcher.
-_ROWS = 8
-# About how many columns one thread sweeps at a time.
-_COLUMNS = 1024
-# Bytes of the narrowest columns that a thread updates, and how many such parts there are at most.
-_NARROWEST, _MOST_PARTS = 128, 8
-# Most bytes of private sums per unit of work in the loop that needs them.
-_SCRATCH = 2
-# Bytes between rows from which walking down a column is slow.
-_FAR = 2048
 
 
 def sweep_rows(program: Program, nest: Nest) -> list[Nest] | None:
@@ -98,12 +86,12 @@ class _Rewriter:
         accs = [s for s in head if type(s) is Acc]
         if loop is None or not accs or any(type(s) not in (Acc, Let, Load, Index) for s in head):
             return None
-        if not _only_reduces(loop, accs) or total_work(self.program, loop) < 16 * PARALLEL_WORK:
+        if not _only_reduces(loop, accs) or total_work(self.program, loop) < 16 * tuning.PARALLEL_WORK:
             return None
         inside = Loop(loop.index, loop.extent, [*accs, *loop.body])
         if not is_independent(self.program, inside):
             return None
-        pieces = divisor(loop.extent, _PIECES) or _PIECES
+        pieces = divisor(loop.extent, tuning.REDUCTION_PIECES) or tuning.REDUCTION_PIECES
         length, rest = divmod(loop.extent, pieces)
         if length < 2:
             return None
@@ -146,7 +134,7 @@ class _Rewriter:
         """A loop in order over windows whose elements never meet those of other columns: each thread goes through all
         windows for columns of its own. Every element sees the same updates in the same order as before."""
         head, loop, tail = _around_dependent_loop(self.program, nest.body)
-        if loop is None or tail or total_work(self.program, loop) < 4 * PARALLEL_WORK:
+        if loop is None or tail or total_work(self.program, loop) < 4 * tuning.PARALLEL_WORK:
             return None
         pure = (Let, Index, Load)
         columns = loop.body[-1]
@@ -158,8 +146,8 @@ class _Rewriter:
         if self._affordable_pieces(loop, sum(b.nbytes for b in stored)) is not None:
             return None
         size = max(b.dtype.itemsize for b in stored)
-        parts = [p for p in range(2, _MOST_PARTS + 1) if columns.extent % p == 0]
-        wide = [p for p in parts if columns.extent // p * size >= _NARROWEST]
+        parts = [p for p in range(2, tuning.MOST_COLUMN_PARTS + 1) if columns.extent % p == 0]
+        wide = [p for p in parts if columns.extent // p * size >= tuning.NARROWEST_COLUMNS]
         if not wide:
             return None
         if not self.program.target.threads:
@@ -192,7 +180,7 @@ class _Rewriter:
     def split_rows(self, nest: Nest) -> list[Nest] | None:
         """Pieces of a loop get accumulators, sums and scratch rows of their own."""
         head, loop, tail = _around_dependent_loop(self.program, nest.body)
-        if loop is None or total_work(self.program, loop) < 8 * PARALLEL_WORK:
+        if loop is None or total_work(self.program, loop) < 8 * tuning.PARALLEL_WORK:
             return None
         accs = [s for s in head if type(s) is Acc]
         roles = self._roles(loop, accs)
@@ -240,11 +228,11 @@ class _Rewriter:
     def _affordable_pieces(self, loop: Loop, size: int) -> int | None:
         """How many pieces a loop is split in if each needs `size` bytes of its own: filling and combining those must
         cost little beside the loop."""
-        most = _SCRATCH * total_work(self.program, loop)
+        most = tuning.PRIVATE_BYTES * total_work(self.program, loop)
         if loop.ordered:
             # Scattered updates wait for memory, which the copies take up too.
             most /= 32
-        for wanted in (_PIECES, _PIECES // 4, _PIECES // 8):
+        for wanted in (tuning.REDUCTION_PIECES, tuning.REDUCTION_PIECES // 4, tuning.REDUCTION_PIECES // 8):
             pieces = divisor(loop.extent, wanted)
             if pieces is not None and size * pieces <= most:
                 return pieces
@@ -309,7 +297,7 @@ class _Rewriter:
             return None
         if not _only_reduces(rows, accs) or any(type(s) is Loop for s in walk(rows.body)):
             return None
-        if not self._far(columns, rows) or rows.extent < 4 * _ROWS or columns.extent < 64:
+        if not self._far(columns, rows) or rows.extent < 4 * tuning.SWEPT_ROWS or columns.extent < 64:
             return None
         if any(a.init is not None and not isinstance(a.init, Const) for a in accs):
             return None
@@ -323,13 +311,13 @@ class _Rewriter:
                 size = self.program.buffers[s.buffer].dtype.itemsize
                 if abs(s.index.coefficient(columns.index)) > 1:
                     return False
-                far = far or abs(s.index.coefficient(rows.index)) * size >= _FAR
+                far = far or abs(s.index.coefficient(rows.index)) * size >= tuning.FAR_ROWS
             elif type(s) is not Update and addresses(s):
                 return False
         return far
 
     def _swept(self, nest: Nest, columns: Loop, accs: list[Acc], rows: Loop, tail: Sequence[Any]) -> list[Nest]:
-        width = divisor(columns.extent, _COLUMNS) or columns.extent
+        width = divisor(columns.extent, tuning.SWEPT_COLUMNS) or columns.extent
         block, group = f"{columns.index}.block", f"{rows.index}.group"
         j = Affine.var(columns.index)
         place = Affine.var(block, width) + j
@@ -351,14 +339,14 @@ class _Rewriter:
                 ],
             )
 
-        groups, rest = divmod(rows.extent, _ROWS)
+        groups, rest = divmod(rows.extent, tuning.SWEPT_ROWS)
         here = {columns.index: place}
         body = [
             self._along(columns, width, [Store(parts[a.name].name, place, start(a)) for a in accs]),
-            Loop(group, groups, [some_rows(Affine.var(group, _ROWS), _ROWS)], ordered=True),
+            Loop(group, groups, [some_rows(Affine.var(group, tuning.SWEPT_ROWS), tuning.SWEPT_ROWS)], ordered=True),
         ]
         if rest:
-            body.append(some_rows(Affine(groups * _ROWS), rest))
+            body.append(some_rows(Affine(groups * tuning.SWEPT_ROWS), rest))
         results = [Load(a.name, parts[a.name].name, place) for a in accs]
         after = [*results, *(substitute(s, here) for s in tail)]
         body.append(Loop(columns.index, width, after))

@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fungrad.jit.ir import products
+from fungrad.jit.ir import products, tuning
 from fungrad.jit.ir.dependence import Dependence, Pile
 from fungrad.jit.ir.footprint import Footprint, counters_of, footprint, row_loop
 from fungrad.jit.ir.loops import (
@@ -45,14 +45,6 @@ from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 from fungrad.jit.rewrites.restructure import is_scratch, redirected
 from fungrad.jit.rewrites.schedule import schedule
 
-# How many steps after the first of a group are looked at, and how soon a product must follow a nest.
-_REACH = 64
-_SOON = 6
-# Bytes of scratch memory that rows may get of their own.
-_MOST_SCRATCH = 1 << 20
-# Rows that are not separated: those of a tile of a product.
-_BLOCK = 8
-
 
 def grouped(program: Program) -> Program:
     """The program with groups of steps on the same rows; shares buffers with the original."""
@@ -62,10 +54,6 @@ def grouped(program: Program) -> Program:
     for name in set(program.buffers) - used:
         del program.buffers[name]  # of a step that was not needed in the end
     return program.with_steps(steps)
-
-
-
-
 
 
 # -- sums over rows --------------------------------------------------------------------------------
@@ -103,6 +91,7 @@ def with_own_scratch(program: Program, nest: Nest, extent: int) -> Nest | None:
     for s, extents in walk_in_loops(last.body, {}):
         if type(s) in (Load, Store):
             by_name.setdefault(s.buffer, []).append((s, extents))
+    most = tuning.scratch_of_rows(program.target)
     copies: dict[str, Buffer] = {}
     for name, accesses in by_name.items():
         buffer = program.buffers[name]
@@ -111,7 +100,7 @@ def with_own_scratch(program: Program, nest: Nest, extent: int) -> Nest | None:
             continue
         alone = [b.name for b in program.buffers.values() if program.root(b.name) is program.root(name)] == [name]
         reads = sum(type(s) is Load and s.buffer == name for s in walk(program.steps))
-        if alone and reads == sum(type(s) is Load for s, _ in accesses) and buffer.nbytes * extent <= _MOST_SCRATCH:
+        if alone and reads == sum(type(s) is Load for s, _ in accesses) and buffer.nbytes * extent <= most:
             copies[name] = Buffer(f"{name}.rows{len(program.buffers)}", buffer.dtype, (extent, buffer.size))
     if not copies:
         return None
@@ -247,7 +236,7 @@ class _Group:
     def rows(self) -> Rows:
         """The group as a step."""
         block = math.lcm(*[t.rows for t in self.touched])
-        block *= -(-_BLOCK // block)
+        block *= -(-tuning.PRODUCT_ROWS // block)
         return Rows(self.extent, block, self.steps)
 
 
@@ -276,7 +265,7 @@ class _Grouper:
             shape = first.outputs[0].shape
             return shape[-2] if first.routine == "gemm" else 0
         made = self.order.touched(first)[1]
-        for step in following[:_SOON]:
+        for step in following[:tuning.GROUP_SOON]:
             if type(step) is Call and step.routine == "gemm" and not made.isdisjoint(self.order.touched(step)[0]):
                 return step.outputs[0].shape[-2]
         return 0
@@ -294,7 +283,7 @@ class _Grouper:
         before: list[Any] = []
         inside, waiting = Pile(self.order, [form]), Pile(self.order, behind)
         for place, step in enumerate(following):
-            if place == _REACH or type(step) not in (Call, Nest):
+            if place == tuning.GROUP_REACH or type(step) not in (Call, Nest):
                 behind += following[place:]
                 break
             left = [step]
@@ -312,7 +301,7 @@ class _Grouper:
                 behind.append(s)
                 waiting.add(s)
         work = sum(products.work(s) for s in group.steps if type(s) is Call)
-        if len(group.steps) == 1 or work < products.WORTH_SHARING:
+        if len(group.steps) == 1 or work < tuning.SHARED_PRODUCT:
             return None
         return before, group.rows(), behind
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fungrad.jit.ir.cost import PARALLEL_WORK, total_work
+from fungrad.jit.ir import tuning
+from fungrad.jit.ir.cost import total_work
 from fungrad.jit.ir.facts import is_independent
 from fungrad.jit.ir.loops import (
     Index,
@@ -32,6 +33,6 @@ def parallelise(program: Program, nest: Nest) -> Nest:
     if last.parallel or not is_independent(program, last):
         return nest
     lanes = last.lanes if last.vector and last.lanes else 1
-    if total_work(program, last) >= PARALLEL_WORK and last.extent // lanes >= 2:
+    if total_work(program, last) >= tuning.PARALLEL_WORK and last.extent // lanes >= 2:
         return nest.replace(body=[*nest.body[:-1], last.replace(parallel=True)])
     return nest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import statement_cost
 from fungrad.jit.ir.facts import divisor, is_independent, is_repeatable, outer_cells
 from fungrad.jit.ir.loops import (
@@ -17,9 +18,6 @@ from fungrad.jit.ir.loops import (
 from fungrad.jit.ir.traverse import (
     substitute,
 )
-
-_BLOCK = 128  # about how long the blocks are in which a strided vector loop runs
-_CROWDED = 4096  # bytes between rows at a multiple of which their lines compete for the same places in a cache
 
 
 def tile(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -67,7 +65,7 @@ def _tiled(program: Program, outer: Loop) -> list[Loop]:
     if outer_cells(outer) or not is_independent(program, outer):
         return [outer]
     square = _square(program, outer, inner)
-    wanted = _BLOCK // 2 if _is_crowded(program, outer, inner) else _BLOCK
+    wanted = tuning.TILE_BLOCK // 2 if _is_crowded(program, outer, inner) else tuning.TILE_BLOCK
     block = divisor(inner.extent, wanted) or wanted
     if inner.extent >= 2 * block and outer.extent >= 8:
         return _in_blocks(outer, inner, inner, block, square)
@@ -79,11 +77,12 @@ def _tiled(program: Program, outer: Loop) -> list[Loop]:
 
 def _is_crowded(program: Program, outer: Loop, inner: Loop) -> bool:
     """Whether the rows of some operand or result fall on the same places of a cache."""
+    crowded = tuning.crowded_stride(program.target)
     for s in inner.body:
         if type(s) in (Load, Store):
             size = program.buffers[s.buffer].dtype.itemsize
             strides = [abs(s.index.coefficient(x.index)) * size for x in (outer, inner)]
-            if any(x >= _CROWDED and x % _CROWDED == 0 for x in strides):
+            if any(x >= crowded and x % crowded == 0 for x in strides):
                 return True
     return False
 

@@ -11,21 +11,15 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.facts import is_vectorisable
 from fungrad.jit.ir.loops import Acc, Affine, Buffer, Index, Let, Load, Loop, Program, Store, Update, overlap
 from fungrad.jit.ir.traverse import buffers_of, defines, rename, walk
 
-# Iterations that are written out, statements that the loop around may have then, and its least number of iterations.
-_SHORT = 4
-_MOST = 160
-_LONG = 32
-# Sums into single elements that become accumulators.
-_CELLS = 8
-
 
 def unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
     """The statements with short loops written out where that makes a vector loop of the one around them."""
-    if not any(type(s) is Loop and s.extent <= _SHORT for s in walk(statements)):
+    if not any(type(s) is Loop and s.extent <= tuning.UNROLLED_ITERATIONS for s in walk(statements)):
         return list(statements)
     return _unrolled(program, statements)
 
@@ -47,7 +41,7 @@ def _unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
 def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
     """The loop with the loops in it written out, and what must stand before and after it; None if that is no gain."""
     inner = [s for s in loop.body if type(s) is Loop]
-    if not inner or loop.extent < _LONG or loop.ordered or loop.vector:
+    if not inner or loop.extent < tuning.UNROLLED_AROUND or loop.ordered or loop.vector:
         return None
     if any(not _is_short(s) for s in inner):
         return None
@@ -59,7 +53,7 @@ def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
                 body += _copy(s, k, f".{loop.index}.{next(numbers)}")
         else:
             body.append(s)
-    if len(body) > _MOST:
+    if len(body) > tuning.UNROLLED_STATEMENTS:
         return None
     before, body, after = _accumulated(program, loop, _distinct(program, body))
     made = Loop(loop.index, loop.extent, body, parallel=loop.parallel)
@@ -68,7 +62,7 @@ def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
 
 def _is_short(loop: Loop) -> bool:
     plain = all(type(s) in (Let, Index, Load, Store, Update) for s in loop.body)
-    return plain and 0 < loop.extent <= _SHORT and not loop.parallel and not loop.vector
+    return plain and 0 < loop.extent <= tuning.UNROLLED_ITERATIONS and not loop.parallel and not loop.vector
 
 
 def _copy(loop: Loop, k: int, suffix: str) -> list[Any]:
@@ -130,7 +124,7 @@ def _accumulated(program: Program, loop: Loop, body: list[Any]) -> tuple[list[An
             result.append(Update(cells[key].name, s.value))
         else:
             result.append(s)
-    if len(cells) > _CELLS:
+    if len(cells) > tuning.UNROLLED_SUMS:
         return [], body, []
     after = [Store(buffer, index, acc.name, update=acc.op) for (buffer, index), acc in cells.items()]
     return list(cells.values()), result, after

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.ir.cost import FUNCTION, statement_cost, vector_work
+from fungrad.jit.ir import tuning
+from fungrad.jit.ir.cost import statement_cost, vector_work
 from fungrad.jit.ir.facts import is_vectorisable, outer_cells
 from fungrad.jit.ir.loops import (
     If,
@@ -26,9 +27,6 @@ from fungrad.jit.ir.traverse import (
     walk,
 )
 from fungrad.jit.kernels.scalars import bit_width
-
-_REDUCE = 4.0  # cost of combining the lanes of an accumulator
-_MOST_LANES = 64
 
 
 def vectorise(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -66,7 +64,7 @@ def _best(program: Program, loop: Loop) -> tuple[float, Loop]:
         return best
     native = min(lanes, natural_lanes(program, loop))
     work = vector_work(program, loop.body, loop.index, native) * -(-loop.extent // native)
-    work += _REDUCE * len(outer_cells(loop))
+    work += tuning.REDUCE_COST * len(outer_cells(loop))
     if work < best[0]:
         best = work, loop.replace(vector=True, lanes=lanes)
     return best
@@ -123,8 +121,8 @@ def choose_lanes(program: Program, loop: Loop) -> int:
         factor = 4 if operations <= 12 else 2 if operations <= 40 else 1
     else:
         # a function is one long chain of dependent instructions: two of them fill the gaps of each other
-        factor = 2 if operations <= 6 or FUNCTION <= operations <= 2.5 * FUNCTION else 1
-    lanes = min(natural * factor, _MOST_LANES)
+        factor = 2 if operations <= 6 or tuning.FUNCTION_COST <= operations <= 2.5 * tuning.FUNCTION_COST else 1
+    lanes = min(natural * factor, tuning.MOST_LANES)
     while lanes > natural and lanes > loop.extent:
         lanes //= 2
     return min(lanes, loop.extent)

@@ -1,4 +1,4 @@
-"""What the operating system says of the processors that this process may use."""
+"""What the operating system says of the processors that this process may use, and of their caches."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 _GROUPS = Path("/proc/self/cgroup")
 _MOUNTS = Path("/proc/self/mountinfo")
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 def quota(groups: Path = _GROUPS, mounts: Path = _MOUNTS) -> float | None:
@@ -76,3 +77,26 @@ def _limit(folder: Path) -> float | None:
         return int(most) / int(period) if most.strip() != "max" and int(most) > 0 else None
     except (OSError, ValueError, ZeroDivisionError):  # a file of another version
         return None
+
+
+def caches(folder: Path = _CACHES) -> dict[str, int]:
+    """The caches for data as fields of `Machine`, so far as the system says: their sizes, and how many places the first
+    has for lines of one address modulo its size divided by them.
+
+    Args:
+      folder: where the system describes the caches of a processor; for tests.
+    """
+    found: dict[str, int] = {}
+    for cache in sorted(folder.glob("index*")):
+        try:
+            kind, level, size = ((cache / name).read_text().strip() for name in ("type", "level", "size"))
+            nbytes = int(size[:-1]) * {"K": 1 << 10, "M": 1 << 20}[size[-1:]]
+            ways = int((cache / "ways_of_associativity").read_text())
+        except (OSError, ValueError, KeyError):  # not said, or in another way
+            continue
+        if kind == "Instruction" or level not in ("1", "2", "3") or nbytes <= 0:
+            continue
+        found[f"l{level}_bytes"] = nbytes
+        if level == "1" and ways > 0:
+            found["l1_ways"] = ways
+    return found
