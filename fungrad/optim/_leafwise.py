@@ -30,6 +30,8 @@ Formula = Callable[[Sequence[Any], Sequence[Any], Any], tuple]
 def map_leaves(formula: Formula, trees: Sequence[Any], scalars: Sequence[Any] = ()) -> list[Any]:
     """Applies a formula to the corresponding leaves of trees.
 
+    Where the first tree has None for a leaf or subtree of the others, the results have None.
+
     Args:
       formula: ``formula(leaves, scalars, np_)`` with one leaf of each tree; returns a tuple of values. It uses
         operators, Python numbers, and functions of ``np_``, which is ``fungrad.numpy`` or ``numpy``.
@@ -40,22 +42,38 @@ def map_leaves(formula: Formula, trees: Sequence[Any], scalars: Sequence[Any] = 
       One tree per value that the formula returns.
     """
     leaves, treedef = tree.flatten(trees[0])
-    rows = [leaves, *[tree.flatten_up_to(treedef, t) for t in trees[1:]]]
-    if not leaves:
-        # As many trees as the formula returns for any leaves.
-        example = formula([jnp.zeros(())] * len(trees), scalars, jnp)
-        return [tree.unflatten(treedef, []) for _ in example]
+    try:
+        rows = [leaves, *[tree.flatten_up_to(treedef, t) for t in trees[1:]]]
+    except ValueError:
+        leaves, treedef = tree.flatten(trees[0], is_none)
+        if trees[0] is None or not any(x is None for x in leaves):
+            raise
+        rows = [leaves, *[tree.flatten_up_to(treedef, t) for t in trees[1:]]]
     eager = state.trace is EVAL and not watch.results and all([type(s) is ArrayImpl for s in scalars])
     data = [s._data for s in scalars] if eager else []
-    results = []
+    results: list[Any] = []
     for column in zip(*rows, strict=True):
+        if column[0] is None:
+            results.append(None)
+            continue
         values: Any = _evaluated(formula, column, data) if eager else None
         if values is None:
             for x in column[1:]:
                 check_shapes(column[0], x)
             values = formula(column, scalars, jnp)
         results.append(values)
-    return [tree.unflatten(treedef, row) for row in zip(*results, strict=True)]
+    known = next((values for values in results if values is not None), None)
+    if known is None:
+        # As many trees as the formula returns for any leaves.
+        known = formula([jnp.zeros(())] * len(trees), scalars, jnp)
+    nothing = (None,) * len(known)
+    columns = list(zip(*[nothing if v is None else v for v in results], strict=True)) or [()] * len(known)
+    return [tree.unflatten(treedef, row) for row in columns]
+
+
+def is_none(x: Any) -> bool:
+    """Whether a leaf is None."""
+    return x is None
 
 
 def _evaluated(formula: Formula, leaves: Sequence[Any], scalars: Sequence[np.ndarray]) -> list[Array] | None:

@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
 
 from fungrad.core import tree
 from fungrad.core.arguments import REFUSALS, inside, shown
 from fungrad.core.array import is_array_like
+from fungrad.core.dtypes import issubdtype
 from fungrad.core.treedef import differences, open_treedef, open_value, raise_mismatch
-from fungrad.optim.base import GradientTransformation, OptState, Params, Updates
+from fungrad.optim.base import (
+    GradientTransformation,
+    GradientTransformationExtraArgs,
+    OptState,
+    Params,
+    Updates,
+)
 
 
 def _is_library_state(x: Any) -> bool:
@@ -21,15 +30,20 @@ def _is_library_state(x: Any) -> bool:
     return isinstance(x, tuple) and hasattr(x, "_fields") and type(x).__module__.startswith("fungrad.optim.")
 
 
-def named(name: str, transformation: GradientTransformation) -> GradientTransformation:
+def named(name: str, transformation: GradientTransformation, floating: bool = False) -> GradientTransformationExtraArgs:
     """``transformation`` as ``fungrad.optim.<name>``: errors of its ``init`` and ``update`` say so, and what is wrong.
 
     Nothing is examined before something fails, except that parameters are arrays.
+
+    Args:
+      name: the public name.
+      transformation: what is named.
+      floating: whether parameters must be floating-point or complex numbers.
     """
     api = f"fungrad.optim.{name}"
 
     def init(params: Params) -> OptState:
-        _check_arrays(api, "params", params)
+        _check_arrays(api, "params", params, floating)
         try:
             return transformation.init(params)
         except REFUSALS as error:
@@ -43,7 +57,7 @@ def named(name: str, transformation: GradientTransformation) -> GradientTransfor
                 _examine(api, transformation, updates, state, params)
             _reword(error, api)
 
-    return GradientTransformation(init, update)
+    return GradientTransformationExtraArgs(init, update)
 
 
 def _reword(error: Exception, api: str) -> NoReturn:
@@ -59,10 +73,19 @@ def _is_state(x: Any) -> bool:
     return type(x) in (tuple, list) and any(map(_is_state, x))
 
 
-def _check_arrays(api: str, name: str, values: Any) -> None:
+def _check_arrays(api: str, name: str, values: Any, floating: bool = False) -> None:
     for path, leaf in tree.flatten_with_path(values)[0]:
         if not is_array_like(leaf) and not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
             raise TypeError(f"{api}: {name}{tree.keystr(path)} must be an array or a scalar, got {shown(leaf)}")
+        if floating and not _is_inexact(leaf):
+            raise TypeError(
+                f"{api}: {name}{tree.keystr(path)} must be of floating-point or complex numbers, got {shown(leaf)}; "
+                "convert it, or leave it out with fungrad.optim.masked or fungrad.optim.partition"
+            )
+
+
+def _is_inexact(x: Any) -> bool:
+    return issubdtype(x.dtype if hasattr(x, "dtype") else np.result_type(x), np.inexact)
 
 
 _ORDER = "call update(updates, state, params)"
@@ -117,14 +140,33 @@ def _outline(state: Any) -> str:
     return type(state).__name__
 
 
-def naming(name: str) -> Callable[[Callable[..., GradientTransformation]], Callable[..., GradientTransformation]]:
-    """Decorator: the transformations that a function returns are named after it."""
+Maker = TypeVar("Maker", bound=Callable[..., GradientTransformation])
 
-    def decorate(make: Callable[..., GradientTransformation]) -> Callable[..., GradientTransformation]:
+
+def naming(name: str, floating: bool = False) -> Callable[[Maker], Maker]:
+    """Decorator: the transformations that a function returns are named after it.
+
+    Args:
+      name: the public name.
+      floating: whether parameters must be floating-point or complex numbers.
+    """
+
+    def decorate(make: Maker) -> Maker:
         @functools.wraps(make)
-        def made(*args: Any, **kwargs: Any) -> GradientTransformation:
-            return named(name, make(*args, **kwargs))
+        def made(*args: Any, **kwargs: Any) -> GradientTransformationExtraArgs:
+            return named(name, make(*args, **kwargs), floating)
 
-        return made
+        return made  # type: ignore[return-value]
 
     return decorate
+
+
+def match_prefix(api: str, name: str, prefix: Any, full_name: str, full: Any) -> None:
+    """Raises ValueError, which names the place, unless a tree is one down to its leaves of another."""
+    structure = tree.structure(prefix)
+    try:
+        tree.flatten_up_to(structure, full)
+    except ValueError:
+        hint = f"{name} must have the structure of the {full_name}, or one value for a whole subtree of them."
+        found = differences(structure, full, open_treedef, open_value, prefix=True)
+        raise_mismatch(found, api=api, name=f"{name} does not fit {full_name}; {full_name}", hint=hint)

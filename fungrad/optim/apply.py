@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import fungrad.numpy as jnp
+from fungrad import lax
 from fungrad.core import tree
 from fungrad.core.array import Array
 from fungrad.optim._naming import match
@@ -54,3 +55,47 @@ def apply_updates(params: Params, updates: Updates) -> Params:
 
 def _is_none(x: Any) -> bool:
     return x is None
+
+
+def incremental_update(new_tensors: Any, old_tensors: Any, step_size: float) -> Any:
+    """Moves a tree towards another: ``step_size * new + (1 - step_size) * old``, for averages of parameters (Polyak's)
+    and target networks.
+
+    Args:
+      new_tensors: where to; None leaves stay None.
+      old_tensors: from where, a tree like it.
+      step_size: how far: 1 for ``new_tensors``.
+
+    References:
+      Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> print(optim.incremental_update(jnp.ones(2), jnp.zeros(2), 0.25))
+      [0.25 0.25]
+    """
+
+    def moved(new: Any, old: Any) -> Any:
+        return None if new is None else step_size * new + (1.0 - step_size) * old
+
+    return tree.map(moved, new_tensors, old_tensors, is_leaf=_is_none)
+
+
+def periodic_update(new_tensors: Any, old_tensors: Any, steps: Any, update_period: int) -> Any:
+    """``new_tensors`` every ``update_period`` steps, else ``old_tensors``.
+
+    Args:
+      new_tensors: tree of arrays.
+      old_tensors: a tree like it.
+      steps: number of steps, an integer.
+      update_period: how many steps there are between.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> [float(optim.periodic_update(1.0, 0.0, step, 2)) for step in range(4)]
+      [1.0, 0.0, 1.0, 0.0]
+    """
+    now = jnp.asarray(steps) % update_period == 0
+    return lax.cond(now, lambda: tree.map(jnp.asarray, new_tensors), lambda: tree.map(jnp.asarray, old_tensors))

@@ -1,37 +1,62 @@
 """What an optimizer is: a pair of pure functions, ``init`` and ``update``.
 
-May import ``core``.
+May import ``core`` and ``fungrad.numpy``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
+import fungrad.numpy as jnp
+from fungrad.core import tree
 from fungrad.core.arguments import shown
 
-Params = Any
-Updates = Any
-OptState = Any
-ScalarOrSchedule = Any
+Params: TypeAlias = Any
+Updates: TypeAlias = Any
+OptState: TypeAlias = Any
+Schedule: TypeAlias = Callable[[Any], Any]
+ScalarOrSchedule: TypeAlias = Any
+MaskOrFn: TypeAlias = Any
 
 
-class InitFn(Protocol):
+class TransformInitFn(Protocol):
     """``init(params) -> state``."""
 
     def __call__(self, params: Params) -> OptState:
         """The state before the first update."""
 
 
-class UpdateFn(Protocol):
-    """``update(updates, state, params=None, **extra) -> (updates, state)``."""
+class TransformUpdateFn(Protocol):
+    """``update(updates, state, params=None) -> (updates, state)``."""
+
+    def __call__(self, updates: Updates, state: OptState, params: Params | None = None) -> tuple[Updates, OptState]:
+        """Transformed updates and the next state."""
+
+
+class TransformUpdateExtraArgsFn(Protocol):
+    """``update(updates, state, params=None, **extra_args) -> (updates, state)``."""
 
     def __call__(
-        self, updates: Updates, state: OptState, params: Params | None = None, **extra: Any
+        self, updates: Updates, state: OptState, params: Params | None = None, **extra_args: Any
     ) -> tuple[Updates, OptState]:
         """Transformed updates and the next state."""
+
+
+@runtime_checkable
+class StatefulSchedule(Protocol):
+    """A schedule with a state of its own, for ``inject_hyperparams``."""
+
+    def init(self) -> Any:
+        """The state before the first update."""
+
+    def update(self, state: Any, **extra_args: Any) -> Any:
+        """The next state, from the extra arguments that ``update`` of the optimizer got."""
+
+    def __call__(self, state: Any, **extra_args: Any) -> Any:
+        """The hyperparameter at this state."""
 
 
 class GradientTransformation(NamedTuple):
@@ -39,9 +64,8 @@ class GradientTransformation(NamedTuple):
 
     Attributes:
       init: ``init(params)`` returns the initial state, a pytree.
-      update: ``update(updates, state, params=None, **extra)`` returns the transformed updates and the next state.
-        ``params`` are needed by transformations such as weight decay; ``extra`` carries further values (``value``,
-        ``grad`` ...) to those that use them.
+      update: ``update(updates, state, params=None)`` returns the transformed updates and the next state. ``params`` are
+        needed by transformations such as weight decay.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -54,42 +78,113 @@ class GradientTransformation(NamedTuple):
       [0.9 1.9]
     """
 
-    init: InitFn
-    update: UpdateFn
+    init: Callable[..., Any]
+    update: Callable[..., Any]
 
 
-# Every update function takes extra keywords, so there is no second protocol for those that use them.
-GradientTransformationExtraArgs = GradientTransformation
+class GradientTransformationExtraArgs(GradientTransformation):
+    """A transformation whose ``update`` also takes keywords: ``value``, ``grad``, ``value_fn`` ...
+
+    Those that it does not use it ignores, so that they reach whoever needs them through ``chain``. All transformations
+    of the library are of this class.
+    """
+
+    __slots__ = ()
 
 
 class EmptyState(NamedTuple):
     """State of a transformation without any."""
 
 
-def identity() -> GradientTransformation:
-    """Leaves updates as they are."""
+def init_empty_state(params: Params) -> EmptyState:
+    """The ``init`` of transformations without state.
 
-    def init(params: Params) -> EmptyState:
-        return EmptyState()
+    Args:
+      params: ignored.
+    """
+    del params
+    return EmptyState()
+
+
+def identity() -> GradientTransformationExtraArgs:
+    """Leaves updates as they are."""
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
         check_state(state, EmptyState)
         return updates, state
 
-    return GradientTransformation(init, update)
+    return GradientTransformationExtraArgs(init_empty_state, update)
 
 
-def stateless(f: Callable[[Updates, Params | None], Updates]) -> GradientTransformation:
-    """A transformation without state from a function of updates and parameters."""
+def set_to_zero() -> GradientTransformationExtraArgs:
+    """Replaces updates by zeros, so that parameters stay.
 
-    def init(params: Params) -> EmptyState:
-        return EmptyState()
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> opt = optim.set_to_zero()
+      >>> print(opt.update(jnp.ones(2), opt.init(jnp.ones(2)))[0])
+      [0. 0.]
+    """
+    return stateless(lambda updates, params: tree.map(jnp.zeros_like, updates))
+
+
+def stateless(f: Callable[[Updates, Params | None], Updates]) -> GradientTransformationExtraArgs:
+    """A transformation without state from a function of updates and parameters.
+
+    Args:
+      f: ``f(updates, params)`` returns the new updates; ``params`` is None if ``update`` got none.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim, tree
+      >>> flip = optim.stateless(lambda updates, params: tree.map(lambda g: -g, updates))
+      >>> print(flip.update(jnp.ones(2), flip.init(jnp.ones(2)))[0])
+      [-1. -1.]
+    """
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
         check_state(state, EmptyState)
         return f(updates, params), state
 
-    return GradientTransformation(init, update)
+    return GradientTransformationExtraArgs(init_empty_state, update)
+
+
+def stateless_with_tree_map(f: Callable[[Any, Any], Any]) -> GradientTransformationExtraArgs:
+    """A transformation without state from a function of one update and its parameter.
+
+    Args:
+      f: ``f(update, param)`` returns the new update, for every leaf; ``param`` is None if ``update`` got no parameters.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> decay = optim.stateless_with_tree_map(lambda g, p: g + 0.1 * p)
+      >>> print(decay.update(jnp.ones(2), decay.init(jnp.ones(2)), jnp.ones(2))[0])
+      [1.1 1.1]
+    """
+
+    def apply(updates: Updates, params: Params | None) -> Updates:
+        if params is None:
+            return tree.map(lambda g: f(g, None), updates)
+        return tree.map(f, updates, params)
+
+    return stateless(apply)
+
+
+def with_extra_args_support(tx: GradientTransformation) -> GradientTransformationExtraArgs:
+    """``tx`` with an ``update`` that takes keywords; ignored unless ``tx`` is a ``GradientTransformationExtraArgs``.
+
+    Args:
+      tx: a transformation.
+    """
+    if isinstance(tx, GradientTransformationExtraArgs):
+        return tx
+
+    def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
+        return tx.update(updates, state, params)
+
+    return GradientTransformationExtraArgs(tx.init, update)
 
 
 def needs_params(name: str, params: Params | None) -> None:

@@ -1,0 +1,1 @@
+"""Named optimizers: chains of elementary transformations, with no arithmetic of their own."""

@@ -1,0 +1,1 @@
+"""Transformations that scale updates: by moments, by roots of squares, by norms, by step sizes."""
