@@ -1,10 +1,23 @@
-"""``fungrad.nn``: functions for neural networks, under JAX's names.
+"""``fungrad.nn``: functions for neural networks, under JAX's names; and layers.
+
+A layer such as ``nn.dense`` is a pair of pure functions: ``nn.dense.init(key, ...)`` makes parameters, a dict of
+arrays, and ``nn.dense.apply(params, x)`` uses them.
 
 The file holds no code.
 """
 
 from fungrad.core.public_names import publish
-from fungrad.nn import initializers
+from fungrad.nn import (
+    batch_norm,
+    dense,
+    embedding,
+    group_norm,
+    gru,
+    initializers,
+    layer_norm,
+    lstm,
+    multi_head_attention,
+)
 from fungrad.nn.activations import (
     celu,
     elu,
@@ -34,27 +47,38 @@ from fungrad.nn.activations import (
 )
 from fungrad.nn.attention import dot_product_attention
 from fungrad.nn.normalization import log_softmax, logmeanexp, logsumexp, softmax, standardize
+from fungrad.nn.regularization import dropout
+from fungrad.nn.tables import summary
 from fungrad.numpy import tanh
 
 __all__ = [
+    "batch_norm",
     "celu",
+    "dense",
     "dot_product_attention",
+    "dropout",
     "elu",
+    "embedding",
     "gelu",
     "glu",
+    "group_norm",
+    "gru",
     "hard_sigmoid",
     "hard_silu",
     "hard_swish",
     "hard_tanh",
     "identity",
     "initializers",
+    "layer_norm",
     "leaky_relu",
     "log1mexp",
     "log_sigmoid",
     "log_softmax",
     "logmeanexp",
     "logsumexp",
+    "lstm",
     "mish",
+    "multi_head_attention",
     "one_hot",
     "relu",
     "relu6",
@@ -68,6 +92,7 @@ __all__ = [
     "sparse_sigmoid",
     "squareplus",
     "standardize",
+    "summary",
     "swish",
     "tanh",
 ]

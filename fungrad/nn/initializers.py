@@ -6,6 +6,7 @@ May import ``core``, ``numpy`` and ``random``.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -152,7 +153,7 @@ def _axes(axes: Axes) -> tuple[int, ...]:
     return integers("fungrad.nn.initializers.variance_scaling", "axes", axes)
 
 
-def _fans(shape: Sequence[int], in_axis: Axes, out_axis: Axes, batch_axis: Axes) -> tuple[int, int]:
+def _fans(shape: Sequence[int], in_axis: Axes, out_axis: Axes, batch_axis: Axes) -> tuple[float, float]:
     """Numbers of inputs of an output, and of outputs of an input."""
     if len(shape) <= len(_axes(batch_axis)) + 1:
         raise ValueError(
@@ -160,9 +161,12 @@ def _fans(shape: Sequence[int], in_axis: Axes, out_axis: Axes, batch_axis: Axes)
             f"(inputs and outputs), got shape {tuple(shape)} with batch_axis {batch_axis}"
         )
     inputs, outputs = (math.prod(shape[a] for a in _axes(axes)) for axes in (in_axis, out_axis))
-    named = {a % len(shape) for axes in (in_axis, out_axis, batch_axis) for a in _axes(axes)}
-    # All other dimensions are positions of a convolution's window.
-    window = math.prod(n for d, n in enumerate(shape) if d not in named)
+    named = Counter(a % len(shape) for axes in (in_axis, out_axis, batch_axis) for a in _axes(axes))
+    # All other dimensions are positions of a convolution's window. One that is named twice, as the rows of a table of
+    # embeddings may be, divides it.
+    window: float = math.prod(n for d, n in enumerate(shape) if d not in named)
+    for d, times in named.items():
+        window /= max(shape[d], 1) ** (times - 1)
     return inputs * window, outputs * window
 
 
