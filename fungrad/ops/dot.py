@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fungrad.core import dtypes
+from fungrad.core import dtypes, products
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
@@ -121,7 +121,7 @@ def _contract(x: np.ndarray, y: np.ndarray, plan: _Plan) -> np.ndarray:
         y = y.transpose(plan.right)
     _, _, n_batch, n_rows, n_inner, n_columns = plan
     if n_inner == 1 and n_rows <= 1 and n_columns <= 1 and (n_batch == 0 or n_rows == n_columns == 1):
-        return np.matmul(x, y)
+        return products.matmul(x, y)
     split = n_batch + n_rows
     shape = x.shape[:split] + y.shape[n_batch + n_inner :]
     batch, rows = x.shape[:n_batch], math.prod(x.shape[n_batch:split])
@@ -134,12 +134,12 @@ def _contract(x: np.ndarray, y: np.ndarray, plan: _Plan) -> np.ndarray:
     if rows == columns == 1 and n_batch and x.dtype.kind != "b":
         # One sum per example: BLAS would be called for each.
         return np.einsum("...k,...k->...", x.reshape((*batch, inner)), y.reshape((*batch, inner))).reshape(shape)
-    return np.matmul(x.reshape((*batch, rows, inner)), y.reshape((*batch, inner, columns))).reshape(shape)
+    return products.matmul(x.reshape((*batch, rows, inner)), y.reshape((*batch, inner, columns))).reshape(shape)
 
 
 def _matrix_product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """``_contract`` for the product of two matrices."""
-    return np.multiply(x, y) if x.shape[1] == 1 else np.matmul(x, y)
+    return np.multiply(x, y) if x.shape[1] == 1 else products.matmul(x, y)
 
 
 @functools.lru_cache(maxsize=256)
@@ -254,7 +254,10 @@ class DotGeneral(Primitive):
     def specialized(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
         x, y = avals
         if _is_matrix_product(x, y, params) and params["preferred_element_type"] in (None, x.dtype):
-            return _matrix_product if x.shape[1] == 1 else np.matmul
+            if x.shape[1] == 1:
+                return _matrix_product
+            (rows, terms), columns = x.shape, y.shape[1]
+            return np.matmul if products.is_small(rows * terms * columns, rows, columns) else products.matmul
         return super().specialized(avals, params)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:

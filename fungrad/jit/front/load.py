@@ -6,13 +6,14 @@ import time
 from functools import cache
 
 from fungrad.config import config
+from fungrad.core import blas
 from fungrad.jit.ir.loops import Program
 from fungrad.jit.ir.machine import Machine
 from fungrad.jit.llvm import linking
 from fungrad.jit.llvm.program import ProgramEmitter
 from fungrad.jit.products import library
 from fungrad.jit.rewrites import pipeline
-from fungrad.jit.runtime import blas, native, system, threads
+from fungrad.jit.runtime import native, system, threads
 from fungrad.jit.runtime.executable import Code, Executable
 from fungrad.jit.runtime.layout import check_array_layout
 

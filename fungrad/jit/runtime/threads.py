@@ -28,7 +28,8 @@ import time
 
 from fungrad import locks
 from fungrad.config import config
-from fungrad.jit.runtime import blas, cache, native
+from fungrad.core import blas
+from fungrad.jit.runtime import cache, native
 from fungrad.jit.runtime.system import quota
 
 # Rounds of the waiting loop before a worker goes to sleep: some 30 microseconds, time to return to Python and back.
