@@ -245,3 +245,137 @@ def test_integer_parameters_are_refused(name):
     named = name.split(",")[0]
     with pytest.raises(TypeError, match=rf"^fungrad\.optim\.{named}: params\['w'\] must be of floating-point"):
         CASES[name].make(optim).init(params)
+
+
+SCHEDULES = {
+    "constant_schedule": lambda o: o.constant_schedule(0.5),
+    "polynomial_schedule": lambda o: o.polynomial_schedule(2.0, 0.5, 2, 5, 2),
+    "polynomial_schedule, no way": lambda o: o.polynomial_schedule(2.0, 0.5, 2, 0),
+    "linear_schedule": lambda o: o.linear_schedule(1.0, 3.0, 6),
+    "piecewise_constant_schedule": lambda o: o.piecewise_constant_schedule(0.1, {6: 0.5, 3: 2.0}),
+    "piecewise_constant_schedule, none": lambda o: o.piecewise_constant_schedule(0.1),
+    "exponential_decay": lambda o: o.exponential_decay(1.0, 3, 0.5, 2, end_value=0.3),
+    "exponential_decay, staircase": lambda o: o.exponential_decay(1.0, 3, 2.0, staircase=True, end_value=5.0),
+    "exponential_decay, none": lambda o: o.exponential_decay(1.0, 3, 0.0),
+    "cosine_decay_schedule": lambda o: o.cosine_decay_schedule(0.3, 7, 0.1, 2.0),
+    "piecewise_interpolate_schedule": lambda o: o.piecewise_interpolate_schedule("linear", 2.0, {5: 1.5, 10: 0.25}),
+    "piecewise_interpolate, cosine": lambda o: o.piecewise_interpolate_schedule("cosine", 4.0, {5: 1.2, 3: 0.6}),
+    "piecewise_interpolate_schedule, none": lambda o: o.piecewise_interpolate_schedule("cosine", 4.0),
+    "piecewise_interpolate, zero": lambda o: o.piecewise_interpolate_schedule("linear", 13.0, {0: 2.0, 5: 3.0}),
+    "linear_onecycle_schedule": lambda o: o.linear_onecycle_schedule(10, 1.0),
+    "cosine_onecycle_schedule": lambda o: o.cosine_onecycle_schedule(10, 1.0),
+    "warmup_constant_schedule": lambda o: o.warmup_constant_schedule(0.0, 1.0, 4),
+    "warmup_cosine_decay_schedule": lambda o: o.warmup_cosine_decay_schedule(0.1, 1.0, 4, 10, 0.2, 1.5),
+    "warmup_cosine_decay_schedule, zero": lambda o: o.warmup_cosine_decay_schedule(0.1, 0.0, 4, 10),
+    "warmup_exponential_decay_schedule": lambda o: o.warmup_exponential_decay_schedule(0.1, 1.0, 4, 3, 0.5),
+    "sgdr_schedule": lambda o: o.sgdr_schedule(
+        [{"init_value": 0.0, "peak_value": v, "warmup_steps": 2, "decay_steps": 5} for v in (1.0, 0.5)]
+    ),
+    "join_schedules": lambda o: o.join_schedules([o.constant_schedule(1.0), o.linear_schedule(2.0, 3.0, 4)], [5]),
+}  # fmt: skip
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_are_those_of_optax(name):
+    optax = pytest.importorskip("optax")
+    jax = pytest.importorskip("jax")
+    ours, theirs = SCHEDULES[name](optim), SCHEDULES[name](optax)
+    compiled = fungrad.jit(ours)
+    for count in range(14):
+        expected = np.asarray(theirs(jax.numpy.int32(count)))
+        for got in (ours(count), ours(jnp.int32(count)), compiled(jnp.int32(count))):
+            np.testing.assert_allclose(np.asarray(got), expected, rtol=2e-5, atol=1e-7)
+        np.testing.assert_allclose(np.asarray(theirs(count)), expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_are_functions_of_batches_and_end(name):
+    schedule = SCHEDULES[name](optim)
+    counts = jnp.arange(14, dtype=jnp.int32)
+    batch = fungrad.vmap(lambda c: jnp.asarray(schedule(c)) + 0.0)(counts)
+    np.testing.assert_allclose(np.asarray(batch), [float(schedule(c)) for c in counts], rtol=2e-5, atol=1e-7)
+    assert np.isfinite(float(schedule(jnp.int32(2**31 - 1))))
+
+
+def test_schedules_that_optax_lacks():
+    counts = np.arange(9)
+    steps = optim.step_decay_schedule(2.0, 3, 0.1)
+    np.testing.assert_allclose([float(steps(c)) for c in counts], 2.0 * 0.1 ** (counts // 3), rtol=1e-6)
+    root = optim.inverse_square_root_schedule(0.5, warmup_steps=4, timescale=4.0)
+    expected = np.where(counts < 4, 0.5 * counts / 4, 0.5 / np.sqrt(np.maximum(counts, 1) / 4))
+    np.testing.assert_allclose([float(root(c)) for c in counts], expected, rtol=1e-6)
+
+
+class Doubling:
+    """A schedule with a state, which extra arguments change."""
+
+    def init(self):
+        return jnp.float32(0.125)
+
+    def update(self, state, **extra):
+        return state * extra["factor"]
+
+    def __call__(self, state, **extra):
+        return state
+
+
+INJECTED = {
+    "numbers": lambda o, lib: o.inject_hyperparams(o.adamw)(1e-2, b1=0.8),
+    "schedules": lambda o, lib: o.inject_hyperparams(o.adamw)(lambda count: 0.1 / (1 + count), weight_decay=0.1),
+    "static": lambda o, lib: o.inject_hyperparams(o.sgd, static_args=["momentum"])(0.1, momentum=0.9, nesterov=True),
+    "dtype": lambda o, lib: o.inject_hyperparams(o.rmsprop, hyperparam_dtype="bfloat16")(0.5),
+    "state": lambda o, lib: o.inject_hyperparams(o.scale)(Doubling()),
+}
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", [n for n in INJECTED if n != "state"])
+def test_injected_hyperparameters_are_those_of_optax(name, dtype):
+    optax = pytest.importorskip("optax")
+    jax = pytest.importorskip("jax")
+    from optimizer_cases import Case
+
+    case = Case(lambda o: INJECTED[name](o, o))
+    params = numbers(case, jnp.dtype(dtype))
+    gradients = gradients_of(params)
+    got = run(optim, case, arrays(jnp.asarray, params), arrays(jnp.asarray, gradients), eagerly)
+    expected = run(optax, case, arrays(jax.numpy.asarray, params), arrays(jax.numpy.asarray, gradients), eagerly)
+    compare(got, expected, 2e-2 if name == "dtype" else 1e-4)
+
+
+def test_injected_hyperparameters_can_be_changed_scheduled_and_mapped():
+    x = jnp.ones(3)
+    traces = []
+    opt = optim.inject_hyperparams(optim.sgd)(0.5)
+    state = opt.init(x)
+
+    @fungrad.jit
+    def step(g, state):
+        traces.append(1)
+        return opt.update(g, state)
+
+    for rate in (0.5, 0.25, 1.0):
+        state.hyperparams["learning_rate"] = jnp.float32(rate)
+        updates, state = step(x, state)
+        np.testing.assert_array_equal(np.asarray(updates), -rate)
+    assert len(traces) == 1
+
+    scheduled = optim.inject_hyperparams(optim.scale)(Doubling())
+    state = scheduled.init(x)
+    for expected in (0.125, 0.25, 0.5):
+        updates, state = scheduled.update(x, state, factor=2.0)
+        np.testing.assert_array_equal(np.asarray(updates), expected)
+
+    def trained(rate):
+        opt = optim.inject_hyperparams(optim.adam)(rate)
+        updates, _ = opt.update(x, opt.init(x))
+        return updates
+
+    rates = jnp.array([0.1, 0.2])
+    np.testing.assert_allclose(np.asarray(fungrad.vmap(trained)(rates))[:, 0], [-0.1, -0.2], rtol=1e-5)
+    with pytest.raises(ValueError, match="static_args .* has no rate"):
+        optim.inject_hyperparams(optim.sgd, static_args="rate")
+    with pytest.raises(TypeError, match=r"fungrad\.optim\.adam: learning_rate must be"):
+        optim.inject_hyperparams(optim.adam)("0.1").init(x)

@@ -25,6 +25,7 @@ MODULES = [
     "fungrad.optim.losses",
     "fungrad.optim.perturbations",
     "fungrad.optim.projections",
+    "fungrad.optim.schedules",
     "fungrad.optim.transforms",
     "fungrad.optim.tree",
     "fungrad.optim.tree_utils",

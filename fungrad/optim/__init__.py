@@ -5,7 +5,7 @@ the parameters.
 """
 
 from fungrad.core.public_names import publish
-from fungrad.optim import assignment, losses, perturbations, projections, transforms, tree, tree_utils
+from fungrad.optim import assignment, losses, perturbations, projections, schedules, transforms, tree, tree_utils
 from fungrad.optim.alias.adaptive import (
     adabelief,
     adam,
@@ -137,6 +137,33 @@ from fungrad.optim.scaling.steps import (
     scale_by_sign,
     scale_by_trust_ratio,
 )
+from fungrad.optim.schedules.basic import (
+    constant_schedule,
+    cosine_decay_schedule,
+    cosine_onecycle_schedule,
+    exponential_decay,
+    inverse_square_root_schedule,
+    linear_onecycle_schedule,
+    linear_schedule,
+    piecewise_constant_schedule,
+    piecewise_interpolate_schedule,
+    polynomial_schedule,
+    step_decay_schedule,
+    warmup_constant_schedule,
+)
+from fungrad.optim.schedules.inject import (
+    InjectHyperparamsState,
+    InjectStatefulHyperparamsState,
+    WrappedSchedule,
+    inject_hyperparams,
+    inject_stateful_hyperparams,
+)
+from fungrad.optim.schedules.joined import (
+    join_schedules,
+    sgdr_schedule,
+    warmup_cosine_decay_schedule,
+    warmup_exponential_decay_schedule,
+)
 from fungrad.optim.transforms.accumulation import (
     EmaState,
     MultiSteps,
@@ -205,6 +232,8 @@ __all__ = [
     "FactoredState",
     "GradientTransformation",
     "GradientTransformationExtraArgs",
+    "InjectHyperparamsState",
+    "InjectStatefulHyperparamsState",
     "LookaheadParams",
     "LookaheadState",
     "MaskOrFn",
@@ -242,6 +271,7 @@ __all__ = [
     "TransformUpdateExtraArgsFn",
     "TransformUpdateFn",
     "Updates",
+    "WrappedSchedule",
     "ZeroNansState",
     "adabelief",
     "adadelta",
@@ -268,12 +298,16 @@ __all__ = [
     "clip_by_global_norm",
     "conditionally_mask",
     "conditionally_transform",
+    "constant_schedule",
     "convex_kl_divergence",
+    "cosine_decay_schedule",
     "cosine_distance",
+    "cosine_onecycle_schedule",
     "cosine_similarity",
     "ctc_loss",
     "ctc_loss_with_forward_probs",
     "ema",
+    "exponential_decay",
     "flatten",
     "freeze",
     "fromage",
@@ -284,11 +318,17 @@ __all__ = [
     "identity",
     "incremental_update",
     "init_empty_state",
+    "inject_hyperparams",
+    "inject_stateful_hyperparams",
+    "inverse_square_root_schedule",
+    "join_schedules",
     "keep_params_nonnegative",
     "kl_divergence",
     "l2_loss",
     "lamb",
     "lars",
+    "linear_onecycle_schedule",
+    "linear_schedule",
     "lion",
     "log_cosh",
     "lookahead",
@@ -312,7 +352,10 @@ __all__ = [
     "per_example_layer_norm_clip",
     "periodic_update",
     "perturbations",
+    "piecewise_constant_schedule",
+    "piecewise_interpolate_schedule",
     "polyak_sgd",
+    "polynomial_schedule",
     "projections",
     "radam",
     "rmsprop",
@@ -349,9 +392,11 @@ __all__ = [
     "scale_by_trust_ratio",
     "scale_by_yogi",
     "scale_gradient",
+    "schedules",
     "selective_transform",
     "set_to_zero",
     "sgd",
+    "sgdr_schedule",
     "sigmoid_binary_cross_entropy",
     "sigmoid_focal_loss",
     "sign_sgd",
@@ -366,6 +411,7 @@ __all__ = [
     "squared_error",
     "stateless",
     "stateless_with_tree_map",
+    "step_decay_schedule",
     "trace",
     "transforms",
     "tree",
@@ -374,6 +420,9 @@ __all__ = [
     "update_infinity_moment",
     "update_moment",
     "update_moment_per_elem_norm",
+    "warmup_constant_schedule",
+    "warmup_cosine_decay_schedule",
+    "warmup_exponential_decay_schedule",
     "with_extra_args_support",
     "yogi",
     "zero_nans",
@@ -381,10 +430,10 @@ __all__ = [
 
 # Functions that compute at once; the others return transformations or schedules.
 _AT_ONCE = """
-    apply_updates bias_correction global_norm incremental_update init_empty_state per_example_global_norm_clip
-    per_example_layer_norm_clip periodic_update safe_increment safe_int32_increment safe_norm
-    safe_root_mean_squares scale_gradient skip_large_updates skip_not_finite tree_map_params
-    update_infinity_moment update_moment update_moment_per_elem_norm
+    apply_updates bias_correction global_norm incremental_update init_empty_state inject_stateful_hyperparams
+    per_example_global_norm_clip per_example_layer_norm_clip periodic_update safe_increment
+    safe_int32_increment safe_norm safe_root_mean_squares scale_gradient skip_large_updates skip_not_finite
+    tree_map_params update_infinity_moment update_moment update_moment_per_elem_norm
 """.split()
 
 # Losses are guarded where they are defined.
