@@ -13,6 +13,8 @@ from fungrad.core.check import check_jaxpr
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, eval_jaxpr
 from fungrad.core.parsing import parse_jaxpr
 from fungrad.core.primitive import Primitive
+from fungrad.jit.formulas import scalar_rules
+from fungrad.jit.kernels import complexmath
 from fungrad.jit.passes import PASSES, run_passes
 from fungrad.jit.passes.cse import cse
 from fungrad.jit.passes.dce import dce
@@ -336,3 +338,10 @@ def test_every_pass_leaves_a_valid_program():
     out = run_passes(parse_jaxpr(text), after)
     assert seen == [name for name, _ in PASSES]
     assert [e.primitive.name for e in out.eqns] == ["dot_general", "reduce_sum", "mul"]
+
+
+def test_rules_of_the_compiler_are_those_of_primitives():
+    """A rule for a name that no primitive has would never be used."""
+    functions = {"log2", "log10", "hypot", "sinpi", "cospi"}  # what rules of primitives call
+    assert set(scalar_rules.TABLE) - functions <= set(Primitive.instances)
+    assert set(complexmath.RULES) <= set(Primitive.instances)

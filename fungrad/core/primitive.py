@@ -54,6 +54,8 @@ class Primitive:
         ``contraction``, ``gather``, ``opaque`` or ``higher_order``.
       commutative: whether the two operands may be swapped.
       cheap: whether recomputing a result costs less than storing and loading it.
+      cost, complex_cost: of an elementwise operation on real and on complex numbers, in additions, where it is not what
+        `cheap` says.
       random: results must not be merged with those of an equal equation.
       has_effects: must run even if its results are unused.
       quiet: whether NumPy's floating point warnings are off while ``impl`` runs; set it where ``impl`` computes.
@@ -68,6 +70,8 @@ class Primitive:
     kind: str = "opaque"
     commutative: bool = False
     cheap: bool = False
+    cost: int | None = None
+    complex_cost: int | None = None
     random: bool = False
     has_effects: bool = False
     quiet: bool = False

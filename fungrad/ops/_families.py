@@ -55,6 +55,8 @@ class Elementwise(Primitive):
         name.
       arity: number of operands.
       cheap, commutative: facts for the compiler.
+      cost, complex_cost: of the operation on real and on complex numbers, in additions; default 1 and 2 if it is cheap,
+        else that of an elementary function.
       mixed: operands may have different dtypes; ``result`` then gets all dtypes.
       factor: the derivative of a unary primitive once more, for eager differentiation: ``factor(x, y)`` on ndarrays (or
         NumPy scalars) of float32 and float64 is what ``jvp`` multiplies the tangent with.
@@ -81,8 +83,12 @@ class Elementwise(Primitive):
         commutative: bool = False,
         mixed: bool = False,
         factor: Callable[[Any, Any], Any] | None = None,
+        cost: int | None = None,
+        complex_cost: int | None = None,
     ):
         super().__init__(name)
+        self.cost = cost
+        self.complex_cost = complex_cost
         self.impl = impl  # type: ignore[method-assign]
         self.accepts = accepts
         self.jvp_rule = jvp

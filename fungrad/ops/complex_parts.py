@@ -173,7 +173,7 @@ def _abs_jvp(g: Any, x: Any, y: Any) -> Array:
     return real(mul(g, direction))
 
 
-abs_p = Elementwise("abs", np.absolute, "ifc", _abs_jvp, result=dtypes.to_real_dtype, cheap=True)
+abs_p = Elementwise("abs", np.absolute, "ifc", _abs_jvp, result=dtypes.to_real_dtype, cheap=True, complex_cost=12)
 
 
 def abs(x: Any) -> Array:

@@ -157,6 +157,7 @@ mul_p = Mul(
     arity=2,
     cheap=True,
     commutative=True,
+    complex_cost=4,
 )
 
 
@@ -221,6 +222,8 @@ div_p = Div(
     (lambda g, z, x, y: div(g, y), lambda g, z, x, y: mul(g, neg(div(z, y)))),
     arity=2,
     cheap=True,
+    cost=4,
+    complex_cost=16,
 )
 
 
@@ -246,6 +249,7 @@ rem_p = Elementwise(
     (lambda g, z, x, y: g, lambda g, z, x, y: mul(g, neg(round(div(sub(x, z), y))))),
     arity=2,
     cheap=True,
+    cost=8,
 )
 
 
@@ -265,7 +269,7 @@ def rem(x: Any, y: Any) -> Array:
 
 # -- sign and rounding ---------------------------------------------------------------------------
 
-sign_p = Elementwise("sign", np.sign, NUMERIC, cheap=True)
+sign_p = Elementwise("sign", np.sign, NUMERIC, cheap=True, complex_cost=20)
 
 
 def sign(x: Any) -> Array:
@@ -389,7 +393,13 @@ def nextafter(x: Any, y: Any) -> Array:
 # -- powers and roots ----------------------------------------------------------------------------
 
 square_p = Elementwise(
-    "square", np.square, NUMERIC, lambda g, x, y: mul(g, mul(2.0, x)), cheap=True, factor=lambda x, y: 2.0 * x
+    "square",
+    np.square,
+    NUMERIC,
+    lambda g, x, y: mul(g, mul(2.0, x)),
+    cheap=True,
+    factor=lambda x, y: 2.0 * x,
+    complex_cost=3,
 )
 
 
@@ -405,7 +415,14 @@ def square(x: Any) -> Array:
 
 
 sqrt_p = Elementwise(
-    "sqrt", np.sqrt, INEXACT, lambda g, x, y: mul(g, div(0.5, y)), cheap=True, factor=lambda x, y: 0.5 / y
+    "sqrt",
+    np.sqrt,
+    INEXACT,
+    lambda g, x, y: mul(g, div(0.5, y)),
+    cheap=True,
+    factor=lambda x, y: 0.5 / y,
+    cost=4,
+    complex_cost=24,
 )
 
 
@@ -439,6 +456,8 @@ rsqrt_p = Elementwise(
     lambda g, x, y: mul(g, mul(-0.5, div(y, x))),
     cheap=True,
     factor=lambda x, y: -0.5 * (y / x),
+    cost=6,
+    complex_cost=36,
 )
 
 
@@ -521,7 +540,7 @@ def _integer_pow(x: np.ndarray, *, y: int) -> Any:
         power = np.multiply(power, power)
 
 
-integer_pow_p = IntegerPow("integer_pow", in_float32(_integer_pow), NUMERIC, cheap=True)
+integer_pow_p = IntegerPow("integer_pow", in_float32(_integer_pow), NUMERIC, cheap=True, cost=4, complex_cost=12)
 
 
 def integer_pow(x: Any, y: int) -> Array:

@@ -200,7 +200,7 @@ def _mulhi(x: np.ndarray, y: np.ndarray) -> Any:
     return np.asarray(high).view(x.dtype)
 
 
-mulhi_p = Elementwise("mulhi", _mulhi, INTEGERS, arity=2, cheap=True, commutative=True)
+mulhi_p = Elementwise("mulhi", _mulhi, INTEGERS, arity=2, cheap=True, commutative=True, cost=4)
 
 
 def mulhi(x: Any, y: Any) -> Array:

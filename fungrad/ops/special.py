@@ -150,6 +150,7 @@ polygamma_p = Elementwise(
     FLOAT,
     (_no_derivative("polygamma", "m"), lambda g, z, m, x: mul(g, polygamma(add(m, 1.0), x))),
     arity=2,
+    cost=100,
 )
 zeta_p = Elementwise(
     "zeta",
@@ -157,6 +158,7 @@ zeta_p = Elementwise(
     FLOAT,
     (_no_derivative("zeta", "x"), lambda g, z, x, q: mul(g, mul(neg(x), zeta(add(x, 1.0), q)))),
     arity=2,
+    cost=100,
 )
 
 
@@ -234,6 +236,7 @@ igamma_p = Elementwise(
         lambda g, z, a, x: mul(g, _igamma_density(a, x)),
     ),
     arity=2,
+    cost=100,
 )
 igammac_p = Elementwise(
     "igammac",
@@ -244,6 +247,7 @@ igammac_p = Elementwise(
         lambda g, z, a, x: mul(g, neg(_igamma_density(a, x))),
     ),
     arity=2,
+    cost=100,
 )
 igamma_grad_a_p = Elementwise(
     "igamma_grad_a",
@@ -251,6 +255,7 @@ igamma_grad_a_p = Elementwise(
     FLOAT,
     (_no_derivative("igamma_grad_a", "a"), _no_derivative("igamma_grad_a", "x")),
     arity=2,
+    cost=100,
 )
 random_gamma_grad_p = Elementwise(
     "random_gamma_grad",
@@ -258,6 +263,7 @@ random_gamma_grad_p = Elementwise(
     FLOAT,
     (_no_derivative("random_gamma_grad", "a"), _no_derivative("random_gamma_grad", "x")),
     arity=2,
+    cost=100,
 )
 
 
@@ -312,6 +318,7 @@ regularized_incomplete_beta_p = Elementwise(
     FLOAT,
     (_no_derivative("betainc", "a"), _no_derivative("betainc", "b"), _betainc_jvp),
     arity=3,
+    cost=100,
 )
 
 

@@ -20,11 +20,8 @@ from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, PARTS, SIGNED, Sca
 
 ScalarRule = Callable[..., Any]
 
-# Rough worth of an operation in additions, where it is not 1.
-COSTS = {"mulhi": 4, "div": 4, "sqrt": 4, "rsqrt": 6, "rem": 8, "integer_pow": 4}
-COSTS.update(dict.fromkeys(special.FUNCTIONS, 100))
+# Rough worth of an elementary function in additions.
 TRANSCENDENTAL_COST = 12
-COMPLEX_COSTS = {"mul": 4, "div": 16, "sqrt": 24, "rsqrt": 36, "abs": 12, "sign": 20, "square": 3, "integer_pow": 12}
 
 
 class Scalars:
@@ -80,9 +77,11 @@ def scalar_rule(primitive: Any, types: Iterable[str] = ()) -> ScalarRule | None:
 def cost(primitive: Any, types: Iterable[str] = ()) -> int:
     """Rough cost of one application to operands and results of some scalar types, in additions."""
     if any(t in PARTS for t in types):
-        return COMPLEX_COSTS.get(primitive.name, 2 if primitive.cheap else 3 * TRANSCENDENTAL_COST)
-    if primitive.name in COSTS:
-        return COSTS[primitive.name]
+        if primitive.complex_cost is not None:
+            return primitive.complex_cost  # type: ignore[no-any-return]
+        return 2 if primitive.cheap else 3 * TRANSCENDENTAL_COST
+    if primitive.cost is not None:
+        return primitive.cost  # type: ignore[no-any-return]
     return 1 if primitive.cheap or primitive.name in _SIMPLE else TRANSCENDENTAL_COST
 
 
@@ -252,7 +251,6 @@ _SIMPLE: dict[str, ScalarRule] = {
     "integer_pow": _integer_pow,
     "square": lambda m, x: x * x,
     "copy": lambda m, x: x,
-    "copy_p": lambda m, x: x,
     "stop_gradient": lambda m, x: x,
     "conj": lambda m, x: x,
     "real": lambda m, x: x,
@@ -268,10 +266,9 @@ _VECMATH = (
 TABLE: dict[str, ScalarRule] = {
     **_SIMPLE,
     **special.FUNCTIONS,
-    **{name: getattr(vecmath, name) for name in _VECMATH if hasattr(vecmath, name)},
+    **{name: getattr(vecmath, name) for name in _VECMATH},
+    "pow": _pow,
 }
-if hasattr(vecmath, "pow"):
-    TABLE["pow"] = _pow
 
 
 def supports(dtype: Any) -> bool:

@@ -16,7 +16,9 @@ from __future__ import annotations
 from typing import Any
 
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Var, substitute
-from fungrad.core.primitive import Primitive
+from fungrad.ops.foundation import broadcast_in_dim_p, reshape_p
+from fungrad.ops.joining import concatenate_p, stack_p
+from fungrad.ops.shape import slice_p
 
 # Elements of one array that may be computed apart, and equations that a jaxpr may gain by it.
 _MOST_ELEMENTS = 8
@@ -35,7 +37,7 @@ def elements(jaxpr: Jaxpr) -> Jaxpr:
 
 def _element(eqn: Eqn) -> tuple[int, int] | None:
     """Axis and index if the equation takes one index along one axis and everything along the others."""
-    if eqn.primitive.name != "slice":
+    if eqn.primitive is not slice_p:
         return None
     shape = eqn.invars[0].aval.shape
     starts, limits = eqn.params["start_indices"], eqn.params["limit_indices"]
@@ -116,7 +118,7 @@ def _slice(builder: Builder, x: Atom, axis: int, index: int, source: Any) -> Ato
     starts, limits = [0] * len(shape), list(shape)
     starts[axis], limits[axis] = index, index + 1
     params = {"start_indices": tuple(starts), "limit_indices": tuple(limits), "strides": None}
-    return builder.add(Primitive.instances["slice"], [x], params, source)[0]
+    return builder.add(slice_p, [x], params, source)[0]
 
 
 def _operate(builder: Builder, eqn: Eqn, axis: int, index: int) -> Atom | None:
@@ -128,21 +130,21 @@ def _operate(builder: Builder, eqn: Eqn, axis: int, index: int) -> Atom | None:
 
 def _through(builder: Builder, eqn: Eqn, axis: int, index: int) -> Atom | None:
     """The element of a result that only moves elements, in terms of its operands; None for other operations."""
-    name, params = eqn.primitive.name, eqn.params
-    if name == "stack" and axis == params["axis"]:
+    primitive, params = eqn.primitive, eqn.params
+    if primitive is stack_p and axis == params["axis"]:
         x = eqn.invars[index]
         shape = x.aval.shape
         wide = {"new_sizes": (*shape[:axis], 1, *shape[axis:]), "dimensions": None}
-        return builder.add(Primitive.instances["reshape"], [x], wide, eqn.source)[0]
-    if name == "concatenate" and axis == params["dimension"]:
+        return builder.add(reshape_p, [x], wide, eqn.source)[0]
+    if primitive is concatenate_p and axis == params["dimension"]:
         for x in eqn.invars:
             size = x.aval.shape[axis]
             if index < size:
                 return _slice(builder, x, axis, index, eqn.source)
             index -= size
-    if name == "broadcast_in_dim" and len(eqn.invars) == 1:
+    if primitive is broadcast_in_dim_p and len(eqn.invars) == 1:
         return _through_broadcast(builder, eqn, axis, index)
-    if name == "slice" and params["strides"] is None:
+    if primitive is slice_p and params["strides"] is None:
         return _through_slice(builder, eqn, axis, index)
     return None
 

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Var, substitute
-from fungrad.core.primitive import Primitive
+from fungrad.ops.dot import dot_general_p
+from fungrad.ops.foundation import reduce_sum_p, transpose_p
+from fungrad.ops.reduce import reduce_and_p, reduce_max_p, reduce_min_p, reduce_or_p, reduce_prod_p, reduce_xor_p
 
 
 def layout(jaxpr: Jaxpr) -> Jaxpr:
@@ -28,21 +30,21 @@ def layout(jaxpr: Jaxpr) -> Jaxpr:
 
     def transposed(a: Atom) -> Eqn | None:
         eqn = made.get(a) if type(a) is Var else None
-        return eqn if eqn is not None and eqn.primitive.name == "transpose" else None
+        return eqn if eqn is not None and eqn.primitive is transpose_p else None
 
     def product(a: Atom) -> Eqn | None:
         """The product that makes a value which nobody else uses."""
         eqn = made.get(a) if type(a) is Var else None
-        return eqn if eqn is not None and eqn.primitive.name == "dot_general" and uses[a] == 1 else None
+        return eqn if eqn is not None and eqn.primitive is dot_general_p and uses[a] == 1 else None
 
     for eqn in jaxpr.eqns:
         eqn = substitute(eqn, env)
         new = None
-        if eqn.primitive.name == "dot_general":
+        if eqn.primitive is dot_general_p:
             new = _dot(eqn, transposed)
-        elif eqn.primitive.name in _REDUCTIONS:
+        elif eqn.primitive in _REDUCTIONS:
             new = _reduction(eqn, transposed)
-        elif eqn.primitive.name == "transpose":
+        elif eqn.primitive is transpose_p:
             new = _swapped(eqn, product)
         if new is not None and new[-1].outvars[0].aval is eqn.outvars[0].aval:
             changed = True
@@ -60,7 +62,7 @@ def layout(jaxpr: Jaxpr) -> Jaxpr:
     return jaxpr.replace(eqns=eqns, outvars=outvars)
 
 
-_REDUCTIONS = ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_and", "reduce_or", "reduce_xor")
+_REDUCTIONS = (reduce_sum_p, reduce_prod_p, reduce_max_p, reduce_min_p, reduce_and_p, reduce_or_p, reduce_xor_p)
 
 
 def _dot(eqn: Eqn, transposed: Callable[[Atom], Eqn | None]) -> list[Eqn] | None:
@@ -127,5 +129,5 @@ def _reduction(eqn: Eqn, transposed: Callable[[Atom], Eqn | None]) -> list[Eqn] 
     if kept_order != kept:
         # Kept dimensions are numbered anew in the result.
         after = tuple([kept.index(d) for d in kept_order])
-        builder.add(Primitive.instances["transpose"], out, {"permutation": after}, eqn.source)
+        builder.add(transpose_p, out, {"permutation": after}, eqn.source)
     return builder.eqns

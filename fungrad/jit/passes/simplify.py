@@ -18,9 +18,21 @@ import numpy as np
 
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, substitute
 from fungrad.core.primitive import Primitive
+from fungrad.ops.cast import convert_element_type_p, copy_p, stop_gradient_p
+from fungrad.ops.compare import clamp_p, max_p, min_p, select_n_p
+from fungrad.ops.complex_parts import conj_p
+from fungrad.ops.dynamic import dynamic_slice_p
+from fungrad.ops.elementwise import add_p, div_p, integer_pow_p, mul_p, neg_p, square_p, sub_p
+from fungrad.ops.foundation import add_any_p, broadcast_in_dim_p, reduce_sum_p, reshape_p, transpose_p
+from fungrad.ops.integer import and_p, not_p, or_p
+from fungrad.ops.joining import concatenate_p
+from fungrad.ops.reduce import reduce_and_p, reduce_max_p, reduce_min_p, reduce_or_p, reduce_prod_p
+from fungrad.ops.shape import pad_p, rev_p, slice_p, squeeze_p
+from fungrad.ops.transcendental import pow_p
+from fungrad.transforms.checkpointing import name_p
 
 Rule = Callable[[Eqn, Callable[[Atom], Eqn | None]], "Atom | list[Eqn] | None"]
-RULES: dict[str, list[Rule]] = {}
+RULES: dict[Primitive, list[Rule]] = {}
 
 _MAX_SWEEPS = 8
 _MAX_POWER = 64
@@ -69,7 +81,7 @@ def _sweep(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def _apply_rules(eqn: Eqn, definition: Callable[[Atom], Eqn | None]) -> Any:
-    rules = RULES.get(eqn.primitive.name, ())
+    rules = RULES.get(eqn.primitive, ())
     if eqn.primitive.kind == "elementwise":
         rules = (_scalar_operands, *rules)
     for r in rules:
@@ -83,20 +95,22 @@ def _apply_rules(eqn: Eqn, definition: Callable[[Atom], Eqn | None]) -> Any:
     return None
 
 
-def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Registers a rule for the primitives of these names."""
+def rule(*primitives: Primitive) -> Callable[[Rule], Rule]:
+    """Registers a rule for some primitives."""
 
     def register(fn: Rule) -> Rule:
-        for name in names:
-            RULES.setdefault(name, []).append(fn)
+        for primitive in primitives:
+            RULES.setdefault(primitive, []).append(fn)
         return fn
 
     return register
 
 
-def _emit(name: str, invars: list[Atom], params: dict[str, Any] | None = None, source: Any = None) -> list[Eqn]:
+def _emit(
+    primitive: Primitive, invars: list[Atom], params: dict[str, Any] | None = None, source: Any = None
+) -> list[Eqn]:
     builder = Builder()
-    builder.add(Primitive.instances[name], invars, params or {}, source)
+    builder.add(primitive, invars, params or {}, source)
     return builder.eqns
 
 
@@ -122,20 +136,20 @@ def _scalar_operands(eqn: Eqn, definition: Callable) -> Any:
     invars: list[Atom] = []
     for a in eqn.invars:
         source = definition(a)
-        if source is not None and source.primitive.name == "broadcast_in_dim" and type(source.invars[0]) is Literal:
+        if source is not None and source.primitive is broadcast_in_dim_p and type(source.invars[0]) is Literal:
             a = source.invars[0]
         invars.append(a)
     if tuple(invars) == eqn.invars or not any(a.aval.shape == shape for a in invars):
         return None
     # The sum of tangents wants equal types; the ordinary one does not.
-    name = "add" if eqn.primitive.name == "add_any" else eqn.primitive.name
-    return _emit(name, invars, eqn.params, eqn.source)
+    primitive = add_p if eqn.primitive is add_any_p else eqn.primitive
+    return _emit(primitive, invars, eqn.params, eqn.source)
 
 
 # -- neutral elements ------------------------------------------------------------------------------------------------
 
 
-@rule("add", "add_any")
+@rule(add_p, add_any_p)
 def _add(eqn: Eqn, definition: Callable) -> Any:
     x, y = eqn.invars
     for a, b in ((x, y), (y, x)):
@@ -144,23 +158,23 @@ def _add(eqn: Eqn, definition: Callable) -> Any:
             return a
     for a, b in ((x, y), (y, x)):
         inner = definition(b)
-        if inner is not None and inner.primitive.name == "neg" and "sub" in Primitive.instances:
-            return _emit("sub", [a, inner.invars[0]], {}, eqn.source)
+        if inner is not None and inner.primitive is neg_p:
+            return _emit(sub_p, [a, inner.invars[0]], {}, eqn.source)
     return None
 
 
-@rule("sub")
+@rule(sub_p)
 def _sub(eqn: Eqn, definition: Callable) -> Any:
     x, y = eqn.invars
     if _is(y, 0) and x.aval.shape == eqn.outvars[0].aval.shape:
         return x
     inner = definition(y)
-    if inner is not None and inner.primitive.name == "neg":
-        return _emit("add", [x, inner.invars[0]], {}, eqn.source)
+    if inner is not None and inner.primitive is neg_p:
+        return _emit(add_p, [x, inner.invars[0]], {}, eqn.source)
     return None
 
 
-@rule("mul")
+@rule(mul_p)
 def _mul(eqn: Eqn, definition: Callable) -> Any:
     x, y = eqn.invars
     out = eqn.outvars[0].aval
@@ -170,11 +184,11 @@ def _mul(eqn: Eqn, definition: Callable) -> Any:
         if _is(b, 1):
             return a
         if _is(b, -1):
-            return _emit("neg", [a], {}, eqn.source)
+            return _emit(neg_p, [a], {}, eqn.source)
     return None
 
 
-@rule("div")
+@rule(div_p)
 def _div(eqn: Eqn, definition: Callable) -> Any:
     x, y = eqn.invars
     if type(y) is not Literal or x.aval.shape != eqn.outvars[0].aval.shape or y.aval.dtype.kind == "c":
@@ -185,11 +199,11 @@ def _div(eqn: Eqn, definition: Callable) -> Any:
         # Division by a power of two is exact, and so is the product with its inverse.
         mantissa, exponent = math.frexp(float(y.val))
         if abs(mantissa) == 0.5 and abs(exponent) < -np.finfo(y.aval.dtype).minexp - 1:
-            return _emit("mul", [x, Literal(1.0 / float(y.val), y.aval)], {}, eqn.source)
+            return _emit(mul_p, [x, Literal(1.0 / float(y.val), y.aval)], {}, eqn.source)
     return None
 
 
-@rule("integer_pow")
+@rule(integer_pow_p)
 def _integer_pow(eqn: Eqn, definition: Callable) -> Any:
     (x,) = eqn.invars
     y = eqn.params["y"]
@@ -198,42 +212,41 @@ def _integer_pow(eqn: Eqn, definition: Callable) -> Any:
     if not 2 <= abs(y) <= _MAX_POWER or (y < 0 and not _is_float(x)):
         return None
     builder = Builder()
-    mul = Primitive.instances["mul"]
     result: Atom | None = None
     base, n = x, abs(y)
     while n:
         if n & 1:
-            result = base if result is None else builder.add(mul, [result, base], {}, eqn.source)[0]
+            result = base if result is None else builder.add(mul_p, [result, base], {}, eqn.source)[0]
         n >>= 1
         if n:
-            base = builder.add(mul, [base, base], {}, eqn.source)[0]
+            base = builder.add(mul_p, [base, base], {}, eqn.source)[0]
     if y < 0:
         one = Literal(1, x.aval.update(shape=()))
-        builder.add(Primitive.instances["div"], [one, result], {}, eqn.source)  # type: ignore[list-item]
+        builder.add(div_p, [one, result], {}, eqn.source)  # type: ignore[list-item]
     return builder.eqns
 
 
-@rule("square")
+@rule(square_p)
 def _square(eqn: Eqn, definition: Callable) -> Any:
     (x,) = eqn.invars
-    return _emit("mul", [x, x], {}, eqn.source)
+    return _emit(mul_p, [x, x], {}, eqn.source)
 
 
-@rule("pow")
+@rule(pow_p)
 def _pow(eqn: Eqn, definition: Callable) -> Any:
     x, y = eqn.invars
     if type(y) is Literal and x.aval.dtype.kind == "f" and x.aval.shape == eqn.outvars[0].aval.shape:
         if _is(y, 1):
             return x
         if _is(y, 2):
-            return _emit("mul", [x, x], {}, eqn.source)
+            return _emit(mul_p, [x, x], {}, eqn.source)
     return None
 
 
 # -- involutions and idempotents -------------------------------------------------------------------------------------
 
 
-@rule("neg", "not", "conj")
+@rule(neg_p, not_p, conj_p)
 def _involution(eqn: Eqn, definition: Callable) -> Any:
     inner = definition(eqn.invars[0])
     if inner is not None and inner.primitive is eqn.primitive and inner.params == eqn.params:
@@ -241,18 +254,18 @@ def _involution(eqn: Eqn, definition: Callable) -> Any:
     return None
 
 
-@rule("max", "min", "and", "or")
+@rule(max_p, min_p, and_p, or_p)
 def _idempotent(eqn: Eqn, definition: Callable) -> Any:
     x, y = eqn.invars
     return x if type(x) is Var and x is y else None
 
 
-@rule("copy", "copy_p", "optimization_barrier_1", "name", "stop_gradient")
+@rule(copy_p, name_p, stop_gradient_p)
 def _identity(eqn: Eqn, definition: Callable) -> Any:
     return eqn.invars[0]
 
 
-@rule("select_n")
+@rule(select_n_p)
 def _select(eqn: Eqn, definition: Callable) -> Any:
     predicate, *cases = eqn.invars
     shape = eqn.outvars[0].aval.shape
@@ -264,20 +277,20 @@ def _select(eqn: Eqn, definition: Callable) -> Any:
         if case.aval.shape == shape:
             return case
         dimensions = tuple(range(len(shape))) if case.aval.ndim else ()
-        return _emit("broadcast_in_dim", [case], {"shape": shape, "broadcast_dimensions": dimensions}, eqn.source)
+        return _emit(broadcast_in_dim_p, [case], {"shape": shape, "broadcast_dimensions": dimensions}, eqn.source)
     truth = _truth(predicate, definition)
-    return None if truth is None or len(cases) != 2 else _emit("select_n", [truth, *cases], {}, eqn.source)
+    return None if truth is None or len(cases) != 2 else _emit(select_n_p, [truth, *cases], {}, eqn.source)
 
 
 def _truth(predicate: Atom, definition: Callable) -> Atom | None:
     """The boolean that an index of two cases was made of, by conversion and clamping, as ``cond`` does."""
     made = definition(predicate)
-    if made is not None and made.primitive.name == "clamp":
+    if made is not None and made.primitive is clamp_p:
         low, predicate, high = made.invars
         if not _is(low, 0) or not _is(high, 1):
             return None
         made = definition(predicate)
-    if made is None or made.primitive.name != "convert_element_type":
+    if made is None or made.primitive is not convert_element_type_p:
         return None
     (origin,) = made.invars
     return origin if origin.aval.dtype == np.bool_ and origin.aval.shape == predicate.aval.shape else None
@@ -286,7 +299,7 @@ def _truth(predicate: Atom, definition: Callable) -> Atom | None:
 # -- casts -----------------------------------------------------------------------------------------------------------
 
 
-@rule("convert_element_type")
+@rule(convert_element_type_p)
 def _convert(eqn: Eqn, definition: Callable) -> Any:
     (x,) = eqn.invars
     if x.aval is eqn.outvars[0].aval:
@@ -300,7 +313,7 @@ def _convert(eqn: Eqn, definition: Callable) -> Any:
     if origin.aval is eqn.outvars[0].aval:
         return origin
     # The chain through an exactly wider type is one conversion.
-    return _emit("convert_element_type", [origin], eqn.params, eqn.source)
+    return _emit(convert_element_type_p, [origin], eqn.params, eqn.source)
 
 
 def _widens(narrow: np.dtype, wide: np.dtype) -> bool:
@@ -315,7 +328,7 @@ def _widens(narrow: np.dtype, wide: np.dtype) -> bool:
 # -- positions -------------------------------------------------------------------------------------------------------
 
 
-@rule("broadcast_in_dim")
+@rule(broadcast_in_dim_p)
 def _broadcast(eqn: Eqn, definition: Callable) -> Any:
     if len(eqn.invars) != 1:
         return None
@@ -326,11 +339,11 @@ def _broadcast(eqn: Eqn, definition: Callable) -> Any:
     inner = definition(x)
     if inner is not None and inner.primitive is eqn.primitive and len(inner.invars) == 1:
         through = tuple([dims[d] for d in inner.params["broadcast_dimensions"]])
-        return _emit("broadcast_in_dim", [inner.invars[0]], {**eqn.params, "broadcast_dimensions": through}, eqn.source)
+        return _emit(broadcast_in_dim_p, [inner.invars[0]], {**eqn.params, "broadcast_dimensions": through}, eqn.source)
     return None
 
 
-@rule("reshape")
+@rule(reshape_p)
 def _reshape(eqn: Eqn, definition: Callable) -> Any:
     x = eqn.invars[0]
     if len(eqn.invars) != 1 or eqn.params.get("dimensions") is not None:
@@ -339,11 +352,11 @@ def _reshape(eqn: Eqn, definition: Callable) -> Any:
         return x
     inner = definition(x)
     if inner is not None and inner.primitive is eqn.primitive and inner.params.get("dimensions") is None:
-        return _emit("reshape", [inner.invars[0]], eqn.params, eqn.source)
+        return _emit(reshape_p, [inner.invars[0]], eqn.params, eqn.source)
     return None
 
 
-@rule("transpose")
+@rule(transpose_p)
 def _transpose(eqn: Eqn, definition: Callable) -> Any:
     (x,) = eqn.invars
     permutation = tuple(eqn.params["permutation"])
@@ -352,11 +365,11 @@ def _transpose(eqn: Eqn, definition: Callable) -> Any:
     inner = definition(x)
     if inner is not None and inner.primitive is eqn.primitive:
         through = tuple([inner.params["permutation"][d] for d in permutation])
-        return _emit("transpose", [inner.invars[0]], {"permutation": through}, eqn.source)
+        return _emit(transpose_p, [inner.invars[0]], {"permutation": through}, eqn.source)
     return None
 
 
-@rule("rev")
+@rule(rev_p)
 def _rev(eqn: Eqn, definition: Callable) -> Any:
     (x,) = eqn.invars
     if all(x.aval.shape[d] == 1 for d in eqn.params["dimensions"]):
@@ -368,33 +381,32 @@ def _rev(eqn: Eqn, definition: Callable) -> Any:
 
 
 @rule(
-    "slice",
-    "squeeze",
-    "expand_dims",
-    "pad",
-    "concatenate",
-    "dynamic_slice",
-    "reduce_sum",
-    "reduce_max",
-    "reduce_min",
-    "reduce_prod",
-    "reduce_and",
-    "reduce_or",
+    slice_p,
+    squeeze_p,
+    pad_p,
+    concatenate_p,
+    dynamic_slice_p,
+    reduce_sum_p,
+    reduce_max_p,
+    reduce_min_p,
+    reduce_prod_p,
+    reduce_and_p,
+    reduce_or_p,
 )
 def _unchanged(eqn: Eqn, definition: Callable) -> Any:
     """Operations whose parameters make them the identity."""
     x = eqn.invars[0]
     if x.aval.shape != eqn.outvars[0].aval.shape:
         return None
-    name, params = eqn.primitive.name, eqn.params
-    if name == "concatenate":
+    primitive, params = eqn.primitive, eqn.params
+    if primitive is concatenate_p:
         return x if len(eqn.invars) == 1 else None
-    if name == "pad":
+    if primitive is pad_p:
         return x if all(tuple(c) == (0, 0, 0) for c in params["padding_config"]) else None
-    if name == "dynamic_slice":
+    if primitive is dynamic_slice_p:
         # A slice of the full size starts at 0: starts are clamped.
         return x
-    if name.startswith("reduce_"):
+    if primitive.kind == "reduction":
         return x if not params["axes"] else None
     # Without a change of shape, slices and squeezes keep every element.
     return x

@@ -109,7 +109,6 @@ RULES: dict[str, Callable[..., Value]] = {
     "select_n": select_n,
     "convert_element_type": convert,
     "copy": _same,
-    "copy_p": _same,
     "stop_gradient": _same,
     "max": lambda m, x, y: m.maximum(x, y),
     "min": lambda m, x, y: m.minimum(x, y),
