@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "fungrad"
 # From the bottom up; a module belongs to the first entry whose name is a prefix of its own. Modules of one layer may
 # import each other (Python itself refuses cycles among them).
 LAYERS = [
-    ["fungrad.errors", "fungrad.config", "fungrad.locks"],
+    ["fungrad.errors", "fungrad.config", "fungrad.locks", "fungrad.optional"],
     ["fungrad.core"],
     ["fungrad.ops"],
     ["fungrad.transforms"],
@@ -21,7 +21,7 @@ LAYERS = [
     ["fungrad.dtypes", "fungrad.tree", "fungrad.tree_util"],
     ["fungrad.numpy"],
     ["fungrad.flatten_util", "fungrad.nn", "fungrad.random", "fungrad.scipy"],
-    ["fungrad.optim"],
+    ["fungrad.optim", "fungrad.io"],
     ["fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
     ["fungrad"],
 ]

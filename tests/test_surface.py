@@ -17,6 +17,7 @@ MODULES = [
     "fungrad.debug",
     "fungrad.dtypes",
     "fungrad.experimental.checkify",
+    "fungrad.io",
     "fungrad.lax",
     "fungrad.numpy",
     "fungrad.ops",

@@ -19,6 +19,7 @@ from fungrad import (
     dtypes,
     extend,
     flatten_util,
+    io,
     lax,
     nn,
     optim,
@@ -44,8 +45,9 @@ def over_axis(f):
 
 NAMES = {
     "np": np, "fungrad": fungrad, "jnp": jnp, "lax": lax, "nn": nn, "random": random, "special": special,
-    "optim": optim, "tree": tree, "tree_util": tree_util, "debug": debug, "checkify": checkify, "test_util": test_util,
-    "extend": extend, "flatten_util": flatten_util, "dtypes": dtypes, "operator": operator, "Record": Record,
+    "optim": optim, "io": io, "tree": tree, "tree_util": tree_util, "debug": debug, "checkify": checkify,
+    "test_util": test_util, "extend": extend, "flatten_util": flatten_util, "dtypes": dtypes,
+    "operator": operator, "Record": Record,
     "V": over_axis,
     "sq": lambda v: v * v,
     "x": jnp.arange(4.0), "m": jnp.ones((3, 4)), "s": jnp.ones((3, 3)), "i": jnp.arange(4),
