@@ -17,14 +17,14 @@ import numpy as np
 from fungrad.core.ir import Jaxpr
 from fungrad.jit.formulas.lowering import Graph, lower_jaxpr
 from fungrad.jit.formulas.tensors import Tensor
-from fungrad.jit.front.load import load, machine
+from fungrad.jit.front.link import machine
+from fungrad.jit.front.load import Loaded, load
 from fungrad.jit.fusion.build import build_program
 from fungrad.jit.ir import loops
 from fungrad.jit.ir.loop_text import program_text
 from fungrad.jit.ir.traverse import buffers_of, children, walk
 from fungrad.jit.passes import run_passes
 from fungrad.jit.rewrites import pipeline
-from fungrad.jit.runtime.executable import Executable
 from fungrad.transforms.runtime_checks import EVERY, Sites, check_jaxpr, failure
 
 
@@ -79,7 +79,7 @@ class CompiledProgram:
         given = [False] * len(consts) + list(donated) if any(donated) else []
         self._timed("fuse", lambda: self._plan(graph, given))
         self._consts = [np.asarray(c) for c in consts]
-        self._executable: Executable = self._timed("native", lambda: load(self.program))
+        self._executable: Loaded = self._timed("native", lambda: load(self.program))
         self.timings.update({f"native/{k}": v for k, v in self._executable.timings.items()})
 
     def _timed(self, stage: str, fn: Callable[[], Any]) -> Any:

@@ -1,32 +1,33 @@
-"""Runs programs: machine code, made from LLVM text or found in the cache.
+"""Runs programs: object code, and where arguments, results and temporaries are.
 
-`Executable.run(arrays)` calls a program. A call
-costs about a microsecond: the native entry point is a C function of Python's fast calling
-convention that reads addresses straight from the array objects.
+An `Image` knows nothing of the program that it was compiled from, so one that comes from the disk runs without the
+compiler. An `Executable` is an image in this process; `Executable.run(arrays)` calls it. A call costs about a
+microsecond: the native entry point is a C function of Python's fast calling convention that reads addresses straight
+from the array objects.
 
-Temporaries live in one arena per program, kept between calls; a second thread that calls the same
-program meanwhile takes a spare one. Large results come from a pool of memory that was already
-mapped.
+Temporaries live in one arena per program, kept between calls; a second thread that calls the same program meanwhile
+takes a spare one. Large results come from a pool of memory that was already mapped.
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import threading
 import time
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fungrad.config import config
-from fungrad.jit.ir.loop_text import program_text
-from fungrad.jit.ir.loops import Host, Program, View
-from fungrad.jit.runtime import cache, native, pool, threads
+from fungrad.jit.runtime import native, pool, threads
 from fungrad.jit.runtime.layout import UNSUITED
 
 _METH_FASTCALL = 0x0080
+# The function that calls host steps.
+HOST = "fg_host"
 _HOST_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int32, ctypes.c_void_p)
 
 
@@ -42,8 +43,7 @@ class _MethodDef(ctypes.Structure):
 
 
 def _builtin(address: int) -> tuple[Callable[..., int], _MethodDef]:
-    """A Python callable for a C function of the fast calling convention, and what must outlive
-    it."""
+    """A Python callable for a C function of the fast calling convention, and what must outlive it."""
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype = ctypes.py_object
     new.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
@@ -52,123 +52,146 @@ def _builtin(address: int) -> tuple[Callable[..., int], _MethodDef]:
 
 
 @dataclass(frozen=True)
-class Code:
-    """A program as LLVM text, with what it needs to run.
+class Piece:
+    """Memory that a host step reads or writes.
 
     Attributes:
-      text: the module.
-      parts: modules to be linked in.
-      lasting: whether the code is good for other processes, too.
-      arguments: names of the buffers that the entry is given after the arena, in order.
-      slots: places of buffers and counters in the table of a call.
-      hosts: the host steps in the order of their numbers.
-      symbols: addresses of external functions.
-      calls_back: whether the module calls host steps.
-      seconds: that it took to write.
+      slot: of the table of pointers.
+      start: bytes from that pointer.
+      steps: pairs of the slot of a counter and bytes per step of it.
+      shape: of the array.
+      strides: in bytes.
+      dtype: of the elements.
     """
 
-    text: str
-    parts: list[str]
-    lasting: bool
-    arguments: list[str]
-    slots: dict[str, int]
-    hosts: list[Host]
-    symbols: dict[str, int]
-    calls_back: bool
-    seconds: float
+    slot: int
+    start: int
+    steps: tuple[tuple[int, int], ...]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype
+
+    def array(self, table: int, writeable: bool) -> np.ndarray:
+        """The array, for the table at an address."""
+        if 0 in self.shape:
+            return np.empty(self.shape, self.dtype)
+        address = (ctypes.c_void_p.from_address(table + 8 * self.slot).value or 0) + self.start
+        for counter, size in self.steps:
+            address += size * ctypes.c_int64.from_address(table + 8 * counter).value
+        extent = sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)) + self.dtype.itemsize
+        memory: Any = (ctypes.c_char * extent).from_address(address)
+        array = np.ndarray(self.shape, self.dtype, memory, 0, self.strides)
+        array.flags.writeable = writeable
+        return array
+
+
+@dataclass(frozen=True)
+class HostCall:
+    """A step that Python runs.
+
+    Attributes:
+      name: for messages.
+      inputs, outputs: what it reads and writes.
+    """
+
+    name: str
+    inputs: tuple[Piece, ...]
+    outputs: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where a result is after a call.
+
+    Attributes:
+      new: whether it is one of the new arrays, or else an input whose memory it has taken over.
+      number: of the new array or of the input.
+      shape: of the result, which that input need not have.
+      dtype: likewise.
+    """
+
+    new: bool
+    number: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+@dataclass(frozen=True)
+class Image:
+    """A program without its object code.
+
+    Attributes:
+      inputs: how many arrays a call gets.
+      places: the inputs that the entry wants, in its order; new arrays and constants follow.
+      outputs: shape and dtype of the new arrays.
+      consts: arrays.
+      results: of a call.
+      arena_bytes: size of the temporaries.
+      symbols: functions outside that the code calls.
+      hosts: what Python runs, by number.
+    """
+
+    inputs: int
+    places: tuple[int, ...]
+    outputs: tuple[tuple[tuple[int, ...], np.dtype], ...]
+    consts: tuple[np.ndarray, ...]
+    results: tuple[Result, ...]
+    arena_bytes: int
+    symbols: tuple[str, ...]
+    hosts: tuple[HostCall, ...] = ()
 
 
 class Executable:
-    """A program as machine code.
+    """A program as machine code in this process.
+
+    Args:
+      image: the program.
+      code: its object code.
+      symbols: addresses of its `symbols`, but for the one that calls host steps.
+      functions: those of the host steps, from ndarrays to an ndarray or several.
 
     Attributes:
-      program: what was compiled, after all rewrites.
-      timings: seconds by stage: `rewrite`, `emit`, then `parse` and `codegen` or `cache`, then `link`.
+      timings: seconds by stage.
       arena_bytes: size of the temporaries.
-      cached: whether the code came from the disk cache.
     """
 
-    def __init__(self, program: Program, written: Code):
+    def __init__(
+        self,
+        image: Image,
+        code: bytes,
+        symbols: Mapping[str, int],
+        functions: Sequence[Callable[..., Any]] = (),
+    ):
         self.timings: dict[str, float] = {}
+        self.image = image
+        self.arena_bytes = image.arena_bytes
         self._failures: dict[int, BaseException] = {}
-        self.program = program
-        self.arena_bytes = program.arena_bytes
-        self._compressed = zlib.compress(written.text.encode(), 1)
-        # Modules of numba kernels, to be linked in.
-        self._parts = written.parts
-        self.timings["emit"] = written.seconds
-        session = native.session()
-        code = self._code(session, written)
+        self._functions = tuple(functions)
         start = time.perf_counter()
-        symbols = dict(written.symbols)
-        if written.calls_back:
+        symbols = dict(symbols)
+        if HOST in image.symbols:
             self._callback = _HOST_CALLBACK(self._run_host)
-            symbols["fg_host"] = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
-        self._loaded = session.link(code, symbols, "entry")
+            symbols[HOST] = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        self._loaded = native.session().link(code, symbols, "entry")
         self.timings["link"] = time.perf_counter() - start
         self._entry, self._definition = _builtin(self._loaded.addresses["entry"])
-        declared = program.buffers
-        names = written.arguments
-        self._inputs = [k for k, n in enumerate(names) if declared[n].kind == "input"]
-        self._input_places = [program.inputs.index(names[k]) for k in self._inputs]
-        self._hosts = written.hosts
-        self._names = names
-        self._slots = written.slots
-        self._consts = {
-            n: np.ascontiguousarray(declared[n].value).reshape(declared[n].shape)
-            for n in names
-            if declared[n].kind == "const"
-        }
         self._arenas = [pool.aligned(self.arena_bytes)]
-        self._new_outputs = [
-            pool.allocator(declared[n].shape, declared[n].dtype) for n in names if declared[n].kind == "output"
-        ]
-        self._prepare_call()
-
-    def _code(self, session: native.Session, written: Code) -> bytes:
-        start = time.perf_counter()
-        key = cache.key("\n".join([written.text, *self._parts]), session.host)
-        code = cache.read(key) if written.lasting else None
-        self.cached = code is not None
-        if code is None:
-            code = session.compile(written.text, self.timings, self._parts)
-            if written.lasting:
-                cache.write(key, code)
-        else:
-            self.timings["cache"] = time.perf_counter() - start
-        return code
-
-    # -- calls -------------------------------------------------------------------------------------
-
-    def _prepare_call(self) -> None:
-        """Fix the order of arguments and results."""
-        program = self.program
-        kinds = [program.buffers[n].kind for n in self._names]
-        # the usual order: inputs, outputs, constants
-        order = {"input": 0, "output": 1, "const": 2}
-        assert kinds == sorted(kinds, key=order.__getitem__), "buffers are declared by kind"
-        self._const_arguments = tuple(self._consts.values())
-        outputs = [n for n in self._names if program.buffers[n].kind == "output"]
-        # where each result comes from: a new array, or an input whose memory it took over
-        self._results: list[tuple[bool, int]] = []
-        for name in program.outputs:
-            root = program.root(name)
-            if root.kind == "output":
-                self._results.append((True, outputs.index(root.name)))
-            else:
-                self._results.append((False, program.inputs.index(root.name)))
-        self._plain = self._results == [(True, k) for k in range(len(outputs))]
-        self._in_order = self._input_places == list(range(len(program.inputs)))
+        self._new_outputs = [pool.allocator(shape, dtype) for shape, dtype in image.outputs]
+        self._const_arguments = image.consts
+        self._input_places = image.places
+        self._results = image.results
+        self._plain = [(r.new, r.number) for r in image.results] == [(True, k) for k in range(len(image.outputs))]
+        self._in_order = image.places == tuple(range(image.inputs))
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Call the program.
 
         Args:
-          inputs: arrays of exactly the declared shapes and dtypes, in the order of `program.inputs`; those that are
-            not C-contiguous and aligned are copied. An input that an output aliases is overwritten.
+          inputs: arrays of exactly the declared shapes and dtypes, in the order of the inputs of the program; those
+            that are not C-contiguous and aligned are copied. An input that an output aliases is overwritten.
 
         Returns:
-          New arrays, in the order of `program.outputs`.
+          New arrays, in the order of the outputs of the program.
         """
         if config.threads != threads.current:
             threads.follow(config.threads)
@@ -186,26 +209,17 @@ class Executable:
             self._raise()
         if self._plain:
             return outputs
-        return [
-            outputs[k] if new else self._renamed(name, inputs[k])
-            for name, (new, k) in zip(self.program.outputs, self._results, strict=True)
-        ]
-
-    def _renamed(self, name: str, array: np.ndarray) -> np.ndarray:
-        buffer = self.program.buffers[name]
-        if array.dtype == buffer.dtype and array.shape == buffer.shape:
-            return array
-        return array.view(buffer.dtype).reshape(buffer.shape)
+        return [outputs[r.number] if r.new else _renamed(r, inputs[r.number]) for r in self._results]
 
     def _raise(self) -> None:
         raise self._failures.pop(threading.get_ident())
 
     def _run_host(self, number: int, table: int) -> int:
         """Called by native code for a host step."""
-        host = self._hosts[number]
+        host = self.image.hosts[number]
         try:
-            results = host.fn(*(self._view(table, v, writeable=False) for v in host.inputs))
-            outputs = [self._view(table, v, writeable=True) for v in host.outputs]
+            results = self._functions[number](*(piece.array(table, writeable=False) for piece in host.inputs))
+            outputs = [piece.array(table, writeable=True) for piece in host.outputs]
             if len(outputs) == 1 and not isinstance(results, (list, tuple)):
                 results = (results,)
             for target, result in zip(outputs, results, strict=True):
@@ -221,41 +235,78 @@ class Executable:
             return 1
         return 0
 
-    def _view(self, table: int, view: View, writeable: bool) -> np.ndarray:
-        """The array that an operand of a host step denotes."""
-        program, slots = self.program, self._slots
-        buffer = program.buffers[view.buffer]
-        root = program.root(view.buffer)
-        slot = slots.get(root.name, 0)
-        address = ctypes.c_void_p.from_address(table + 8 * slot).value or 0
-        if slot == 0:
-            address += root.offset or 0
-        offset = view.offset.const
-        for symbol, c in view.offset.terms:
-            offset += c * ctypes.c_int64.from_address(table + 8 * slots[f"%{symbol}"]).value
-        size = buffer.dtype.itemsize
-        if 0 in view.shape:
-            return np.empty(view.shape, buffer.dtype)
-        strides = [s * size for s in view.dense_strides]
-        extent = sum((n - 1) * s for n, s in zip(view.shape, strides, strict=True)) + size
-        memory = (ctypes.c_char * extent).from_address(address + offset * size)
-        array = np.ndarray(view.shape, buffer.dtype, memory, 0, strides)
-        array.flags.writeable = writeable
+
+def _renamed(result: Result, array: np.ndarray) -> np.ndarray:
+    if array.dtype == result.dtype and array.shape == result.shape:
         return array
-
-    # -- looking inside ----------------------------------------------------------------------------
-
-    def text(self, form: str = "steps") -> str:
-        """Listing of the program.
-
-        Args:
-          form: `steps` (loop IR), `llvm` or `asm`.
-        """
-        if form == "steps":
-            return program_text(self.program)
-        if form in ("llvm", "asm"):
-            llvm = zlib.decompress(self._compressed).decode()
-            return llvm if form == "llvm" else native.session().assembly(llvm)
-        raise ValueError(f"Executable.text: form must be steps, llvm or asm, got {form!r}")
+    return array.view(result.dtype).reshape(result.shape)
 
 
+# -- as bytes ----------------------------------------------------------------------------------------------------------
+
+
+def encoded(image: Image, extra: Any) -> bytes | None:
+    """An image and a value of JSON as bytes; None if a dtype has no name by which another process finds it."""
+    try:
+        head = {
+            "inputs": image.inputs,
+            "places": image.places,
+            "outputs": [(shape, _name(dtype)) for shape, dtype in image.outputs],
+            "consts": [(c.shape, _name(c.dtype)) for c in image.consts],
+            "results": [(r.new, r.number, r.shape, _name(r.dtype)) for r in image.results],
+            "arena": image.arena_bytes,
+            "symbols": image.symbols,
+            "hosts": [(h.name, list(map(_plain, h.inputs)), list(map(_plain, h.outputs))) for h in image.hosts],
+            "extra": extra,
+        }
+    except _NamelessError:
+        return None
+    text = json.dumps(head, separators=(",", ":")).encode()
+    return b"".join([len(text).to_bytes(8, "little"), text, *(np.ascontiguousarray(c).tobytes() for c in image.consts)])
+
+
+def decoded(data: bytes) -> tuple[Image, Any]:
+    """What `encoded` was given."""
+    size = int.from_bytes(data[:8], "little")
+    head = json.loads(data[8 : 8 + size])
+    consts, at = [], 8 + size
+    for dims, name in head["consts"]:
+        dtype = np.dtype(name)
+        count = int(np.prod(dims, dtype=np.int64))
+        consts.append(np.frombuffer(data, dtype, count, at).reshape(dims).copy())
+        at += count * dtype.itemsize
+    return (
+        Image(
+            head["inputs"],
+            tuple(head["places"]),
+            tuple([(tuple(shape), np.dtype(name)) for shape, name in head["outputs"]]),
+            tuple(consts),
+            tuple([Result(new, k, tuple(shape), np.dtype(name)) for new, k, shape, name in head["results"]]),
+            head["arena"],
+            tuple(head["symbols"]),
+            tuple([HostCall(n, tuple(map(_piece, a)), tuple(map(_piece, b))) for n, a, b in head["hosts"]]),
+        ),
+        head["extra"],
+    )
+
+
+class _NamelessError(Exception):
+    """A dtype has no name."""
+
+
+def _name(dtype: np.dtype) -> str:
+    try:
+        if np.dtype(dtype.name) == dtype:
+            return dtype.name
+    except TypeError:
+        pass
+    raise _NamelessError
+
+
+def _plain(p: Piece) -> tuple:
+    return p.slot, p.start, p.steps, p.shape, p.strides, _name(p.dtype)
+
+
+def _piece(plain: list) -> Piece:
+    slot, start, steps, shape, strides, name = plain
+    return Piece(slot, start, tuple((c, s) for c, s in steps), tuple(shape), tuple(strides), np.dtype(name))
