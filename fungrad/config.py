@@ -29,10 +29,14 @@ import contextlib
 import operator
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from fungrad import locks
+
+# When the package was imported, in nanoseconds since 1970.
+LOADED_AT = time.time_ns()
 
 # Options that change what tracing produces: they are part of every cache key.
 _SEMANTIC = (

@@ -15,7 +15,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import eval_jaxpr
 from fungrad.core.primitive import Primitive
 from fungrad.core.staging import DebugInfo, trace_flat
-from fungrad.jit.front.compile import compile_jaxpr
+from fungrad.jit.front.program import compile_jaxpr
 from fungrad.jit.ir import loops
 from fungrad.jit.ir.loop_check import check
 

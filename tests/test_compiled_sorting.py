@@ -8,7 +8,7 @@ import pytest
 import fungrad as fg
 import fungrad.numpy as fnp
 from fungrad import lax
-from fungrad.jit.front.compile import compile_jaxpr
+from fungrad.jit.front.program import compile_jaxpr
 from fungrad.jit.ir import interpret
 from fungrad.jit.llvm.sorting import exchanges
 

@@ -5,7 +5,7 @@ import pytest
 
 import fungrad
 import fungrad.numpy as jnp
-from fungrad.jit.front.compile import compile_jaxpr
+from fungrad.jit.front.program import compile_jaxpr
 from fungrad.jit.ir import loops
 from fungrad.jit.ir.traverse import walk
 

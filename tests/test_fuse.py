@@ -13,7 +13,7 @@ from fungrad.core.array import wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.staging import DebugInfo, trace_flat
-from fungrad.jit.front.compile import CompiledProgram, compile_jaxpr
+from fungrad.jit.front.program import CompiledProgram, compile_jaxpr
 from fungrad.jit.ir import loops
 from fungrad.jit.ir.loop_check import check
 

@@ -47,7 +47,12 @@ TOGETHER = {"fungrad.core.context", "fungrad.core.ir", "fungrad.core.primitive"}
 
 # Imports inside functions are for what is slow to import or optional; the compiler is loaded at the first compilation.
 LAZY = {"numba", "llvmlite", "scipy", "mpmath", "opt_einsum", "jax", "IPython"}
-LAZY_MODULES = {"fungrad.jit.front.compile", "fungrad.jit.llvm.linking"}
+LAZY_MODULES = {
+    "fungrad.jit.front.compile",
+    "fungrad.jit.llvm.linking",
+    "fungrad.jit.products.driver",
+    "fungrad.jit.products.kernels",
+}
 
 
 def modules():

@@ -5,7 +5,7 @@ import pytest
 
 import fungrad
 import fungrad.numpy as jnp
-from fungrad.jit.front.compile import compile_jaxpr
+from fungrad.jit.front.program import compile_jaxpr
 from fungrad.jit.ir import interpret, loop_check
 from fungrad.jit.ir.loops import Affine, Buffer, Call, Load, Loop, Nest, Parallel, Program, Rows, Store
 from fungrad.jit.ir.traverse import walk
@@ -25,14 +25,14 @@ def compiled(f, *args):
 def groups(program):
     """The kinds of the steps of every group: `g` a product, `n` a nest."""
     kinds = {Call: "g", Nest: "n"}
-    found = [s for s in walk(program._executable.program.steps) if type(s) is Rows]
+    found = [s for s in walk(program.final.steps) if type(s) is Rows]
     return ["".join(kinds[type(s)] for s in g.steps) for g in found]
 
 
 def agrees(f, *args, rtol=2e-3):
     """Native results with one and two threads have the same bits, and agree with the interpreter and eager results."""
     program = compiled(f, *args)
-    loop_check.check(program._executable.program)
+    loop_check.check(program.final)
     results = []
     for threads in (1, 2):
         with fungrad.config.override("threads", threads):
@@ -65,7 +65,7 @@ def test_the_interpreter_runs_groups():
     f, args = layers, [normal(40, 96), *weights(96, 160)]
     program = compiled(f, *args)
     assert groups(program) == ["gn"]
-    (got,) = interpret.run(program._executable.program, args)
+    (got,) = interpret.run(program.final, args)
     np.testing.assert_allclose(got, program.run(args)[0], rtol=1e-4, atol=1e-4)
 
 
@@ -123,7 +123,7 @@ def test_gradient_of_layers(rows):
     program = agrees(gradient, normal(rows, 100), *params)
     # forwards and backwards in one group, then the gradients of the weights
     assert groups(program) == ["gngngngngn"]
-    (side_by_side,) = [s for s in program._executable.program.steps if type(s) is Parallel]
+    (side_by_side,) = [s for s in program.final.steps if type(s) is Parallel]
     assert sum(type(s) is Call for s in side_by_side.steps) == 3
 
 
@@ -132,12 +132,12 @@ def test_independent_products_run_side_by_side():
         return x @ q, jnp.sum(x @ k, axis=0), jnp.exp(x @ v)
 
     program = agrees(heads, normal(70, 100), normal(100, 130), normal(100, 90), normal(100, 110))
-    (side_by_side,) = [s for s in program._executable.program.steps if type(s) is Parallel]
+    (side_by_side,) = [s for s in program.final.steps if type(s) is Parallel]
     assert sum(type(s) in (Call, Rows) for s in side_by_side.steps) == 3
 
 
 def test_dependent_steps_side_by_side_are_refused():
-    program = compiled(lambda x, y: (x @ y) @ y, normal(100, 100), normal(100, 100))._executable.program
+    program = compiled(lambda x, y: (x @ y) @ y, normal(100, 100), normal(100, 100)).final
     loop_check.check(program)
     program.steps = [Parallel([s for step in program.steps for s in (step.steps if type(step) is Rows else [step])])]
     with pytest.raises(loop_check.LoopError, match="needs another step"):
@@ -192,15 +192,15 @@ def test_rows_get_scratch_memory_of_their_own():
 
 def test_a_group_that_mixes_rows_is_refused():
     program = compiled(layers, normal(64, 90), *weights(90, 128))
-    steps = program._executable.program.steps
+    steps = program.final.steps
     ((at, group),) = [(k, s) for k, s in enumerate(steps) if type(s) is Rows]
     steps[at] = group.replace(steps=group.steps[::-1])
-    loop_check.check(program._executable.program)  # in another order it is another program, but still one on rows
+    loop_check.check(program.final)  # in another order it is another program, but still one on rows
     outputs = next(s.outputs for s in group.steps if type(s) is Call)
     copy = Call("copy", outputs, outputs)
     steps[at] = group.replace(steps=[*group.steps, copy])
     with pytest.raises(loop_check.LoopError, match="does not divide into rows"):
-        loop_check.check(program._executable.program)
+        loop_check.check(program.final)
 
 
 def test_donated_arguments_are_updated_by_rows():

@@ -16,17 +16,33 @@ around it::
 
 The compiler implements ``Lowering`` (``fungrad.jit.formulas.lowering``); operations only ever see it as an argument.
 
-May import ``core.avals``.
+May import ``core.primitive``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from fungrad.core.avals import ShapedArray
+from fungrad.core.float_errors import quietly
+from fungrad.core.primitive import Primitive
+
+
+class OnHost(NamedTuple):
+    """The function of a step that NumPy computes: a primitive with its parameters."""
+
+    primitive: Primitive
+    params: dict[str, Any]
+
+    def __call__(self, *args: np.ndarray) -> Any:
+        primitive = self.primitive
+        if primitive.quiet:
+            return quietly(primitive.impl, *args, **self.params)
+        return primitive.impl(*args, **self.params)
+
 
 # Names of the associative operations that reductions and running results combine elements with.
 MONOIDS = ("add", "mul", "max", "min", "and", "or", "xor")

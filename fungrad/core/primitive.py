@@ -9,6 +9,7 @@ May import ``core.ir``, ``core.avals`` and ``core.context``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fungrad.core import context
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.ir import check_hashable
+from fungrad.core.source import PACKAGE_DIR
 
 if TYPE_CHECKING:
     from fungrad.core.context import AxisData
@@ -60,6 +62,8 @@ class Primitive:
       has_effects: must run even if its results are unused.
       quiet: whether NumPy's floating point warnings are off while ``impl`` runs; set it where ``impl`` computes.
       uses_axis_names: the abstract value depends on the named axes in scope.
+      built_in: whether the package itself has made it, so that its rules are those of the source.
+      altered: whether some primitive of the package has been changed from outside, or another has taken its name.
       instances: all primitives, by name.
     """
 
@@ -76,6 +80,8 @@ class Primitive:
     has_effects: bool = False
     quiet: bool = False
     uses_axis_names: bool = False
+    built_in: bool = False
+    altered: ClassVar[bool] = False
 
     # Short forms of two rules, for eager differentiation; None where there is none.
     #
@@ -95,7 +101,17 @@ class Primitive:
         self.memo: dict[Any, Any] = {}
         # For eager evaluation, by the same keys: the aval of the result and a function of ndarrays.
         self.prepared: dict[Any, tuple[Any, Any]] = {}
+        built_in = _is_being_imported()
+        before = Primitive.instances.get(name)
+        if before is not None and before.built_in and not built_in:
+            Primitive.altered = True
         Primitive.instances[name] = self
+        self.built_in = built_in
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.built_in and not sys._getframe(1).f_code.co_filename.startswith(PACKAGE_DIR):
+            Primitive.altered = True
+        object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         return self.name
@@ -234,6 +250,16 @@ class Primitive:
         """Whether the primitive itself defines the rule ``method``."""
         own = getattr(self, method)
         return getattr(own, "__func__", own) is not getattr(Primitive, method)
+
+
+def _is_being_imported() -> bool:
+    """Whether the primitive that is being made belongs to a module of the package."""
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE_DIR):
+        if frame.f_code.co_name == "<module>":
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
 
 
 def _by_name(name: str) -> Primitive:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.avals import ShapedArray
-from fungrad.core.float_errors import quietly
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var
+from fungrad.core.lowering import OnHost
 from fungrad.jit.formulas import scalar_rules
 from fungrad.jit.formulas.contraction import contraction
 from fungrad.jit.formulas.recorder import Recorder
@@ -569,7 +569,7 @@ class Lowerer:
         return list(self._finish(step, self.out_avals if avals is None else avals))
 
     def host(self, primitive: Any, operands: Sequence[Tensor], params: dict[str, Any]) -> Any:
-        fn = partial(_host_call, primitive, params)
+        fn = OnHost(primitive, params)
         step = Opaque("host", operands, {"name": primitive.name, "fn": fn}, self._rank(), primitive.has_effects)
         results = self._finish(step, self.out_avals)
         return results if primitive.multiple_results else results[0]
@@ -583,10 +583,6 @@ _MONOID_NAMES = {
     "sum": "add",
     "prod": "mul",
 }
-
-
-def _host_call(primitive: Any, params: dict[str, Any], *args: np.ndarray) -> Any:
-    return quietly(primitive.impl, *args, **params) if primitive.quiet else primitive.impl(*args, **params)
 
 
 def _call_with(rule: Callable, params: dict[str, Any], m: Any, *xs: Any) -> Any:

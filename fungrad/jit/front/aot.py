@@ -18,7 +18,7 @@ from fungrad.core.source import api_boundary
 from fungrad.transforms.inspection import shape_struct
 
 if TYPE_CHECKING:
-    from fungrad.jit.front.compile import CompiledProgram
+    from fungrad.jit.front.program import CompiledProgram
 
 
 class Entry(Protocol):

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from fungrad import locks
 from fungrad.config import config
 from fungrad.core.array import as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
@@ -24,15 +23,13 @@ from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.nonfinite import replaying, trouble, within
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.errors import NonFiniteError
+from fungrad.jit.front.program import CompiledProgram, program
 from fungrad.transforms.batching import batch_jaxpr, used_axis_names
 from fungrad.transforms.conditional_effects import when_jaxpr
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import linearize_jaxpr
 from fungrad.transforms.runtime_checks import Errors, checked_call
 from fungrad.transforms.transposition import transpose_jaxpr
-
-if TYPE_CHECKING:
-    from fungrad.jit.front.compile import CompiledProgram
 
 # Programs of structurally equal jaxprs are shared; the least recently used ones go first.
 _PROGRAM_LIMIT = 40
@@ -48,11 +45,7 @@ def program_of(jaxpr: Jaxpr, name: str, donated: tuple[bool, ...] = ()) -> Compi
     shared = (jaxpr, key)
     found = _programs.get(shared)
     if found is None:
-        # The compiler is a third of the package: it is loaded when something is compiled, not by `import fungrad`.
-        with locks.imports:
-            from fungrad.jit.front.compile import compile_jaxpr
-
-        found = compile_jaxpr(jaxpr, name=name, donated=donated)
+        found = program(jaxpr, name, donated)
         _programs[shared] = found
         if len(_programs) > _PROGRAM_LIMIT:
             _programs.popitem(last=False)
@@ -191,5 +184,3 @@ def examined(
 def call(jaxpr: Jaxpr, args: Sequence[Any], name: str) -> list[Any]:
     """Calls a jaxpr, which may have constants, as one compiled program in the current context."""
     return jit_p.bind(*jaxpr.consts, *args, jaxpr=jaxpr.with_consts_as_inputs(), name=name)
-
-

@@ -1,12 +1,13 @@
 """The compiler: a jaxpr in, a program that runs on ndarrays out.
 
-`compile_jaxpr` runs the passes, lowers to tensors, plans and fuses stages, writes the loop IR, places memory, and
-hands the program to `jit.runtime`. A `CompiledProgram` keeps what people want to look at.
+A `Compilation` runs the passes, lowers to tensors, plans and fuses stages, writes the loop IR, places memory, and
+makes machine code of it. It keeps what people want to look at.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -17,15 +18,16 @@ import numpy as np
 from fungrad.core.ir import Jaxpr
 from fungrad.jit.formulas.lowering import Graph, lower_jaxpr
 from fungrad.jit.formulas.tensors import Tensor
-from fungrad.jit.front.link import machine
-from fungrad.jit.front.load import Loaded, load
+from fungrad.jit.front.link import Plan
+from fungrad.jit.front.load import Loaded, Written
 from fungrad.jit.fusion.build import build_program
 from fungrad.jit.ir import loops
 from fungrad.jit.ir.loop_text import program_text
+from fungrad.jit.ir.machine import Machine
 from fungrad.jit.ir.traverse import buffers_of, children, walk
 from fungrad.jit.passes import run_passes
 from fungrad.jit.rewrites import pipeline
-from fungrad.transforms.runtime_checks import EVERY, Sites, check_jaxpr, failure
+from fungrad.transforms.runtime_checks import EVERY, Sites, check_jaxpr
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,36 +53,35 @@ class MemoryAnalysis:
         return self.argument_size_in_bytes + results + self.temp_size_in_bytes
 
 
-class CompiledProgram:
-    """A compiled jaxpr.
+class Compilation:
+    """A jaxpr on its way to machine code.
 
     Attributes:
       jaxpr: as given.
       optimised: after all passes.
-      program: the loop IR.
-      sites: the run-time checks: results after those of the jaxpr say which of them failed, and with what values.
-      timings: seconds per stage of compilation.
+      program: the loop IR, before it is rewritten for a machine.
+      plan: how a call of the jaxpr becomes one of the program.
+      timings: seconds per stage.
     """
 
-    def __init__(self, jaxpr: Jaxpr, name: str, donated: Sequence[bool]):
+    def __init__(self, jaxpr: Jaxpr, name: str, donated: Sequence[bool], target: Machine):
         self.jaxpr = jaxpr
         self.name = name
         self.timings: dict[str, float] = {}
+        self._target = target
         self._pass_texts: list[tuple[str, Jaxpr]] = []
         closed = jaxpr.with_consts_as_inputs()
         consts = list(jaxpr.consts)
         checked = check_jaxpr(closed, EVERY)
-        self.sites: Sites = ()
+        sites: Sites = ()
         if checked is not None:
-            self.sites, closed = checked.sites, checked.jaxpr.with_consts_as_inputs()
+            sites, closed = checked.sites, checked.jaxpr.with_consts_as_inputs()
             consts = [*checked.jaxpr.consts, *consts]
         self.optimised = self._timed("passes", lambda: run_passes(closed, self._note))
         graph = self._timed("lower", lambda: lower_jaxpr(self.optimised))
         given = [False] * len(consts) + list(donated) if any(donated) else []
-        self._timed("fuse", lambda: self._plan(graph, given))
-        self._consts = [np.asarray(c) for c in consts]
-        self._executable: Loaded = self._timed("native", lambda: load(self.program))
-        self.timings.update({f"native/{k}": v for k, v in self._executable.timings.items()})
+        sources = self._timed("fuse", lambda: self._fuse(graph, given))
+        self.plan = Plan(sources, sites, tuple([np.asarray(c) for c in consts]))
 
     def _timed(self, stage: str, fn: Callable[[], Any]) -> Any:
         start = time.perf_counter()
@@ -91,20 +92,17 @@ class CompiledProgram:
     def _note(self, name: str, jaxpr: Jaxpr) -> None:
         self._pass_texts.append((name, jaxpr))
 
-    def _plan(self, graph: Graph, donated: Sequence[bool]) -> None:
+    def _fuse(self, graph: Graph, donated: Sequence[bool]) -> tuple[tuple[bool, int], ...]:
         # Results that are inputs, or one array twice, are the same array objects: arrays never change.
         inputs = {t: n for n, t in enumerate(graph.inputs)}
         made: dict[Tensor, int] = {}
-        self._sources: list[tuple[str, int]] = []
+        sources: list[tuple[bool, int]] = []
         for t in graph.outputs:
-            if t in inputs:
-                self._sources.append(("input", inputs[t]))
-            else:
-                self._sources.append(("made", made.setdefault(t, len(made))))
-        self._plain = all(s == ("made", n) for n, s in enumerate(self._sources))
-        forwarded = {n for kind, n in self._sources if kind == "input"}
+            sources.append((False, inputs[t]) if t in inputs else (True, made.setdefault(t, len(made))))
+        forwarded = {n for new, n in sources if not new}
         self._donated = [f"in{n}" for n, given in enumerate(donated) if given and n not in forwarded]
         self.program = pipeline.run(self._built(graph), pipeline.GENERAL)
+        return tuple(sources)
 
     def _built(self, graph: Graph) -> loops.Program:
         """The program of the loop IR as the formulas give it."""
@@ -112,37 +110,14 @@ class CompiledProgram:
         made = list(dict.fromkeys(t for t in graph.outputs if t not in inputs))
         return build_program(graph, made, self.name, self._donated)
 
-    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Runs the program.
+    @functools.cached_property
+    def written(self) -> Written:
+        """The program as LLVM text."""
+        return Written(self.program, self._target)
 
-        Args:
-          arrays: one ndarray per input, of exactly its shape and dtype.
-
-        Returns:
-          One ndarray per output. A result that is an input is that very array; no other memory is shared with inputs
-          except donated ones.
-
-        Raises:
-          RuntimeCheckError: a check in the program failed.
-        """
-        if self._consts:
-            arrays = [*self._consts, *arrays]
-        outs = self._executable.run(arrays)
-        if not self._plain:
-            outs = [arrays[n] if kind == "input" else outs[n] for kind, n in self._sources]
-        if not self.sites:
-            return outs
-        n = len(self.jaxpr.outvars)
-        if outs[n]:
-            raise failure(int(outs[n]), outs[n + 1 :], self.sites)
-        return outs[:n]
-
-    @property
-    def direct(self) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
-        """The shortest way to run the program: the executable's own method where nothing has to be rearranged."""
-        if self._plain and not self._consts and not self.sites:
-            return self._executable.run
-        return self.run
+    def load(self) -> Loaded:
+        """The program as machine code."""
+        return self._timed("native", lambda: Loaded(self.written))  # type: ignore[no-any-return]
 
     # -- looking inside ----------------------------------------------------------------------------------------------
 
@@ -170,14 +145,14 @@ class CompiledProgram:
                 f"fungrad.jit: there is no text of stage {stage!r}; choose jaxpr, passes, rewrites, rewrites:NAME, "
                 "steps, llvm or asm"
             )
-        return self._executable.text(stage)
+        return self.written.text(stage)
 
     def _rewrites(self, wanted: str) -> str:
         """Text of the steps after every pass that changed them, or after the one of a name."""
         names = [step.name for step in pipeline.PIPELINE]
         if wanted and wanted not in names:
             raise ValueError(f"fungrad.jit: there is no rewrite {wanted!r}; choose one of {', '.join(names)}")
-        program = self._built(lower_jaxpr(self.optimised)).aimed_at(machine())
+        program = self._built(lower_jaxpr(self.optimised)).aimed_at(self._target)
         before = program_text(program)
         parts = [f"-- built\n{before}"]
         found = before
@@ -214,19 +189,8 @@ class CompiledProgram:
             argument_size_in_bytes=sum(b.nbytes for b in buffers if b.kind == "input"),
             output_size_in_bytes=sum(b.nbytes for b in outputs),
             alias_size_in_bytes=sum(b.nbytes for b in outputs if b.alias is not None),
-            temp_size_in_bytes=self._executable.arena_bytes,
+            temp_size_in_bytes=self.written.image.arena_bytes,
         )
-
-
-def compile_jaxpr(jaxpr: Jaxpr, *, name: str = "program", donated: Sequence[bool] = ()) -> CompiledProgram:
-    """Compiles a jaxpr to native code.
-
-    Args:
-      jaxpr: the function; its constants are bound.
-      name: for printed programs.
-      donated: for each input, whether its memory may be overwritten; empty for none.
-    """
-    return CompiledProgram(jaxpr, name, donated)
 
 
 def _step_cost(program: loops.Program, step: Any, times: float) -> tuple[float, float]:

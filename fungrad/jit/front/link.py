@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from functools import cache
+
+import numpy as np
 
 from fungrad.config import config
 from fungrad.core import blas
@@ -12,6 +15,22 @@ from fungrad.jit.products import library
 from fungrad.jit.runtime import native, system, threads
 from fungrad.jit.runtime.executable import HOST
 from fungrad.jit.runtime.layout import check_array_layout
+from fungrad.transforms.runtime_checks import Sites
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How a call of a program becomes one of its executable.
+
+    Attributes:
+      sources: for each result, whether it is an array that the executable has made or an input, and its number.
+      sites: the run-time checks: results after those of the jaxpr say which of them failed, and with what values.
+      consts: inputs before those of a call.
+    """
+
+    sources: tuple[tuple[bool, int], ...]
+    sites: Sites = ()
+    consts: tuple[np.ndarray, ...] = ()
 
 
 def machine() -> Machine:

@@ -10,6 +10,7 @@ import numpy as np
 from fungrad.jit.front.link import addresses, machine
 from fungrad.jit.ir.loop_text import program_text
 from fungrad.jit.ir.loops import Program, View
+from fungrad.jit.ir.machine import Machine
 from fungrad.jit.llvm import linking
 from fungrad.jit.llvm.program import ProgramEmitter
 from fungrad.jit.rewrites import pipeline
@@ -17,65 +18,40 @@ from fungrad.jit.runtime import cache, native
 from fungrad.jit.runtime.executable import Executable, HostCall, Image, Piece, Result
 
 
-def load(program: Program) -> Loaded:
-    """Compile a program for this machine, or load its code from the cache.
+class Written:
+    """A program of the loop IR as LLVM text.
 
     Args:
-      program: temporaries without an offset get their own places in the arena.
-    """
-    start = time.perf_counter()
-    final = pipeline.run(program.aimed_at(machine()), pipeline.TARGETED)
-    seconds = time.perf_counter() - start
-    loaded = Loaded(final)
-    loaded.timings["rewrite"] = seconds
-    return loaded
-
-
-class Loaded(Executable):
-    """A program of the loop IR as machine code.
+      program: after the general rewrites.
+      target: what it is compiled for.
 
     Attributes:
-      program: what was compiled, after all rewrites.
-      timings: seconds by stage: `rewrite`, `emit`, then `parse` and `codegen` or `cache`, then `link`.
-      arena_bytes: size of the temporaries.
-      cached: whether the code came from the disk cache.
+      program: after all rewrites.
+      parts: the modules of numba kernels, to be linked in.
       hosts: the host steps, by number.
-      key: the name of the code in the disk cache; None if it is of no use to other processes.
+      image: what it takes to run.
+      lasting: whether the code is good for other processes, too.
+      timings: seconds by stage: `rewrite`, `emit`.
     """
 
-    def __init__(self, program: Program):
-        timings: dict[str, float] = {}
+    def __init__(self, program: Program, target: Machine):
         start = time.perf_counter()
-        self.program = program
-        emitter = ProgramEmitter(program)
-        text = emitter.emit()
+        self.program = pipeline.run(program.aimed_at(target), pipeline.TARGETED)
+        rewritten = time.perf_counter()
+        emitter = ProgramEmitter(self.program)
+        self._compressed = zlib.compress(emitter.emit().encode(), 1)
+        self.parts = linking.parts_of(emitter.module.declarations)
         self.hosts = emitter.hosts
-        self._compressed = zlib.compress(text.encode(), 1)
-        # Modules of numba kernels, to be linked in.
-        parts = linking.parts_of(emitter.module.declarations)
-        timings["emit"] = time.perf_counter() - start
-        code = self._code(text, parts, timings)
-        symbols = {**addresses(list(emitter.symbols)), **_called_by(parts)}
-        super().__init__(image_of(emitter), code, symbols, [host.fn for host in emitter.hosts])
-        self.timings = {**timings, **self.timings}
+        self.image = image_of(emitter)
+        self.lasting = not any(linking.has_addresses(p) for p in self.parts)
+        self.timings = {"rewrite": rewritten - start, "emit": time.perf_counter() - rewritten}
 
-    def _code(self, text: str, parts: list[str], timings: dict[str, float]) -> bytes:
-        start = time.perf_counter()
-        session = native.session()
-        self.key: str | None = None
-        if not any(linking.has_addresses(p) for p in parts):
-            self.key = cache.key("\n".join([text, *parts]), session.host)
-        code = cache.read(self.key) if self.key is not None else None
-        self.cached = code is not None
-        if code is None:
-            code = session.compile(text, timings, parts)
-            if self.key is not None:
-                cache.write(self.key, code)
-        else:
-            timings["cache"] = time.perf_counter() - start
-        return code
+    @property
+    def llvm(self) -> str:
+        """The module."""
+        return zlib.decompress(self._compressed).decode()
 
-    def text(self, form: str = "steps") -> str:
+    def text(self, form: str) -> str:
         """Listing of the program.
 
         Args:
@@ -84,9 +60,60 @@ class Loaded(Executable):
         if form == "steps":
             return program_text(self.program)
         if form in ("llvm", "asm"):
-            llvm = zlib.decompress(self._compressed).decode()
-            return llvm if form == "llvm" else native.session().assembly(llvm)
+            return self.llvm if form == "llvm" else native.session().assembly(self.llvm)
         raise ValueError(f"Loaded.text: form must be steps, llvm or asm, got {form!r}")
+
+
+class Loaded(Executable):
+    """A program of the loop IR as machine code.
+
+    Attributes:
+      written: what was compiled.
+      timings: seconds by stage: `rewrite`, `emit`, then `parse` and `codegen` or `cache`, then `link`.
+      arena_bytes: size of the temporaries.
+      cached: whether the code came from the disk cache.
+      key: the name of the code in the disk cache; None if it is of no use to other processes.
+    """
+
+    def __init__(self, written: Written):
+        self.written = written
+        timings = dict(written.timings)
+        code = self._code(written, timings)
+        symbols = {**addresses(written.image.symbols), **_called_by(written.parts)}
+        super().__init__(written.image, code, symbols, [host.fn for host in written.hosts])
+        self.timings = {**timings, **self.timings}
+
+    def _code(self, written: Written, timings: dict[str, float]) -> bytes:
+        start = time.perf_counter()
+        session, llvm = native.session(), written.llvm
+        self.key = cache.key("\n".join([llvm, *written.parts]), session.host) if written.lasting else None
+        code = cache.read(self.key) if self.key is not None else None
+        self.cached = code is not None
+        if code is None:
+            code = session.compile(llvm, timings, written.parts)
+            if self.key is not None:
+                cache.write(self.key, code)
+        else:
+            timings["cache"] = time.perf_counter() - start
+        return code
+
+    @property
+    def program(self) -> Program:
+        """What was compiled, after all rewrites."""
+        return self.written.program
+
+    def text(self, form: str = "steps") -> str:
+        """Listing of the program: `steps` (loop IR), `llvm` or `asm`."""
+        return self.written.text(form)
+
+
+def load(program: Program) -> Loaded:
+    """Compile a program for this machine, or load its code from the cache.
+
+    Args:
+      program: temporaries without an offset get their own places in the arena.
+    """
+    return Loaded(Written(program, machine()))
 
 
 def image_of(emitter: ProgramEmitter) -> Image:

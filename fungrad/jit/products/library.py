@@ -5,9 +5,9 @@ A module is compiled when the first program that needs it is loaded, or comes fr
 
 from __future__ import annotations
 
+from functools import partial
+
 from fungrad import locks
-from fungrad.jit.products.driver import module
-from fungrad.jit.products.kernels import shape
 from fungrad.jit.runtime import cache, native
 
 PREFIX = "fg_product_"
@@ -27,11 +27,15 @@ def address(symbol: str) -> int:
     with _lock:
         if symbol not in _loaded:
             session = native.session()
-            text = module(shape(symbol.removeprefix(PREFIX), session.host.vector_bytes))
-            key = cache.key(text, session.host)
-            code = cache.read(key)
-            if code is None:
-                code = session.compile(text)
-                cache.write(key, code)
+            code = cache.module(symbol, partial(_text, symbol, session.host.vector_bytes), session)
             _loaded[symbol] = session.link(code, {}, symbol)
         return _loaded[symbol].addresses[symbol]
+
+
+def _text(symbol: str, vector_bytes: int) -> str:
+    """The module of the product for an element type."""
+    # What comes from the cache on disk is not written again.
+    from fungrad.jit.products.driver import module
+    from fungrad.jit.products.kernels import shape
+
+    return module(shape(symbol.removeprefix(PREFIX), vector_bytes))

@@ -1,6 +1,9 @@
 """Object code on disk, so that a second process compiles nothing.
 
-The key is a hash of everything the code depends on: the text of the module, the processor and the version of LLVM.
+There are two kinds of entries. The key of object code is a hash of everything that depends on: the text of the module,
+the processor and the version of LLVM. To know the text one has to compile; so whole programs, and modules that all
+programs share, have entries of another kind, whose key is a hash of what they are compiled from and of the compiler
+itself (`named`); they say which object code it is, and what else it takes to run it.
 So an entry cannot be stale, and there is no index: one file per key, written under another name and renamed. A file
 holds a hash of its key and its code together: one that is damaged, or has the name of another, is a miss.
 
@@ -25,11 +28,12 @@ import stat
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from functools import cache as memoised
-from importlib.metadata import version
 from pathlib import Path
 
-from fungrad.jit.runtime.native import Host
+from fungrad.jit.runtime.native import Host, Session
+from fungrad.jit.runtime.version import is_unchanged, version
 
 # Raise when the meaning of the object code changes other than through the text of the module.
 FORMAT = 2
@@ -43,7 +47,9 @@ _ABANDONED = 3600
 
 @memoised
 def _compiler() -> str:
-    return version("llvmlite")
+    import llvmlite
+
+    return llvmlite.__version__
 
 
 @memoised
@@ -59,6 +65,49 @@ def key(text: str, host: Host) -> str:
         digest.update(part.encode())
         digest.update(b"\0")
     return digest.hexdigest()
+
+
+def named(kind: str, name: str, host: Host) -> str | None:
+    """Key of an entry that is found by what it is compiled from; None where the version of the compiler is not known.
+
+    Args:
+      kind: of the entry.
+      name: that two entries of the kind have in common only if they are compiled from the same thing.
+      host: the processor.
+    """
+    own = version()
+    if own is None:
+        return None
+    digest = hashlib.sha256()
+    for part in (own, kind, name, host.triple, host.cpu, host.features):
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def module(name: str, text: Callable[[], str], session: Session) -> bytes:
+    """Object code of a module that belongs to the library.
+
+    Args:
+      name: says what it is.
+      text: gives its text, which depends on the name, the source of the library and the processor alone.
+      session: the compiler.
+    """
+    place = named("module", name, session.host)
+    if place is not None:
+        kept = read(place)
+        code = read(kept.decode()) if kept is not None else None
+        if code is not None:
+            return code
+    written = text()
+    own = key(written, session.host)
+    code = read(own)
+    if code is None:
+        code = session.compile(written)
+        write(own, code)
+    if place is not None and is_unchanged():
+        write(place, own.encode())
+    return code
 
 
 def directory() -> Path | None:
