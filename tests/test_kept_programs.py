@@ -241,8 +241,9 @@ def test_kept_programs_give_the_same_bits(name, directory):
 def test_kept_operations_give_the_same_bits(op, directory):
     for shapes, dtypes in op.cases():
         operands = op.sample(shapes, dtypes)
-        jaxpr = traced(op.call, *operands)
-        assert_kept(jaxpr, [np.asarray(x) for x in operands])
+        with fungrad.enable_x64():
+            jaxpr = traced(op.call, *operands)
+            assert_kept(jaxpr, [np.asarray(x) for x in operands])
 
 
 def assert_kept(jaxpr, arrays, donated=()):
