@@ -78,6 +78,170 @@ def test_products_are_not_regrouped(axis, run):
     np.testing.assert_allclose(run(jnp.cumprod)(x), np.tile(np.float32([2.0**100, 1]), 200))
 
 
+def _product(x):
+    """The product of numbers of any size, of which only the result may be out of range."""
+    product, exponent = 1.0, 0
+    with np.errstate(invalid="ignore"):
+        for v in x.astype(np.float64):
+            (m, a), (product, b) = np.frexp(v), np.frexp(product)
+            product, exponent = product * m, exponent + int(a) + int(b)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(product, exponent)
+
+
+SHAPES = {
+    "all": lambda x: x,
+    "rows": lambda x: np.stack([x] * 3),
+    "columns": lambda x: np.stack([x] * 40, 1),
+    "single": lambda x: x[:, None],
+}
+
+
+def _assert_product(x, shape, rtol):
+    y = SHAPES[shape](x)
+    axis = 1 if shape == "rows" else 0
+    found = []
+    for threads in (1, 2):
+        with fungrad.threads(threads), fungrad.flush_subnormals(False):
+            found.append(np.asarray(fungrad.jit(lambda x: jnp.prod(x, axis))(jnp.asarray(y, dtype=x.dtype))))
+    assert found[0].tobytes() == found[1].tobytes()
+    assert found[0].dtype == x.dtype
+    with np.errstate(over="ignore"):
+        expected = np.full(found[0].shape, _product(x)).astype(x.dtype)
+    if not expected.size or expected.flat[0] == 0:
+        assert (np.signbit(found[0]) == np.signbit(expected)).all()
+    smallest = 2 * float(np.finfo(x.dtype).smallest_subnormal)
+    np.testing.assert_allclose(found[0], expected, rtol=rtol, atol=smallest if smallest else 0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype, digits", [("float16", 1e-3), ("float32", 2e-7), ("float64", 1e-14)])
+def test_compiled_products_leave_the_range_only_with_their_result(dtype, digits, shape):
+    rng = np.random.default_rng(0)
+    bits = 8 if dtype == "float16" else 60
+    for n in (0, 1, 2, 5, 6, 7, 33, 100, 1001, 4099):
+        x = np.exp2(rng.uniform(-bits, bits, n)).astype(dtype) * rng.choice([-1, 1], n).astype(dtype)
+        x = np.stack([x, (1 / x.astype(np.float64)).astype(dtype)], 1).reshape(-1)
+        if shape != "columns":
+            x = x[rng.permutation(len(x))]  # columns are multiplied in order, in memory
+        _assert_product(x, shape, digits * max(1, n / 100))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_compiled_products_of_special_numbers(dtype, shape):
+    tiny, huge = float(np.finfo(dtype).smallest_subnormal), float(np.finfo(dtype).max)
+    small = float(np.finfo(dtype).tiny)
+    cases = [
+        [0.0], [-0.0], [np.inf], [-np.inf], [np.nan], [0.0, np.inf], [0.0, np.nan], [np.inf, -2.0], [huge, 2.0],
+        [-huge, 2.0], [tiny], [tiny, 0.25], [-tiny, 1 / 16], [small, 0.5, 3.0], [tiny, huge], [huge, tiny, tiny],
+        [tiny] * 7, [huge, small, 0.0], [huge, 0.5, 0.0],
+    ]  # fmt: skip
+    for case in cases:
+        for ones in (0, 5, 40, 300):
+            with np.errstate(all="ignore"):
+                _assert_product(np.array([1.0] * ones + case + [1.0] * (ones // 2), dtype), shape, 1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_long_compiled_products_in_any_order(dtype):
+    n = 3_000_000  # is split into pieces, which threads share
+    x = np.ones(n, dtype)
+    x[: n // 2 : 7] = 1e20
+    x[n // 2 :: 7] = 1e-20
+    x[-1] = 3
+    with fungrad.threads(1):
+        one = np.asarray(fungrad.jit(jnp.prod)(jnp.asarray(x, dtype=dtype)))
+    with fungrad.threads(2):
+        two = np.asarray(fungrad.jit(jnp.prod)(jnp.asarray(x, dtype=dtype)))
+    assert one == two
+    np.testing.assert_allclose(one, _fast_product(x), rtol=1e-5)
+
+
+def _fast_product(x):
+    (m, e) = np.frexp(x.astype(np.float64))
+    return np.exp2(np.log2(m).sum() + e.sum())
+
+
+def test_products_beside_sums_and_in_branches():
+    x = np.float32([1e30, 1e-30, 2.0, 1e-30, 1e30, 0.5, 1e-30, 1e30] * 40)
+
+    def f(x):
+        return jnp.prod(x), jnp.sum(x), jnp.prod(jnp.where(x > 1e-20, x, 1)), jnp.max(x), jnp.prod(x * 2 - x)
+
+    product, total, some, greatest, again = fungrad.jit(f)(x)
+    np.testing.assert_allclose([product, again], 1, rtol=1e-5)
+    np.testing.assert_allclose(total, x.astype(np.float64).sum(), rtol=1e-6)
+    assert np.isinf(some)
+    assert greatest == np.float32(1e30)
+
+
+def test_updates_are_not_multiplied_with_each_other():
+    i = np.array([0, 1] * 500)
+    x = np.float32([1e20, 1] * 500)
+    x[2::4] = 1e-20
+    expected = np.float32([1, 1])
+    f = lambda x: jnp.ones(2).at[i].multiply(x)  # noqa: E731
+    np.testing.assert_allclose(f(jnp.asarray(x)), expected, rtol=1e-4)
+    np.testing.assert_allclose(fungrad.jit(f)(jnp.asarray(x)), expected, rtol=1e-4)
+
+
+CONTRACTIONS = {
+    "dot": lambda x, y: jnp.dot(x, y),
+    "three": lambda x, y: jnp.einsum("i,i,i->", x, y, y),
+    "matrix and vector": lambda x, y: jnp.stack([x, x, x]) @ y,
+    "vector and matrix": lambda x, y: y @ jnp.stack([x, x, x], 1),
+    "vector and columns": lambda x, y: y @ jnp.stack([x, x, x]).T,
+    "matrices": lambda x, y: jnp.stack([x] * 3) @ jnp.stack([y] * 4, 1),
+    "transposed": lambda x, y: jnp.stack([x] * 3, 1).T @ jnp.stack([y] * 4, 1),
+    "matrices in a batch": lambda x, y: jnp.stack([jnp.stack([x] * 3)] * 2) @ jnp.stack([jnp.stack([y] * 4, 1)] * 2),
+    "large": lambda x, y: jnp.stack([x] * 300) @ jnp.stack([y] * 300, 1),
+    "examples": lambda x, y: jnp.einsum("ij,ij->i", jnp.stack([x, x]), jnp.stack([y, y])),
+    "columns": lambda x, y: jnp.einsum("ij,ij->j", jnp.stack([x, x], 1), jnp.stack([y, y], 1)),
+    "two dimensions": lambda x, y: jnp.einsum(
+        "iab,jab->ij", jnp.stack([x] * 3).reshape(3, -1, 7), jnp.stack([y] * 2).reshape(2, -1, 7)
+    ),
+}
+
+
+@pytest.mark.parametrize("run", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("name", CONTRACTIONS)
+@pytest.mark.parametrize("n", [5_005, 70_007, pytest.param(1_000_006, marks=pytest.mark.slow)])
+def test_contractions(name, n, run):
+    if name == "large":
+        n = min(n, 70_007)
+    x, y = np.full(n, 0.1, np.float32), np.ones(n, np.float32)
+    found = run(CONTRACTIONS[name])(jnp.asarray(x), jnp.asarray(y))
+    np.testing.assert_allclose(found, n * np.float64(np.float32(0.1)), rtol=3.5e-6)
+
+
+@pytest.mark.parametrize("run", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
+def test_contractions_of_random_numbers(run):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((3, 70_007)), rng.standard_normal((70_007, 5))
+    for dtype in (np.float32, np.complex64, np.float64):
+        x, y = (v.astype(dtype) * (1 + 1j if dtype is np.complex64 else 1) for v in (a, b))
+        found = run(jnp.matmul)(jnp.asarray(x, dtype=dtype), jnp.asarray(y, dtype=dtype))
+        np.testing.assert_allclose(found, x.astype(np.complex128) @ y.astype(np.complex128), atol=2e-3)
+
+
+@pytest.mark.parametrize("run", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
+def test_sums_at_places(run):
+    n = 200_000
+    x = np.full(n, 0.1, np.float32)
+    some = np.arange(n) % 3
+    one = np.float64(np.float32(0.1))
+    add = run(lambda x: jnp.zeros(5).at[some].add(x))(jnp.asarray(x))
+    np.testing.assert_allclose(add, np.bincount(some, minlength=5) * one, rtol=3e-6)
+    count = 15 if run is fungrad.jit else 50_000  # compiled, the blocks have as many updates as elements, and more
+    rows = run(lambda x: jnp.zeros((count, 2)).at[some[: n // 2] * 7].add(x.reshape(-1, 2)))(jnp.asarray(x))
+    expected = np.stack([np.bincount(some[: n // 2]) * one] * 2, 1)
+    np.testing.assert_allclose(np.asarray(rows)[:15:7], expected, rtol=3e-6)
+    assert np.count_nonzero(np.asarray(rows)) == 6
+    windows = run(lambda x: lax.reduce_window(x, 0.0, lax.add, (n // 2,), (1,), "VALID"))(jnp.asarray(x))
+    np.testing.assert_allclose(windows, n // 2 * one, rtol=3e-6)
+
+
 @pytest.mark.parametrize("run", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
 def test_gradient_of_running_logsumexp(run):
     rng = np.random.default_rng(0)

@@ -46,6 +46,17 @@ def kind_of(dtype: np.dtype) -> str:
     return found
 
 
+# Terms that are added up one after the other in single precision: sums of more are kept in double precision.
+MANY = 64
+
+
+def double(dtype: np.dtype) -> np.dtype:
+    """The dtype in which long sums and running results are kept: in single precision their errors would add up."""
+    if kind_of(dtype) == "f" and dtype.itemsize <= 4:
+        return np.dtype(np.float64)
+    return np.dtype(np.complex128) if dtype == np.complex64 else dtype
+
+
 def check_kind(name: str, aval: ShapedArray, accepts: str, position: int | None = None) -> None:
     """Raises TypeError unless the dtype of an operand is of an accepted kind."""
     if kind_of(aval.dtype) in accepts:

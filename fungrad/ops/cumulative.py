@@ -22,7 +22,7 @@ from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.primitive import Primitive
-from fungrad.ops._operands import check_kind, kind_of, lift, scalar_array
+from fungrad.ops._operands import check_kind, double, kind_of, lift, scalar_array
 from fungrad.ops.cast import convert_element_type_p
 from fungrad.ops.compare import eq, select
 from fungrad.ops.elementwise import div, mul, sub
@@ -50,13 +50,6 @@ def previous(x: Any, first: Any, axis: int, reverse: bool) -> Any:
     config = [(0, 0, 0)] * x.aval.ndim
     config[axis] = (-1, 1, 0) if reverse else (1, -1, 0)
     return pad_p.bind(x, first, padding_config=tuple(config)) if x.aval.shape[axis] else x
-
-
-def _wide(dtype: np.dtype) -> np.dtype:
-    """The dtype in which running results are kept: the errors of single precision would add up."""
-    if kind_of(dtype) == "f" and dtype.itemsize <= 4:
-        return np.dtype(np.float64)
-    return np.dtype(np.complex128) if dtype == np.complex64 else dtype
 
 
 def _single(dtype: np.dtype) -> np.dtype:
@@ -90,7 +83,7 @@ class LinearRecurrence(Primitive):
         dtype = b.dtype
         n = b.shape[axis]
         # Working copies with the axis in front and running forward.
-        coef, out = (np.array(np.moveaxis(v, axis, 0), _wide(dtype), order="C") for v in (a, b))
+        coef, out = (np.array(np.moveaxis(v, axis, 0), double(dtype), order="C") for v in (a, b))
         if reverse:
             coef, out = coef[::-1], out[::-1]
         if n and b.size // n >= _WIDE:
@@ -173,7 +166,7 @@ class Cumulative(Primitive):
     def impl(self, x: np.ndarray, *, axis: int, reverse: bool) -> np.ndarray:
         if reverse:
             x = np.flip(x, axis)
-        wide = _wide(x.dtype) if self.monoid in ("add", "mul", "logaddexp") else _single(x.dtype)
+        wide = double(x.dtype) if self.monoid in ("add", "mul", "logaddexp") else _single(x.dtype)
         out = self.ufunc.accumulate(x.astype(wide, copy=False), axis=axis, dtype=wide)
         out = out.astype(x.dtype, copy=False)
         return compact(np.flip(out, axis)) if reverse else compact(out)
@@ -257,7 +250,7 @@ def _extremum_tangent(g: Any, x: Any, y: Any, axis: int, reverse: bool) -> Any:
 
 def _cumlogsumexp_tangent(g: Any, x: Any, y: Any, axis: int, reverse: bool) -> Any:
     dtype = y.aval.dtype
-    wide = _wide(dtype)
+    wide = double(dtype)
     if wide != dtype:
         # The weights are near 1, and their rounding errors would multiply.
         g, x, y = (convert_element_type_p.bind(v, new_dtype=wide, weak_type=False) for v in (g, x, y))

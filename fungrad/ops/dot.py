@@ -26,7 +26,7 @@ from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.printing import register_param_type
 from fungrad.ops._operands import check_kind, kind_of, lift, lift_pair
 from fungrad.ops.cast import convert_element_type
-from fungrad.ops.foundation import Dims, add_any_p, add_zeros, inverse_permutation, transpose
+from fungrad.ops.foundation import Dims, add_any_p, add_zeros, inverse_permutation, sum_of, transpose
 
 DimensionNumbers = tuple[tuple[Dims, Dims], tuple[Dims, Dims]]
 
@@ -120,7 +120,8 @@ def _contract(x: np.ndarray, y: np.ndarray, plan: _Plan) -> np.ndarray:
     if plan.right is not None:
         y = y.transpose(plan.right)
     _, _, n_batch, n_rows, n_inner, n_columns = plan
-    if n_inner == 1 and n_rows <= 1 and n_columns <= 1 and (n_batch == 0 or n_rows == n_columns == 1):
+    few = n_inner == 1 and n_rows <= 1 and n_columns <= 1 and (n_batch == 0 or n_rows == n_columns == 1)
+    if few and not _is_long(x):
         return products.matmul(x, y)
     split = n_batch + n_rows
     shape = x.shape[:split] + y.shape[n_batch + n_inner :]
@@ -133,13 +134,70 @@ def _contract(x: np.ndarray, y: np.ndarray, plan: _Plan) -> np.ndarray:
         return np.logical_and(x, y) if x.dtype.kind == "b" else np.multiply(x, y)
     if rows == columns == 1 and n_batch and x.dtype.kind != "b":
         # One sum per example: BLAS would be called for each.
-        return np.einsum("...k,...k->...", x.reshape((*batch, inner)), y.reshape((*batch, inner))).reshape(shape)
-    return products.matmul(x.reshape((*batch, rows, inner)), y.reshape((*batch, inner, columns))).reshape(shape)
+        return _inner_products(x.reshape((*batch, inner)), y.reshape((*batch, inner))).reshape(shape)
+    return _matmul(x.reshape((*batch, rows, inner)), y.reshape((*batch, inner, columns))).reshape(shape)
 
 
 def _matrix_product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """``_contract`` for the product of two matrices."""
-    return np.multiply(x, y) if x.shape[1] == 1 else products.matmul(x, y)
+    return np.multiply(x, y) if x.shape[1] == 1 else _matmul(x, y)
+
+
+# Sums in single precision of more terms are added up in blocks, for inner products and for two matrices from the second
+# number on: of these BLAS adds up few terms one after the other, of a matrix and a vector more, or all if it goes down
+# columns. `einsum` is for what is not contiguous.
+_LONG, _VERY_LONG = 2048, 16384
+_BLOCK, _SHORT_BLOCK, _STRIDED_BLOCK = 2048, 256, 64
+
+
+def _is_long(x: np.ndarray | ShapedArray) -> bool:
+    return x.shape[-1] > _LONG and x.dtype in (np.float32, np.complex64)
+
+
+def _matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """`np.matmul` whose errors do not grow with the number of terms."""
+    if not _is_long(x) or y.dtype != x.dtype:
+        return products.matmul(x, y)
+    (rows, inner), columns = x.shape[-2:], y.shape[-1]
+    along = (columns == 1 and x.strides[-1] == x.itemsize) or (rows == 1 and y.strides[-2] == y.itemsize)
+    inner_product = rows == columns == 1
+    in_order = min(rows, columns) == 1 and not along
+    if (min(rows, columns) > 1 or (inner_product and along)) and inner <= _VERY_LONG:
+        return products.matmul(x, y)
+    if min(rows, columns) > _BLOCK // 8:
+        return _in_halves(x, y)  # the products of all blocks would take too much memory
+    size = _SHORT_BLOCK if in_order else _BLOCK // 2 if along and not inner_product else _BLOCK
+    blocks = inner // size
+    split = blocks * size
+    left = np.moveaxis(x[..., :split].reshape((*x.shape[:-1], blocks, size)), -2, 0)
+    right = np.moveaxis(y[..., :split, :].reshape((*y.shape[:-2], blocks, size, columns)), -3, 0)
+    total = sum_of(products.matmul(left, right), (0,))
+    return total + products.matmul(x[..., split:], y[..., split:, :]) if split < inner else total
+
+
+def _in_halves(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The product as the sum of those of two halves, and so on."""
+    inner = x.shape[-1]
+    if inner <= _VERY_LONG:
+        return products.matmul(x, y)
+    half = inner // 2
+    out = _in_halves(x[..., :half], y[..., :half, :])
+    out += _in_halves(x[..., half:], y[..., half:, :])
+    return out
+
+
+def _inner_products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The sums of products along the last dimension."""
+    if not _is_long(x):
+        return np.einsum("...k,...k->...", x, y)
+    if x.strides[-1] == y.strides[-1] == x.itemsize:
+        return _matmul(x[..., None, :], y[..., :, None])[..., 0, 0]
+    inner = x.shape[-1]
+    blocks = inner // _STRIDED_BLOCK
+    split = blocks * _STRIDED_BLOCK
+    parts = [v[..., :split].reshape((*v.shape[:-1], blocks, _STRIDED_BLOCK)) for v in (x, y)]
+    total = sum_of(np.einsum("...k,...k->...", *parts), (x.ndim - 1,))
+    return total + np.einsum("...k,...k->...", x[..., split:], y[..., split:]) if split < inner else total
 
 
 @functools.lru_cache(maxsize=256)
@@ -254,7 +312,7 @@ class DotGeneral(Primitive):
     def specialized(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
         x, y = avals
         if _is_matrix_product(x, y, params) and params["preferred_element_type"] in (None, x.dtype):
-            if x.shape[1] == 1:
+            if x.shape[1] == 1 or _is_long(x):
                 return _matrix_product
             (rows, terms), columns = x.shape, y.shape[1]
             return np.matmul if products.is_small(rows * terms * columns, rows, columns) else products.matmul

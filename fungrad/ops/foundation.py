@@ -399,7 +399,7 @@ def reshape(operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | 
 _TERMS = 32
 
 
-def _sum(x: np.ndarray, axes: Dims) -> Any:
+def sum_of(x: np.ndarray, axes: Dims) -> Any:
     """The sum over some axes. NumPy adds up pairs of pairs only along the axis that is contiguous; along the others
     blocks of terms are summed, then blocks of these sums."""
     if x.dtype.kind not in "fc":
@@ -445,15 +445,15 @@ class ReduceSum(Primitive):
     def impl(self, x: np.ndarray, *, axes: Dims) -> Any:
         if x.dtype.itemsize == 2 and kind_of(x.dtype) == "f":
             # Half-precision sums are accumulated in float32, as compiled code does.
-            return _sum(x.astype(np.float32), axes).astype(x.dtype)
-        return _sum(x, axes)
+            return sum_of(x.astype(np.float32), axes).astype(x.dtype)
+        return sum_of(x, axes)
 
     def specialized(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
         dtype = avals[0].dtype
         if dtype.itemsize == 2 and kind_of(dtype) == "f":
             return super().specialized(avals, params)
         if kind_of(dtype) in "fc" and math.prod([avals[0].shape[a] for a in params["axes"]]) > 2 * _TERMS:
-            return partial(_sum, axes=params["axes"])
+            return partial(sum_of, axes=params["axes"])
         return partial(np.add.reduce, axis=params["axes"], dtype=dtype)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:

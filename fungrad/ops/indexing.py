@@ -23,7 +23,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, Tracer
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.printing import register_param_type
-from fungrad.ops._operands import check_kind, kind_of, lift, scalar_like
+from fungrad.ops._operands import MANY, check_kind, double, kind_of, lift, scalar_like
 from fungrad.ops._windows import (
     Dims,
     GatherScatterMode,
@@ -418,6 +418,8 @@ class Scatter(Primitive):
                 out[rows] = updates
         elif distinct:
             out[rows] = self.ufunc(out[rows], updates)
+        elif self._combine_wide(out, rows, updates):
+            pass
         elif kind_of(out.dtype) == "f" and out.dtype.itemsize < 4:
             # Sums of narrow floats are accumulated in float32, as compiled code does.
             wide = out.astype(np.float32)
@@ -428,6 +430,22 @@ class Scatter(Primitive):
             flat = rows if tail == 1 else (rows[:, None] * tail + np.arange(tail)).reshape(-1)
             # In one dimension `at` is several times faster than along rows.
             self.ufunc.at(out.reshape(-1), flat, updates.reshape(-1))
+
+    def _combine_wide(self, out: np.ndarray, rows: np.ndarray, updates: np.ndarray) -> bool:
+        """Combines where sums get many terms, in double precision; False where there are none."""
+        wide = double(out.dtype)
+        if self.ufunc not in (np.add, np.subtract) or wide == out.dtype or len(rows) <= MANY:
+            return False
+        counts = np.bincount(rows)
+        if counts.max() <= MANY:
+            return False
+        touched = counts.nonzero()[0]
+        place = np.empty(len(counts), np.intp)
+        place[touched] = np.arange(len(touched))
+        part = out[touched].astype(wide)
+        self._combine(part, place[rows], updates.astype(wide), False)
+        out[touched] = part
+        return True
 
     def batch(
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *,

@@ -19,7 +19,7 @@ import numpy as np
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.primitive import Primitive
-from fungrad.ops._operands import check_kind, kind_of, scalar_array
+from fungrad.ops._operands import MANY, check_kind, double, kind_of, scalar_array
 from fungrad.ops.foundation import batch_to, zeros
 from fungrad.ops.reduce import NEUTRAL, highest, lowest
 from fungrad.ops.shape import pad_p
@@ -27,8 +27,10 @@ from fungrad.ops.sliding import DIRECT, Sliding, dilated, padded, result_aval, s
 from fungrad.ops.sliding_lowering import lower_fold, lower_gather, lower_scatter, lower_spread_sum
 
 
-def _wide(dtype: np.dtype) -> np.dtype:
-    """The dtype in which sums are kept: half precision is too coarse to accumulate in."""
+def _wide(dtype: np.dtype, terms: int = 1) -> np.dtype:
+    """The dtype in which sums are kept: half precision is too coarse to accumulate in, and single for many terms."""
+    if terms > MANY:
+        return double(dtype)
     return np.dtype(np.float32) if dtype.itemsize <= 2 and kind_of(dtype) == "f" else dtype
 
 
@@ -59,7 +61,7 @@ class ReduceWindow(Primitive):
 
     def impl(self, x: np.ndarray, **params: Any) -> np.ndarray:
         s = sliding(x.shape, **params)
-        dtype = _wide(x.dtype) if self.monoid == "add" else x.dtype
+        dtype = _wide(x.dtype, s.count) if self.monoid == "add" else x.dtype
         out = x.astype(dtype, copy=False)
         for step in [s] if s.count <= DIRECT else s.one_by_one():
             out = self._fold(out, step)

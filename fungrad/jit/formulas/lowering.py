@@ -42,7 +42,7 @@ from fungrad.jit.passes import run_passes
 
 _GEMM_TYPES = ("f32", "f64", "c64", "c128")
 
-# In which dtype running results are kept, so that their errors do not add up.
+# The dtype in which running results are kept, so that their errors do not add up.
 _WIDER = {"float16": np.float64, "bfloat16": np.float64, "float32": np.float64, "complex64": np.complex128}
 
 
@@ -353,9 +353,8 @@ class Lowerer:
         dtype = operand.dtype
         if not axes:
             return operand
-        wide = np.float64 if monoid == "mul" else np.float32
-        if (type_of(dtype) in HALF and monoid in ("add", "mul")) or (monoid == "mul" and dtype == np.float32):
-            return self.convert(self.reduce(self.convert(operand, wide), monoid, axes), dtype)
+        if type_of(dtype) in HALF and monoid == "add":
+            return self.convert(self.reduce(self.convert(operand, np.float32), monoid, axes), dtype)
         product = contraction(self, operand, axes) if monoid == "add" else None
         if product is not None:
             return product
@@ -363,8 +362,12 @@ class Lowerer:
         kept = [a for d, a in enumerate(all_axes) if d not in axes]
         reduced = [all_axes[d] for d in sorted(axes)]
         expr = Element(operand, tuple([Idx.of(a) for a in all_axes]), type_of(dtype))
-        aval = ShapedArray(tuple([a.extent for a in kept]), dtype)
-        return Reduction(aval, self._rank(), kept + reduced, expr, monoid)
+        shape = tuple([a.extent for a in kept])
+        if monoid == "mul" and (dtype == np.float32 or type_of(dtype) in HALF):
+            aval = ShapedArray(shape, np.dtype(np.float64))
+            wide = Reduction(aval, self._rank(), kept + reduced, _in_type(expr, "f64"), monoid)
+            return self.convert(wide, dtype)
+        return Reduction(ShapedArray(shape, dtype), self._rank(), kept + reduced, expr, monoid)
 
     def arg_reduce(self, operand: Tensor, monoid: str, axis: int, index_dtype: Any) -> Tensor:
         all_axes = _axes(operand.shape)
@@ -386,28 +389,25 @@ class Lowerer:
         wide = _WIDER.get(dtype.name) if monoid in ("add", "mul", "logaddexp") else None
         if monoid == "add" and wide is np.float64 and math.prod(operand.shape[axis + 1 :]) == 1:
             # the state of a sum of float32 alone is kept in double precision
-            wide = None if dtype == np.float32 else np.float32
-        if wide is not None:
-            return self.convert(self.cumulative(self.convert(operand, wide), monoid, axis, reverse), dtype)
+            wide = np.float32
         axes = _axes(operand.shape)
-        expr = Element(operand, tuple([Idx.of(a) for a in axes]), type_of(dtype))
+        expr: Expr = Element(operand, tuple([Idx.of(a) for a in axes]), type_of(dtype))
+        if wide is not None:
+            expr = _in_type(expr, type_of(wide))
         return Running(ShapedArray(operand.shape, dtype), self._rank(), axes, expr, monoid, axis, reverse)
 
     def recurrence(self, a: Tensor, b: Tensor, axis: int, reverse: bool) -> Tensor:
         dtype = b.dtype
-        type = type_of(dtype)
-        wide = _WIDER.get(dtype.name)
-        if wide is not None:
-            a, b = self.convert(a, wide), self.convert(b, wide)
-            return self.convert(self.recurrence(a, b, axis, reverse), dtype)
+        own = type_of(dtype)
+        type = type_of(_WIDER.get(dtype.name, dtype))
         axes = _axes(b.shape)
         index = tuple([Idx.of(x) for x in axes])
         # Nothing comes before the first element, whose factor may be anything.
         first = Number(b.shape[axis] - 1 if reverse else 0, "i64")
         at_first = Apply("eq", [Position(index[axis], "i64"), first], "i1")
         zero = Number(0, type)
-        factor = Apply("select", [at_first, zero, Element(a, index, type)], type)
-        term = Element(b, index, type)
+        factor = Apply("select", [at_first, zero, _in_type(Element(a, index, own), type)], type)
+        term = _in_type(Element(b, index, own), type)
         aval = ShapedArray(b.shape, dtype)
         return Running(aval, self._rank(), axes, term, "linear", axis, reverse, factor)
 
@@ -437,8 +437,47 @@ class Lowerer:
             return self._outer(a, b, groups, shape, dtype)
         if type not in _GEMM_TYPES or min(rows, columns) <= 1 or rows * columns * inner <= tuning.SMALL_PRODUCT:
             return self._dot_loops(a, b, groups, shape, dtype)
+        # the products of the blocks are together at most an eighth of the operands
+        deep = max(tuning.DEEP_BLOCK, 8 * rows * columns // (rows + columns))
+        if inner >= tuning.DEEP_PRODUCT and inner >= 4 * deep and type in ("f32", "c64"):
+            return self._deep_dot(a, b, groups, shape, dtype, deep)
         step = Opaque("gemm", [a, b], {"groups": groups, "sizes": (rows, inner, columns)}, self._rank())
         return self._finish(step, [ShapedArray(shape, np.dtype(dtype))])[0]
+
+    def _deep_dot(self, a: Tensor, b: Tensor, groups: tuple, shape: tuple[int, ...], dtype: Any, deep: int) -> Tensor:
+        """A product with very many terms per element: those of blocks of about `deep` terms, added up in levels. A
+        single product adds one sum of some hundred terms to the next."""
+        n_batch, n_rows, n_inner, n_columns = groups
+        at = n_batch + n_rows, n_batch  # where the first contracted dimension is
+        extent = a.shape[at[0]]
+        size = max(1, deep // math.prod(a.shape[at[0] + 1 : at[0] + n_inner]))
+        blocks = extent // size
+
+        def part(x: Tensor, d: int, first: int, last: int) -> Tensor:
+            start, stop = [0] * x.ndim, list(x.shape)
+            start[d], stop[d] = first, last
+            return x if last - first == x.shape[d] else self.slice(x, start, stop, [1] * x.ndim)
+
+        def product(x: Tensor, y: Tensor, more: int, result: tuple[int, ...]) -> Tensor:
+            sizes = (
+                math.prod(x.shape[more + n_batch : more + at[0]]),
+                math.prod(x.shape[more + at[0] :]),
+                math.prod(y.shape[more + n_batch + n_inner :]),
+            )
+            attributes = {"groups": (n_batch + more, n_rows, n_inner, n_columns), "sizes": sizes}
+            step = Opaque("gemm", [x, y], attributes, self._rank())
+            return self._finish(step, [ShapedArray(result, np.dtype(dtype))])[0]
+
+        pieces: list[Tensor] = []
+        for x, d in ((a, at[0]), (b, at[1])):
+            x = part(x, d, 0, blocks * size)
+            x = self.reshape(x, (*x.shape[:d], blocks, size, *x.shape[d + 1 :]))
+            pieces.append(self.transpose(x, [d, *[k for k in range(x.ndim) if k != d]]))
+        total = self.reduce(product(pieces[0], pieces[1], 1, (blocks, *shape)), "add", [0])
+        if blocks * size == extent:
+            return total
+        rest = product(part(a, at[0], blocks * size, extent), part(b, at[1], blocks * size, extent), 0, shape)
+        return self.map(lambda m, x, y: x + y, [total, rest], dtype)
 
     def _permuted(self, x: Tensor, order: list[int]) -> Tensor:
         return x if order == list(range(x.ndim)) else self.transpose(x, order)
@@ -615,6 +654,11 @@ def _distinct(axes: Sequence[Axis], target: Sequence[Idx]) -> bool:
 def _on_scalars(fn: Callable[..., Any]) -> Callable[..., Any]:
     """A scalar function of a rule, given a builder with every elementwise primitive."""
     return lambda m, *xs: fn(scalar_rules.Scalars(m), *xs)
+
+
+def _in_type(expr: Expr, type: str) -> Expr:
+    """A formula converted to a type."""
+    return expr if expr.type == type else Apply("convert", [expr], type)
 
 
 def _axes(shape: Sequence[int]) -> list[Axis]:

@@ -482,7 +482,8 @@ class Running(Formula):
     """`expr` combined by `monoid` with all elements before it along dimension `along` (after it if `reverse`).
 
     Beside those of reductions, the monoid may be `logaddexp`, or `linear` with a formula `factor`: then what comes
-    before is multiplied with that, and `expr` added.
+    before is multiplied with that, and `expr` added. What comes before is kept in the type of `expr`, which may be
+    wider than that of the results.
     """
 
     __slots__ = ("monoid", "along", "reverse", "factor")

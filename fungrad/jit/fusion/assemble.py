@@ -35,12 +35,14 @@ from fungrad.jit.fusion.pairs import Operand
 from fungrad.jit.fusion.plan import Stage, is_comparison
 from fungrad.jit.ir import loops, tuning
 from fungrad.jit.ir.ops import apply, neutral
-from fungrad.jit.kernels.scalars import PARTS, SIGNED, UNSIGNED, NumpyScalars, type_of
+from fungrad.jit.kernels.scalars import FLOATS, HALF, PARTS, SIGNED, UNSIGNED, NumpyScalars, dtype_of, type_of
+from fungrad.jit.kernels.vecmath.exp_log import add_single_exp
 
 # Operations and types that are computed here when all operands are known.
 _FOLDED = frozenset(
     ("add", "sub", "mul", "min", "max", "neg", "convert", "and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge")
 )
+_NARROW = ("f32", *HALF)
 _EXACT = frozenset(("i1", *SIGNED, *UNSIGNED))
 
 Placed = tuple[Operand, int]
@@ -199,9 +201,11 @@ class NestWriter:
             names.append(name)
         return pairs.regrouped(names, [type])[0]  # type: ignore[no-any-return]
 
-    def _operation(self, block: list[Any], op: str, args: Sequence[Operand], types: Sequence[str], type: Any) -> Any:
-        """The result of an operation by name, written into ``block``."""
-        statement, result = pairs.let(lambda: self._name("v"), op, args, types, type, None)
+    def _operation(
+        self, block: list[Any], op: str, args: Sequence[Operand], types: Sequence[str], type: Any, fn: Any = None
+    ) -> Any:
+        """The result of an operation by name, or of a function, written into ``block``."""
+        statement, result = pairs.let(lambda: self._name("v"), op, args, types, type, fn)
         block.append(statement)
         return result
 
@@ -275,8 +279,9 @@ class NestWriter:
                 return True
             if type(s.tensor) is Scatter and not s.tensor.distinct and not _meet_apart(s, s.tensor, item.depth):
                 return True
-            if not _adds_up(s.tensor) and (at := _buffered_at(s)) is not None and item.depth <= at:
-                return True
+            if not _adds_up(s.tensor) and (at := _buffered_at(s)) is not None:
+                if item.depth <= at or (s.kinds[item.depth] == "r" and _accumulates_at(s) is None):
+                    return True
         return False
 
     # -- stages ------------------------------------------------------------------------------------------------------
@@ -314,8 +319,8 @@ class NestWriter:
 
     def _declare(self, stage: Stage) -> None:
         tensor = stage.tensor
-        type = type_of(tensor.dtype)
-        if not _adds_up(tensor):
+        type = _state_type(tensor)
+        if not _accumulates(stage):
             self.accumulators[stage] = self._variable(type, pairs.constant(neutral(tensor.monoid, type), type))  # type: ignore[attr-defined]
             return
         if type in PARTS:
@@ -337,7 +342,7 @@ class NestWriter:
             address, _ = self._address(tensor, stage.out_index)
             self._combine_in_memory(self.memory.buffer[tensor], address, tensor, value)
             return
-        if not _adds_up(tensor):
+        if not _accumulates(stage):
             self.assign([acc], [self._combined(tensor, acc, value)])
             return
         where = None
@@ -348,12 +353,13 @@ class NestWriter:
 
     def _combined(self, tensor: Any, before: Operand, value: Operand, factor: Operand = None) -> Operand:
         """A value combined with what came before, first multiplied with ``factor``, by the monoid of ``tensor``."""
-        type = type_of(tensor.dtype)
+        type = _state_type(tensor)
         if factor is not None:
             before = self._operation(self.blocks[-1], "mul", (factor, before), (type, type), type)
             return self._operation(self.blocks[-1], "add", (before, value), (type, type), type)  # type: ignore[no-any-return]
         op = {"max": "maximum", "min": "minimum"}.get(tensor.monoid, tensor.monoid)
-        return self._operation(self.blocks[-1], op, (before, value), (type, type), type)  # type: ignore[no-any-return]
+        fn = add_single_exp if op == "logaddexp" and _has_narrow_terms(tensor) else None
+        return self._operation(self.blocks[-1], op, (before, value), (type, type), type, fn)  # type: ignore[no-any-return]
 
     def _combine_in_memory(
         self, buffer: str, address: loops.Affine, tensor: Any, value: Operand, where: str | None = None
@@ -371,7 +377,7 @@ class NestWriter:
         if type(tensor) is Running:
             return
         name: Operand = self.rows.pop(stage, None) or self.accumulators[stage]
-        if not _adds_up(tensor):
+        if not _accumulates(stage):
             # The variable may be changed again in another iteration of what is around.
             copies = [self.named(x, self.blocks[-1]) for x in pairs.flat([name])]
             name = pairs.regrouped(copies, [type_of(tensor.dtype)])[0]
@@ -387,9 +393,9 @@ class NestWriter:
         depth = _buffered_at(stage)
         inner = [a for a, k in zip(stage.axes[depth:], stage.kinds[depth:], strict=True) if k == "p"]
         names = {a: self._name("z") for a in inner}
-        type = type_of(tensor.dtype)
+        type = _state_type(tensor)
         if isinstance(tensor, Running):
-            buffer = self.new_buffer(tensor.dtype, [a.extent for a in inner])
+            buffer = self.new_buffer(dtype_of(type), [a.extent for a in inner])
             self.rows[stage] = buffer
             address = loops.address([a.extent for a in inner], [names[a] for a in inner])
         else:
@@ -407,12 +413,12 @@ class NestWriter:
         self.blocks[-1].append(fill)
 
     def _running(self, stage: Stage, tensor: Running, position: tuple[Idx, ...], value: Operand) -> None:
-        type = type_of(tensor.dtype)
+        type = _state_type(tensor)
         factor: Operand = None
         if tensor.factor is not None:
             factor, _ = self._value(tensor.factor, tensor.axes, position, None)
         if "s" not in stage.kinds:
-            self._keep(stage, value, len(self.blocks) - 1)
+            self._keep_running(stage, tensor, value)
             return
         row = self.rows.get(stage)
         result: Operand
@@ -423,7 +429,7 @@ class NestWriter:
             before = self._load(self.blocks[-1], row, address, type)
             result = self._combined(tensor, before, value, factor)
             self.store(row, address, result)
-        elif _adds_up(tensor):
+        elif _accumulates(stage):
             result = pairs.regrouped([self._name("run") for _ in pairs.part_types(type)], [type])[0]
             accumulators = pairs.flat([self.accumulators[stage]])
             for name, acc, x in zip(pairs.flat([result]), accumulators, pairs.flat([value]), strict=True):
@@ -431,6 +437,13 @@ class NestWriter:
         else:
             result = self._combined(tensor, self.accumulators[stage], value, factor)
             self.assign([self.accumulators[stage]], [result])
+        self._keep_running(stage, tensor, result)
+
+    def _keep_running(self, stage: Stage, tensor: Running, result: Operand) -> None:
+        """Keeps a running result, in the type of the results."""
+        state, type = _state_type(tensor), type_of(tensor.dtype)
+        if state != type:
+            result = self._operation(self.blocks[-1], "convert", (result,), (state,), type)
         self._keep(stage, result, len(self.blocks) - 1)
 
     def _scatter(self, stage: Stage, tensor: Scatter, position: tuple[Idx, ...], value: Operand) -> None:
@@ -666,12 +679,35 @@ def _meet_apart(stage: Stage, tensor: Scatter, depth: int) -> bool:
 
 
 def _adds_up(tensor: Tensor) -> bool:
-    """Whether an accumulator, or an update in memory, can combine the elements: of complex numbers it can only add, and
-    products of floating point numbers must not be regrouped, since a part of them may overflow where they do not."""
+    """Whether an update in memory can combine the elements: of complex numbers it can only add, and products of
+    floating point numbers must not be regrouped, since a part of them may overflow where they do not."""
     monoid = getattr(tensor, "monoid", None) or "add"
-    if monoid == "mul" and tensor.dtype.kind == "f" and type(tensor) in (Reduction, Running):
+    if monoid == "mul" and type(tensor) in (Reduction, Running) and _state_type(tensor) in FLOATS:
         return False
     return monoid == "add" if tensor.dtype.kind == "c" else monoid in loops.MONOIDS
+
+
+def _accumulates(stage: Stage) -> bool:
+    """Whether an accumulator can combine the elements of a reduction or running result. That of a product keeps
+    its exponent apart; a running one is in double precision, where products of some narrow factors do not overflow."""
+    tensor = stage.tensor
+    if _adds_up(tensor):
+        return True
+    plain = type(tensor) in (Reduction, Running) and tensor.monoid == "mul" and _state_type(tensor) in FLOATS  # type: ignore[attr-defined]
+    if not plain or _buffered_at(stage) is not None:
+        return False
+    return type(tensor) is Reduction or _has_narrow_terms(tensor)
+
+
+def _has_narrow_terms(tensor: Tensor) -> bool:
+    """Whether the terms of a combination are converted to double precision for it."""
+    expr = tensor.expr  # type: ignore[attr-defined]
+    return type(expr) is Apply and expr.op == "convert" and expr.type == "f64" and expr.args[0].type in _NARROW
+
+
+def _state_type(tensor: Any) -> str:
+    """The type in which results so far are kept."""
+    return tensor.expr.type if type(tensor) is Running else type_of(tensor.dtype)  # type: ignore[no-any-return]
 
 
 def _turning_point(coefficient: int, const: int, number: int) -> int:
@@ -688,6 +724,8 @@ def _accumulates_at(stage: Stage) -> int | None:
         return kinds.index("s") if kinds and kinds[-1] == "s" else None
     if type(stage.tensor) is not Reduction or not kinds or kinds[-1] != "r":
         return None
+    if not _adds_up(stage.tensor) and _buffered_at(stage) is not None and not _has_narrow_terms(stage.tensor):
+        return None  # one factor after the other goes to memory: their product might overflow
     depth = len(kinds)
     while depth and kinds[depth - 1] == "r":
         depth -= 1

@@ -7,6 +7,7 @@ native code is the emitter's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ from fungrad.jit.ir.loops import (
     While,
 )
 from fungrad.jit.ir.ops import apply, combine, names_and_types, neutral
-from fungrad.jit.kernels.scalars import NUMPY_DTYPES, NumpyScalars, Value
+from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, NumpyScalars, Value
 from fungrad.ops.compare import total_order_key
 
 
@@ -163,6 +164,8 @@ class _Scope:
         self.m = interpreter.m
         self.values: dict[str, Value] = {}
         self.cells: dict[str, Any] = {}
+        # of floating point numbers: a number and the exponent of two by which it is scaled
+        self.products: dict[str, tuple[float, int]] = {}
         self.symbols: dict[str, int] = dict(interpreter.counters)
 
     def block(self, statements: Sequence[Any]) -> None:
@@ -219,12 +222,18 @@ class _Scope:
         start = Const(neutral(s.op, s.type), s.type)
         self.cells[s.name] = s
         self.values[s.name] = self.operand(start if s.init is None else s.init)
-        if s.position is not None:
+        if s.op == "mul" and s.type in FLOATS:
+            self.products[s.name] = (1.0, 0)
+            self.multiply(s, float(self.values[s.name].raw), 0)
+        elif s.position is not None:
             self.values[s.position] = self.m.const(-1, "i64")
 
     def update(self, s: Update) -> None:
         acc = self.cells[s.acc]
         state, value = self.values[s.acc], self.operand(s.value)
+        if s.acc in self.products:
+            self.multiply(acc, float(value.raw), 0 if s.position is None else self.affine(Affine.of(s.position)))
+            return
         if acc.op not in ("argmax", "argmin"):
             self.values[s.acc] = combine(self.m, acc.op, state, value)
             return
@@ -234,6 +243,20 @@ class _Scope:
         if better or kept == -1 or (b != b and a == a):
             self.values[s.acc] = value
             self.values[acc.position] = self.m.const(self.affine(Affine.of(s.position or 0)), "i64")
+
+    def multiply(self, acc: Acc, factor: float, exponent: int) -> None:
+        """Multiply a factor and a power of two onto a product."""
+        product, scale = self.products[acc.name]
+        product, more = math.frexp(product)
+        factor, moved = math.frexp(factor)
+        product, scale = product * factor, scale + more + moved + exponent
+        self.products[acc.name] = product, scale
+        if acc.position is None:
+            with np.errstate(over="ignore", under="ignore"):
+                self.values[acc.name] = self.m.const(np.ldexp(product, scale), acc.type)
+        else:
+            self.values[acc.name] = self.m.const(product, acc.type)
+            self.values[acc.position] = self.m.const(scale, "i64")
 
     def prefix(self, s: Prefix) -> None:
         acc = self.cells[s.acc]

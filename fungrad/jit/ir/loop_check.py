@@ -42,6 +42,7 @@ from fungrad.jit.ir.loops import (
     While,
 )
 from fungrad.jit.ir.traverse import buffers_of, walk
+from fungrad.jit.kernels.scalars import FLOATS
 
 _INTEGERS = ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
 
@@ -283,7 +284,8 @@ class _Checker:
         if type(acc) is not Acc:
             self.fail(s, f"{s.acc} is not an accumulator")
         self.expect(s, s.value, acc.type, types, cells)
-        if (acc.op in ("argmax", "argmin")) != (s.position is not None):
+        is_product = acc.op == "mul" and acc.type in FLOATS
+        if not is_product and (acc.op in ("argmax", "argmin")) != (s.position is not None):
             self.fail(s, "a position is for argmax and argmin, and needed for them")
         if s.position is not None:
             self.affine(s, Affine.of(s.position), types, cells, extents)

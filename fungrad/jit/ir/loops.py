@@ -456,14 +456,16 @@ class Acc(Node):
     """Declare an accumulator; its name is the result after the loops that update it.
 
     `max` and `min` propagate NaN. `argmax` and `argmin` keep a (value, position) pair: the first
-    position wins ties, and the first NaN wins over everything.
+    position wins ties, and the first NaN wins over everything. A product of floating point numbers overflows only
+    if it is too large itself: the order of its factors does not matter.
 
     Attributes:
       op: one of `MONOIDS`.
       type: scalar type.
       init: initial value; None for the neutral element.
       position: name of the position of an `argmax`/`argmin`, an `i64` that is -1 if there was no
-        update.
+        update. Of a product of floating point numbers that may be out of range, the name of its exponent, an `i64`: it
+        is the result times two to that power.
     """
 
     name: str = definition()
@@ -479,7 +481,7 @@ class Update(Node):
 
     Attributes:
       position: for `argmax`/`argmin`, the position of the value (an `i64` value name or an affine
-        index).
+        index); for a product, the exponent of two by which the value is scaled, if any.
     """
 
     acc: str = cell()

@@ -63,6 +63,10 @@ BLAS_THREADED_VECTOR = 1 << 13
 PRODUCT_ROWS = 8
 PRODUCT_COLUMNS = 32
 BLAS_STRIP = 16
+# Terms of the sums of a product from which it is cut into blocks of at least so many terms, which are added up in
+# levels: a product of its own adds one sum of `DEPTH` terms to the next.
+DEEP_PRODUCT = 1 << 16
+DEEP_BLOCK = 1 << 12
 # Products with at most this many multiplications become loops that fuse with what is around them.
 SMALL_PRODUCT = 4096
 

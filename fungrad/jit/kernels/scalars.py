@@ -60,6 +60,11 @@ _TYPE_OF_DTYPE[np.dtype(np.complex128)] = "c128"
 _TYPE_OF_DTYPE[dtypes.prng_key] = "u64"
 
 
+def dtype_of(type: str) -> np.dtype:
+    """The NumPy dtype of a scalar type, complex ones included."""
+    return NUMPY_DTYPES[type] if type in NUMPY_DTYPES else np.dtype({"c64": np.complex64, "c128": np.complex128}[type])
+
+
 def type_of(dtype: Any) -> str:
     """The scalar type that holds elements of a NumPy dtype.
 

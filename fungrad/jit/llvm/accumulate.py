@@ -7,6 +7,9 @@ result never changes between runs.
 
 A sum of many terms has levels: after some iterations of a loop, what they have added up is added to the sum of the
 blocks before, and so on for blocks of blocks. The rounding error then grows with the number of levels, not of terms.
+
+A product of floating point numbers is kept in double precision with its exponent apart, in an integer: every few
+factors its exponent moves there. So it does not overflow on its way, in whatever order the factors come.
 """
 
 from __future__ import annotations
@@ -29,6 +32,13 @@ from fungrad.jit.ir.traverse import changes, children, walk
 from fungrad.jit.kernels.scalars import FLOATS, Value
 from fungrad.jit.llvm.writer import NestWriter
 
+# Factors of single precision that a product in double precision takes before its exponent must be moved: with
+# exponents from -149 to 128 it stays within a range of 2 to the powers of -894 and 772.
+FACTORS = 6
+# The leading bits of the exponent of a double, and what they have to be subtracted from for that of the scale that
+# takes them away. Without the last two bits the scale of infinity and nan is a normal number.
+_EXPONENT, _SCALE = 0x7FC0 << 48, 0x7FE0 << 48
+
 
 class Cell:
     """The current state of an accumulator or variable.
@@ -38,14 +48,17 @@ class Cell:
       lanes: vector lanes of a reduction in progress that runs through a vector loop below its
         declaration; 0 for a plain
         state.
+      factors: for a product, whose values are a double and the exponent that it is to be scaled by, how many factors
+        the double has taken at most since its own exponent was moved; otherwise None.
     """
 
-    __slots__ = ("declaration", "values", "lanes")
+    __slots__ = ("declaration", "values", "lanes", "factors")
 
-    def __init__(self, declaration: Acc | Var, values: list[Value], lanes: int = 0):
+    def __init__(self, declaration: Acc | Var, values: list[Value], lanes: int = 0, factors: int | None = None):
         self.declaration: Any = declaration
         self.values = values
         self.lanes = lanes
+        self.factors = factors
 
 
 def lanes_of_accumulators(statements: Sequence[Any]) -> dict[str, int]:
@@ -156,6 +169,8 @@ def declare(nest: NestWriter, acc: Acc) -> Cell:
     start = Const(neutral(acc.op, acc.type), acc.type)
     wide = nest.wide.get(acc.name, 0)
     m = nest.builder(wide) if wide else nest.m
+    if acc.name in nest.products:
+        return Cell(acc, [m.const(1, "f64"), m.const(0, "i64")], wide, 0)
     if wide or acc.init is None or is_arg(acc):
         values = [m.const(start.value, acc.type)]
     else:
@@ -193,12 +208,103 @@ def update(nest: NestWriter, cell: Cell, s: Update) -> None:
             position = widened(nest, position, -1, cell.lanes)
         cell.values = list(better(acc.op, cell.values[0], cell.values[1], value, position, ordered=True))
         return
+    if cell.factors is not None:
+        multiply(nest, cell, s, value)
+        return
     if cell.lanes:
         value = widened(nest, value, neutral(acc.op, acc.type), cell.lanes)
     state = cell.values[0]
     if state.m is not value.m:
         raise ValueError(f"loop IR: {acc.name} is updated with vectors but declared outside of them")
     cell.values = [combine(value.m, acc.op, state, value)]
+
+
+# -- products ----------------------------------------------------------------------------------------------------------
+
+
+def products(statements: Sequence[Any]) -> frozenset[str]:
+    """Accumulators of products of floating point numbers that are not running ones."""
+    running = {s.acc for s in walk(statements) if type(s) is Prefix}
+    declared = [s for s in walk(statements) if type(s) is Acc and s.op == "mul" and s.type in FLOATS]
+    return frozenset(s.name for s in declared if s.name not in running)
+
+
+def factors(statements: Sequence[Any], name: str) -> int:
+    """How many factors the statements multiply onto a product, except those in branches, which move its exponent."""
+    total = 0
+    for s in statements:
+        if type(s) is Update:
+            total += s.acc == name
+        elif type(s) is Loop:
+            times = -(-s.extent // (s.lanes or 1)) if s.vector else s.extent
+            total += factors(s.body, name) * times
+    return total
+
+
+def multiply(nest: NestWriter, cell: Cell, s: Update, value: Value) -> None:
+    """Multiply a factor onto a product."""
+    m, narrow = value.m, value.type != "f64" or s.value in nest.narrow
+    value = m.convert(value, "f64")
+    exponent = None
+    if not narrow:
+        value, exponent = _without_exponent(value)
+    if s.position is not None:
+        position = position_value(nest, s.position, value, "i64")
+        exponent = position if exponent is None else exponent + position
+    if cell.lanes:
+        value = widened(nest, value, 1, cell.lanes)
+        exponent = None if exponent is None else widened(nest, exponent, 0, cell.lanes)
+    if cell.values[0].m is not value.m:
+        raise ValueError(f"loop IR: {s.acc} is updated with vectors but declared outside of them")
+    before = cell.factors or 0
+    if before >= FACTORS:
+        move_exponent(cell)
+    product, scale = cell.values
+    cell.values = [product * value, scale if exponent is None else scale + exponent]
+    if nest.in_branch:
+        # how many factors there are depends on the way taken
+        move_exponent(cell)
+        cell.factors = before
+    else:
+        cell.factors = (cell.factors or 0) + 1
+
+
+def move_exponent(cell: Cell) -> None:
+    """Move the exponent of a product into the integer."""
+    product, exponent = _without_exponent(cell.values[0])
+    cell.values = [product, cell.values[1] + exponent]
+    cell.factors = 0
+
+
+def _without_exponent(x: Value) -> tuple[Value, Value]:
+    """A double scaled by a power of two, and the exponent of that: what was normal has a magnitude from 1 to 16, what
+    was subnormal is less; 0, infinity and nan are the same, with any exponent."""
+    m = x.m
+    exponent = m.bitcast(x, "u64") & _EXPONENT
+    scale = m.bitcast(m.const(_SCALE, "u64") - exponent, "f64")
+    return x * scale, m.bitcast(exponent >> 52, "i64") - 1023
+
+
+def finish_product(nest: NestWriter, cell: Cell) -> None:
+    """Scale a product by its exponent, unless that is wanted by name, or there is none."""
+    acc = cell.declaration
+    if acc.init is not None:
+        init, exponent = _without_exponent(nest.spread(nest.value(acc.init), cell.values[0].m))
+        cell.values = [cell.values[0] * init, cell.values[1] + exponent]
+    if acc.position is not None or cell.values[1].raw != cell.values[1].m.const(0, "i64").raw:
+        move_exponent(cell)
+    product, exponent = cell.values
+    m = product.m
+    if acc.position is not None:
+        nest.env[acc.position] = exponent
+    else:
+        for _ in range(2):
+            # twice, so that a subnormal result is rounded only once
+            power = m.min(m.max(exponent, m.const(-1000, "i64")), m.const(1000, "i64"))
+            product = product * m.bitcast((power + 1023) << 52, "f64")
+            exponent = exponent - power
+    cell.values = [m.convert(product, acc.type)]
+    cell.factors = None
 
 
 def position_value(nest: NestWriter, position: Affine | None, value: Value, type: str) -> Value:
@@ -236,6 +342,8 @@ def finish(nest: NestWriter, cell: Cell) -> None:
     if not cell.lanes:
         settle(nest, cell)
         return
+    if cell.factors:
+        move_exponent(cell)
     values = cell.values
     while values[0].m.lanes > 1:
         lanes = values[0].m.lanes // 2
@@ -244,9 +352,11 @@ def finish(nest: NestWriter, cell: Cell) -> None:
         high = [half(nest, v, lanes, m) for v in values]
         if is_arg(acc):
             values = list(better(acc.op, low[0], low[1], high[0], high[1], ordered=False))
+        elif cell.factors is not None:
+            values = [low[0] * high[0], low[1] + high[1]]
         else:
             values = [combine(m, acc.op, low[0], high[0])]
-    if acc.init is not None and not is_arg(acc):
+    if acc.init is not None and not is_arg(acc) and cell.factors is None:
         values = [combine(nest.scalar, acc.op, nest.value(acc.init), values[0])]
     cell.values = values
     cell.lanes = 0
@@ -262,9 +372,12 @@ def half(nest: NestWriter, value: Value, start: int, m: Any) -> Value:
 
 
 def settle(nest: NestWriter, cell: Cell) -> None:
-    """Make the position of an arg reduction readable by name. No position found means that all
-    values were the worst one, so the first position is the answer."""
+    """Make the result of a product, or the position of an arg reduction, readable by name. No position found means
+    that all values were the worst one, so the first position is the answer."""
     acc = cell.declaration
+    if cell.factors is not None:
+        finish_product(nest, cell)
+        return
     if not is_arg(acc) or acc.position is None:
         return
     m, position = cell.values[0].m, cell.values[1]
@@ -288,6 +401,10 @@ def prefix(nest: NestWriter, cell: Cell, operand: Any) -> Value:
         return result
     m = value.m
     value = _within_vector(nest, acc, value)
+    if acc.op == "mul" and acc.type == "f64":
+        # a chain of one multiplication per vector
+        cell.values = [state * half(nest, value, m.lanes - 1, nest.scalar)]
+        return nest.spread(state, m) * value
     result = combine(m, acc.op, nest.spread(state, m), value)
     cell.values = [half(nest, result, m.lanes - 1, nest.scalar)]
     return result

@@ -41,7 +41,7 @@ from fungrad.jit.ir.loops import (
 )
 from fungrad.jit.ir.ops import apply
 from fungrad.jit.ir.traverse import addresses, buffers_of, changes, walk
-from fungrad.jit.kernels.scalars import UNSIGNED, Value
+from fungrad.jit.kernels.scalars import HALF, UNSIGNED, Value
 from fungrad.jit.llvm import accumulate, interleave, interrupts
 from fungrad.jit.llvm.access import Access
 from fungrad.jit.llvm.accumulate import Cell
@@ -75,6 +75,9 @@ class NestEmitter:
         self.squares: dict[int, Value] = {}
         self.groups: dict[int, interleave.Group] = {}
         self.running = accumulate.running_sums(nest.body)
+        self.products = accumulate.products(nest.body)
+        self.narrow: set[str] = set()
+        self.in_branch = False
         self.wide = accumulate.lanes_of_accumulators(nest.body)
         self.streamed = streamed(module, nest)
         self.streams = False
@@ -237,6 +240,8 @@ class NestEmitter:
         else:
             m = self.m
             operands = [self.varying(v) for v in values]
+        if s.op == "convert" and s.type == "f64" and operands[0].type in ("f32", *HALF):
+            self.narrow.add(s.name)  # type: ignore[arg-type]
         names = (s.name,) if isinstance(s.name, str) else s.name
         for name, result in zip(names, apply(m, s, operands), strict=True):
             self.env[name] = result
@@ -371,15 +376,61 @@ class NestEmitter:
         """A loop from 0 whose long sums have levels. See `counted`."""
         sums = accumulate.long_sums(self.assigned(s.body), s.body)
         sizes = accumulate.levels(s.body, sums, iterations)
-        self.levelled(s, "0", str(iterations * step), step, [n * step for n in sizes], sums, every)
+        most = min([iterations, *sizes])
+        self.levelled(s, "0", str(iterations * step), step, [n * step for n in sizes], sums, most, every)
 
     def levelled(
-        self, s: Loop, first: str, end: str, step: int, sizes: list[int], sums: list[Cell], every: int
+        self, s: Loop, first: str, end: str, step: int, sizes: list[int], sums: list[Cell], most: int, every: int
     ) -> None:
-        """A loop over blocks, in which the sums start from 0 and are then added to what they were before."""
+        """A loop over blocks, in which the sums start from 0 and are then added to what they were before. The innermost
+        blocks have at most `most` iterations."""
         if not sizes:
-            self.counted(s, first, end, step, every=every)
+            self.multiplying(s, first, end, step, most, every)
             return
+
+        def block(start: str, stop: str) -> None:
+            totals = [cell.values[0] for cell in sums]
+            for cell, total in zip(sums, totals, strict=True):
+                cell.values = [total.m.const(0, total.type)]
+            self.levelled(s, start, stop, step, sizes[1:], sums, most, every)
+            for cell, total in zip(sums, totals, strict=True):
+                cell.values = [total + cell.values[0]]
+
+        self.blocks(s, first, end, sizes[0], block)
+
+    def multiplying(self, s: Loop, first: str, end: str, step: int, most: int, every: int) -> None:
+        """A loop of at most so many iterations, in which the exponents of products are moved often enough."""
+        cells = [c for c in self.assigned(s.body) if c.factors is not None]
+        each = {id(c): accumulate.factors(s.body, c.declaration.name) for c in cells}
+        greatest = max(each.values(), default=0)
+        size = accumulate.FACTORS // greatest if greatest else most
+
+        def part(first: str, end: str, iterations: int) -> None:
+            for c in cells:
+                c.factors = (c.factors or 0) + each[id(c)] * (iterations - 1)  # those of the iterations before
+            self.counted(s, first, end, step, every=every)
+
+        def move() -> None:
+            for c in cells:
+                accumulate.move_exponent(c)
+
+        def block(start: str, stop: str) -> None:
+            move()
+            part(start, stop, size)
+
+        def iteration() -> None:
+            move()
+            self.body(s.body)
+
+        if all((c.factors or 0) + each[id(c)] * most <= accumulate.FACTORS for c in cells):
+            part(first, end, most)
+        elif size > 1:
+            self.blocks(s, first, end, size * step, block)
+        else:
+            self.counted(s, first, end, step, body=iteration, every=every)
+
+    def blocks(self, s: Loop, first: str, end: str, size: int, body: Callable[[str, str], None]) -> None:
+        """A loop over blocks of another, whose bounds are given to `body`."""
         head, leave = self.label("block"), self.label("summed")
         before, saved = self.block, self.save()
         self.lines.append(f"br label %{head}")
@@ -390,15 +441,10 @@ class NestEmitter:
         opened = self.phis(self.assigned(s.body))
         self.module.declarations["@llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
         self.lines += [
-            f"%t{number} = add nuw nsw i64 {start}, {sizes[0]}",
+            f"%t{number} = add nuw nsw i64 {start}, {size}",
             f"{stop} = call i64 @llvm.umin.i64(i64 %t{number}, i64 {end})",
         ]
-        totals = [cell.values[0] for cell in sums]
-        for cell, total in zip(sums, totals, strict=True):
-            cell.values = [total.m.const(0, total.type)]
-        self.levelled(s, start, stop, step, sizes[1:], sums, every)
-        for cell, total in zip(sums, totals, strict=True):
-            cell.values = [total + cell.values[0]]
+        body(start, stop)
         self.lines[at] = f"{start} = phi i64 [ {first}, %{before} ], [ {stop}, %{self.block} ]"
         self.close_phis(opened, before, self.block)
         self.lines += [
@@ -517,6 +563,7 @@ class NestEmitter:
 
     def branch(self, s: If) -> None:
         """Both ways assign to the same cells; a phi joins them."""
+        around, self.in_branch = self.in_branch, True
         yes, no, leave = self.label("then"), self.label("else"), self.label("join")
         condition = self.value(s.condition)
         holds = self.any_lane(condition) if s.settled else condition.raw
@@ -542,8 +589,10 @@ class NestEmitter:
                     cell.values[k] = x.m.value(x.type, x.m.append(text))
                 else:
                     cell.values[k] = x
+        self.in_branch = around
 
     def loop_while(self, s: LoopWhile) -> None:
+        around, self.in_branch = self.in_branch, True
         head, inside, leave = self.label("test"), self.label("while"), self.label("done")
         before, saved = self.block, self.save()
         self.lines.append(f"br label %{head}")
@@ -570,6 +619,7 @@ class NestEmitter:
             cell.values = values
         self.restore(saved)
         self.start(leave)
+        self.in_branch = around
 
     def any_lane(self, condition: Value) -> str:
         """Whether a condition holds in some lane."""

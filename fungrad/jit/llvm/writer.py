@@ -55,7 +55,9 @@ class NestWriter(Protocol):
       vector: the vector loop that is being emitted, None outside of one.
       env: values by name.
       symbols: counters by name, as registers or numbers.
-      positions, wide, running: facts about accumulators (`accumulate`).
+      positions, wide, running, products: facts about accumulators (`accumulate`).
+      narrow: names of values that were converted to double precision from less.
+      in_branch: whether the statements may be skipped.
       streamed: buffers that are written past the cache.
       streams: whether anything has been.
     """
@@ -70,6 +72,9 @@ class NestWriter(Protocol):
     positions: dict[str, tuple[str, Affine]]
     wide: dict[str, int]
     running: frozenset[str]
+    products: frozenset[str]
+    narrow: set[str]
+    in_branch: bool
     streamed: frozenset[str]
     streams: bool
 

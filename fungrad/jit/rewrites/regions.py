@@ -42,6 +42,7 @@ from fungrad.jit.ir.loops import (
     While,
 )
 from fungrad.jit.ir.traverse import children, defines, map_bodies, map_steps, own_buffers, rename, walk
+from fungrad.jit.kernels.scalars import FLOATS
 
 
 def merge(program: Program) -> Program:
@@ -224,7 +225,7 @@ class _Region:
         values: dict[str, list[Any]] = {}
         result: list[Any] = []
         for s in statements:
-            if type(s) is Update and s.position is None and s.acc not in own:
+            if type(s) is Update and s.acc not in own and not self.is_whole(s):
                 values.setdefault(s.acc, []).append(s.value)
             else:
                 result.append(s)
@@ -239,6 +240,11 @@ class _Region:
                 terms = [*pairs, *terms[2 * len(pairs) :]]
             result.append(Update(name, terms[0]))
         return result
+
+    def is_whole(self, s: Update) -> bool:
+        """Whether an update must stay as it is: those with positions, and of products, whose parts may overflow."""
+        acc = self.accumulators[s.acc]
+        return s.position is not None or (acc.op == "mul" and acc.type in FLOATS)
 
     def scope(self, statements: Sequence[Any], name: str) -> Sequence[Any]:
         """The innermost list of statements outside of which a memory is not used."""

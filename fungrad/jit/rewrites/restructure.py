@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fungrad.jit.ir import tuning
@@ -46,7 +47,7 @@ from fungrad.jit.ir.loops import (
 )
 from fungrad.jit.ir.ops import neutral
 from fungrad.jit.ir.traverse import addresses, changes, map_bodies, own_buffers, substitute, walk, walk_in_loops
-from fungrad.jit.kernels.scalars import NUMPY_DTYPES
+from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES
 from fungrad.jit.rewrites.vectorise import choose_lanes
 
 
@@ -70,13 +71,79 @@ def split_rows(program: Program, nest: Nest) -> list[Nest] | None:
     return _Rewriter(program).split_rows(nest)
 
 
+@dataclass(frozen=True)
+class _Partial:
+    """Partial results of an accumulator in memory.
+
+    Attributes:
+      acc: the accumulator.
+      results: one per part.
+      exponents: for products of floating point numbers, by which power of two each result is scaled.
+    """
+
+    acc: Acc
+    results: Buffer
+    exponents: Buffer | None = None
+
+    @property
+    def _exponent(self) -> str:
+        return f"{self.acc.name}.e"
+
+    def declare(self) -> Acc:
+        """The accumulator of a part."""
+        return Acc(self.acc.name, self.acc.op, self.acc.type, None, None if self.exponents is None else self._exponent)
+
+    def store(self, place: Affine) -> list[Any]:
+        """Put the result of a part into memory."""
+        stores = [Store(self.results.name, place, self.acc.name)]
+        if self.exponents is not None:
+            stores.append(Store(self.exponents.name, place, self._exponent))
+        return stores
+
+    def resume(self, place: Affine) -> list[Any]:
+        """Combine a part with the accumulator."""
+        value, exponent = f"{self.acc.name}.p", f"{self.acc.name}.pe"
+        if self.exponents is None:
+            return [Load(value, self.results.name, place), Update(self.acc.name, value)]
+        return [
+            Load(value, self.results.name, place),
+            Load(exponent, self.exponents.name, place),
+            Update(self.acc.name, value, Affine.var(exponent)),
+        ]
+
+    def begin(self, place: Affine) -> list[Any]:
+        """Put the initial value into memory."""
+        acc = self.acc
+        start = acc.init if isinstance(acc.init, Const) else Const(neutral(acc.op, acc.type), acc.type)
+        stores = [Store(self.results.name, place, start)]
+        if self.exponents is not None:
+            stores.append(Store(self.exponents.name, place, Const(0, "i64")))
+        return stores
+
+    def add(self, place: Affine) -> list[Any]:
+        """Combine the accumulator with a part in memory."""
+        if self.exponents is None:
+            return [Store(self.results.name, place, self.acc.name, update=self.acc.op)]
+        return [*self.resume(place), *self.store(place)]
+
+    def result(self, place: Affine) -> list[Any]:
+        """The result by its name."""
+        if self.exponents is None:
+            return [Load(self.acc.name, self.results.name, place)]
+        return [Acc(self.acc.name, self.acc.op, self.acc.type), *self.resume(place)]
+
+
 class _Rewriter:
     def __init__(self, program: Program):
         self.program = program
 
-    def partial(self, acc: Acc, shape: tuple[int, ...]) -> Buffer:
-        """A temporary for partial results of an accumulator."""
-        return self.program.temporary(f"{acc.name}.part", NUMPY_DTYPES[acc.type], shape)
+    def partial(self, acc: Acc, shape: tuple[int, ...]) -> _Partial:
+        """Temporaries for partial results of an accumulator."""
+        results = self.program.temporary(f"{acc.name}.part", NUMPY_DTYPES[acc.type], shape)
+        if acc.op != "mul" or acc.type not in FLOATS:
+            return _Partial(acc, results)
+        exponents = self.program.temporary(f"{acc.name}.exponent", NUMPY_DTYPES["i64"], shape)
+        return _Partial(acc, results, exponents)
 
     # -- reductions to few values ------------------------------------------------------------------
 
@@ -98,29 +165,22 @@ class _Rewriter:
         piece = f"{loop.index}.piece"
         shifted = {loop.index: Affine.var(piece, length) + loop.index}
         body = [substitute(s, shifted) for s in loop.body]
-        parts = {a.name: self.partial(a, (pieces,)) for a in accs}
+        parts = [self.partial(a, (pieces,)) for a in accs]
         pure = [s for s in head if type(s) is not Acc]
         many = Loop(
             piece,
             pieces,
             [
-                *(Acc(a.name, a.op, a.type) for a in accs),
+                *(p.declare() for p in parts),
                 Loop(loop.index, length, body),
-                *(Store(parts[a.name].name, Affine.var(piece), a.name) for a in accs),
+                *(s for p in parts for s in p.store(Affine.var(piece))),
             ],
             parallel=True,
         )
         gather = Loop(
             piece,
             pieces,
-            [
-                s
-                for a in accs
-                for s in (
-                    Load(f"{a.name}.p", parts[a.name].name, Affine.var(piece)),
-                    Update(a.name, f"{a.name}.p"),
-                )
-            ],
+            [s for p in parts for s in p.resume(Affine.var(piece))],
         )
         last: list[Any] = [*head, gather]
         if rest:
@@ -192,31 +252,26 @@ class _Rewriter:
         if pieces is None:
             return None
         length, piece = loop.extent // pieces, f"{loop.index}.piece"
-        parts = {a.name: self.partial(a, (pieces,)) for a in accs}
         rows = {b: self._copies(b, pieces) for b in shared}
         shifted = {loop.index: Affine.var(piece, length) + loop.index}
         body = [redirected(substitute(s, shifted), rows, piece) for s in loop.body]
         used = {s.acc for s in walk(loop.body) if type(s) is Update}
-        mine = [a for a in accs if a.name in used]
+        mine = [self.partial(a, (pieces,)) for a in accs if a.name in used]
         many = Loop(
             piece,
             pieces,
             [
-                *(Acc(a.name, a.op, a.type) for a in mine),
+                *(p.declare() for p in mine),
                 *(_fill(rows[b], piece, op) for b, op in sums.items()),
                 Loop(loop.index, length, body, ordered=loop.ordered),
-                *(Store(parts[a.name].name, Affine.var(piece), a.name) for a in mine),
+                *(s for p in mine for s in p.store(Affine.var(piece))),
             ],
             parallel=True,
         )
         gather = Loop(
             piece,
             pieces,
-            [
-                s
-                for a in mine
-                for s in (Load(f"{a.name}.p", parts[a.name].name, Affine.var(piece)), Update(a.name, f"{a.name}.p"))
-            ],
+            [s for p in mine for s in p.resume(Affine.var(piece))],
         )
         before = [s for s in head if type(s) is not Acc]
         pure = [s for s in before if type(s) in (Let, Index, Load)]
@@ -265,6 +320,8 @@ class _Rewriter:
             if len(names) > 1 or self.program.buffers[stores[0].buffer].is_complex:
                 return None
             name = stores[0].buffer
+            if stores[0].update == "mul" and self.program.buffers[name].type in FLOATS:
+                return None  # a product of some of the factors may overflow where the element does not
             if len(stores) == len(accesses) and len({s.update for s in stores}) == 1 and stores[0].update:
                 sums[name] = stores[0].update
             elif is_scratch(loop, accesses) and self._unused_elsewhere(name, loop):
@@ -321,10 +378,7 @@ class _Rewriter:
         block, group = f"{columns.index}.block", f"{rows.index}.group"
         j = Affine.var(columns.index)
         place = Affine.var(block, width) + j
-        parts = {a.name: self.partial(a, (columns.extent,)) for a in accs}
-
-        def start(a: Acc) -> Const:
-            return a.init if isinstance(a.init, Const) else Const(neutral(a.op, a.type), a.type)
+        parts = [self.partial(a, (columns.extent,)) for a in accs]
 
         def some_rows(first: Affine, count: int) -> Loop:
             """Add `count` rows to the partial results."""
@@ -333,21 +387,21 @@ class _Rewriter:
                 columns,
                 width,
                 [
-                    *(Acc(a.name, a.op, a.type) for a in accs),
+                    *(p.declare() for p in parts),
                     Loop(rows.index, count, [substitute(s, shifted) for s in rows.body]),
-                    *(Store(parts[a.name].name, place, a.name, update=a.op) for a in accs),
+                    *(s for p in parts for s in p.add(place)),
                 ],
             )
 
         groups, rest = divmod(rows.extent, tuning.SWEPT_ROWS)
         here = {columns.index: place}
         body = [
-            self._along(columns, width, [Store(parts[a.name].name, place, start(a)) for a in accs]),
+            self._along(columns, width, [s for p in parts for s in p.begin(place)]),
             Loop(group, groups, [some_rows(Affine.var(group, tuning.SWEPT_ROWS), tuning.SWEPT_ROWS)], ordered=True),
         ]
         if rest:
             body.append(some_rows(Affine(groups * tuning.SWEPT_ROWS), rest))
-        results = [Load(a.name, parts[a.name].name, place) for a in accs]
+        results = [s for p in parts for s in p.result(place)]
         after = [*results, *(substitute(s, here) for s in tail)]
         body.append(Loop(columns.index, width, after))
         return [Nest([Loop(block, columns.extent // width, body)], nest.name)]

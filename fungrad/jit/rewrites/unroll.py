@@ -15,6 +15,7 @@ from fungrad.jit.ir import tuning
 from fungrad.jit.ir.facts import is_vectorisable
 from fungrad.jit.ir.loops import Acc, Affine, Buffer, Index, Let, Load, Loop, Program, Store, Update, overlap
 from fungrad.jit.ir.traverse import buffers_of, defines, rename, walk
+from fungrad.jit.kernels.scalars import FLOATS
 
 
 def unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -111,6 +112,8 @@ def _accumulated(program: Program, loop: Loop, body: list[Any]) -> tuple[list[An
     values = {n for s in body for n in defines(s)} | {loop.index}
     stores = [s for s in body if type(s) is Store]
     plain = [s for s in stores if s.update and s.where is None and s.imag is None]
+    # a product of some of the factors may overflow where the element does not
+    plain = [s for s in plain if s.update != "mul" or program.buffers[s.buffer].type not in FLOATS]
     fixed = [s for s in plain if values.isdisjoint(s.index.symbols())]
     reads, _ = buffers_of(Loop(loop.index, loop.extent, [s for s in body if type(s) is Load]))
     cells: dict[Any, Acc] = {}

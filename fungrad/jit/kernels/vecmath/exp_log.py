@@ -289,3 +289,12 @@ def logaddexp(m: ScalarBuilder, x: Value, y: Value) -> Value:
     high, low = m.maximum(x, y), m.minimum(x, y)
     gap = m.select(high == low, 0.0, low - high)
     return high + log1p_exp(m, gap)
+
+
+def add_single_exp(m: ScalarBuilder, total: Value, x: Value) -> Value:
+    """`logaddexp` of a result so far and a value that was in single precision, both in double precision. What is added
+    to the greater of them is computed in single precision: its relative error is that of a term, not of the result."""
+    with m.precise():
+        high, low = m.maximum(total, x), m.minimum(total, x)
+        gap = m.select(high == low, 0.0, low - high)
+        return high + m.convert(log1p_exp(m, m.convert(gap, "f32")), "f64")
