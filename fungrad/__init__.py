@@ -59,6 +59,7 @@ __version__ = "0.1.0"
 _SUBMODULES = (
     "ad_checkpoint",
     "custom_derivatives",
+    "data",
     "debug",
     "experimental",
     "extend",
@@ -101,6 +102,7 @@ __all__ = [
     "custom_gradient",
     "custom_jvp",
     "custom_vjp",
+    "data",
     "debug",
     "debug_infs",
     "debug_nans",

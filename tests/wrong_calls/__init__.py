@@ -15,6 +15,7 @@ import fungrad
 import fungrad.numpy as jnp
 import fungrad.scipy.special as special
 from fungrad import (
+    data,
     debug,
     dtypes,
     extend,
@@ -45,7 +46,7 @@ def over_axis(f):
 
 NAMES = {
     "np": np, "fungrad": fungrad, "jnp": jnp, "lax": lax, "nn": nn, "random": random, "special": special,
-    "optim": optim, "io": io, "tree": tree, "tree_util": tree_util, "debug": debug, "checkify": checkify,
+    "optim": optim, "io": io, "data": data, "tree": tree, "tree_util": tree_util, "debug": debug, "checkify": checkify,
     "test_util": test_util, "extend": extend, "flatten_util": flatten_util, "dtypes": dtypes,
     "operator": operator, "Record": Record,
     "V": over_axis,
