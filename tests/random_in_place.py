@@ -36,6 +36,13 @@ WRITES = (
 )
 READS = ("element", "element", "row", "column", "dslice", "sum", "gather", "static", "max", "scalar")
 
+# For programs in which old values are read where new ones have been written: writes that add to or replace elements,
+# in choices and inner loops more often than not, and reads at the same positions, or of many elements.
+RISKY_WRITES = ("set", "add", "rows", "column", "slice", "swap", "many", "whole")
+RISKY_READS = ("element", "element", "element", "row", "sum", "gather", "dslice")
+HAZARDS = ("copy", "shift", "mutual", "later")
+RISKY_SHAPES = ((12,), (30,), (6, 3), (7, 4))
+
 
 def program(rng: np.random.Generator, statements: int = 4) -> dict[str, Any]:
     """A random program: dtype, shapes, kind of loop and statements."""
@@ -78,10 +85,88 @@ def program(rng: np.random.Generator, statements: int = 4) -> dict[str, Any]:
     }
 
 
+def risky_program(rng: np.random.Generator, hazard: str) -> dict[str, Any]:
+    """A random program in which nearly every write meets reads of what it replaces.
+
+    Arrays have one shape, and the same few positions are read and written; numbers are real, so that no wrong one is
+    right by chance. What is read comes from before the step, before the write, and after it.
+
+    Args:
+      hazard: what the program has for certain: one of `HAZARDS`.
+    """
+
+    def pick(options):
+        return options[rng.integers(len(options))]
+
+    shapes = [pick(RISKY_SHAPES)] * 2
+    positions = [(pick(("step", "data", "back")), 1), (pick(("step", "data", "back")), pick((0, 2)))]
+
+    def read(k=None, fresh=None):
+        k = int(rng.integers(2)) if k is None else k
+        return (pick(RISKY_READS), k, bool(rng.integers(2)) if fresh is None else fresh, pick(positions), positions[0])
+
+    def write(k=None, reads=(), kinds=RISKY_WRITES):
+        k = int(rng.integers(2)) if k is None else k
+        return (pick(kinds), k, pick(positions), positions[0], list(reads) or [read(), read()], [], [])
+
+    def nest(kind, inner, other=()):
+        return (kind, 0, pick(positions), positions[0], [read()], list(inner), list(other))
+
+    def statement(depth=0):
+        if rng.integers(depth + 2) or depth == 3:
+            return write()
+        other = [statement(depth + 1) for _ in range(rng.integers(3))]
+        return nest(pick(("cond", "cond", "inner")), [statement(depth + 1) for _ in range(rng.integers(1, 3))], other)
+
+    spot = positions[0]
+
+    def old(k):
+        return (pick(("element", "row")), k, False, spot, spot)
+
+    def change(k, *reads):
+        return (pick(("set", "add", "rows")), k, spot, spot, reads or [read()], [], [])
+
+    def moved(k):
+        return (pick(("slice", "swap")), k, positions[1], spot, [read()], [], [])
+
+    k = int(rng.integers(2))
+    o = 1 - k
+    before, after = ([statement() for _ in range(rng.integers(3) // 2)] for _ in range(2))
+    if hazard == "copy":
+        # An inner loop carries one array along unchanged; then that is changed, and then its old values are read.
+        core = [nest("inner", [write(o)]), change(k), change(o, old(k))]
+        before = []
+    elif hazard == "shift":
+        # Both branches move many elements of an array to where others are read.
+        core = [nest("cond", [moved(k)], [moved(k)])]
+    elif hazard == "mutual":
+        # Both branches write two arrays, each from old values of the other.
+        core = [nest("cond", [change(k, old(o)), change(o, old(k))], [change(o, old(k)), change(k, old(o))])]
+        before = after = []
+    elif hazard == "later":
+        # What one branch reads, and what is read after the choice, is the array before it.
+        core = [nest("cond", [change(k), change(o, old(k))], [change(k)]), change(o, old(k))]
+    else:
+        raise ValueError(hazard)
+    return {
+        "dtype": "float64",
+        "real": True,
+        "shapes": shapes,
+        "loop": pick(("fori", "scan", "while", "nested")),
+        "length": pick((2, 3)),
+        "body": [*before, *core, *after],
+        "result": read(),
+    }
+
+
 def inputs(chosen: dict[str, Any], rng: np.random.Generator) -> list[np.ndarray]:
     """Arrays for a program, and the positions that it takes from data."""
-    arrays = [np.asarray(rng.integers(-3, 4, s)).astype(chosen["dtype"]) for s in chosen["shapes"]]
-    return [*arrays, rng.integers(-9, 9, 8).astype(np.int32)]
+    if chosen.get("real"):
+        arrays = [rng.normal(size=s).astype(chosen["dtype"]) for s in chosen["shapes"]]
+    else:
+        arrays = [np.asarray(rng.integers(-3, 4, s)).astype(chosen["dtype"]) for s in chosen["shapes"]]
+    low, high = (0, 6) if chosen.get("real") else (-9, 9)
+    return [*arrays, rng.integers(low, high, 8).astype(np.int32)]
 
 
 def function(lib: Any, chosen: dict[str, Any]) -> Any:

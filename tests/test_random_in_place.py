@@ -1,10 +1,14 @@
-"""Random loops that update parts of what they carry give the same results compiled, step by step, and with JAX."""
+"""Random loops that update parts of what they carry give the same results compiled, step by step, and with JAX; and
+their plans give the same bits whether new values are made in the memory of old ones or beside them."""
 
+import in_place_plans
 import numpy as np
 import pytest
 import random_in_place
 
 import fungrad
+from fungrad.jit.fusion import build, overwrite
+from fungrad.jit.ir.loops import Branch
 
 TOLERANCE = {"float16": 1e-2, "float32": 1e-4, "complex64": 1e-4}
 
@@ -54,6 +58,115 @@ def check_gradient(seed):
         wanted = g(*arrays)
     for a, b in zip(fungrad.jit(g)(*arrays), wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9, err_msg=f"seed {seed}: {chosen}")
+
+
+def risky(seed, hazard, gradient):
+    """A program that reads old values where new ones are written, or its gradient by the arrays; and arguments."""
+    rng = np.random.default_rng(seed)
+    chosen = random_in_place.risky_program(rng, hazard)
+    if gradient and chosen["loop"] == "while":
+        chosen["loop"] = "fori"
+    *arrays, data = [fungrad.numpy.asarray(x, x.dtype) for x in random_in_place.inputs(chosen, rng)]
+    f = random_in_place.function(fungrad, chosen)
+    if not gradient:
+        return f, (*arrays, data)
+    weights = [fungrad.numpy.asarray(rng.normal(size=x.shape), "float64") for x in arrays]
+
+    def loss(*args):
+        results = fungrad.tree.leaves(f(*args, data))[: len(arrays)]
+        return sum((w * x * x).sum() for w, x in zip(weights, results, strict=True))
+
+    return fungrad.grad(loss, tuple(range(len(arrays)))), tuple(arrays)
+
+
+def check_risky(seed, hazard, gradient):
+    f, args = risky(seed, hazard, gradient)
+    assert not in_place_plans.differences(f, args), f"seed {seed}, {hazard}"
+    with fungrad.disable_jit():
+        wanted = leaves(f(*args))
+    for a, b in zip(leaves(fungrad.jit(f)(*args)), wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8, err_msg=f"seed {seed}, {hazard}")
+
+
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("hazard", random_in_place.HAZARDS)
+@pytest.mark.parametrize("seed", range(3))
+def test_risky_programs(seed, hazard, gradient):
+    check_risky(seed, hazard, gradient)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("hazard", random_in_place.HAZARDS)
+@pytest.mark.parametrize("seed", range(100, 300))
+def test_many_risky_programs(seed, hazard, gradient):
+    check_risky(seed, hazard, gradient)
+
+
+# Wrong versions of the rules by which arrays share memory.
+
+
+def no_step_reads_too_late(patch):
+    patch.setattr(overwrite.Overwriting, "_next_fault", lambda *_: None)
+
+
+def copies_end_what_they_copy(patch):
+    """Reads of a version are looked for only up to the copy that follows it."""
+    right = overwrite.Overwriting._next_fault
+
+    def wrong(self, versions):
+        for pair in zip(versions, versions[1:], strict=False):
+            found = right(self, pair)
+            if found is not None:
+                return found
+        return None
+
+    patch.setattr(overwrite.Overwriting, "_next_fault", wrong)
+
+
+def branches_read_nothing_late(patch):
+    """Every branch may write over everything that it reads."""
+    right = overwrite.Overwriting._replaces
+    patch.setattr(overwrite.Overwriting, "_replaces", lambda s, step, *a: type(step) is Branch or right(s, step, *a))
+
+
+def steps_within_branches_read_nothing_late(patch):
+    """What branches write is put into the memory of operands without a look at what they do."""
+    right = overwrite.overwrite_in_branches
+
+    def wrong(*args):
+        with pytest.MonkeyPatch.context() as inner:
+            no_step_reads_too_late(inner)
+            return right(*args)
+
+    patch.setattr(build, "overwrite_in_branches", wrong)
+
+
+def nothing_is_needed(patch):
+    """Steps move ahead without those that they depend on."""
+    patch.setattr(overwrite.Overwriting, "_needed", lambda *_: [])
+
+
+@pytest.mark.parametrize(
+    "wrong, hazard",
+    [
+        (no_step_reads_too_late, "shift"),
+        (no_step_reads_too_late, "later"),
+        (copies_end_what_they_copy, "copy"),
+        (branches_read_nothing_late, "shift"),
+        (steps_within_branches_read_nothing_late, "mutual"),
+        (steps_within_branches_read_nothing_late, "shift"),
+        (nothing_is_needed, "later"),
+    ],
+)
+def test_wrong_rules_are_noticed(wrong, hazard, monkeypatch):
+    """Most programs find that a rule is wrong, by their results alone."""
+    wrong(monkeypatch)
+    noticed = 0
+    with in_place_plans.unverified():
+        for seed in range(9):
+            noticed += bool(in_place_plans.differences(*risky(seed, hazard, gradient=False)))
+    assert noticed >= 5, f"{noticed} of 9 programs notice"
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -16,9 +16,9 @@ from fungrad.jit.fusion import lanes
 from fungrad.jit.fusion.assemble import Memory, NestWriter
 from fungrad.jit.fusion.declared import Declared
 from fungrad.jit.fusion.fuse import Item, Storage, fuse, lenders, storages
-from fungrad.jit.fusion.overwrite import Overwriting
+from fungrad.jit.fusion.overwrite import Overwriting, overwrite_in_branches
 from fungrad.jit.fusion.plan import Plan, Stage, gemm_operand_fits, is_dense_part, matrix_strides, plan, strided
-from fungrad.jit.ir import loops
+from fungrad.jit.ir import loops, tuning
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.rewrites import buffers as planner
 
@@ -294,8 +294,24 @@ class Region:
         if offset != loops.Affine():
             name = self.temporary(index.dtype, ())
             steps.append(self.copy(index, (name, loops.Affine())))
-        branches = [Region(self.declared, g, inputs, outputs).steps for g in step.params["branches"]]
-        return [*steps, loops.Branch(name, branches)]
+        branches = []
+        for graph in step.params["branches"]:
+            before = set(self.declared.by_name)
+            written = Region(self.declared, graph, inputs, outputs).steps
+            branches.append((written, set(self.declared.by_name) - before))
+        buffers = self.declared.by_name
+        pairs = [
+            (new, old)
+            for (new, at), t in zip(outputs, step.results, strict=True)
+            for (old, start), x in zip(inputs, operands, strict=True)
+            if at == start == loops.Affine() and t.aval.shape == x.aval.shape and t.dtype == x.dtype
+            if buffers[new].size == buffers[old].size == t.aval.size > tuning.FEW_ELEMENTS  # fewer become variables
+        ]
+        made, replacing = overwrite_in_branches(self.declared, branches, pairs)
+        branch = loops.Branch(name, made)
+        if replacing:
+            self.declared.replacing[id(branch)] = (branch, replacing)
+        return [*steps, branch]
 
     # -- loops over single numbers -----------------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ class Declared:
     def __init__(self) -> None:
         self.by_kind: dict[str, list[loops.Buffer]] = {"input": [], "output": [], "temp": []}
         self.by_name: dict[str, loops.Buffer] = {}
+        # Results of branches that may be made in the memory of operands: by the identity of the step.
+        self.replacing: dict[int, tuple[loops.Branch, list[tuple[str, str]]]] = {}
         self.repeats = 0
 
     def new(self, kind: str, dtype: Any, shape: Sequence[int]) -> str:

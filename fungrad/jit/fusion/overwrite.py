@@ -13,9 +13,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fungrad.jit.fusion.declared import Declared
-from fungrad.jit.ir.loops import Affine, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store, address
+from fungrad.jit.ir.loops import Affine, Branch, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store, address
 from fungrad.jit.ir.traverse import buffers_of, defines, uses, walk
 from fungrad.jit.rewrites.buffers import accesses, is_whole_copy, same_positions
+
+# The steps of some branches, and the pairs of names of a result and of the operand whose memory it may be given.
+Branches = tuple[list[list[Any]], list[tuple[str, str]]]
 
 # Of the bytes of an array, how many may be copied ahead: one part in so many.
 _PART = 2
@@ -27,6 +30,7 @@ class Overwriting:
     Attributes:
       steps: in their present order.
       later: copies of other new carries over old ones, which follow them.
+      made: what has been copied ahead for the last arrays that share memory.
 
     Args:
       declared: the buffers of the program.
@@ -45,7 +49,7 @@ class Overwriting:
         self.steps = list(steps)
         self.own = own
         self.later: list[Any] = []
-        self._made: list[str] = []
+        self.made: list[str] = []
         # What steps touch, by name and by memory. The step is kept with it, so that its number is not given to another.
         self._named: dict[int, tuple[Any, tuple[set[str], set[str]]]] = {}
         self._touched: dict[int, tuple[set[str], set[str]]] = {}
@@ -78,7 +82,7 @@ class Overwriting:
     def _attempt(self, versions: Sequence[str]) -> bool:
         """Puts the versions into one memory if that is safe; else nothing changes."""
         steps = list(self.steps)
-        self._made.clear()
+        self.made.clear()
         old = versions[0]
         room = self.buffers[old].nbytes // _PART
         for _ in range(len(steps) + len(versions)):
@@ -98,9 +102,13 @@ class Overwriting:
                 break
             room -= copied
         self.steps = steps
-        for name in reversed(self._made):
+        for name in reversed(self.made):
             self.declared.discard(name)
         return False
+
+    def comes_from(self, new: str, old: str) -> bool:
+        """Whether an array is a changed copy of another one."""
+        return self._versions(new, old)[1]
 
     def forget(self) -> None:
         """Forgets what steps touch, since buffers have changed places."""
@@ -176,6 +184,11 @@ class Overwriting:
 
     def _replaces(self, step: Any, source: str, target: str) -> bool:
         """Whether a step reads each element of the source only to replace it by one of the target."""
+        if type(step) is Branch:
+            _, places = self.declared.replacing.get(id(step), (step, ()))
+            read = {n for n in buffers_of(step)[0] if self.root(n) == source}
+            # Where it also reads that memory as another array, only this one may be replaced.
+            return any(read == {old} and self.root(new) == target for new, old in places)
         if type(step) is not Nest:
             return False
         reads, writes = buffers_of(step)
@@ -264,8 +277,8 @@ class Overwriting:
         copies: dict[int, tuple[str, Affine]] = {}
         for path, s in loads:
             shape = [loop.extent for loop in path]
-            self._made.append(self.declared.new("temp", dtype, shape))
-            copies[id(s)] = (self._made[-1], address(shape, [loop.index for loop in path]))
+            self.made.append(self.declared.new("temp", dtype, shape))
+            copies[id(s)] = (self.made[-1], address(shape, [loop.index for loop in path]))
         copying = Nest(_only(step.body, kept, copies), "copy ahead")
         self.steps[at] = step.replace(body=_from_copies(step.body, copies))
         self._put_ahead(first, needed, [copying])
@@ -285,6 +298,60 @@ class Overwriting:
             kept.add(id(s))
             wanted |= uses(s)
         return kept
+
+
+def overwrite_in_branches(
+    declared: Declared, branches: Sequence[tuple[Sequence[Any], Collection[str]]], pairs: Sequence[tuple[str, str]]
+) -> Branches:
+    """The steps of branches of which each makes results from operands, such that the results may be made in the memory
+    of the operands.
+
+    Whether they will be is decided where it is known who else reads the operands. So the results get their own memory
+    here, in which the arrays that lead to them are put; that is as safe as the memory of the operand with them in it.
+
+    Args:
+      declared: the buffers of the program.
+      branches: steps, and the names of the temporaries that only they use.
+      pairs: names of a result and of an operand that may give it memory.
+    """
+    buffers = declared.by_name
+    work = [Overwriting(declared, steps, own) for steps, own in branches]
+    accepted: list[tuple[str, str]] = []
+    inside: list[tuple[str, str]] = []
+    for new, old in pairs:
+        if any(new == n or old == o for n, o in accepted) or not any(w.comes_from(new, old) for w in work):
+            continue
+        before = [list(w.steps) for w in work]
+        put: list[str] = []
+        copied: list[str] = []
+        for w in work:
+            versions = w.overwrite(new, old, [])
+            if versions is None:
+                break
+            put += versions[:-1]
+            copied += w.made
+            buffers[new].alias = None
+            w.forget()
+        else:
+            # What follows must respect that they share memory.
+            buffers[new].alias = old
+            accepted.append((new, old))
+            inside += [(name, new) for name in put]
+            for w in work:
+                w.forget()
+            continue
+        for name in put:
+            buffers[name].alias = None
+        for name in reversed(copied):
+            declared.discard(name)
+        for w, steps in zip(work, before, strict=True):
+            w.steps = steps
+            w.forget()
+    for new, _ in accepted:
+        buffers[new].alias = None
+    for name, new in inside:
+        buffers[name].alias = new
+    return [w.steps for w in work], accepted
 
 
 def _has_host(step: Any) -> bool:
