@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
@@ -631,7 +632,7 @@ class Call(Node):
     Attributes:
       routine: `gemm` (inputs a, b; output c; attributes `alpha`, `beta`; batch dimensions lead; an
         operand is transposed by
-        its view's strides), `gemv`, `copy` ...; the list is in `fungrad.jit.products.blas`.
+        its view's strides), `gemv`, `copy` ...; the list is in `products.blas`.
       inputs, outputs: `View`s.
       attributes: static parameters.
     """
@@ -781,13 +782,15 @@ class Program:
 
     def with_steps(self, steps: Sequence[Step]) -> Program:
         """The program with other steps. It shares the buffers, but further ones are its own."""
-        kept = list(self.buffers.values())
-        return Program(self.name, kept, steps, self.inputs, self.outputs, self.donated, self.target)
+        new = copy(self)
+        new.buffers, new.steps = dict(self.buffers), list(steps)
+        return new
 
     def aimed_at(self, machine: Machine) -> Program:
         """The program for a processor."""
-        kept = list(self.buffers.values())
-        return Program(self.name, kept, self.steps, self.inputs, self.outputs, self.donated, machine)
+        new = self.with_steps(self.steps)
+        new.target = machine
+        return new
 
     def temporary(self, stem: str, dtype: Any, shape: Sequence[int]) -> Buffer:
         """A new temporary, whose name begins with `stem`."""

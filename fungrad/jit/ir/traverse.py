@@ -27,11 +27,13 @@ def children(node: Any) -> tuple[Sequence[Any], ...]:
 
 def walk(items: Sequence[Any]) -> Iterator[Any]:
     """All statements or steps in a list, outer before inner, in order."""
-    for item in items:
+    stack = list(reversed(items))
+    while stack:
+        item = stack.pop()
         yield item
         if item.BODIES:
-            for nested in children(item):
-                yield from walk(nested)
+            for nested in reversed(children(item)):
+                stack.extend(reversed(nested))
 
 
 def walk_in_loops(statements: Sequence[Any], extents: dict[str, int]) -> Iterator[tuple[Any, dict[str, int]]]:
