@@ -5,6 +5,7 @@ import pytest
 
 from fungrad.jit.kernels import vecmath
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES, NumpyScalars
+from fungrad.jit.kernels.vecmath import trig
 from fungrad.jit.llvm.scalar import LLVMScalars
 from tools.vecmath_error import (
     all_float32,
@@ -263,3 +264,11 @@ def test_sweep_covers_every_bit_pattern():
     first = next(iter(all_float32(1, chunk=1 << 10)))
     assert_same(first, np.arange(1 << 10, dtype=np.uint32).view(np.float32))
     assert sum(x.size for x in all_float32(65_537)) == -(-(1 << 32) // 65_537)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_only_large_finite_angles_take_the_slow_way(dtype):
+    m = NumpyScalars()
+    moderate = trig.MODERATE["f32" if dtype is np.float32 else "f64"]
+    x = dtype([np.inf, -np.inf, np.nan, 0, 1, moderate / 2, moderate, -2 * moderate, np.finfo(dtype).max])
+    np.testing.assert_array_equal(trig.is_large(m, m.value(x)).raw, [0, 0, 0, 0, 0, 0, 1, 1, 1])

@@ -31,6 +31,7 @@ from fungrad.jit.kernels.vecmath.coefficients import (
 )
 from fungrad.jit.kernels.vecmath.core import (
     FORMATS,
+    INF,
     elementary,
     fast_two_sum,
     polynomial,
@@ -74,10 +75,16 @@ def reduce_moderate_finely(m: ScalarBuilder, x: Value) -> Reduced:
     return r, low, bits
 
 
+def is_large(m: ScalarBuilder, x: Value) -> Value:
+    """Whether an argument needs the reduction of large ones. Infinities do not: the others make NaN of them."""
+    size = m.abs(x)
+    return (size >= MODERATE[x.type]) & (size < INF)
+
+
 def with_large(m: ScalarBuilder, x: Value, reduced: Reduced) -> Reduced:
     """A reduction of moderate arguments extended to all finite ones; r is NaN for the others."""
     large = reduce_large_single if x.type == "f32" else reduce_large_double
-    r, low, k = m.rare(m.abs(x) >= MODERATE[x.type], reduced, large, x)
+    r, low, k = m.rare(is_large(m, x), reduced, large, x)
     return r, low, k
 
 
@@ -213,7 +220,7 @@ def sin(m: ScalarBuilder, x: Value) -> Value:
     """Sine of x in radians, x of any size; NaN for infinities."""
     k, bits = shifted_round(m, x, ONE_OVER_PI)
     usual = without_half_turns(m, x, k), bits
-    return sine(m, *m.rare(m.abs(x) >= MODERATE[x.type], usual, sine_large, x))
+    return sine(m, *m.rare(is_large(m, x), usual, sine_large, x))
 
 
 @elementary
@@ -222,7 +229,7 @@ def cos(m: ScalarBuilder, x: Value) -> Value:
     # with k from x / pi - 1/2 the cosine of x is -sin(x - (k + 1/2) pi), the sign changed for odd k
     k, bits = shifted_round(m, m.fma(x, ONE_OVER_PI, -0.5), 1.0)
     usual = -without_half_turns(m, x, k + 0.5), bits
-    return sine(m, *m.rare(m.abs(x) >= MODERATE[x.type], usual, cosine_large, x))
+    return sine(m, *m.rare(is_large(m, x), usual, cosine_large, x))
 
 
 @elementary
