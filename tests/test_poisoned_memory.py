@@ -69,7 +69,7 @@ def test_the_harness_finds_what_is_read():
 def test_products_of_every_size(suffix, vector_bytes):
     session = native.session()
     loaded = session.link(
-        session.compile(driver.module(kernels.shape(suffix, vector_bytes))), {}, f"fg_product_{suffix}"
+        session.compile(driver.module(kernels.shape(suffix, vector_bytes), 1 << 20)), {}, f"fg_product_{suffix}"
     )
     matrix = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     prototype = ctypes.PYFUNCTYPE(None, *matrix, *matrix, ctypes.c_void_p, *[ctypes.c_int64] * 5)

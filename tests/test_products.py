@@ -21,7 +21,7 @@ def routine(request):
     """The product for one element type and one width of vectors, as a function of arrays."""
     suffix, vector_bytes = request.param
     session = native.session()
-    code = session.compile(driver.module(kernels.shape(suffix, vector_bytes)))
+    code = session.compile(driver.module(kernels.shape(suffix, vector_bytes), 1 << 20))
     loaded = session.link(code, {}, f"fg_product_{suffix}")
     matrix = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     prototype = ctypes.CFUNCTYPE(None, *matrix, *matrix, ctypes.c_void_p, *[ctypes.c_int64] * 5)

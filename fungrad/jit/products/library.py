@@ -8,7 +8,8 @@ from __future__ import annotations
 from functools import partial
 
 from fungrad import locks
-from fungrad.jit.runtime import cache, native
+from fungrad.jit.ir.machine import Machine
+from fungrad.jit.runtime import cache, native, system
 
 PREFIX = "fg_product_"
 """What names of products begin with, before `f32` or `f64`."""
@@ -27,15 +28,17 @@ def address(symbol: str) -> int:
     with _lock:
         if symbol not in _loaded:
             session = native.session()
-            code = cache.module(symbol, partial(_text, symbol, session.host.vector_bytes), session)
+            l2_bytes = system.caches().get("l2_bytes", Machine.l2_bytes)
+            text = partial(_text, symbol, session.host.vector_bytes, l2_bytes)
+            code = cache.module(f"{symbol} {l2_bytes}", text, session)
             _loaded[symbol] = session.link(code, {}, symbol)
         return _loaded[symbol].addresses[symbol]
 
 
-def _text(symbol: str, vector_bytes: int) -> str:
+def _text(symbol: str, vector_bytes: int, l2_bytes: int) -> str:
     """The module of the product for an element type."""
     # What comes from the cache on disk is not written again.
     from fungrad.jit.products.driver import module
     from fungrad.jit.products.kernels import shape
 
-    return module(shape(symbol.removeprefix(PREFIX), vector_bytes))
+    return module(shape(symbol.removeprefix(PREFIX), vector_bytes), l2_bytes)
