@@ -48,7 +48,7 @@ def test_small_products_are_left_alone(blas):
 
 
 def test_products_of_medium_size_use_one_thread(blas):
-    for sizes in ((64, 64, 64), (64, 784, 64), (1, 1000, 1000), (1000, 1000, 1)):
+    for sizes in ((64, 64, 65), (64, 784, 64), (1, 1000, 1000), (1000, 1000, 1)):
         products.matmul(*matrices(*sizes))
     assert blas.used == [1] * 4
 
@@ -83,7 +83,7 @@ def test_one_thread_also_after_an_error(blas, monkeypatch):
 
     monkeypatch.setattr(products.np, "matmul", fail)
     with pytest.raises(MemoryError):
-        products.matmul(*matrices(64, 64, 64))
+        products.matmul(*matrices(64, 64, 65))
 
 
 def test_products_on_several_threads_of_python(blas, monkeypatch):
@@ -95,7 +95,7 @@ def test_products_on_several_threads_of_python(blas, monkeypatch):
         return x
 
     monkeypatch.setattr(products.np, "matmul", meet)
-    runs = [threading.Thread(target=products.matmul, args=matrices(64, 64, 64)) for _ in range(2)]
+    runs = [threading.Thread(target=products.matmul, args=matrices(64, 64, 65)) for _ in range(2)]
     for t in runs:
         t.start()
     for t in runs:

@@ -21,7 +21,7 @@ import numpy as np
 from fungrad import locks
 from fungrad.core import blas
 
-# Multiplications from which OpenBLAS uses threads of its own, of two matrices and of a matrix and a vector.
+# Multiplications beyond which OpenBLAS uses threads of its own, of two matrices and of a matrix and a vector.
 _THREADED, _THREADED_VECTOR = 1 << 18, 1 << 13
 # Multiplications from which several threads are tried. Below, they save at most 40 of 120 microseconds.
 _WORTH_TRYING = 1 << 22
@@ -120,7 +120,7 @@ def _look() -> None:
 
 def is_small(work: int, rows: int, columns: int) -> bool:
     """Whether no BLAS shares a product of so many multiplications between threads."""
-    return work < _THREADED_VECTOR or (work < _THREADED and rows > 1 and columns > 1)
+    return work < _THREADED_VECTOR or (work <= _THREADED and rows > 1 and columns > 1)
 
 
 def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -303,11 +303,11 @@ class _Grouper:
         work = [products.work(s) for s in group.steps if type(s) is Call]
         if len(group.steps) == 1 or sum(work) < tuning.SHARED_PRODUCT:
             return None
-        rows = group.rows()
+        made = group.rows()
         # One block is one thread's: products of so few rows are divided by columns, if each is worth it.
-        if rows.extent <= rows.block and self.program.target.threads and max(work) >= tuning.WIDE_PRODUCT:
+        if made.extent <= made.block and self.program.target.threads and max(work) >= tuning.WIDE_PRODUCT:
             return None
-        return before, rows, behind
+        return before, made, behind
 
     def joined(self, group: _Group, step: Any) -> tuple[Any, Footprint, list[Nest]] | None:
         """A step as a member of the group, if it can be one, and what remains of it."""
