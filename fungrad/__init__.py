@@ -71,6 +71,7 @@ _SUBMODULES = (
     "scipy",
     "stages",
     "test_util",
+    "train",
     "typing",
 )
 
@@ -155,6 +156,7 @@ __all__ = [
     "strict_index",
     "test_util",
     "threads",
+    "train",
     "tree",
     "tree_util",
     "typeof",

@@ -32,6 +32,7 @@ MODULES = [
     "fungrad.optim.tree",
     "fungrad.optim.tree_utils",
     "fungrad.stages",
+    "fungrad.train",
     "fungrad.tree",
     "fungrad.tree_util",
 ]

@@ -26,6 +26,7 @@ from fungrad import (
     optim,
     random,
     test_util,
+    train,
     tree,
     tree_util,
 )
@@ -46,8 +47,8 @@ def over_axis(f):
 
 NAMES = {
     "np": np, "fungrad": fungrad, "jnp": jnp, "lax": lax, "nn": nn, "random": random, "special": special,
-    "optim": optim, "io": io, "data": data, "tree": tree, "tree_util": tree_util, "debug": debug, "checkify": checkify,
-    "test_util": test_util, "extend": extend, "flatten_util": flatten_util, "dtypes": dtypes,
+    "optim": optim, "io": io, "data": data, "train": train, "tree": tree, "tree_util": tree_util, "debug": debug,
+    "checkify": checkify, "test_util": test_util, "extend": extend, "flatten_util": flatten_util, "dtypes": dtypes,
     "operator": operator, "Record": Record,
     "V": over_axis,
     "sq": lambda v: v * v,
