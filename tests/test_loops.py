@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fungrad.jit.ir import facts, interpret
+from fungrad.jit.ir.affine import address
 from fungrad.jit.ir.loop_check import LoopError, check
 from fungrad.jit.ir.loop_text import element_index, program_text, statements_text
 from fungrad.jit.ir.loops import (
@@ -32,7 +33,6 @@ from fungrad.jit.ir.loops import (
     Var,
     View,
     While,
-    address,
 )
 from fungrad.jit.ir.machine import Machine
 from fungrad.jit.ir.traverse import buffers_of, walk

@@ -11,7 +11,7 @@ import pytest
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import lax, optim
-from fungrad.jit import runtime
+from fungrad.jit.front import load as runtime
 
 TINY = {"float32": np.float32(1e-39), "float64": np.float64(1e-310)}
 

@@ -34,6 +34,7 @@ from fungrad.jit.fusion.fuse import LoopNode, Storage, shared_depth, solve
 from fungrad.jit.fusion.pairs import Operand
 from fungrad.jit.fusion.plan import Stage, is_comparison
 from fungrad.jit.ir import loops, tuning
+from fungrad.jit.ir.affine import address as element_address
 from fungrad.jit.ir.ops import apply, neutral
 from fungrad.jit.kernels.scalars import FLOATS, HALF, PARTS, SIGNED, UNSIGNED, NumpyScalars, dtype_of, type_of
 from fungrad.jit.kernels.vecmath.exp_log import add_single_exp
@@ -397,7 +398,7 @@ class NestWriter:
         if isinstance(tensor, Running):
             buffer = self.new_buffer(dtype_of(type), [a.extent for a in inner])
             self.rows[stage] = buffer
-            address = loops.address([a.extent for a in inner], [names[a] for a in inner])
+            address = element_address([a.extent for a in inner], [names[a] for a in inner])
         else:
             buffer = self.memory.buffer[tensor]
             saved = dict(self.symbols)
@@ -425,7 +426,7 @@ class NestWriter:
         if row is not None:
             at = stage.kinds.index("s")
             inner = stage.axes[at + 1 :]
-            address = loops.address([a.extent for a in inner], [self.symbols[a][0] for a in inner])
+            address = element_address([a.extent for a in inner], [self.symbols[a][0] for a in inner])
             before = self._load(self.blocks[-1], row, address, type)
             result = self._combined(tensor, before, value, factor)
             self.store(row, address, result)

@@ -16,6 +16,7 @@ from fungrad.jit.formulas.tensors import Axis, Compute, Idx, Opaque
 from fungrad.jit.fusion.assemble import Memory, NestWriter
 from fungrad.jit.fusion.plan import Stage, plan
 from fungrad.jit.ir import loops
+from fungrad.jit.ir.affine import address
 from fungrad.jit.kernels.scalars import type_of
 
 Place = tuple[str, loops.Affine]
@@ -50,7 +51,7 @@ def loop_of_each(
         writer.ranges[axis] = (0, axis.extent - 1)
         writer.open()
     position = tuple([Idx.of(a) if a.extent > 1 else Idx.of(0) for a in axes])
-    at = loops.address(shape, [f"e{depth}" for depth in range(1, len(axes) + 1)])
+    at = address(shape, [f"e{depth}" for depth in range(1, len(axes) + 1)])
     carry = body.inputs[n_body:]
     names = writer.variables(carry, [(name, offset + at) for name, offset in operands[n_body:]], len(axes) + 1)
     writer.open()

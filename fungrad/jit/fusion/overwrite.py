@@ -13,7 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fungrad.jit.fusion.declared import Declared
-from fungrad.jit.ir.loops import Affine, Branch, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store, address
+from fungrad.jit.ir.affine import address
+from fungrad.jit.ir.loops import Affine, Branch, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store
 from fungrad.jit.ir.traverse import buffers_of, defines, uses, walk
 from fungrad.jit.rewrites.buffers import accesses, is_whole_copy, same_positions
 

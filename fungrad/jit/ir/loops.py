@@ -34,127 +34,31 @@ them, and `interpret` runs them with NumPy.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import Any
 
 import numpy as np
 
+from fungrad.jit.ir.affine import Affine
 from fungrad.jit.ir.machine import Machine
+from fungrad.jit.ir.node import (
+    Node,
+    cell,
+    definition,
+    exchanging,
+    nested,
+    node,
+    operand,
+    place,
+    reading,
+    several,
+    writing,
+)
 from fungrad.jit.kernels.scalars import type_of
 
 # Monoids of `Acc` and their neutral element as a function of the dtype.
 MONOIDS = ("add", "mul", "max", "min", "and", "or", "xor", "argmax", "argmin")
-
-
-class Affine:
-    """`const + sum(coefficient * symbol)`: an address or index. Immutable.
-
-    Symbols are the names of loop indices or of integer values.
-
-    >>> i, j = Affine.var("i"), Affine.var("j")
-    >>> i * 10 + j + 3
-    10*i + j + 3
-    >>> (i * 10 + j).substitute({"j": i * 2 + 1})
-    12*i + 1
-    """
-
-    __slots__ = ("const", "terms")
-
-    def __init__(self, const: int = 0, terms: Sequence[tuple[str, int]] = ()):
-        self.const = int(const)
-        self.terms = tuple((s, int(c)) for s, c in terms if c)
-
-    @staticmethod
-    def var(symbol: str, coefficient: int = 1) -> Affine:
-        """`coefficient * symbol`."""
-        return Affine(0, ((symbol, coefficient),))
-
-    @staticmethod
-    def of(x: Affine | str | int) -> Affine:
-        """`x` itself, a symbol, or a constant."""
-        if isinstance(x, Affine):
-            return x
-        return Affine.var(x) if isinstance(x, str) else Affine(x)
-
-    def __add__(self, other: Affine | str | int) -> Affine:
-        other = Affine.of(other)
-        merged = dict(self.terms)
-        for s, c in other.terms:
-            merged[s] = merged.get(s, 0) + c
-        return Affine(self.const + other.const, tuple(merged.items()))
-
-    __radd__ = __add__
-
-    def __neg__(self) -> Affine:
-        return self * -1
-
-    def __sub__(self, other: Affine | str | int) -> Affine:
-        return self + Affine.of(other) * -1
-
-    def __rsub__(self, other: Affine | str | int) -> Affine:
-        return Affine.of(other) - self
-
-    def __mul__(self, factor: int) -> Affine:
-        return Affine(self.const * factor, tuple((s, c * factor) for s, c in self.terms))
-
-    __rmul__ = __mul__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Affine) and self.const == other.const and dict(self.terms) == dict(other.terms)
-
-    def __hash__(self) -> int:
-        return hash((self.const, frozenset(self.terms)))
-
-    def coefficient(self, symbol: str) -> int:
-        """Coefficient of a symbol, 0 if it does not occur."""
-        for s, c in self.terms:
-            if s == symbol:
-                return c
-        return 0
-
-    def symbols(self) -> tuple[str, ...]:
-        """The symbols that occur."""
-        return tuple(s for s, _ in self.terms)
-
-    def substitute(self, values: Mapping[str, Affine]) -> Affine:
-        """Replace symbols by affine expressions."""
-        result = Affine(self.const)
-        for s, c in self.terms:
-            result = result + (values[s] * c if s in values else Affine.var(s, c))
-        return result
-
-    def bounds(self, extents: Mapping[str, int]) -> tuple[int, int] | None:
-        """Least and greatest value for symbols in `range(extent)`; None if a symbol has no known
-        extent."""
-        low = high = self.const
-        for s, c in self.terms:
-            if s not in extents:
-                return None
-            last = c * (extents[s] - 1)
-            low, high = low + min(0, last), high + max(0, last)
-        return low, high
-
-    def __repr__(self) -> str:
-        parts = [s if c == 1 else f"-{s}" if c == -1 else f"{c}*{s}" for s, c in self.terms]
-        if self.const or not parts:
-            parts.append(str(self.const))
-        return " + ".join(parts).replace("+ -", "- ")
-
-
-def address(shape: Sequence[int], indices: Sequence[Affine | str | int]) -> Affine:
-    """Address of an element of a row-major array from one index per dimension.
-
-    >>> address((4, 10), ("i", Affine.var("j") + 1))
-    10*i + j + 1
-    """
-    if len(shape) != len(indices):
-        raise ValueError(f"address: {len(indices)} indices for shape {tuple(shape)}")
-    result, stride = Affine(), 1
-    for size, index in zip(reversed(shape), reversed(indices), strict=True):
-        result = Affine.of(index) * stride + result
-        stride *= size
-    return result
 
 
 class Buffer:
@@ -240,137 +144,6 @@ class Const:
 
 
 Operand = str | Const
-
-
-# -- Nodes and the roles of their fields -------------------------------------------------------------
-
-_ROLE = "role"
-
-
-def operand(*, default: Any = dataclasses.MISSING) -> Any:
-    """A field that names a value which is used (or a `Const`, None, or a tuple of these)."""
-    return dataclasses.field(default=default, metadata={_ROLE: "use"})
-
-
-def cell() -> Any:
-    """A field that names a cell which is used and gets another value."""
-    return dataclasses.field(metadata={_ROLE: "change"})
-
-
-def definition(*, default: Any = dataclasses.MISSING) -> Any:
-    """A field with the name, or names, of what the node defines."""
-    return dataclasses.field(default=default, metadata={_ROLE: "definition"})
-
-
-def place(*, default: Any = dataclasses.MISSING) -> Any:
-    """A field with an `Affine` expression over counters and integer values; given as a name or number too."""
-    return dataclasses.field(default=default, metadata={_ROLE: "address"})
-
-
-def nested(*, default: Any = dataclasses.MISSING) -> Any:
-    """A field with nested statements or steps."""
-    return dataclasses.field(default=default, metadata={_ROLE: "body"})
-
-
-def several() -> Any:
-    """A field with several lists of nested steps."""
-    return dataclasses.field(metadata={_ROLE: "bodies"})
-
-
-def reading() -> Any:
-    """A field with the name of a buffer, or with `View`s, that the node reads."""
-    return dataclasses.field(metadata={_ROLE: "read"})
-
-
-def writing() -> Any:
-    """A field with the name of a buffer, or with `View`s, that the node writes."""
-    return dataclasses.field(metadata={_ROLE: "write"})
-
-
-def exchanging(*, default: Any) -> Any:
-    """A field with pairs of names of buffers whose memories change places."""
-    return dataclasses.field(default=default, metadata={_ROLE: "exchange"})
-
-
-class Node:
-    """What statements, steps and views have in common. Nodes are compared by identity.
-
-    Attributes:
-      FIELDS: names of all fields, in the order of the constructor.
-      USES, CHANGES, DEFINITIONS, ADDRESSES, BODIES, READS, WRITES: names of the fields of each role; `USES` includes
-        `CHANGES`.
-      SEVERAL: whether the one body field holds a tuple of bodies.
-    """
-
-    __slots__ = ()
-
-    FIELDS: ClassVar[tuple[str, ...]] = ()
-    USES: ClassVar[tuple[str, ...]] = ()
-    CHANGES: ClassVar[tuple[str, ...]] = ()
-    DEFINITIONS: ClassVar[tuple[str, ...]] = ()
-    ADDRESSES: ClassVar[tuple[str, ...]] = ()
-    BODIES: ClassVar[tuple[str, ...]] = ()
-    READS: ClassVar[tuple[str, ...]] = ()
-    WRITES: ClassVar[tuple[str, ...]] = ()
-    SEVERAL: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        for name in self.ADDRESSES:
-            value = getattr(self, name)
-            if value is not None and type(value) is not Affine:
-                object.__setattr__(self, name, Affine.of(value))
-        for name in self.BODIES:
-            value = getattr(self, name)
-            if self.SEVERAL:
-                object.__setattr__(self, name, tuple([tuple(b) for b in value]))
-            elif type(value) is not tuple:
-                object.__setattr__(self, name, tuple(value))
-
-    def replace(self, **changes: Any) -> Self:
-        """The node with other values of some fields."""
-        return type(self)(*[changes[n] if n in changes else getattr(self, n) for n in self.FIELDS])
-
-    def _set(self, name: str, value: Any) -> None:
-        """Sets a field while the node is made."""
-        object.__setattr__(self, name, value)
-
-    @property
-    def reads_what_it_writes(self) -> bool:
-        """Whether what is there is combined with what is written."""
-        return False
-
-
-@dataclass_transform(
-    frozen_default=True,
-    eq_default=False,
-    field_specifiers=(
-        operand,
-        cell,
-        definition,
-        place,
-        nested,
-        several,
-        reading,
-        writing,
-        exchanging,
-        dataclasses.field,
-    ),
-)
-def node(cls: Any) -> Any:
-    """Makes a class of nodes: a frozen dataclass that knows the roles of its fields."""
-    made: Any = dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
-    fields = dataclasses.fields(made)
-    roles = {f.name: f.metadata.get(_ROLE) for f in fields}
-
-    def having(*wanted: str) -> tuple[str, ...]:
-        return tuple([name for name, role in roles.items() if role in wanted])
-
-    made.FIELDS = tuple(roles)
-    made.USES, made.CHANGES = having("use", "change"), having("change")
-    made.DEFINITIONS, made.ADDRESSES = having("definition"), having("address")
-    made.BODIES, made.SEVERAL = having("body", "bodies"), bool(having("bodies"))
-    made.READS, made.WRITES = having("read", "exchange"), having("write", "exchange")
-    return made
 
 
 # -- Statements of a nest --------------------------------------------------------------------------

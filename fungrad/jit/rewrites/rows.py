@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fungrad.jit.ir import products, tuning
+from fungrad.jit.ir.affine import address
 from fungrad.jit.ir.dependence import Dependence, Pile
 from fungrad.jit.ir.footprint import Footprint, counters_of, footprint, row_loop
 from fungrad.jit.ir.loops import (
@@ -38,7 +39,6 @@ from fungrad.jit.ir.loops import (
     Set,
     Store,
     Update,
-    address,
 )
 from fungrad.jit.ir.traverse import buffers_of, changes, map_steps, substitute, uses, walk, walk_in_loops
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES

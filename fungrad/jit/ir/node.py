@@ -1,0 +1,139 @@
+"""Nodes of the loop IR: frozen dataclasses whose fields declare what they are for.
+
+May import ``ir.affine``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Self, dataclass_transform
+
+from fungrad.jit.ir.affine import Affine
+
+_ROLE = "role"
+
+
+def operand(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field that names a value which is used (or a `Const`, None, or a tuple of these)."""
+    return dataclasses.field(default=default, metadata={_ROLE: "use"})
+
+
+def cell() -> Any:
+    """A field that names a cell which is used and gets another value."""
+    return dataclasses.field(metadata={_ROLE: "change"})
+
+
+def definition(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field with the name, or names, of what the node defines."""
+    return dataclasses.field(default=default, metadata={_ROLE: "definition"})
+
+
+def place(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field with an `Affine` expression over counters and integer values; given as a name or number too."""
+    return dataclasses.field(default=default, metadata={_ROLE: "address"})
+
+
+def nested(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field with nested statements or steps."""
+    return dataclasses.field(default=default, metadata={_ROLE: "body"})
+
+
+def several() -> Any:
+    """A field with several lists of nested steps."""
+    return dataclasses.field(metadata={_ROLE: "bodies"})
+
+
+def reading() -> Any:
+    """A field with the name of a buffer, or with `View`s, that the node reads."""
+    return dataclasses.field(metadata={_ROLE: "read"})
+
+
+def writing() -> Any:
+    """A field with the name of a buffer, or with `View`s, that the node writes."""
+    return dataclasses.field(metadata={_ROLE: "write"})
+
+
+def exchanging(*, default: Any) -> Any:
+    """A field with pairs of names of buffers whose memories change places."""
+    return dataclasses.field(default=default, metadata={_ROLE: "exchange"})
+
+
+class Node:
+    """What statements, steps and views have in common. Nodes are compared by identity.
+
+    Attributes:
+      FIELDS: names of all fields, in the order of the constructor.
+      USES, CHANGES, DEFINITIONS, ADDRESSES, BODIES, READS, WRITES: names of the fields of each role; `USES` includes
+        `CHANGES`.
+      SEVERAL: whether the one body field holds a tuple of bodies.
+    """
+
+    __slots__ = ()
+
+    FIELDS: ClassVar[tuple[str, ...]] = ()
+    USES: ClassVar[tuple[str, ...]] = ()
+    CHANGES: ClassVar[tuple[str, ...]] = ()
+    DEFINITIONS: ClassVar[tuple[str, ...]] = ()
+    ADDRESSES: ClassVar[tuple[str, ...]] = ()
+    BODIES: ClassVar[tuple[str, ...]] = ()
+    READS: ClassVar[tuple[str, ...]] = ()
+    WRITES: ClassVar[tuple[str, ...]] = ()
+    SEVERAL: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name in self.ADDRESSES:
+            value = getattr(self, name)
+            if value is not None and type(value) is not Affine:
+                object.__setattr__(self, name, Affine.of(value))
+        for name in self.BODIES:
+            value = getattr(self, name)
+            if self.SEVERAL:
+                object.__setattr__(self, name, tuple([tuple(b) for b in value]))
+            elif type(value) is not tuple:
+                object.__setattr__(self, name, tuple(value))
+
+    def replace(self, **changes: Any) -> Self:
+        """The node with other values of some fields."""
+        return type(self)(*[changes[n] if n in changes else getattr(self, n) for n in self.FIELDS])
+
+    def _set(self, name: str, value: Any) -> None:
+        """Sets a field while the node is made."""
+        object.__setattr__(self, name, value)
+
+    @property
+    def reads_what_it_writes(self) -> bool:
+        """Whether what is there is combined with what is written."""
+        return False
+
+
+@dataclass_transform(
+    frozen_default=True,
+    eq_default=False,
+    field_specifiers=(
+        operand,
+        cell,
+        definition,
+        place,
+        nested,
+        several,
+        reading,
+        writing,
+        exchanging,
+        dataclasses.field,
+    ),
+)
+def node(cls: Any) -> Any:
+    """Makes a class of nodes: a frozen dataclass that knows the roles of its fields."""
+    made: Any = dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
+    fields = dataclasses.fields(made)
+    roles = {f.name: f.metadata.get(_ROLE) for f in fields}
+
+    def having(*wanted: str) -> tuple[str, ...]:
+        return tuple([name for name, role in roles.items() if role in wanted])
+
+    made.FIELDS = tuple(roles)
+    made.USES, made.CHANGES = having("use", "change"), having("change")
+    made.DEFINITIONS, made.ADDRESSES = having("definition"), having("address")
+    made.BODIES, made.SEVERAL = having("body", "bodies"), bool(having("bodies"))
+    made.READS, made.WRITES = having("read", "exchange"), having("write", "exchange")
+    return made
