@@ -28,6 +28,7 @@ MODULES = [
     "fungrad.optim.perturbations",
     "fungrad.optim.projections",
     "fungrad.optim.schedules",
+    "fungrad.optim.second_order",
     "fungrad.optim.transforms",
     "fungrad.optim.tree",
     "fungrad.optim.tree_utils",

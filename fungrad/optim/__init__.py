@@ -5,7 +5,17 @@ the parameters.
 """
 
 from fungrad.core.public_names import publish
-from fungrad.optim import assignment, losses, perturbations, projections, schedules, transforms, tree, tree_utils
+from fungrad.optim import (
+    assignment,
+    losses,
+    perturbations,
+    projections,
+    schedules,
+    second_order,
+    transforms,
+    tree,
+    tree_utils,
+)
 from fungrad.optim.alias.adaptive import (
     adabelief,
     adam,
@@ -56,6 +66,16 @@ from fungrad.optim.base import (
     stateless,
     stateless_with_tree_map,
     with_extra_args_support,
+)
+from fungrad.optim.lbfgs import ScaleByLBFGSState, lbfgs, scale_by_lbfgs
+from fungrad.optim.linear_algebra import matrix_inverse_pth_root, nnls, power_iteration
+from fungrad.optim.linesearch import (
+    ScaleByBacktrackingLinesearchState,
+    ScaleByZoomLinesearchState,
+    ZoomLinesearchInfo,
+    scale_by_backtracking_linesearch,
+    scale_by_zoom_linesearch,
+    value_and_grad_from_state,
 )
 from fungrad.optim.losses import (
     convex_kl_divergence,
@@ -252,7 +272,9 @@ __all__ = [
     "ScaleByAdamState",
     "ScaleByAdanState",
     "ScaleByAmsgradState",
+    "ScaleByBacktrackingLinesearchState",
     "ScaleByBeliefState",
+    "ScaleByLBFGSState",
     "ScaleByLionState",
     "ScaleByNovogradState",
     "ScaleByRStdDevState",
@@ -262,6 +284,7 @@ __all__ = [
     "ScaleBySM3State",
     "ScaleByScheduleState",
     "ScaleByTrustRatioState",
+    "ScaleByZoomLinesearchState",
     "ScaleState",
     "Schedule",
     "ShouldSkipUpdateFunction",
@@ -273,6 +296,7 @@ __all__ = [
     "Updates",
     "WrappedSchedule",
     "ZeroNansState",
+    "ZoomLinesearchInfo",
     "adabelief",
     "adadelta",
     "adafactor",
@@ -327,6 +351,7 @@ __all__ = [
     "l2_loss",
     "lamb",
     "lars",
+    "lbfgs",
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
@@ -334,12 +359,14 @@ __all__ = [
     "lookahead",
     "losses",
     "masked",
+    "matrix_inverse_pth_root",
     "measure_with_ema",
     "monitor",
     "multi_transform",
     "nadam",
     "nadamw",
     "named_chain",
+    "nnls",
     "noisy_sgd",
     "normalize_by_update_norm",
     "novograd",
@@ -356,6 +383,7 @@ __all__ = [
     "piecewise_interpolate_schedule",
     "polyak_sgd",
     "polynomial_schedule",
+    "power_iteration",
     "projections",
     "radam",
     "rmsprop",
@@ -371,9 +399,11 @@ __all__ = [
     "scale_by_adamax",
     "scale_by_adan",
     "scale_by_amsgrad",
+    "scale_by_backtracking_linesearch",
     "scale_by_belief",
     "scale_by_distance_over_gradients",
     "scale_by_factored_rms",
+    "scale_by_lbfgs",
     "scale_by_learning_rate",
     "scale_by_lion",
     "scale_by_novograd",
@@ -391,8 +421,10 @@ __all__ = [
     "scale_by_stddev",
     "scale_by_trust_ratio",
     "scale_by_yogi",
+    "scale_by_zoom_linesearch",
     "scale_gradient",
     "schedules",
+    "second_order",
     "selective_transform",
     "set_to_zero",
     "sgd",
@@ -420,6 +452,7 @@ __all__ = [
     "update_infinity_moment",
     "update_moment",
     "update_moment_per_elem_norm",
+    "value_and_grad_from_state",
     "warmup_constant_schedule",
     "warmup_cosine_decay_schedule",
     "warmup_exponential_decay_schedule",
@@ -431,9 +464,10 @@ __all__ = [
 # Functions that compute at once; the others return transformations or schedules.
 _AT_ONCE = """
     apply_updates bias_correction global_norm incremental_update init_empty_state inject_stateful_hyperparams
-    per_example_global_norm_clip per_example_layer_norm_clip periodic_update safe_increment
-    safe_int32_increment safe_norm safe_root_mean_squares scale_gradient skip_large_updates skip_not_finite
-    tree_map_params update_infinity_moment update_moment update_moment_per_elem_norm
+    matrix_inverse_pth_root nnls per_example_global_norm_clip per_example_layer_norm_clip periodic_update
+    power_iteration safe_increment safe_int32_increment safe_norm safe_root_mean_squares scale_gradient
+    skip_large_updates skip_not_finite tree_map_params update_infinity_moment update_moment
+    update_moment_per_elem_norm value_and_grad_from_state
 """.split()
 
 # Losses are guarded where they are defined.
