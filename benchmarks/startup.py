@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import libraries
+from benchmarks import libraries, unrolled
 from benchmarks.registry import ROWS, Row
 from benchmarks.rows import mlp
 
@@ -49,6 +49,7 @@ PROGRAMS = {
     "deep_gradient": ROWS["mlp/deep_8_grad"],
     "attention_gradient": ROWS["nn/attention_grad"],
     "lstm_gradient": ROWS["loop/lstm_200x128x32_grad"],
+    **unrolled.PROGRAMS,
 }
 NAMES = [
     "start/import",
