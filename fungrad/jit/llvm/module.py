@@ -12,8 +12,11 @@ A table belongs to one call, so calls from several threads do not meet.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fungrad.jit.ir.loops import Buffer, Program, Repeat, While, overlap
 from fungrad.jit.ir.traverse import walk
+from fungrad.jit.llvm.outline import NestFunction, join, outline
 
 Pair = tuple[Buffer, Buffer]
 
@@ -47,6 +50,7 @@ class Module:
         self.functions: list[str] = []
         self.declarations: dict[str, str] = {}
         self.globals: dict[str, str] = {}
+        self._nests: list[NestFunction] = []
         self._metadata: list[str] = []
         self._shared_metadata: dict[str, str] = {}
         self.polls = False
@@ -74,6 +78,16 @@ class Module:
         """Number of slots."""
         return len(self.slots) + (3 if self.polls else 1)
 
+    def add_nest(self, name: str, setup: Sequence[str], body: Sequence[str]) -> None:
+        """Adds the function of a nest: lines that find arrays, and the others."""
+        nest = NestFunction(len(self.functions), name, setup, body)
+        self._nests.append(nest)
+        self.functions.append(nest.text())
+
+    def joined(self, lines: Sequence[str]) -> list[str]:
+        """Lines that call nests, with fewer functions."""
+        return join(self.functions, self._nests, lines)
+
     def metadata(self, text: str) -> str:
         """Reference to a metadata node; `{self}` in the text stands for the node itself."""
         name = f"!{len(self._metadata)}"
@@ -95,10 +109,11 @@ class Module:
 
     def text(self) -> str:
         """The whole module."""
+        outline(self.functions, self._nests, self._metadata)
         return "\n".join(
             [
                 *self.globals.values(),
-                *self.functions,
+                *filter(None, self.functions),
                 *self.declarations.values(),
                 *self._metadata,
                 "",

@@ -636,13 +636,11 @@ class NestEmitter:
         """Add the function to the module."""
         self.region_symbols()
         self.body(self.nest.body)
-        header = f"define internal void @{self.name}(ptr noalias %table, i64 %begin, i64 %end) #0 {{"
         if self.streams:
             # stores past the cache may be seen late by others
             self.module.declarations["@llvm.x86.sse.sfence"] = "declare void @llvm.x86.sse.sfence()"
             self.lines.append("call void @llvm.x86.sse.sfence()")
-        text = [header, "entry:", *self.memory.setup, *self.lines, "ret void", "}"]
-        self.module.functions.append("\n".join(text))
+        self.module.add_nest(self.name, self.memory.setup, self.lines)
 
     def region_symbols(self) -> None:
         """Load the counters of enclosing `Repeat` steps that addresses in this nest use."""

@@ -65,7 +65,7 @@ class ProgramEmitter:
                     "entry:",
                     *self.pollers,
                     *exchange.at_home(self, self.module.moving),
-                    *self.lines,
+                    *self.module.joined(self.lines),
                     "ret i32 0",
                     "}",
                 ]
