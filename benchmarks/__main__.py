@@ -1,6 +1,8 @@
 """Runs the benchmark: ``python -m benchmarks [--only REGEX] [--libs a,b] [--json FILE] [--markdown FILE]``.
 
 Every library has its own process; for each row they take turns, so that a slow moment of the machine hits all of them.
+``--cores 1``, ``--cores 2`` and ``--competitor`` say on how many processors it runs and who else is there.
+
 Reported are the minimum and the median of a call, the ratio to JAX, the percentage of the roofline, and whether the
 answers agree.
 """
@@ -23,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import libraries, report, roofline, startup
+from benchmarks import conditions, libraries, report, roofline, startup
 from benchmarks.registry import ROWS, Row
 
 
@@ -140,6 +142,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="keep the rows that are already in the JSON file")
     parser.add_argument("--markdown", help="file for the tables")
     parser.add_argument("--list", action="store_true", help="print the names of rows and end")
+    conditions.add_options(parser)
     return parser.parse_args()
 
 
@@ -155,7 +158,9 @@ def begin(args: argparse.Namespace) -> tuple[dict[str, Any], list[Worker]]:
         print(f"{lib} is not measured: {reason}", file=sys.stderr)
     shown = {worker.library for worker in workers if not worker.missing}.union(*(row["libs"] for row in rows))
     libs = [lib for lib in libraries.ALL if lib in shown]
-    run = {"machine": machine(), "date": str(datetime.date.today()), "versions": versions(libs), "libs": libs}
+    words = conditions.describe(args)
+    where = ", ".join(filter(None, [machine(), words]))
+    run = {"machine": where, "date": str(datetime.date.today()), "versions": versions(libs), "libs": libs}
     run |= {"missing": missing, "rates": roofline.best(rates, roofline.measure()), "rounds": args.rounds, "rows": rows}
     return run, [worker for worker in workers if not worker.missing]
 
@@ -179,6 +184,12 @@ def main() -> None:
     if args.list:
         print("\n".join(chosen))
         return
+    with conditions.held(args):
+        run_rows(args, order, chosen)
+
+
+def run_rows(args: argparse.Namespace, order: list[str], chosen: list[str]) -> None:
+    """Measures the chosen rows, and writes the reports."""
     run, workers = begin(args)
 
     def save() -> None:

@@ -1,11 +1,15 @@
 """The benchmark can be trusted only if its rows run, agree, and say what work they do."""
 
+import argparse
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from benchmarks import libraries, report, startup
+from benchmarks import conditions, libraries, report, startup, threads
 from benchmarks.__main__ import agreement, measure_startup, summary
 from benchmarks.registry import ROWS, Row, data, row
 from benchmarks.worker import sample, timed
@@ -102,3 +106,30 @@ def test_start_up_is_measured_in_fresh_processes():
     (result,) = measure_startup(["memory/import"], ["fungrad"], 1)
     assert result["unit"] == "MiB" and 10 < result["libs"]["fungrad"]["min"] < 1000
     assert not startup.measured("compile/fused_chain", "torch")
+
+
+def test_conditions_hold_for_child_processes_and_end():
+    options = argparse.ArgumentParser()
+    conditions.add_options(options)
+    args = options.parse_args(["--cores", "1", "--competitor"])
+    before = os.sched_getaffinity(0)
+    with conditions.held(args):
+        command = "import os; print(len(os.sched_getaffinity(0)))"
+        assert subprocess.run([sys.executable, "-c", command], capture_output=True, text=True).stdout == "1\n"
+    assert os.sched_getaffinity(0) == before
+    assert conditions.describe(args) == "pinned to 1 of its cores, with a competitor on one of them"
+    assert conditions.describe(options.parse_args([])) == ""
+    with pytest.raises(SystemExit, match="may use"):
+        conditions.held(options.parse_args(["--cores", "100000"])).__enter__()
+
+
+def test_threads_are_compared(lib):
+    found = threads.programs(lib, "^layer/64_batch_8$|^elem/chain_f32_1e3$|^dispatch/")
+    assert list(found) == ["layer/64_batch_8", "elem/chain_f32_1e3"]
+    times = threads.measure(lib, found["layer/64_batch_8"](), 0.02, 2)
+    assert all(len(taken) >= 2 and min(taken) > 0 for taken in times.values())
+
+
+@pytest.mark.parametrize("name", ["train/residual_adamw", "train/grad_64_batch_8"])
+def test_training_rows_run(lib, name):
+    assert all(np.isfinite(x).all() for x in sample(ROWS[name].thunk(lib)()))
