@@ -59,6 +59,49 @@ def test_a_carry_over_one_that_is_still_read(monkeypatch):
         fungrad.jit(lambda x: lax.scan(body, x, jnp.arange(4.0)))(jnp.arange(3000.0))
 
 
+def test_reads_of_what_nobody_has_written():
+    with pytest.raises(LoopError, match="t is read, but nothing has been written there"):
+        pipeline.run(program([plus("t", "y")], ["t"]))
+
+
+def first_loads(f, *args):
+    """Names of the buffers that are read into variables before a loop or choice over small steps."""
+    text = fungrad.jit(f).lower(*args).as_text("rewrites:regions")
+    return {line.split("load ")[1].split("[")[0] for line in text.splitlines() if line.strip().startswith("first")}
+
+
+def test_small_steps_read_only_old_values_that_are_there():
+    """Results of a choice and elements that a step replaces are not read first, those that it keeps are."""
+
+    def choice(x, i):
+        return lax.switch(i, [lambda x: (x * 2, x[0]), lambda x: (x - 1, x.sum()), lambda x: (x, x[1])], x)
+
+    def choices(x, i):
+        """One after the other, in a loop that stays a repeated step."""
+        new = lax.cond(i > 0, lambda x: x[:3] * 2, lambda x: x[2:5], x)
+        return x + new.sum(), new
+
+    def loop(x):
+        return lax.fori_loop(0, 3, lambda i, x: x.at[0].set(x[1] * 2), x)
+
+    x = jnp.arange(4.0)
+    assert not any(name.startswith("out") for name in first_loads(choice, x, 1))
+    for i, wanted in enumerate([(x * 2, x[0]), (x - 1, x.sum()), (x, x[1])]):
+        for a, b in zip(fungrad.jit(choice)(x, i), wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert first_loads(loop, x) == {"out0"}
+    np.testing.assert_array_equal(fungrad.jit(loop)(x), [2, 1, 2, 3])
+
+    def scanned(x):
+        return lax.scan(choices, x, jnp.arange(3))
+
+    big = jnp.arange(9000.0)
+    with fungrad.disable_jit():
+        wanted = scanned(big)
+    for a, b in zip(fungrad.jit(scanned)(big), wanted, strict=True):
+        np.testing.assert_allclose(a, b)
+
+
 def test_temporaries_that_overlap():
     p = program([plus("x", "t"), plus("x", "u"), plus("t", "y"), plus("u", "z")], "tu", ("y", "z"))
     assert buffers.arrange(p).arena_bytes > 32

@@ -129,8 +129,7 @@ class _Run:
         self.require(kept, "in the end")
 
     def require(self, values: Iterable[str], why: str, step: Any = None) -> None:
-        """Arrays that have been written must still be there. (A region loads its carries before it knows whether it
-        needs them.)"""
+        """Arrays that have been written must still be there."""
         for v in sorted(values):
             if v in self.written and v not in self.valid:
                 self.fail(f"{v} is needed {why}, but its memory has been given to another", step)
@@ -218,6 +217,9 @@ class _Run:
     # -- single steps ----------------------------------------------------------------------------------------------
 
     def require_read(self, values: Iterable[str], step: Any) -> None:
+        for v in sorted(values):
+            if v not in self.written:
+                self.fail(f"{v} is read, but nothing has been written there", step)
         self.require(values, "here", step)
 
     def end(self, value: str) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -41,24 +42,41 @@ from fungrad.jit.ir.loops import (
     Var,
     While,
 )
-from fungrad.jit.ir.traverse import children, defines, map_bodies, map_steps, own_buffers, rename, walk
+from fungrad.jit.ir.traverse import buffers_of, children, defines, map_bodies, map_steps, own_buffers, rename, walk
 from fungrad.jit.kernels.scalars import FLOATS
+
+# An element of an array: its memory and its number.
+Element = tuple[str, int]
 
 
 def merge(program: Program) -> Program:
     """The program with nests in place of loops over small steps."""
     if not any(type(s) in (Repeat, While, Branch) for s in program.steps):
         return program
-    return program.with_steps(_merged(program, program.steps, _accesses(program, program.steps)))
+    written = {program.root(name).name for name, b in program.buffers.items() if b.kind in ("input", "const")}
+    return program.with_steps(_merged(program, program.steps, _accesses(program, program.steps), written))
 
 
-def _merged(program: Program, steps: Sequence[Any], uses: Counter) -> list[Any]:
+def _merged(program: Program, steps: Sequence[Any], uses: Counter, written: set[str]) -> list[Any]:
+    """Steps with nests in place of loops.
+
+    Args:
+      program: has the buffers.
+      steps: of the program, or of a loop.
+      uses: how often each memory is mentioned.
+      written: memory that has been written before, maybe.
+    """
     result: list[Any] = []
+    written = set(written)
     for step in steps:
+        writes = {program.root(name).name for name in buffers_of(step)[1]}
         if type(step) in (Repeat, While, Branch):
-            nest = _Region(program, uses).nest(step)
-            step = nest or map_steps(lambda inner: _merged(program, inner, uses), step)
+            nest = _Region(program, uses, written).nest(step)
+            # What an iteration writes is there in the next one.
+            inside = written if type(step) is Branch else written | writes
+            step = nest or map_steps(partial(_merged, program, uses=uses, written=inside), step)
         result.append(step)
+        written |= writes
     return result
 
 
@@ -78,9 +96,10 @@ class _UnsuitableError(Exception):
 class _Region:
     """Makes one nest of a loop."""
 
-    def __init__(self, program: Program, uses: Counter):
+    def __init__(self, program: Program, uses: Counter, written: set[str]):
         self.program = program
         self.uses = uses
+        self.written = written
         self.numbers = count()
         self.statements = 0
         self.accumulators: dict[str, Acc] = {}
@@ -256,18 +275,60 @@ class _Region:
         return self.scope(around[0], name) if len(around) == 1 else statements
 
     def outer_cells(self, body: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """Statements that read the cells that others use before the loop, and write them after it."""
-        written = {self.program.root(s.buffer).name for s in walk(body) if type(s) is Store}
+        """Statements that read the cells that others use before the loop, and write them after it.
+
+        Elements are read where their old values are needed and somebody may have written them.
+        """
         before: list[Any] = []
         after: list[Any] = []
+        assigned: set[Element] = set()
+        needed = self.needed(body, assigned)
+        stored = {(self.program.root(s.buffer).name, s.index.const) for s in walk(body) if type(s) is Store}
+        needed |= stored - assigned
         for name in [n for n, outer in self.cells.items() if outer]:
             buffer = self.program.buffers[name]
             for k in range(buffer.size):
-                first = self.fresh("first")
-                before += [Load(first, name, Affine(k)), Var(_cell(name, k), buffer.type, first)]
-                if name in written:
+                first: Any = Const(False if buffer.type == "i1" else 0, buffer.type)
+                if (name, k) in needed and name in self.written:
+                    first = self.fresh("first")
+                    before.append(Load(first, name, Affine(k)))
+                before.append(Var(_cell(name, k), buffer.type, first))
+                if (name, k) in stored:
                     after.append(Store(name, Affine(k), _cell(name, k)))
         return before, after
+
+    def needed(self, statements: Sequence[Any], assigned: set[Element]) -> set[Element]:
+        """The elements of cells that statements may read before they write them.
+
+        Args:
+          statements: with the loops over elements of cells written out.
+          assigned: the elements that have been written for certain; those that the statements write are added.
+        """
+        found: set[Element] = set()
+        for s in statements:
+            kind = type(s)
+            if kind in (Load, Store):
+                element = self.program.root(s.buffer).name, s.index.const
+                if element[0] not in self.cells:
+                    continue
+                if kind is Store and s.where is None and s.update is None:
+                    assigned.add(element)
+                elif element not in assigned:
+                    found.add(element)
+            elif kind is If:
+                sides = set(assigned), set(assigned)
+                for body, known in zip((s.then, s.orelse), sides, strict=True):
+                    found |= self.needed(body, known)
+                assigned |= sides[0] & sides[1]
+            elif kind is LoopWhile:
+                found |= self.needed(s.test, assigned)
+                found |= self.needed(s.body, set(assigned))
+            else:
+                # A loop over nothing writes nothing.
+                known = set(assigned) if kind is Loop and not s.extent else assigned
+                for body in children(s):
+                    found |= self.needed(body, known)
+        return found
 
     def scalars(self, statements: Sequence[Any]) -> list[Any]:
         """With accesses to cells replaced by variables."""

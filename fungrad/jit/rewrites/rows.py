@@ -265,7 +265,7 @@ class _Grouper:
             shape = first.outputs[0].shape
             return shape[-2] if first.routine == "gemm" else 0
         made = self.order.touched(first)[1]
-        for step in following[:tuning.GROUP_SOON]:
+        for step in following[: tuning.GROUP_SOON]:
             if type(step) is Call and step.routine == "gemm" and not made.isdisjoint(self.order.touched(step)[0]):
                 return step.outputs[0].shape[-2]
         return 0
