@@ -20,6 +20,7 @@ from fungrad.core.arguments import guard
 _MODULES = (
     "fungrad", "fungrad.numpy", "fungrad.nn", "fungrad.lax", "fungrad.random", "fungrad.optim",
     "fungrad.optim.losses", "fungrad.optim.projections",
+    "fungrad.numpy.linalg", "fungrad.lax.linalg",
     "fungrad.scipy.special", "fungrad.nn.initializers", "fungrad.tree", "fungrad.tree_util", "fungrad.debug",
     "fungrad.experimental.checkify", "fungrad.flatten_util", "fungrad.test_util", "fungrad.extend", "fungrad.errors",
 )  # fmt: skip
@@ -28,11 +29,11 @@ _MODULES = (
 _NOT_YET = {
     "fungrad": """NamedSharding Ref custom_batching default_device default_matmul_precision distributed dlpack export
         ffi image live_arrays log_compiles make_mesh monitoring new_ref pmap profiler ref shard_map sharding""",
-    "fungrad.numpy": """bartlett blackman c_ fft fromfile frompyfunc hamming hanning i0 index_exp kaiser linalg load
+    "fungrad.numpy": """bartlett blackman c_ fft fromfile frompyfunc hamming hanning i0 index_exp kaiser load
         mgrid ogrid poly polydiv polyfit r_ roots s_ save savez spacing ufunc""",
     "fungrad.lax": """after_all broadcast_like composite conv conv_dimension_numbers conv_general_dilated
         conv_general_dilated_local conv_general_dilated_patches conv_transpose conv_with_general_padding empty fft
-        linalg platform_dependent ragged_dot rng_bit_generator rng_uniform scaled_dot""",
+        platform_dependent ragged_dot rng_bit_generator rng_uniform scaled_dot""",
     "fungrad.nn": "avg_pool conv max_pool scaled_dot_general scaled_matmul",
     "fungrad.nn.initializers": "delta_orthogonal orthogonal",
     "fungrad.random": """ball beta binomial chisquare dirichlet f gamma generalized_normal loggamma multinomial

@@ -25,6 +25,7 @@ from fungrad.control.solves import custom_linear_solve, custom_root
 from fungrad.control.while_loop import fori_loop, while_loop
 from fungrad.control.while_primitive import while_p
 from fungrad.core.public_names import publish
+from fungrad.lax import linalg
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.cast import (
     bitcast_convert_type,
@@ -361,6 +362,7 @@ from fungrad.ops.transcendental import (
 )
 
 __all__ = [
+    "linalg",
     # fungrad.control.reduction, fungrad.control.reduce_window
     "reduce",
     "reduce_p",

@@ -10,7 +10,7 @@ import numpy as _np
 from fungrad.core.array import Array as ndarray  # noqa: N813
 from fungrad.core.dtypes import finfo, iinfo, isdtype, issubdtype, promote_types
 from fungrad.core.public_names import publish
-from fungrad.numpy import array_methods, protocols
+from fungrad.numpy import array_methods, linalg, protocols
 from fungrad.numpy._promotion import (
     broadcast_shapes,
 )
@@ -472,7 +472,7 @@ __all__ = [
     "inexact", "inf", "inner", "insert", "int16", "int2", "int32", "int4", "int64", "int8", "int_", "integer", "interp",
     "intersect1d", "invert", "isclose", "iscomplex", "iscomplexobj", "isdtype", "isfinite", "isin", "isinf", "isnan",
     "isneginf", "isposinf", "isreal", "isrealobj", "isscalar", "issubdtype", "iterable", "ix_", "kron", "lcm", "ldexp",
-    "left_shift", "less", "less_equal", "lexsort", "linspace", "log", "log10", "log1p", "log2", "logaddexp",
+    "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace", "log", "log10", "log1p", "log2", "logaddexp",
     "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace", "mask_indices", "matmul",
     "matrix_transpose", "matvec", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mod", "modf",
     "moveaxis", "multiply", "nan", "nan_to_num", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax",

@@ -1,0 +1,208 @@
+"""Linear algebra: values against NumPy and JAX, derivatives, batches of batches, singular matrices, empty ones."""
+
+import numpy as np
+import pytest
+
+import fungrad
+import fungrad.numpy as jnp
+from fungrad import grad, jit, lax, vmap
+from fungrad.test_util import check_grads
+
+SHAPES = [(3, 3), (2, 4, 4), (2, 3, 5, 5), (1, 1), (0, 0), (0, 3, 3), (2, 0, 0)]
+OBLONG = [(3, 5), (5, 3), (2, 4, 2), (0, 3), (3, 0)]
+
+
+def matrix(*shape, dtype="float32", seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(shape)
+    if np.dtype(dtype).kind == "c":
+        x = x + 1j * rng.standard_normal(shape)
+    return x.astype(dtype)
+
+
+def positive(x):
+    return x @ np.conj(np.swapaxes(x, -1, -2)) + 3 * np.eye(x.shape[-1], dtype=x.dtype)
+
+
+def close(got, wanted, tol=2e-4):
+    for x, y in zip(fungrad.tree.leaves(got), wanted if isinstance(wanted, (tuple, list)) else [wanted], strict=True):
+        y = np.asarray(y)
+        assert x.shape == y.shape
+        np.testing.assert_allclose(x, y, rtol=tol, atol=tol * max(1, np.abs(y).max(initial=0)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_square_matrices(shape, dtype):
+    x = matrix(*shape, dtype=dtype)
+    p = positive(x)
+    for f in (lambda f: f, jit):
+        close(f(jnp.linalg.det)(x), np.linalg.det(x))
+        close(f(jnp.linalg.inv)(p), np.linalg.inv(p))
+        close(f(jnp.linalg.slogdet)(x), tuple(np.linalg.slogdet(x)))
+        close(f(jnp.linalg.cholesky)(p), np.linalg.cholesky(p))
+        close(f(jnp.linalg.eigvalsh)(p), np.linalg.eigvalsh(p))
+        close(f(lambda x: jnp.linalg.matrix_power(x, -2))(p), np.linalg.matrix_power(p, -2))
+        close(f(lambda x: jnp.linalg.matrix_power(x, 5))(x), np.linalg.matrix_power(x, 5))
+        close(f(jnp.linalg.matrix_rank)(x), np.linalg.matrix_rank(x) if x.size else np.zeros(shape[:-2]))
+    b = matrix(*shape[:-1], 2, dtype=dtype, seed=1)
+    close(jnp.linalg.solve(p, b), np.linalg.solve(p, b))
+    u, s, vh = jnp.linalg.svd(p, hermitian=True)
+    close((u * s[..., None, :].astype(u.dtype)) @ vh, p)
+    values, vectors = jnp.linalg.eig(x)
+    close(x.astype("complex64") @ vectors, np.asarray(vectors * values[..., None, :]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("shape", OBLONG, ids=str)
+def test_other_matrices(shape, dtype):
+    x = matrix(*shape, dtype=dtype)
+    for mode in ("reduced", "complete"):
+        close(jnp.linalg.qr(x, mode), tuple(np.linalg.qr(x, mode)))
+    close(jnp.linalg.svdvals(x), np.linalg.svd(x, compute_uv=False))
+    close(jnp.linalg.pinv(x), np.linalg.pinv(x))
+    for full in (True, False):
+        u, s, vh = jnp.linalg.svd(x, full_matrices=full)
+        k = min(shape[-2:])
+        close((u[..., :k] * s[..., None, :].astype(u.dtype)) @ vh[..., :k, :], x)
+    for ord in (None, "fro", "nuc", 1, np.inf, 2):
+        if x.size:
+            close(jnp.linalg.norm(x, ord, axis=(-2, -1)), np.linalg.norm(x, ord, axis=(-2, -1)))
+    for ord in (None, 0, 1, 2, 3, -1.5, np.inf, -np.inf):
+        if x.size:
+            close(jnp.linalg.norm(x, ord, axis=-1), np.linalg.norm(x, ord, axis=-1))
+    if x.ndim == 2 and x.size:
+        for b in (matrix(shape[0], dtype=dtype), matrix(shape[0], 2, dtype=dtype)):
+            got, wanted = jnp.linalg.lstsq(x, b, numpy_resid=True), np.linalg.lstsq(x, b)
+            close(got, wanted, 1e-3)
+
+
+def hermitian(x):
+    return (x + jnp.conj(jnp.swapaxes(x, -1, -2))) / 2
+
+
+FUNCTIONS = {
+    "inv": jnp.linalg.inv,
+    "det": jnp.linalg.det,
+    "logdet": lambda x: jnp.linalg.slogdet(x)[1],
+    "cholesky": lambda x: jnp.linalg.cholesky(x @ jnp.conj(jnp.swapaxes(x, -1, -2)) + jnp.eye(x.shape[-1])),
+    "solve": lambda x: jnp.linalg.solve(x, jnp.swapaxes(x, -1, -2)),
+    "eigvalsh": lambda x: jnp.linalg.eigvalsh(hermitian(x)),
+    "eigh": lambda x: jnp.abs(jnp.linalg.eigh(hermitian(x))[1]) ** 2,
+    "eigvals": lambda x: jnp.sort(jnp.abs(jnp.linalg.eigvals(x))),
+    "eig": lambda x: jnp.sort(jnp.abs(lax.linalg.eig(
+        x, compute_left_eigenvectors=False, enable_eigvec_derivs=True)[1]).sum(-2)),
+    "svd": lambda x: (lambda u, s, vh: u @ vh)(*jnp.linalg.svd(x, full_matrices=False)),
+    "svdvals": jnp.linalg.svdvals,
+    "qr": jnp.linalg.qr,
+    "lu": lambda x: lax.linalg.lu(x)[0],
+    "pinv": jnp.linalg.pinv,
+    "nuclear norm": lambda x: jnp.linalg.norm(x, "nuc", axis=(-2, -1)),
+    "power": lambda x: jnp.linalg.matrix_power(x, -2),
+}  # fmt: skip
+OF_OBLONG = ("svd", "svdvals", "qr", "lu", "pinv")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_derivatives(name, dtype):
+    with fungrad.enable_x64(True):
+        for shape in [(3, 3), (2, 4, 4), *([(3, 5), (5, 3)] if name in OF_OBLONG else [])]:
+            x = matrix(*shape, dtype=dtype, seed=3) + 2 * np.eye(*shape[-2:])
+            check_grads(FUNCTIONS[name], (x,), order=2, rtol=2e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_batches_of_batches(name):
+    with fungrad.enable_x64(True):
+        x = matrix(2, 3, 4, 4, dtype="float64", seed=3) + 2 * np.eye(4)
+
+        def loss(x):
+            return sum(jnp.sum(jnp.abs(leaf) ** 2) for leaf in fungrad.tree.leaves(FUNCTIONS[name](x)))
+
+        wanted = np.array([[grad(loss)(x[i, j]) for j in range(3)] for i in range(2)])
+        for f in (vmap(vmap(grad(loss))), jit(vmap(grad(loss), in_axes=1, out_axes=1)) if name != "eig" else None):
+            if f is not None:
+                np.testing.assert_allclose(f(x), wanted, rtol=1e-8, atol=1e-8)
+        summed = grad(lambda x: vmap(vmap(loss))(x).sum())(x)
+        np.testing.assert_allclose(summed, wanted, rtol=1e-8, atol=1e-8)
+
+
+def test_failures_are_nan_inside_and_errors_on_known_values():
+    bad = np.float32([[1, 2], [2, 1]])
+    good = np.float32([[4, 0], [0, 9]])
+    with pytest.raises(
+        np.linalg.LinAlgError, match="fungrad.numpy.linalg.cholesky: the matrix is not positive definite"
+    ):
+        jnp.linalg.cholesky(bad)
+    with pytest.raises(np.linalg.LinAlgError, match="fungrad.numpy.linalg.inv: the matrix is singular"):
+        jnp.linalg.inv(np.zeros((2, 2)))
+    with pytest.raises(np.linalg.LinAlgError, match="fungrad.numpy.linalg.solve: the matrix is singular"):
+        jnp.linalg.solve(np.zeros((2, 2)), np.ones(2))
+    both = jit(jnp.linalg.cholesky)(np.stack([bad, good]))
+    assert np.isnan(both[0]).all()
+    np.testing.assert_array_equal(both[1], [[2, 0], [0, 3]])
+    assert np.isnan(lax.linalg.cholesky(bad)).all()
+    assert not np.isfinite(jit(jnp.linalg.inv)(np.zeros((2, 2), "float32"))).any()
+    for f in (jnp.linalg.eigh, jnp.linalg.svd, jnp.linalg.eig):
+        nan = fungrad.tree.leaves(jit(f)(np.full((2, 2), np.nan, "float32")))
+        assert all(np.isnan(x).all() for x in nan)
+
+
+def test_the_determinant_of_a_singular_matrix_has_a_derivative():
+    x = np.outer([1.0, 2, 3, 4], [1.0, 1, 2, 1]) + np.diag([0.0, 0, 1, 1])
+    wanted = np.zeros((4, 4))
+    wanted[:2, :2] = [[2, -2], [-1, 1]]
+    np.testing.assert_allclose(grad(jnp.linalg.det)(x), wanted, atol=1e-5)
+
+
+def test_a_determinant_is_twice_differentiable_where_singular_values_are_equal():
+    with fungrad.enable_x64(True):
+        check_grads(jnp.linalg.det, (np.eye(4),), order=2, rtol=1e-3, atol=1e-4)
+
+
+def test_equal_eigenvalues_have_finite_derivatives():
+    assert np.isfinite(grad(lambda x: jnp.linalg.eigh(x)[1].sum())(jnp.eye(3))).all()
+    assert np.isfinite(grad(lambda x: jnp.linalg.svd(x)[0].sum())(jnp.eye(3))).all()
+
+
+def test_tensors_and_chains():
+    a = matrix(2, 3, 6, dtype="float64")
+    np.testing.assert_allclose(
+        jnp.linalg.tensorinv(a.reshape(6, 2, 3), 1), np.linalg.tensorinv(a.reshape(6, 2, 3), 1), 1e-4
+    )
+    b = matrix(2, 3, dtype="float64")
+    np.testing.assert_allclose(jnp.linalg.tensorsolve(a, b), np.linalg.tensorsolve(a, b), rtol=1e-4)
+    chain = [matrix(3), matrix(3, 4), matrix(4, 2), matrix(2)]
+    np.testing.assert_allclose(jnp.linalg.multi_dot(chain), np.linalg.multi_dot(chain), rtol=1e-5)
+    np.testing.assert_allclose(jnp.linalg.cond(chain[1]), np.linalg.cond(chain[1]), rtol=1e-5)
+
+
+def test_numpys_functions_come_to_ours():
+    x = jnp.array([[2.0, 1.0], [1.0, 3.0]])
+    assert isinstance(np.linalg.inv(x), fungrad.Array)
+    np.testing.assert_allclose(
+        grad(lambda x: np.linalg.det(x))(x), np.linalg.det(x) * np.asarray(np.linalg.inv(x)).T, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: jnp.linalg.inv(np.ones((2, 3))), "linalg.inv: a must be square"),
+        (lambda: jnp.linalg.inv(np.ones(3)), "linalg.inv: a must have at least two dimensions"),
+        (lambda: jnp.linalg.solve(np.eye(3), np.ones(2)), "linalg.solve: b must have 3 rows"),
+        (lambda: jnp.linalg.qr(np.eye(3), "raw"), "linalg.qr: mode must be"),
+        (lambda: jnp.linalg.norm(np.ones((2, 2, 2)), 2), "linalg.norm: x must be a vector or a matrix"),
+        (lambda: jnp.linalg.norm(np.eye(2), "x"), "linalg.norm: the norm of a matrix must be"),
+        (lambda: jnp.linalg.eigh(np.eye(2), "x"), "linalg.eigh: UPLO must be"),
+        (lambda: lax.linalg.cholesky(np.eye(2, dtype="int32")), "lax.linalg.cholesky: x must be of dtype"),
+        (lambda: lax.linalg.triangular_solve(np.eye(2), np.ones((3, 3))), "triangular_solve: b must have"),
+        (lambda: jnp.linalg.multi_dot([np.eye(2)]), "linalg.multi_dot: expected at least two"),
+        (lambda: jnp.linalg.matrix_power(np.eye(2), 1.5), "linalg.matrix_power: n must be an integer"),
+        (lambda: grad(lambda x: lax.linalg.eig(x)[1].real.sum())(np.eye(2)), "eig: eigenvectors of general matrices"),
+    ],
+)
+def test_errors_name_function_and_argument(call, words):
+    with pytest.raises((TypeError, ValueError, NotImplementedError), match=words.replace("(", r"\(")):
+        call()
