@@ -238,3 +238,51 @@ def test_derivatives_match_finite_differences(family):
         except Exception as error:  # noqa: BLE001 - all are reported together
             problems.append(f"{expression}: {type(error).__name__} {str(error)[:300]}")
     assert not problems, "\n".join(problems)
+
+
+def test_powers_of_one_half_are_those_of_other_exponents_at_negative_infinity_and_minus_zero():
+    """NumPy takes the square root where the exponent is repeated."""
+    data = np.array([-np.inf, -0.0, 0.0, 4.0, np.inf, -1.0, np.nan], np.float32)
+    wanted = np.array([np.inf, 0.0, 0.0, 2.0, np.inf, np.nan, np.nan], np.float32)
+    for dtype in ("float16", "bfloat16", "float32", "float64"):
+        x = fnp.asarray(data, dtype=dtype)
+        half = fnp.full((7,), 0.5, dtype)
+        for f in (
+            lambda x, half: x**0.5,
+            lambda x, half: x**half,
+            lambda x, half: fnp.power(x[:, None], half[:1])[:, 0],
+            lambda x, half: fnp.power(x, half[0]),
+            lambda x, half: fnp.float_power(x, 0.5),
+            lambda x, half: fnp.stack([v**0.5 for v in x]),
+            lambda x, half: fungrad.vmap(lambda a, b: a**b, (0, None))(x, half[0]),
+        ):
+            for got in (f(x, half), fungrad.jit(f)(x, half)):
+                got = np.asarray(got).astype(np.float32)
+                np.testing.assert_array_equal(got, wanted)
+                np.testing.assert_array_equal(np.signbit(got[:5]), False)
+
+
+@pytest.mark.parametrize("name", ["logaddexp", "logaddexp2"])
+def test_derivatives_of_sums_of_exponentials_are_shares(name):
+    f = getattr(fnp, name)
+    x = np.array([np.nan, 1.0, -np.inf, -np.inf, np.inf, 3.0, np.inf], np.float32)
+    y = np.array([1.0, np.nan, -np.inf, 2.0, 5.0, np.inf, np.inf], np.float32)
+    wanted = np.array([np.nan, np.nan, 0.5, 0.0, 1.0, 0.0, 0.5], np.float32)
+    by_both = fungrad.vmap(fungrad.grad(f, (0, 1)))
+    for g in (by_both, fungrad.jit(by_both)):
+        first, second = g(x, y)
+        np.testing.assert_array_equal(first, wanted)
+        np.testing.assert_array_equal(second, 1 - wanted)
+
+
+def test_arithmetic_of_booleans_is_in_32_bit_also_with_64_bit_by_default():
+    with fungrad.enable_x64(True):
+        b = fnp.array([True, False])
+        for got in (
+            fnp.square(b), fnp.power(b, b), b**2, b % b, b // b, fnp.fmod(b, b), fnp.divmod(b, b)[1], b << b,
+        ):  # fmt: skip
+            assert got.dtype == np.int32
+        assert fnp.ldexp(b, b).dtype == fnp.ldexp(fnp.float32(1), b).dtype == np.float32
+        assert fnp.logspace(np.int32(0), np.int32(2), 3).dtype == np.float32
+        assert fnp.logspace(np.float32(0), 2, 3).dtype == np.float32
+        assert fnp.logspace(0, 2, 3).dtype == np.float64

@@ -66,3 +66,20 @@ def test_derivatives(name):
 def test_derivatives_stay_finite_where_the_first_operand_is_zero():
     assert float(fungrad.grad(special.xlogy, 1)(0.0, 0.0)) == 0.0
     assert float(fungrad.grad(special.xlog1py, 1)(0.0, -1.0)) == 0.0
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, fungrad.jit])
+def test_derivatives_by_a_first_operand_of_zero_are_logarithms(transform):
+    x = np.zeros(5, np.float32)
+    y = np.array([2.0, 0.5, 1.0, 0.0, np.inf], np.float32)
+    for name, log in (("xlogy", np.log), ("xlog1py", np.log1p)):
+        f = getattr(special, name)
+        with np.errstate(divide="ignore"):
+            wanted = log(y)
+        for g in (fungrad.grad(lambda x, f=f: f(x, y).sum()), fungrad.vmap(fungrad.grad(f), (0, 0))):
+            got = transform(g)(x) if g.__name__ != f.__name__ else transform(g)(x, y)
+            np.testing.assert_allclose(got, wanted, rtol=1e-6)
+        np.testing.assert_array_equal(f(x, y), 0)
+        assert np.isnan(transform(f)(0.0, np.nan))
+        np.testing.assert_allclose(transform(fungrad.grad(fungrad.grad(f), 1))(0.0, 2.0), 1 / (2 + (log is np.log1p)))
+        check_grads(f, (np.array([0.0, 1.0, 0.3], np.float32), y[:3] + np.float32(1)), order=2, atol=5e-2, rtol=5e-2)

@@ -137,7 +137,8 @@ def logspace(
     """
     found = requested_dtype(dtype, "logspace")
     given = [raw_operand(x, "logspace", n) for x, n in ((start, "start"), (stop, "stop"), (base, "base"))]
-    natural = inexact_result_type(*given)
+    # A base that is a Python number follows the exponents.
+    natural = inexact_result_type(*(given[:2] if type(base) in (int, float) else given))
     first, last, _ = _ends("logspace", start, stop)
     exponents = linspace(first, last, num, endpoint, axis=axis)
     out = ufuncs.power(promote_dtypes_inexact("logspace", given[2], exponents)[0], exponents)

@@ -168,11 +168,12 @@ def logaddexp(x1: Any, x2: Any, /) -> Array:
         return _logaddexp_complex(x, y)
     top, low = compare.max(x, y), compare.min(x, y)
     gap = elementwise.sub(top, low)
-    # Equal infinities have no difference; their sum is the infinity itself. NaN stays NaN there too.
-    undefined = compare.ne(gap, gap)
+    # Equal infinities have no difference; their mean is the infinity itself. NaN goes the usual way, so that
+    # derivatives are NaN as well.
+    undefined = logical_and(compare.ne(gap, gap), compare.eq(x, y))
     gap = compare.select_n(undefined, gap, zeros(gap.aval))
     tail = transcendental.log1p(transcendental.exp(elementwise.neg(gap)))
-    return compare.select_n(undefined, elementwise.add(top, tail), elementwise.add(x, y))
+    return compare.select_n(undefined, elementwise.add(top, tail), elementwise.mul(elementwise.add(x, y), 0.5))
 
 
 def _logaddexp_complex(x: Array, y: Array) -> Array:
@@ -275,10 +276,10 @@ def positive(x: Any, /) -> Array:
 
 
 def _promote_numbers(api: str, x1: Any, x2: Any) -> tuple[Array, Array]:
-    """Two operands of a common dtype, integers instead of booleans."""
+    """Two operands of a common dtype, integers of 32 bit instead of booleans."""
     x, y = promote_pair(api, x1, x2)
     if dtypes.is_bool(x.aval.dtype):
-        return cast(x, dtypes.default_int()), cast(y, dtypes.default_int())
+        return cast(x, dtypes.int32), cast(y, dtypes.int32)
     return x, y
 
 
@@ -379,7 +380,7 @@ def power(x1: Any, x2: Any, /) -> Array:
     exponent = x2
     if isinstance(exponent, int) and not isinstance(exponent, bool) and isinstance(x1, Array):
         if dtypes.is_bool(x1.aval.dtype):
-            x1 = cast(x1, dtypes.default_int())
+            x1 = cast(x1, dtypes.int32)
         if exponent < 0 and dtypes.is_integer(x1.aval.dtype):
             raise ValueError(
                 f"fungrad.numpy.power: integers to negative powers are not allowed, got exponent {exponent}; convert "
@@ -391,7 +392,7 @@ def power(x1: Any, x2: Any, /) -> Array:
     x, y = promote_pair("power", x1, x2)
     dtype = x.aval.dtype
     if dtypes.is_bool(dtype):
-        x, y = cast(x, dtypes.default_int()), cast(y, dtypes.default_int())
+        x, y = cast(x, dtypes.int32), cast(y, dtypes.int32)
     elif dtypes.is_inexact(dtype):
         if isinstance(x2, Array) and dtypes.is_integer(x2.aval.dtype):
             # Keeps the derivative with respect to the exponent out of it.
@@ -431,7 +432,7 @@ def float_power(x: Any, y: Any, /) -> Array:
 def square(x: Any, /) -> Array:
     """Square."""
     x = operand(x, "square", "x")
-    return elementwise.square(cast(x, dtypes.default_int()) if dtypes.is_bool(x.aval.dtype) else x)
+    return elementwise.square(cast(x, dtypes.int32) if dtypes.is_bool(x.aval.dtype) else x)
 
 
 def reciprocal(x: Any, /) -> Array:
@@ -478,7 +479,7 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
     """``x1 * 2**x2``."""
     x2 = operand(x2, "ldexp", "x2")
     if dtypes.is_bool(x2.aval.dtype):
-        x2 = cast(x2, dtypes.default_int())
+        x2 = cast(x2, dtypes.int32)
     if not dtypes.is_integer(x2.aval.dtype):
         raise ValueError(f"fungrad.numpy.ldexp: x2 must be an integer array, got {x2.aval.str_short()}")
     x, y = promote_pair_inexact("ldexp", x1, x2)

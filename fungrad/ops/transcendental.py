@@ -180,7 +180,13 @@ class Pow(Elementwise):
 
 def _pow(x: np.ndarray, y: np.ndarray) -> Any:
     # For an integer exponent, NumPy would promote the pair to a wider dtype.
-    return np.power(x, y if y.dtype == x.dtype else y.astype(x.dtype))
+    out = np.power(x, y if y.dtype == x.dtype else y.astype(x.dtype))
+    if kind_of(y.dtype) == "f" and (y.size < out.size or out.size == 1):
+        # NumPy takes the square root where an exponent of 1/2 is repeated, which differs at -0 and minus infinity.
+        half = y == 0.5
+        if half.any():
+            out = np.where(half & ((x == 0) | np.isinf(x)), np.abs(x), out)
+    return out
 
 
 def _pow_jvp_base(g: Any, z: Any, x: Any, y: Any) -> Array:

@@ -1,6 +1,6 @@
 """Special functions, under the names of ``jax.scipy.special``.
 
-May import ``core``, ``ops``, ``fungrad.numpy`` and ``fungrad.nn``.
+May import ``core``, ``ops``, ``transforms``, ``fungrad.numpy`` and ``fungrad.nn``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fungrad.nn.normalization import log_softmax, logsumexp, softmax
 from fungrad.numpy._promotion import inexact, promote_dtypes_inexact
 from fungrad.ops import special as ops
 from fungrad.ops.transcendental import logistic
+from fungrad.transforms.custom_rules import custom_jvp
 
 
 def _one(x: Any, name: str) -> Array:
@@ -74,17 +75,46 @@ def logit(x: Any) -> Array:
 
 
 def xlogy(x: Any, y: Any) -> Array:
-    """``x log(y)``, which is 0 for ``x = 0`` whatever ``y``."""
-    x, y = _pair("xlogy", x, y)
-    zero = x == 0
-    return jnp.where(zero, 0.0, x * jnp.log(jnp.where(zero, 1.0, y)))
+    """``x log(y)``, which is 0 for ``x = 0`` whatever ``y`` but NaN; the derivative by ``x`` is ``log(y)`` there too.
+
+    Example:
+      >>> import fungrad
+      >>> from fungrad.scipy import special
+      >>> print(special.xlogy(0.0, 0.0), fungrad.grad(special.xlogy)(0.0, 1.0))
+      0.0 0.0
+    """
+    return _xlogy(*_pair("xlogy", x, y))
+
+
+@custom_jvp
+def _xlogy(x: Array, y: Array) -> Array:
+    return _product(x, jnp.log(y), y)
 
 
 def xlog1py(x: Any, y: Any) -> Array:
-    """``x log(1 + y)``, which is 0 for ``x = 0`` whatever ``y``."""
-    x, y = _pair("xlog1py", x, y)
-    zero = x == 0
-    return jnp.where(zero, 0.0, x * jnp.log1p(jnp.where(zero, 0.0, y)))
+    """``x log(1 + y)``, which is 0 for ``x = 0`` whatever ``y`` but NaN; see ``xlogy``."""
+    return _xlog1py(*_pair("xlog1py", x, y))
+
+
+@custom_jvp
+def _xlog1py(x: Array, y: Array) -> Array:
+    return _product(x, jnp.log1p(y), y)
+
+
+def _product(x: Array, logarithm: Array, y: Array) -> Array:
+    """``x * logarithm``, 0 where ``x`` is 0 and ``y`` is not NaN."""
+    return jnp.where((x == 0) & (y == y), jnp.zeros_like(x), x * logarithm)
+
+
+def _ratio(x: Array, y: Array) -> Array:
+    """``x / y``, and 0 for ``0 / 0``: terms with the weight 0 have no part in a gradient."""
+    none = (x == 0) & (y == 0)
+    return jnp.where(none, jnp.zeros_like(x), x / jnp.where(none, jnp.ones_like(y), y))
+
+
+# Written out, since the value as a select would have the derivative 0 where ``x`` is 0.
+_xlogy.defjvps(lambda g, out, x, y: g * jnp.log(y), lambda g, out, x, y: g * _ratio(x, y))
+_xlog1py.defjvps(lambda g, out, x, y: g * jnp.log1p(y), lambda g, out, x, y: g * _ratio(x, 1 + y))
 
 
 def entr(x: Any) -> Array:
