@@ -19,13 +19,10 @@ import matplotlib
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
-from tqdm import tqdm
 
 import fungrad
 import fungrad.numpy as jnp
-from fungrad import nn, optim, random
+from fungrad import data, nn, optim, random, train
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -42,22 +39,22 @@ def init_params(key, sizes=LAYERS):
     keys = random.split(key, len(sizes) - 1)
     init = nn.initializers.he_normal()
     return [
-        {"w": init(k, (n_in, n_out), jnp.float32), "b": jnp.zeros(n_out)}
+        nn.dense.init(k, n_in, n_out, kernel_init=init)
         for k, n_in, n_out in zip(keys, sizes[:-1], sizes[1:], strict=True)
     ]
 
 
 def predict(params, x):
-    """Log-probabilities of the ten digits, for a batch of images ``[batch, 64]``."""
+    """Scores of the ten digits, for a batch of images ``[batch, 64]``."""
     *hidden, last = params
     for layer in hidden:
-        x = nn.relu(x @ layer["w"] + layer["b"])
-    return nn.log_softmax(x @ last["w"] + last["b"])
+        x = nn.relu(nn.dense.apply(layer, x))
+    return nn.dense.apply(last, x)
 
 
 def loss_fn(params, x, y):
     """Mean cross-entropy."""
-    return -jnp.mean(jnp.sum(predict(params, x) * nn.one_hot(y, 10), axis=1))
+    return jnp.mean(optim.softmax_cross_entropy_with_integer_labels(predict(params, x), y))
 
 
 def accuracy(params, x, y):
@@ -68,11 +65,12 @@ def accuracy(params, x, y):
 opt = optim.adamw(learning_rate=lambda step: 3e-3 * 0.998**step, weight_decay=1e-3)
 
 
-def train_step(params, opt_state, x, y):
-    """One step of AdamW: new parameters, new optimizer state, loss."""
-    loss, grads = fungrad.value_and_grad(loss_fn)(params, x, y)
+def train_step(state, batch):
+    """One step of AdamW: new parameters and optimizer state, and the loss."""
+    params, opt_state = state
+    loss, grads = fungrad.value_and_grad(loss_fn)(params, *batch)
     updates, opt_state = opt.update(grads, opt_state, params)
-    return optim.apply_updates(params, updates), opt_state, loss
+    return (optim.apply_updates(params, updates), opt_state), loss
 
 
 # -- the experiment -----------------------------------------------------------------------------------------------
@@ -84,42 +82,31 @@ class Run(NamedTuple):
     name: str
     first_call: float
     step_time: float
-    losses: list
-    test_accuracy: list
-    params: Any
+    losses: Any
+    test_accuracy: Any
 
 
 def load_data():
-    """Digits as float32 in [0, 1], split into training and test sets."""
-    x, y = load_digits(return_X_y=True)
-    x = (x / 16.0).astype(np.float32)
-    return train_test_split(x, y.astype(np.int32), test_size=0.2, random_state=0, stratify=y)
+    """Digits in [0, 1], split into training and test sets."""
+    x, y = data.sklearn("digits")
+    return data.split(random.key(0), (x / 16, y), (0.8, 0.2), stratify=y)
 
 
-def train(name, step, epochs, data):
+def run(name, step, epochs, training, test):
     """Trains from the same start and on the same batches whatever ``step`` is."""
-    x_train, x_test, y_train, y_test = data
+    times = []
+
+    def timed(state, batch):
+        start = time.perf_counter()
+        out = step(state, batch)
+        times.append(time.perf_counter() - start)
+        return out
+
     params = init_params(random.key(0))
-    opt_state = opt.init(params)
-    order = np.random.default_rng(0)
-    n_batches = len(x_train) // BATCH
-    batches = None
-    losses, test_accuracy, times = [], [], []
-    bar = tqdm(range(epochs), desc=f"{name:>5}", unit="epoch")
-    for _ in bar:
-        shuffled = order.permutation(len(x_train))[: n_batches * BATCH].reshape(n_batches, BATCH)
-        batches = [(jnp.asarray(x_train[rows]), jnp.asarray(y_train[rows])) for rows in shuffled]
-        epoch_loss = 0.0
-        for x, y in batches:
-            start = time.perf_counter()
-            params, opt_state, loss = step(params, opt_state, x, y)
-            loss.block_until_ready()
-            times.append(time.perf_counter() - start)
-            epoch_loss += float(loss)
-        losses.append(epoch_loss / n_batches)
-        test_accuracy.append(float(accuracy(params, x_test, y_test)))
-        bar.set_postfix(loss=f"{losses[-1]:.4f}", test=f"{test_accuracy[-1]:.3f}")
-    return Run(name, times[0], float(np.median(times[1:])), losses, test_accuracy, params)
+    batches = data.batches(random.key(1), training, BATCH, epochs=epochs)
+    print(f"{name}: {len(batches)} steps")
+    fit = train.fit(timed, (params, opt.init(params)), batches, evaluate=lambda s: {"accuracy": accuracy(s[0], *test)})
+    return Run(name, times[0], float(np.median(times[1:])), fit.history["loss"], fit.history["accuracy"])
 
 
 def report(eager, jitted):
@@ -127,14 +114,14 @@ def report(eager, jitted):
     table = Table(title="One training step of a 64-128-64-10 network, batch 64, AdamW")
     for column in ("", "first call", "step (median)", "speed-up", "final loss", "test accuracy"):
         table.add_column(column, justify="right")
-    for run in (eager, jitted):
+    for measured in (eager, jitted):
         table.add_row(
-            run.name,
-            f"{1e3 * run.first_call:.1f} ms",
-            f"{1e6 * run.step_time:.0f} us",
-            f"{eager.step_time / run.step_time:.1f}x",
-            f"{run.losses[-1]:.6f}",
-            f"{100 * run.test_accuracy[-1]:.1f} %",
+            measured.name,
+            f"{1e3 * measured.first_call:.1f} ms",
+            f"{1e6 * measured.step_time:.0f} us",
+            f"{eager.step_time / measured.step_time:.1f}x",
+            f"{measured.losses[-1]:.6f}",
+            f"{100 * measured.test_accuracy[-1]:.1f} %",
         )
     Console(width=100).print(table)
 
@@ -142,10 +129,10 @@ def report(eager, jitted):
 def plot(eager, jitted, path):
     """Saves the learning curves of both runs."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    for run, style in ((eager, "-"), (jitted, "--")):
-        epochs = range(1, len(run.losses) + 1)
-        left.semilogy(epochs, run.losses, style, label=run.name)
-        right.plot(epochs, [100 * a for a in run.test_accuracy], style, label=run.name)
+    for measured, style in ((eager, "-"), (jitted, "--")):
+        epochs = range(1, len(measured.losses) + 1)
+        left.semilogy(epochs, measured.losses, style, label=measured.name)
+        right.plot(epochs, 100 * measured.test_accuracy, style, label=measured.name)
     left.set(xlabel="epoch", ylabel="training loss", title="Cross-entropy")
     right.set(xlabel="epoch", ylabel="test accuracy [%]", title="Accuracy on unseen digits", ylim=(85, 100))
     for axis in (left, right):
@@ -164,9 +151,9 @@ def main():
     args = parser.parse_args()
     epochs = 15 if args.short else args.epochs
 
-    data = load_data()
-    eager = train("eager", train_step, epochs, data)
-    jitted = train("jit", fungrad.jit(train_step), epochs, data)
+    training, test = load_data()
+    eager = run("eager", train_step, epochs, training, test)
+    jitted = run("jit", fungrad.jit(train_step), epochs, training, test)
     report(eager, jitted)
     plot(eager, jitted, args.plot)
 
