@@ -72,6 +72,7 @@ _SUBMODULES = (
     "stages",
     "test_util",
     "train",
+    "tune",
     "typing",
 )
 
@@ -159,6 +160,7 @@ __all__ = [
     "train",
     "tree",
     "tree_util",
+    "tune",
     "typeof",
     "typing",
     "value_and_grad",

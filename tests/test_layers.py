@@ -22,7 +22,7 @@ LAYERS = [
     ["fungrad.numpy"],
     ["fungrad.flatten_util", "fungrad.nn", "fungrad.random", "fungrad.scipy"],
     ["fungrad.optim", "fungrad.io", "fungrad.data"],
-    ["fungrad.train"],
+    ["fungrad.train", "fungrad.tune"],
     ["fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
     ["fungrad"],
 ]

@@ -38,6 +38,7 @@ MODULES = [
     "fungrad.train",
     "fungrad.tree",
     "fungrad.tree_util",
+    "fungrad.tune",
 ]
 
 

@@ -29,6 +29,7 @@ from fungrad import (
     train,
     tree,
     tree_util,
+    tune,
 )
 from fungrad.experimental import checkify
 
@@ -48,8 +49,8 @@ def over_axis(f):
 NAMES = {
     "np": np, "fungrad": fungrad, "jnp": jnp, "lax": lax, "nn": nn, "random": random, "special": special,
     "optim": optim, "io": io, "data": data, "train": train, "tree": tree, "tree_util": tree_util, "debug": debug,
-    "checkify": checkify, "test_util": test_util, "extend": extend, "flatten_util": flatten_util, "dtypes": dtypes,
-    "operator": operator, "Record": Record,
+    "checkify": checkify, "test_util": test_util, "tune": tune, "extend": extend, "flatten_util": flatten_util,
+    "dtypes": dtypes, "operator": operator, "Record": Record,
     "V": over_axis,
     "sq": lambda v: v * v,
     "x": jnp.arange(4.0), "m": jnp.ones((3, 4)), "s": jnp.ones((3, 3)), "i": jnp.arange(4),
