@@ -22,6 +22,7 @@ class Case:
       half: whether bfloat16 parameters are compared.
       complex: whether complex parameters are compared.
       scalars: whether 0-d parameters are.
+      differentiable: whether the derivative of the first update by the gradient is finite.
       retraces: whether the state before the first update has another structure than later ones.
     """
 
@@ -32,6 +33,7 @@ class Case:
     complex: bool = True
     scalars: bool = True
     retraces: bool = False
+    differentiable: bool = True
 
 
 def _value(step):
@@ -184,5 +186,105 @@ CASES = {
             o.monitor({"size": o.tree.norm, "mean": o.measure_with_ema(o.tree.norm, 0.9)}), o.sgd(0.1)
         ),
         retraces=True,
+    ),
+    # contrib
+    "contrib.cocob": Case(lambda o: o.contrib.cocob(weight_decay=0.1), complex=False),
+    "contrib.dog": Case(lambda o: o.contrib.dog(), complex=False, half=False, tolerance=1e-4),
+    "contrib.dog, distance": Case(lambda o: o.contrib.dog(0.5, ("distance", 1e-2), weight_decay=0.1), complex=False),
+    "contrib.dog, rate": Case(lambda o: o.contrib.dog(init_step=("learning_rate", 1e-2)), complex=False, half=False),
+    "contrib.dowg": Case(lambda o: o.contrib.dowg(), complex=False, half=False),
+    "contrib.prodigy": Case(lambda o: o.contrib.prodigy(weight_decay=0.1), complex=False, half=False, tolerance=1e-3),
+    "contrib.prodigy, safeguard": Case(
+        lambda o: o.contrib.prodigy(_rate, safeguard_warmup=True), complex=False, half=False, tolerance=1e-3
+    ),
+    "contrib.dadapt_adamw": Case(
+        lambda o: o.contrib.dadapt_adamw(weight_decay=0.1), complex=False, half=False, tolerance=1e-3
+    ),
+    "contrib.mechanize": Case(
+        lambda o: o.contrib.mechanize(o.adam(0.1)), complex=False, half=False, tolerance=1e-3, differentiable=False
+    ),
+    "contrib.momo": Case(lambda o: o.contrib.momo(0.1, weight_decay=0.1), extra=_value, complex=False, half=False),
+    "contrib.momo, bound": Case(
+        lambda o: o.contrib.momo(_rate, lower_bound=1.0, adapt_lower_bound=True), extra=_value, complex=False,
+        half=False
+    ),
+    "contrib.momo_adam": Case(
+        lambda o: o.contrib.momo_adam(0.1, weight_decay=0.1), extra=_value, complex=False, half=False, tolerance=1e-3
+    ),
+    "contrib.momo_adam, bound": Case(
+        lambda o: o.contrib.momo_adam(0.1, lower_bound=0.5, adapt_lower_bound=True),
+        extra=_value, complex=False, half=False, tolerance=1e-3,
+    ),
+    "contrib.schedule_free": Case(
+        lambda o: o.contrib.schedule_free(o.adam(0.1, b1=0.0), 0.1), complex=False, half=False, tolerance=1e-4
+    ),
+    "contrib.schedule_free_sgd": Case(
+        lambda o: o.contrib.schedule_free_sgd(0.1, warmup_steps=2, weight_decay=0.1), complex=False, half=False
+    ),
+    "contrib.schedule_free_adamw": Case(
+        lambda o: o.contrib.schedule_free_adamw(0.1, weight_decay=0.1), complex=False, half=False, tolerance=1e-4
+    ),
+    "contrib.madgrad": Case(
+        lambda o: o.contrib.madgrad(0.1, weight_decay=0.1), complex=False, half=False, tolerance=1e-4
+    ),
+    "contrib.ademamix": Case(lambda o: o.contrib.ademamix(0.1, weight_decay=0.1), tolerance=1e-4),
+    "contrib.ademamix, schedules": Case(
+        lambda o: o.contrib.ademamix(0.1, b3=lambda c: 0.9 + 0.01 * c, alpha=lambda c: 1.0 * c), complex=False,
+        half=False,
+        tolerance=1e-4,
+    ),
+    "contrib.simplified_ademamix": Case(
+        lambda o: o.contrib.simplified_ademamix(0.1, alpha=2.0), complex=False, tolerance=1e-4
+    ),
+    "contrib.acprop": Case(lambda o: o.contrib.acprop(0.1, weight_decay=0.1), tolerance=1e-3),
+    "contrib.adopt": Case(lambda o: o.contrib.adopt(0.1), complex=False, half=False, tolerance=1e-4),
+    "contrib.adopt, nesterov": Case(
+        lambda o: o.contrib.adopt(0.1, nesterov=True, use_clipping=False), complex=False, half=False, tolerance=1e-4
+    ),
+    "contrib.sam": Case(
+        lambda o: o.contrib.sam(o.adam(0.1), o.chain(o.contrib.normalize(), o.sgd(0.1))), complex=False, half=False,
+        tolerance=1e-4,
+    ),
+    "contrib.sam, kept": Case(
+        lambda o: o.contrib.sam(o.sgd(0.1), o.adam(0.1), sync_period=3, reset_state=False), complex=False, half=False,
+        tolerance=1e-4,
+    ),
+    "contrib.sam, opaque": Case(
+        lambda o: o.contrib.sam(o.adam(0.1), o.sgd(0.1), 3, opaque_mode=True),
+        extra=lambda step: {"grad_fn": lambda p, i: p}, complex=False, half=False, tolerance=1e-4,
+    ),
+    "contrib.reduce_on_plateau": Case(
+        lambda o: o.chain(o.sgd(0.1), o.contrib.reduce_on_plateau(0.5, patience=1, rtol=0.4, cooldown=1)),
+        extra=_value, complex=False,
+    ),
+    "contrib.reduce_on_plateau, means": Case(
+        lambda o: o.chain(o.sgd(0.1), o.contrib.reduce_on_plateau(0.5, 1, atol=10.0, accumulation_size=2,
+        min_scale=0.4)),
+        extra=_value, complex=False,
+    ),
+    "contrib.split_real_and_imaginary": Case(
+        lambda o: o.contrib.split_real_and_imaginary(o.adamw(0.1)), tolerance=1e-4
+    ),
+    "contrib.sophia": Case(
+        lambda o: o.contrib.sophia(0.1, update_interval=2),
+        extra=lambda step: {"obj_fn": lambda p: (p["w"] ** 4).sum() + (p["b"][0] ** 2).sum() + p["b"][1] ** 2},
+        complex=False, half=False, tolerance=1e-4,
+    ),
+    "contrib.muon": Case(lambda o: o.contrib.muon(0.1, weight_decay=0.1), complex=False, half=False, tolerance=1e-3),
+    "contrib.muon, dion": Case(
+        lambda o: o.contrib.muon(0.1, "dion", adaptive=True, nesterov=False, consistent_rms=0.2), complex=False,
+        half=False,
+        tolerance=1e-3,
+    ),
+    "contrib.muon, aol": Case(
+        lambda o: o.contrib.muon(0.1, preconditioning="aol", adam_learning_rate=0.2), complex=False, half=False,
+        tolerance=1e-3,
+    ),
+    "contrib.muon, schatten": Case(
+        lambda o: o.contrib.muon(
+            0.1, preconditioning="schatten",
+            muon_weight_dimension_numbers={"w": o.contrib.MuonDimensionNumbers(1, 0), "b": None},
+        ),
+        complex=False, half=False, tolerance=1e-3,
     ),
 }  # fmt: skip

@@ -135,10 +135,12 @@ def test_compiled_and_donated_steps_are_those_outside_of_jit(name):
     optimizer = case.make(optim)
     traces = 0
 
+    functions = {k: v for k, v in case.extra(0).items() if callable(v)}
+
     def step(gradient, state, params, extra):
         nonlocal traces
         traces += 1
-        updates, state = optimizer.update(gradient, state, params, **extra)
+        updates, state = optimizer.update(gradient, state, params, **extra, **functions)
         return optim.apply_updates(params, updates), updates, state
 
     compiled = fungrad.jit(step, donate_argnums=(1, 2))
@@ -147,7 +149,9 @@ def test_compiled_and_donated_steps_are_those_outside_of_jit(name):
     state = tree.map(jnp.array, state)  # what init shares between states cannot be donated twice
     history = []
     for i in range(STEPS):
-        own, updates, state = compiled(gradients[i], state, own, case.extra(i))
+        own, updates, state = compiled(
+            gradients[i], state, own, {k: v for k, v in case.extra(i).items() if not callable(v)}
+        )
         history.append(updates)
     compare((own, history, state), expected, max(case.tolerance, 2e-5))
     assert traces == 1 + case.retraces
@@ -212,7 +216,7 @@ def test_counts_stay_at_the_greatest_number(name):
             assert int(leaf) >= 0, tree.keystr(path)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.differentiable])
 def test_gradients_through_an_update_are_finite(name):
     """Meta-learning: the derivative of an update by the gradient."""
     case = CASES[name]
@@ -230,6 +234,7 @@ def test_gradients_through_an_update_are_finite(name):
 
 # Transformations that integers may pass.
 INTEGERS_PASS = """
+    contrib.reduce_on_plateau
     identity set_to_zero stateless named_chain partition multi_transform masked freeze selective_transform
     apply_if_finite conditionally_transform conditionally_mask MultiSteps flatten zero_nans snapshot monitor
     ema clip keep_params_nonnegative apply_every clip_by_block_rms clip_by_global_norm adaptive_grad_clip

@@ -26,6 +26,7 @@ MODULES = [
     "fungrad.ops",
     "fungrad.optim",
     "fungrad.optim.assignment",
+    "fungrad.optim.contrib",
     "fungrad.optim.losses",
     "fungrad.optim.perturbations",
     "fungrad.optim.projections",

@@ -7,6 +7,7 @@ the parameters.
 from fungrad.core.public_names import publish
 from fungrad.optim import (
     assignment,
+    contrib,
     losses,
     perturbations,
     projections,
@@ -323,6 +324,7 @@ __all__ = [
     "conditionally_mask",
     "conditionally_transform",
     "constant_schedule",
+    "contrib",
     "convex_kl_divergence",
     "cosine_decay_schedule",
     "cosine_distance",
