@@ -62,10 +62,22 @@ class Memory:
 
     def __init__(self, storage: dict[Tensor, Storage], stages: dict[Tensor, Stage]):
         self.storage = storage
+        self._updates: dict[Tensor, Scatter] = {}
+        self._seen = 0
         self.stages = stages
         self.buffer: dict[Tensor, str] = {}
         self.offset: dict[Tensor, tuple[loops.Affine, int]] = {}
         self.extra: dict[Tensor, list[tuple[str, loops.Affine]]] = {}
+
+    def updated(self, tensor: Tensor) -> Scatter | None:
+        """The scatter that updates a tensor, None if there is none."""
+        if self._seen != len(self.storage):
+            self._seen = len(self.storage)
+            self._updates.clear()
+            for t in self.storage:
+                if type(t) is Scatter:
+                    self._updates.setdefault(t.operand, t)
+        return self._updates.get(tensor)
 
     def position(self, tensor: Tensor, index: Sequence[Idx]) -> Idx:
         """Address of an element in the buffer of ``tensor``."""

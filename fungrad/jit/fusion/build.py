@@ -120,7 +120,7 @@ class Region:
         storage = self.memory.storage[tensor]
         if tensor in self.memory.buffer or storage.is_register:
             return
-        user = next((t for t in self.memory.storage if type(t) is Scatter and t.operand is tensor), None)
+        user = self.memory.updated(tensor)
         if user is not None:
             self.keep(user)
             return

@@ -25,22 +25,36 @@ class _Arranger:
     def __init__(self, program: Program):
         self.program = program
         self.order = Dependence(program)
+        # What is known of steps, by identity; the step is kept with it, so that its number is not given to another.
+        self._known: dict[int, tuple[Any, bool, int]] = {}
 
     def steps(self, steps: Sequence[Any]) -> list[Any]:
         result: list[Any] = []
         waiting = list(steps)
         while waiting:
             seen = waiting[: tuning.SIDE_BY_SIDE_REACH]
-            count = next((k for k, s in enumerate(seen) if not self.is_member(s)), len(seen))
+            count = next((k for k, s in enumerate(seen) if not self.known(s)[0]), len(seen))
+            if sum(self.known(s)[1] for s in seen[:count]) < tuning.SHARED_PRODUCT:
+                result.append(map_steps(self.steps, waiting.pop(0)))
+                continue
             ready, blocked = self.ready(waiting[:count])
             products_ready = [s for s in ready if type(s) is not Nest]
-            total = sum(products.work_of_step(s) for s in products_ready)
+            total = sum(self.known(s)[1] for s in products_ready)
             if len(products_ready) > 1 and total >= tuning.SHARED_PRODUCT:
                 result.append(Parallel(ready))
                 waiting = blocked + waiting[count:]
             else:
                 result.append(map_steps(self.steps, waiting.pop(0)))
         return result
+
+    def known(self, step: Any) -> tuple[bool, int]:
+        """Whether a step may stand beside others, and the work of its products."""
+        found = self._known.get(id(step))
+        if found is None:
+            member = self.is_member(step)
+            work = products.work_of_step(step) if member and type(step) is not Nest else 0
+            found = self._known[id(step)] = (step, member, work)
+        return found[1], found[2]
 
     def is_member(self, step: Any) -> bool:
         """Whether a step may stand beside others: what is not worth sharing by itself, and what can be divided."""
