@@ -7,6 +7,7 @@ from test_optimizers import arrays, compare
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import optim, tree
+from fungrad.tree_util import keystr
 
 
 def rosenbrock(x, scale=100.0):
@@ -94,7 +95,7 @@ def test_states_of_searches_keep_their_types(name, dtype):
     state = optimizer.init(x)
     _, after, updates = searched(optim, fungrad.value_and_grad, optimizer, rosenbrock, x, 1)
     for (path, a), b in zip(tree.flatten_with_path(state)[0], tree.leaves(after), strict=True):
-        assert a.dtype == b.dtype and a.shape == b.shape, tree.keystr(path)
+        assert a.dtype == b.dtype and a.shape == b.shape, keystr(path)
     if "rate" not in name:
         assert updates.dtype == x.dtype
 

@@ -7,6 +7,7 @@ from optimizer_cases import CASES
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import optim, tree
+from fungrad.tree_util import keystr
 
 STEPS = 4
 
@@ -213,7 +214,7 @@ def test_counts_stay_at_the_greatest_number(name):
     _, after = optimizer.update(gradient, late(state), params, **case.extra(0))
     for path, leaf in tree.flatten_with_path(after)[0]:
         if leaf.dtype == np.int32 and not is_key(leaf):
-            assert int(leaf) >= 0, tree.keystr(path)
+            assert int(leaf) >= 0, keystr(path)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.differentiable])

@@ -28,6 +28,7 @@ MODULES = [
     "fungrad.optim.assignment",
     "fungrad.optim.contrib",
     "fungrad.optim.losses",
+    "fungrad.optim.microbatching",
     "fungrad.optim.perturbations",
     "fungrad.optim.projections",
     "fungrad.optim.schedules",

@@ -19,7 +19,7 @@ from fungrad.core.arguments import guard
 # asks for a name that does not exist.
 _MODULES = (
     "fungrad", "fungrad.numpy", "fungrad.nn", "fungrad.lax", "fungrad.random", "fungrad.optim",
-    "fungrad.optim.losses", "fungrad.optim.projections",
+    "fungrad.optim.losses", "fungrad.optim.projections", "fungrad.optim.contrib", "fungrad.optim.tree",
     "fungrad.numpy.linalg", "fungrad.lax.linalg",
     "fungrad.scipy.special", "fungrad.nn.initializers", "fungrad.tree", "fungrad.tree_util", "fungrad.debug",
     "fungrad.experimental.checkify", "fungrad.flatten_util", "fungrad.test_util", "fungrad.extend", "fungrad.errors",
@@ -41,16 +41,6 @@ _NOT_YET = {
     "fungrad.scipy": "cluster fft integrate interpolate linalg ndimage optimize signal sparse spatial stats",
     "fungrad.scipy.special": """bernoulli bessel_jn boxcox boxcox1p comb dawsn erfcx exp1 expi expn fresnel hyp1f1
         hyp2f1 log_ndtr loggamma ndtri owens_t poch sici spence sph_harm_y wofz""",
-    "fungrad.optim": """adabelief adadelta adafactor adagrad adamax adamaxw adan adaptive_grad_clip add_noise amsgrad
-        apply_every apply_if_finite centralize clip clip_by_block_rms clip_by_global_norm constant_schedule
-        cosine_decay_schedule ctc_loss ema exponential_decay fromage global_norm hinge_loss huber_loss
-        incremental_update inject_hyperparams join_schedules keep_params_nonnegative kl_divergence l2_loss lamb lars
-        lbfgs linear_schedule lion log_cosh lookahead masked MultiSteps multi_transform nadam nadamw noisy_sgd novograd
-        partition periodic_update piecewise_constant_schedule polynomial_schedule radam rmsprop rprop
-        safe_increment scale_by_belief scale_by_lion scale_by_rms scale_by_trust_ratio scale_by_yogi set_to_zero
-        sgdr_schedule sigmoid_binary_cross_entropy sign_sgd skip_not_finite sm3 smooth_labels softmax_cross_entropy
-        softmax_cross_entropy_with_integer_labels warmup_cosine_decay_schedule warmup_exponential_decay_schedule yogi
-        zero_nans""",
     "fungrad.debug": "inspect_array_sharding log visualize_array_sharding",
 }  # fmt: skip
 

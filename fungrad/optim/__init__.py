@@ -9,6 +9,7 @@ from fungrad.optim import (
     assignment,
     contrib,
     losses,
+    microbatching,
     perturbations,
     projections,
     schedules,
@@ -68,6 +69,7 @@ from fungrad.optim.base import (
     stateless_with_tree_map,
     with_extra_args_support,
 )
+from fungrad.optim.distributions import MultiNormalDiagFromLogScale, multi_normal
 from fungrad.optim.lbfgs import ScaleByLBFGSState, lbfgs, scale_by_lbfgs
 from fungrad.optim.linear_algebra import matrix_inverse_pth_root, nnls, power_iteration
 from fungrad.optim.linesearch import (
@@ -99,6 +101,7 @@ from fungrad.optim.losses import (
     softmax_cross_entropy_with_integer_labels,
     squared_error,
 )
+from fungrad.optim.microbatching import microbatch
 from fungrad.optim.numerics import (
     safe_increment,
     safe_int32_increment,
@@ -231,11 +234,11 @@ from fungrad.optim.transforms.masking import MaskedNode, MaskedState, freeze, ma
 from fungrad.optim.transforms.monitoring import MonitorState, SnapshotState, measure_with_ema, monitor, snapshot
 from fungrad.optim.tree.arithmetic import (
     bias_correction,
+    global_norm,
     update_infinity_moment,
     update_moment,
     update_moment_per_elem_norm,
 )
-from fungrad.optim.tree.arithmetic import norm as global_norm
 from fungrad.optim.tree.states import map_params as tree_map_params
 
 __all__ = [
@@ -261,6 +264,7 @@ __all__ = [
     "MaskedNode",
     "MaskedState",
     "MonitorState",
+    "MultiNormalDiagFromLogScale",
     "MultiSteps",
     "MultiStepsState",
     "MultiTransformState",
@@ -363,7 +367,10 @@ __all__ = [
     "masked",
     "matrix_inverse_pth_root",
     "measure_with_ema",
+    "microbatch",
+    "microbatching",
     "monitor",
+    "multi_normal",
     "multi_transform",
     "nadam",
     "nadamw",
@@ -466,9 +473,9 @@ __all__ = [
 # Functions that compute at once; the others return transformations or schedules.
 _AT_ONCE = """
     apply_updates bias_correction global_norm incremental_update init_empty_state inject_stateful_hyperparams
-    matrix_inverse_pth_root nnls per_example_global_norm_clip per_example_layer_norm_clip periodic_update
-    power_iteration safe_increment safe_int32_increment safe_norm safe_root_mean_squares scale_gradient
-    skip_large_updates skip_not_finite tree_map_params update_infinity_moment update_moment
+    matrix_inverse_pth_root multi_normal nnls per_example_global_norm_clip per_example_layer_norm_clip
+    periodic_update power_iteration safe_increment safe_int32_increment safe_norm safe_root_mean_squares
+    scale_gradient skip_large_updates skip_not_finite tree_map_params update_infinity_moment update_moment
     update_moment_per_elem_norm value_and_grad_from_state
 """.split()
 

@@ -223,6 +223,15 @@ def norm(tree: Any, ord: int | str | float | None = None, squared: bool = False)
     return jnp.asarray(found * found if squared else found)
 
 
+def global_norm(updates: Any) -> Array:
+    """The Euclidean norm of a tree as one vector; the old name of ``tree.norm``.
+
+    Args:
+      updates: tree of arrays.
+    """
+    return norm(updates)
+
+
 def batch_shape(tree: Any, shape: tuple[int, ...] = ()) -> Any:
     """A tree repeated along new leading axes.
 
