@@ -3,9 +3,12 @@
 import ctypes
 import os
 import random
+import subprocess
+import sys
 import threading
 import time
 
+import llvmlite.binding as llvm
 import pytest
 
 from fungrad.jit.runtime import system, threads
@@ -188,3 +191,31 @@ def test_the_quota_counts_as_processors(share, expected, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
     monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
     assert threads.processors() == expected
+
+
+# -- other processors ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("processor", ["x86_64", "aarch64", "riscv64"])
+def test_workers_begin_with_subnormals_kept(processor):
+    """A thread inherits the mode of the one that starts it, which may be flushing."""
+    text = threads._pool_text(processor)
+    llvm.parse_assembly(text, llvm.create_context()).verify()
+    beginning = text[text.index("define internal ptr @worker") :].split("outer:")[0]
+    sets = {"x86_64": "@llvm.x86.sse.ldmxcsr", "aarch64": "@llvm.aarch64.set.fpcr"}
+    for name, instruction in sets.items():
+        assert (instruction in beginning) == (name == processor)
+
+
+@needs_threads
+def test_threads_that_a_flushing_program_started_keep_subnormals():
+    """In a fresh process, whose first parallel loop starts the threads."""
+    program = (
+        "import numpy as np, fungrad\n"
+        "x = np.full(2_000_000, 1e-39, np.float32)\n"
+        "f = fungrad.jit(lambda x: x * 0.5)\n"
+        "assert not np.any(f(x))\n"
+        "with fungrad.flush_subnormals(False):\n"
+        "    assert all(np.all(np.asarray(f(x)) > 0) for _ in range(20))\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

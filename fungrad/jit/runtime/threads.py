@@ -436,22 +436,28 @@ attributes #0 = { nounwind }
 
 
 # All exceptions masked, rounding to nearest, subnormal numbers kept.
+_X86_DECLARATION = "declare void @llvm.x86.sse.ldmxcsr(ptr)"
 _X86_FLOAT_MODE = """  %mode = alloca i32, align 4
   store i32 8064, ptr %mode, align 4
   call void @llvm.x86.sse.ldmxcsr(ptr %mode)"""
-
+# Subnormal numbers kept (bit 24).
+_ARM_FLOAT_MODE = """  %mode = call i64 @llvm.aarch64.get.fpcr()
+  %kept = and i64 %mode, -16777217
+  call void @llvm.aarch64.set.fpcr(i64 %kept)"""
+_ARM_DECLARATIONS = """declare i64 @llvm.aarch64.get.fpcr()
+declare void @llvm.aarch64.set.fpcr(i64)"""
 
 # Where the system can say on which processor a thread runs.
 _PROCESSOR = "  %now = call i32 @sched_getcpu()\n  ret i32 %now"
 
 
-def _pool_text() -> str:
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
+def _pool_text(processor: str) -> str:
+    x86, arm = processor in ("x86_64", "amd64"), processor in ("aarch64", "arm64")
     linux = sys.platform == "linux"
     words = {
         "PAUSE_DECLARATION": "declare void @llvm.x86.sse2.pause()" if x86 else "",
-        "DEFAULT_FLOAT_MODE": _X86_FLOAT_MODE if x86 else "",
-        "FLOAT_MODE_DECLARATION": "declare void @llvm.x86.sse.ldmxcsr(ptr)" if x86 else "",
+        "DEFAULT_FLOAT_MODE": _X86_FLOAT_MODE if x86 else _ARM_FLOAT_MODE if arm else "",
+        "FLOAT_MODE_DECLARATION": _X86_DECLARATION if x86 else _ARM_DECLARATIONS if arm else "",
         "PROCESSOR_DECLARATION": "declare i32 @sched_getcpu()" if linux else "",
         "PROCESSOR": _PROCESSOR if linux else "  ret i32 -1",
         "MONOTONIC": str(time.CLOCK_MONOTONIC),
@@ -487,7 +493,7 @@ def available() -> bool:
 class _Pool:
     def __init__(self) -> None:
         session = native.session()
-        text = _pool_text()
+        text = _pool_text(platform.machine().lower())
         # Compiling it with optimisation takes as long as a small program, and a call some ten nanoseconds less.
         key = cache.key(f"quickly\n{text}", session.host)
         code = cache.read(key)
