@@ -286,3 +286,14 @@ def test_arithmetic_of_booleans_is_in_32_bit_also_with_64_bit_by_default():
         assert fnp.logspace(np.int32(0), np.int32(2), 3).dtype == np.float32
         assert fnp.logspace(np.float32(0), 2, 3).dtype == np.float32
         assert fnp.logspace(0, 2, 3).dtype == np.float64
+
+
+def test_ldexp_is_exact_where_the_power_alone_is_out_of_range():
+    x = np.array([1e-30, 1e30, 1.0, 1.0, 0.0, np.inf, 3.0, -1.5, 2.5], np.float32)
+    e = np.array([200, -200, 128, -126, 500, -500, -1000, 120, 3], np.int32)
+    with np.errstate(over="ignore", under="ignore"):
+        wanted = np.ldexp(x, e)
+    for f in (fnp.ldexp, fungrad.jit(fnp.ldexp), fungrad.vmap(fnp.ldexp)):
+        np.testing.assert_allclose(f(x, e), wanted, rtol=3e-7)
+    np.testing.assert_allclose(fungrad.grad(lambda x: fnp.ldexp(x, 3).sum())(fnp.asarray(x)), 8.0)
+    assert fnp.ldexp(fnp.float16(2.0**-24), 39) == 2.0**15 and fnp.ldexp(3, fnp.int8(-2)) == 0.75

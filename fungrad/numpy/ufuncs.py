@@ -482,10 +482,17 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
         x2 = cast(x2, dtypes.int32)
     if not dtypes.is_integer(x2.aval.dtype):
         raise ValueError(f"fungrad.numpy.ldexp: x2 must be an integer array, got {x2.aval.str_short()}")
-    x, y = promote_pair_inexact("ldexp", x1, x2)
+    x = inexact(x1, "ldexp")
     if dtypes.is_complex(x.aval.dtype):
         raise ValueError("fungrad.numpy.ldexp: complex operands are not supported; scale the parts")
-    return _strong(elementwise.mul(x, transcendental.exp2(y)))
+    x, y = match_ranks("ldexp", x, cast(x2, x.aval.dtype))
+    # In three steps: a single power may overflow, or vanish, where the result does not.
+    limit = 3.0 * (dtypes.finfo(x.aval.dtype).maxexp - 2)
+    y = where_value(compare.gt(y, limit), limit, where_value(compare.lt(y, -limit), -limit, y))
+    third = trunc(elementwise.div(y, 3.0))
+    factor = transcendental.exp2(third)
+    last = transcendental.exp2(elementwise.sub(y, elementwise.mul(third, 2.0)))
+    return _strong(elementwise.mul(elementwise.mul(elementwise.mul(x, factor), factor), last))
 
 
 def gcd(x1: Any, x2: Any, /) -> Array:
