@@ -28,8 +28,8 @@ def pytest_addoption(parser):
 
 # What ``-m quick`` runs: a minute that touches every part of the library.
 QUICK = """
-compiled_control control_cond dot empty_axes extend in_place indexing jit layers memory_check numpy_arrays numpy_values
-optim passes products public_names runtime surface transforms tree
+compiled_control control_cond data dot empty_axes extend in_place indexing io jit layers memory_check numpy_arrays
+numpy_values optim passes products public_names runtime surface transforms tree
 """.split()
 
 

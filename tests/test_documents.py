@@ -39,7 +39,7 @@ def test_code_in_readme():
             exec(compile("\n" * line + block, README, "exec"), names)
 
 
-@pytest.mark.parametrize("page", ["debugging.md", "numpy-and-scipy.md"])
+@pytest.mark.parametrize("page", ["debugging.md", "numpy-and-scipy.md", "training.md"])
 def test_code_on_pages(page):
     # One session: later blocks use the names of earlier ones.
     run_session("".join(block for _, block in blocks((ROOT / "docs" / page).read_text())), {}, 0)

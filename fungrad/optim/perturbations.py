@@ -14,6 +14,7 @@ from fungrad.core import tree as trees
 from fungrad.core.array import Array
 from fungrad.core.public_names import publish
 from fungrad.ops.cast import stop_gradient
+from fungrad.optim.tree.randomness import random_like
 from fungrad.transforms.mapping import vmap
 
 __all__ = ["Gumbel", "Normal", "make_perturbed_fun"]
@@ -113,14 +114,12 @@ def make_perturbed_fun(
         raise TypeError(f"{api}: noise must have the methods sample and log_prob, got {type(noise).__name__}")
 
     def perturbed(key: Any, x: Any) -> Any:
-        leaves, structure = trees.flatten(trees.map(jnp.asarray, x))
-        x = trees.unflatten(structure, leaves)
+        x = trees.map(jnp.asarray, x)
         baseline = fun(trees.map(stop_gradient, x)) if use_baseline else None
 
         def one(key: Any, x: Any) -> Any:
-            keys = random.split(key, structure.num_leaves)
-            sampled = [noise.sample(k, leaf.shape, leaf.dtype) for k, leaf in zip(keys, leaves, strict=True)]
-            shifted = trees.map(lambda v, z: stop_gradient(v + sigma * z), x, trees.unflatten(structure, sampled))
+            sampled = random_like(key, x, noise.sample)
+            shifted = trees.map(lambda v, z: stop_gradient(v + sigma * z), x, sampled)
             # The sample as a function of x, for what has been shifted is fixed.
             seen = trees.map(lambda v, y: (y - v) / sigma, x, shifted)
             log_density = sum([jnp.sum(noise.log_prob(z)) for z in trees.leaves(seen)], start=0)

@@ -18,6 +18,8 @@ from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.public_names import publish
 from fungrad.flatten_util import ravel_pytree
 from fungrad.optim._naming import match
+from fungrad.optim.tree.arithmetic import add_scale, norm, vdot
+from fungrad.optim.tree.arithmetic import scale as scaled
 from fungrad.transforms.custom_rules import custom_jvp
 
 __all__ = [
@@ -58,22 +60,6 @@ def _bound(api: str, name: str, value: Any, point: Any) -> Any:
     """A bound for every array of a point."""
     api = f"fungrad.optim.projections.{api}"
     return trees.unflatten(trees.structure(point), trees.broadcast_prefix(value, point, api=api, prefix_name=name))
-
-
-def _vdot(x: Any, y: Any) -> Any:
-    return sum(trees.leaves(trees.map(jnp.vdot, x, y)), start=0)
-
-
-def _add_scaled(x: Any, factor: Any, y: Any) -> Any:
-    return trees.map(lambda a, b: a + factor * b, x, y)
-
-
-def _scaled(factor: Any, x: Any) -> Any:
-    return trees.map(lambda a: factor * a, x)
-
-
-def _squares(x: Any) -> Any:
-    return sum([jnp.sum(jnp.square(jnp.abs(leaf))) for leaf in trees.leaves(x)], start=0)
 
 
 def projection_non_negative(tree: Any) -> Any:
@@ -212,8 +198,7 @@ def projection_l1_ball(tree: Any, scale: Any = 1) -> Any:
       Array([ 0.2, -0.3], dtype=float32)
     """
     tree = _point("projection_l1_ball", "tree", tree)
-    norm = sum([jnp.sum(jnp.abs(leaf)) for leaf in trees.leaves(tree)], start=0)
-    inside = jnp.asarray(norm <= scale)
+    inside = norm(tree, ord=1) <= scale
     return cond(inside, lambda t: t, lambda t: _l1_sphere("projection_l1_ball", t, scale), tree)
 
 
@@ -231,7 +216,7 @@ def projection_l2_sphere(tree: Any, scale: Any = 1) -> Any:
       Array([6., 8.], dtype=float32)
     """
     tree = _point("projection_l2_sphere", "tree", tree)
-    return _scaled(scale / jnp.sqrt(_squares(tree)), tree)
+    return scaled(scale / norm(tree), tree)
 
 
 def projection_l2_ball(tree: Any, scale: Any = 1) -> Any:
@@ -248,7 +233,7 @@ def projection_l2_ball(tree: Any, scale: Any = 1) -> Any:
       Array([3., 4.], dtype=float32)
     """
     tree = _point("projection_l2_ball", "tree", tree)
-    return _scaled(scale / jnp.sqrt(jnp.maximum(_squares(tree), scale**2)), tree)
+    return scaled(scale / jnp.sqrt(jnp.maximum(norm(tree, squared=True), scale**2)), tree)
 
 
 def projection_linf_ball(tree: Any, scale: Any = 1) -> Any:
@@ -281,7 +266,7 @@ def projection_vector(x: Any, a: Any) -> Any:
       Array([1., 0.], dtype=float32)
     """
     x, a = _pair("projection_vector", x, a)
-    return _scaled(_vdot(x, a) / _vdot(a, a), a)
+    return scaled(vdot(x, a) / vdot(a, a), a)
 
 
 def projection_hyperplane(x: Any, a: Any, b: Any) -> Any:
@@ -299,7 +284,7 @@ def projection_hyperplane(x: Any, a: Any, b: Any) -> Any:
       Array([3., 2.], dtype=float32)
     """
     x, a = _pair("projection_hyperplane", x, a)
-    return _add_scaled(x, (b - _vdot(x, a)) / _vdot(a, a), a)
+    return add_scale(x, (b - vdot(x, a)) / vdot(a, a), a)
 
 
 def projection_halfspace(x: Any, a: Any, b: Any) -> Any:
@@ -317,7 +302,7 @@ def projection_halfspace(x: Any, a: Any, b: Any) -> Any:
       Array([1., 1.], dtype=float32)
     """
     x, a = _pair("projection_halfspace", x, a)
-    return _add_scaled(x, jnp.minimum((b - _vdot(x, a)) / _vdot(a, a), 0), a)
+    return add_scale(x, jnp.minimum((b - vdot(x, a)) / vdot(a, a), 0), a)
 
 
 publish(globals(), __name__, __all__)
