@@ -96,7 +96,7 @@ def qr(x: Any, *, pivoting: bool = False, full_matrices: bool = True, use_magma:
       >>> import numpy as np
       >>> from fungrad import lax
       >>> q, r = lax.linalg.qr(np.float32([[3, 1], [4, 2]]), full_matrices=False)
-      >>> np.allclose(q @ r, [[3, 1], [4, 2]]), np.allclose(q.T @ q, np.eye(2), atol=1e-6)
+      >>> bool(np.allclose(q @ r, [[3, 1], [4, 2]])), bool(np.allclose(q.T @ q, np.eye(2), atol=1e-6))
       (True, True)
     """
     if pivoting:
