@@ -23,6 +23,7 @@ class Case:
       complex: whether complex parameters are compared.
       scalars: whether 0-d parameters are.
       differentiable: whether the derivative of the first update by the gradient is finite.
+      in_optax: whether optax has it.
       retraces: whether the state before the first update has another structure than later ones.
     """
 
@@ -34,6 +35,7 @@ class Case:
     scalars: bool = True
     retraces: bool = False
     differentiable: bool = True
+    in_optax: bool = True
 
 
 def _value(step):
@@ -286,5 +288,20 @@ CASES = {
             muon_weight_dimension_numbers={"w": o.contrib.MuonDimensionNumbers(1, 0), "b": None},
         ),
         complex=False, half=False, tolerance=1e-3,
+    ),
+    "contrib.muon, spectral": Case(
+        lambda o: o.contrib.muon(0.1, preconditioning="spectral"), complex=False, half=False, tolerance=2e-3,
+        differentiable=False,
+    ),
+    # not in optax
+    "contrib.shampoo": Case(
+        lambda o: o.contrib.shampoo(0.1, momentum=0.9), tolerance=2e-3, differentiable=False, in_optax=False
+    ),
+    "contrib.shampoo, interval": Case(
+        lambda o: o.contrib.shampoo(0.1, 0.9, 1e-3, 2, max_size=3), tolerance=2e-3, differentiable=False, in_optax=False
+    ),
+    "contrib.soap": Case(
+        lambda o: o.contrib.soap(0.1, update_interval=2, weight_decay=0.1), tolerance=5e-3, differentiable=False,
+        in_optax=False,
     ),
 }  # fmt: skip

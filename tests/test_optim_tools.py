@@ -403,3 +403,56 @@ def test_scaled_gradients_and_safe_norms():
         np.testing.assert_allclose(float(optim.safe_norm(m, 0.0, ord=order)), expected, rtol=1e-6)
     columns = np.linalg.norm(np.asarray(m), axis=0)
     np.testing.assert_allclose(np.asarray(optim.safe_norm(m, 0.0, axis=0)), columns, rtol=1e-6)
+
+
+def inverse_root(a, p):
+    values, vectors = np.linalg.eigh(a)
+    return vectors @ np.diag(values ** (-1 / p)) @ vectors.T
+
+
+def test_shampoo_is_its_formula():
+    rng = np.random.default_rng(0)
+    gradients = [rng.normal(size=(4, 3)) for _ in range(3)]
+    opt = optim.contrib.scale_by_shampoo(eps=1e-3)
+    state = opt.init(jnp.zeros((4, 3), "float64"))
+    left, right = 1e-3 * np.eye(4), 1e-3 * np.eye(3)
+    for g in gradients:
+        left, right = left + g @ g.T, right + g.T @ g
+        updates, state = opt.update(jnp.asarray(g, "float64"), state)
+        np.testing.assert_allclose(np.asarray(updates), inverse_root(left, 4) @ g @ inverse_root(right, 4), rtol=1e-8)
+    # A vector gets a full matrix, a number and an axis that is too long the root of the sum of squares.
+    v = np.float64([3.0, 4.0])
+    updates, _ = opt.update(jnp.asarray(v, "float64"), opt.init(jnp.asarray(v, "float64")))
+    np.testing.assert_allclose(np.asarray(updates), inverse_root(1e-3 * np.eye(2) + np.outer(v, v), 2) @ v, rtol=1e-8)
+    short = optim.contrib.scale_by_shampoo(eps=0.0, max_size=2)
+    x = {"n": jnp.array(2.0), "v": jnp.array([1.0, -2.0, 5.0])}
+    updates, _ = short.update(x, short.init(x))
+    assert float(updates["n"]) == 1.0 and updates["v"].tolist() == [1, -1, 1]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: optim.contrib.scale_by_shampoo(), lambda: optim.contrib.scale_by_soap(update_interval=2)]
+)
+def test_preconditioning_by_axes_turns_with_the_axes(make):
+    rng = np.random.default_rng(0)
+    u, v = [np.linalg.qr(rng.normal(size=(n, n)))[0] for n in (4, 3)]
+    results = []
+    for turn in (lambda g: g, lambda g: u @ g @ v.T):
+        opt = make()
+        state = opt.init(jnp.zeros((4, 3), "float64"))
+        gradients = np.random.default_rng(1).normal(size=(4, 4, 3))
+        for g in gradients:
+            updates, state = opt.update(jnp.asarray(turn(g), "float64"), state)
+        results.append(np.asarray(updates))
+    np.testing.assert_allclose(results[1], u @ results[0] @ v.T, atol=1e-5)
+
+
+def test_soap_without_axes_is_adam():
+    x = {"n": jnp.array(2.0), "v": jnp.array([1.0, -2.0, 5.0])}
+    results = []
+    for opt in (optim.contrib.scale_by_soap(0.9, 0.99, max_size=2), optim.scale_by_adam(0.9, 0.99)):
+        state = opt.init(x)
+        for k in range(3):
+            updates, state = opt.update(tree.map(lambda p: p * (k + 1), x), state)
+        results.append(updates)
+    compare(*results, 1e-6)

@@ -111,6 +111,7 @@ def dtypes_of(case):
         pytest.param(name, dtype, marks=[pytest.mark.slow] if dtype != "float32" else [])
         for name, case in CASES.items()
         for dtype in dtypes_of(case)
+        if case.in_optax
     ],
 )
 def test_values_and_states_are_those_of_optax(name, dtype):

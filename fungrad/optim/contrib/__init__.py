@@ -22,6 +22,14 @@ from fungrad.optim.contrib.averaging import (
     simplified_ademamix,
 )
 from fungrad.optim.contrib.curvature import HutchinsonState, SophiaState, hutchinson_estimator_diag_hessian, sophia
+from fungrad.optim.contrib.kronecker import (
+    ScaleByShampooState,
+    ScaleBySoapState,
+    scale_by_shampoo,
+    scale_by_soap,
+    shampoo,
+    soap,
+)
 from fungrad.optim.contrib.orthogonal import MuonDimensionNumbers, MuonState, muon, scale_by_muon
 from fungrad.optim.contrib.parameter_free import (
     COCOBState,
@@ -74,7 +82,9 @@ __all__ = [
     "ReduceLROnPlateauState",
     "SAMState",
     "ScaleByAdemamixState",
+    "ScaleByShampooState",
     "ScaleBySimplifiedAdEMAMixState",
+    "ScaleBySoapState",
     "ScheduleFreeState",
     "SophiaState",
     "SplitRealAndImaginaryState",
@@ -103,12 +113,16 @@ __all__ = [
     "scale_by_cocob",
     "scale_by_madgrad",
     "scale_by_muon",
+    "scale_by_shampoo",
     "scale_by_simplified_ademamix",
+    "scale_by_soap",
     "schedule_free",
     "schedule_free_adamw",
     "schedule_free_eval_params",
     "schedule_free_sgd",
+    "shampoo",
     "simplified_ademamix",
+    "soap",
     "sophia",
     "split_real_and_imaginary",
 ]

@@ -13,6 +13,7 @@ import numpy as np
 
 import fungrad.numpy as jnp
 from fungrad.core import tree
+from fungrad.numpy import linalg
 from fungrad.optim._formulas import cast, corrected, decayed, gained, is_wide, looked_ahead, next_count, zero_count
 from fungrad.optim._leafwise import is_none
 from fungrad.optim._naming import naming
@@ -83,6 +84,8 @@ def _orthogonal(x: Any, coefficients: Any, steps: int, preconditioning: str, eps
     x = x if wide else x.T
     if preconditioning == "frobenius":
         x = x / (norm(x, "fro") + eps)
+    elif preconditioning == "spectral":
+        x = x / (linalg.norm(x, ord=2) + eps)
     coefficients = coefficients.astype(x.dtype)
     each = coefficients.ndim == 2
     for i in range(coefficients.shape[0] if each else steps):
@@ -154,13 +157,12 @@ def scale_by_muon(
       mu_dtype: dtype of the mean; default that of the parameters.
       nesterov: whether the mean looks one step ahead.
       adaptive: whether updates are multiplied by their inner product with the mean.
-      preconditioning: how matrices are scaled first: ``"frobenius"``, ``"aol"`` or ``"schatten"``.
+      preconditioning: how matrices are scaled first: ``"frobenius"``, ``"spectral"``, ``"aol"`` or ``"schatten"``.
       weight_dimension_numbers: tree of ``MuonDimensionNumbers`` like the parameters, or a function from parameters to
         one; None if all are matrices.
 
     Raises:
       ValueError: an argument is none of these.
-      NotImplementedError: ``preconditioning`` is ``"spectral"``, which needs singular values.
 
     References:
       Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024. Bernstein and Newhouse, "Old
@@ -170,8 +172,6 @@ def scale_by_muon(
     if preconditioning not in _PRECONDITIONINGS:
         known = ", ".join(_PRECONDITIONINGS)
         raise ValueError(f"{api}: preconditioning must be one of {known}, got {preconditioning!r}")
-    if preconditioning == "spectral":
-        raise NotImplementedError(f"{api}: preconditioning='spectral' needs singular values; use 'frobenius' or 'aol'")
     shape = np.shape(ns_coeffs)
     if len(shape) not in (1, 2) or shape[-1] != 3:
         raise ValueError(f"{api}: ns_coeffs must have shape (3,) or (n, 3), got {shape}")
