@@ -293,7 +293,11 @@ CASES = {
         lambda o: o.contrib.muon(0.1, preconditioning="spectral"), complex=False, half=False, tolerance=2e-3,
         differentiable=False,
     ),
-    # not in optax
+    "contrib.galore": Case(
+        lambda o: o.contrib.galore(0.1, rank=3, update_proj_gap=2, weight_decay=0.1), tolerance=2e-3,
+        differentiable=False, in_optax=False,
+    ),
+    # not in optax, or with signs that are free
     "contrib.shampoo": Case(
         lambda o: o.contrib.shampoo(0.1, momentum=0.9), tolerance=2e-3, differentiable=False, in_optax=False
     ),

@@ -76,9 +76,8 @@ def test_functions_of_trees_are_those_of_optax(name):
 @pytest.mark.parity
 def test_names_and_signatures_are_those_of_optax():
     optax = pytest.importorskip("optax")
-    # Needs singular values, or is no public interface.
-    absent = {"GaLoreDimensionNumbers", "GaLoreState", "galore", "scale_by_galore"}
-    absent |= {"experimental", "functools", "typing"}
+    # No public interface.
+    absent = {"experimental", "functools", "typing"}
     wrong = []
     for path in ("", "transforms", "schedules", "contrib", "tree", "tree_utils", "second_order", "microbatching"):
         theirs, ours = [functools.reduce(getattr, path.split(".") if path else [], lib) for lib in (optax, optim)]
@@ -456,3 +455,25 @@ def test_soap_without_axes_is_adam():
             updates, state = opt.update(tree.map(lambda p: p * (k + 1), x), state)
         results.append(updates)
     compare(*results, 1e-6)
+
+
+@pytest.mark.parity
+def test_galore_is_that_of_optax():
+    """In its updates: the signs of singular vectors, and so the moments, may be others."""
+    optax = pytest.importorskip("optax")
+    jax = pytest.importorskip("jax")
+    rng = np.random.default_rng(0)
+    shapes = {"w": (5, 4), "v": (2, 3, 4), "b": (4,)}
+    gradients = [{k: np.float32(rng.normal(size=s)) for k, s in shapes.items()} for _ in range(5)]
+    results = []
+    for lib, array in ((optim, jnp.asarray), (optax, jax.numpy.asarray)):
+        number = lib.contrib.GaLoreDimensionNumbers
+        numbers = {"w": number(), "v": number((0, 2), 1), "b": None}
+        opt = lib.contrib.galore(0.1, 2, 3, 0.5, weight_dimension_numbers=numbers)
+        params = arrays(array, gradients[0])
+        state = opt.init(params)
+        for g in gradients:
+            updates, state = opt.update(arrays(array, g), state, params)
+        results.append((updates, state[0].projector))
+    compare(results[0][0], results[1][0], 1e-3)
+    assert outline(results[0][1]) == outline(results[1][1])

@@ -30,6 +30,7 @@ from fungrad.optim.contrib.kronecker import (
     shampoo,
     soap,
 )
+from fungrad.optim.contrib.low_rank import GaLoreDimensionNumbers, GaLoreState, galore, scale_by_galore
 from fungrad.optim.contrib.orthogonal import MuonDimensionNumbers, MuonState, muon, scale_by_muon
 from fungrad.optim.contrib.parameter_free import (
     COCOBState,
@@ -70,6 +71,8 @@ __all__ = [
     "DifferentiallyPrivateAggregateState",
     "DoGState",
     "DoWGState",
+    "GaLoreDimensionNumbers",
+    "GaLoreState",
     "HutchinsonState",
     "MadgradState",
     "MechanicState",
@@ -97,6 +100,7 @@ __all__ = [
     "dog",
     "dowg",
     "dpsgd",
+    "galore",
     "hutchinson_estimator_diag_hessian",
     "madgrad",
     "mechanize",
@@ -111,6 +115,7 @@ __all__ = [
     "scale_by_ademamix",
     "scale_by_adopt",
     "scale_by_cocob",
+    "scale_by_galore",
     "scale_by_madgrad",
     "scale_by_muon",
     "scale_by_shampoo",
