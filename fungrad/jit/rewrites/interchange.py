@@ -17,6 +17,7 @@ from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import (
     Affine,
     Call,
+    Const,
     Index,
     Let,
     Load,
@@ -87,7 +88,11 @@ def _turned(program: Program, step: Repeat, names: Any) -> Nest | None:
         for part in (0, 1) if buffer.is_complex else (None,):
             k = next(names)
             variables[root, part] = f"kept{k}"
-            body += [Load(f"first{k}", root, index, part), Var(f"kept{k}", buffer.type, f"first{k}")]
+            first: Any = Const(False if buffer.type == "i1" else 0, buffer.type)
+            if not step.extent or _is_read_first(program, inner, root):
+                first = f"first{k}"
+                body.append(Load(first, root, index, part))
+            body.append(Var(f"kept{k}", buffer.type, first))
     body.append(Loop(step.index, step.extent, _in_registers(program, inner, variables), ordered=True))
     for root, index in carried.items():
         parts = [variables[root, part] for part in ((0, 1) if program.buffers[root].is_complex else (None,))]
@@ -178,6 +183,12 @@ def _carried(program: Program, inner: Sequence[Any], step: Repeat, loops: Sequen
             return None
         carried[root] = place
     return carried or None
+
+
+def _is_read_first(program: Program, inner: Sequence[Any], root: str) -> bool:
+    """Whether a step needs what was in some memory before: otherwise nobody may have written there yet."""
+    accesses = (s for s in inner if type(s) in (Load, Store) and program.root(s.buffer).name == root)
+    return type(next(accesses)) is Load
 
 
 def _one_dtype(program: Program, inner: Sequence[Any], root: str) -> bool:
