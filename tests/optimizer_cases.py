@@ -236,7 +236,7 @@ CASES = {
         tolerance=1e-4,
     ),
     "contrib.simplified_ademamix": Case(
-        lambda o: o.contrib.simplified_ademamix(0.1, alpha=2.0), complex=False, tolerance=1e-4
+        lambda o: o.contrib.simplified_ademamix(0.1, alpha=2.0), complex=False, half=False, tolerance=1e-4
     ),
     "contrib.acprop": Case(lambda o: o.contrib.acprop(0.1, weight_decay=0.1), tolerance=1e-3),
     "contrib.adopt": Case(lambda o: o.contrib.adopt(0.1), complex=False, half=False, tolerance=1e-4),
