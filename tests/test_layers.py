@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,9 @@ def test_no_circles():
         targets = {"fungrad.core" if t in TOGETHER else t for _, t in imports_of(path, name)}
         graph.setdefault(node, set()).update(targets - {node})
     tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_nothing_is_cached_under_a_lock_of_pythons():
+    """A fork while another thread computes a ``functools.cached_property`` leaves its lock locked (Python 3.11)."""
+    pattern = re.compile(r"^\s*@(functools\.)?cached_property", re.MULTILINE)
+    assert not [str(p) for p in PACKAGE.rglob("*.py") if pattern.search(p.read_text())]

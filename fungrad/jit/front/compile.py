@@ -7,7 +7,6 @@ makes machine code of it. It keeps what people want to look at.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -69,6 +68,7 @@ class Compilation:
         self.name = name
         self.timings: dict[str, float] = {}
         self._target = target
+        self._written: Written | None = None
         self._pass_texts: list[tuple[str, Jaxpr]] = []
         closed = jaxpr.with_consts_as_inputs()
         consts = list(jaxpr.consts)
@@ -110,10 +110,15 @@ class Compilation:
         made = list(dict.fromkeys(t for t in graph.outputs if t not in inputs))
         return build_program(graph, made, self.name, self._donated)
 
-    @functools.cached_property
+    @property
     def written(self) -> Written:
-        """The program as LLVM text."""
-        return Written(self.program, self._target)
+        """The program as LLVM text.
+
+        Kept by hand: Python 3.11 computes a ``cached_property`` under a lock, which a fork meanwhile leaves locked.
+        """
+        if self._written is None:
+            self._written = Written(self.program, self._target)
+        return self._written
 
     def load(self) -> Loaded:
         """The program as machine code."""
