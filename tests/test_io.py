@@ -17,6 +17,7 @@ import pytest
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import io, nn, optim, random, tree, tree_util
+from fungrad.io import atomic
 
 pytest.importorskip("safetensors")
 
@@ -288,3 +289,84 @@ def test_a_kill_in_the_middle_loses_nothing(tmp_path):
         assert all(name.startswith("step_") for name in os.listdir(tmp_path))
         for step in checkpoints.steps():
             os.unlink(checkpoints.path(step))
+
+
+SAVER = """
+    import os, sys, time
+    import numpy as np
+    from fungrad.io import atomic
+
+    def write(path):
+        # As libraries do that write under names of their own.
+        open(os.path.join(os.path.dirname(path), ".tmpAbCdEf"), "wb").close()
+        open(path, "wb").write(b"half")
+        print("writing", flush=True)
+        sys.stdin.readline()
+
+    atomic.atomic_write(sys.argv[1], write)
+"""
+
+
+def _saver(path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SAVER), str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "writing\n"
+    return process
+
+
+def test_saving_removes_what_a_killed_process_has_left_and_nothing_of_a_running_one(tmp_path):
+    path = tmp_path / "a+b.safetensors"
+    other = tmp_path / "b.safetensors"
+    dead, running, elsewhere = _saver(path), _saver(path), _saver(other)
+    try:
+        for process in (dead, elsewhere):
+            process.kill()
+            process.wait()
+        assert len(os.listdir(tmp_path)) == 3
+        io.save(path, {"w": jnp.ones(3)})
+        left = sorted(os.listdir(tmp_path))
+        assert len(left) == 3 and "a+b.safetensors" in left  # and the directory of each of the other two
+        assert io.load(path)["w"].tolist() == [1, 1, 1]
+        running.communicate("\n")
+        assert running.returncode == 0 and path.read_bytes() == b"half"
+        io.save(other, {"w": 1})
+        assert sorted(os.listdir(tmp_path)) == ["a+b.safetensors", "b.safetensors"]
+    finally:
+        for process in (dead, running, elsewhere):
+            process.kill()
+            process.communicate()
+
+
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "x.safetensors"
+    io.save(path, {"w": 1})
+
+    def fail(*_):
+        raise OSError("no space")
+
+    monkeypatch.setattr(atomic.os, "fsync", fail)
+    with pytest.raises(OSError, match="no space"):
+        io.save(path, {"w": 2})
+    assert io.load(path) == {"w": 1} and os.listdir(tmp_path) == ["x.safetensors"]
+
+
+def test_without_locks_only_what_is_old_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic, "fcntl", None)
+    path = tmp_path / "x.safetensors"
+    old, new = (tmp_path / f".x.safetensors.{name}.tmp" for name in ("abcdefg_", "abcdefgh"))
+    for room in (old, new):
+        room.mkdir()
+        (room / "x.safetensors").touch()
+    os.utime(old, (0, 0))
+    io.save(path, {"w": 1})
+    assert sorted(os.listdir(tmp_path)) == [new.name, path.name]
+
+
+def test_saved_files_have_the_permissions_of_new_files(tmp_path):
+    io.save(tmp_path / "x.safetensors", {"w": 1})
+    (tmp_path / "new").touch()
+    assert (tmp_path / "x.safetensors").stat().st_mode == (tmp_path / "new").stat().st_mode

@@ -1,6 +1,6 @@
 """Checkpoints of a training run: a directory with the state after some steps.
 
-May import ``io.files`` and what it does.
+May import ``io.files``, ``io.atomic`` and what they do.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 from fungrad.core.arguments import index, shown
 from fungrad.core.array import Array
+from fungrad.io.atomic import sweep
 from fungrad.io.files import load, metadata_of, save_described
 
 _API = "fungrad.io.Checkpoints"
 _FILE = re.compile(r"step_(\d{10,})\.safetensors")
-_TEMPORARY = re.compile(r"\.step_\d{10,}\.safetensors\.(\d+)\.tmp")
 _METRICS = "metrics"
 
 
@@ -62,18 +62,11 @@ class Checkpoints:
         self.keep = None if keep is None else index(_API, "keep", keep, 1)
         self.best, self.mode = best, mode
         os.makedirs(self.directory, exist_ok=True)
-        self._sweep()
+        # What a process that was killed has left half-written.
+        sweep(self.directory, _FILE.pattern)
 
     def __repr__(self) -> str:
         return f"Checkpoints({self.directory!r}, keep={self.keep}, best={self.best!r}, mode={self.mode!r})"
-
-    def _sweep(self) -> None:
-        """Removes what processes that are no more have left half-written."""
-        for name in os.listdir(self.directory):
-            found = _TEMPORARY.fullmatch(name)
-            if found and not _is_running(int(found.group(1))):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.directory, name))
 
     def path(self, step: int) -> str:
         """The file of a step, whether it is there or not."""
@@ -144,15 +137,3 @@ class Checkpoints:
             if found is None:
                 raise FileNotFoundError(f"{_API}.load: there is no {step} checkpoint in {self.directory}")
         return load(self.path(found), like)  # type: ignore[arg-type]
-
-
-def _is_running(pid: int) -> bool:
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

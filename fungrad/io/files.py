@@ -3,16 +3,14 @@
 The format is safetensors: arrays by name with shape and dtype, read by all frameworks, and nothing in it is code. A
 tree's containers, scalars and weak types are described in the file's metadata.
 
-May import ``core``, ``random`` and ``io.encoding``.
+May import ``core``, ``random``, ``io.encoding`` and ``io.atomic``.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ import numpy as np
 from fungrad.core import dtypes, tree
 from fungrad.core.arguments import shown
 from fungrad.io import encoding
+from fungrad.io.atomic import atomic_write
 from fungrad.optional import optional
 
 _KEY = "fungrad"
@@ -43,37 +42,13 @@ def _path(api: str, path: Any) -> str:
     return os.fspath(path)
 
 
-def atomic_write(path: str, write: Callable[[str], None]) -> None:
-    """Has ``write`` make a file beside ``path``, and puts it there when it is whole and on the disk.
-
-    Whatever happens in between, there is the old file or the new one at ``path``.
-    """
-    directory, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(directory, f".{name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    if os.name == "posix":
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def save(path: Any, tree: Any) -> None:
     """Saves a tree of arrays in a safetensors file.
 
     The file has every array under its key path, such as ``layers.0.kernel``, which other programs see too; and a
     description of the containers, numbers, strings and weak types, with which ``load`` makes the same tree, bit for
     bit.  The file is written beside ``path`` and renamed when it is whole, so that a process that dies leaves the old
-    one.
+    one; what it has written of the new one is removed when ``path`` is saved again.
 
     Args:
       path: where to.
