@@ -39,7 +39,11 @@ def test_code_in_readme():
             exec(compile("\n" * line + block, README, "exec"), names)
 
 
-@pytest.mark.parametrize("page", ["debugging.md", "numpy-and-scipy.md", "training.md"])
+GUIDE_PAGES = sorted((ROOT / "docs" / "guide").glob("*.md"))
+GUIDE = sorted(f"guide/{path.name}" for path in GUIDE_PAGES)
+
+
+@pytest.mark.parametrize("page", ["debugging.md", "numpy-and-scipy.md", "training.md", *GUIDE])
 def test_code_on_pages(page):
     # One session: later blocks use the names of earlier ones.
     run_session("".join(block for _, block in blocks((ROOT / "docs" / page).read_text())), {}, 0)
@@ -50,7 +54,7 @@ def test_a_wrong_session_fails():
         run_session(">>> 1 + 1\n3\n", {}, 0)
 
 
-@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md")), *GUIDE_PAGES], ids=lambda p: p.name)
 def test_links(page):
     text = page.read_text()
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) + re.findall(r'<img src="([^"]+)"', text)
@@ -69,3 +73,13 @@ def test_every_example_is_in_the_readme_and_in_continuous_integration():
     for example in (ROOT / "examples").glob("*.py"):
         assert f"examples/{example.name}" in text, example.name
         assert example.stem in script, example.name
+
+
+def test_every_page_and_module_is_on_the_site():
+    index = (ROOT / "docs" / "index.md").read_text().split()
+    pages = [path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    assert [page for page in pages if page not in index and page != "index" and not page.startswith("reference/")] == []
+    conf = (ROOT / "docs" / "conf.py").read_text()
+    modules = [path.stem for path in (ROOT / "tests" / "surface").glob("*.txt")]
+    others = {"fungrad.ops", "fungrad.optim.tree_utils"}  # the same functions under other names
+    assert [module for module in modules if f'"{module}"' not in conf and module not in others] == []

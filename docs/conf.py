@@ -1,0 +1,127 @@
+"""How Sphinx builds the site: ``sphinx-build docs site`` (extra ``docs``) writes it to ``site/``.
+
+The pages are the Markdown files of this folder.  The reference is written from the docstrings at every build, a page for
+each public name, and is kept out of the repository.
+"""
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import fungrad
+
+project = "fungrad"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+html_theme = "furo"
+html_title = "fungrad"
+exclude_patterns = ["Thumbs.db"]
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure"]  # links to files of the repository; printed IR
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+add_module_names = False
+autodoc_typehints = "none"  # signatures keep them; the texts of the arguments say more
+python_display_short_literal_types = True
+
+HERE = Path(__file__).parent
+REFERENCE = HERE / "reference"
+
+# Public modules, in the order of the reference.
+MODULES = {
+    "Transformations": ["fungrad", "fungrad.tree", "fungrad.tree_util", "fungrad.flatten_util", "fungrad.ad_checkpoint"],
+    "Arrays": ["fungrad.numpy", "fungrad.numpy.linalg", "fungrad.lax", "fungrad.lax.linalg"],
+    "Random numbers and networks": ["fungrad.random", "fungrad.nn", "fungrad.nn.initializers"],
+    "SciPy": [
+        "fungrad.scipy.special",
+    ],
+    "Optimizers": [
+        "fungrad.optim", "fungrad.optim.transforms", "fungrad.optim.schedules", "fungrad.optim.losses",
+        "fungrad.optim.second_order", "fungrad.optim.projections", "fungrad.optim.perturbations",
+        "fungrad.optim.assignment", "fungrad.optim.microbatching", "fungrad.optim.tree", "fungrad.optim.contrib",
+    ],
+    "Training": ["fungrad.data", "fungrad.io", "fungrad.train", "fungrad.tune"],
+    "Debugging and extending": [
+        "fungrad.debug", "fungrad.experimental.checkify", "fungrad.errors", "fungrad.test_util", "fungrad.extend",
+        "fungrad.extend.core", "fungrad.stages", "fungrad.dtypes", "fungrad.typing",
+    ],
+}  # fmt: skip
+
+
+def public_names(module) -> list[str]:
+    """The names that a module is for: those of ``__all__``, without modules, which have pages of their own."""
+    names = getattr(module, "__all__", None)
+    if names is None:
+        names = [n for n, v in vars(module).items() if not n.startswith("_") and getattr(v, "__module__", "") == module.__name__]
+    return sorted((n for n in names if not inspect.ismodule(getattr(module, n))), key=str.lower)
+
+
+def directive(value) -> str:
+    if inspect.isclass(value):
+        return "autoexception" if issubclass(value, BaseException) else "autoclass"
+    return "autofunction" if callable(value) else "autodata"
+
+
+def summary(value) -> str:
+    """The first sentence of the docstring, on one line of a table."""
+    text = " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
+    return text.replace("|", r"\|").replace("``", "`")
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a page only if it has changed, so that a second build reads little."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def page_of(name: str, each: str, value, title: str) -> str:
+    """The page of one name, as reStructuredText."""
+    kind = directive(value)
+    options = "\n   :members:\n   :member-order: bysource" if kind == "autoclass" else ""
+    return f":orphan:\n\n{title}\n{'=' * len(title)}\n\n.. {kind}:: {name}.{each}{options}\n"
+
+
+def write_reference(*_) -> None:
+    """Writes the pages of the reference: an index, a page for each module, a page for each name."""
+    index = ["# Reference\n", "Every public name, written from the docstrings; the search finds them too.\n"]
+    pages: dict[int, str] = {}  # of what has a page already under another name
+    wanted = {REFERENCE / "index.md"}
+    for title, modules in MODULES.items():
+        index += [f"\n```{{toctree}}\n:maxdepth: 1\n:caption: {title}\n"]
+        for name in modules:
+            module = importlib.import_module(name)
+            names = public_names(module)
+            lower = [n.lower() for n in names]
+            intro = (inspect.getdoc(module) or "").split("\n\n")[0]
+            table = [f"# {name}\n", f"{intro}\n", "| name | |", "| --- | --- |"]
+            for each in names:
+                value = getattr(module, each)
+                described = directive(value) != "autodata"
+                file = pages.get(id(value)) if described else None
+                if file is None:
+                    # Where case does not distinguish files, two pages would be one.
+                    twin = each != each.lower() and lower.count(each.lower()) > 1
+                    file = f"{name}.{each}{'_' if twin else ''}"
+                    short = f"{name}.{each}".removeprefix("fungrad.")
+                    target = REFERENCE / "names" / f"{file}.rst"
+                    wanted.add(target)
+                    write(target, page_of(name, each, value, short))
+                    pages[id(value)] = file
+                table.append(f"| [`{each}`](names/{file}.rst) | {summary(value) if described else ''} |")
+            index.append(name)
+            wanted.add(REFERENCE / f"{name}.md")
+            write(REFERENCE / f"{name}.md", "\n".join(table) + "\n")
+        index.append("```\n")
+    write(REFERENCE / "index.md", "\n".join(index))
+    for path in [*REFERENCE.rglob("*.md"), *REFERENCE.rglob("*.rst")]:
+        if path not in wanted:
+            path.unlink()
+
+
+def setup(app):
+    app.connect("builder-inited", write_reference)
+    return {"version": fungrad.__version__, "parallel_read_safe": True}
