@@ -90,6 +90,24 @@ from fungrad.ops.complex_parts import (
     real,
     real_p,
 )
+from fungrad.ops.convolution import conv_general_dilated_p
+from fungrad.ops.convolution_functions import (
+    conv,
+    conv_general_dilated,
+    conv_general_dilated_local,
+    conv_general_dilated_patches,
+    conv_transpose,
+    conv_with_general_padding,
+)
+from fungrad.ops.convolution_shapes import (
+    ConvDimensionNumbers,
+    ConvGeneralDilatedDimensionNumbers,
+    conv_dimension_numbers,
+    conv_general_permutations,
+    conv_general_shape_tuple,
+    conv_shape_tuple,
+    conv_transpose_shape_tuple,
+)
 from fungrad.ops.cumulative import (
     cumlogsumexp,
     cumlogsumexp_p,
@@ -445,6 +463,21 @@ __all__ = [
     "imag_p",
     "real",
     "real_p",
+    # fungrad.ops.convolution
+    "ConvDimensionNumbers",
+    "ConvGeneralDilatedDimensionNumbers",
+    "conv",
+    "conv_dimension_numbers",
+    "conv_general_dilated",
+    "conv_general_dilated_local",
+    "conv_general_dilated_p",
+    "conv_general_dilated_patches",
+    "conv_general_permutations",
+    "conv_general_shape_tuple",
+    "conv_shape_tuple",
+    "conv_transpose",
+    "conv_transpose_shape_tuple",
+    "conv_with_general_padding",
     # fungrad.ops.cumulative
     "cumlogsumexp",
     "cumlogsumexp_p",

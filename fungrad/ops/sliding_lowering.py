@@ -182,7 +182,7 @@ def lower_scatter(ctx: Any, source: Any, operand: Any, s: Sliding, select: str, 
         [low - p * w for p in range(n)]
         for n, w, (low, _) in zip(s.window_dimensions, s.window_dilation, s.padding, strict=True)
     ]
-    return _spread(ctx, s.operand, s.result, source.dtype, s.window_strides, offsets, term)
+    return spread_places(ctx, s.operand, s.result, source.dtype, s.window_strides, offsets, term)
 
 
 def lower_spread_sum(ctx: Any, x: Any, s: Sliding) -> Any:
@@ -198,10 +198,10 @@ def lower_spread_sum(ctx: Any, x: Any, s: Sliding) -> Any:
         value = m.load(x, *at)
         return m.convert(value, "f32") if value.type in ("f16", "bf16") else value
 
-    return _spread(ctx, s.result, s.operand, x.dtype, s.base_dilation, offsets, term)
+    return spread_places(ctx, s.result, s.operand, x.dtype, s.base_dilation, offsets, term)
 
 
-def _spread(
+def spread_places(
     ctx: Any,
     shape: Dims,
     places: Dims,

@@ -55,7 +55,8 @@ NAMES = {
     "sq": lambda v: v * v,
     "x": jnp.arange(4.0), "m": jnp.ones((3, 4)), "s": jnp.ones((3, 3)), "i": jnp.arange(4),
     "b": jnp.array([True, False, True, True]), "c": jnp.ones(4, "complex64"), "k": random.key(0),
-    "q": jnp.ones((1, 4, 2, 8)), "X": np.ones((4, 3)),
+    "q": jnp.ones((1, 4, 2, 8)), "X": np.ones((4, 3)), "x4": jnp.ones((3, 2, 5, 4)), "w4": jnp.ones((4, 2, 3, 3)),
+    "n3": lax.ConvDimensionNumbers((0, 2, 1), (0, 2, 1), (0, 2, 1)),
     "params": {"a": jnp.ones(3), "b": jnp.ones(2)},
 }  # fmt: skip
 
