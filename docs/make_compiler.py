@@ -141,7 +141,34 @@ maximum propagates NaN by selects; `!alias.scope` says that the buffers do not o
 ## 6. Machine code: `lowered.as_text("asm")`
 
 LLVM selects instructions and allocates registers; {len(asm)} instructions of this program work on 256 or 512 bits. The object is
-stored in the cache on disk under the hash of the program text, the CPU and the versions, so the next process compiles nothing.
+stored in the cache on disk under the hash of the program text, the CPU and the versions; and what it takes to run it under a
+digest of the jaxpr, the options and the compiler's own source, so the next process compiles nothing and loads no compiler.
+
+## Calls of libraries
+
+What a compiled library does best, such as a factorisation by LAPACK, is no host step: a `lower` rule calls `ctx.library` with a
+`LibraryCall` (`fungrad/core/library_calls.py`), which describes what is called for *one item* of a batch: functions by name, and
+for each argument whether it is the address of an operand's or result's item, of a workspace, of constant bytes (Fortran takes
+everything by reference), or a number by value. For Cholesky:
+
+```python
+call = LibraryCall(
+    "dpotrf",
+    (lapack.function("dpotrf", "U", n, Result(0), n, Result(1)),),
+    copies=((0, 0),),                    # result 0 begins as a copy of operand 0 and is overwritten
+    cost=n**3 / 6,                       # multiplications of one item
+)
+factor, status = ctx.library(call, [a], [ShapedArray((items, n, n), a.dtype), ShapedArray((items,), ints)])
+```
+
+Operands and results are dense, and their first dimension counts the items. The routine `library` of the loop IR goes through the
+items in runs, each with workspaces of its own in the arena; threads share the runs where the cost is worth it, with the threads of
+the BLAS switched off. With `together=True` functions are called once per run and get the number of items (`Items`). What
+stands around a call (transposition, a triangle, NaN where the status says that it failed) are formulas, which fuse with their users.
+
+The same description runs eagerly and in the interpreter, through ctypes (`LibraryCall.run`). Addresses come from *providers*:
+`provide("lapack", function)` answers for all names `lapack_...`. LAPACK's are those of the library that NumPy has loaded, or of
+`scipy.linalg.cython_lapack` (`fungrad/core/lapack.py`). Another library needs a provider and descriptions, nothing in the compiler.
 """
     Path(__file__).with_name("compiler.md").write_text(page)
 

@@ -16,7 +16,7 @@ around it::
 
 The compiler implements ``Lowering`` (``fungrad.jit.formulas.lowering``); operations only ever see it as an argument.
 
-May import ``core.primitive``.
+May import ``core.primitive`` and ``core.library_calls``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import numpy as np
 
 from fungrad.core.avals import ShapedArray
 from fungrad.core.float_errors import quietly
+from fungrad.core.library_calls import LibraryCall
 from fungrad.core.primitive import Primitive
 
 
@@ -203,6 +204,17 @@ class Lowering(Protocol):
     def top_rows(self, operand: Lowered, k: int) -> Lowered:
         """Positions, as int32, of the ``k`` greatest elements of every row, in descending order; the first of equal
         ones first, floats in their total order."""
+
+    def library(
+        self, call: LibraryCall, operands: Sequence[Lowered], avals: Sequence[ShapedArray]
+    ) -> list[Lowered]:
+        """What functions of a compiled library make of a batch of items (`fungrad.core.library_calls`).
+
+        Args:
+          call: the functions and their arguments.
+          operands: arrays whose first dimension counts the items, as it does in the results.
+          avals: types of the results.
+        """
 
     # -- control flow ------------------------------------------------------------------------------------------------
 

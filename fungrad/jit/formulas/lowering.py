@@ -15,6 +15,7 @@ import numpy as np
 
 from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var
+from fungrad.core.library_calls import LibraryCall
 from fungrad.core.lowering import OnHost
 from fungrad.jit.formulas import scalar_rules
 from fungrad.jit.formulas.contraction import contraction
@@ -536,6 +537,12 @@ class Lowerer:
         aval = ShapedArray((operand.shape[0], k), np.dtype(np.int32))
         step = Opaque("routine", [operand], {"routine": "topk"}, self._rank())
         return self._finish(step, [aval])[0]
+
+    def library(self, call: LibraryCall, operands: Sequence[Tensor], avals: Sequence[ShapedArray]) -> list[Tensor]:
+        if not avals[0].shape[0]:
+            return [self.constant(0, a.dtype, a.shape) for a in avals]
+        step = Opaque("library", operands, {"call": call}, self._rank())
+        return list(self._finish(step, avals))
 
     # -- control flow ------------------------------------------------------------------------------------------------
 

@@ -210,6 +210,8 @@ def _step_cost(program: loops.Program, step: Any, times: float) -> tuple[float, 
     moved = times * sum(program.buffers[n].nbytes for n in [*reads, *writes])
     if kind is loops.Call and step.routine == "gemm":
         return times * 2.0 * math.prod(step.outputs[0].shape) * step.inputs[0].shape[-1], moved
+    if kind is loops.Call and step.routine == "library":
+        return times * 2.0 * step.outputs[0].shape[0] * step.attributes["call"].cost, moved
     if kind is loops.Nest:
         return times * _statement_cost(step.body, 1), moved
     return 0.0, moved

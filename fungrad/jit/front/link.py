@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from fungrad.config import config
-from fungrad.core import blas
+from fungrad.core import blas, lapack, library_calls
 from fungrad.jit.ir.machine import Machine
 from fungrad.jit.products import library
 from fungrad.jit.runtime import native, system, threads
@@ -45,6 +45,7 @@ def machine() -> Machine:
         flush_subnormals=config.flush_subnormals,
         threads=threads.available(),
         blas_int=blas.library().integer,
+        lapack_int=lapack.width(),
         own_blas_threads=blas.library().control() is None,
         **_caches(),
     )
@@ -63,6 +64,8 @@ def addresses(symbols: Sequence[str]) -> dict[str, int]:
             found[name] = threads.address(name)
         elif name.startswith(library.PREFIX):
             found[name] = library.address(name)
+        elif name.startswith(library_calls.PREFIX):
+            found[name] = library_calls.address(name.removeprefix(library_calls.PREFIX))
         elif name != HOST:
             found[name] = blas.library().address(name.removeprefix("fg_"))
     return found

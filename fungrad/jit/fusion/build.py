@@ -10,6 +10,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from fungrad.core.library_calls import runs_of
 from fungrad.jit.formulas.lowering import Graph
 from fungrad.jit.formulas.tensors import Compute, Opaque, Reduction, Running, Scatter, Source, Tensor
 from fungrad.jit.fusion import lanes
@@ -138,6 +141,20 @@ class Region:
         """A routine on rows, such as sorting."""
         if all(t.aval.size == 0 for t in step.results):
             return []
+        return [loops.Call(step.params["routine"], self.read_in_place(step), [self.view(t) for t in step.results])]
+
+    def library(self, step: Opaque) -> list[Any]:
+        """Functions of a compiled library, with their workspaces."""
+        call = step.params["call"]
+        runs = runs_of(call, step.results[0].shape[0])
+        outputs = [self.view(t) for t in step.results]
+        for n in call.work:
+            shape = (runs, -(-max(n, 1) // loops.ALIGNMENT) * loops.ALIGNMENT)
+            outputs.append(loops.View(self.temporary(np.uint8, shape), shape))
+        return [loops.Call("library", self.read_in_place(step), outputs, {"call": call, "runs": runs})]
+
+    def read_in_place(self, step: Opaque) -> list[loops.View]:
+        """The operands of a step, blocks of other arrays where they are."""
         inputs = []
         for t in step.operands:
             if is_dense_part(t):
@@ -146,7 +163,7 @@ class Region:
                 inputs.append(loops.View(name, t.shape, start + offset.const))
             else:
                 inputs.append(self.view(t))
-        return [loops.Call(step.params["routine"], inputs, [self.view(t) for t in step.results])]
+        return inputs
 
     def kernel(self, step: Opaque) -> list[Any]:
         """A kernel of numba's on whole arrays."""
@@ -407,6 +424,7 @@ _OPAQUE: dict[str, Callable[[Region, Opaque], list[Any]]] = {
     "gemm": Region.gemm,
     "kernel": Region.kernel,
     "routine": Region.routine,
+    "library": Region.library,
     "scan": Region.scan,
     "while": Region.while_,
     "cond": Region.cond,

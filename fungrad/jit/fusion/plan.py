@@ -228,7 +228,7 @@ def is_read_in_place(step: Opaque, t: Tensor) -> bool:
     """Whether a step reads an operand where the elements of another array are."""
     if step.kind == "gemm":
         return gemm_operand_fits(step, t)
-    return step.kind == "routine" and is_dense_part(t)
+    return step.kind in ("routine", "library") and is_dense_part(t)
 
 
 def is_dense_part(t: Tensor) -> bool:

@@ -137,6 +137,8 @@ class _Interpreter:
             out[...] = np.matmul(a, b) + (out if s.attributes.get("beta") else 0)
         elif s.routine == "kernel":
             s.attributes["kernel"].fill([self.view(v) for v in s.inputs], [self.view(v) for v in s.outputs])
+        elif s.routine == "library":
+            self.library(s)
         elif s.routine == "copy":
             out[...] = self.view(s.inputs[0]).copy().reshape(out.shape)
         elif s.routine == "sort":
@@ -148,6 +150,13 @@ class _Interpreter:
             self.memory[self.program.root(s.outputs[0].buffer).name][:] = s.attributes.get("byte", 0)
         else:
             raise KeyError(f"no routine {s.routine}")
+
+    def library(self, s: Call) -> None:
+        views = s.outputs[: len(s.outputs) - len(s.attributes["call"].work)]
+        results = [np.empty(v.shape, self.program.buffers[v.buffer].dtype) for v in views]
+        s.attributes["call"].run([self.view(v) for v in s.inputs], results)
+        for v, r in zip(views, results, strict=True):
+            self.view(v)[...] = r
 
 
 def _read_only(x: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ class Machine:
       vector_bytes: width of a vector register.
       threads: whether parallel loops may be split.
       blas_int: LLVM type of the integers of the BLAS.
+      lapack_int: LLVM type of the integers of LAPACK.
       own_blas_threads: the threads of the BLAS cannot be turned off, so products are left whole.
       soft_half: the processor has no instructions for half precision.
       avx512: whether the processor has the instructions of AVX-512 for all widths.
@@ -26,6 +27,7 @@ class Machine:
     vector_bytes: int = 16
     threads: bool = False
     blas_int: str = "i64"
+    lapack_int: str = "i64"
     own_blas_threads: bool = True
     soft_half: bool = False
     avx512: bool = False

@@ -34,6 +34,7 @@ WHOLE_NEST = 8 * PARALLEL_WORK
 # Work from which the interpreter lock is released, and multiplications of a product.
 RELEASED_WORK = 20_000
 RELEASED_PRODUCT = 200_000
+RELEASED_LIBRARY_CALL = 200_000
 # About how many pieces a reduction is split in. They do not depend on the number of threads, so neither do results.
 REDUCTION_PIECES = 32
 # About how many parcels steps that run side by side are divided into.

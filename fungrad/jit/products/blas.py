@@ -12,6 +12,7 @@ Routines of `loops.Call`:
     copy    input and output dense and of equal size
     fill    output dense; attribute `byte`
     sort, topk    see `fungrad.jit.llvm.sorting`
+    library    see `fungrad.jit.llvm.library_calls`
 
 Addresses of the BLAS are bound when the module is loaded, under the names `fg_<type>gemm` and so
 on.
@@ -26,6 +27,7 @@ from functools import partial
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Affine, Call, View
 from fungrad.jit.ir.products import fits, work
+from fungrad.jit.llvm import library_calls
 from fungrad.jit.llvm.linking import emit_array
 from fungrad.jit.llvm.sorting import emit_sort, emit_topk
 from fungrad.jit.llvm.writer import ProgramWriter
@@ -41,7 +43,7 @@ def is_long(call: Call) -> bool:
     """Whether a call takes long compared with handing over the interpreter lock."""
     if call.routine == "gemm":
         return work(call) > tuning.RELEASED_PRODUCT
-    return False
+    return call.routine == "library" and library_calls.is_long(call)
 
 
 def emit(program: ProgramWriter, call: Call) -> None:
@@ -245,4 +247,12 @@ def _fill(program: ProgramWriter, call: Call) -> None:
     program.lines.append(f"call void @llvm.memset.p0.i64(ptr {at}, i8 {byte}, i64 {size}, i1 false)")
 
 
-_ROUTINES = {"gemm": _gemm, "copy": _copy, "fill": _fill, "kernel": emit_array, "sort": emit_sort, "topk": emit_topk}
+_ROUTINES = {
+    "gemm": _gemm,
+    "copy": _copy,
+    "fill": _fill,
+    "kernel": emit_array,
+    "sort": emit_sort,
+    "topk": emit_topk,
+    "library": library_calls.emit_library,
+}

@@ -14,6 +14,7 @@ from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray
 from fungrad.ops._operands import scalar_like
 from fungrad.ops.elementwise import add, mul
+from fungrad.ops.linalg import native
 from fungrad.ops.linalg.matrices import (
     MatrixPrimitive,
     adjoint,
@@ -42,7 +43,10 @@ class Cholesky(MatrixPrimitive):
         return with_dtype(a, a.shape)
 
     def impl(self, a: np.ndarray) -> np.ndarray:
-        return np.asarray(failing_as_nan(lambda a: [np.linalg.cholesky(a)], a)[0])
+        return np.asarray(failing_as_nan(lambda a: [np.linalg.cholesky(a)], np.tril(a))[0])
+
+    def lower(self, ctx: Any, a: Any) -> Any:
+        return native.cholesky(ctx, a)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         (a,), (da,) = primals, tangents

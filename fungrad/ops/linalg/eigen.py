@@ -16,6 +16,7 @@ from fungrad.ops._operands import scalar_like
 from fungrad.ops.compare import ne
 from fungrad.ops.elementwise import mul, sub
 from fungrad.ops.foundation import broadcast_in_dim
+from fungrad.ops.linalg import native
 from fungrad.ops.linalg.cholesky import symmetrized
 from fungrad.ops.linalg.lu import factors, lu, zeros_of
 from fungrad.ops.linalg.matrices import (
@@ -42,8 +43,12 @@ class Eigh(MatrixPrimitive):
         return [with_dtype(a, a.shape), with_dtype(a, a.shape[:-1], real_dtype(a.dtype))]
 
     def impl(self, a: np.ndarray, *, lower: bool) -> Sequence[np.ndarray]:
-        values, vectors = failing_as_nan(lambda a: np.linalg.eigh(a, "L" if lower else "U"), a)
+        read = np.tril(a) if lower else np.triu(a)
+        values, vectors = failing_as_nan(lambda a: np.linalg.eigh(a, "L" if lower else "U"), read)
         return [np.asarray(vectors), np.asarray(values)]
+
+    def lower(self, ctx: Any, a: Any, *, lower: bool) -> list[Any]:
+        return native.eigh(ctx, a, lower)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, lower: bool) -> tuple[Any, Any]:
         (a,), (da,) = primals, tangents
@@ -122,6 +127,9 @@ class Eig(MatrixPrimitive):
             return _both_sides(a, dtype, right)
 
         return failing_as_nan(compute, a)
+
+    def lower(self, ctx: Any, a: Any, *, left: bool, right: bool, derivatives: bool) -> list[Any]:
+        return native.eig(ctx, a, left, right)
 
     def jvp(
         self, primals: Sequence[Any], tangents: Sequence[Any], *, left: bool, right: bool, derivatives: bool

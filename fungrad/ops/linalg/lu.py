@@ -15,6 +15,7 @@ from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.ops._operands import lift, scalar_like
 from fungrad.ops.elementwise import add
+from fungrad.ops.linalg import native
 from fungrad.ops.linalg.matrices import (
     MatrixPrimitive,
     each,
@@ -59,6 +60,9 @@ class LU(MatrixPrimitive):
                 for i, j in enumerate(rows[k]):
                     orders[k][[i, j]] = orders[k][[j, i]]
         return [lu, pivots, order]
+
+    def lower(self, ctx: Any, a: Any) -> list[Any]:
+        return native.lu(ctx, a)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         (a,), (da,) = primals, tangents
@@ -143,6 +147,9 @@ class PivotsToPermutation(MatrixPrimitive):
             for i, j in enumerate(exchanges):
                 out[[i, j]] = out[[j, i]]
         return order
+
+    def lower(self, ctx: Any, pivots: Any, *, permutation_size: int) -> Any:
+        return native.permutation(ctx, pivots, permutation_size)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         out = self.bind(*primals, **params)

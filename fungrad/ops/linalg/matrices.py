@@ -87,15 +87,18 @@ def failing_as_nan(compute: Callable[[np.ndarray], Sequence[np.ndarray]], x: np.
       compute: raises ``np.linalg.LinAlgError`` if it fails for any matrix of the stack.
       x: the stack; a matrix with infinities or NaN fails.
     """
-    try:
-        return list(compute(x))
-    except np.linalg.LinAlgError:
-        pass
+    if np.isfinite(x).all():
+        try:
+            return list(compute(x))
+        except np.linalg.LinAlgError:
+            pass
     model = compute(np.broadcast_to(np.eye(*x.shape[-2:], dtype=x.dtype), x.shape))
     out = [np.full(y.shape, np.nan, y.dtype) for y in model]
     ranks = [y.ndim - (x.ndim - 2) for y in model]
     targets = [y.reshape((-1, *y.shape[y.ndim - r :])) for y, r in zip(out, ranks, strict=True)]
     for k, (matrix,) in enumerate(each(x)):
+        if not np.isfinite(matrix).all():
+            continue
         try:
             found = compute(matrix)
         except np.linalg.LinAlgError:

@@ -15,6 +15,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.ops._operands import kind_of
 from fungrad.ops.elementwise import add, sub
 from fungrad.ops.joining import concatenate
+from fungrad.ops.linalg import native
 from fungrad.ops.linalg.matrices import (
     MatrixPrimitive,
     adjoint,
@@ -40,6 +41,9 @@ class QR(MatrixPrimitive):
 
     def impl(self, a: np.ndarray, *, full_matrices: bool) -> Sequence[np.ndarray]:
         return [np.asarray(x) for x in np.linalg.qr(a, "complete" if full_matrices else "reduced")]
+
+    def lower(self, ctx: Any, a: Any, *, full_matrices: bool) -> list[Any]:
+        return native.qr(ctx, a, full_matrices)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, full_matrices: bool) -> tuple[Any, Any]:
         (a,), (da,) = primals, tangents

@@ -16,6 +16,7 @@ from fungrad.ops._operands import kind_of, scalar_like
 from fungrad.ops.compare import ne
 from fungrad.ops.elementwise import add, mul, sub
 from fungrad.ops.foundation import broadcast_in_dim
+from fungrad.ops.linalg import native
 from fungrad.ops.linalg.matrices import (
     MatrixPrimitive,
     adjoint,
@@ -54,6 +55,9 @@ class SVD(MatrixPrimitive):
             return [s, u, vt]
 
         return [np.asarray(x) for x in failing_as_nan(compute, a)]
+
+    def lower(self, ctx: Any, a: Any, *, full_matrices: bool, compute_uv: bool) -> list[Any]:
+        return native.svd(ctx, a, full_matrices, compute_uv)
 
     def jvp(
         self, primals: Sequence[Any], tangents: Sequence[Any], *, full_matrices: bool, compute_uv: bool

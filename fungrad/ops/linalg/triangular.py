@@ -15,6 +15,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.ops._operands import lift
 from fungrad.ops.elementwise import neg
 from fungrad.ops.foundation import add_zeros
+from fungrad.ops.linalg import native
 from fungrad.ops.linalg.matrices import (
     MatrixPrimitive,
     conjugate,
@@ -69,6 +70,9 @@ class TriangularSolve(MatrixPrimitive):
         for matrix, right, target in each(a, b, out):
             target[...] = trsm(1.0, matrix, right, not left_side, lower, trans, unit_diagonal)
         return out
+
+    def lower(self, ctx: Any, a: Any, b: Any, **params: Any) -> Any:
+        return native.triangular_solve(ctx, a, b, **params)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         (a, b), (da, db) = primals, tangents
