@@ -9,6 +9,7 @@ import numpy as np
 from optable_base import Op
 
 from fungrad.ops import random_bits as ops
+from fungrad.ops.random_gamma import random_gamma
 
 WORDS = (((2,),), ((3, 2),), ((0, 2),), ((2, 3, 2),))
 
@@ -67,6 +68,42 @@ def fold_in(words, data):
 def seed(x):
     values = [v % 2 ** (8 * x.dtype.itemsize) if x.dtype.itemsize == 8 else v % 2**32 for v in x.reshape(-1).tolist()]
     return np.array([(v >> 32, v % 2**32) for v in values], np.uint32).reshape(*x.shape, 2)
+
+
+def gamma_numbers(words, a, log_space):
+    """Marsaglia and Tsang's method, one number after the other in double precision."""
+    from scipy import special
+
+    def unit(key):
+        first, second = threefry2x32(key, (0, 0))
+        return ((first << 32 | second) >> 12) / 2.0**52
+
+    def subkeys(key, count):
+        return [threefry2x32(key, (0, i)) for i in range(count)]
+
+    def number(key, a):
+        key, last = subkeys(key, 2)
+        raised = a if a >= 1 else a + 1
+        d = raised - 1 / 3
+        while True:
+            key, chain, key_u = subkeys(key, 3)
+            v = 0.0
+            while v <= 0:
+                chain, key_x = subkeys(chain, 2)
+                low = np.nextafter(-1.0, 0.0)
+                x = np.sqrt(2) * special.erfinv(max(low, unit(key_x) * (1 - low) + low))
+                v = 1 + x / (3 * np.sqrt(d))
+            cube, u = v**3, unit(key_u)
+            if u < 1 - 0.0331 * x**4 or np.log(u) < x * x / 2 + d * (1 - cube + np.log(cube)):
+                break
+        u = 1 - unit(last)
+        if log_space:
+            return np.log(d) + np.log(cube) + (0 if a >= 1 else np.log(u) / a)
+        return d * cube * (1 if a >= 1 else u ** (1 / a))
+
+    count = int(np.prod(a.shape[words.ndim - 1 :]))
+    keys = [k for key in words.reshape(-1, 2).tolist() for k in subkeys(key, count)]
+    return np.array([number(k, x) for k, x in zip(keys, a.reshape(-1).tolist(), strict=True)]).reshape(a.shape)
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------
@@ -130,5 +167,24 @@ OPS = [
         shapes=(((2,), ()), ((3, 2), (3,)), ((0, 2), (0,)), ((2, 20, 2), (2, 20))),
         primitives=("random_wrap", "random_fold_in", "random_unwrap"),
     ),
+    *[
+        Op(
+            f"random_gamma{'_logarithms' * log_space}",
+            lambda words, a, log_space=log_space: random_gamma(ops.random_wrap(words), a, log_space),
+            lambda words, a, log_space=log_space: gamma_numbers(words, a, log_space),
+            dtypes=[("uint32", "float64")],
+            shapes=(((2,), (40,)), ((3, 2), (3, 5)), ((2,), ()), ((0, 2), (0, 3))),
+            domains=(any_bits, lambda rng, shape, dtype: 10 ** rng.uniform(-1, 2, shape)),
+            result=lambda words, a: a,
+            rtol={"float64": 1e-11},
+            jit_rtol={"float64": 1e-11},
+            order=0,
+            special=False,
+            jax=None,
+            weak=False,
+            primitives=("random_wrap", "random_gamma"),
+        )
+        for log_space in (False, True)
+    ],
     *[bits_row(width, shape) for width, shape in ((8, (3, 2)), (16, ()), (32, (40,)), (32, (0, 4)), (64, (2, 5)))],
 ]

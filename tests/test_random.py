@@ -44,7 +44,7 @@ KNOWN_ANSWERS = [
 def test_hash_gives_the_known_answers(key, counter, expected):
     assert ops._hash_ints(*key, *counter) == expected
     x0, x1 = (np.full(3, c, np.uint32) for c in counter)
-    ops._hash_in_place(np.uint32(key[0]), np.uint32(key[1]), x0, x1)
+    ops.hash_in_place(np.uint32(key[0]), np.uint32(key[1]), x0, x1)
     assert (x0.tolist(), x1.tolist()) == ([expected[0]] * 3, [expected[1]] * 3)
     assert tuple(threefry2x32(key, counter)) == expected
 

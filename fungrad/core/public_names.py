@@ -35,8 +35,6 @@ _NOT_YET = {
         platform_dependent ragged_dot rng_bit_generator rng_uniform scaled_dot""",
     "fungrad.nn": "avg_pool conv max_pool scaled_dot_general scaled_matmul",
     "fungrad.nn.initializers": "delta_orthogonal orthogonal",
-    "fungrad.random": """ball beta binomial chisquare dirichlet f gamma generalized_normal loggamma multinomial
-        multivariate_normal orthogonal poisson t""",
     "fungrad.scipy": "cluster fft integrate interpolate linalg ndimage optimize signal sparse spatial stats",
     "fungrad.scipy.special": """bernoulli bessel_jn boxcox boxcox1p comb dawsn erfcx exp1 expi expn fresnel hyp1f1
         hyp2f1 log_ndtr loggamma ndtri owens_t poch sici spence sph_harm_y wofz""",

@@ -36,7 +36,7 @@ _PARITY = 0x1BD11BDA
 _HASH_COST = 100
 
 
-def _hash_in_place(k0: Any, k1: Any, x0: np.ndarray, x1: np.ndarray) -> None:
+def hash_in_place(k0: Any, k1: Any, x0: np.ndarray, x1: np.ndarray) -> None:
     """Replaces the pairs of words (x0, x1) by their hashes under the keys (k0, k1), which broadcast to them."""
     keys = (k0, k1, k0 ^ k1 ^ np.uint32(_PARITY))
     other = np.empty_like(x1)
@@ -69,7 +69,7 @@ def _hash_ints(k0: int, k1: int, x0: int, x1: int) -> tuple[int, int]:
     return x0, x1
 
 
-def _hash_scalar(k0: Any, k1: Any, x0: Any, x1: Any) -> tuple[Any, Any]:
+def hash_scalar(k0: Any, k1: Any, x0: Any, x1: Any) -> tuple[Any, Any]:
     """The hash in native code: all operands are 32-bit unsigned values of a scalar builder."""
     keys = (k0, k1, k0 ^ k1 ^ _PARITY)
     x0, x1 = x0 + k0, x1 + k1
@@ -118,7 +118,7 @@ def _hash_positions(keys: np.ndarray, count: int) -> Iterator[tuple[slice, slice
         x0 = np.full(shape, left >> 32, np.uint32)
         x1 = np.empty(shape, np.uint32)
         np.add(_POSITIONS[: right - left], np.uint32(left & 0xFFFFFFFF), out=x1)
-        _hash_in_place(k0, k1, x0, x1)
+        hash_in_place(k0, k1, x0, x1)
         yield rows, slice(left, right), x0, x1
 
 
@@ -137,7 +137,7 @@ def _joined(m: Any, first: Any, second: Any) -> Any:
     return m.convert(first, "u64") | (m.convert(second, "u64") << 32)
 
 
-def _with_positions(ctx: Any, keys: Any, shape: Dims) -> tuple[Any, Any]:
+def with_positions(ctx: Any, keys: Any, shape: Dims) -> tuple[Any, Any]:
     """Each key and each row-major position in ``shape``, as two arrays of shape ``keys.shape + shape``."""
     rank = len(keys.shape)
     full = (*keys.shape, *shape)
@@ -151,8 +151,8 @@ def _with_positions(ctx: Any, keys: Any, shape: Dims) -> tuple[Any, Any]:
     return ctx.broadcast_in_dim(keys, full, tuple(range(rank))), ctx.compute(full, np.uint64, position)
 
 
-def _hash_of(m: Any, key: Any, position: Any) -> tuple[Any, Any]:
-    return _hash_scalar(_first(m, key), _second(m, key), _second(m, position), _first(m, position))
+def key_at(m: Any, key: Any, position: Any) -> tuple[Any, Any]:
+    return hash_scalar(_first(m, key), _second(m, key), _second(m, position), _first(m, position))
 
 
 # -- representation of keys --------------------------------------------------------------------------------------------
@@ -269,9 +269,9 @@ class RandomSplit(Primitive):
 
     def lower(self, ctx: Any, keys: Any, *, shape: Dims) -> Any:
         def random_split(m: Any, key: Any, position: Any) -> Any:
-            return _joined(m, *_hash_of(m, key, position))
+            return _joined(m, *key_at(m, key, position))
 
-        return ctx.map(random_split, _with_positions(ctx, keys, shape), dtypes.prng_key, cost=_HASH_COST)
+        return ctx.map(random_split, with_positions(ctx, keys, shape), dtypes.prng_key, cost=_HASH_COST)
 
 
 class RandomFoldIn(Primitive):
@@ -293,7 +293,7 @@ class RandomFoldIn(Primitive):
             return dtypes.keys_from_words(np.array(pair, np.uint32)).reshape(keys.shape)
         second = np.array(data, copy=True).reshape(-1)
         first = np.zeros_like(second)
-        _hash_in_place(words[..., 0].reshape(-1), words[..., 1].reshape(-1), first, second)
+        hash_in_place(words[..., 0].reshape(-1), words[..., 1].reshape(-1), first, second)
         out = np.stack([first, second], axis=-1)
         return dtypes.keys_from_words(out).reshape(keys.shape)
 
@@ -302,7 +302,7 @@ class RandomFoldIn(Primitive):
 
     def lower(self, ctx: Any, keys: Any, data: Any) -> Any:
         def random_fold_in(m: Any, key: Any, number: Any) -> Any:
-            return _joined(m, *_hash_of(m, key, m.convert(number, "u64")))
+            return _joined(m, *key_at(m, key, m.convert(number, "u64")))
 
         return ctx.map(random_fold_in, [keys, data], dtypes.prng_key, cost=_HASH_COST)
 
@@ -360,13 +360,13 @@ class RandomBits(Primitive):
 
     def lower(self, ctx: Any, keys: Any, *, bit_width: int, shape: Dims) -> Any:
         def random_bits(m: Any, key: Any, position: Any) -> Any:
-            first, second = _hash_of(m, key, position)
+            first, second = key_at(m, key, position)
             if bit_width == 64:
                 return _joined(m, second, first)
             return m.convert(first ^ second, f"u{bit_width}")
 
         dtype = np.dtype(f"uint{bit_width}")
-        return ctx.map(random_bits, _with_positions(ctx, keys, shape), dtype, cost=_HASH_COST)
+        return ctx.map(random_bits, with_positions(ctx, keys, shape), dtype, cost=_HASH_COST)
 
 
 random_bits_p = RandomBits("random_bits")

@@ -32,7 +32,9 @@ from fungrad.random.continuous import (
     wald,
     weibull_min,
 )
+from fungrad.random.counts import binomial, multinomial, poisson
 from fungrad.random.discrete import bernoulli, geometric, rademacher
+from fungrad.random.gamma_family import ball, beta, chisquare, dirichlet, f, gamma, generalized_normal, loggamma, t
 from fungrad.random.keys import (
     PRNGKey,
     clone,
@@ -44,18 +46,27 @@ from fungrad.random.keys import (
     split,
     wrap_key_data,
 )
+from fungrad.random.vectors import multivariate_normal, orthogonal
 
 __all__ = [
     "PRNGKey",
+    "ball",
     "bernoulli",
+    "beta",
+    "binomial",
     "bits",
     "categorical",
     "cauchy",
+    "chisquare",
     "choice",
     "clone",
+    "dirichlet",
     "double_sided_maxwell",
     "exponential",
+    "f",
     "fold_in",
+    "gamma",
+    "generalized_normal",
     "geometric",
     "gumbel",
     "key",
@@ -63,16 +74,22 @@ __all__ = [
     "key_dtype",
     "key_impl",
     "laplace",
+    "loggamma",
     "logistic",
     "lognormal",
     "maxwell",
+    "multinomial",
+    "multivariate_normal",
     "normal",
+    "orthogonal",
     "pareto",
     "permutation",
+    "poisson",
     "rademacher",
     "randint",
     "rayleigh",
     "split",
+    "t",
     "triangular",
     "truncated_normal",
     "uniform",

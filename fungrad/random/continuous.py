@@ -34,9 +34,7 @@ def _draw(api: str, key: Any, shape: Any, dtype: Any) -> tuple[Array, Dims, np.d
     return single, shape_of(api, shape), found
 
 
-def _draw_with(
-    api: str, key: Any, shape: Any, dtype: Any, **values: Any
-) -> tuple[Array, Dims, np.dtype, list[Array]]:
+def draw_with(api: str, key: Any, shape: Any, dtype: Any, **values: Any) -> tuple[Array, Dims, np.dtype, list[Array]]:
     """The arguments of a distribution with parameters, which are made ready for elementwise operations."""
     found = dtype_of(api, dtype, "f", dtypes.default_float())
     single, _ = one_key(api, key)
@@ -105,7 +103,7 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype:
       >>> -1 < float(x.min()), float(x.max()) < 2
       (True, True)
     """
-    single, dims, found, (low, high) = _draw_with("truncated_normal", key, shape, dtype, lower=lower, upper=upper)
+    single, dims, found, (low, high) = draw_with("truncated_normal", key, shape, dtype, lower=lower, upper=upper)
     root = math.sqrt(2)
     u = uniform_between(single, dims, found, erf(div(low, root)), erf(div(high, root)))
     x = mul(root, erf_inv(u))
@@ -124,7 +122,7 @@ def lognormal(key: Any, sigma: Any = 1.0, shape: Any = None, dtype: Any = None) 
       shape: shape of the result, None for that of ``sigma``.
       dtype: floating dtype; default the default floating dtype.
     """
-    single, dims, found, (deviation,) = _draw_with("lognormal", key, shape, dtype, sigma=sigma)
+    single, dims, found, (deviation,) = draw_with("lognormal", key, shape, dtype, sigma=sigma)
     return exp(mul(standard_normal(single, dims, found), deviation))
 
 
@@ -158,7 +156,7 @@ def double_sided_maxwell(key: Any, loc: Any, scale: Any, shape: Any = (), dtype:
       An array of shape ``shape + broadcast(loc, scale)``.
     """
     api = "double_sided_maxwell"
-    single, parameters, found, _ = _draw_with(api, key, None, dtype, loc=loc, scale=scale)
+    single, parameters, found, _ = draw_with(api, key, None, dtype, loc=loc, scale=scale)
     dims = (*shape_of(api, shape), *parameters)
     centre, width = (against(parameter(api, n, x, found), dims) for n, x in (("loc", loc), ("scale", scale)))
     first, second = split_keys(single)
@@ -176,7 +174,7 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None) -> Array:
       shape: shape of the result, None for that of ``mean``.
       dtype: floating dtype; default the default floating dtype.
     """
-    single, dims, found, (mu,) = _draw_with("wald", key, shape, dtype, mean=mean)
+    single, dims, found, (mu,) = draw_with("wald", key, shape, dtype, mean=mean)
     first, second = split_keys(single)
     y = square(standard_normal(first, dims, found))
     u = unit(second, dims, found)
@@ -201,10 +199,10 @@ def exponential(key: Any, shape: Any = (), dtype: Any = None) -> Array:
       TypeError: ``key`` is not a key.
       ValueError: ``dtype`` is not floating, or ``key`` is an array of keys.
     """
-    return _exponential(*_draw("exponential", key, shape, dtype))
+    return standard_exponential(*_draw("exponential", key, shape, dtype))
 
 
-def _exponential(key: Array, shape: Dims, dtype: np.dtype) -> Array:
+def standard_exponential(key: Array, shape: Dims, dtype: np.dtype) -> Array:
     return neg(log1p(neg(unit(key, shape, dtype))))
 
 
@@ -293,8 +291,8 @@ def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None) -> Array:
       shape: shape of the result, None for that of ``b``.
       dtype: floating dtype; default the default floating dtype.
     """
-    single, dims, found, (exponent,) = _draw_with("pareto", key, shape, dtype, b=b)
-    return exp(div(_exponential(single, dims, found), exponent))
+    single, dims, found, (exponent,) = draw_with("pareto", key, shape, dtype, b=b)
+    return exp(div(standard_exponential(single, dims, found), exponent))
 
 
 def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None) -> Array:
@@ -306,7 +304,7 @@ def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None) -> Arra
       shape: shape of the result, None for that of ``scale``.
       dtype: floating dtype; default the default floating dtype.
     """
-    single, dims, found, (width,) = _draw_with("rayleigh", key, shape, dtype, scale=scale)
+    single, dims, found, (width,) = draw_with("rayleigh", key, shape, dtype, scale=scale)
     return mul(width, sqrt(mul(log(unit(single, dims, found)), -2.0)))
 
 
@@ -320,15 +318,13 @@ def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = None, dty
       shape: shape of the result, None for that of the broadcast parameters (where JAX would draw a single number).
       dtype: floating dtype; default the default floating dtype.
     """
-    single, dims, found, (width, power) = _draw_with(
+    single, dims, found, (width, power) = draw_with(
         "weibull_min", key, shape, dtype, scale=scale, concentration=concentration
     )
-    return mul(pow(_exponential(single, dims, found), div(1.0, power)), width)
+    return mul(pow(standard_exponential(single, dims, found), div(1.0, power)), width)
 
 
-def triangular(
-    key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = None
-) -> Array:
+def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = None) -> Array:
     """Numbers of the triangular distribution.
 
     Args:
@@ -345,7 +341,7 @@ def triangular(
       >>> 0 <= float(x.min()), float(x.max()) <= 3
       (True, True)
     """
-    single, dims, found, (low, peak, high) = _draw_with(
+    single, dims, found, (low, peak, high) = draw_with(
         "triangular", key, shape, dtype, left=left, mode=mode, right=right
     )
     span, rise, fall = sub(high, low), sub(peak, low), sub(high, peak)

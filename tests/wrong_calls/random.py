@@ -111,4 +111,89 @@ random.permutation('a', x)                                  | TypeError | key
 random.permutation(k, 'a')                                  | TypeError | x
 random.permutation(k, x, axis='a')                          | TypeError | axis
 random.permutation(k, x, independent=k)                     | TypeError | independent
+random.gamma('a', 1.0, (2,), 'float32')                     | TypeError  | key
+random.gamma(k, 'a', (2,), 'float32')                       | TypeError  | a
+random.gamma(k, 1.0, 'a', 'float32')                        | TypeError  | shape
+random.gamma(k, x, (3,), 'float32')                         | ValueError | shape
+random.gamma(k, 1.0, (2,), 'a')                             | TypeError  | dtype
+random.gamma(k, 1.0, (2,), 'int32')                         | ValueError | dtype
+random.loggamma('a', 1.0, (2,), 'float32')                  | TypeError  | key
+random.loggamma(k, 'a', (2,), 'float32')                    | TypeError  | a
+random.loggamma(k, 1.0, 'a', 'float32')                     | TypeError  | shape
+random.loggamma(k, x, (3,), 'float32')                      | ValueError | shape
+random.loggamma(k, 1.0, (2,), 'a')                          | TypeError  | dtype
+random.loggamma(k, 1.0, (2,), 'int32')                      | ValueError | dtype
+random.beta('a', 1.0, 1.0, (2,), 'float32')                 | TypeError  | key
+random.beta(k, 'a', 1.0, (2,), 'float32')                   | TypeError  | a
+random.beta(k, 1.0, 'a', (2,), 'float32')                   | TypeError  | b
+random.beta(k, 1.0, 1.0, 'a', 'float32')                    | TypeError  | shape
+random.beta(k, x, 1.0, (3,), 'float32')                     | ValueError | shape
+random.beta(k, 1.0, 1.0, (2,), 'a')                         | TypeError  | dtype
+random.beta(k, 1.0, 1.0, (2,), 'int32')                     | ValueError | dtype
+random.chisquare('a', 1.0, (2,), 'float32')                 | TypeError  | key
+random.chisquare(k, 'a', (2,), 'float32')                   | TypeError  | df
+random.chisquare(k, 1.0, 'a', 'float32')                    | TypeError  | shape
+random.chisquare(k, x, (3,), 'float32')                     | ValueError | shape
+random.chisquare(k, 1.0, (2,), 'a')                         | TypeError  | dtype
+random.chisquare(k, 1.0, (2,), 'int32')                     | ValueError | dtype
+random.f('a', 1.0, 1.0, (2,), 'float32')                    | TypeError  | key
+random.f(k, 'a', 1.0, (2,), 'float32')                      | TypeError  | dfnum
+random.f(k, 1.0, 'a', (2,), 'float32')                      | TypeError  | dfden
+random.f(k, 1.0, 1.0, 'a', 'float32')                       | TypeError  | shape
+random.f(k, x, 1.0, (3,), 'float32')                        | ValueError | shape
+random.f(k, 1.0, 1.0, (2,), 'a')                            | TypeError  | dtype
+random.f(k, 1.0, 1.0, (2,), 'int32')                        | ValueError | dtype
+random.t('a', 1.0, (2,), 'float32')                         | TypeError  | key
+random.t(k, 'a', (2,), 'float32')                           | TypeError  | df
+random.t(k, 1.0, 'a', 'float32')                            | TypeError  | shape
+random.t(k, x, (3,), 'float32')                             | ValueError | shape
+random.t(k, 1.0, (2,), 'a')                                 | TypeError  | dtype
+random.t(k, 1.0, (2,), 'int32')                             | ValueError | dtype
+random.dirichlet('a', x)                                    | TypeError  | key
+random.dirichlet(k, 'a')                                    | TypeError  | alpha
+random.dirichlet(k, 1.0)                                    | ValueError | alpha
+random.dirichlet(k, m, (2,))                                | ValueError | shape
+random.dirichlet(k, x, dtype='int32')                       | ValueError | dtype
+random.generalized_normal('a', 1.0)                         | TypeError  | key
+random.generalized_normal(k, 'a')                           | TypeError  | p
+random.generalized_normal(k, x, (3,))                       | ValueError | shape
+random.generalized_normal(k, 1.0, dtype='int32')            | ValueError | dtype
+random.ball('a', 2)                                         | TypeError  | key
+random.ball(k, 'a')                                         | TypeError  | d
+random.ball(k, -1)                                          | ValueError | d
+random.ball(k, 2, 'a')                                      | TypeError  | p
+random.ball(k, 2, x)                                        | ValueError | p
+random.ball(k, 2, 0)                                        | ValueError | p
+random.ball(k, 2, shape='a')                                | TypeError  | shape
+random.poisson('a', 1.0)                                    | TypeError  | key
+random.poisson(k, 'a')                                      | TypeError  | lam
+random.poisson(k, c)                                        | TypeError  | lam
+random.poisson(k, x, (3,))                                  | ValueError | shape
+random.poisson(k, x, dtype='float32')                       | ValueError | dtype
+random.binomial('a', 4, 0.5)                                | TypeError  | key
+random.binomial(k, 'a', 0.5)                                | TypeError  | n
+random.binomial(k, 4, 'a')                                  | TypeError  | p
+random.binomial(k, 4, c)                                    | TypeError  | p
+random.binomial(k, x, 0.5, (3,))                            | ValueError | shape
+random.binomial(k, 4, 0.5, dtype='int32')                   | ValueError | dtype
+random.multinomial('a', 4, x)                               | TypeError  | key
+random.multinomial(k, 'a', x)                               | TypeError  | n
+random.multinomial(k, 4, 'a')                               | TypeError  | p
+random.multinomial(k, 4, 0.5)                               | ValueError | p
+random.multinomial(k, x, x)                                 | ValueError | shape
+random.multinomial(k, 4, x, shape=(3,))                     | ValueError | shape
+random.multivariate_normal('a', x, jnp.eye(4))              | TypeError  | key
+random.multivariate_normal(k, 'a', s)                       | TypeError  | mean
+random.multivariate_normal(k, x, 'a')                       | TypeError  | cov
+random.multivariate_normal(k, c, jnp.eye(4))                | TypeError  | mean
+random.multivariate_normal(k, 1.0, s)                       | ValueError | mean
+random.multivariate_normal(k, x, s)                         | ValueError | cov
+random.multivariate_normal(k, x, jnp.eye(4), method='a')    | ValueError | method
+random.multivariate_normal(k, m, jnp.eye(4), (2,))          | ValueError | shape
+random.orthogonal('a', 2)                                   | TypeError  | key
+random.orthogonal(k, 'a')                                   | TypeError  | n
+random.orthogonal(k, -1)                                    | ValueError | n
+random.orthogonal(k, 2, m='a')                              | TypeError  | m
+random.orthogonal(k, 2, 'a')                                | TypeError  | shape
+random.orthogonal(k, 2, (), 'int32')                        | ValueError | dtype
 """

@@ -7,6 +7,7 @@ lists the measured errors. `FUNCTIONS` holds them by name.
 
 from fungrad.jit.kernels.special.core import FUNCTIONS
 from fungrad.jit.kernels.special.gamma_slope import igamma_grad_a, random_gamma_grad
+from fungrad.jit.kernels.special.gamma_variate import random_gamma, random_loggamma
 from fungrad.jit.kernels.special.incomplete_beta import regularized_incomplete_beta
 from fungrad.jit.kernels.special.incomplete_gamma import igamma, igammac
 from fungrad.jit.kernels.special.zeta import polygamma, zeta
@@ -17,7 +18,9 @@ __all__ = [
     "igamma_grad_a",
     "igammac",
     "polygamma",
+    "random_gamma",
     "random_gamma_grad",
+    "random_loggamma",
     "regularized_incomplete_beta",
     "zeta",
 ]
