@@ -173,10 +173,20 @@ def test_keywords_and_results_of_many_kinds():
     assert len(f(value, scale=jnp.asarray(3.0))["a"][2]) == 1
 
 
-def test_large_trees_stay_with_optree():
-    leaves, treedef, avals = flat(([X] * 1001,), {})
+def test_very_large_trees_stay_with_optree():
+    leaves, treedef, avals = flat(([X] * 10_001,), {})
     assert reader(treedef, avals) is None
-    assert len(builder(tree.structure([X] * 1001), avals)([x._data for x in leaves])) == 1001
+    assert len(builder(tree.structure([X] * 10_001), avals)([x._data for x in leaves])) == 10_001
+
+
+def test_large_trees_get_code_after_many_calls():
+    f = fungrad.jit(lambda t: tree.map(lambda x: x + 1, t), donate_argnums=0)
+    value = {str(k): jnp.full(2, k, jnp.float32) for k in range(600)}
+    for call in range(103):
+        entry = next(iter(f._versions.entries.values()), None)
+        assert (entry is not None and entry.read is not None) == (call >= 100)
+        value = f(value)
+    assert all(value[str(k)].tolist() == [k + 103] * 2 for k in range(600))
 
 
 def test_numbers_and_ndarrays_are_leaves_too():

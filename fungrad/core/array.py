@@ -10,6 +10,7 @@ May import ``locks``, ``core.dlpack``, ``core.dtypes`` and ``core.avals``.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -157,8 +158,7 @@ class Array(AttachedMethods):
         if self.aval.size != 1:
             if what == "bool()":
                 raise ValueError(
-                    f"The truth value of an array of shape {self.aval.shape} is ambiguous. "
-                    "Use a.any() or a.all()"
+                    f"The truth value of an array of shape {self.aval.shape} is ambiguous. Use a.any() or a.all()"
                 )
             raise TypeError(
                 f"{what} needs an array with one element, got {self.aval.str_short()}; "
@@ -300,6 +300,7 @@ class DeletedArray(Array):
 
 
 _reason: Any = DeletedArray.__dict__["_data"]
+_set_reason = _reason.__set__
 # Whoever reads the data of an array finds a property here, not something that is no ndarray.
 DeletedArray._data = property(lambda self: self._concrete("the data of an array were read"))  # type: ignore[attr-defined]
 
@@ -311,7 +312,7 @@ _giving = locks.lock()
 def _drop(x: Array, reason: str) -> None:
     if type(x) is ArrayImpl:
         x.__class__ = DeletedArray  # type: ignore[assignment]
-        _reason.__set__(x, reason)
+        _set_reason(x, reason)
 
 
 def delete(x: Array, reason: str = "by delete()") -> None:
@@ -328,9 +329,11 @@ def give_away(arrays: Sequence[ArrayImpl], given: Sequence[bool], reason: str) -
     """
     with _giving:
         data = [x._data for x in arrays]
-        for x, give in zip(arrays, given, strict=True):
-            if give:
-                _drop(x, reason)
+        # `_drop` written out: there may be thousands.
+        for x in itertools.compress(arrays, given):
+            if type(x) is ArrayImpl:
+                x.__class__ = DeletedArray  # type: ignore[assignment]
+                _set_reason(x, reason)
     return data
 
 
@@ -379,9 +382,7 @@ def from_numpy(x: np.ndarray | np.generic, *, what: str = "argument", copy: bool
     """
     x = np.asarray(x)
     if x.dtype.kind not in "biufcV" or (x.dtype.kind == "V" and not dtypes.is_known(x.dtype)):
-        raise TypeError(
-            f"{what} has dtype {x.dtype}, which is not a numeric dtype; convert it with .astype first"
-        )
+        raise TypeError(f"{what} has dtype {x.dtype}, which is not a numeric dtype; convert it with .astype first")
     dtype = dtypes.default_width(x.dtype)
     if dtype != x.dtype:
         if x.dtype.kind in "iu":
@@ -454,4 +455,3 @@ def typeof(x: Any) -> ShapedArray:
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return ShapedArray(tuple(x.shape), x.dtype, bool(getattr(x, "weak_type", False)))
     return as_array(x).aval
-

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import itertools
 import operator
 import sys
 import weakref
@@ -30,7 +31,7 @@ from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.front.aot import Traced
 from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.front.explain import explain_miss
-from fungrad.jit.front.tree_code import builder, reader
+from fungrad.jit.front.tree_code import builder, is_time, reader
 from fungrad.jit.runtime.pool import pool
 from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values
 from fungrad.transforms.inspection import shape_struct
@@ -114,9 +115,12 @@ class Entry:
             return [x._data for x in arrays]
         flags = self.donated[len(self.const_data) :]
         data = give_away(arrays, flags, f"donated to jit of {self.name}")
-        for k, give in enumerate(flags):
-            if give and not _is_sole_owner(data, k):
-                data[k] = data[k].copy()
+        # References to one that nobody else has: the list, and the argument of getrefcount.
+        counts = list(map(sys.getrefcount, data))
+        for k in itertools.compress(range(len(data)), flags):
+            x = data[k]
+            if counts[k] > 2 or (x.base is not None or not x.flags.owndata) and not _is_on_own_memory(x):
+                data[k] = x.copy()
         return data
 
     @property
@@ -149,12 +153,9 @@ class Versions:
             if data is not None and entry.trace_key == config.trace_key:
                 return entry, data
         leaves, treedef = tree.flatten((args, kwargs))
-        avals, data = [], []
-        for x in leaves:
-            if type(x) is not ArrayImpl:
-                return None, []
-            avals.append(x.aval)
-            data.append(x._data)
+        if set(map(type, leaves)) - _CONCRETE:
+            return None, []
+        avals, data = [x.aval for x in leaves], [x._data for x in leaves]
         found = self.entries.get((treedef, tuple(avals), config.trace_key))
         if found is not None:
             self.hit(found, treedef, avals)
@@ -163,10 +164,10 @@ class Versions:
         return found, data
 
     def hit(self, entry: Entry, treedef: Any, avals: Sequence[ShapedArray]) -> None:
-        """Notes a call that found ``entry`` by its key ``treedef`` and ``avals``: from the second one on, code for its
-        trees is worth its making."""
+        """Notes a call that found ``entry`` by its key ``treedef`` and ``avals``. When there have been enough of them,
+        code is written for its trees."""
         entry.calls += 1
-        if entry.calls == 2:
+        if is_time(entry.calls, len(avals) + len(entry.out_avals)):
             entry.read = reader(treedef, avals, bool(entry.donated))
             entry.build = builder(entry.out_tree, entry.out_avals)
         if entry.read is not None:
@@ -179,6 +180,8 @@ class Versions:
         self.flat.clear()
         self.readers = []
 
+
+_CONCRETE = {ArrayImpl}
 
 # A call tries so many of them in turn.
 _MOST_READERS = 3
@@ -326,7 +329,7 @@ class JitFunction:
             entries[key] = entry
         if len(key) == 3 and not call.kwargs and all(type(x) is ArrayImpl for x in call.args):
             self._versions.flat[(config.trace_key, *avals)] = entry
-            if not entry.single:
+            if not entry.single and is_time(2, len(entry.out_avals)):
                 entry.build = builder(entry.out_tree, entry.out_avals)
         return entry
 
@@ -435,18 +438,14 @@ def _static_order(item: tuple) -> tuple:
     return (isinstance(item[0], str), item[0])
 
 
-def _is_sole_owner(data: list[np.ndarray], k: int) -> bool:
-    """Whether nothing refers to the memory of ``data[k]``, the array of which has given it away."""
-    # References: the list, and getrefcount's own.
-    if sys.getrefcount(data[k]) > 2:
-        return False
-    owner = data[k]
-    while type(owner.base) is np.ndarray:
-        owner = owner.base
-        # The slot of the view, our variable, and getrefcount's own.
-        if sys.getrefcount(owner) > 3:
+def _is_on_own_memory(x: np.ndarray) -> bool:
+    """Whether nothing but ``x`` refers to its memory."""
+    while type(x.base) is np.ndarray:
+        # The slot of the view, and the argument of getrefcount.
+        if sys.getrefcount(x.base) > 2:
             return False
-    return owner.flags.owndata or pool.lends(owner)
+        x = x.base
+    return x.flags.owndata or pool.lends(x)
 
 
 def _positional_names(fun: Any) -> tuple[str, ...]:

@@ -21,8 +21,15 @@ from fungrad.core.tree_nodes import registrations
 
 Kind = optree.PyTreeKind
 
-# Larger trees take long to write out.
-_MOST_LEAVES = 1000
+# Writing out a leaf takes as long as a call saves in hundreds of calls: too long for very large trees, and for large
+# ones at the second call.
+_MOST_LEAVES = 10_000
+_LARGE, _LATER = 1000, 100
+
+
+def is_time(call: int, leaves: int) -> bool:
+    """Whether to write out the trees of a function at this call, the first being 1."""
+    return call == (2 if leaves <= _LARGE else _LATER)
 
 
 class NoCodeError(Exception):

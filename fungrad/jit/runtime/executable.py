@@ -181,6 +181,10 @@ class Executable:
         self._input_places = image.places
         self._results = image.results
         self._plain = [(r.new, r.number) for r in image.results] == [(True, k) for k in range(len(image.outputs))]
+        # Where results are in the list of new arrays and inputs, and which of them need another shape or dtype (known
+        # from the first call on).
+        self._at = [r.number if r.new else len(image.outputs) + r.number for r in image.results]
+        self._changed: list[tuple[int, Result]] | None = None
         self._in_order = image.places == tuple(range(image.inputs))
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -209,7 +213,14 @@ class Executable:
             self._raise()
         if self._plain:
             return outputs
-        return [outputs[r.number] if r.new else _renamed(r, inputs[r.number]) for r in self._results]
+        arrays = [*outputs, *inputs]
+        results = [arrays[k] for k in self._at]
+        if self._changed is None:
+            pairs = enumerate(zip(self._results, results, strict=True))
+            self._changed = [(i, r) for i, (r, x) in pairs if x.dtype != r.dtype or x.shape != r.shape]
+        for i, r in self._changed:
+            results[i] = results[i].view(r.dtype).reshape(r.shape)
+        return results
 
     def _raise(self) -> None:
         raise self._failures.pop(threading.get_ident())
@@ -234,12 +245,6 @@ class Executable:
             self._failures[threading.get_ident()] = failure
             return 1
         return 0
-
-
-def _renamed(result: Result, array: np.ndarray) -> np.ndarray:
-    if array.dtype == result.dtype and array.shape == result.shape:
-        return array
-    return array.view(result.dtype).reshape(result.shape)
 
 
 # -- as bytes ----------------------------------------------------------------------------------------------------------
