@@ -22,6 +22,7 @@ MODULES = [
     "fungrad.lax",
     "fungrad.lax.linalg",
     "fungrad.numpy",
+    "fungrad.numpy.fft",
     "fungrad.numpy.linalg",
     "fungrad.ops",
     "fungrad.optim",

@@ -188,6 +188,7 @@ from fungrad.ops.exchanges import (
     pswapaxes,
     reduce_scatter_p,
 )
+from fungrad.ops.fft import FftType, fft, fft_p
 from fungrad.ops.foundation import (
     broadcast_in_dim,
     broadcast_in_dim_p,
@@ -553,6 +554,10 @@ __all__ = [
     "psum_scatter",
     "pswapaxes",
     "reduce_scatter_p",
+    # fungrad.ops.fft
+    "FftType",
+    "fft",
+    "fft_p",
     # fungrad.ops.foundation
     "broadcast_in_dim",
     "broadcast_in_dim_p",

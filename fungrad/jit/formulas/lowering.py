@@ -38,6 +38,7 @@ from fungrad.jit.formulas.tensors import (
     Tensor,
 )
 from fungrad.jit.ir import tuning
+from fungrad.jit.ir.fourier import way_of_rows
 from fungrad.jit.kernels.scalars import HALF, Value, type_of
 from fungrad.jit.passes import run_passes
 
@@ -543,6 +544,20 @@ class Lowerer:
             return [self.constant(0, a.dtype, a.shape) for a in avals]
         step = Opaque("library", operands, {"call": call}, self._rank())
         return list(self._finish(step, avals))
+
+    def fourier_rows(self, operand: Tensor, inverse: bool, scale: float) -> Tensor:
+        rows, n = operand.shape
+        avals = [operand.aval]
+        if way_of_rows(rows, n) == "stepped":
+            avals.append(operand.aval)
+        attributes = {"along": "rows", "inverse": inverse, "scale": scale, "whole": 0}
+        step = Opaque("routine", [operand], {"routine": "fft", "attributes": attributes}, self._rank())
+        return self._finish(step, avals)[0]
+
+    def fourier_columns(self, operand: Tensor, inverse: bool, scale: float, whole: int = 0) -> Tensor:
+        attributes = {"along": "columns", "inverse": inverse, "scale": scale, "whole": whole}
+        step = Opaque("routine", [operand], {"routine": "fft", "attributes": attributes}, self._rank())
+        return self._finish(step, [operand.aval])[0]
 
     # -- control flow ------------------------------------------------------------------------------------------------
 

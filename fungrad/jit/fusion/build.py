@@ -138,10 +138,11 @@ class Region:
         return [loops.Host(step.params["name"], step.params["fn"], inputs, [self.view(t) for t in step.results])]
 
     def routine(self, step: Opaque) -> list[Any]:
-        """A routine on rows, such as sorting."""
+        """A routine on whole arrays, such as sorting."""
         if all(t.aval.size == 0 for t in step.results):
             return []
-        return [loops.Call(step.params["routine"], self.read_in_place(step), [self.view(t) for t in step.results])]
+        name, attributes = step.params["routine"], step.params.get("attributes", {})
+        return [loops.Call(name, self.read_in_place(step), [self.view(t) for t in step.results], attributes)]
 
     def library(self, step: Opaque) -> list[Any]:
         """Functions of a compiled library, with their workspaces."""

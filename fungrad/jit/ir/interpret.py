@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.jit.ir.fourier import transformed
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
@@ -146,6 +147,8 @@ class _Interpreter:
         elif s.routine == "topk":
             key = total_order_key(self.view(s.inputs[0]).copy())
             out[...] = np.argsort(~key, -1, kind="stable")[:, : out.shape[1]]
+        elif s.routine == "fft":
+            out[...] = transformed(self.view(s.inputs[0]).copy(), **s.attributes)
         elif s.routine == "fill":
             self.memory[self.program.root(s.outputs[0].buffer).name][:] = s.attributes.get("byte", 0)
         else:

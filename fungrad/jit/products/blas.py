@@ -13,6 +13,7 @@ Routines of `loops.Call`:
     fill    output dense; attribute `byte`
     sort, topk    see `fungrad.jit.llvm.sorting`
     library    see `fungrad.jit.llvm.library_calls`
+    fft     see `fungrad.jit.llvm.fourier`
 
 Addresses of the BLAS are bound when the module is loaded, under the names `fg_<type>gemm` and so
 on.
@@ -28,6 +29,7 @@ from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Affine, Call, View
 from fungrad.jit.ir.products import fits, work
 from fungrad.jit.llvm import library_calls
+from fungrad.jit.llvm.fourier import emit_fft
 from fungrad.jit.llvm.linking import emit_array
 from fungrad.jit.llvm.sorting import emit_sort, emit_topk
 from fungrad.jit.llvm.writer import ProgramWriter
@@ -255,4 +257,5 @@ _ROUTINES = {
     "sort": emit_sort,
     "topk": emit_topk,
     "library": library_calls.emit_library,
+    "fft": emit_fft,
 }

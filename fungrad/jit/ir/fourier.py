@@ -1,0 +1,117 @@
+"""Plans of Fourier transforms: what lengths are composed of, and in which steps a transform is made.
+
+A `fft` call of the loop IR transforms along one dimension of its input (see `fungrad.jit.llvm.fourier`). Lengths must
+be products of small primes; others are made of those by `fungrad.ops.fft_lowering`.
+
+May import nothing of the compiler.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+
+# Prime factors of lengths that have code of their own.
+LARGEST_PRIME = 31
+# The longest transform that is made of one piece, in scratch arrays on the stack: lanes of all its elements.
+LONGEST_PIECE = 2048
+# The longest one of which a whole row of lanes stays in the first level of the cache.
+SHORT = 256
+# The longest row whose two steps one thread makes with the row between them on its stack.
+LONGEST_ROW = 8192
+# Rows that are worth sharing between threads whole.
+MANY_ROWS = 8
+
+
+def factors(n: int) -> list[int]:
+    """The prime factors of a number, in ascending order.
+
+    >>> factors(360)
+    [2, 2, 2, 3, 3, 5]
+    """
+    found, p = [], 2
+    while p * p <= n:
+        while n % p == 0:
+            found.append(p)
+            n //= p
+        p += 1
+    return [*found, n] if n > 1 else found
+
+
+def is_smooth(n: int) -> bool:
+    """Whether a length has small prime factors only."""
+    return n >= 1 and max(factors(n), default=1) <= LARGEST_PRIME
+
+
+def radices(n: int) -> list[int]:
+    """The lengths of the stages of a transform in one piece, whose product is `n`.
+
+    >>> radices(1000), radices(2048)
+    ([8, 5, 5, 5], [8, 4, 4, 4, 4])
+    """
+    primes = factors(n)
+    twos = primes.count(2)
+    stages = [8] if twos % 2 and twos > 1 else [2] * (twos % 2)
+    stages += [4] * ((twos - (twos % 2) * (3 if twos > 1 else 1)) // 2)
+    return stages + [p for p in primes if p > 2]
+
+
+@cache
+def split(n: int) -> tuple[int, int] | None:
+    """Two factors of a length as near to each other as possible, the first the smaller one; None if there are none, or
+    one is too long for one piece.
+
+    >>> split(1000), split(13), split(2 ** 23)
+    ((25, 40), None, None)
+    """
+    if n < 4:
+        return None
+    first = next((d for d in range(math.isqrt(n), 1, -1) if n % d == 0), 1)
+    return (first, n // first) if first > 1 and n // first <= LONGEST_PIECE else None
+
+
+def way_of_rows(rows: int, n: int) -> str:
+    """How rows of a matrix are transformed.
+
+    Returns:
+      `whole`: several rows at a time, each a lane, in one piece.
+      `stacked`: row by row in two steps, with what is between them on the stack.
+      `stepped`: in two steps, with what is between them in another array.
+    """
+    parts = split(n)
+    if parts is None or (n <= SHORT and rows >= MANY_ROWS // 2) or n < 32:
+        return "whole"
+    return "stacked" if n <= LONGEST_ROW and rows >= MANY_ROWS else "stepped"
+
+
+def roots(n: int, powers: np.ndarray) -> np.ndarray:
+    """`exp(-2 pi i k / n)` for an array of integers `k`, rounded correctly but for the last bit.
+
+    >>> roots(4, np.arange(4)).tolist()
+    [(1+0j), -1j, (-1+0j), 1j]
+    """
+    # Angles in units of a turn by 4 n, brought into an eighth of it, where sines and cosines are accurate.
+    a = 4 * (np.asarray(powers, np.int64) % n)
+    below = a > 2 * n
+    a = np.where(below, 4 * n - a, a)
+    left = a > n
+    a = np.where(left, 2 * n - a, a)
+    steep = 2 * a > n
+    a = np.where(steep, n - a, a)
+    angle = a * (math.pi / (2 * n))
+    c, s = np.cos(angle), np.sin(angle)
+    c, s = np.where(steep, s, c), np.where(steep, c, s)
+    real, imag = np.where(left, -c, c), np.where(below, s, -s)
+    return real + 0.0 + 1j * (imag + 0.0)
+
+
+def transformed(x: np.ndarray, along: str, inverse: bool, scale: float, whole: int) -> np.ndarray:
+    """What a `fft` call computes, by NumPy."""
+    axis = 1
+    y = np.fft.ifft(x, axis=axis, norm="forward") if inverse else np.fft.fft(x, axis=axis)
+    if along == "columns" and whole:
+        root = roots(whole, np.arange(x.shape[1])[:, None] * np.arange(x.shape[2])[None])
+        y = y * (root.conj() if inverse else root)
+    return (y * scale).astype(x.dtype)
