@@ -30,15 +30,21 @@ from benchmarks.registry import ROWS, Row
 
 
 class Worker:
-    """A process that times rows for one library; ``missing`` says why if it cannot."""
+    """A process that times rows for one library; ``missing`` says why if it cannot.
 
-    def __init__(self, library: str):
-        self.library = library
+    Args:
+      library: what is measured.
+      label: its name in results.
+      environment: variables of the process.
+    """
+
+    def __init__(self, library: str, label: str = "", **environment: str):
+        self.library = label or library
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", library],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "JAX_PLATFORMS": "cpu"},
+            env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
         )
         self.missing = pickle.load(self.process.stdout)
 
@@ -76,12 +82,12 @@ def summary(values: list[float]) -> dict[str, float]:
     return {"min": min(values), "median": float(np.median(values))}
 
 
-def measure(row: Row, workers: list[Worker], rounds: int, seconds: float) -> dict[str, Any]:
-    """Times one row in all libraries, in turns."""
+def measure(row: Row, workers: list[Worker], rounds: int, seconds: float, key: str = "") -> dict[str, Any]:
+    """Times one row in all libraries, in turns. Workers know it by its key, which is its name if none is given."""
     libs: dict[str, Any] = {}
     answers, times = {}, {}
     for worker in workers:
-        status, *rest = worker.ask("prepare", row.name)
+        status, *rest = worker.ask("prepare", key or row.name)
         if status == "ok":
             libs[worker.library] = {"first": rest[0]}
             answers[worker.library], times[worker.library] = rest[1], []

@@ -2,7 +2,7 @@
 
 Speaks pickles over its standard streams. The first is empty, or says why the library cannot be measured. Then
 ``("prepare", row)`` answers with seconds of the first call and a sample of the result, ``("time", seconds)`` with a
-list of seconds per call, ``("quit",)`` ends.
+list of seconds per call, ``("quit",)`` ends. A row is one of the table, or a program of `fuzz_programs`.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def main(library: str) -> None:
     stdin, stdout = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # prints of libraries must not disturb the protocol
     from benchmarks import libraries, rows  # noqa: F401 - registers the rows
+    from benchmarks.fuzz_programs import find
     from benchmarks.registry import ROWS
 
     try:
@@ -78,7 +79,7 @@ def main(library: str) -> None:
         try:
             if request[0] == "prepare":
                 thunk = None  # free the arrays of the row before
-                thunk = ROWS[request[1]].thunk(lib)
+                thunk = (ROWS[request[1]] if request[1] in ROWS else find(request[1])).thunk(lib)
                 if thunk is None:
                     answer: Any = ("none",)
                 else:

@@ -70,11 +70,15 @@ def names_and_types(let: Let) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def combine(m: ScalarBuilder, op: str, a: Value, b: Value) -> Value:
-    """`a op b` for a monoid (not the arg reductions); `max` and `min` propagate NaN."""
+    """`a op b` for a monoid (not the arg reductions); `max` and `min` propagate NaN.
+
+    The new value is the one that is asked whether it is NaN: `a` then waits for one comparison less, and where it is an
+    element in memory the result is no choice between that and something else, which would become a masked store.
+    """
     if op == "max":
-        return m.maximum(a, b)
+        return m.maximum(b, a)
     if op == "min":
-        return m.minimum(a, b)
+        return m.minimum(b, a)
     return m.binary(op, a, b)
 
 

@@ -24,9 +24,10 @@ from fungrad.jit.rewrites.levels import in_levels
 from fungrad.jit.rewrites.parallel import side_by_side
 from fungrad.jit.rewrites.passes import Pass
 from fungrad.jit.rewrites.regions import merge
-from fungrad.jit.rewrites.restructure import split_columns, split_reduction, split_rows, sweep_rows
+from fungrad.jit.rewrites.restructure import split_columns, split_reduction, split_rows
 from fungrad.jit.rewrites.rows import grouped
 from fungrad.jit.rewrites.schedule import SCHEDULE
+from fungrad.jit.rewrites.sweep import narrow_sums, sweep_rows
 from fungrad.jit.rewrites.unroll import unrolled
 
 GENERAL = (
@@ -43,6 +44,7 @@ TARGETED = (
     Pass("split reductions", "nest", split_reduction),
     Pass("split columns", "nest", split_columns),
     Pass("split rows", "nest", split_rows),
+    Pass("narrow sums", "statements", narrow_sums),
     Pass("blocks", "statements", in_blocks),
     Pass("rows", "program", grouped),
     Pass("side by side", "program", side_by_side),

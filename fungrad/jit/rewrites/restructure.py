@@ -1,13 +1,9 @@
-"""Passes ``sweep rows`` (loop interchange with strip-mining), ``split reductions`` and ``split rows`` (privatisation:
-pieces of a loop sum into memory of their own), ``split columns`` (parallelisation by an inner loop).
+"""Passes ``split reductions`` and ``split rows`` (privatisation: pieces of a loop sum into memory of their own),
+``split columns`` (parallelisation by an inner loop).
 
 `split_reduction`: a large reduction to few values becomes a parallel nest that reduces a fixed
 number of pieces, and a small one that combines them. The pieces depend on the sizes only, so the
 result does not depend on the number of threads.
-
-`sweep_rows`: a reduction over the leading axis of a wide array would walk down columns, a page
-further at every step. It becomes a sweep over a few rows at a time, with a row of partial results
-that stays in the cache.
 
 `split_columns`: updates of rows at computed places, which may meet, are shared between threads by columns.
 
@@ -22,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fungrad.jit.ir import tuning
@@ -46,14 +41,9 @@ from fungrad.jit.ir.loops import (
     Var,
 )
 from fungrad.jit.ir.ops import neutral
-from fungrad.jit.ir.traverse import addresses, changes, map_bodies, own_buffers, substitute, walk, walk_in_loops
-from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES
-from fungrad.jit.rewrites.vectorise import choose_lanes
-
-
-def sweep_rows(program: Program, nest: Nest) -> list[Nest] | None:
-    """A nest that reduces over a leading axis as a sweep over its rows; None for others."""
-    return _Rewriter(program).sweep_rows(nest)
+from fungrad.jit.ir.traverse import changes, map_bodies, own_buffers, substitute, walk, walk_in_loops
+from fungrad.jit.kernels.scalars import FLOATS
+from fungrad.jit.rewrites.partial import around_first_loop, only_reduces, partial
 
 
 def split_reduction(program: Program, nest: Nest) -> list[Nest] | None:
@@ -71,89 +61,19 @@ def split_rows(program: Program, nest: Nest) -> list[Nest] | None:
     return _Rewriter(program).split_rows(nest)
 
 
-@dataclass(frozen=True)
-class _Partial:
-    """Partial results of an accumulator in memory.
-
-    Attributes:
-      acc: the accumulator.
-      results: one per part.
-      exponents: for products of floating point numbers, by which power of two each result is scaled.
-    """
-
-    acc: Acc
-    results: Buffer
-    exponents: Buffer | None = None
-
-    @property
-    def _exponent(self) -> str:
-        return f"{self.acc.name}.e"
-
-    def declare(self) -> Acc:
-        """The accumulator of a part."""
-        return Acc(self.acc.name, self.acc.op, self.acc.type, None, None if self.exponents is None else self._exponent)
-
-    def store(self, place: Affine) -> list[Any]:
-        """Put the result of a part into memory."""
-        stores = [Store(self.results.name, place, self.acc.name)]
-        if self.exponents is not None:
-            stores.append(Store(self.exponents.name, place, self._exponent))
-        return stores
-
-    def resume(self, place: Affine) -> list[Any]:
-        """Combine a part with the accumulator."""
-        value, exponent = f"{self.acc.name}.p", f"{self.acc.name}.pe"
-        if self.exponents is None:
-            return [Load(value, self.results.name, place), Update(self.acc.name, value)]
-        return [
-            Load(value, self.results.name, place),
-            Load(exponent, self.exponents.name, place),
-            Update(self.acc.name, value, Affine.var(exponent)),
-        ]
-
-    def begin(self, place: Affine) -> list[Any]:
-        """Put the initial value into memory."""
-        acc = self.acc
-        start = acc.init if isinstance(acc.init, Const) else Const(neutral(acc.op, acc.type), acc.type)
-        stores = [Store(self.results.name, place, start)]
-        if self.exponents is not None:
-            stores.append(Store(self.exponents.name, place, Const(0, "i64")))
-        return stores
-
-    def add(self, place: Affine) -> list[Any]:
-        """Combine the accumulator with a part in memory."""
-        if self.exponents is None:
-            return [Store(self.results.name, place, self.acc.name, update=self.acc.op)]
-        return [*self.resume(place), *self.store(place)]
-
-    def result(self, place: Affine) -> list[Any]:
-        """The result by its name."""
-        if self.exponents is None:
-            return [Load(self.acc.name, self.results.name, place)]
-        return [Acc(self.acc.name, self.acc.op, self.acc.type), *self.resume(place)]
-
-
 class _Rewriter:
     def __init__(self, program: Program):
         self.program = program
-
-    def partial(self, acc: Acc, shape: tuple[int, ...]) -> _Partial:
-        """Temporaries for partial results of an accumulator."""
-        results = self.program.temporary(f"{acc.name}.part", NUMPY_DTYPES[acc.type], shape)
-        if acc.op != "mul" or acc.type not in FLOATS:
-            return _Partial(acc, results)
-        exponents = self.program.temporary(f"{acc.name}.exponent", NUMPY_DTYPES["i64"], shape)
-        return _Partial(acc, results, exponents)
 
     # -- reductions to few values ------------------------------------------------------------------
 
     def split_reduction(self, nest: Nest) -> list[Nest] | None:
         """Declarations, one large loop that updates them, anything small after it."""
-        head, loop, tail = _around_first_loop(nest.body)
+        head, loop, tail = around_first_loop(nest.body)
         accs = [s for s in head if type(s) is Acc]
         if loop is None or not accs or any(type(s) not in (Acc, Let, Load, Index) for s in head):
             return None
-        if not _only_reduces(loop, accs) or total_work(self.program, loop) < 16 * tuning.PARALLEL_WORK:
+        if not only_reduces(loop, accs) or total_work(self.program, loop) < 16 * tuning.PARALLEL_WORK:
             return None
         inside = Loop(loop.index, loop.extent, [*accs, *loop.body])
         if not is_independent(self.program, inside):
@@ -165,7 +85,7 @@ class _Rewriter:
         piece = f"{loop.index}.piece"
         shifted = {loop.index: Affine.var(piece, length) + loop.index}
         body = [substitute(s, shifted) for s in loop.body]
-        parts = [self.partial(a, (pieces,)) for a in accs]
+        parts = [partial(self.program, a, (pieces,)) for a in accs]
         pure = [s for s in head if type(s) is not Acc]
         many = Loop(
             piece,
@@ -256,7 +176,7 @@ class _Rewriter:
         shifted = {loop.index: Affine.var(piece, length) + loop.index}
         body = [redirected(substitute(s, shifted), rows, piece) for s in loop.body]
         used = {s.acc for s in walk(loop.body) if type(s) is Update}
-        mine = [self.partial(a, (pieces,)) for a in accs if a.name in used]
+        mine = [partial(self.program, a, (pieces,)) for a in accs if a.name in used]
         many = Loop(
             piece,
             pieces,
@@ -340,98 +260,6 @@ class _Rewriter:
         mine = sum(type(s) is Load and self.program.root(s.buffer) is root for s in walk(loop.body))
         everywhere = sum(_reads(self.program, s, root) for s in walk(self.program.steps))
         return mine == everywhere
-
-    # -- reductions over a leading axis ------------------------------------------------------------
-
-    def sweep_rows(self, nest: Nest) -> list[Nest] | None:
-        """Loop over columns: declarations, a loop down the rows, anything after it."""
-        if len(nest.body) != 1 or type(nest.body[0]) is not Loop:
-            return None
-        columns = nest.body[0]
-        head, rows, tail = _around_first_loop(columns.body)
-        accs = [s for s in head if type(s) is Acc]
-        if rows is None or not accs or len(accs) != len(head) or columns.vector or columns.ordered:
-            return None
-        if not _only_reduces(rows, accs) or any(type(s) is Loop for s in walk(rows.body)):
-            return None
-        if not self._far(columns, rows) or rows.extent < 4 * tuning.SWEPT_ROWS or columns.extent < 64:
-            return None
-        if any(a.init is not None and not isinstance(a.init, Const) for a in accs):
-            return None
-        return self._swept(nest, columns, accs, rows, tail)
-
-    def _far(self, columns: Loop, rows: Loop) -> bool:
-        """Whether going down a row is far and going along columns is not."""
-        far = False
-        for s in rows.body:
-            if type(s) is Load:
-                size = self.program.buffers[s.buffer].dtype.itemsize
-                if abs(s.index.coefficient(columns.index)) > 1:
-                    return False
-                far = far or abs(s.index.coefficient(rows.index)) * size >= tuning.FAR_ROWS
-            elif type(s) is not Update and addresses(s):
-                return False
-        return far
-
-    def _swept(self, nest: Nest, columns: Loop, accs: list[Acc], rows: Loop, tail: Sequence[Any]) -> list[Nest]:
-        width = divisor(columns.extent, tuning.SWEPT_COLUMNS) or columns.extent
-        block, group = f"{columns.index}.block", f"{rows.index}.group"
-        j = Affine.var(columns.index)
-        place = Affine.var(block, width) + j
-        parts = [self.partial(a, (columns.extent,)) for a in accs]
-
-        def some_rows(first: Affine, count: int) -> Loop:
-            """Add `count` rows to the partial results."""
-            shifted = {rows.index: first + rows.index, columns.index: place}
-            return self._along(
-                columns,
-                width,
-                [
-                    *(p.declare() for p in parts),
-                    Loop(rows.index, count, [substitute(s, shifted) for s in rows.body]),
-                    *(s for p in parts for s in p.add(place)),
-                ],
-            )
-
-        groups, rest = divmod(rows.extent, tuning.SWEPT_ROWS)
-        here = {columns.index: place}
-        body = [
-            self._along(columns, width, [s for p in parts for s in p.begin(place)]),
-            Loop(group, groups, [some_rows(Affine.var(group, tuning.SWEPT_ROWS), tuning.SWEPT_ROWS)], ordered=True),
-        ]
-        if rest:
-            body.append(some_rows(Affine(groups * tuning.SWEPT_ROWS), rest))
-        results = [s for p in parts for s in p.result(place)]
-        after = [*results, *(substitute(s, here) for s in tail)]
-        body.append(Loop(columns.index, width, after))
-        return [Nest([Loop(block, columns.extent // width, body)], nest.name)]
-
-    def _along(self, columns: Loop, width: int, body: list[Any]) -> Loop:
-        """A vector loop over the columns of a block."""
-        loop = Loop(columns.index, width, body, vector=True)
-        return loop.replace(lanes=choose_lanes(self.program, loop))
-
-
-def _around_first_loop(body: Sequence[Any]) -> tuple[Sequence[Any], Loop | None, Sequence[Any]]:
-    for k, s in enumerate(body):
-        if type(s) is Loop:
-            return body[:k], s, body[k + 1 :]
-    return body, None, []
-
-
-def _only_reduces(loop: Loop, accs: list[Acc]) -> bool:
-    """Whether a loop has no effect but to update plain accumulators, all of which are known."""
-    names = {a.name for a in accs if a.op not in ("argmax", "argmin")}
-    names |= {s.name for s in walk(loop.body) if type(s) is Acc}
-    if loop.ordered or loop.parallel or loop.vector:
-        return False
-    for s in walk(loop.body):
-        if type(s) is Update:
-            if s.acc not in names or s.position is not None:
-                return False
-        elif type(s) not in (Let, Index, Load, Loop, Acc):
-            return False
-    return True
 
 
 def _around_dependent_loop(program: Program, body: Sequence[Any]) -> tuple[Sequence[Any], Loop | None, Sequence[Any]]:
