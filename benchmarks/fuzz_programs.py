@@ -300,8 +300,8 @@ def mapped_scalar_loop(rng: Rng) -> Draft:
     f = one_of(rng, "tanh", "sin", "exp")
 
     def run(lib, x):
-        one = lambda y: lib.lax.fori_loop(0, steps, lambda i, a: getattr(lib.np, f)(0.5 * a + y) - 0.2, y)  # noqa: E731
-        return lib.vmap(one)(x)
+        step = lambda y: lambda _, a: getattr(lib.np, f)(-lib.np.abs(0.5 * a + y)) - 0.2  # noqa: E731
+        return lib.vmap(lambda y: lib.lax.fori_loop(0, steps, step(y), y))(x)
 
     return Draft([((n,), "float32")], run, f"{n} {f} x {steps}")
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import conditions, libraries, report, startup, threads
+from benchmarks import conditions, fuzz, fuzz_programs, libraries, report, startup, threads
 from benchmarks.__main__ import agreement, measure_startup, summary
 from benchmarks.registry import ROWS, Row, data, row
 from benchmarks.worker import sample, timed
@@ -133,3 +133,28 @@ def test_threads_are_compared(lib):
 @pytest.mark.parametrize("name", ["train/residual_adamw", "train/grad_64_batch_8"])
 def test_training_rows_run(lib, name):
     assert all(np.isfinite(x).all() for x in sample(ROWS[name].thunk(lib)()))
+
+
+@pytest.mark.parametrize("kind", fuzz_programs.KINDS)
+def test_drawn_programs_are_the_same_again_and_run(lib, kind):
+    first, again = (fuzz_programs.find(f"{kind}/4") for _ in range(2))
+    assert first.name == again.name and first.name.startswith(f"{kind}/4 ")
+    results = sample(first.thunk(lib)())
+    assert results and all(np.isfinite(x).all() for x in results)
+
+
+def test_programs_are_drawn_of_all_kinds_in_turn():
+    kinds = list(fuzz_programs.KINDS)
+    assert fuzz.names(len(kinds) + 1, 7, "") == [*(f"{kind}/7" for kind in kinds), f"{kinds[0]}/8"]
+    assert fuzz.names(2, 0, "^ordered$") == ["ordered/0", "ordered/1"]
+
+
+def test_the_worst_programs_are_listed_first():
+    facts = {"time": 1e-5, "compile": 0.5, "wrong": "", "failed": {}}
+    results = [{"name": f"p/{n}", "ratio": ratio, **facts} for n, ratio in enumerate((0.5, 1.5, 3.0))]
+    results[0] |= {"threads": 1.4, "wrong": "they disagree"}
+    failed = {"name": "p/3", "failed": {"jax": "no"}, "wrong": ""}
+    text = fuzz.summary([*results, failed], 10)
+    assert "2 of 3 above 1.0\n    3.00     10 us  p/2\n    1.50" in text
+    assert "wrong: p/0: they disagree" in text and "failed: p/3: {'jax': 'no'}" in text
+    assert "threads, mean 1.40: 1 of 1 above 1.15" in text

@@ -260,7 +260,8 @@ class NestWriter:
         if item.extent == 0:
             return whole
         ends = sorted(points)
-        if (len(ends) - 2) * self._copies > tuning.NEST_COPIES or len(ends) > tuning.NEST_COPIES:
+        few = self._copies * (len(ends) - 1) * len(stages) <= tuning.JOINED_STAGES
+        if not few and ((len(ends) - 2) * self._copies > tuning.NEST_COPIES or len(ends) > tuning.NEST_COPIES):
             # Too many: only the longest part is set apart.
             longest = max(range(len(ends) - 1), key=lambda n: ends[n + 1] - ends[n])
             ends = sorted({0, ends[longest], ends[longest + 1], item.extent})
@@ -501,7 +502,7 @@ class NestWriter:
             return self._element(expr.tensor, index, mask)
         if type(expr) is Position:
             env = dict(zip(axes, position, strict=True))
-            return self._remember(key, self._index_value(expr.index.substitute(env), expr.type))
+            return self._remember(key, self._index_value(expr.index.substitute(env), expr.type, mask))
         if is_comparison(expr):
             decided = self._decided(expr, axes, position)  # type: ignore[arg-type]
             if decided is not None:
@@ -541,7 +542,7 @@ class NestWriter:
             return self.registers[tensor]
         if not isinstance(tensor, Source) and tensor not in self.memory.storage:
             return self._value(tensor.expr, tensor.axes, index, mask)  # type: ignore[attr-defined]
-        address, depth = self._address(tensor, index)
+        address, depth = self._address(tensor, index, mask)
         key = (self.memory.buffer[tensor], address, mask)
         found = self.memo.get((self.memory.buffer[tensor], address, None)) or self.memo.get(key)
         if found is not None:
@@ -593,23 +594,26 @@ class NestWriter:
 
     # -- indices -----------------------------------------------------------------------------------------------------
 
-    def _index_value(self, index: Idx, type: str) -> Placed:
-        affine, depth = self._affine(index)
+    # Numbers that an index is made of are read under the condition of what is read there: elsewhere they, too, may be out
+    # of range.
+
+    def _index_value(self, index: Idx, type: str, mask: str | None = None) -> Placed:
+        affine, depth = self._affine(index, mask)
         if not affine.terms:
             return loops.Const(affine.const, type), 0
         name = self._name("n")
         self.blocks[depth].append(loops.Index(name, affine, type))
         return name, depth
 
-    def _address(self, tensor: Tensor, index: Sequence[Idx]) -> tuple[loops.Affine, int]:
+    def _address(self, tensor: Tensor, index: Sequence[Idx], mask: str | None = None) -> tuple[loops.Affine, int]:
         """Address of an element in its buffer, and the depth of the block in which it is known."""
-        address, depth = self._affine(self.memory.position(tensor, index))
+        address, depth = self._affine(self.memory.position(tensor, index), mask)
         offset = self.memory.offset.get(tensor)
         if offset is None:
             return address, depth
         return address + offset[0], max(depth, offset[1])
 
-    def _affine(self, index: Idx) -> tuple[loops.Affine, int]:
+    def _affine(self, index: Idx, mask: str | None = None) -> tuple[loops.Affine, int]:
         """An index as an address, and the depth of the block in which it is known."""
         result, depth = loops.Affine(index.const), 0
         for atom, c in index.terms.items():
@@ -617,10 +621,10 @@ class NestWriter:
                 counter, d = self.symbols[atom]
                 result = result + counter * c
             elif type(atom) is Part:
-                symbol, d = self._part(atom)
+                symbol, d = self._part(atom, mask)
                 result = result + loops.Affine.var(symbol, c)
             else:
-                operand, d = self._dynamic(atom)  # type: ignore[arg-type]
+                operand, d = self._dynamic(atom, mask)  # type: ignore[arg-type]
                 if isinstance(operand, loops.Const):
                     result = result + int(operand.value) * c
                 else:
@@ -628,12 +632,12 @@ class NestWriter:
             depth = max(depth, d)
         return result, depth
 
-    def _dynamic(self, atom: Dynamic) -> Placed:
-        operand, depth = self._value(atom.expr, atom.axes, atom.positions, None)
+    def _dynamic(self, atom: Dynamic, mask: str | None) -> Placed:
+        operand, depth = self._value(atom.expr, atom.axes, atom.positions, mask)
         type = atom.expr.type
         if isinstance(operand, loops.Const) or type in ("i32", "i64"):
             return operand, depth
-        key = (atom, "i64")
+        key = (atom, "i64", mask)
         found = self.memo.get(key)
         if found is not None:
             return found
@@ -641,11 +645,12 @@ class NestWriter:
         self.blocks[depth].append(loops.Let(name, "convert", (operand,), "i64"))
         return self._remember(key, (name, depth))
 
-    def _part(self, part: Part) -> tuple[str, int]:
-        found = self.memo.get(part)
+    def _part(self, part: Part, mask: str | None) -> tuple[str, int]:
+        key = (part, mask if any(True for _ in part.index.dynamics()) else None)
+        found = self.memo.get(key)
         if found is not None:
             return found  # type: ignore[return-value]
-        operand, depth = self._index_value(part.index, "i64")
+        operand, depth = self._index_value(part.index, "i64", mask)
         divisor = loops.Const(part.divisor, "i64")
 
         def integer(op: str, *args: Operand) -> str:
@@ -661,7 +666,7 @@ class NestWriter:
             name = integer("rem", integer("add", integer("rem", operand, divisor), divisor), divisor)
             if part.kind == "div":
                 name = integer("div", integer("sub", operand, name), divisor)
-        return self._remember(part, (name, depth))  # type: ignore[return-value]
+        return self._remember(key, (name, depth))  # type: ignore[return-value]
 
 
 def _folded(expr: Apply, args: Sequence[Operand]) -> loops.Const | None:

@@ -109,6 +109,9 @@ class _Fuser:
         if axis.extent != node.extent or node.sequential != (stage.kinds[depth] == "s"):
             return False
         inside = list(node.stages())
+        breaks = sum(len(s.breaks) for s in (*inside, stage))
+        if breaks > tuning.NEST_COPIES and breaks * (len(inside) + 1) > 2 * tuning.JOINED_STAGES:
+            return False
         if len(inside) >= tuning.FUSED_STAGES or any(type(s.tensor) is Scatter for s in inside):
             return False
         made = {s.tensor for s in inside}

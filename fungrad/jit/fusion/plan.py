@@ -110,6 +110,7 @@ def _expr_reads(e: Expr) -> list[Read]:
 
 
 def _own_cost(tensor: Formula) -> int:
+    joined = is_joined(tensor)
     total, seen, stack = 0, set(), _roots(tensor)
     while stack:
         x = stack.pop()
@@ -118,8 +119,39 @@ def _own_cost(tensor: Formula) -> int:
         seen.add(x)
         if type(x) is Apply:
             total += x.cost
-        stack.extend(operands_of(x))
+        # Which piece is read is known where the loop over it is written.
+        stack.extend(operands_of(x)[1:] if joined and type(x) is Guard else operands_of(x))
     return total
+
+
+def _choice_cost(tensor: Tensor) -> int:
+    """Cost of finding out from a position which piece of a tensor is read, where the loop does not tell."""
+    return len(_guarded_positions(tensor)) if is_joined(tensor) else 0  # type: ignore[arg-type]
+
+
+def _choosers(t: Tensor, uses: set[tuple[Tensor, tuple[Idx, ...]]]) -> list[Tensor]:
+    """Users that find out element by element which piece of a tensor they read."""
+    ordered = (Running, Scatter)
+    return [user for user, index in uses if type(user) in ordered or any(True for i in index for _ in i.dynamics())]
+
+
+def is_joined(tensor: Tensor) -> bool:
+    """Whether a tensor consists of pieces, of which its position alone says which one is read."""
+    if type(tensor) is not Compute or type(tensor.expr) is not Guard:
+        return False
+    x: Expr = tensor.expr
+    while type(x) is Guard:
+        if type(x.value) is not Element or not _is_range(x.condition):
+            return False
+        x = x.other
+    return type(x) in (Element, Number)
+
+
+def _is_range(x: Expr) -> bool:
+    """Whether a condition compares positions with numbers."""
+    if type(x) is Apply and x.fn is None and x.op == "and":
+        return all(_is_range(a) for a in x.args)
+    return is_comparison(x)
 
 
 def is_view(tensor: Tensor) -> bool:
@@ -295,6 +327,7 @@ def _inlined_sizes(
     cost: dict[Tensor, int] = {}
     leaves: dict[Tensor, set[Tensor]] = {}
     depth: dict[Tensor, int] = {}
+    pieces: dict[Tensor, int] = {}
 
     def seen_as(x: Tensor, user: Tensor) -> tuple[int, set[Tensor]]:
         """What reading ``x`` adds to the formula of ``user``. What is repeated there will be kept if it costs
@@ -309,22 +342,35 @@ def _inlined_sizes(
         if not isinstance(t, Formula):
             continue
         own = _own_cost(t)
+        if is_joined(t):
+            inner = dict.fromkeys(x for x, _ in reads[t] if x not in forced)
+            pieces[t] = sum(pieces.get(x, 1) for x in inner)
+            if pieces[t] > tuning.JOINED_PIECES:
+                forced.update(x for x in inner if pieces.get(x, 1) > 1)
+                pieces[t] = len(inner)
         while True:
             operands = dict.fromkeys(x for x, _ in reads[t])
-            total = own + sum(seen_as(x, t)[0] for x in operands)
+            costs = [seen_as(x, t)[0] for x in operands]
+            total = own + (max(costs, default=0) if is_joined(t) else sum(costs))
             union = set().union(*[seen_as(x, t)[1] for x in operands])
             deep = max([depth[x] for x in operands if type(x) is Compute and x not in forced], default=0) + 1
             heavy = [x for x in operands if type(x) is Compute and x not in forced and not is_view(x)]
-            small = len(union) <= tuning.FORMULA_LEAVES and total <= tuning.FORMULA_COST
+            small = (len(union) <= tuning.FORMULA_LEAVES or is_joined(t)) and total <= tuning.FORMULA_COST
             if (small and deep <= tuning.FORMULA_DEPTH) or not heavy:
                 break
             forced.add(max(heavy, key=lambda x: (len(leaves[x]), cost[x], depth[x])))
+        if len(union) > 1 and is_joined(t):
+            union = {t}  # one of the pieces is read at a time
         cost[t], leaves[t], depth[t] = total, union, deep
     return cost, leaves
 
 
 def _worth_keeping(t: Tensor, uses: set[tuple[Tensor, tuple[Idx, ...]]], cost: int, leaves: set[Tensor]) -> bool:
     """Whether a formula is better computed once than written into its users."""
+    choice = _choice_cost(t)
+    if any(choice * math.prod(a.extent for a in user.axes) > 2 * t.aval.size for user in _choosers(t, uses)):  # type: ignore[attr-defined]
+        return True
+    cost += choice
     if is_view(t) or cost == 0:
         return False
     full = sum(1 for x in leaves if x.aval.size >= t.aval.size)
@@ -462,6 +508,8 @@ class Stage:
         if strides is None:
             return axes
         reduced = [a for a in axes if self.kinds_of[a] == "r"]
+        if self._reduces_pieces(reduced):
+            return axes
         inner = min((a for a in axes if strides[a]), key=lambda a: strides[a], default=None)
         if inner is None:
             return axes
@@ -473,6 +521,16 @@ class Stage:
         axes = sorted(axes, key=lambda a: (-strides[a] if strides[a] else -math.inf, order[a]))
         better = self._contiguous_result(axes)
         return axes if better is None else [*[a for a in axes if a is not better], better]
+
+    def _reduces_pieces(self, reduced: Sequence[Axis]) -> bool:
+        """Whether what is reduced are a few elements of different arrays, as where arrays have been stacked."""
+        pieces: dict[Axis, set[int]] = {a: set() for a in reduced}
+        for index, number in self.breaks:
+            for a in index.terms:
+                if type(a) is Axis and a in pieces:
+                    pieces[a].add(number - index.const)
+        few = math.prod(a.extent for a in reduced) <= tuning.JOINED_REDUCED
+        return few and any(2 * len(found) >= a.extent - 1 > 0 for a, found in pieces.items())
 
     def _contiguous_result(self, axes: Sequence[Axis]) -> Axis | None:
         """A loop that runs along the result, and across no operand, if the innermost one runs across the result."""

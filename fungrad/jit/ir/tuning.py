@@ -172,8 +172,12 @@ SHORT_LOOP = 8
 NEST_COPIES = 12
 # Branches of at most this many scalar operations are all computed.
 SMALL_BRANCH = 8
-# More arrays than this are joined in groups.
-JOINED_PIECES = 8
+# More arrays than this are joined in groups; and a loop over what is joined is written for each piece if these are at
+# most so many, times the stages in it.
+JOINED_PIECES = 64
+JOINED_STAGES = 160
+# Elements that are combined one after the other, in registers, if they come from different pieces.
+JOINED_REDUCED = 64
 # Sums of products become matrix products whose dimensions are at least this long and that have as many terms.
 CONTRACTED_LEAST = 4
 CONTRACTED_TERMS = 1 << 14
