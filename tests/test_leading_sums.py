@@ -21,7 +21,7 @@ def test_reductions_over_a_leading_axis(shape, dtype):
         for how in HOWS:
             if (how, dtype) in (("var", "bool"), ("max", "complex64"), ("min", "complex64"), ("prod", "float16")):
                 continue
-            got = np.asarray(fungrad.jit(lambda x: getattr(jnp, how)(x, axis=axis))(x))  # noqa: B023 - called at once
+            got = np.asarray(fungrad.jit(lambda x: getattr(jnp, how)(x, axis=axis))(x))
             with np.errstate(all="ignore"):
                 want = getattr(np, how)(x.astype(WIDER.get(dtype, dtype)), axis=axis).astype(got.dtype)
             np.testing.assert_allclose(got, want, rtol=tolerance, atol=10 * tolerance, err_msg=how)
@@ -41,7 +41,7 @@ def test_not_a_number_is_the_greatest_and_the_least_wherever_it_stands(shape):
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     x[0, 0] = x[-1, 1] = x[shape[0] // 2, 2] = np.nan
     for how in ("max", "min"):
-        got = fungrad.jit(lambda x: getattr(jnp, how)(x, axis=0))(x)  # noqa: B023 - called at once
+        got = fungrad.jit(lambda x: getattr(jnp, how)(x, axis=0))(x)
         np.testing.assert_array_equal(got, getattr(np, how)(x, axis=0))
 
 
@@ -65,7 +65,7 @@ def test_threads_get_the_same_narrow_sums():
 def test_many_arrays_joined(n, how):
     xs = [np.random.default_rng(k).standard_normal(300).astype(np.float32) for k in range(n)]
     for join in ("stack", "concatenate"):
-        got = fungrad.jit(lambda *xs: getattr(jnp, how)(getattr(jnp, join)([x * 2 for x in xs]), axis=0))(*xs)  # noqa: B023
+        got = fungrad.jit(lambda *xs: getattr(jnp, how)(getattr(jnp, join)([x * 2 for x in xs]), axis=0))(*xs)
         want = getattr(np, how)(getattr(np, join)([x.astype(np.float64) * 2 for x in xs]), axis=0)
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-3)
 

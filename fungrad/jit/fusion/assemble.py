@@ -594,8 +594,8 @@ class NestWriter:
 
     # -- indices -----------------------------------------------------------------------------------------------------
 
-    # Numbers that an index is made of are read under the condition of what is read there: elsewhere they, too, may be out
-    # of range.
+    # Numbers that an index is made of are read under the condition of what is read there: elsewhere they, too, may be
+    # out of range.
 
     def _index_value(self, index: Idx, type: str, mask: str | None = None) -> Placed:
         affine, depth = self._affine(index, mask)

@@ -67,8 +67,7 @@ def elementary(function: Callable[..., Value]) -> Callable[..., Value]:
         type = arguments[0].type
         if type not in FORMATS and type not in HALF:
             raise TypeError(
-                f"vecmath.{function.__name__}: expected a floating-point value, got {type}; "
-                "convert it first"
+                f"vecmath.{function.__name__}: expected a floating-point value, got {type}; convert it first"
             )
         with m.precise():
             if type in HALF:
@@ -137,9 +136,7 @@ def window(m: ScalarBuilder, index: Value, table: Sequence[float], count: int) -
         step = 1 << bit
         upper = (index & step) != 0
         entries = [
-            m.select(upper, entries[j + step], entries[j])
-            if j + step < len(entries)
-            else entries[j]
+            m.select(upper, entries[j + step], entries[j]) if j + step < len(entries) else entries[j]
             for j in range(min(len(entries), count + step - 1))
         ]
     return entries
