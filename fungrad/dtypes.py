@@ -10,13 +10,12 @@ from fungrad.core import dtypes as _dtypes
 from fungrad.core.dtypes import (
     TypePromotionError,
     extended,
-    finfo,
     float0,
-    iinfo,
     issubdtype,
     scalar_type_of,
 )
 from fungrad.core.dtypes import prng_key_type as prng_key
+from fungrad.core.limits import finfo, iinfo
 
 __all__ = [
     "TypePromotionError",

@@ -40,6 +40,11 @@ NOT_JAX = {
     "np.logaddexp(n": ("complex64",),
     "np.logaddexp(x, n": ("complex64",),
     "np.logaddexp2": ("complex64",),
+    # The array API standard: limits at infinities, zeros with the sign of the exact quotient.
+    "np.floor_divide(n": ("float32",),
+    "np.floor_divide(x, n": ("float32",),
+    "np.divmod(n": ("float32",),
+    "np.divmod(x, n": ("float32",),
     # Small integers are widened as those of cumulative_sum.
     "np.cumulative_prod": ("int8", "uint8"),
     # Booleans are accepted as numbers.

@@ -34,6 +34,12 @@ NOT_NUMPY = {
     # Booleans are numbers here.
     "np.trapezoid": ("bool",),
     "np.histogram(v, bins=3, weights=w)": ("bool",),
+    # Limits at infinities, as in the array API standard.
+    "np.floor_divide(n": EVERY,
+    "np.floor_divide(x, n": EVERY,
+    "np.divmod(n": EVERY,
+    "np.divmod(x, n": EVERY,
+    "np.expm1(n)": ("complex64",),
     # Infinities of complex numbers, or no order of them.
     "np.exp2(n)": ("complex64",),
     "np.histogram": ("complex64",),

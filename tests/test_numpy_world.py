@@ -267,8 +267,7 @@ def test_from_dlpack_is_read_only():
     # Who cannot be told that memory is read-only gets a copy.
     for copy in (np.from_dlpack(Older(x)), np.from_dlpack(x, copy=True)):
         assert not np.shares_memory(copy, np.asarray(x))
-    with pytest.raises(BufferError, match="copy=False"):
-        x.__dlpack__(copy=False)
+    x.__dlpack__(copy=False)  # who insists gets the memory
     np.testing.assert_array_equal(x, N)
 
 

@@ -107,7 +107,8 @@ def export(
       stream: None, there are no streams on a CPU.
       max_version: the version that the consumer knows; None means one before 1.
       dl_device: where it wants the array: the CPU.
-      copy: whether it gets a copy, to which it may write; None: if that must be.
+      copy: whether it gets a copy, to which it may write; None: if that must be. With False a consumer of before
+        version 1 gets our memory and cannot be told that it must not write to it.
 
     Raises:
       BufferError: the dtype or device cannot be exported, or ``copy=False`` is not possible.
@@ -117,17 +118,14 @@ def export(
     if dl_device is not None and tuple(dl_device) != CPU_DEVICE:
         raise BufferError(f"fungrad.Array.__dlpack__: arrays are on the CPU, {CPU_DEVICE}, got dl_device={dl_device}")
     versioned = _NUMPY_VERSIONED and max_version is not None and max_version[0] >= 1
-    if copy is False and not versioned:
-        raise BufferError(
-            "fungrad.Array.__dlpack__: copy=False needs max_version=(1, 0) or later: before it a consumer could write "
-            "to an immutable array"
-        )
     code = _CODES.get(data.dtype.name)
     if code is None and (data.dtype.kind not in "biufc" or data.dtype.isbuiltin != 1):
         raise BufferError(f"fungrad.Array.__dlpack__: DLPack has no dtype {data.dtype.name}")
-    view = data.copy() if copy or not versioned else data.view()
+    view = data.copy() if copy or copy is None and not versioned else data.view()
     if not copy and versioned:
         view.flags.writeable = False
+    elif not view.flags.writeable:
+        raise BufferError("fungrad.Array.__dlpack__: copy=False needs max_version=(1, 0) or later for this array")
     if code is not None:
         view = view.view(f"u{data.dtype.itemsize}")
     if versioned:

@@ -212,7 +212,8 @@ def _number(shape: Shape, read: Sequence[tuple[Kind, Any]], api: str) -> list[En
             out.append(Entry(kind, axis if kind is Kind.BOOL else -1, value))
         elif _is_mask(value):
             expected = shape[axis : axis + value.ndim]
-            if value.shape != expected:
+            # A mask without elements selects nothing, of whatever sizes, as in NumPy.
+            if len(expected) != value.ndim or any(n not in (0, m) for n, m in zip(value.shape, expected, strict=True)):
                 raise IndexError(
                     f"{api}: a boolean index must have the shape of the dimensions it indexes, got {value.shape} for "
                     f"dimensions {tuple(range(axis, axis + value.ndim))} of sizes {expected}"

@@ -18,6 +18,7 @@ from fungrad.core.device import CPU, Device, check_device
 from fungrad.core.primitive import Primitive
 from fungrad.numpy import creation, indexing, linear, manipulation, reductions, selection, sorting, ufuncs, updating
 from fungrad.numpy._promotion import fitting, partners
+from fungrad.numpy.array_api import VERSIONS
 from fungrad.numpy.bits import reinterpret
 from fungrad.ops import compare, elementwise
 
@@ -242,8 +243,10 @@ def _tobytes(self: Array, order: str = "C") -> bytes:
 
 def _array_namespace(self: Array, *, api_version: str | None = None) -> Any:
     """The module with the functions of this array: ``fungrad.numpy``."""
-    if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
-        raise ValueError(f"fungrad.Array: version {api_version!r} of the array API standard is not known")
+    if api_version is not None and api_version not in VERSIONS:
+        raise ValueError(
+            f"fungrad.Array.__array_namespace__: api_version must be one of {', '.join(VERSIONS)}, got {api_version!r}"
+        )
     return sys.modules["fungrad.numpy"]
 
 

@@ -96,12 +96,12 @@ def _comparable(x: Any) -> Array | None:
         return None
 
 
-def isreal(x: Any, /) -> Array:
+def isreal(x: Any) -> Array:
     """Whether the imaginary part is zero, for each element."""
     return ufuncs.equal(ufuncs.imag(x), 0)
 
 
-def iscomplex(x: Any, /) -> Array:
+def iscomplex(x: Any) -> Array:
     """Whether the imaginary part is not zero, for each element."""
     return ufuncs.not_equal(ufuncs.imag(x), 0)
 

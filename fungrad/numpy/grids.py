@@ -184,7 +184,8 @@ def _default_float(dtype: Any, api: str) -> np.dtype:
 
 def _compare_places(rows: int, columns: int, k: Any, compare: Callable[[Any, Any], Array]) -> Array:
     if not isinstance(k, Array) or k.aval.shape or not dtypes.is_integer(k.aval.dtype):
-        k = index("fungrad.numpy", "k", k)
+        # Beyond all elements, one offset is as good as another.
+        k = max(-rows - 1, min(index("fungrad.numpy", "k", k), columns + 1))
     row = shape_ops.broadcasted_iota(np.int32, (rows, columns), 0)
     column = shape_ops.broadcasted_iota(np.int32, (rows, columns), 1)
     return compare(ufuncs.add(row, k), column)
@@ -293,7 +294,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:
 # -- coordinates -------------------------------------------------------------------------------------------------------
 
 
-def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> list[Array]:
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
     """Coordinate arrays of a grid from one vector per axis.
 
     Args:
@@ -327,7 +328,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
         full[axis] = shape[axis]
         v = foundation.reshape(v, (shape[axis],))
         out.append(foundation.broadcast_in_dim(v, full, (axis,)))
-    return out
+    return tuple(out)
 
 
 def indices(dimensions: Sequence[int], dtype: Any = None, sparse: bool = False) -> Any:

@@ -269,11 +269,23 @@ def broadcast_to(array: Any, shape: Any, *, out_sharding: None = None) -> Array:
     return creation.broadcast_to(x, creation.canonical_shape(shape, "broadcast_to"))
 
 
-def broadcast_arrays(*args: Any) -> list[Array]:
-    """Arrays broadcast to their common shape."""
+def broadcast_arrays(*args: Any) -> tuple[Array, ...]:
+    """Arrays broadcast to their common shape.
+
+    Args:
+      *args: arrays and scalars.
+
+    Raises:
+      ValueError: the shapes do not broadcast.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> [x.shape for x in jnp.broadcast_arrays(jnp.ones((2, 1)), jnp.ones(3))]
+      [(2, 3), (2, 3)]
+    """
     arrays = [operand(a, "broadcast_arrays", f"argument {i}") for i, a in enumerate(args)]
     shape = broadcast_shapes(*[a.aval.shape for a in arrays])
-    return [foundation.broadcast(a, shape) for a in arrays]
+    return tuple([foundation.broadcast(a, shape) for a in arrays])
 
 
 # -- order of elements -------------------------------------------------------------------------------------------------
@@ -524,8 +536,13 @@ def resize(a: Any, new_shape: Any) -> Array:
     return foundation.reshape(shape_ops.slice_in_dim(flat, 0, size), shape)
 
 
-def trim_zeros(filt: Any, trim: str = "fb") -> Array:
-    """A vector without its leading (``f`` in ``trim``) and trailing (``b``) zeros; its values must be known.
+def trim_zeros(filt: Any, trim: str = "fb", axis: int | Sequence[int] | None = None) -> Array:
+    """An array without its leading (``f`` in ``trim``) and trailing (``b``) zeros; its values must be known.
+
+    Args:
+      filt: array. Of a matrix, rows and columns that are all zero are cut off.
+      trim: where to cut.
+      axis: axes along which to cut, by default all.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -533,13 +550,17 @@ def trim_zeros(filt: Any, trim: str = "fb") -> Array:
       Array([1, 2], dtype=int32)
     """
     x = operand(filt, "trim_zeros", "filt")
-    if x.aval.ndim != 1:
-        raise ValueError(f"fungrad.numpy.trim_zeros: filt must have one dimension, got {x.aval.str_short()}")
-    if set(trim.lower()) - {"f", "b"}:
+    where = trim.lower()
+    if set(where) - {"f", "b"}:
         raise ValueError(f"fungrad.numpy.trim_zeros: trim must be made of 'f' and 'b', got {trim!r}")
-    places = np.flatnonzero(x._known("trim_zeros()"))
-    if not places.size:
-        return shape_ops.slice_in_dim(x, 0, 0) if trim else x
-    start = int(places[0]) if "f" in trim.lower() else 0
-    stop = int(places[-1]) + 1 if "b" in trim.lower() else x.aval.shape[0]
-    return shape_ops.slice_in_dim(x, start, stop)
+    axes = range(x.aval.ndim) if axis is None else axes_tuple("trim_zeros", axis, x.aval.ndim)
+    kept = np.nonzero(x._known("trim_zeros()")) if x.aval.ndim else ()
+    for d in axes:
+        size = x.aval.shape[d]
+        if not kept[d].size:
+            start, stop = (0, 0) if where else (0, size)
+        else:
+            start = int(kept[d].min()) if "f" in where else 0
+            stop = int(kept[d].max()) + 1 if "b" in where else size
+        x = shape_ops.slice_in_dim(x, start, stop, axis=d)
+    return x

@@ -173,13 +173,13 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, meth
         a, v = promote_dtypes("searchsorted", a, v)
     except ScalarRangeError as error:
         # Before or behind all elements.
-        return creation.full(np.shape(v), a.aval.size if error.value > 0 else 0, _search_dtype(a.aval.size))
+        return creation.full(np.shape(v), a.aval.size if error.value > 0 else 0, dtypes.position_dtype(a.aval.size))
     if a.aval.ndim != 1:
         raise ValueError(f"fungrad.numpy.searchsorted: a must have one dimension, got {a.aval.str_short()}")
     if sorter is not None:
         a = take_1d(a, operand(sorter, "searchsorted", "sorter"), 0)
     n = a.aval.shape[0]
-    index = _search_dtype(n)
+    index = dtypes.position_dtype(n)
     if n == 0:
         return creation.zeros(v.aval.shape, index)
     if method == "compare_all":
@@ -187,11 +187,6 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, meth
     if method == "sort":
         return _by_sorting(a, v, side, index)
     return _bisect(a, v, side, index)
-
-
-def _search_dtype(n: int) -> np.dtype:
-    """The dtype of positions among ``n`` sorted elements: 32 bit where they fit, also in 64-bit mode."""
-    return dtypes.int32 if n < 2**31 else dtypes.int64
 
 
 def _before(element: Array, value: Array, side: str) -> Array:
@@ -264,7 +259,7 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
     n = edges.aval.shape[0]
     x = raw_operand(x, "digitize", "x")
     if n == 0:
-        return creation.zeros(np.shape(x), _search_dtype(n))
+        return creation.zeros(np.shape(x), dtypes.position_dtype(n))
     side = "left" if right else "right"
     how = method or "scan"
     upward = searchsorted(edges, x, side, method=how)

@@ -29,6 +29,22 @@ from fungrad.ops import compare, complex_parts, elementwise, integer, transcende
 from fungrad.ops._operands import scalar_array, scalar_like
 from fungrad.ops.foundation import broadcast, zeros
 
+
+def refuse_out(api: str, out: Any, where: Any) -> None:
+    """Refuses the arguments by which NumPy writes to an array.
+
+    Raises:
+      NotImplementedError: one of them is not None.
+    """
+    if out is not None:
+        raise NotImplementedError(f"fungrad.numpy.{api}: out must be None; arrays are immutable, use the result")
+    if where is not None:
+        raise NotImplementedError(
+            f"fungrad.numpy.{api}: where must be None: what is not computed would have no value; use "
+            "fungrad.numpy.where on the result"
+        )
+
+
 # -- constructors ------------------------------------------------------------------------------------------------------
 
 
@@ -65,8 +81,10 @@ def _binary(name: str, primitive: Primitive, what: str, promote: Any = promote_p
     """A function of two operands of a common dtype."""
     bind = primitive.bind
 
-    def f(x: Any, y: Any, /) -> Array:
+    def f(x: Any, y: Any, /, out: None = None, where: None = None) -> Array:
         try:
+            if out is not None or where is not None:
+                refuse_out(name, out, where)
             x, y = promote(name, x, y)
             return bind(x, y)
         except REFUSALS as error:
@@ -86,6 +104,8 @@ def _binary_doc(what: str) -> str:
     Args:
       x: array or scalar.
       y: array or scalar; dtypes are promoted and shapes broadcast.
+      out: must be None.
+      where: must be None.
 
     Returns:
       Array of the broadcast shape.
@@ -98,7 +118,8 @@ def _binary_doc(what: str) -> str:
 def _logical(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
     """A function of two truth values."""
 
-    def f(x: Any, y: Any, /) -> Array:
+    def f(x: Any, y: Any, /, out: None = None, where: None = None) -> Array:
+        refuse_out(name, out, where)
         x, y = match_ranks(name, truth(x, name), truth(y, name))
         return primitive.bind(x, y)
 
@@ -161,8 +182,9 @@ def log10(x: Any, /) -> Array:
     return _log_to_base(x, 10.0, "log10")
 
 
-def logaddexp(x1: Any, x2: Any, /) -> Array:
+def logaddexp(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Array:
     """``log(exp(x1) + exp(x2))`` without overflow."""
+    refuse_out("logaddexp", out, where)
     x, y = promote_pair_inexact("logaddexp", x1, x2)
     if dtypes.is_complex(x.aval.dtype):
         return _logaddexp_complex(x, y)
@@ -187,8 +209,9 @@ def _logaddexp_complex(x: Array, y: Array) -> Array:
     return complex_parts.complex(complex_parts.real(out), elementwise.sub(turns, float(np.pi)))
 
 
-def logaddexp2(x1: Any, x2: Any, /) -> Array:
+def logaddexp2(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Array:
     """``log2(2**x1 + 2**x2)`` without overflow."""
+    refuse_out("logaddexp2", out, where)
     x, y = promote_pair_inexact("logaddexp2", x1, x2)
     ln2 = float(np.log(2.0))
     return _strong(elementwise.div(logaddexp(elementwise.mul(x, ln2), elementwise.mul(y, ln2)), ln2))
@@ -236,8 +259,10 @@ def where_value(mask: Array, value: float, x: Array) -> Array:
 def _arithmetic(name: str, primitive: Primitive, for_bool: Primitive, what: str) -> Callable[[Any, Any], Array]:
     """Sum or product, which for booleans are OR and AND."""
 
-    def f(x: Any, y: Any, /) -> Array:
+    def f(x: Any, y: Any, /, out: None = None, where: None = None) -> Array:
         try:
+            if out is not None or where is not None:
+                refuse_out(name, out, where)
             x, y = promote_pair(name, x, y)
             return (for_bool if x.aval.dtype.kind == "b" else primitive).bind(x, y)
         except REFUSALS as error:
@@ -254,7 +279,8 @@ true_divide = divide
 
 
 def _extremum(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
-    def f(x: Any, y: Any, /) -> Array:
+    def f(x: Any, y: Any, /, out: None = None, where: None = None) -> Array:
+        refuse_out(name, out, where)
         x, y = promote_extremum(name, x, y, primitive is compare.max_p)
         return primitive.bind(x, y)
 
@@ -265,8 +291,20 @@ maximum = _extremum("maximum", compare.max_p, "Larger of two operands; NaN if ei
 minimum = _extremum("minimum", compare.min_p, "Smaller of two operands; NaN if either is.")
 
 
-def negative(x: Any, /) -> Array:
-    """Negation."""
+def negative(x: Any, /, out: None = None, where: None = None) -> Array:
+    """Negation.
+
+    Args:
+      x: array or scalar.
+      out: must be None.
+      where: must be None.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.negative(jnp.array([1, -2]))
+      Array([-1,  2], dtype=int32)
+    """
+    refuse_out("negative", out, where)
     return elementwise.neg(operand(x, "negative", "x"))
 
 
@@ -307,7 +345,10 @@ def floor_divide(x1: Any, x2: Any, /) -> Array:
 
 
 def _float_divmod(x: Array, y: Array) -> tuple[Array, Array]:
-    """Quotient rounded down and remainder with the sign of the divisor, as Python has them."""
+    """Quotient rounded down and remainder with the sign of the divisor, as Python has them.
+
+    Of infinities the quotient is the limit, as the array API standard asks; zeros have the sign of the exact result.
+    """
     rest = elementwise.rem(x, y)
     quotient = elementwise.div(elementwise.sub(x, rest), y)
     adjust = integer.bitwise_and(
@@ -317,8 +358,22 @@ def _float_divmod(x: Array, y: Array) -> tuple[Array, Array]:
     rest = compare.select_n(adjust, rest, _like(rest_adjusted, rest))
     quotient = compare.select_n(adjust, quotient, elementwise.sub(quotient, 1))
     quotient = elementwise.round(quotient, elementwise.RoundingMethod.TO_NEAREST_EVEN)
-    by_zero = _full_mask(compare.eq(y, 0), quotient)
-    return compare.select_n(by_zero, quotient, _like(elementwise.floor(elementwise.div(x, y)), quotient)), rest
+    ratio = elementwise.div(x, y)
+    unsigned = compare.eq(quotient, 0)
+    zero = where_value(signbit(ratio), -0.0, cast_ops.full_like(ratio, 0.0))
+    quotient = compare.select_n(unsigned, quotient, _like(zero, quotient))
+    at_limit = integer.bitwise_or(
+        _full_mask(integer.bitwise_or(compare.eq(y, 0), isinf(y)), quotient), _full_mask(isinf(x), quotient)
+    )
+    return compare.select_n(at_limit, quotient, _like(elementwise.floor(ratio), quotient)), _zero_signed(rest, y)
+
+
+def _zero_signed(rest: Array, y: Array) -> Array:
+    """A remainder whose zeros have the sign of the divisor; its derivative is that of ``rest`` there, too."""
+    zero = scalar_like(0, rest)
+    positive = elementwise.add(rest, zero)  # -0 + 0 is 0
+    negative = elementwise.neg(elementwise.add(elementwise.neg(rest), zero))
+    return compare.select_n(_full_mask(compare.lt(y, scalar_like(0, y)), rest), positive, negative)
 
 
 def _like(x: Array, reference: Array) -> Array:
@@ -339,7 +394,8 @@ def remainder(x1: Any, x2: Any, /) -> Array:
     zero = scalar_like(0, rest)
     differs = compare.ne(compare.lt(rest, zero), compare.lt(y, scalar_like(0, y)))
     adjust = integer.bitwise_and(differs, compare.ne(rest, zero))
-    return compare.select_n(adjust, rest, elementwise.add(rest, y))
+    rest = compare.select_n(adjust, rest, elementwise.add(rest, y))
+    return rest if dtypes.is_integer(x.aval.dtype) else _zero_signed(rest, y)
 
 
 mod = remainder
@@ -359,8 +415,19 @@ def divmod(x1: Any, x2: Any, /) -> tuple[Array, Array]:
     return _float_divmod(x, y)
 
 
-def modf(x: Any, /) -> tuple[Array, Array]:
-    """Fractional and integral parts, both with the sign of ``x``."""
+def modf(x: Any, /, out: None = None) -> tuple[Array, Array]:
+    """Fractional and integral parts, both with the sign of ``x``.
+
+    Args:
+      x: array or scalar; integers and booleans are converted to the default floating dtype.
+      out: must be None.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.modf(-1.5)
+      (Array(-0.5, dtype=float32, weak_type=True), Array(-1., dtype=float32, weak_type=True))
+    """
+    refuse_out("modf", out, None)
     x = inexact(x, "modf")
     whole = trunc(x)
     return elementwise.sub(x, whole), whole
@@ -495,7 +562,7 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
     return _strong(elementwise.mul(elementwise.mul(elementwise.mul(x, factor), factor), last))
 
 
-def gcd(x1: Any, x2: Any, /) -> Array:
+def gcd(x1: Any, x2: Any) -> Array:
     """Greatest common divisor."""
     x, y = _integer_pair("gcd", x1, x2)
     x, y = elementwise.add(x, cast_ops.full_like(y, 0)), elementwise.add(y, cast_ops.full_like(x, 0))
@@ -515,7 +582,7 @@ def _magnitude(x: Array) -> Array:
     return cast(complex_parts.abs(x), dtypes.canonicalize_dtype("u" + dtype.name)) if dtypes.is_signed(dtype) else x
 
 
-def lcm(x1: Any, x2: Any, /) -> Array:
+def lcm(x1: Any, x2: Any) -> Array:
     """Least common multiple."""
     x, y = _integer_pair("lcm", x1, x2)
     if dtypes.is_signed(x.aval.dtype):
@@ -576,7 +643,7 @@ def signbit(x: Any, /) -> Array:
 
 
 def _rounding(name: str, rule: Callable[[Array], Array], what: str) -> Callable[[Any], Array]:
-    def f(x: Any, /) -> Array:
+    def f(x: Any) -> Array:
         x = operand(x, name, "x")
         if not dtypes.is_inexact(x.aval.dtype):
             return x
@@ -609,18 +676,20 @@ def _round_even(x: Array) -> Array:
     return elementwise.round(x, elementwise.RoundingMethod.TO_NEAREST_EVEN)
 
 
-def round(a: Any, decimals: int = 0) -> Array:
+def round(a: Any, decimals: int = 0, out: None = None) -> Array:
     """``a`` rounded to a number of decimals, halves to even.
 
     Args:
       a: array or scalar.
       decimals: digits after the point; negative rounds to tens, hundreds ...
+      out: must be None.
 
     Example:
       >>> import fungrad.numpy as jnp
       >>> jnp.round(jnp.array([1.26, 2.5]), 1)
       Array([1.3, 2.5], dtype=float32)
     """
+    refuse_out("round", out, None)
     a, decimals = operand(a, "round", "a"), index("fungrad.numpy.round", "decimals", decimals)
     dtype = a.aval.dtype
     if dtypes.is_bool(dtype) or dtypes.is_integer(dtype):
@@ -696,13 +765,13 @@ def logical_not(x: Any, /) -> Array:
     return integer.bitwise_not(truth(x, "logical_not"))
 
 
-def fmax(x1: Any, x2: Any, /) -> Array:
+def fmax(x1: Any, x2: Any) -> Array:
     """Larger of two operands; a NaN yields to a number."""
     x, y = promote_extremum("fmax", x1, x2, True)
     return _ignoring_nan(x, y, greater(x, y))
 
 
-def fmin(x1: Any, x2: Any, /) -> Array:
+def fmin(x1: Any, x2: Any) -> Array:
     """Smaller of two operands; a NaN yields to a number."""
     x, y = promote_extremum("fmin", x1, x2, False)
     return _ignoring_nan(x, y, less(x, y))
@@ -743,8 +812,9 @@ def isinf(x: Any, /) -> Array:
     return compare.eq(complex_parts.abs(x), float("inf"))
 
 
-def isposinf(x: Any, /) -> Array:
+def isposinf(x: Any, /, out: None = None) -> Array:
     """Whether the operand is positive infinity."""
+    refuse_out("isposinf", out, None)
     x = operand(x, "isposinf", "x")
     if dtypes.is_complex(x.aval.dtype):
         raise ValueError("fungrad.numpy.isposinf: complex infinities have no sign; test the parts")
@@ -753,8 +823,9 @@ def isposinf(x: Any, /) -> Array:
     return compare.eq(x, float("inf"))
 
 
-def isneginf(x: Any, /) -> Array:
+def isneginf(x: Any, /, out: None = None) -> Array:
     """Whether the operand is negative infinity."""
+    refuse_out("isneginf", out, None)
     x = operand(x, "isneginf", "x")
     if dtypes.is_complex(x.aval.dtype):
         raise ValueError("fungrad.numpy.isneginf: complex infinities have no sign; test the parts")

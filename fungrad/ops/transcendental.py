@@ -68,8 +68,20 @@ def exp2(x: Any) -> Array:
     return exp2_p.bind(lift(x, "fungrad.lax.exp2: x"))
 
 
+def _expm1(x: np.ndarray) -> Any:
+    out = np.expm1(x)
+    if x.dtype.kind != "c":
+        return out
+    # NumPy's formula is for finite numbers only.
+    out, whole = np.array(out), np.exp(x)
+    special = ~(np.isfinite(x.real) & np.isfinite(x.imag))
+    out.real = np.where(special, whole.real - 1, np.where(out.real == 0, 0, out.real))
+    out.imag = np.where(special, whole.imag, out.imag)
+    return out
+
+
 expm1_p = Elementwise(
-    "expm1", np.expm1, INEXACT, lambda g, x, y: mul(g, add(y, 1.0)), factor=lambda x, y: y + 1.0
+    "expm1", _expm1, INEXACT, lambda g, x, y: mul(g, add(y, 1.0)), factor=lambda x, y: y + 1.0
 )
 
 
@@ -235,7 +247,17 @@ def pow(x: Any, y: Any) -> Array:
 
 sin_p = Elementwise("sin", np.sin, INEXACT, lambda g, x, y: mul(g, cos(x)), factor=lambda x, y: np.cos(x))
 cos_p = Elementwise("cos", np.cos, INEXACT, lambda g, x, y: mul(g, neg(sin(x))), factor=lambda x, y: -np.sin(x))
-tan_p = Elementwise("tan", np.tan, INEXACT, lambda g, x, y: mul(g, add(1.0, square(y))))
+
+
+def _tan(x: np.ndarray) -> Any:
+    out = np.tan(x)
+    if x.dtype.kind == "c":
+        out = np.array(out)
+        out.real = np.where(np.isinf(x.imag), np.copysign(0, x.real), out.real)
+    return out
+
+
+tan_p = Elementwise("tan", _tan, INEXACT, lambda g, x, y: mul(g, add(1.0, square(y))))
 
 
 def sin(x: Any) -> Array:
@@ -338,8 +360,17 @@ def atan2(x: Any, y: Any) -> Array:
 
 sinh_p = Elementwise("sinh", np.sinh, INEXACT, lambda g, x, y: mul(g, cosh(x)))
 cosh_p = Elementwise("cosh", np.cosh, INEXACT, lambda g, x, y: mul(g, sinh(x)))
+def _tanh(x: np.ndarray) -> Any:
+    out = np.tanh(x)
+    if x.dtype.kind == "c":
+        # The sign of the limit, for which NumPy takes that of sin(2y).
+        out = np.array(out)
+        out.imag = np.where(np.isinf(x.real), np.copysign(0, x.imag), out.imag)
+    return out
+
+
 tanh_p = Elementwise(
-    "tanh", np.tanh, INEXACT, lambda g, x, y: mul(g, sub(1.0, square(y))), factor=lambda x, y: 1.0 - y * y
+    "tanh", _tanh, INEXACT, lambda g, x, y: mul(g, sub(1.0, square(y))), factor=lambda x, y: 1.0 - y * y
 )
 
 

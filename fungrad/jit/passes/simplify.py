@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.core import dtypes
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, substitute
 from fungrad.core.primitive import Primitive
 from fungrad.ops.cast import convert_element_type_p, copy_p, stop_gradient_p
@@ -118,11 +119,11 @@ def _is(a: Atom, value: float) -> bool:
     """Whether an atom is the literal ``value`` (with this sign of zero)."""
     if type(a) is not Literal or a.val != value:
         return False
-    return value != 0 or a.aval.dtype.kind not in "fc" or math.copysign(1, a.val.real) == math.copysign(1, value)
+    return value != 0 or not _is_float(a) or math.copysign(1, complex(a.val).real) == math.copysign(1, value)
 
 
 def _is_float(a: Atom) -> bool:
-    return a.aval.dtype.kind not in "biu"
+    return dtypes.is_inexact(a.aval.dtype)
 
 
 # -- scalars beside arrays -------------------------------------------------------------------------------------------

@@ -66,7 +66,9 @@ def expm1(m: ComplexScalars, z: Any) -> Value:
     whole: Any = exp(m, z)
     half = vecmath.sin(m.base, z.im * 0.5)
     near = vecmath.expm1(m.base, z.re) * vecmath.cos(m.base, z.im) - 2.0 * half * half
-    return m.complex(m.select(z.re > 30.0, whole.re - 1.0, near), whole.im)
+    near = m.select(near == 0, 0.0, near)
+    far = (z.re > 30.0) | ~finite(m.base, z.re) | ~finite(m.base, z.im)
+    return m.complex(m.select(far, whole.re - 1.0, near), whole.im)
 
 
 def _log_of_size(m: ScalarBuilder, large: Value, small: Value, excess: Value) -> Value:

@@ -86,7 +86,7 @@ def tanh_far(m: ScalarBuilder, x: Value, y: Value) -> tuple[Value, ...]:
     unit = m.copysign(m.const(1.0, x), x)
     decay = vecmath.exp(m, -m.abs(x))
     im = 4.0 * vecmath.sin(m, y) * vecmath.cos(m, y) * decay * decay
-    im = m.select((m.abs(x) == INF) & ~finite(m, y), m.copysign(m.const(0.0, y), y), im)
+    im = m.select(m.abs(x) == INF, m.copysign(m.const(0.0, y), y), im)
     re = m.select(large, m.select(m.is_nan(x), x, unit), y - y)
     re = m.select(x == 0, x, re)
     return re, m.select(y == 0, y, im)
