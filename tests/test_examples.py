@@ -102,3 +102,16 @@ def test_implicit_derivative():
         np.testing.assert_allclose(gradients[0][k], gradients[1][k], rtol=1e-3, atol=1e-5 * scale)
     exact = ours.reference(params[0])
     np.testing.assert_allclose(gradients[0]["w"], exact, rtol=1e-3, atol=1e-4 * np.abs(exact).max())
+
+
+def test_convolutional_network():
+    m = load("digits_cnn", "fungrad")
+    training, _ = m.load_data()
+    batch = training[0][:64], training[1][:64]
+    params = m.init_params(m.random.key(0))
+    state, first = m.train_step((params, m.opt.init(params)), batch)
+    np.testing.assert_allclose(first, m.loss_fn(params, *batch), rtol=1e-5)
+    for _ in range(60):
+        state, loss = m.train_step(state, batch)
+    assert float(loss) < 0.3 * float(first)
+    assert float(m.accuracy(state[0], *batch)) > 0.9

@@ -5,7 +5,7 @@ import pytest
 
 import fungrad
 import fungrad.numpy as jnp
-from fungrad import nn, random, tree
+from fungrad import lax, nn, random, tree
 from fungrad.test_util import check_grads
 
 KEY = random.key(0)
@@ -29,6 +29,9 @@ DENSE = numbers(nn.dense.init(KEY, 3, 4))
 LSTM = numbers(nn.lstm.init(KEY, 3, 4))
 GRU = numbers(nn.gru.init(KEY, 3, 4))
 ATTENTION = numbers(nn.multi_head_attention.init(KEY, 8, 4, num_kv_heads=2, kv_features=6, out_features=5))
+CONV = numbers(nn.conv.init(KEY, 3, 4, (3, 2)))
+DEPTHWISE = numbers(nn.conv.init(KEY, 3, 6, 3, feature_group_count=3, bias=False))
+TRANSPOSED = numbers(nn.conv_transpose.init(KEY, 3, 4, 2))
 NORM = {"scale": jnp.asarray(normal(4)), "bias": jnp.asarray(normal(4))}
 X = normal(2, 5, 3)
 
@@ -69,12 +72,36 @@ def attention_in_numpy(p, x, memory):
     return np.einsum("bhts,bhsd,hdf->btf", weights, v, p["out"]["kernel"]) + p["out"]["bias"]
 
 
+def conv_in_numpy(p, x):
+    x = np.pad(x, ((0, 0), (1, 1), (0, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 2), (1, 2))
+    return np.einsum("nhwcij,ijco->nhwo", windows, p["kernel"]) + p["bias"]
+
+
+def depthwise_in_numpy(p, x):
+    windows = np.lib.stride_tricks.sliding_window_view(x, 3, 1)[:, ::2]
+    return np.einsum("ntck,kcm->ntcm", windows, p["kernel"].reshape(3, 3, 2)).reshape(2, 2, 6)
+
+
+def transposed_in_numpy(p, x):
+    # Every element has two results of its own; the kernel is not turned, so the later one comes first.
+    return np.einsum("ntc,kco->ntko", x, p["kernel"][::-1]).reshape(2, 10, 4) + p["bias"]
+
+
 MEMORY = normal(2, 7, 6)
 QUERY = normal(2, 5, 8)
 
 # The layer as a function of parameters and input, its arguments, and the formula.
 LAYERS = {
     "dense": (nn.dense.apply, DENSE, X, lambda p, x: x @ p["kernel"] + p["bias"]),
+    "conv": (nn.conv.apply, CONV, normal(2, 5, 4, 3), conv_in_numpy),
+    "depthwise": (
+        lambda p, x: nn.conv.apply(p, x, strides=2, padding="VALID", feature_group_count=3), DEPTHWISE, X,
+        depthwise_in_numpy,
+    ),
+    "conv_transpose": (
+        lambda p, x: nn.conv_transpose.apply(p, x, strides=2), TRANSPOSED, X, transposed_in_numpy,
+    ),
     "layer_norm": (
         nn.layer_norm.apply, NORM, normal(3, 4),
         lambda p, x: standardized(x, -1, 1e-6) * p["scale"] + p["bias"],
@@ -121,7 +148,7 @@ def test_gradients_of_layers(name):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["dense", "layer_norm", "lstm", "gru"])
+@pytest.mark.parametrize("name", ["dense", "conv", "conv_transpose", "layer_norm", "lstm", "gru"])
 def test_models_are_mapped_over_their_parameters(name):
     apply, params, x, _ = LAYERS[name]
     several = tree.map(lambda p: jnp.stack([p, 2 * p]), params)
@@ -234,6 +261,29 @@ def test_dropout():
     assert bool(jnp.all(nn.dropout(KEY, x, 0.0) == x))
     assert nn.dropout(None, x, deterministic=True) is x
     assert nn.dropout(KEY, x.astype("bfloat16")).dtype == jnp.bfloat16
+
+
+def test_pooling():
+    x = normal(2, 3, 6, 5, 4)
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 2), (2, 3))[:, :, ::2, ::1]
+    for name, function in (("max", np.max), ("min", np.min), ("avg", np.mean)):
+        pool = getattr(nn, f"{name}_pool")
+        out = pool(x, (3, 2), (2, 1))
+        np.testing.assert_allclose(out, function(windows, (-2, -1)), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(fungrad.jit(lambda x, pool=pool: pool(x, (3, 2), (2, 1)))(x), out, rtol=1e-5)
+        np.testing.assert_allclose(pool(x[0, 0], (3, 2), (2, 1)), out[0, 0], rtol=1e-5)
+        assert pool(x[0, 0, 0], 2, padding=1).shape == (6, 4)
+        assert pool(x[:0], (3, 2)).shape == (0, 3, 4, 4, 4)
+        with fungrad.enable_x64():
+            wide = jnp.asarray(RNG.permutation(120).reshape(6, 5, 4) / 100)
+            check_grads(lambda x, pool=pool: pool(x, (3, 2), (2, 1), "SAME"), (wide,), order=2)
+    ones = jnp.ones((4, 4, 1), "bfloat16")
+    assert nn.avg_pool(ones, (3, 3), padding="SAME", count_include_pad=False).tolist() == ones.tolist()
+    assert nn.avg_pool(ones, (3, 3), padding="SAME")[0, 0].tolist() == [pytest.approx(4 / 9, rel=1e-2)]
+    assert nn.avg_pool(jnp.arange(4)[:, None], 2).dtype == jnp.float32
+    assert nn.max_pool(jnp.arange(4)[:, None], 2, padding=1)[:, 0].tolist() == [0, 1, 2, 3, 3]
+    assert nn.min_pool(jnp.array([[True], [False]]), 2)[:, 0].tolist() == [False]
+    assert nn.pool(jnp.arange(1, 5)[:, None], 1, lax.mul, 2, 2)[:, 0].tolist() == [2, 12]
 
 
 def test_attention_masks():

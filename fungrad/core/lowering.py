@@ -179,6 +179,10 @@ class Lowering(Protocol):
     ) -> Lowered:
         """General product with dimensions (batch, free of ``a``, free of ``b``), accumulated in ``dtype``."""
 
+    def convolution(self, x: Lowered, y: Lowered, geometry: Any) -> Lowered:
+        """The convolution of floating numbers that an ``ops.convolution_shapes.Geometry`` describes, with operands of
+        its shapes and one dtype, in which it is accumulated."""
+
     # -- whole arrays -----------------------------------------------------------------------------------------------
 
     def scatter(

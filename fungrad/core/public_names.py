@@ -33,7 +33,7 @@ _NOT_YET = {
         mgrid ogrid poly polydiv polyfit r_ roots s_ save savez spacing""",
     "fungrad.lax": """after_all broadcast_like composite empty
         platform_dependent ragged_dot rng_bit_generator rng_uniform scaled_dot""",
-    "fungrad.nn": "avg_pool conv max_pool scaled_dot_general scaled_matmul",
+    "fungrad.nn": "scaled_dot_general scaled_matmul",
     "fungrad.nn.initializers": "delta_orthogonal orthogonal",
     "fungrad.scipy": "cluster fft integrate interpolate linalg ndimage optimize signal sparse spatial stats",
     "fungrad.scipy.special": """bernoulli bessel_jn boxcox boxcox1p comb dawsn erfcx exp1 expi expn fresnel hyp1f1

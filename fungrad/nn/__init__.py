@@ -9,6 +9,8 @@ The file holds no code.
 from fungrad.core.public_names import publish
 from fungrad.nn import (
     batch_norm,
+    conv,
+    conv_transpose,
     dense,
     embedding,
     group_norm,
@@ -47,13 +49,17 @@ from fungrad.nn.activations import (
 )
 from fungrad.nn.attention import dot_product_attention
 from fungrad.nn.normalization import log_softmax, logmeanexp, logsumexp, softmax, standardize
+from fungrad.nn.pooling import avg_pool, max_pool, min_pool, pool
 from fungrad.nn.regularization import dropout
 from fungrad.nn.tables import summary
 from fungrad.numpy import tanh
 
 __all__ = [
+    "avg_pool",
     "batch_norm",
     "celu",
+    "conv",
+    "conv_transpose",
     "dense",
     "dot_product_attention",
     "dropout",
@@ -77,9 +83,12 @@ __all__ = [
     "logmeanexp",
     "logsumexp",
     "lstm",
+    "max_pool",
+    "min_pool",
     "mish",
     "multi_head_attention",
     "one_hot",
+    "pool",
     "relu",
     "relu6",
     "selu",

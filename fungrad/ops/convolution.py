@@ -137,7 +137,7 @@ def _ordered(
     return x, np.moveaxis(y, -2, 0)
 
 
-def _evaluate(x: np.ndarray, y: np.ndarray, g: Geometry) -> np.ndarray:
+def evaluate(x: np.ndarray, y: np.ndarray, g: Geometry) -> np.ndarray:
     """The convolution of ordered operands."""
     out = np.zeros(g.result_shape, x.dtype)
     if not (out.size and x.size and y.size):
@@ -307,7 +307,7 @@ class ConvGeneralDilated(Primitive):
         g = _geometry(x.shape, y.shape, {"dimension_numbers": dimension_numbers, **params})
         x, y = _ordered(x, y, g, dimension_numbers, params["batch_group_count"] > 1)
         wide = _wide(dtype)
-        out = _evaluate(x.astype(wide, copy=False), y.astype(wide, copy=False), g)
+        out = evaluate(x.astype(wide, copy=False), y.astype(wide, copy=False), g)
         n, c, *spatial = dimension_numbers.out_spec
         out = out.reshape(g.batch, *(a.result for a in g.axes), g.groups * g.outputs)
         out = out.transpose(inverse_permutation((n, *spatial, c)))

@@ -21,6 +21,9 @@ from fungrad.ops.foundation import inverse_permutation
 from fungrad.ops.sliding import DIRECT
 from fungrad.ops.sliding_lowering import both, spread_places
 
+# Convolutions of at most this many multiplications become loops that fuse with what is around them.
+_SMALL = 2048
+
 
 def lower_convolution(
     ctx: Any, x: Any, y: Any, g: Geometry, numbers: ConvDimensionNumbers, batch_groups: bool, dtype: Any, wide: Any
@@ -97,6 +100,8 @@ def _real(ctx: Any, x: Any, y: Any, g: Geometry) -> Any:
     taps = math.prod(a.kernel for a in g.axes)
     if g.features == 1 and g.groups > 1 and taps <= DIRECT:
         return _written_out(ctx, x, y, g)
+    if x.dtype.kind == "f" and math.prod(g.result_shape) * g.terms > _SMALL:
+        return ctx.convolution(x, y, g)
     return _sums(ctx, x, y, g)
 
 

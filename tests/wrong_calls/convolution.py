@@ -64,4 +64,40 @@ lax.conv_shape_tuple((1, 2, 3), (1, 2, 3), (1,), 'a') | ValueError | padding
 lax.conv_shape_tuple((1, 2, 3), (1, 2, 3), (1,), 'SAME', 2) | ValueError | batch_group_count
 lax.conv_general_shape_tuple((1, 2, 3), (1, 2, 3), (1, 1), 'SAME', None) | ValueError | window_strides
 lax.conv_transpose_shape_tuple((1, 2, 3), (1, 2, 3), (1,), 'a', None) | ValueError | padding
+nn.conv.init(3, 2, 2, 3) | TypeError | key
+nn.conv.init(k, 'a', 2, 3) | TypeError | in_features
+nn.conv.init(k, 2, 1.5, 3) | TypeError | out_features
+nn.conv.init(k, 2, 2, 'a') | TypeError | kernel_size
+nn.conv.init(k, 2, 2, (3, 0)) | ValueError | kernel_size
+nn.conv.init(k, 3, 4, 3, feature_group_count=2) | ValueError | feature_group_count
+nn.conv.init(k, 2, 2, 3, dtype='a') | TypeError | dtype
+nn.conv.apply(x, x) | TypeError | params
+nn.conv.apply({'bias': x}, x) | ValueError | kernel
+nn.conv.apply({'kernel': x}, x) | ValueError | kernel
+nn.conv.apply(nn.conv.init(k, 4, 2, 3), 'a') | TypeError | x
+nn.conv.apply(nn.conv.init(k, 4, 2, 3), x) | ValueError | x
+nn.conv.apply(nn.conv.init(k, 3, 2, 3), m) | ValueError | x
+nn.conv.apply(nn.conv.init(k, 4, 2, 3), m, strides='a') | TypeError | strides
+nn.conv.apply(nn.conv.init(k, 4, 2, 3), m, strides=(1, 1)) | ValueError | strides
+nn.conv.apply(nn.conv.init(k, 4, 2, 3), m, kernel_dilation=0) | ValueError | kernel_dilation
+nn.conv.apply(nn.conv.init(k, 4, 2, 3), m, feature_group_count='a') | TypeError | feature_group_count
+nn.conv.apply({'kernel': jnp.ones((2, 2, 3))}, m, feature_group_count=2) | ValueError | feature_group_count
+nn.conv_transpose.init(k, 2, 2, 'a') | TypeError | kernel_size
+nn.conv_transpose.apply(x, m) | TypeError | params
+nn.conv_transpose.apply({'kernel': x}, x) | ValueError | kernel
+nn.conv_transpose.apply(nn.conv.init(k, 3, 2, 3), m) | ValueError | x
+nn.conv_transpose.apply(nn.conv.init(k, 4, 2, 3), m, strides=-1) | ValueError | strides
+nn.max_pool('a', 2) | TypeError | inputs
+nn.max_pool(m, 'a') | TypeError | window_shape
+nn.max_pool(m, (2, 2, 2)) | ValueError | inputs
+nn.max_pool(m, 2, (1, 1)) | ValueError | strides
+nn.max_pool(m, 2, 0) | ValueError | strides
+nn.max_pool(m, 2, padding='a') | ValueError | padding
+nn.max_pool(m, 2, padding=1.5) | TypeError | padding
+nn.max_pool(m, 2, padding=((1, 1), (0, 0))) | ValueError | padding
+nn.max_pool(jnp.ones((3, 4), 'complex64'), 2) | TypeError | inputs
+nn.min_pool(k, 2) | ValueError | inputs
+nn.avg_pool(m, 2.5) | TypeError | window_shape
+nn.pool(m, 0.0, 3, 2) | TypeError | reduce_fn
+nn.pool(m, 'a', lax.add, 2) | TypeError | init
 """

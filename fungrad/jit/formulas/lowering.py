@@ -41,6 +41,7 @@ from fungrad.jit.ir import tuning
 from fungrad.jit.ir.fourier import way_of_rows
 from fungrad.jit.kernels.scalars import HALF, Value, type_of
 from fungrad.jit.passes import run_passes
+from fungrad.ops.convolution_shapes import Geometry, Taps
 
 _GEMM_TYPES = ("f32", "f64", "c64", "c128")
 
@@ -508,6 +509,45 @@ class Lowerer:
         op, monoid = ("and", "or") if type == "i1" else ("mul", "add")
         product = Apply(op, [x, y], type)
         return Reduction(aval, self._rank(), axes + inner, product, monoid)
+
+    def convolution(self, x: Tensor, y: Tensor, geometry: Geometry) -> Tensor:
+        if len(geometry.axes) < 2:
+            # Lines are columns of a single line.
+            more = geometry._replace(axes=(Taps(1, 1, 1),) * (2 - len(geometry.axes)) + geometry.axes)
+            skip = len(more.axes) - len(geometry.axes)
+            x = self.view(x, more.operand_shape, lambda *i: [*i[:2], *i[2 + skip :]])
+            y = self.view(y, more.kernel_shape, lambda *i: [i[0], *i[1 + skip :]])
+            out = self.convolution(x, y, more)
+            return self.view(out, geometry.result_shape, lambda *i: [i[0], *[0] * skip, *i[1:]])
+        shape, attributes = geometry.result_shape, {"geometry": geometry}
+        results, taps = math.prod(a.result for a in geometry.axes), math.prod(a.kernel for a in geometry.axes)
+        if taps > results and taps >= tuning.DEEP_CONVOLUTION:
+            nbytes = math.prod(shape) * x.dtype.itemsize
+            most = max(2, tuning.CONVOLUTION_PIECES_BYTES // nbytes)
+            blocks = geometry.features * -(-taps // tuning.CONVOLUTION_TAPS)
+            pieces = min(tuning.CONVOLUTION_PIECES, blocks, most)
+            batch, *spatial, groups, outputs = shape
+            step = Opaque("convolution", [x, y], {"routine": "conv_deep", **attributes}, self._rank())
+            aval = ShapedArray((pieces, *spatial, batch, groups, outputs), x.dtype)
+            out = self.reduce(self._finish(step, [aval])[0], "add", [0])
+            rank = len(spatial)
+            return self.transpose(out, [rank, *range(rank), rank + 1, rank + 2])
+        columns = min(geometry.outputs, tuning.PANEL_BYTES // x.dtype.itemsize)
+        panels = -(-geometry.outputs // columns)
+
+        def element(m: Recorder, group: Idx, panel: Idx, *i: Idx) -> Value:
+            *place, column = i
+            output = panel * columns + column
+            value = m.load(y, group, *place, output)
+            return m.guard(m.within(output, 0, geometry.outputs), value, m.const(0, value))
+
+        kernel = (geometry.groups, panels, *geometry.kernel_shape[1:-1], columns)
+        if panels == 1:
+            packed = self.view(y, kernel, lambda group, panel, *i: [group, *i])
+        else:
+            packed = self.compute(kernel, y.dtype, element)
+        step = Opaque("convolution", [x, packed], {"routine": "conv", **attributes}, self._rank())
+        return self._finish(step, [ShapedArray(shape, x.dtype)])[0]
 
     # -- whole arrays ------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,16 @@ from fungrad.jit.fusion.assemble import Memory, NestWriter
 from fungrad.jit.fusion.declared import Declared
 from fungrad.jit.fusion.fuse import Item, Storage, fuse, lenders, storages
 from fungrad.jit.fusion.overwrite import Overwriting, overwrite_in_branches
-from fungrad.jit.fusion.plan import Plan, Stage, gemm_operand_fits, is_dense_part, matrix_strides, plan, strided
+from fungrad.jit.fusion.plan import (
+    Plan,
+    Stage,
+    conv_operand_fits,
+    gemm_operand_fits,
+    is_dense_part,
+    matrix_strides,
+    plan,
+    strided,
+)
 from fungrad.jit.ir import loops, tuning
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.rewrites import buffers as planner
@@ -183,6 +192,19 @@ class Region:
             for side, (t, size) in enumerate(zip(step.operands, [(rows, inner), (inner, columns)], strict=True))
         ]
         return [loops.Call("gemm", views, [self.view(result, (*batch, rows, columns))])]
+
+    def convolution(self, step: Opaque) -> list[Any]:
+        """A convolution of floating numbers."""
+        views = []
+        for t in step.operands:
+            if conv_operand_fits(step, t):
+                base, offset, strides = strided(t)  # type: ignore[misc]
+                name, start = self.place(base)
+                views.append(loops.View(name, t.shape, start + offset.const, strides))
+            else:
+                views.append(self.view(t))
+        attributes = {"geometry": step.params["geometry"]}
+        return [loops.Call(step.params["routine"], views, [self.view(t) for t in step.results], attributes)]
 
     def matrix(self, step: Opaque, t: Tensor, side: int, shape: tuple[int, ...]) -> loops.View:
         """An operand of a product, read where its elements are."""
@@ -423,6 +445,7 @@ def _stages(planned: Plan) -> dict[Tensor, Stage]:
 _OPAQUE: dict[str, Callable[[Region, Opaque], list[Any]]] = {
     "host": Region.host,
     "gemm": Region.gemm,
+    "convolution": Region.convolution,
     "kernel": Region.kernel,
     "routine": Region.routine,
     "library": Region.library,

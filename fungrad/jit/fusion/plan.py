@@ -260,6 +260,8 @@ def is_read_in_place(step: Opaque, t: Tensor) -> bool:
     """Whether a step reads an operand where the elements of another array are."""
     if step.kind == "gemm":
         return gemm_operand_fits(step, t)
+    if step.kind == "convolution":
+        return conv_operand_fits(step, t)
     return step.kind in ("routine", "library") and is_dense_part(t)
 
 
@@ -274,6 +276,14 @@ def is_dense_part(t: Tensor) -> bool:
             return False
         expected *= size
     return True
+
+
+def conv_operand_fits(step: Opaque, t: Tensor) -> bool:
+    """Whether a convolution can read its operand ``t`` where its elements are."""
+    if t is not step.operands[0] and step.params["routine"] == "conv":
+        return is_dense_part(t)
+    part = strided(t)
+    return part is not None and (t is step.operands[0] or part[2][-1] == 1 or t.shape[-1] == 1)
 
 
 def gemm_operand_fits(step: Opaque, t: Tensor) -> bool:

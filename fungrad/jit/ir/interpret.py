@@ -44,6 +44,7 @@ from fungrad.jit.ir.loops import (
 from fungrad.jit.ir.ops import apply, combine, names_and_types, neutral
 from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, NumpyScalars, Value
 from fungrad.ops.compare import total_order_key
+from fungrad.ops.convolution import evaluate
 
 
 def run(program: Program, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -136,6 +137,8 @@ class _Interpreter:
             conjugate = s.attributes.get("conjugate", ())
             a, b = a.conj() if "a" in conjugate else a, b.conj() if "b" in conjugate else b
             out[...] = np.matmul(a, b) + (out if s.attributes.get("beta") else 0)
+        elif s.routine in ("conv", "conv_deep"):
+            self.convolution(s, out)
         elif s.routine == "kernel":
             s.attributes["kernel"].fill([self.view(v) for v in s.inputs], [self.view(v) for v in s.outputs])
         elif s.routine == "library":
@@ -160,6 +163,18 @@ class _Interpreter:
         s.attributes["call"].run([self.view(v) for v in s.inputs], results)
         for v, r in zip(views, results, strict=True):
             self.view(v)[...] = r
+
+
+    def convolution(self, s: Call, out: np.ndarray) -> None:
+        g = s.attributes["geometry"]
+        x, w = (self.view(v) for v in s.inputs)
+        if s.routine == "conv":
+            # The columns of all panels side by side.
+            w = np.moveaxis(w, 1, -2).reshape(*w.shape[:1], *w.shape[2:-1], -1)[..., : g.outputs]
+            out[...] = evaluate(x, np.ascontiguousarray(w), g)
+        else:
+            out[...] = 0
+            out[0] = np.moveaxis(evaluate(x, np.ascontiguousarray(w), g), 0, len(g.axes))
 
 
 def _read_only(x: np.ndarray) -> np.ndarray:

@@ -74,6 +74,18 @@ DEEP_BLOCK = 1 << 12
 # Products with at most this many multiplications become loops that fuse with what is around them.
 SMALL_PRODUCT = 4096
 
+# -- Convolutions ----------------------------------------------------------------------------------------------------
+
+# Columns of the kernel of a convolution that lie together: a cache line.
+PANEL_BYTES = 64
+# Taps from which a convolution with still fewer results is computed by blocks of taps; about how many taps are in a
+# block; and into how many pieces, each with results of its own that are added up in the end, they are divided: so many,
+# unless the results are so large.
+DEEP_CONVOLUTION = 16
+CONVOLUTION_TAPS = 512
+CONVOLUTION_PIECES = 16
+CONVOLUTION_PIECES_BYTES = 32 << 20
+
 # -- Memory ---------------------------------------------------------------------------------------------------------
 
 # Results from this size start at a multiple of 64 bytes: they come from the pool.

@@ -11,6 +11,7 @@ Routines of `loops.Call`:
             c), `conjugate` (names of operands "a", "b").
     copy    input and output dense and of equal size
     fill    output dense; attribute `byte`
+    conv, conv_deep    see `fungrad.jit.products.convolution`
     sort, topk    see `fungrad.jit.llvm.sorting`
     library    see `fungrad.jit.llvm.library_calls`
     fft     see `fungrad.jit.llvm.fourier`
@@ -33,6 +34,7 @@ from fungrad.jit.llvm.fourier import emit_fft
 from fungrad.jit.llvm.linking import emit_array
 from fungrad.jit.llvm.sorting import emit_sort, emit_topk
 from fungrad.jit.llvm.writer import ProgramWriter
+from fungrad.jit.products.convolution import emit_conv, emit_conv_deep
 from fungrad.jit.products.products import Product, batched, moved, part_of_range
 
 # Letter of a BLAS routine and LLVM type of a real scalar, by dtype.
@@ -251,6 +253,8 @@ def _fill(program: ProgramWriter, call: Call) -> None:
 
 _ROUTINES = {
     "gemm": _gemm,
+    "conv": emit_conv,
+    "conv_deep": emit_conv_deep,
     "copy": _copy,
     "fill": _fill,
     "kernel": emit_array,

@@ -69,6 +69,11 @@ class Function:
         less = self.op(f"icmp slt i64 {a}, {b}")
         return self.op(f"select i1 {less}, i64 {a}, i64 {b}")
 
+    def most(self, a: str | int, b: str | int) -> str:
+        """The greater of two `i64`."""
+        less = self.op(f"icmp sgt i64 {a}, {b}")
+        return self.op(f"select i1 {less}, i64 {a}, i64 {b}")
+
     def at(self, pointer: str, nbytes: str | int) -> str:
         """A pointer moved by some bytes."""
         return self.op(f"getelementptr i8, ptr {pointer}, i64 {nbytes}")

@@ -1,0 +1,557 @@
+"""Convolutions as products of blocks: nothing is rearranged but what the kernels need at once.
+
+Routines of `loops.Call`; the attribute `geometry` (`ops.convolution_shapes.Geometry`) says what meets what:
+
+    conv        inputs: the operand, at any strides, and the kernel in panels, dense
+                `[groups, panels, *taps, features, columns]`; output `[batch, *results, groups, outputs]`.
+                A block of results is computed from a copy of what it sees of the operand, padding included. Rows of a
+                tile are results, columns are outputs; the terms are taps and features.
+    conv_deep   for few results and many taps, as in the gradient of a kernel: the operand, and the kernel with
+                consecutive outputs; output `[pieces, *results, batch, groups, outputs]`, to be summed over pieces. Rows
+                of a tile are results and examples, the terms are taps, block by block.
+
+An operand that is spread is never filled with zeros: results with the same rest are a plain convolution each.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+
+from fungrad.jit.ir import tuning
+from fungrad.jit.ir.loops import Call
+from fungrad.jit.llvm.writer import ProgramWriter
+from fungrad.jit.products.convolution_kernels import Block, Span, Tile, define_pack, define_tile
+from fungrad.jit.products.text import Function
+from fungrad.ops.convolution_shapes import Geometry, Part
+
+_TYPES = {"float32": "float", "float64": "double"}
+# Results along the last axis from which it is divided, and into about how many.
+_LONG_LINE, _LINE = 768, 256
+# Terms of a sum that are added up in registers before the result is touched.
+_DEPTH = 640
+# Blocks per convolution that are worth having, so that all threads have work.
+_BLOCKS = 16
+
+
+def panel_columns(itemsize: int, outputs: int) -> int:
+    """Columns of a panel: a cache line, or all outputs if they are fewer."""
+    return min(outputs, tuning.PANEL_BYTES // itemsize)
+
+
+def work(call: Call) -> int:
+    """Multiplications of a convolution, for one whose operand is not spread."""
+    g: Geometry = call.attributes["geometry"]
+    return math.prod(g.result_shape) * g.terms
+
+
+def divisors(n: int) -> list[int]:
+    """All divisors, the greatest first.
+
+    >>> divisors(12)
+    [12, 6, 4, 3, 2, 1]
+    """
+    return [d for d in range(n, 0, -1) if n % d == 0]
+
+
+def shares(n: int, most: int) -> list[tuple[int, int]]:
+    """`n` rows in as few tiles of at most `most` rows as possible, of nearly the same size: pairs of the rows of a tile
+    and how many tiles have so many.
+
+    >>> shares(32, 6)
+    [(6, 2), (5, 4)]
+    """
+    tiles = -(-n // most)
+    low, more = divmod(n, tiles)
+    return [pair for pair in ((low + 1, more), (low, tiles - more)) if pair[1]]
+
+
+class _Emitter:
+    """What both routines share.
+
+    Attributes:
+      size: bytes of an element.
+      sums: accumulators, of one vector register each, of a tile.
+    """
+
+    def __init__(self, program: ProgramWriter, call: Call):
+        self.program, self.call = program, call
+        self.x, self.w = call.inputs
+        self.out = call.outputs[0]
+        self.g: Geometry = call.attributes["geometry"]
+        dtype = program.program.buffers[self.out.buffer].dtype
+        self.type, self.size = _TYPES[dtype.name], dtype.itemsize
+        machine = program.module.machine
+        self.vector_bytes = machine.vector_bytes
+        self.cache = max(1 << 16, min(1 << 18, machine.l2_bytes // 4))
+        wide = machine.vector_bytes == 64 or machine.arm
+        self.sums = 24 if wide else 12
+
+    def rows(self, columns: int) -> int:
+        """Rows of a tile with so many columns."""
+        return max(1, self.sums // -(-columns * self.size // self.vector_bytes))
+
+    def run(self, units: int, write: Function, name: str) -> None:
+        """Calls a function of `(x, w, out, begin, end)` on all units, on several threads if it is worth it."""
+        program = self.program
+        program.module.globals[f"@{name}"] = write.text()
+        with program.function() as part:
+            x, w = program.address(self.x.buffer, self.x.offset), program.address(self.w.buffer, self.w.offset)
+            out = program.address(self.out.buffer, self.out.offset)
+            program.lines.append(f"call void @{name}(ptr {x}, ptr {w}, ptr {out}, i64 %begin, i64 %end)")
+        program.long = True
+        if program.module.machine.threads and units > 1 and work(self.call) >= 1 << 17:
+            program.parallel(part, units, 4)
+        else:
+            program.lines.append(f"call void @{part}(ptr %table, i64 0, i64 {units})")
+
+    def function(self) -> tuple[Function, str]:
+        """A function of `(x, w, out, begin, end)`."""
+        name = f"conv{next(self.program.names)}"
+        return Function(name, [("ptr", "x"), ("ptr", "w"), ("ptr", "out"), ("i64", "begin"), ("i64", "end")]), name
+
+    def panels(self, f: Function, body: Callable[[str, int], None]) -> None:
+        """Calls `body(panel, columns)` for whole panels in a loop, and once for what is left."""
+        columns = panel_columns(self.size, self.g.outputs)
+        whole, rest = divmod(self.g.outputs, columns)
+
+        def one(p: str, _: list[str]) -> list[str]:
+            body(p, columns)
+            return []
+
+        f.loop(whole, 1, one, at_least_once=True)
+        if rest:
+            body(str(whole), rest)
+
+
+def decoded(f: Function, unit: str, extents: Sequence[int]) -> list[str | int]:
+    """The coordinates of a unit in a box of the given size, in row-major order."""
+    found: list[str | int] = []
+    for n in reversed(extents[1:]):
+        if n == 1:
+            found.append(0)
+            continue
+        found.append(f.op(f"urem i64 {unit}, {n}"))
+        unit = f.op(f"udiv i64 {unit}, {n}")
+    found.append(unit)
+    return found[::-1]
+
+
+# -- rows are results --------------------------------------------------------------------------------------------------
+
+
+def emit_conv(program: ProgramWriter, call: Call) -> None:
+    """Write a `conv` into the function `run`."""
+    g: Geometry = call.attributes["geometry"]
+    last = g.axes[-1].parts()
+    columns = [piece for part in last for piece in _divided(part)]
+    for parts in itertools.product(*[a.parts() for a in g.axes[:-1]], columns):
+        _Plain(program, call, parts).emit()
+
+
+def _divided(part: Part) -> list[Part]:
+    """A long line of results as blocks of one size and what is left."""
+    n = part.taps.result
+    if n <= _LONG_LINE:
+        return [part]
+    size = -(-n // (n // _LINE))
+    return [
+        part._replace(
+            taps=part.taps._replace(result=count, low=part.taps.low - first * part.taps.stride),
+            first=part.first + first * part.step,
+        )
+        for first, count in ((0, n // size * size), (n // size * size, n % size))
+        if count
+    ]
+
+
+class _Plain(_Emitter):
+    """One plain convolution, whose results are some of those of a `conv`."""
+
+    def __init__(self, program: ProgramWriter, call: Call, parts: Sequence[Part]):
+        super().__init__(program, call)
+        self.parts = parts
+        self.taps = math.prod(p.taps.kernel for p in parts)
+        self.width = min(parts[-1].taps.result, _LONG_LINE)
+        if self.width == _LONG_LINE:
+            self.width = next(d for d in divisors(parts[-1].taps.result) if d <= _LONG_LINE)
+        self.widths = parts[-1].taps.result // self.width
+        self.channels = self._channels()
+        self.height = self._height()
+        self.heights = parts[-2].taps.result // self.height
+        self.block = self._block(self.height, self.channels)
+        self.extents = (self.g.batch, *(p.taps.result for p in parts[:-2]), self.heights, self.widths)
+
+    def _channels(self) -> int:
+        """Features that are added up at a time."""
+        for d in divisors(self.g.features):
+            deep = self.taps * d > _DEPTH and d > 8
+            if not deep and (self._block(1, d).nbytes <= self.cache or d <= 8):
+                return d
+        return 1
+
+    def _height(self) -> int:
+        """Lines of results in a block: as many as the cache holds what they see of, if there is work for threads."""
+        lines = self.parts[-2].taps.result
+        others = self.g.batch * self.widths * math.prod(p.taps.result for p in self.parts[:-2])
+        fitting = [d for d in divisors(lines) if self._block(d, self.channels).nbytes <= self.cache] or [1]
+        return next((d for d in fitting if others * (lines // d) >= _BLOCKS), fitting[-1])
+
+    def _block(self, height: int, channels: int) -> Block:
+        """What a block of results sees of the operand."""
+        strides = [s * self.size for s in self.x.dense_strides]
+        spans = []
+        for d, p in enumerate(self.parts):
+            t, stride = p.taps, strides[2 + d]
+            if d < len(self.parts) - 2:
+                spans.append(Span(max(1, t.kernel), t.dilation, t.operand, stride))
+                continue
+            results = height if d == len(self.parts) - 2 else self.width
+            count = (results - 1) * t.stride + (max(1, t.kernel) - 1) * t.dilation + 1
+            spans.append(Span(count, 1, t.operand, stride))
+        return Block(self.type, tuple(spans), channels, strides[-1])
+
+    def emit(self) -> None:
+        """Write the convolution, shared between threads."""
+        if 0 in self.extents:
+            return
+        f, name = self.function()
+        f.do(f"%block = alloca [{self.block.nbytes} x i8], align 64")
+
+        def unit(k: str, _: list[str]) -> list[str]:
+            self.unit(f, f.add("%begin", k))
+            return []
+
+        f.loop(f.sub("%end", "%begin"), 1, unit)
+        self.run(math.prod(self.extents), f, name)
+
+    def unit(self, f: Function, unit: str) -> None:
+        """One block of results."""
+        size, g = self.size, self.g
+        xs, outs = ([s * size for s in v.dense_strides] for v in (self.x, self.out))
+        example, *outer, line, column = decoded(f, unit, self.extents)
+        x = f.at("%x", f.mul(example, xs[1]))
+        out = f.at("%out", f.mul(example, outs[0]))
+        places = [*outer, f.mul(line, self.height), f.mul(column, self.width)]
+        starts = []
+        for d, (p, at) in enumerate(zip(self.parts, places, strict=True)):
+            starts.append(f.sub(f.mul(at, p.taps.stride), p.taps.low))
+            out = f.at(out, f.add(f.mul(at, p.step * outs[1 + d]), p.first * outs[1 + d]))
+
+        def group(k: str, _: list[str]) -> list[str]:
+            self.group(f, k, f.at(x, f.mul(k, xs[0])), f.at(out, f.mul(k, outs[-2])), starts)
+            return []
+
+        if g.groups == 1:
+            self.group(f, "0", x, out, starts)
+        else:
+            f.loop(g.groups, 1, group, at_least_once=True)
+
+    def group(self, f: Function, group: str, x: str, out: str, starts: list[str]) -> None:
+        """The block of one group."""
+        g, size = self.g, self.size
+        columns = panel_columns(size, g.outputs)
+        kernel = math.prod(a.kernel for a in g.axes)
+        panel_bytes = kernel * g.features * columns * size
+        panels = -(-g.outputs // columns)
+        w = f.at("%w", f.mul(group, panels * panel_bytes))
+        w = f.at(w, self._first_tap() * g.features * columns * size)
+        chunks = g.features // self.channels
+        pack = define_pack(self.program, self.block)
+
+        def chunk(c: str, _: list[str]) -> list[str]:
+            source = f.at(x, f.mul(c, self.channels * self.block.channel_stride))
+            if self.taps:
+                f.do(f"call void @{pack}(ptr {source}, ptr %block, {', '.join(f'i64 {s}' for s in starts)})")
+            here = f.at(w, f.mul(c, self.channels * columns * size))
+
+            def panel(p: str, width: int) -> None:
+                b, to = f.at(here, f.mul(p, panel_bytes)), f.at(out, f.mul(p, columns * size))
+                self.tiles(f, b, to, c, width, columns)
+
+            self.panels(f, panel)
+            return []
+
+        if chunks == 1:
+            chunk("0", [])
+        else:
+            f.loop(chunks, 1, chunk, at_least_once=True)
+
+    def _first_tap(self) -> int:
+        """The number of the first tap among all of the kernel."""
+        first = 0
+        for a, p in zip(self.g.axes, self.parts, strict=True):
+            first = first * a.kernel + p.tap_first
+        return first
+
+    def tiles(self, f: Function, b: str, to: str, add: str, width: int, columns: int) -> None:
+        """All rows of a block by the columns of a panel."""
+        most = self.rows(width)
+        lines, results = self.height, self.width
+        strides = self.block.strides[-2:]
+        steps = [p.taps.stride * s for p, s in zip(self.parts[-2:], strides, strict=True)]
+        outs = [p.step * s * self.size for p, s in zip(self.parts[-2:], self.out.dense_strides[-4:-2], strict=True)]
+        loops = self.loops(columns)
+
+        def tile(rows: Sequence[tuple[int, int]]) -> str:
+            there = tuple([tuple([a * p + b * q for a, b in rows]) for p, q in (steps, outs)])
+            return define_tile(self.program, Tile(self.type, there[0], there[1], width, loops))
+
+        def run(name: str, count: int, a: str, c: str, step: tuple[int, int]) -> tuple[str, str]:
+            def one(_: str, at: list[str]) -> list[str]:
+                f.do(f"call void @{name}(ptr {at[0]}, ptr {b}, ptr {at[1]}, i64 {add})")
+                return [f.at(at[0], step[0]), f.at(at[1], step[1])]
+
+            if count == 1:
+                a, c = one("", [a, c])
+            else:
+                a, c = f.loop(count, 1, one, [("ptr", a), ("ptr", c)], at_least_once=True)
+            return a, c
+
+        if results * 2 <= most and lines > 1:
+            # Short lines: several of them make a tile.
+            together = next(d for d in divisors(lines) if d * results <= most)
+            rows = [(i, j) for i in range(together) for j in range(results)]
+            run(tile(rows), lines // together, "%block", to, (together * steps[0], together * outs[0]))
+            return
+
+        def line(_: str, at: list[str]) -> list[str]:
+            a, c = at
+            for height, count in shares(results, most):
+                name = tile([(0, j) for j in range(height)])
+                a, c = run(name, count, a, c, (height * steps[1], height * outs[1]))
+            return [f.at(at[0], steps[0]), f.at(at[1], outs[0])]
+
+        if lines == 1:
+            line("", ["%block", to])
+        else:
+            f.loop(lines, 1, line, [("ptr", "%block"), ("ptr", to)], at_least_once=True)
+
+    def loops(self, columns: int) -> tuple[tuple[int, int, int], ...]:
+        """The loops over taps and features."""
+        g, strides = self.g, self.block.strides
+        if not self.taps:
+            return ()
+        step = columns * self.size
+        found = [(self.channels, self.size, step)]
+        step *= g.features
+        for d in reversed(range(len(self.parts))):
+            p = self.parts[d]
+            far = 1 if d < len(self.parts) - 2 else p.taps.dilation
+            here = (p.taps.kernel, far * strides[d], p.tap_step * step)
+            step *= g.axes[d].kernel
+            if p.taps.kernel == 1:
+                continue
+            count, a_step, b_step = found[0]
+            if len(found) == 1 and here[1:] == (count * a_step, count * b_step):
+                # Neighbouring taps lie one after the other in both.
+                found = [(count * p.taps.kernel, a_step, b_step)]
+            else:
+                found.insert(0, here)
+        return tuple(found)
+
+
+# -- terms are taps ----------------------------------------------------------------------------------------------------
+
+
+def emit_conv_deep(program: ProgramWriter, call: Call) -> None:
+    """Write a `conv_deep` into the function `run`."""
+    _Deep(program, call).emit()
+
+
+class _Deep(_Emitter):
+    """A convolution with few results."""
+
+    def __init__(self, program: ProgramWriter, call: Call):
+        super().__init__(program, call)
+        self.pieces = self.out.shape[0]
+        columns = panel_columns(self.size, self.g.outputs)
+        self.panel_count = -(-self.g.outputs // columns)
+
+    def emit(self) -> None:
+        """Write the convolution, shared between threads."""
+        size = self.size
+        outs = [s * size for s in self.out.dense_strides]
+        combinations = list(itertools.product(*[a.parts() for a in self.g.axes]))
+        f, name = self.function()
+        plain = [_DeepPart(self, parts) for parts in combinations]
+        plain = [p for p in plain if p.items and math.prod(q.taps.result for q in p.parts)]
+        scratch = max([p.block.nbytes for p in plain], default=64)
+        panel = max([p.panel_bytes for p in plain], default=64)
+        f.do(f"%block = alloca [{scratch} x i8], align 64")
+        f.do(f"%panel = alloca [{panel} x i8], align 64")
+        self.program.module.declarations["@llvm.memset.p0.i64"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
+
+        def unit(k: str, _: list[str]) -> list[str]:
+            piece = f.add("%begin", k)
+            out = f.at("%out", f.mul(piece, outs[0]))
+            f.do(f"call void @llvm.memset.p0.i64(ptr align {size} {out}, i8 0, i64 {outs[0]}, i1 false)")
+            for p in plain:
+                p.piece(f, piece, out)
+            return []
+
+        f.loop(f.sub("%end", "%begin"), 1, unit)
+        self.run(self.pieces, f, name)
+
+
+class _DeepPart:
+    """One plain convolution of a deep one.
+
+    Attributes:
+      items: blocks of taps in all: features, outer taps, lines, columns.
+      block: copy of what one block of taps sees.
+    """
+
+    def __init__(self, deep: _Deep, parts: Sequence[Part]):
+        self.deep, self.parts = deep, parts
+        self.g, self.size, self.type = deep.g, deep.size, deep.type
+        line, column = (p.taps for p in parts[-2:])
+        self.width = min(column.kernel, tuning.CONVOLUTION_TAPS)
+        self.widths = -(-column.kernel // self.width) if self.width else 0
+        self.height, self.examples = self._sizes()
+        self.heights = -(-line.kernel // self.height) if line.kernel else 0
+        self.outer = [p.taps.kernel for p in parts[:-2]]
+        self.items = self.g.features * math.prod(self.outer) * self.heights * self.widths
+        self.block = self._block(self.height, self.examples)
+        self.columns = panel_columns(self.size, self.g.outputs)
+        self.panel_bytes = max(64, self.height * self.width * self.columns * self.size)
+
+    def _sizes(self) -> tuple[int, int]:
+        """Lines of taps of a block, and examples that are copied at a time."""
+        examples = next(d for d in divisors(self.g.batch) if d <= 8 or self._block(1, d).nbytes <= self.deep.cache)
+        lines = self.parts[-2].taps.kernel
+        # Of a line in several blocks every block is one of a single line, so that lines are as far apart as they are
+        # long.
+        most = max(1, min(lines, tuning.CONVOLUTION_TAPS // max(1, self.width))) if self.widths <= 1 else 1
+        while most > 1 and self._block(most, examples).nbytes > self.deep.cache:
+            most -= 1
+        return (-(-lines // -(-lines // most)) if lines else 0), examples
+
+    def _block(self, height: int, examples: int) -> Block:
+        """What a block of taps sees of the operand."""
+        strides = [s * self.size for s in self.deep.x.dense_strides]
+        spans = []
+        for d, p in enumerate(self.parts):
+            t, stride = p.taps, strides[2 + d]
+            if d < len(self.parts) - 2:
+                spans.append(Span(t.result, t.stride, t.operand, stride))
+                continue
+            taps = max(1, height if d == len(self.parts) - 2 else self.width)
+            count = (taps - 1) * t.dilation + (t.result - 1) * t.stride + 1
+            spans.append(Span(count, 1, t.operand, stride))
+        return Block(self.type, tuple(spans), examples, strides[1])
+
+    def piece(self, f: Function, piece: str, out: str) -> None:
+        """The blocks of taps of one piece."""
+        pieces = self.deep.pieces
+        first = f.op(f"udiv i64 {f.mul(piece, self.items)}, {pieces}")
+        end = f.op(f"udiv i64 {f.mul(f.add(piece, 1), self.items)}, {pieces}")
+
+        def item(k: str, _: list[str]) -> list[str]:
+            self.item(f, f.add(first, k), out)
+            return []
+
+        f.loop(f.sub(end, first), 1, item)
+
+    def item(self, f: Function, item: str, out: str) -> None:
+        """One block of taps, for all results."""
+        size, g, deep = self.size, self.g, self.deep
+        xs, ws, outs = ([s * size for s in v.dense_strides] for v in (deep.x, deep.w, deep.out))
+        feature, *outer, line, column = decoded(f, item, (g.features, *self.outer, self.heights, self.widths))
+        t0, t1 = f.mul(line, self.height), f.mul(column, self.width)
+        lines = f.least(self.height, f.sub(self.parts[-2].taps.kernel, t0))
+        width = f.least(self.width, f.sub(self.parts[-1].taps.kernel, t1))
+        x, w = f.at("%x", f.mul(feature, xs[-1])), f.at("%w", f.mul(feature, ws[-2]))
+        starts = []
+        for d, (p, at) in enumerate(zip(self.parts, [*outer, t0, t1], strict=True)):
+            starts.append(f.sub(f.mul(at, p.taps.dilation), p.taps.low))
+            w = f.at(w, f.add(f.mul(at, p.tap_step * ws[1 + d]), p.tap_first * ws[1 + d]))
+            out = f.at(out, p.first * outs[1 + d])
+        pack = define_pack(deep.program, self.block)
+
+        def group(k: str, _: list[str]) -> list[str]:
+            def examples(e: str, _: list[str]) -> list[str]:
+                source = f.at(x, f.add(f.mul(k, xs[0]), f.mul(e, self.examples * xs[1])))
+                f.do(f"call void @{pack}(ptr {source}, ptr %block, {', '.join(f'i64 {s}' for s in starts)})")
+                to = f.at(out, f.add(f.mul(k, outs[-2]), f.mul(e, self.examples * outs[-3])))
+
+                def panel(p: str, columns: int) -> None:
+                    far = self.columns * size
+                    self.copy_panel(f, f.at(w, f.add(f.mul(k, ws[0]), f.mul(p, far))), lines, width, columns)
+                    self.tiles(f, f.at(to, f.mul(p, far)), lines, width, columns)
+
+                deep.panels(f, panel)
+                return []
+
+            f.loop(g.batch // self.examples, 1, examples, at_least_once=True)
+            return []
+
+        f.loop(g.groups, 1, group, at_least_once=True)
+
+    def copy_panel(self, f: Function, w: str, lines: str, width: str, columns: int) -> None:
+        """Copies the columns of a panel of the kernel together, so that they do not compete for places in the cache."""
+        vector = f"<{columns} x {self.type}>"
+        steps = [
+            p.tap_step * s * self.size for p, s in zip(self.parts[-2:], self.deep.w.dense_strides[-4:-2], strict=True)
+        ]
+
+        def tap(_: str, at: list[str]) -> list[str]:
+            row = f.op(f"load {vector}, ptr {at[0]}, align {self.size}")
+            f.do(f"store {vector} {row}, ptr {at[1]}, align {self.size}")
+            return [f.at(at[0], steps[1]), f.at(at[1], columns * self.size)]
+
+        def line(_: str, at: list[str]) -> list[str]:
+            inner = f.loop(width, 1, tap, [("ptr", at[0]), ("ptr", at[1])], at_least_once=True)
+            return [f.at(at[0], steps[0]), inner[1]]
+
+        f.loop(lines, 1, line, [("ptr", w), ("ptr", "%panel")], at_least_once=True)
+
+    def tiles(self, f: Function, to: str, lines: str, width: str, columns: int) -> None:
+        """All results by the columns of a panel."""
+        size, deep = self.size, self.deep
+        outs = [s * size for s in deep.out.dense_strides]
+        strides = self.block.strides
+        row = self.block.channels * size
+        step = columns * size
+        most = deep.rows(columns)
+        last = self.parts[-1].taps
+        flat = last.stride == 1 and self.examples == self.g.batch and self.parts[-1].step == 1
+        along = last.dilation * row, step
+        if self.widths == 1:
+            between = self.parts[-2].taps.dilation * strides[-2], self.width * step
+            loops: tuple[tuple[int | None, int, int], ...] = ((None, *between), (self.width, *along))
+            count_of_taps = lines
+        else:
+            loops, count_of_taps = ((None, *along),), width
+        rows, columns_of_results = (last.result * self.examples, 1) if flat else (self.examples, last.result)
+
+        def kernel(height: int) -> str:
+            here, there = (tuple([k * far for k in range(height)]) for far in (size, outs[-3]))
+            return define_tile(deep.program, Tile(self.type, here, there, columns, loops))
+
+        def all_rows(a: str, c: str) -> None:
+            for height, count in shares(rows, most):
+                name = kernel(height)
+
+                def one(_: str, at: list[str], name: str = name, height: int = height) -> list[str]:
+                    f.do(f"call void @{name}(ptr {at[0]}, ptr %panel, ptr {at[1]}, i64 1, i64 {count_of_taps})")
+                    return [f.at(at[0], height * size), f.at(at[1], height * outs[-3])]
+
+                a, c = f.loop(count, 1, one, [("ptr", a), ("ptr", c)], at_least_once=True)
+
+        def results(d: int, a: str, c: str) -> None:
+            if d == len(self.parts):
+                all_rows(a, c)
+                return
+            p = self.parts[d]
+            count = columns_of_results if d == len(self.parts) - 1 else p.taps.result
+            far = strides[d] * (1 if d < len(self.parts) - 2 else p.taps.stride)
+
+            def one(_: str, at: list[str]) -> list[str]:
+                results(d + 1, at[0], at[1])
+                return [f.at(at[0], far), f.at(at[1], p.step * outs[1 + d])]
+
+            f.loop(count, 1, one, [("ptr", a), ("ptr", c)], at_least_once=True)
+
+        results(0, "%block", to)
