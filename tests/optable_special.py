@@ -7,6 +7,7 @@ from optable_base import BINARY_SHAPES, FLOATS, Op
 from scipy import special
 
 from fungrad import lax
+from fungrad.ops import integrals
 
 # Special functions in single precision: SciPy's are good to some ten units in the last place.
 LOOSE = {"float32": 1e-5, "float64": 1e-12}
@@ -38,7 +39,28 @@ def binary(name, reference, **facts):
     return Op(name, getattr(lax, name), reference, FLOATS, BINARY_SHAPES, **facts)
 
 
+def integral(name, reference, **facts):
+    """A function that is in ``lax`` neither here nor in JAX."""
+    facts = {"rtol": LOOSE, "jax": None, "special": False, **facts}
+    return Op(name, getattr(integrals, name), reference, FLOATS, **facts)
+
+
+def whole(low, high):
+    return lambda rng, shape, dtype: rng.integers(low, high, shape, endpoint=True).astype(dtype)
+
+
 OPS = [
+    integral("expi", special.expi, domains=((0.5, 9.0),)),
+    integral("sine_integral", lambda x: special.sici(x)[0], domains=((-9.0, 9.0),)),
+    integral("cosine_integral", lambda x: special.sici(x)[1], domains=((0.5, 9.0),)),
+    integral(
+        "expn",
+        lambda n, x: special.expn(n.astype(int), x),
+        shapes=BINARY_SHAPES,
+        domains=(whole(0, 5), (0.3, 5.0)),
+        diff=(1,),
+    ),
+    integral("bessel_jn", special.jv, shapes=BINARY_SHAPES, domains=(whole(-3, 5), (-9.0, 9.0)), diff=(1,)),
     unary("erf", special.erf),
     unary("erfc", special.erfc),
     unary("erf_inv", special.erfinv, domains=((-0.9, 0.9),)),

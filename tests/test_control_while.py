@@ -561,3 +561,15 @@ def test_dynamic_fori_loop_in_reverse_mode():
     for g in (fungrad.jit(fungrad.grad(f)), fungrad.grad(fungrad.jit(f)), mapped):
         with pytest.raises(ValueError, match=message):
             g(2.0, 3)
+
+
+def test_counting_steps_keeps_explicit_64_bit_values():
+    """Without a bound, reverse mode counts the steps first; values of 64 bits stay so though 32 are the default."""
+
+    def f(x):
+        return lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] * x), (jnp.zeros((), "int64"), x))[1]
+
+    x = jnp.asarray(np.float64(1.1), "float64")
+    g = fungrad.grad(f)(x)
+    assert g.dtype == np.float64
+    np.testing.assert_allclose(g, 4 * 1.1**3, rtol=1e-14)

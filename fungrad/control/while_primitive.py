@@ -36,7 +36,7 @@ from fungrad.control.cond_primitive import cond_p
 from fungrad.control.scan_bodies import Loop
 from fungrad.control.scan_primitive import scan_p
 from fungrad.control.shields import mapped_outputs, needs_shields, shield, shielded
-from fungrad.core.array import as_array
+from fungrad.core.array import wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, AxisData, running, state
 from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
@@ -345,7 +345,7 @@ def _number_of_steps(loop: WhileLoop, args: Sequence[Any]) -> int | None:
 
     cond, body = loop.derived("counting", make)
     try:
-        known = [as_array(x._known("counting steps")) for x in chosen(args, flags)]
+        known = [wrap(x._known("counting steps"), x.aval) for x in chosen(args, flags)]
     except TypeError:  # values of a function that is staged or mapped
         return None
     cond_consts, body_consts, carry = narrow.operands(known)

@@ -36,8 +36,6 @@ _NOT_YET = {
     "fungrad.nn": "scaled_dot_general scaled_matmul",
     "fungrad.nn.initializers": "delta_orthogonal orthogonal",
     "fungrad.scipy": "cluster fft integrate interpolate linalg ndimage optimize signal sparse spatial stats",
-    "fungrad.scipy.special": """bernoulli bessel_jn boxcox boxcox1p comb dawsn erfcx exp1 expi expn fresnel hyp1f1
-        hyp2f1 log_ndtr loggamma ndtri owens_t poch sici spence sph_harm_y wofz""",
     "fungrad.debug": "inspect_array_sharding log visualize_array_sharding",
 }  # fmt: skip
 

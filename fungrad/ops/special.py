@@ -27,7 +27,7 @@ from fungrad.ops.transcendental import exp, log, log1p
 _functions: dict[str, Callable[..., Any]] = {}
 
 
-def _scipy(name: str) -> Callable[..., Any]:
+def scipy_function(name: str) -> Callable[..., Any]:
     """The function ``name`` of ``scipy.special``, whose import takes longer than that of fungrad."""
     found = _functions.get(name)
     if found is None:
@@ -38,10 +38,10 @@ def _scipy(name: str) -> Callable[..., Any]:
 
 
 def _impl(name: str) -> Callable[..., Any]:
-    return in_float32(lambda *operands: _scipy(name)(*operands))
+    return in_float32(lambda *operands: scipy_function(name)(*operands))
 
 
-def _no_derivative(primitive: str, operand: str) -> Callable[..., Any]:
+def no_derivative(primitive: str, operand: str) -> Callable[..., Any]:
     """A derivative rule that says that there is none."""
 
     def rule(g: Any, z: Any, *operands: Any) -> Any:
@@ -115,25 +115,25 @@ def erf_inv(x: Any) -> Array:
 
 
 def _lgamma(x: np.ndarray) -> Any:
-    return np.where(x == -np.inf, x.dtype.type(np.inf), _scipy("gammaln")(x))
+    return np.where(x == -np.inf, x.dtype.type(np.inf), scipy_function("gammaln")(x))
 
 
 def _digamma(x: np.ndarray) -> Any:
     # A pole has no sign: NaN at 0 as at the other non-positive integers.
-    return np.where(x == 0, x.dtype.type(np.nan), _scipy("psi")(x))
+    return np.where(x == 0, x.dtype.type(np.nan), scipy_function("psi")(x))
 
 
 def _polygamma(m: np.ndarray, x: np.ndarray) -> Any:
     one = x.dtype.type(1)
     order = np.add(m, one)
     odd = np.subtract(one, np.fmod(m, x.dtype.type(2)) * x.dtype.type(2))
-    general = np.negative(odd) * _scipy("gamma")(order) * _scipy("zeta")(order, x)
+    general = np.negative(odd) * scipy_function("gamma")(order) * scipy_function("zeta")(order, x)
     out = np.where(m == 0, _digamma(x), general)
     return np.where((m >= 0) & (np.floor(m) == m), out, x.dtype.type(np.nan))
 
 
 def _zeta(x: np.ndarray, q: np.ndarray) -> Any:
-    out = _scipy("zeta")(x, q)
+    out = scipy_function("zeta")(x, q)
     # SciPy multiplies infinities with zeros for very large x, and has infinities for NaN.
     limit = np.where(q > 1, 0.0, np.where(q == 1, 1.0, np.inf))
     out = np.where((x > 1e12) & (q > 0), limit, out)
@@ -148,7 +148,7 @@ polygamma_p = Elementwise(
     "polygamma",
     in_float32(_polygamma),
     FLOAT,
-    (_no_derivative("polygamma", "m"), lambda g, z, m, x: mul(g, polygamma(add(m, 1.0), x))),
+    (no_derivative("polygamma", "m"), lambda g, z, m, x: mul(g, polygamma(add(m, 1.0), x))),
     arity=2,
     cost=100,
 )
@@ -156,7 +156,7 @@ zeta_p = Elementwise(
     "zeta",
     in_float32(_zeta),
     FLOAT,
-    (_no_derivative("zeta", "x"), lambda g, z, x, q: mul(g, mul(neg(x), zeta(add(x, 1.0), q)))),
+    (no_derivative("zeta", "x"), lambda g, z, x, q: mul(g, mul(neg(x), zeta(add(x, 1.0), q)))),
     arity=2,
     cost=100,
 )
@@ -253,7 +253,7 @@ igamma_grad_a_p = Elementwise(
     "igamma_grad_a",
     _igamma_grad_a,
     FLOAT,
-    (_no_derivative("igamma_grad_a", "a"), _no_derivative("igamma_grad_a", "x")),
+    (no_derivative("igamma_grad_a", "a"), no_derivative("igamma_grad_a", "x")),
     arity=2,
     cost=100,
 )
@@ -261,7 +261,7 @@ random_gamma_grad_p = Elementwise(
     "random_gamma_grad",
     _random_gamma_grad,
     FLOAT,
-    (_no_derivative("random_gamma_grad", "a"), _no_derivative("random_gamma_grad", "x")),
+    (no_derivative("random_gamma_grad", "a"), no_derivative("random_gamma_grad", "x")),
     arity=2,
     cost=100,
 )
@@ -316,7 +316,7 @@ regularized_incomplete_beta_p = Elementwise(
     "regularized_incomplete_beta",
     _impl("betainc"),
     FLOAT,
-    (_no_derivative("betainc", "a"), _no_derivative("betainc", "b"), _betainc_jvp),
+    (no_derivative("betainc", "a"), no_derivative("betainc", "b"), _betainc_jvp),
     arity=3,
     cost=100,
 )

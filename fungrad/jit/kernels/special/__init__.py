@@ -5,7 +5,9 @@ arguments goes on until all of its elements have converged. They compute in doub
 lists the measured errors. `FUNCTIONS` holds them by name.
 """
 
+from fungrad.jit.kernels.special.bessel_first import bessel_jn
 from fungrad.jit.kernels.special.core import FUNCTIONS
+from fungrad.jit.kernels.special.exponential_integrals import cosine_integral, expi, expn, sine_integral
 from fungrad.jit.kernels.special.gamma_slope import igamma_grad_a, random_gamma_grad
 from fungrad.jit.kernels.special.gamma_variate import random_gamma, random_loggamma
 from fungrad.jit.kernels.special.incomplete_beta import regularized_incomplete_beta
@@ -14,6 +16,10 @@ from fungrad.jit.kernels.special.zeta import polygamma, zeta
 
 __all__ = [
     "FUNCTIONS",
+    "bessel_jn",
+    "cosine_integral",
+    "expi",
+    "expn",
     "igamma",
     "igamma_grad_a",
     "igammac",
@@ -22,5 +28,6 @@ __all__ = [
     "random_gamma_grad",
     "random_loggamma",
     "regularized_incomplete_beta",
+    "sine_integral",
     "zeta",
 ]
