@@ -143,6 +143,8 @@ LONGEST_RECORD = 4
 DISTRIBUTED_BLOCK = 256
 DISTRIBUTED_LEAST = 64
 DISTRIBUTED_WORK = 2.0
+# Rows of a loop whose numbers go through memory between its stages, at most.
+STRIPPED_ROWS = 1 << 20
 # Loops that change places: arrays with fewer elements are left to `regions`; with more carried values memory serves as
 # well as registers.
 INTERCHANGED_LEAST = 16

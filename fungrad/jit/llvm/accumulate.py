@@ -167,7 +167,8 @@ def declare(nest: NestWriter, acc: Acc) -> Cell:
         # what comes before a vector is kept in double precision: it is added to once per vector
         return Cell(acc, [nest.m.const(0, "f64")])
     start = Const(neutral(acc.op, acc.type), acc.type)
-    wide = nest.wide.get(acc.name, 0)
+    # Another copy of the loop may have its vectors further inside; the accumulators of both have the same name.
+    wide = nest.wide.get(acc.name, 0) if nest.vector is None else 0
     m = nest.builder(wide) if wide else nest.m
     if acc.name in nest.products:
         return Cell(acc, [m.const(1, "f64"), m.const(0, "i64")], wide, 0)

@@ -27,6 +27,7 @@ from fungrad.jit.rewrites.regions import merge
 from fungrad.jit.rewrites.restructure import split_columns, split_reduction, split_rows
 from fungrad.jit.rewrites.rows import grouped
 from fungrad.jit.rewrites.schedule import SCHEDULE
+from fungrad.jit.rewrites.strips import in_strips
 from fungrad.jit.rewrites.sweep import narrow_sums, sweep_rows
 from fungrad.jit.rewrites.unroll import unrolled
 
@@ -48,6 +49,7 @@ TARGETED = (
     Pass("blocks", "statements", in_blocks),
     Pass("rows", "program", grouped),
     Pass("side by side", "program", side_by_side),
+    Pass("strips", "statements", in_strips),
     Pass("levels", "nest", in_levels),
     Pass("arena", "program", buffers.arrange),
     Pass("exchange", "program", exchange),

@@ -235,7 +235,7 @@ class _Rewriter:
         for accesses in by_root.values():
             stores = [s for s, _ in accesses if type(s) is Store]
             names = {s.buffer for s, _ in accesses}
-            if not stores or _own_region(loop, accesses):
+            if not stores or own_region(loop, accesses):
                 continue
             if len(names) > 1 or self.program.buffers[stores[0].buffer].is_complex:
                 return None
@@ -269,7 +269,7 @@ def _around_dependent_loop(program: Program, body: Sequence[Any]) -> tuple[Seque
     return body, None, []
 
 
-def _own_region(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
+def own_region(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
     """Whether every iteration stays in a region of the buffer of its own."""
     strides = {s.index.coefficient(loop.index) for s, _ in accesses}
     if len(strides) != 1 or strides == {0}:
