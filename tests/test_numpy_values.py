@@ -303,3 +303,16 @@ def test_ldexp_is_exact_where_the_power_alone_is_out_of_range():
         np.testing.assert_allclose(f(x, e), wanted, rtol=3e-7)
     np.testing.assert_allclose(fungrad.grad(lambda x: fnp.ldexp(x, 3).sum())(fnp.asarray(x)), 8.0)
     assert fnp.ldexp(fnp.float16(2.0**-24), 39) == 2.0**15 and fnp.ldexp(3, fnp.int8(-2)) == 0.75
+
+
+@pytest.mark.parametrize("function", [fnp.logaddexp, fnp.logaddexp2, fnp.hypot])
+def test_second_derivatives_where_operands_are_equal(function):
+    # where maximum and minimum have derivatives that are shares
+    with fungrad.enable_x64(True):
+        for point in ([1.0, 1.0], [0.25, -0.25]):
+            near = np.array(point) + [1e-7, -1e-7]
+            f = fungrad.hessian(lambda v: function(v[0], v[1]))
+            np.testing.assert_allclose(f(np.array(point)), f(near), rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(fungrad.jit(f)(np.array(point)), f(near), rtol=1e-5, atol=1e-5)
+        near, at = (fungrad.hessian(lambda v: fnp.hypot(v[0], v[1]))(np.array([x, 2.0])) for x in (1e-7, 0.0))
+        np.testing.assert_allclose(at, near, rtol=1e-5, atol=1e-5)

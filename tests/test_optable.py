@@ -450,9 +450,8 @@ def test_jit_equals_eager(op):
             )
 
 
-# What compiled programs leave to Python: callbacks, rows with sorts along an axis that is not contiguous, and LAPACK.
+# What compiled programs leave to Python: callbacks, and rows with sorts along an axis that is not contiguous.
 ON_THE_HOST = {"pure_callback", "io_callback", "debug_callback", "sort", "top_k", "reduce"}
-ON_THE_HOST |= {"cholesky", "eig", "eigh", "lu", "lu_pivots_to_permutation", "qr", "svd", "triangular_solve"}
 
 
 @rows

@@ -231,6 +231,19 @@ class Lowering(Protocol):
         results ``k`` are multiplied with ``exp(-2 pi i k l / whole)``, where ``l`` is the position along the last
         dimension (its conjugate if ``inverse``)."""
 
+    def items(
+        self, name: str, fn: Callable[..., Sequence[Any]], operands: Sequence[Lowered], avals: Sequence[ShapedArray]
+    ) -> list[Lowered]:
+        """What scalar code makes of small items, such as matrices, that fit in registers: one item in every lane.
+
+        Args:
+          name: for printed programs.
+          fn: ``fn(m, *elements)`` gives all elements of the results; elements of an item are in row-major order.
+            Equal functions must do the same.
+          operands: arrays whose last dimension counts the items, as it does in the results.
+          avals: types of the results.
+        """
+
     # -- control flow ------------------------------------------------------------------------------------------------
 
     def scan(

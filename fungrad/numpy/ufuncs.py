@@ -188,7 +188,10 @@ def logaddexp(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Arra
     x, y = promote_pair_inexact("logaddexp", x1, x2)
     if dtypes.is_complex(x.aval.dtype):
         return _logaddexp_complex(x, y)
-    top, low = compare.max(x, y), compare.min(x, y)
+    # Not max and min: at equal operands their derivatives are shares, and the second derivative of the gap is lost.
+    first = greater_equal(x, y)
+    x, y = broadcast(x, first.aval.shape), broadcast(y, first.aval.shape)
+    top, low = compare.select_n(first, y, x), compare.select_n(first, x, y)
     gap = elementwise.sub(top, low)
     # Equal infinities have no difference; their mean is the infinity itself. NaN goes the usual way, so that
     # derivatives are NaN as well.
@@ -513,11 +516,14 @@ def hypot(x1: Any, x2: Any, /) -> Array:
     x, y = promote_pair_inexact("hypot", x1, x2)
     if dtypes.is_complex(x.aval.dtype):
         raise ValueError("fungrad.numpy.hypot: complex operands are not supported; take abs of them first")
-    x, y = complex_parts.abs(x), complex_parts.abs(y)
-    top, low = compare.max(x, y), compare.min(x, y)
+    top = compare.max(complex_parts.abs(x), complex_parts.abs(y))
     zero = compare.eq(top, 0)
-    ratio = elementwise.div(low, where_value(zero, 1, top))
-    scaled = elementwise.mul(top, elementwise.sqrt(elementwise.add(1, elementwise.square(ratio))))
+    # A constant for derivatives, which do not depend on it: those of maximum and absolute value lose the second one
+    # at equal operands and at zero.
+    scale = cast_ops.stop_gradient(where_value(zero, 1, top))
+    squares = [elementwise.square(elementwise.div(v, scale)) for v in (x, y)]
+    inside = where_value(zero, 1, elementwise.add(*squares))
+    scaled = elementwise.mul(scale, elementwise.sqrt(inside))
     infinite = integer.bitwise_or(isinf(x), isinf(y))
     return _strong(where_value(infinite, float("inf"), compare.select_n(zero, scaled, top)))
 

@@ -599,6 +599,12 @@ class Lowerer:
         step = Opaque("routine", [operand], {"routine": "fft", "attributes": attributes}, self._rank())
         return self._finish(step, [operand.aval])[0]
 
+    def items(
+        self, name: str, fn: Callable[..., Sequence[Value]], operands: Sequence[Tensor], avals: Sequence[ShapedArray]
+    ) -> list[Tensor]:
+        step = Opaque("items", operands, {"name": name, "fn": fn}, self._rank())
+        return list(self._finish(step, avals))
+
     # -- control flow ------------------------------------------------------------------------------------------------
 
     def scan(

@@ -6,6 +6,7 @@ whose inputs and outputs are places in buffers that the region around them owns.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from fungrad.core.library_calls import runs_of
 from fungrad.jit.formulas.lowering import Graph
 from fungrad.jit.formulas.tensors import Compute, Opaque, Reduction, Running, Scatter, Source, Tensor
-from fungrad.jit.fusion import lanes
+from fungrad.jit.fusion import lanes, pairs
 from fungrad.jit.fusion.assemble import Memory, NestWriter
 from fungrad.jit.fusion.declared import Declared
 from fungrad.jit.fusion.fuse import Item, Storage, fuse, lenders, storages
@@ -162,6 +163,37 @@ class Region:
             shape = (runs, -(-max(n, 1) // loops.ALIGNMENT) * loops.ALIGNMENT)
             outputs.append(loops.View(self.temporary(np.uint8, shape), shape))
         return [loops.Call("library", self.read_in_place(step), outputs, {"call": call, "runs": runs})]
+
+    def items(self, step: Opaque) -> list[Any]:
+        """Scalar code on items that fit in registers: one loop over them."""
+        count = step.results[0].shape[-1]
+        if not count:
+            return []
+        body: list[Any] = []
+        numbers = itertools.count()
+        item = loops.Affine.var("i0")
+        elements, types = [], []
+        for t, view in zip(step.operands, self.read_in_place(step), strict=True):
+            type = type_of(t.dtype)
+            parts = pairs.part_types(type)
+            for e in range(math.prod(t.shape[:-1])):
+                names = [f"v{next(numbers)}" for _ in parts]
+                for part, name in enumerate(names):
+                    body.append(loops.Load(name, view.buffer, view.offset + item + e * count, part if len(parts) > 1 else None))
+                elements.append(pairs.regrouped(names, [type])[0])
+                types.append(type)
+        made = [type_of(t.dtype) for t in step.results for _ in range(math.prod(t.shape[:-1]))]
+        name, fn = step.params["name"], step.params["fn"]
+        statement, values = pairs.let(lambda: f"v{next(numbers)}", name, elements, types, tuple(made), fn)
+        body.append(statement)
+        rest = iter(values)
+        for t in step.results:
+            view = self.view(t)
+            for e in range(math.prod(t.shape[:-1])):
+                x = next(rest)
+                value, imag = x if isinstance(x, tuple) else (x, None)
+                body.append(loops.Store(view.buffer, view.offset + item + e * count, value, imag))
+        return [loops.Nest([loops.Loop("i0", count, body)])]
 
     def read_in_place(self, step: Opaque) -> list[loops.View]:
         """The operands of a step, blocks of other arrays where they are."""
@@ -449,6 +481,7 @@ _OPAQUE: dict[str, Callable[[Region, Opaque], list[Any]]] = {
     "kernel": Region.kernel,
     "routine": Region.routine,
     "library": Region.library,
+    "items": Region.items,
     "scan": Region.scan,
     "while": Region.while_,
     "cond": Region.cond,

@@ -262,7 +262,7 @@ def is_read_in_place(step: Opaque, t: Tensor) -> bool:
         return gemm_operand_fits(step, t)
     if step.kind == "convolution":
         return conv_operand_fits(step, t)
-    return step.kind in ("routine", "library") and is_dense_part(t)
+    return step.kind in ("routine", "library", "items") and is_dense_part(t)
 
 
 def is_dense_part(t: Tensor) -> bool:

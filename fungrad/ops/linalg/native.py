@@ -1,20 +1,22 @@
 """Native code of the factorisations: what stands around the calls of LAPACK, as formulas that fuse with their users.
 
-May import ``core``, ``ops._operands`` and ``ops.linalg.lapack``.
+May import ``core``, ``ops._operands``, ``ops.linalg.lapack`` and ``ops.linalg.small``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fungrad.core import lapack as library
+from fungrad.core.avals import ShapedArray
 from fungrad.ops._operands import kind_of
-from fungrad.ops.linalg import lapack
+from fungrad.ops.linalg import lapack, small
 from fungrad.ops.linalg.lapack import in_program
 
 _BOOL, _INT32 = np.dtype(bool), np.dtype(np.int32)
@@ -105,6 +107,40 @@ def triangle(ctx: Any, x: Any, lower: bool, k: int = 0) -> Any:
     return ctx.compute(x.shape, x.dtype, element)
 
 
+# -- small matrices ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WrittenOut:
+    """A function of `ops.linalg.small` with the sizes of its arguments: scalar code on the elements of an item.
+
+    Attributes:
+      function: called with a builder, the elements of each operand, and `sizes`.
+      operands: numbers of elements.
+      sizes: further arguments.
+    """
+
+    function: Callable[..., Sequence[Any]]
+    operands: tuple[int, ...]
+    sizes: tuple[Any, ...]
+
+    def __call__(self, m: Any, *elements: Any) -> Sequence[Any]:
+        rest = iter(elements)
+        return self.function(m, *[[next(rest) for _ in range(n)] for n in self.operands], *self.sizes)
+
+
+def written_out(
+    ctx: Any, function: Callable[..., Sequence[Any]], operands: Sequence[Any], sizes: Sequence[Any], results: Any
+) -> list[Any]:
+    """The results, of given shapes and dtypes, of a function of `ops.linalg.small` for the items of stacks."""
+    items = operands[0].shape[0]
+    turned = [ctx.transpose(x, (*range(1, len(x.shape)), 0)) for x in operands]
+    fn = WrittenOut(function, tuple([math.prod(x.shape[1:]) for x in operands]), tuple(sizes))
+    avals = [ShapedArray((*shape, items), dtype) for shape, dtype in results]
+    made = ctx.items(function.__name__, fn, turned, avals)
+    return [ctx.transpose(x, (len(x.shape) - 1, *range(len(x.shape) - 1))) for x in made]
+
+
 # -- factorisations ----------------------------------------------------------------------------------------------------
 
 
@@ -113,6 +149,9 @@ def cholesky(ctx: Any, a: Any) -> Any:
     *batch, n, _ = a.shape
     if 0 in a.shape:
         return ctx.constant(0, a.dtype, a.shape)
+    if small.is_small_cholesky(n):
+        (factor,) = written_out(ctx, small.cholesky, [stacked(ctx, a)], (n,), [((n, n), a.dtype)])
+        return unstacked(ctx, factor, batch)
     factor, status = in_program(ctx, lapack.potrf(a.dtype, n), [stacked(ctx, a)])
     factor = or_nan(ctx, triangle(ctx, factor, lower=True), succeeded(ctx, status))
     return unstacked(ctx, factor, batch)
@@ -125,6 +164,9 @@ def lu(ctx: Any, a: Any) -> list[Any]:
         numbers = ctx.iota((*batch, m), _INT32, len(batch)) if m else ctx.constant(0, _INT32, (*batch, m))
         k = min(m, n)
         return [ctx.constant(0, a.dtype, a.shape), ctx.constant(0, _INT32, (*batch, k)), numbers]
+    if small.is_small_lu(m, n):
+        shapes = [((m, n), a.dtype), ((min(m, n),), _INT32), ((m,), _INT32)]
+        return [unstacked(ctx, r, batch) for r in written_out(ctx, small.lu, [stacked(ctx, a)], (m, n), shapes)]
     x = swapped(ctx, stacked(ctx, a))
     numbers = ctx.iota((x.shape[0], m), np.dtype(np.float64), 1)
     both, exchanges, order, _ = in_program(ctx, lapack.getrf(a.dtype, m, n), [x, numbers])
@@ -152,12 +194,28 @@ def triangular_solve(
     """The solutions of triangular systems."""
     if 0 in b.shape:
         return ctx.constant(0, b.dtype, b.shape)
-    if conjugate_a and not transpose_a and kind_of(a.dtype) == "c":
+    conjugate_a = conjugate_a and kind_of(a.dtype) == "c"
+    n, others = (b.shape[-2:]) if left_side else b.shape[:-3:-1]
+    if small.is_small_solve(n, others):
+        return _small_triangular(ctx, a, b, left_side, lower, transpose_a, conjugate_a, unit_diagonal)
+    if conjugate_a and not transpose_a:
         a = ctx.map(lambda m, v: m.conj(v), [a], a.dtype)
     *batch, rows, columns = b.shape
     routine = lapack.trsm(b.dtype, rows, columns, left_side, lower, transpose_a, conjugate_a, unit_diagonal)
     (x,) = in_program(ctx, routine, [stacked(ctx, a), stacked(ctx, b)])
     return unstacked(ctx, x, batch)
+
+
+def _small_triangular(
+    ctx: Any, a: Any, b: Any, left_side: bool, lower: bool, transpose_a: bool, conjugate_a: bool, unit_diagonal: bool
+) -> Any:
+    """Small systems; ``x op(a) = b`` is ``op(a)^T x^T = b^T``."""
+    batch = b.shape[:-2]
+    right = stacked(ctx, b) if left_side else swapped(ctx, stacked(ctx, b))
+    n, columns = right.shape[1:]
+    sizes = (n, columns, lower, transpose_a if left_side else not transpose_a, conjugate_a, unit_diagonal)
+    (x,) = written_out(ctx, small.triangular_solve, [stacked(ctx, a), right], sizes, [((n, columns), b.dtype)])
+    return unstacked(ctx, x if left_side else swapped(ctx, x), batch)
 
 
 def qr(ctx: Any, a: Any, full_matrices: bool) -> list[Any]:
