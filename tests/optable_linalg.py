@@ -171,6 +171,102 @@ def row(name, fun, reference, shapes=SQUARE, domain=matrix, jax=None, primitives
     )
 
 
+def reflected(q_of):
+    """q of the factorisation of a matrix, made of its reflectors."""
+
+    def function(x):
+        h, taus = jnp.linalg.qr(x, mode="raw")
+        return q_of(h.mT, taus, x)
+
+    return function
+
+
+def schur_of(schur):
+    """What does not depend on signs: the matrix again, and the sizes of the last row."""
+
+    def function(x):
+        t, q = schur(x)
+        return q @ t @ q.conj().swapaxes(-1, -2)
+
+    return function
+
+
+def hessenberg_of(x):
+    h, taus = lax.linalg.hessenberg(x)
+    n = x.shape[-1]
+    q = lax.linalg.householder_product(h[..., 1:, :-1], taus) if n > 1 else x[..., :0, :0]
+    one = jnp.ones((*x.shape[:-2], 1, 1), x.dtype)
+    if n <= 1:
+        return x
+    q = jnp.concatenate(
+        [
+            jnp.concatenate([one, jnp.zeros((*x.shape[:-2], 1, n - 1), x.dtype)], -1),
+            jnp.concatenate([jnp.zeros((*x.shape[:-2], n - 1, 1), x.dtype), q], -1),
+        ],
+        -2,
+    )
+    return q @ jnp.triu(h, -1) @ q.conj().mT
+
+
+def tridiagonal_dense(dl, d, du):
+    n = d.shape[-1]
+    out = np.zeros((*d.shape, n), d.dtype)
+    k = np.arange(n)
+    out[..., k, k] = d
+    out[..., k[1:], k[:-1]] = dl[..., 1:]
+    out[..., k[:-1], k[1:]] = du[..., :-1]
+    return out
+
+
+def dominant(rng, shape, dtype):
+    return (any_matrix(rng, shape, dtype) + 4).astype(dtype)
+
+
+def vectors(rng, shape, dtype):
+    return any_matrix(rng, shape, dtype)
+
+
+def upper(rng, shape, dtype):
+    return np.triu(matrix(rng, shape, dtype))
+
+
+def pivoted(x, xp, qr):
+    """The matrix again, the sizes of the diagonal, and the order of columns."""
+    q, r, order = qr(x)
+    back = xp.argsort(order, axis=-1)
+    whole = xp.take_along_axis(q @ r, xp.broadcast_to(back[..., None, :], x.shape), axis=-1)
+    return whole, abs(xp.diagonal(r, axis1=-2, axis2=-1)), order
+
+
+def pivoted_reference(x):
+    from scipy.linalg import qr
+
+    sizes = np.zeros((*x.shape[:-2], min(x.shape[-2:])), real(x.dtype))
+    order = np.zeros((*x.shape[:-2], x.shape[-1]), np.int32)
+    order[...] = np.arange(x.shape[-1])
+    for k in np.ndindex(*x.shape[:-2]) if x.size else ():
+        _, r, order[k] = qr(x[k], mode="economic", pivoting=True)
+        sizes[k] = abs(np.diagonal(r))
+    return x, sizes, order
+
+
+def raw_qr(x):
+    h, taus = np.linalg.qr(x, "raw")
+    return h, taus
+
+
+def tridiagonal_values(parts):
+    """The eigenvalues of a tridiagonal matrix."""
+    _, d, e, _ = parts
+    n = d.shape[-1]
+    k = jnp.arange(n)
+    whole = jnp.zeros((*d.shape, n), d.dtype).at[..., k, k].set(d)
+    whole = whole.at[..., k[1:], k[:-1]].set(e).at[..., k[:-1], k[1:]].set(e)
+    return jnp.linalg.eigvalsh(whole)
+
+
+REAL = ("float32", "float64")
+
 OPS = [
     row(
         "cholesky",
@@ -203,6 +299,46 @@ OPS = [
     row("lu_pivots_to_permutation", lax.linalg.lu_pivots_to_permutation, permutation_of, (((3,),), ((2, 2),)), pivots,
         params={"permutation_size": 4}, dtypes=("int32",), order=0,
         jax=lambda jax, x, permutation_size: jax.lax.linalg.lu_pivots_to_permutation(x, permutation_size)),
+    row("qr_complete", lambda x: lax.linalg.qr(x), lambda x: tuple(np.linalg.qr(x, "complete")), (((3, 3),), ((2, 3),)),
+        jax=lambda jax, x: jax.lax.linalg.qr(x), primitives=("qr",)),
+    row("qr_pivoted", lambda x: pivoted(x, jnp, lambda x: lax.linalg.qr(x, full_matrices=False, pivoting=True)),
+        pivoted_reference, (((3, 3),), ((4, 2),), ((2, 2, 3),), ((2, 0),)),
+        jax=lambda jax, x: pivoted(x, jax.numpy, lambda x: jax.lax.linalg.qr(x, full_matrices=False, pivoting=True)),
+        primitives=("qr",)),
+    row("geqrf", lambda x: jnp.linalg.qr(x, mode="raw"), raw_qr, OBLONG, order=0,
+        jax=lambda jax, x: jax.numpy.linalg.qr(x, mode="raw")),
+    row("householder_product", reflected(lambda h, t, x: lax.linalg.householder_product(h, t)),
+        lambda x: np.linalg.qr(x)[0], (((3, 3),), ((4, 2),), ((2, 3, 2),), ((0, 0),)), order=0,
+        jax=lambda jax, x: jax.numpy.linalg.qr(x)[0]),
+    row("ormqr", reflected(lambda h, t, x: lax.linalg.ormqr(h, t, x, transpose=True)),
+        lambda x: np.linalg.qr(x, "complete")[0].conj().swapaxes(-1, -2) @ x, (((3, 3),), ((4, 2),), ((2, 3, 2),)),
+        order=0, jax=lambda jax, x: jax.numpy.linalg.qr(x, "complete")[0].conj().mT @ x),
+    row("ormqr_right", reflected(lambda h, t, x: lax.linalg.ormqr(h, t, x.mT, left=False)),
+        lambda x: x.swapaxes(-1, -2) @ np.linalg.qr(x, "complete")[0], (((3, 3),), ((2, 3, 2),)), order=0,
+        jax=lambda jax, x: x.mT @ jax.numpy.linalg.qr(x, "complete")[0], primitives=("ormqr",)),
+    row("hessenberg", hessenberg_of, lambda x: x, SQUARE, order=0, jax=lambda jax, x: x),
+    row("schur", schur_of(lax.linalg.schur), lambda x: x, SQUARE, order=0, jax=lambda jax, x: x),
+    row("tridiagonal", lambda x: tridiagonal_values(lax.linalg.tridiagonal(hermitian(x, jnp))),
+        lambda x: np.linalg.eigvalsh(hermitian(x, np)), SQUARE, order=0, result=real,
+        jax=lambda jax, x: jax.numpy.linalg.eigvalsh(hermitian(x, jax.numpy))),
+    Op("tridiagonal_solve", lax.linalg.tridiagonal_solve,
+       lambda dl, d, du, b: np.linalg.solve(tridiagonal_dense(dl, d, du), b), DTYPES,
+       (((3,), (3,), (3,), (3, 2)), ((2, 1), (2, 1), (2, 1), (2, 1, 1)), ((0,), (0,), (0,), (0, 1))),
+       domains=(vectors, dominant, vectors, any_matrix), special=False, weak=False, wide=False, rtol=TOLERANCES,
+       jit_rtol=TOLERANCES, jax=lambda jax, *a: jax.lax.linalg.tridiagonal_solve(*a) if a[1].size else a[3],
+       jax_rtol=TOLERANCES),
+    Op("cholesky_update", lambda r, w: lax.linalg.cholesky_update(jnp.triu(r), w),
+       lambda r, w: np.linalg.cholesky(np.triu(r).mT @ np.triu(r) + w[..., :, None] * w[..., None, :]).mT, REAL,
+       (((3, 3), (3,)), ((2, 2, 2), (2, 2)), ((0, 0), (0,))), domains=(upper, vectors), special=False, weak=False,
+       wide=False, rtol=TOLERANCES, jit_rtol=TOLERANCES, jax_rtol=TOLERANCES, grad_rtol=1e-4,
+       jax=lambda jax, r, w: jax.numpy.linalg.cholesky(
+           jax.numpy.triu(r).mT @ jax.numpy.triu(r) + w[..., :, None] * w[..., None, :]).mT),
+    Op("symmetric_product", lax.linalg.symmetric_product,
+       lambda a, c, alpha, beta: (alpha * (a @ a.mT) + beta * c).astype(a.dtype), REAL,
+       (((3, 2), (3, 3)), ((2, 2, 3), (2, 2, 2)), ((0, 2), (0, 0))), params={"alpha": 2.0, "beta": -1.0},
+       domains=(any_matrix, any_matrix), special=False, weak=False, wide=False, rtol=TOLERANCES,
+       jit_rtol=TOLERANCES, jax=lambda jax, a, c, **p: jax.lax.linalg.symmetric_product(a, c, **p),
+       jax_rtol=TOLERANCES),
     triangular_row(True, True),
     triangular_row(True, False, transpose_a=True, conjugate_a=True),
     triangular_row(False, True, conjugate_a=True, unit_diagonal=True),

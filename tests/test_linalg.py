@@ -206,3 +206,55 @@ def test_numpys_functions_come_to_ours():
 def test_errors_name_function_and_argument(call, words):
     with pytest.raises((TypeError, ValueError, NotImplementedError), match=words.replace("(", r"\(")):
         call()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("left", [True, False])
+@pytest.mark.parametrize("transpose", [True, False])
+def test_products_of_reflectors_are_linear_in_the_matrix(dtype, left, transpose):
+    with fungrad.enable_x64(True):
+        h, taus = jnp.linalg.qr(matrix(2, 4, 3, dtype=dtype, seed=1), mode="raw")
+        c = matrix(2, *((4, 2) if left else (2, 4)), dtype=dtype, seed=2)
+
+        def f(c):
+            return lax.linalg.ormqr(h.mT, taus, c, left=left, transpose=transpose)
+
+        check_grads(f, (c,), 2)
+        with pytest.raises(NotImplementedError, match="fungrad.lax.linalg.ormqr: there is no derivative"):
+            fungrad.jvp(lambda t: lax.linalg.ormqr(h.mT, t, c, left=left), (taus,), (taus,))
+
+
+def test_additional_columns_of_a_complete_qr_stay_orthogonal():
+    with fungrad.enable_x64(True):
+        x, dx = matrix(4, 2, dtype="complex128", seed=1), matrix(4, 2, dtype="complex128", seed=2)
+        (q, r), (dq, dr) = fungrad.jvp(lax.linalg.qr, (x,), (dx,))
+        np.testing.assert_allclose(dq @ r + q @ dr, dx, atol=1e-12)
+        inside = q.conj().T @ dq
+        np.testing.assert_allclose(inside + inside.conj().T, np.zeros((4, 4)), atol=1e-12)
+        check_grads(lambda x: (lambda q: q[:, 2:] @ q[:, 2:].conj().T)(lax.linalg.qr(x)[0]), (x,), 2)
+
+
+def test_parts_of_the_spectrum():
+    x = matrix(5, 5, dtype="float32", seed=3)
+    h = x + x.T
+    v, w = lax.linalg.eigh(h, subset_by_index=(1, 3))
+    every = np.linalg.eigvalsh(h)
+    np.testing.assert_allclose(w, every[1:3], rtol=1e-4)
+    np.testing.assert_allclose(h @ v, v * w, atol=1e-4)
+    u, s, vh = jit(lambda x: lax.linalg.svd(x, full_matrices=False, subset_by_index=(1, 4)))(x)
+    assert u.shape == (5, 3) and vh.shape == (3, 5)
+    np.testing.assert_allclose(s, np.linalg.svd(x, compute_uv=False)[1:4], rtol=1e-4)
+    np.testing.assert_allclose(x @ vh.T, u * s, atol=1e-4)
+    np.testing.assert_allclose(jnp.linalg.svd(h, False, hermitian=True, subset_by_index=(0, 2)).S,
+                               np.linalg.svd(h, compute_uv=False)[:2], rtol=1e-4)  # fmt: skip
+
+
+def test_singular_tridiagonal_systems():
+    zero, one = np.zeros(3, "float32"), np.ones((3, 2), "float32")
+    for f in (lambda f: f, jit):
+        solve = f(lambda d, b: lax.linalg.tridiagonal_solve(zero, d, zero, b))
+        assert np.isnan(solve(np.float32([1, 0, 1]), one)).all()
+        perturbed = f(lambda d, b: lax.linalg.tridiagonal_solve(zero, d, zero, b, perturb_singular=True))
+        x = perturbed(np.float32([1, 0, 1]), one)
+        assert np.isfinite(x).all() and abs(x[1, 0]) > 1e5
+        np.testing.assert_allclose(perturbed(np.float32([1, 2, 4]), one)[:, 1], [1, 0.5, 0.25])

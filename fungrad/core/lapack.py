@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import blas
-from fungrad.core.library_calls import Argument, Constant, Function, Operand, Result, Value, Work, provide
+from fungrad.core.library_calls import Argument, Constant, Function, Value, Work, provide
 from fungrad.core.library_calls import address as address_of
 
 # Fortran's name of a routine for each spelling of the C interface.
@@ -120,7 +120,7 @@ def best_work(
     Args:
       name: of the routine.
       arguments: its arguments, None where it takes the size of a workspace.
-      dtypes: of the workspaces, numbered as in `Work`.
+      dtypes: of the workspaces that it is asked for, the first ones.
     """
     spaces = [np.zeros(16, dtype) for dtype in dtypes]
     rest = np.zeros(64, np.complex128)
@@ -137,10 +137,9 @@ def best_work(
         if isinstance(a, Constant):
             kept.append(ctypes.create_string_buffer(a.data, len(a.data)))
             given.append(ctypes.addressof(kept[-1]))
-        elif isinstance(a, Work):
+        elif isinstance(a, Work) and a.number < len(spaces):
             given.append(spaces[a.number].ctypes.data)
         else:
-            assert isinstance(a, (Operand, Result))
             given.append(rest.ctypes.data)
     ctypes.CFUNCTYPE(None, *types)(address_of(asked.symbol))(*given)
     # Sizes in single precision may be rounded down.

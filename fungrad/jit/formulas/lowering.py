@@ -582,8 +582,9 @@ class Lowerer:
     def library(self, call: LibraryCall, operands: Sequence[Tensor], avals: Sequence[ShapedArray]) -> list[Tensor]:
         if not avals[0].shape[0]:
             return [self.constant(0, a.dtype, a.shape) for a in avals]
-        step = Opaque("library", operands, {"call": call}, self._rank())
-        return list(self._finish(step, avals))
+        results = self._finish(Opaque("library", operands, {"call": call}, self._rank()), avals)
+        # Nothing is read of a result without elements.
+        return [r if r.aval.size else self.constant(0, r.dtype, r.shape) for r in results]
 
     def fourier_rows(self, operand: Tensor, inverse: bool, scale: float) -> Tensor:
         rows, n = operand.shape

@@ -178,8 +178,9 @@ class Region:
             parts = pairs.part_types(type)
             for e in range(math.prod(t.shape[:-1])):
                 names = [f"v{next(numbers)}" for _ in parts]
-                for part, name in enumerate(names):
-                    body.append(loops.Load(name, view.buffer, view.offset + item + e * count, part if len(parts) > 1 else None))
+                for number, part in enumerate(names):
+                    at = view.offset + item + e * count
+                    body.append(loops.Load(part, view.buffer, at, number if len(parts) > 1 else None))
                 elements.append(pairs.regrouped(names, [type])[0])
                 types.append(type)
         made = [type_of(t.dtype) for t in step.results for _ in range(math.prod(t.shape[:-1]))]

@@ -12,7 +12,7 @@ import numpy as np
 from fungrad.core.array import Array
 from fungrad.numpy.indexing import take_along_axis
 from fungrad.numpy.linalg._arguments import check_computed, matrix
-from fungrad.numpy.manipulation import flip, matrix_transpose
+from fungrad.numpy.manipulation import broadcast_to, flip, matrix_transpose
 from fungrad.numpy.selection import where
 from fungrad.numpy.sorting import argsort
 from fungrad.numpy.ufuncs import absolute, conj, sign
@@ -20,6 +20,7 @@ from fungrad.ops.linalg import cholesky as _cholesky
 from fungrad.ops.linalg import eigen
 from fungrad.ops.linalg import qr as _qr
 from fungrad.ops.linalg import svd as _svd
+from fungrad.ops.linalg.reductions import geqrf_p
 
 
 class EigResult(NamedTuple):
@@ -178,10 +179,12 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
     Args:
       a: shape ``(..., m, n)``.
-      mode: "reduced" (``min(m, n)`` columns of ``q``), "complete" (``m`` columns) or "r" (only ``r``).
+      mode: "reduced" (``min(m, n)`` columns of ``q``), "complete" (``m`` columns), "r" (only ``r``) or "raw" (the
+        vectors of the reflectors that make ``q``, with ``r``, in a matrix transposed; and their factors).
 
     Returns:
-      A named tuple ``(Q, R)``, or ``r``.
+      A named tuple ``(Q, R)``, or ``r``, or ``(h, tau)`` of shapes ``(..., n, m)`` and ``(..., min(m, n))``, which have
+      no derivative.
 
     Raises:
       ValueError: another mode, or ``a`` has fewer than two dimensions.
@@ -192,8 +195,11 @@ def qr(a: Any, mode: str = "reduced") -> Any:
       >>> jnp.allclose(q @ r, jnp.array([[3.0, 1], [4, 2]]), atol=1e-5)
       Array(True, dtype=bool)
     """
-    if mode not in ("reduced", "complete", "full", "r"):
-        raise ValueError(f"fungrad.numpy.linalg.qr: mode must be 'reduced', 'complete' or 'r', got {mode!r}")
+    if mode not in ("reduced", "complete", "full", "r", "raw"):
+        raise ValueError(f"fungrad.numpy.linalg.qr: mode must be 'reduced', 'complete', 'r' or 'raw', got {mode!r}")
+    if mode == "raw":
+        made, factors = geqrf_p.bind(matrix("linalg.qr", a))
+        return QRResult(matrix_transpose(made), factors)
     q, r = _qr.qr(matrix("linalg.qr", a), full_matrices=mode in ("complete", "full"))
     return r if mode == "r" else QRResult(q, r)
 
@@ -212,7 +218,8 @@ def svd(
       full_matrices: make ``u`` and ``vh`` square.
       compute_uv: return the singular vectors too.
       hermitian: ``a`` is Hermitian: its eigenvectors are used.
-      subset_by_index: must be None or all.
+      subset_by_index: ``(start, end)``: return only these singular values and vectors, counted from the largest value;
+        not with ``full_matrices``.
 
     Returns:
       A named tuple ``(U, S, Vh)``, or the real singular values ``S`` of shape ``(..., min(m, n))``, descending.
@@ -233,6 +240,9 @@ def svd(
     vectors, values = eigen.eigh(a)
     sizes = absolute(values)
     order = flip(argsort(sizes, axis=-1), -1)
+    if subset_by_index is not None:
+        _svd.check_subset(f"fungrad.numpy.{api}", subset_by_index, a.shape[-1], full_matrices and compute_uv)
+        order = order[..., slice(*subset_by_index)]
     s = take_last(sizes, order)
     if not compute_uv:
         return s
@@ -244,8 +254,8 @@ def svd(
 
 def take_last(x: Array, order: Array) -> Array:
     """The elements of ``x`` along its last dimension in another order, the same for all rows where it has size 1."""
-    shape = np.broadcast_shapes(x.shape, order.shape)
-    return take_along_axis(x, order + np.zeros(shape, np.int32), -1)
+    shape = (*np.broadcast_shapes(x.shape[:-1], order.shape[:-1]), order.shape[-1])
+    return take_along_axis(x, broadcast_to(order, shape), -1)
 
 
 def svdvals(x: Any, /) -> Array:

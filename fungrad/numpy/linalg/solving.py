@@ -52,16 +52,15 @@ def lu_solve(lu: Array, permutation: Array, b: Array, trans: int = 0) -> Array:
       b: shape ``(..., n, m)`` with the same batch dimensions.
       trans: 0 for the matrix, 1 for its transpose, 2 for its conjugate transpose.
     """
-    rows = permutation[..., None] + np.zeros(b.shape, np.int32)
+    rows = broadcast_to(permutation[..., None], b.shape)
     solve = partial(triangular_solve, lu, left_side=True)
     if trans == 0:
         x = _lu.take_along(b, rows, b.ndim - 2, distinct=True)
         return solve(solve(x, lower=True, unit_diagonal=True))
     flags = {"transpose_a": True, "conjugate_a": trans == 2}
     x = solve(solve(b, **flags), lower=True, unit_diagonal=True, **flags)
-    return _lu.take_along(
-        x, inverse_of(permutation)[..., None] + np.zeros(b.shape, np.int32), b.ndim - 2, distinct=True
-    )
+    rows = broadcast_to(inverse_of(permutation)[..., None], b.shape)
+    return _lu.take_along(x, rows, b.ndim - 2, distinct=True)
 
 
 def inverse_of(permutation: Array) -> Array:

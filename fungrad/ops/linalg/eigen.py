@@ -5,6 +5,7 @@ May import ``core``, ``ops``, ``ops.linalg.matrices``, ``ops.linalg.cholesky`` a
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,8 +33,25 @@ from fungrad.ops.linalg.matrices import (
     scale_columns,
     with_dtype,
 )
+from fungrad.ops.linalg.svd import check_subset
 from fungrad.ops.linalg.triangular import triangular_solve
 from fungrad.ops.sort import take_along
+
+
+class EighImplementation(enum.Enum):
+    """How eigenvalues of Hermitian matrices are found: accepted, and all the same to LAPACK."""
+
+    QR = "qr"
+    JACOBI = "jacobi"
+    QDWH = "qdwh"
+
+
+class EigImplementation(enum.Enum):
+    """Whose code finds eigenvalues of general matrices: accepted, and always LAPACK's."""
+
+    CUSOLVER = "cusolver"
+    MAGMA = "magma"
+    LAPACK = "lapack"
 
 
 class Eigh(MatrixPrimitive):
@@ -82,12 +100,13 @@ def eigh(
       lower: which triangle counts if the input is not symmetrised.
       symmetrize_input: take the Hermitian part of ``x``.
       sort_eigenvalues: they are always in ascending order.
-      subset_by_index: must be None or all, ``(0, n)``.
-      implementation: ignored.
+      subset_by_index: ``(start, end)``: return only these eigenvalues and eigenvectors, counted from the smallest.
+      implementation: a member of `EighImplementation` or None; LAPACK's divide and conquer is used for all.
 
     Returns:
-      ``v`` of shape ``(..., n, n)``, whose columns are the eigenvectors, and the real ``w`` of shape ``(..., n)``; NaN
-      if the iteration fails. The derivative of ``v`` takes equal eigenvalues for unrelated.
+      ``v`` of shape ``(..., n, n)``, whose columns are the eigenvectors, and the real ``w`` of shape ``(..., n)``,
+      or what was chosen of them; NaN if the iteration fails. The derivative of ``v`` takes equal
+      eigenvalues for unrelated.
 
     Raises:
       TypeError: the dtype is another one.
@@ -102,11 +121,14 @@ def eigh(
     """
     api = "fungrad.lax.linalg.eigh"
     x = matrix_operand(api, x, square=True)
-    if subset_by_index not in (None, (0, x.aval.shape[-1])):
-        raise NotImplementedError(f"{api}: subset_by_index must be None or all, got {subset_by_index}")
+    if subset_by_index is not None:
+        check_subset(api, subset_by_index, x.aval.shape[-1])
     if symmetrize_input:
         x = symmetrized(x)
     vectors, values = eigh_p.bind(x, lower=bool(lower))
+    if subset_by_index is not None:
+        some = slice(*subset_by_index)
+        vectors, values = vectors[..., some], values[..., some]
     return vectors, values
 
 

@@ -176,9 +176,7 @@ def geev(dtype: np.dtype, n: int, left: bool, right: bool) -> Routine:
         "V" if left else "N", "V" if right else "N", n, Result(0), max(1, n), *[Result(1 + k) for k in range(values)],
         lefts, max(1, n), rights, max(1, n), Work(0), None, *rwork, status,
     ]  # fmt: skip
-    (size,) = lapack.best_work(
-        name, tuple([Work(0) if isinstance(a, Work) else a for a in arguments]), (dtype,)
-    )
+    (size,) = lapack.best_work(name, tuple(arguments), (dtype,))
     filled = [size if a is None else a for a in arguments]
     work = (size * dtype.itemsize, dtype.itemsize, 2 * max(1, n) * _real(dtype).itemsize)
     call = LibraryCall(name, (lapack.function(name, *filled),), ((0, 0),), work, cost=25 * n**3 + 1000)
@@ -204,7 +202,7 @@ def gesdd(dtype: np.dtype, m: int, n: int, full_matrices: bool, compute_uv: bool
         job, m, n, Result(0), max(1, m), Result(1), u, max(1, m), vh, max(1, rows), Work(0), None, *rwork, Work(1),
         status,
     ]  # fmt: skip
-    (size,) = lapack.best_work(name, tuple([Work(0) if isinstance(a, Work) else a for a in arguments]), (dtype,))
+    (size,) = lapack.best_work(name, tuple(arguments), (dtype,))
     filled = [size if a is None else a for a in arguments]
     reals = least * max(5 * least + 7, 2 * max(m, n, 1) + 2 * least + 1) if compute_uv else 7 * least
     ints = lapack.library().integer
@@ -247,3 +245,106 @@ def trsm(
 
 
 _FLOATS = {"float32": "float", "float64": "double"}
+
+
+# -- reductions to other forms -----------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def ormqr(dtype: np.dtype, m: int, n: int, k: int, left: bool, transpose: bool) -> Routine:
+    """The product of ``k`` reflectors, or its adjoint, with a matrix by columns, ``(n, m)``; operands are the
+    reflectors by columns, their factors, and the matrix."""
+    name = f"{LETTERS[dtype.name]}{'un' if _is_complex(dtype) else 'or'}mqr"
+    flags = ("L" if left else "R", ("C" if _is_complex(dtype) else "T") if transpose else "N")
+    size = m if left else n
+    functions, work = _sized(
+        name, *flags, m, n, k, Operand(0), max(1, size), Operand(1), Result(0), max(1, m), Work(0), None, Result(1),
+        dtypes=(dtype,),
+    )  # fmt: skip
+    return Routine(LibraryCall(name, functions, ((2, 0),), work, cost=2 * m * n * k), (((n, m), dtype), _status()))
+
+
+@lru_cache(maxsize=1024)
+def gehrd(dtype: np.dtype, n: int) -> Routine:
+    """Hessenberg form and reflectors in one matrix by columns, and the factors of the reflectors."""
+    name = f"{LETTERS[dtype.name]}gehrd"
+    functions, work = _sized(
+        name, n, 1, n, Result(0), max(1, n), Result(1), Work(0), None, Result(2), dtypes=(dtype,)
+    )
+    call = LibraryCall(name, functions, ((0, 0),), work, cost=5 / 3 * n**3)
+    return Routine(call, (((n, n), dtype), ((max(0, n - 1),), dtype), _status()))
+
+
+@lru_cache(maxsize=1024)
+def hetrd(dtype: np.dtype, n: int, lower: bool) -> Routine:
+    """Tridiagonal form and reflectors in one matrix by columns, both diagonals, and the factors of the reflectors."""
+    name = f"{LETTERS[dtype.name]}{'he' if _is_complex(dtype) else 'sy'}trd"
+    results = [Result(k) for k in range(1, 4)]
+    functions, work = _sized(
+        name, "L" if lower else "U", n, Result(0), max(1, n), *results, Work(0), None, Result(4), dtypes=(dtype,)
+    )
+    call = LibraryCall(name, functions, ((0, 0),), work, cost=2 / 3 * n**3)
+    real, rest = _real(dtype), (max(0, n - 1),)
+    return Routine(call, (((n, n), dtype), ((n,), real), (rest, real), (rest, dtype), _status()))
+
+
+@lru_cache(maxsize=1024)
+def gees(dtype: np.dtype, n: int, vectors: bool) -> Routine:
+    """Schur form by columns, and the vectors if they are wanted; then the status."""
+    name = f"{LETTERS[dtype.name]}gees"
+    nothing, ints = Constant(bytes(8)), lapack.library().integer
+    q, status = (Result(1), Result(2)) if vectors else (Work(1), Result(1))
+    values = [Work(2)] if _is_complex(dtype) else [Work(2), Work(3)]
+    real = [Work(3)] if _is_complex(dtype) else []
+    arguments = [
+        "V" if vectors else "N", "N", nothing, n, Result(0), max(1, n), Work(4), *values, q, max(1, n), Work(0), None,
+        *real, nothing, status,
+    ]  # fmt: skip
+    (size,) = lapack.best_work(name, tuple(arguments), (dtype,))
+    filled = [size if a is None else a for a in arguments]
+    least = max(1, n) * dtype.itemsize
+    work = (size * dtype.itemsize, dtype.itemsize, least, least, ints.itemsize)
+    call = LibraryCall(name, (lapack.function(name, *filled),), ((0, 0),), work, cost=25 * n**3 + 1000)
+    results: list[Any] = [((n, n), dtype)] * (1 + vectors)
+    return Routine(call, (*results, _status()))
+
+
+@lru_cache(maxsize=1024)
+def gtsv(dtype: np.dtype, n: int, columns: int) -> Routine:
+    """The solution of a tridiagonal system with right hand sides by columns, ``(columns, n)``; operands are the lower
+    diagonal of ``n - 1`` elements, the diagonal, the upper diagonal, and the right hand sides."""
+    name = f"{LETTERS[dtype.name]}gtsv"
+    results = [Result(k) for k in range(4)]
+    functions = (lapack.function(name, n, columns, *results, max(1, n), Result(4)),)
+    call = LibraryCall(name, functions, ((0, 0), (1, 1), (2, 2), (3, 3)), cost=8 * n * columns)
+    side = ((max(0, n - 1),), dtype)
+    return Routine(call, (side, ((n,), dtype), side, ((columns, n), dtype), _status()))
+
+
+@lru_cache(maxsize=1024)
+def lagts(dtype: np.dtype, n: int) -> Routine:
+    """The solution of a real tridiagonal system with one right hand side, tiny pivots perturbed. Operands and results
+    are the diagonal, the upper and the lower diagonal of ``n - 1`` elements, the right hand side; the second upper
+    diagonal of the factors is scratch. The last operand and result is the tolerance, zero before."""
+    letter, ints, real = LETTERS[dtype.name], lapack.library().integer, dtype.itemsize
+    zero = Constant(np.zeros((), dtype).tobytes())
+    factors: list[Any] = [Result(0), Result(1), Result(2), Work(0), Work(1)]
+    functions = (
+        lapack.function(f"{letter}lagtf", n, Result(0), zero, Result(1), Result(2), zero, Work(0), Work(1), Work(2)),
+        lapack.function(f"{letter}lagts", -1, n, *factors, Result(3), Result(5), Result(4)),
+    )
+    # The tolerance that the second one chooses is returned in its place, which must be zero before.
+    work = (max(1, n) * real, max(1, n) * ints.itemsize, ints.itemsize)
+    side = ((max(0, n - 1),), dtype)
+    copies = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 5))
+    call = LibraryCall(f"{letter}lagts", functions, copies, work, cost=12 * n)
+    return Routine(call, (((n,), dtype), side, side, ((n,), dtype), _status(), ((), dtype)))
+
+
+@lru_cache(maxsize=1024)
+def tpqrt2(dtype: np.dtype, n: int) -> Routine:
+    """The triangular factor of a triangular matrix by columns with one row below it; operands are both."""
+    name = f"{LETTERS[dtype.name]}tpqrt2"
+    functions = (lapack.function(name, 1, n, 0, Result(0), max(1, n), Result(1), 1, Work(0), max(1, n), Result(2)),)
+    call = LibraryCall(name, functions, ((0, 0), (1, 1)), (max(1, n * n) * dtype.itemsize,), cost=4 * n * n)
+    return Routine(call, (((n, n), dtype), ((n,), dtype), _status()))

@@ -218,15 +218,22 @@ def _small_triangular(
     return unstacked(ctx, x if left_side else swapped(ctx, x), batch)
 
 
-def qr(ctx: Any, a: Any, full_matrices: bool) -> list[Any]:
-    """Orthogonal and triangular factors."""
+def qr(ctx: Any, a: Any, full_matrices: bool, pivoting: bool) -> list[Any]:
+    """Orthogonal and triangular factors, and the order of the columns."""
     *batch, m, n = a.shape
     k = m if full_matrices else min(m, n)
     if 0 in a.shape:
-        return [identity(ctx, a.dtype, (*batch, m, k)), ctx.constant(0, a.dtype, (*batch, k, n))]
-    made, factors, _ = in_program(ctx, lapack.geqrf(a.dtype, m, n), [swapped(ctx, stacked(ctx, a))])
-    q, r = orthogonal_and_triangle(ctx, made, factors, k)
-    return [unstacked(ctx, q, batch), unstacked(ctx, r, batch)]
+        order = ctx.iota((*batch, n), _INT32, len(batch)) if n else ctx.constant(0, _INT32, (*batch, n))
+        made = [identity(ctx, a.dtype, (*batch, m, k)), ctx.constant(0, a.dtype, (*batch, k, n))]
+        return [*made, order] if pivoting else made
+    columns = swapped(ctx, stacked(ctx, a))
+    if not pivoting:
+        made, factors, _ = in_program(ctx, lapack.geqrf(a.dtype, m, n), [columns])
+        return [unstacked(ctx, x, batch) for x in orthogonal_and_triangle(ctx, made, factors, k)]
+    free = ctx.constant(0, library.library().integer, (columns.shape[0], n))
+    made, order, factors, _ = in_program(ctx, lapack.geqp3(a.dtype, m, n), [columns, free])
+    order = ctx.map(lambda m, v: m.convert(v - 1, "i32"), [order], _INT32)
+    return [unstacked(ctx, x, batch) for x in (*orthogonal_and_triangle(ctx, made, factors, k), order)]
 
 
 def orthogonal_and_triangle(ctx: Any, made: Any, factors: Any, k: int) -> tuple[Any, Any]:

@@ -5,12 +5,13 @@ May import ``core``, ``ops`` and ``ops.linalg.matrices``.
 
 from __future__ import annotations
 
+import enum
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray
 from fungrad.ops._operands import kind_of, scalar_like
 from fungrad.ops.compare import ne
@@ -33,6 +34,16 @@ from fungrad.ops.linalg.matrices import (
     scale_rows,
     with_dtype,
 )
+
+
+class SvdAlgorithm(enum.Enum):
+    """How singular values are found: accepted, and all the same to LAPACK's divide and conquer."""
+
+    DEFAULT = "default"
+    QR = "QR"
+    JACOBI = "Jacobi"
+    POLAR = "polar"
+    DIVIDE_AND_CONQUER = "divide_and_conquer"
 
 
 class SVD(MatrixPrimitive):
@@ -129,8 +140,9 @@ def svd(
       x: shape ``(..., m, n)``, of dtype float32, float64, complex64 or complex128.
       full_matrices: make ``u`` and ``vh`` square.
       compute_uv: return the singular vectors too.
-      subset_by_index: must be None or all, ``(0, min(m, n))``.
-      algorithm: ignored.
+      subset_by_index: ``(start, end)``: return only these singular values and vectors, counted from the largest value;
+        not with ``full_matrices``.
+      algorithm: a member of `SvdAlgorithm` or None; LAPACK's divide and conquer is used for all.
 
     Returns:
       ``u`` of shape ``(..., m, k)``, the real ``s`` of shape ``(..., min(m, n))`` in descending order, and ``vh`` of
@@ -149,7 +161,30 @@ def svd(
     """
     api = "fungrad.lax.linalg.svd"
     x = matrix_operand(api, x)
-    if subset_by_index not in (None, (0, min(x.aval.shape[-2:]))):
-        raise NotImplementedError(f"{api}: subset_by_index must be None or all, got {subset_by_index}")
-    out: list[Array] = svd_p.bind(x, full_matrices=bool(full_matrices), compute_uv=bool(compute_uv))
+    if subset_by_index is not None:
+        check_subset(api, subset_by_index, min(x.aval.shape[-2:]), full_matrices and compute_uv)
+        if tuple(subset_by_index) != (0, min(x.aval.shape[-2:])):
+            full_matrices = False
+    out: list[Any] = svd_p.bind(x, full_matrices=bool(full_matrices), compute_uv=bool(compute_uv))
+    if subset_by_index is not None and not full_matrices:
+        some = slice(*subset_by_index)
+        out = [out[0][..., some], *([out[1][..., some], out[2][..., some, :]] if compute_uv else [])]
     return (out[1], out[0], out[2]) if compute_uv else out[0]
+
+
+def check_subset(api: str, subset: Any, count: int, full_matrices: bool = False) -> None:
+    """Checks a range of eigenvalues or singular values.
+
+    Raises:
+      ValueError: it is no range of theirs, or does not go together with ``full_matrices``.
+    """
+    try:
+        start, end = (operator.index(i) for i in subset)
+    except (TypeError, ValueError):
+        raise ValueError(f"{api}: subset_by_index must be a pair (start, end) of integers, got {subset!r}") from None
+    if not 0 <= start < end <= count:
+        raise ValueError(
+            f"{api}: subset_by_index must be (start, end) with 0 <= start < end <= {count}, got {subset!r}"
+        )
+    if full_matrices and (start, end) != (0, count):
+        raise ValueError(f"{api}: full_matrices must be False with subset_by_index, got subset_by_index={subset!r}")
