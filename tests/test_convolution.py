@@ -139,6 +139,23 @@ def test_a_gradient_of_layers_runs_without_python():
         close(a, b, 1e-4)
 
 
+def test_what_follows_a_convolution_runs_on_its_blocks():
+    """Bias and activation of a layer while its results are in the cache, for all groups and strides."""
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.normal(size=s).astype(np.float32) for s in ((4, 32, 32, 8), (3, 3, 4, 24), (24,)))
+    spread = {"lhs_dilation": (2, 2)}
+    for strides, padding, options in ((ONE, "SAME", {}), ((2, 1), "VALID", {}), (ONE, ((2, 1), (1, 2)), spread)):
+
+        def layer(x, w, b, strides=strides, padding=padding, options=options):
+            y = lax.conv_general_dilated(x, w, strides, padding, feature_group_count=2, **NHWC, **options)
+            return jnp.maximum(y + b, 0), jnp.sum(y, (0, 1, 2))
+
+        lowered = fungrad.jit(layer).lower(x, w, b)
+        assert "rows" in lowered.as_text("steps")
+        for got, wanted in zip(lowered.compile()(x, w, b), layer(x, w, b), strict=True):
+            close(got, wanted, 1e-4)
+
+
 def test_parts_of_an_axis_are_the_axis():
     """Every pair of a result and a tap that meet is in one part, and meets the same element there."""
     rng = np.random.default_rng(0)

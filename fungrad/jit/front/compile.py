@@ -7,7 +7,6 @@ makes machine code of it. It keeps what people want to look at.
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +19,7 @@ from fungrad.jit.formulas.tensors import Tensor
 from fungrad.jit.front.link import Plan
 from fungrad.jit.front.load import Loaded, Written
 from fungrad.jit.fusion.build import build_program
-from fungrad.jit.ir import loops
+from fungrad.jit.ir import loops, products
 from fungrad.jit.ir.loop_text import program_text
 from fungrad.jit.ir.machine import Machine
 from fungrad.jit.ir.traverse import buffers_of, children, walk
@@ -208,8 +207,8 @@ def _step_cost(program: loops.Program, step: Any, times: float) -> tuple[float, 
         return sum(p[0] for p in parts), sum(p[1] for p in parts)
     reads, writes = buffers_of(step)
     moved = times * sum(program.buffers[n].nbytes for n in [*reads, *writes])
-    if kind is loops.Call and step.routine == "gemm":
-        return times * 2.0 * math.prod(step.outputs[0].shape) * step.inputs[0].shape[-1], moved
+    if products.is_product(step):
+        return times * 2.0 * products.work(step), moved
     if kind is loops.Call and step.routine == "library":
         return times * 2.0 * step.outputs[0].shape[0] * step.attributes["call"].cost, moved
     if kind is loops.Nest:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fungrad.jit.ir import products
+from fungrad.jit.ir import convolutions, products
 from fungrad.jit.ir.facts import is_independent
 from fungrad.jit.ir.loops import Affine, Call, Index, Let, Load, Loop, Nest, Program, Repeat, Store, View
 from fungrad.jit.ir.traverse import walk, walk_in_loops
@@ -52,7 +52,8 @@ def counters_of(program: Program) -> set[str]:
 def footprint(program: Program, step: Any, extent: int, counters: set[str]) -> Footprint | None:
     """What a step touches if it is one on `extent` rows, else None; the counters are those of repeated steps."""
     if type(step) is Call:
-        return _of_product(program, step, extent)
+        of = _of_convolution if step.routine == "conv" else _of_product
+        return of(program, step, extent)
     return _of_nest(program, step, extent, counters) if type(step) is Nest else None
 
 
@@ -69,6 +70,22 @@ def _of_product(program: Program, call: Call, extent: int) -> Footprint | None:
     if call.attributes.get("beta"):
         found.add(found.reads, _root(program, c), _stretch(program, c))
     return found
+
+
+def _of_convolution(program: Program, call: Call, extent: int) -> Footprint | None:
+    found = convolutions.rows_of(program, call)
+    if found is None or found[0] != extent:
+        return None
+    touched = Footprint(found[1])
+    for view in call.inputs:
+        # A row needs neighbours of what it is made of.
+        touched.add(touched.reads, _root(program, view), None)
+    out = call.outputs[0]
+    size = program.buffers[out.buffer].dtype.itemsize
+    row = math.prod(out.shape[-2:])
+    stretch = None if out.offset.const % row else (row * size, out.offset)
+    touched.add(touched.writes, _root(program, out), stretch)
+    return touched
 
 
 def _root(program: Program, view: View) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fungrad.jit.ir import tuning
+from fungrad.jit.ir import convolutions, tuning
 from fungrad.jit.ir.loops import Call, Program
 from fungrad.jit.ir.traverse import walk
 
 # Names of the types of our kernels.
 SUFFIXES = {"float32": "f32", "float64": "f64"}
+
+# Routines of convolutions.
+CONVOLUTIONS = ("conv", "conv_deep")
 
 
 def fits(program: Program, call: Call) -> bool:
@@ -25,11 +28,18 @@ def fits(program: Program, call: Call) -> bool:
     return min(m, n) > 1 and m * n * call.inputs[0].shape[-1] < tuning.BLAS_PRODUCT
 
 
+def is_product(step: Any) -> bool:
+    """Whether a step is a product or a convolution."""
+    return type(step) is Call and (step.routine == "gemm" or step.routine in CONVOLUTIONS)
+
+
 def work(call: Call) -> int:
-    """Multiplications of a product."""
+    """Multiplications of a product or a convolution."""
+    if call.routine in CONVOLUTIONS:
+        return convolutions.work(call)
     return math.prod(call.outputs[0].shape) * call.inputs[0].shape[-1]
 
 
 def work_of_step(step: Any) -> int:
-    """Multiplications in the products of a step."""
-    return sum(work(s) for s in walk([step]) if type(s) is Call and s.routine == "gemm")
+    """Multiplications in the products and convolutions of a step."""
+    return sum(work(s) for s in walk([step]) if is_product(s))

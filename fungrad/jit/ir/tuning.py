@@ -76,6 +76,9 @@ SMALL_PRODUCT = 4096
 
 # -- Convolutions ----------------------------------------------------------------------------------------------------
 
+# Multiplications from which a convolution is shared between threads, and from which the interpreter lock is released.
+SHARED_CONVOLUTION = 1 << 18
+RELEASED_CONVOLUTION = 200_000
 # Columns of the kernel of a convolution that lie together: a cache line.
 PANEL_BYTES = 64
 # Taps from which a convolution with still fewer results is computed by blocks of taps; about how many taps are in a

@@ -18,13 +18,14 @@ from typing import Any
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import total_work
 from fungrad.jit.ir.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, Series, While
-from fungrad.jit.ir.products import work_of_step
+from fungrad.jit.ir.products import is_product, work, work_of_step
 from fungrad.jit.ir.traverse import children, walk
 from fungrad.jit.llvm import exchange, interrupts, subnormals
 from fungrad.jit.llvm.module import Module, pairs_of
 from fungrad.jit.llvm.nests import NestEmitter, split_loop, units
 from fungrad.jit.llvm.support import support_text
 from fungrad.jit.products import blas
+from fungrad.jit.products.convolution import part_of_conv
 from fungrad.jit.products.products import Product, part_of_range
 from fungrad.jit.runtime.layout import DATA_OFFSET, FLAGS_OFFSET, SUITED, UNSUITED
 
@@ -316,7 +317,10 @@ class ProgramEmitter:
             for s in step.steps:
                 if type(s) is Call:
                     self.long = self.long or blas.is_long(s)
-                    Product(self, s).part(block)
+                    if s.routine == "conv":
+                        part_of_conv(self, s, block)
+                    else:
+                        Product(self, s).part(block)
                 else:
                     self.part_of_nest(s, step.extent, block)
         return name, -(-step.extent // block)
@@ -462,7 +466,7 @@ def step_work(program: Program, step: Any) -> float:
     if type(step) is Nest:
         return sum(total_work(program, s) if type(s) is Loop else 1.0 for s in step.body)
     if type(step) is Call:
-        return blas.work(step) if step.routine == "gemm" else 30.0 * sum(math.prod(v.shape) for v in step.outputs)
+        return float(work(step)) if is_product(step) else 30.0 * sum(math.prod(v.shape) for v in step.outputs)
     inside = sum(step_work(program, s) for nested in children(step) for s in nested)
     return inside * (step.extent if type(step) is Repeat else 1) + 1.0
 

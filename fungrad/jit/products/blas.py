@@ -26,7 +26,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from fungrad.jit.ir import tuning
+from fungrad.jit.ir import convolutions, tuning
 from fungrad.jit.ir.loops import Affine, Call, View
 from fungrad.jit.ir.products import fits, work
 from fungrad.jit.llvm import library_calls
@@ -47,6 +47,8 @@ def is_long(call: Call) -> bool:
     """Whether a call takes long compared with handing over the interpreter lock."""
     if call.routine == "gemm":
         return work(call) > tuning.RELEASED_PRODUCT
+    if call.routine in ("conv", "conv_deep"):
+        return convolutions.work(call) > tuning.RELEASED_CONVOLUTION
     return call.routine == "library" and library_calls.is_long(call)
 
 

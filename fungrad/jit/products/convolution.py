@@ -20,39 +20,18 @@ import math
 from collections.abc import Callable, Sequence
 
 from fungrad.jit.ir import tuning
+from fungrad.jit.ir.convolutions import Block, Blocks, Span, blocks_of, cache_bytes, divisors, work
 from fungrad.jit.ir.loops import Call
 from fungrad.jit.llvm.writer import ProgramWriter
-from fungrad.jit.products.convolution_kernels import Block, Span, Tile, define_pack, define_tile
+from fungrad.jit.products.convolution_kernels import Tile, define_pack, define_tile
+from fungrad.jit.products.products import part_of_range
 from fungrad.jit.products.text import Function
 from fungrad.ops.convolution_shapes import Geometry, Part
 
 _TYPES = {"float32": "float", "float64": "double"}
-# Results along the last axis from which it is divided, and into about how many.
-_LONG_LINE, _LINE = 768, 256
-# Terms of a sum that are added up in registers before the result is touched.
-_DEPTH = 640
-# Blocks per convolution that are worth having, so that all threads have work.
-_BLOCKS = 16
-
-
 def panel_columns(itemsize: int, outputs: int) -> int:
     """Columns of a panel: a cache line, or all outputs if they are fewer."""
     return min(outputs, tuning.PANEL_BYTES // itemsize)
-
-
-def work(call: Call) -> int:
-    """Multiplications of a convolution, for one whose operand is not spread."""
-    g: Geometry = call.attributes["geometry"]
-    return math.prod(g.result_shape) * g.terms
-
-
-def divisors(n: int) -> list[int]:
-    """All divisors, the greatest first.
-
-    >>> divisors(12)
-    [12, 6, 4, 3, 2, 1]
-    """
-    return [d for d in range(n, 0, -1) if n % d == 0]
 
 
 def shares(n: int, most: int) -> list[tuple[int, int]]:
@@ -84,7 +63,7 @@ class _Emitter:
         self.type, self.size = _TYPES[dtype.name], dtype.itemsize
         machine = program.module.machine
         self.vector_bytes = machine.vector_bytes
-        self.cache = max(1 << 16, min(1 << 18, machine.l2_bytes // 4))
+        self.cache = cache_bytes(machine)
         wide = machine.vector_bytes == 64 or machine.arm
         self.sums = 24 if wide else 12
 
@@ -92,19 +71,22 @@ class _Emitter:
         """Rows of a tile with so many columns."""
         return max(1, self.sums // -(-columns * self.size // self.vector_bytes))
 
-    def run(self, units: int, write: Function, name: str) -> None:
+    def invoke(self, name: str, begin: str, end: str) -> None:
+        """Calls a function of `(x, w, out, begin, end)`."""
+        program = self.program
+        x, w = program.address(self.x.buffer, self.x.offset), program.address(self.w.buffer, self.w.offset)
+        out = program.address(self.out.buffer, self.out.offset)
+        program.lines.append(f"call void @{name}(ptr {x}, ptr {w}, ptr {out}, i64 {begin}, i64 {end})")
+
+    def run(self, units: int, name: str) -> None:
         """Calls a function of `(x, w, out, begin, end)` on all units, on several threads if it is worth it."""
         program = self.program
-        program.module.globals[f"@{name}"] = write.text()
-        with program.function() as part:
-            x, w = program.address(self.x.buffer, self.x.offset), program.address(self.w.buffer, self.w.offset)
-            out = program.address(self.out.buffer, self.out.offset)
-            program.lines.append(f"call void @{name}(ptr {x}, ptr {w}, ptr {out}, i64 %begin, i64 %end)")
-        program.long = True
-        if program.module.machine.threads and units > 1 and work(self.call) >= 1 << 17:
+        if program.module.machine.threads and units > 1 and work(self.call) >= tuning.SHARED_CONVOLUTION:
+            with program.function() as part:
+                self.invoke(name, "%begin", "%end")
             program.parallel(part, units, 4)
         else:
-            program.lines.append(f"call void @{part}(ptr %table, i64 0, i64 {units})")
+            self.invoke(name, "0", str(units))
 
     def function(self) -> tuple[Function, str]:
         """A function of `(x, w, out, begin, end)`."""
@@ -143,79 +125,31 @@ def decoded(f: Function, unit: str, extents: Sequence[int]) -> list[str | int]:
 
 def emit_conv(program: ProgramWriter, call: Call) -> None:
     """Write a `conv` into the function `run`."""
-    g: Geometry = call.attributes["geometry"]
-    last = g.axes[-1].parts()
-    columns = [piece for part in last for piece in _divided(part)]
-    for parts in itertools.product(*[a.parts() for a in g.axes[:-1]], columns):
-        _Plain(program, call, parts).emit()
+    for blocks in blocks_of(program.program, call):
+        plain = _Plain(program, call, blocks)
+        plain.run(blocks.count, plain.write())
 
 
-def _divided(part: Part) -> list[Part]:
-    """A long line of results as blocks of one size and what is left."""
-    n = part.taps.result
-    if n <= _LONG_LINE:
-        return [part]
-    size = -(-n // (n // _LINE))
-    return [
-        part._replace(
-            taps=part.taps._replace(result=count, low=part.taps.low - first * part.taps.stride),
-            first=part.first + first * part.step,
-        )
-        for first, count in ((0, n // size * size), (n // size * size, n % size))
-        if count
-    ]
+def part_of_conv(program: ProgramWriter, call: Call, block: int) -> None:
+    """Write the part of a `conv` in the rows `%begin .. %end`, in units of `block` rows, which are whole blocks."""
+    (blocks,) = blocks_of(program.program, call)
+    plain = _Plain(program, call, blocks)
+    rows = math.prod(call.outputs[0].shape[:-2])
+    first, count = part_of_range(program, block * blocks.count // rows, blocks.count)
+    end = program.register()
+    program.lines.append(f"{end} = add i64 {first}, {count}")
+    plain.invoke(plain.write(), first, end)
 
 
 class _Plain(_Emitter):
-    """One plain convolution, whose results are some of those of a `conv`."""
+    """Plain convolutions with as many results."""
 
-    def __init__(self, program: ProgramWriter, call: Call, parts: Sequence[Part]):
+    def __init__(self, program: ProgramWriter, call: Call, blocks: Blocks):
         super().__init__(program, call)
-        self.parts = parts
-        self.taps = math.prod(p.taps.kernel for p in parts)
-        self.width = min(parts[-1].taps.result, _LONG_LINE)
-        if self.width == _LONG_LINE:
-            self.width = next(d for d in divisors(parts[-1].taps.result) if d <= _LONG_LINE)
-        self.widths = parts[-1].taps.result // self.width
-        self.channels = self._channels()
-        self.height = self._height()
-        self.heights = parts[-2].taps.result // self.height
-        self.block = self._block(self.height, self.channels)
-        self.extents = (self.g.batch, *(p.taps.result for p in parts[:-2]), self.heights, self.widths)
+        self.blocks, self.block = blocks, blocks.block
 
-    def _channels(self) -> int:
-        """Features that are added up at a time."""
-        for d in divisors(self.g.features):
-            deep = self.taps * d > _DEPTH and d > 8
-            if not deep and (self._block(1, d).nbytes <= self.cache or d <= 8):
-                return d
-        return 1
-
-    def _height(self) -> int:
-        """Lines of results in a block: as many as the cache holds what they see of, if there is work for threads."""
-        lines = self.parts[-2].taps.result
-        others = self.g.batch * self.widths * math.prod(p.taps.result for p in self.parts[:-2])
-        fitting = [d for d in divisors(lines) if self._block(d, self.channels).nbytes <= self.cache] or [1]
-        return next((d for d in fitting if others * (lines // d) >= _BLOCKS), fitting[-1])
-
-    def _block(self, height: int, channels: int) -> Block:
-        """What a block of results sees of the operand."""
-        strides = [s * self.size for s in self.x.dense_strides]
-        spans = []
-        for d, p in enumerate(self.parts):
-            t, stride = p.taps, strides[2 + d]
-            if d < len(self.parts) - 2:
-                spans.append(Span(max(1, t.kernel), t.dilation, t.operand, stride))
-                continue
-            results = height if d == len(self.parts) - 2 else self.width
-            count = (results - 1) * t.stride + (max(1, t.kernel) - 1) * t.dilation + 1
-            spans.append(Span(count, 1, t.operand, stride))
-        return Block(self.type, tuple(spans), channels, strides[-1])
-
-    def emit(self) -> None:
-        """Write the convolution, shared between threads."""
-        if 0 in self.extents:
-            return
+    def write(self) -> str:
+        """Writes the function that computes some blocks; its name."""
         f, name = self.function()
         f.do(f"%block = alloca [{self.block.nbytes} x i8], align 64")
 
@@ -224,20 +158,21 @@ class _Plain(_Emitter):
             return []
 
         f.loop(f.sub("%end", "%begin"), 1, unit)
-        self.run(math.prod(self.extents), f, name)
+        self.program.module.globals[f"@{name}"] = f.text()
+        return name
 
     def unit(self, f: Function, unit: str) -> None:
         """One block of results."""
-        size, g = self.size, self.g
+        size, g, blocks = self.size, self.g, self.blocks
         xs, outs = ([s * size for s in v.dense_strides] for v in (self.x, self.out))
-        example, *outer, line, column = decoded(f, unit, self.extents)
+        example, *outer, line, column = decoded(f, unit, blocks.extents)
         x = f.at("%x", f.mul(example, xs[1]))
         out = f.at("%out", f.mul(example, outs[0]))
-        places = [*outer, f.mul(line, self.height), f.mul(column, self.width)]
+        places = [*outer, f.mul(line, blocks.height), f.mul(column, blocks.width)]
         starts = []
-        for d, (p, at) in enumerate(zip(self.parts, places, strict=True)):
-            starts.append(f.sub(f.mul(at, p.taps.stride), p.taps.low))
-            out = f.at(out, f.add(f.mul(at, p.step * outs[1 + d]), p.first * outs[1 + d]))
+        for d, (p, at) in enumerate(zip(blocks.members[0], places, strict=True)):
+            starts.append(f.sub(f.mul(at, p.taps.stride), blocks.first[d]))
+            out = f.at(out, f.mul(at, p.step * outs[1 + d]))
 
         def group(k: str, _: list[str]) -> list[str]:
             self.group(f, k, f.at(x, f.mul(k, xs[0])), f.at(out, f.mul(k, outs[-2])), starts)
@@ -250,49 +185,51 @@ class _Plain(_Emitter):
 
     def group(self, f: Function, group: str, x: str, out: str, starts: list[str]) -> None:
         """The block of one group."""
-        g, size = self.g, self.size
+        g, size, channels = self.g, self.size, self.blocks.channels
         columns = panel_columns(size, g.outputs)
-        kernel = math.prod(a.kernel for a in g.axes)
-        panel_bytes = kernel * g.features * columns * size
-        panels = -(-g.outputs // columns)
-        w = f.at("%w", f.mul(group, panels * panel_bytes))
-        w = f.at(w, self._first_tap() * g.features * columns * size)
-        chunks = g.features // self.channels
+        panel_bytes = math.prod(a.kernel for a in g.axes) * g.features * columns * size
+        w = f.at("%w", f.mul(group, -(-g.outputs // columns) * panel_bytes))
         pack = define_pack(self.program, self.block)
 
         def chunk(c: str, _: list[str]) -> list[str]:
-            source = f.at(x, f.mul(c, self.channels * self.block.channel_stride))
-            if self.taps:
+            source = f.at(x, f.mul(c, channels * self.block.channel_stride))
+            if self.blocks.taps:
                 f.do(f"call void @{pack}(ptr {source}, ptr %block, {', '.join(f'i64 {s}' for s in starts)})")
-            here = f.at(w, f.mul(c, self.channels * columns * size))
+            here = f.at(w, f.mul(c, channels * columns * size))
+            for parts in self.blocks.members:
 
-            def panel(p: str, width: int) -> None:
-                b, to = f.at(here, f.mul(p, panel_bytes)), f.at(out, f.mul(p, columns * size))
-                self.tiles(f, b, to, c, width, columns)
+                def panel(p: str, width: int, parts: Sequence[Part] = parts) -> None:
+                    b, to = f.at(here, f.mul(p, panel_bytes)), f.at(out, f.mul(p, columns * size))
+                    self.tiles(f, parts, b, to, c, width, columns)
 
-            self.panels(f, panel)
+                self.panels(f, panel)
             return []
 
-        if chunks == 1:
+        if g.features == channels:
             chunk("0", [])
         else:
-            f.loop(chunks, 1, chunk, at_least_once=True)
+            f.loop(g.features // channels, 1, chunk, at_least_once=True)
 
-    def _first_tap(self) -> int:
-        """The number of the first tap among all of the kernel."""
-        first = 0
-        for a, p in zip(self.g.axes, self.parts, strict=True):
-            first = first * a.kernel + p.tap_first
-        return first
-
-    def tiles(self, f: Function, b: str, to: str, add: str, width: int, columns: int) -> None:
-        """All rows of a block by the columns of a panel."""
-        most = self.rows(width)
-        lines, results = self.height, self.width
-        strides = self.block.strides[-2:]
-        steps = [p.taps.stride * s for p, s in zip(self.parts[-2:], strides, strict=True)]
-        outs = [p.step * s * self.size for p, s in zip(self.parts[-2:], self.out.dense_strides[-4:-2], strict=True)]
-        loops = self.loops(columns)
+    def tiles(
+        self, f: Function, parts: Sequence[Part], b: str, to: str, add: str, width: int, columns: int
+    ) -> None:
+        """All rows of a block of one convolution by the columns of a panel."""
+        g, most = self.g, self.rows(width)
+        lines, results = self.blocks.height, self.blocks.width
+        strides = self.block.strides
+        steps = [p.taps.stride * s for p, s in zip(parts[-2:], strides[-2:], strict=True)]
+        result_strides = [s * self.size for s in self.out.dense_strides[1:-2]]
+        outs = [p.step * s for p, s in zip(parts[-2:], result_strides[-2:], strict=True)]
+        loops = self.loops(parts, columns)
+        first_tap, inside = 0, 0
+        for a, p, first, stride, span in zip(
+            g.axes, parts, self.blocks.first, strides, self.block.spans, strict=True
+        ):
+            first_tap = first_tap * a.kernel + p.tap_first
+            inside += (first - p.taps.low) // span.step * stride
+        b = f.at(b, first_tap * g.features * columns * self.size)
+        to = f.at(to, sum(p.first * s for p, s in zip(parts, result_strides, strict=True)))
+        start = f.at("%block", inside)
 
         def tile(rows: Sequence[tuple[int, int]]) -> str:
             there = tuple([tuple([a * p + b * q for a, b in rows]) for p, q in (steps, outs)])
@@ -313,7 +250,7 @@ class _Plain(_Emitter):
             # Short lines: several of them make a tile.
             together = next(d for d in divisors(lines) if d * results <= most)
             rows = [(i, j) for i in range(together) for j in range(results)]
-            run(tile(rows), lines // together, "%block", to, (together * steps[0], together * outs[0]))
+            run(tile(rows), lines // together, start, to, (together * steps[0], together * outs[0]))
             return
 
         def line(_: str, at: list[str]) -> list[str]:
@@ -324,22 +261,21 @@ class _Plain(_Emitter):
             return [f.at(at[0], steps[0]), f.at(at[1], outs[0])]
 
         if lines == 1:
-            line("", ["%block", to])
+            line("", [start, to])
         else:
-            f.loop(lines, 1, line, [("ptr", "%block"), ("ptr", to)], at_least_once=True)
+            f.loop(lines, 1, line, [("ptr", start), ("ptr", to)], at_least_once=True)
 
-    def loops(self, columns: int) -> tuple[tuple[int, int, int], ...]:
+    def loops(self, parts: Sequence[Part], columns: int) -> tuple[tuple[int, int, int], ...]:
         """The loops over taps and features."""
         g, strides = self.g, self.block.strides
-        if not self.taps:
+        if 0 in [p.taps.kernel for p in parts]:
             return ()
         step = columns * self.size
-        found = [(self.channels, self.size, step)]
+        found = [(self.blocks.channels, self.size, step)]
         step *= g.features
-        for d in reversed(range(len(self.parts))):
-            p = self.parts[d]
-            far = 1 if d < len(self.parts) - 2 else p.taps.dilation
-            here = (p.taps.kernel, far * strides[d], p.tap_step * step)
+        for d in reversed(range(len(parts))):
+            p = parts[d]
+            here = (p.taps.kernel, p.taps.dilation // self.block.spans[d].step * strides[d], p.tap_step * step)
             step *= g.axes[d].kernel
             if p.taps.kernel == 1:
                 continue
@@ -392,7 +328,8 @@ class _Deep(_Emitter):
             return []
 
         f.loop(f.sub("%end", "%begin"), 1, unit)
-        self.run(self.pieces, f, name)
+        self.program.module.globals[f"@{name}"] = f.text()
+        self.run(self.pieces, name)
 
 
 class _DeepPart:
@@ -440,7 +377,7 @@ class _DeepPart:
             taps = max(1, height if d == len(self.parts) - 2 else self.width)
             count = (taps - 1) * t.dilation + (t.result - 1) * t.stride + 1
             spans.append(Span(count, 1, t.operand, stride))
-        return Block(self.type, tuple(spans), examples, strides[1])
+        return Block(self.size, tuple(spans), examples, strides[1])
 
     def piece(self, f: Function, piece: str, out: str) -> None:
         """The blocks of taps of one piece."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+from fungrad.jit.ir.convolutions import Block
 from fungrad.jit.llvm.writer import ProgramWriter
 from fungrad.jit.products.text import Function
 
@@ -132,58 +133,6 @@ def _tile(t: Tile, name: str) -> str:
 # -- copies ------------------------------------------------------------------------------------------------------------
 
 
-class Span(NamedTuple):
-    """One axis of a block of the operand that is copied.
-
-    Attributes:
-      places: of the block along it.
-      step: distance of neighbouring places, in elements of the operand.
-      extent: elements of the operand.
-      stride: their distance in bytes.
-    """
-
-    places: int
-    step: int
-    extent: int
-    stride: int
-
-
-@dataclass(frozen=True)
-class Block:
-    """A copy of a part of the operand: axes, the last of which are lines and columns, and the numbers at each place.
-
-    Attributes:
-      type: LLVM type of an element.
-      spans: of the axes; lines and columns have step 1.
-      channels: numbers at a place.
-      channel_stride: their distance in the operand, in bytes.
-    """
-
-    type: str
-    spans: tuple[Span, ...]
-    channels: int
-    channel_stride: int
-
-    @property
-    def size(self) -> int:
-        """Bytes of an element."""
-        return 4 if self.type == "float" else 8
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """Distances of neighbouring places of the copy along each axis, in bytes."""
-        found, step = [], self.channels * self.size
-        for span in reversed(self.spans):
-            found.append(step)
-            step *= span.places
-        return tuple(reversed(found))
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the copy."""
-        return self.strides[0] * self.spans[0].places
-
-
 def define_pack(program: ProgramWriter, block: Block) -> str:
     """Adds a function `(ptr source, ptr target, i64 starts...)` to the module that copies a block which starts at the
     given element of each axis, with zeros where there is no element; its name."""
@@ -229,7 +178,7 @@ def _pack(block: Block, name: str) -> str:
         else:
 
             def channel(_: str, at: list[str]) -> list[str]:
-                one = Block(block.type, block.spans, 1, block.size)
+                one = Block(block.size, block.spans, 1, block.size)
                 f.loop(width, 1, partial(_copied, f, one, columns.stride, place), [("ptr", a) for a in at])
                 return [f.at(at[0], block.channel_stride), f.at(at[1], block.size)]
 
@@ -253,13 +202,18 @@ def _pack(block: Block, name: str) -> str:
     return f.text()
 
 
+def _number(block: Block) -> str:
+    """LLVM type of an element."""
+    return "float" if block.size == 4 else "double"
+
+
 def _copied(f: Function, block: Block, stride: int, place: int, _: str, at: list[str]) -> list[str]:
     """Copies the numbers of one place; the next places."""
     source, target = at
     nbytes = block.channels * block.size
     if block.channels == 1:
-        one = f.op(f"load {block.type}, ptr {source}, align {block.size}")
-        f.do(f"store {block.type} {one}, ptr {target}, align {block.size}")
+        one = f.op(f"load {_number(block)}, ptr {source}, align {block.size}")
+        f.do(f"store {_number(block)} {one}, ptr {target}, align {block.size}")
     else:
         f.do(
             f"call void @llvm.memcpy.p0.p0.i64(ptr align {block.size} {target}, ptr align {block.size} {source}, "

@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fungrad.jit.ir import products, tuning
+from fungrad.jit.ir import convolutions, products, tuning
 from fungrad.jit.ir.affine import address
 from fungrad.jit.ir.dependence import Dependence, Pile
 from fungrad.jit.ir.footprint import Footprint, counters_of, footprint, row_loop
@@ -262,8 +262,10 @@ class _Grouper:
     def rows_from(self, first: Any, following: list[Any]) -> int:
         """The rows of a group that may begin with a step: those of a product, or of one that needs a nest soon."""
         if type(first) is Call:
-            shape = first.outputs[0].shape
-            return shape[-2] if first.routine == "gemm" else 0
+            if first.routine == "conv":
+                found = convolutions.rows_of(self.program, first)
+                return found[0] if found else 0
+            return first.outputs[0].shape[-2] if first.routine == "gemm" else 0
         made = self.order.touched(first)[1]
         for step in following[: tuning.GROUP_SOON]:
             if type(step) is Call and step.routine == "gemm" and not made.isdisjoint(self.order.touched(step)[0]):
