@@ -1,0 +1,13 @@
+"""``fungrad.styles``: other styles of automatic differentiation over fungrad's primitives, to compare and to teach.
+
+``styles.tape`` is TensorFlow's, ``styles.eager`` PyTorch's, ``styles.sequential`` Keras'.  Programs of these styles run
+with their imports changed, on the same primitives with the same numbers; what differs is who holds the state.  Nothing
+below knows of this package.
+
+The file holds no code.
+"""
+
+from fungrad.styles import eager, sequential, tape
+from fungrad.styles.comparing import Comparison, compare
+
+__all__ = ["Comparison", "compare", "eager", "sequential", "tape"]
