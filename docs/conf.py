@@ -44,6 +44,7 @@ MODULES = {
         "fungrad.optim.assignment", "fungrad.optim.microbatching", "fungrad.optim.tree", "fungrad.optim.contrib",
     ],
     "Training": ["fungrad.data", "fungrad.io", "fungrad.train", "fungrad.tune"],
+    "Other styles": ["fungrad.styles"],
     "Debugging and extending": [
         "fungrad.debug", "fungrad.experimental.checkify", "fungrad.errors", "fungrad.test_util", "fungrad.extend",
         "fungrad.extend.core", "fungrad.stages", "fungrad.dtypes", "fungrad.typing",

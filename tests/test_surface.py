@@ -38,6 +38,7 @@ MODULES = [
     "fungrad.optim.tree",
     "fungrad.optim.tree_utils",
     "fungrad.stages",
+    "fungrad.styles",
     "fungrad.train",
     "fungrad.tree",
     "fungrad.tree_util",
