@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fungrad"
 
-# From the bottom up; a module belongs to the first entry whose name is a prefix of its own. Modules of one layer may
+# From the bottom up; a module belongs to the entry with the longest name that is a prefix of its own. Modules of one layer may
 # import each other (Python itself refuses cycles among them).
 LAYERS = [
     ["fungrad.errors", "fungrad.config", "fungrad.locks", "fungrad.optional"],
@@ -24,9 +24,9 @@ LAYERS = [
     ["fungrad.flatten_util", "fungrad.nn", "fungrad.random", "fungrad.scipy"],
     ["fungrad.optim", "fungrad.io", "fungrad.data"],
     ["fungrad.train", "fungrad.tune"],
-    ["fungrad.styles"],
     ["fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
     ["fungrad"],
+    ["fungrad.styles"],
 ]
 
 # Rooms of the compiler: what each imports of the others. Rewrites know only the loop IR; what runs programs knows
@@ -65,11 +65,14 @@ def modules():
 
 
 def layer_of(name):
-    for level, prefixes in enumerate(LAYERS):
-        for prefix in prefixes:
-            if name == prefix or name.startswith(prefix + "."):
-                return level
-    raise AssertionError(f"{name} belongs to no layer")
+    found = [
+        (len(prefix), level)
+        for level, prefixes in enumerate(LAYERS)
+        for prefix in prefixes
+        if name == prefix or name.startswith(prefix + ".")
+    ]
+    assert found, f"{name} belongs to no layer"
+    return max(found)[1]
 
 
 def imported(node, package):

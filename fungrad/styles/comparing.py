@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fungrad.styles import _programs
+
 
 class Row(NamedTuple):
     """One style.
@@ -99,8 +101,6 @@ def compare(steps: int = 200, hidden: int = 3, examples: int = 100, show: bool =
       >>> [row.style for row in rows if row.error == 0.0]
       ['functional', 'tape', 'eager']
     """
-    from fungrad.styles import _programs
-
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (examples, 2)).astype(np.float32)
     y = (x[:, :1] * x[:, 1:] > 0).astype(np.float32)

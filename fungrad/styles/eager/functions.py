@@ -14,6 +14,7 @@ import numpy as np
 
 import fungrad.numpy as jnp
 from fungrad import nn, random
+from fungrad.scipy import special
 from fungrad.styles._graph import Box, apply, box, unbox
 from fungrad.styles.eager.tensor import Tensor
 
@@ -51,8 +52,6 @@ _RENAMED = {
 
 
 def _make() -> dict[str, Callable]:
-    from fungrad.scipy import special
-
     table = {name: getattr(jnp, name) for name in _SAME} | _RENAMED | {"erf": special.erf}
     return {
         name: _lifted(

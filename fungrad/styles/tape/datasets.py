@@ -13,7 +13,7 @@ import numpy as np
 from fungrad import random, tree
 from fungrad.styles._graph import Box, box
 from fungrad.styles.tape.functions import next_key
-from fungrad.styles.tape.tensors import Tensor
+from fungrad.styles.tape.tensors import Tensor, to_array
 
 
 class Dataset:
@@ -122,6 +122,4 @@ def _stacked(group: list[Any]) -> Any:
 
 
 def _array(a: Any) -> Any:
-    from fungrad.styles.tape.tensors import to_array
-
     return to_array(np.asarray(a))

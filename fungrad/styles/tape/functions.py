@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import fungrad.numpy as jnp
+from fungrad import custom_vjp, optim
 from fungrad import nn as _nn
-from fungrad import optim
 from fungrad import random as _random
 from fungrad.styles._graph import apply, box, lift
 from fungrad.styles._losses import LOSSES
@@ -115,7 +115,6 @@ def custom_gradient(f: Callable) -> Callable:
       >>> float(y), float(t.gradient(y, x))
       (2.0, 1.0)
     """
-    from fungrad import custom_vjp
 
     def boxed(value: Any) -> Tensor:
         return box(value, Tensor)  # type: ignore[return-value]
