@@ -1,16 +1,19 @@
 """Applying updates to parameters.
 
-May import ``fungrad.numpy``, ``core.tree`` and ``optim.base``.
+May import ``fungrad.numpy``, ``core.tree`` and the modules of ``optim`` that every transformation may import.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import fungrad.numpy as jnp
 from fungrad import lax
 from fungrad.core import tree
 from fungrad.core.array import Array
+from fungrad.optim._eager import evaluate, is_plain
+from fungrad.optim._formulas import like
 from fungrad.optim._naming import match
 from fungrad.optim.base import Params, Updates
 
@@ -46,11 +49,20 @@ def apply_updates(params: Params, updates: Updates) -> Params:
         return new if new.aval.dtype is p.aval.dtype else new.astype(p.dtype)
 
     try:
-        return tree.map(add, updates, params, is_leaf=_is_none)
+        leaves, treedef = tree.flatten(updates, _is_none)
+        columns = list(zip(tree.flatten_up_to(treedef, params), leaves, strict=True))
+        sums = evaluate(_sum, columns, (), simple=True) if is_plain() else [None] * len(columns)
+        return tree.unflatten(
+            treedef, [add(u, p) if s is None else s[0] for s, (p, u) in zip(sums, columns, strict=True)]
+        )
     except ValueError:
         structure = tree.structure(updates, is_leaf=_is_none)
         match("fungrad.optim.apply_updates", "params", structure, params, "They must have one structure.")
         raise
+
+
+def _sum(leaves: Sequence[Any], _: Sequence[Any], np_: Any) -> tuple[Any]:
+    return (like(leaves[0] + leaves[1], leaves[0]),)
 
 
 def _is_none(x: Any) -> bool:

@@ -54,7 +54,7 @@ def scale(step_size: float) -> GradientTransformationExtraArgs:
     def scaled(leaves: Sequence[Any], _: Sequence[Any], np_: Any) -> tuple[Any]:
         return (step_size * leaves[0],)
 
-    return stateless(lambda updates, params: map_leaves(scaled, (updates,))[0])
+    return stateless(lambda updates, params: map_leaves(scaled, (updates,), simple=True)[0])
 
 
 class ScaleByScheduleState(NamedTuple):
