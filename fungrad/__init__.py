@@ -9,6 +9,7 @@ from typing import Any as _Any
 
 # Operators and methods of arrays come with fungrad.numpy, the text of jaxprs with core.printing.
 from fungrad import dtypes, errors, lax, numpy, tree, tree_util
+from fungrad import interop as _interop
 from fungrad.config import (
     config,
     debug_infs,
@@ -175,3 +176,4 @@ _RETURNING_FUNCTIONS = (
 )  # fmt: skip
 # The function jit is also fungrad.jit.front.api.jit, and hot; it checks its arguments itself.
 _publish(globals(), __name__, __all__, exempt=("jit",), early=_RETURNING_FUNCTIONS)
+_interop.install()

@@ -101,6 +101,11 @@ CREATION = [
     "np.meshgrid(v, i, w, indexing='ij')", "np.meshgrid(v, i, sparse=True)", "np.meshgrid(v)", "np.indices((2, 3))",
     "np.indices((2, 3), sparse=True)", "np.fromfunction(lambda a, b: a * b, (2, 3), dtype=int)",
     "np.frombuffer(b'abcd', dtype='uint8')", "np.fromiter(range(3), dtype='float32')", "np.tri(3, k=-1)",
+    "np.bartlett(5)", "np.bartlett(1)", "np.blackman(6)", "np.hamming(0)", "np.hamming(4)", "np.hanning(7)",
+    "np.kaiser(5, 3.0)", "np.kaiser(1, 2.0)", "np.kaiser(4, 0.0)", "np.mgrid[0:2, 0:3]", "np.mgrid[0:1:3j]",
+    "np.ogrid[0:2:0.5, 1:3]", "np.mgrid[-1:1:3j, 0:2]", "np.r_[x, y]", "np.r_[-1:1:3j, 2, [3, 4]]", "np.c_[v, w]",
+    "np.c_[x, y]", "np.r_['0,2', v, w]", "np.r_['1,2,0', v, w]", "np.r_['r', v, w]", "np.r_['c', v, w]",
+    "np.r_['-1', x, y]", "np.c_['0,3,-1', v, w]", "np.c_[1:4]", "x[np.s_[1:, ::2]]", "x[np.index_exp[0, 1]]",
     "np.result_type(x, 1.0)", "np.isscalar(3.0)", "np.shape(x)", "np.ndim(t)", "np.size(t, 1)",
 ]  # fmt: skip
 MANIPULATION = [
@@ -242,7 +247,13 @@ EXTENSIONS = [
     "np.matmul(x, s, preferred_element_type=None)", "np.dot(x, s, precision='highest')",
     "np.polymul(v, w, trim_leading_zeros=True)", "np.reshape(x, (4, 3), copy=True)", "x.view('int8')",
     "x.view('uint16')", "np.array_equal(x, 'text')", "np.clip(x, min=1)", "np.clip(x, max=1)",
-    "np.average(x, axis=(0, 1), weights=y)",
+    "np.average(x, axis=(0, 1), weights=y)", "np.trim_zeros(k, axis=0)", "np.trim_zeros(i, 'b', axis=0)",
+    "np.modf(x, out=None)", "np.round(x, 1, out=None)", "np.fmax(x1=x, x2=y)", "np.trunc(x=x)", "np.isreal(x=x)",
+    "np.spacing(n)", "np.i0(x / 2)", "np.poly(v)", "np.poly(v[:0])", "np.polydiv(v, w[:3] + 5)",
+    "np.polydiv(w[:3], v)", "np.sort(np.roots(v + 7))", "np.sort(np.roots(onp.array([0, 0, 1, 2, 0])))",
+    "np.roots(onp.array([0, 0, 1.0, 2]), strip_zeros=False)", "np.roots(onp.zeros(3), strip_zeros=False)",
+    "np.polyfit(v, w, 2)", "np.polyfit(v, t[0, :, 0], 1)", "np.polyfit(x[0] + onp.arange(4), y.T, 1, w=x[1] ** 2 + 1)",
+    "np.polyfit(onp.arange(4.0), y[0], 1, cov=True)[1]", "np.polyfit(onp.arange(4.0), y.T, 1, cov='unscaled')[1]",
 ]  # fmt: skip
 
 CASES = {

@@ -175,6 +175,7 @@ def depends_on_values(expression):
         and " size=" not in expression
         and " length=" not in expression
         or "trim_" in expression
+        or "np.roots(" in expression and "strip_zeros" not in expression
     )
 
 

@@ -5,7 +5,7 @@ every transformation, so ``isinstance(x, fungrad.Array)`` holds for both.  Opera
 ``x.sum()``, ``x.at[i].set(v)``) have NumPy semantics and are attached by ``fungrad.numpy`` at import: this file only
 says what an array is, how a concrete one is stored, and how it converts to Python and NumPy.
 
-May import ``locks``, ``core.dlpack``, ``core.dtypes`` and ``core.avals``.
+May import ``locks``, ``core.buffers``, ``core.dlpack``, ``core.dtypes`` and ``core.avals``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fungrad import locks
-from fungrad.core import dlpack, dtypes
+from fungrad.core import buffers, dlpack, dtypes
 from fungrad.core.avals import ShapedArray, scalar_aval
 from fungrad.core.tree import known_leaf_types
 
@@ -265,6 +265,7 @@ class ArrayImpl(Array):
         return dlpack.CPU_DEVICE
 
 
+buffers.install(ArrayImpl, ArrayImpl.__array__)
 known_leaf_types.update((ArrayImpl, np.ndarray))
 
 

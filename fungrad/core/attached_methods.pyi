@@ -17,6 +17,8 @@ class AttachedMethods:
     @property
     def T(self) -> Array: ...  # noqa: N802
     @property
+    def ctypes(self) -> Any: ...
+    @property
     def mT(self) -> Array: ...  # noqa: N802
     @property
     def real(self) -> Array: ...

@@ -409,10 +409,10 @@ def finfo(dtype: Any) -> Any:
       >>> float(finfo("bfloat16").eps)
       0.0078125
     """
-    dtype = _dtype_of(dtype, "finfo")
+    dtype = _dtype_of(dtype, "fungrad.numpy.finfo")
     if dtype not in _INEXACT:
         raise ValueError(
-            f"finfo: expected a floating point or complex dtype, got {display_name(dtype)}"
+            f"fungrad.numpy.finfo: expected a floating point or complex dtype, got {display_name(dtype)}"
         )
     return _finfo(dtype)
 
@@ -431,9 +431,9 @@ def iinfo(dtype: Any) -> Any:
       >>> iinfo("int4").min, iinfo("uint8").max
       (-8, 255)
     """
-    dtype = _dtype_of(dtype, "iinfo")
+    dtype = _dtype_of(dtype, "fungrad.numpy.iinfo")
     if dtype not in INTEGERS:
-        raise ValueError(f"iinfo: expected an integer dtype, got {display_name(dtype)}; see finfo")
+        raise ValueError(f"fungrad.numpy.iinfo: expected an integer dtype, got {display_name(dtype)}; see finfo")
     return _iinfo(dtype)
 
 

@@ -29,8 +29,6 @@ _MODULES = (
 _NOT_YET = {
     "fungrad": """NamedSharding Ref custom_batching default_device default_matmul_precision distributed dlpack export
         ffi image live_arrays log_compiles make_mesh monitoring new_ref pmap profiler ref shard_map sharding""",
-    "fungrad.numpy": """bartlett blackman c_ fromfile hamming hanning i0 index_exp kaiser load
-        mgrid ogrid poly polydiv polyfit r_ roots s_ save savez spacing""",
     "fungrad.lax": """after_all broadcast_like composite empty
         platform_dependent ragged_dot rng_bit_generator rng_uniform scaled_dot""",
     "fungrad.nn": "scaled_dot_general scaled_matmul",

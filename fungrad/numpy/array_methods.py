@@ -309,6 +309,7 @@ def _methods() -> dict[str, Any]:
         "clip": _clip,
         "compress": _compress,
         "copy": _copy,
+        "ctypes": property(lambda self: np.asarray(self).ctypes, doc="NumPy's ctypes: the address of the memory ..."),
         "copy_to_host_async": _nothing,
         "delete": _delete,
         "device": property(lambda self: CPU, doc="The device that holds the array: the CPU."),

@@ -19,7 +19,7 @@ from fungrad.numpy.selection import where
 from fungrad.ops import foundation, joining
 from fungrad.ops import shape as shape_ops
 from fungrad.ops._operands import scalar_array
-from fungrad.ops.cast import bitcast_convert_type
+from fungrad.ops.cast import bitcast_convert_type, stop_gradient
 from fungrad.ops.complex_parts import complex as make_complex
 from fungrad.ops.integer import shift_left, shift_right_logical
 from fungrad.ops.shape import canonical_axis
@@ -174,3 +174,29 @@ def frexp(x: Any, /) -> tuple[Array, Array]:
         scaled, ufuncs.exp2(cast(ufuncs.negative(ufuncs.subtract(cast(biased, dtypes.int32), bias)), dtype))
     )
     return where(plain, mantissa, x), where(plain, exponent, creation.zeros_like(exponent))
+
+
+def spacing(x: Any, /) -> Array:
+    """Distance to the next representable number away from zero, with the sign of ``x``.
+
+    Args:
+      x: real array or scalar; integers are converted to the default floating dtype.
+
+    Returns:
+      Array of the shape of ``x``; infinite for the greatest number, NaN for infinities and NaN. Its derivative is zero.
+
+    Raises:
+      TypeError: ``x`` is complex.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.spacing(jnp.array([1.0, -2.0]))
+      Array([ 1.1920929e-07, -2.3841858e-07], dtype=float32)
+    """
+    x = stop_gradient(inexact(x, "spacing"))
+    if dtypes.is_complex(x.aval.dtype):
+        raise TypeError("fungrad.numpy.spacing: complex numbers have no neighbours; take the parts")
+    away = where(ufuncs.less(x, 0), -float("inf"), float("inf"))
+    following = ufuncs.nextafter(x, cast(away, x.aval.dtype))
+    out = ufuncs.subtract(following, x)
+    return cast(where(ufuncs.isinf(x), float("nan"), out), x.aval.dtype)

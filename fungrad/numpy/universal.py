@@ -122,8 +122,10 @@ def _at(method: str) -> Callable[..., Array]:
 _HOT = (ufuncs.add, ufuncs.subtract, ufuncs.multiply, ufuncs.divide)
 
 
-def _ufunc(function: Callable[..., Any], identity: Any = None, nin: int = 2, **methods: Any) -> ufunc:
-    name = function.__name__
+def _ufunc(
+    function: Callable[..., Any], identity: Any = None, nin: int = 2, name: str | None = None, **methods: Any
+) -> ufunc:
+    name = name or function.__name__
     call = function if function in _HOT else guarded(f"fungrad.numpy.{name}", function)
     return ufunc(function, nin, 1, name=name, identity=identity, call=call, **methods)
 
@@ -160,15 +162,15 @@ divide = _ufunc(ufuncs.divide)
 true_divide = divide
 floor_divide = _ufunc(ufuncs.floor_divide)
 remainder = _ufunc(ufuncs.remainder)
-mod = remainder
+mod = _ufunc(ufuncs.remainder, name="mod")
 fmod = _ufunc(ufuncs.fmod)
 power = _ufunc(ufuncs.power)
-pow = power
+pow = _ufunc(ufuncs.power, name="pow")
 float_power = _ufunc(ufuncs.float_power)
 fmax = _ufunc(ufuncs.fmax)
 fmin = _ufunc(ufuncs.fmin)
 arctan2 = _ufunc(ufuncs.arctan2)
-atan2 = arctan2
+atan2 = _ufunc(ufuncs.arctan2, name="atan2")
 hypot = _ufunc(ufuncs.hypot, 0)
 copysign = _ufunc(ufuncs.copysign)
 nextafter = _ufunc(ufuncs.nextafter)
@@ -177,9 +179,9 @@ ldexp = _ufunc(ufuncs.ldexp)
 gcd = _ufunc(ufuncs.gcd, 0)
 lcm = _ufunc(ufuncs.lcm)
 left_shift = _ufunc(ufuncs.left_shift)
-bitwise_left_shift = left_shift
+bitwise_left_shift = _ufunc(ufuncs.left_shift, name="bitwise_left_shift")
 right_shift = _ufunc(ufuncs.right_shift)
-bitwise_right_shift = right_shift
+bitwise_right_shift = _ufunc(ufuncs.right_shift, name="bitwise_right_shift")
 equal = _ufunc(ufuncs.equal)
 not_equal = _ufunc(ufuncs.not_equal)
 less = _ufunc(ufuncs.less)

@@ -53,7 +53,33 @@ jnp.geomspace(1.0, 2.0, 5, dtype='a')                   | TypeError | dtype
 jnp.geomspace(1.0, 2.0, 5, axis='a')                    | TypeError | axis
 jnp.eye('a', 4)                                         | TypeError | N
 jnp.eye(3, 'a')                                         | TypeError | M
-jnp.eye(3, 4, k=10 ** 30)                               | OverflowError | k
+jnp.eye(3, 4, k=1.5)                                    | TypeError | k
+jnp.bartlett('a')                                       | TypeError | M
+jnp.blackman(2.5)                                       | TypeError | M
+jnp.hamming(None)                                       | TypeError | M
+jnp.hanning('a')                                        | TypeError | M
+jnp.kaiser('a', 1.0)                                    | TypeError | M
+jnp.kaiser(3, 'a')                                      | TypeError | beta
+jnp.kaiser(3, x)                                        | ValueError | beta
+jnp.poly('a')                                           | TypeError | seq_of_zeros
+jnp.poly(jnp.ones((2, 3)))                                             | ValueError | seq_of_zeros
+jnp.roots('a')                                          | TypeError | p
+jnp.roots(jnp.ones((2, 3)))                                            | ValueError | p
+jnp.polydiv('a', jnp.ones(2))                           | TypeError | u
+jnp.polydiv(jnp.ones(2), jnp.ones((2, 3)))                             | ValueError | v
+jnp.polydiv(jnp.ones(0), jnp.ones(2))                   | ValueError | u
+jnp.polyfit('a', jnp.ones(3), 1)                        | TypeError | x
+jnp.polyfit(jnp.ones(3), jnp.ones(2), 1)                | TypeError | y
+jnp.polyfit(jnp.ones(3), jnp.ones(3), 1.5)              | TypeError | deg
+jnp.polyfit(jnp.ones(3), jnp.ones(3), -1)               | ValueError | deg
+jnp.polyfit(jnp.ones(3), jnp.ones(3), 1, w=jnp.ones(2)) | TypeError | w
+jnp.polyfit(jnp.ones(3), jnp.ones(3), 1, cov='a')       | ValueError | cov
+jnp.polyfit(jnp.ones(2), jnp.ones(2), 1, cov=True)      | ValueError | cov
+jnp.save('a', jnp.ones(2, 'bfloat16'))                  | TypeError | arr
+jnp.savez('a', w=jnp.ones(2, 'bfloat16'))               | TypeError | w
+jnp.fromfile('a', dtype='a')                            | TypeError | dtype
+jnp.trim_zeros(jnp.ones(2), 'x')                        | ValueError | trim
+jnp.trim_zeros(jnp.ones(2), axis=3)                     | ValueError | axis
 jnp.eye(3, 4, dtype='a')                                | TypeError | dtype
 jnp.identity('a')                                       | TypeError | n
 jnp.identity(3, dtype='a')                              | TypeError | dtype

@@ -87,4 +87,10 @@ jnp.isin(x, 'a')                   | TypeError | test_elements
 jnp.isin(x, x, invert=k)           | TypeError | invert
 jnp.iscomplex('a')                 | TypeError | x
 jnp.isreal('a')                    | TypeError | x
+jnp.i0('a')                                             | TypeError | x
+jnp.i0(jnp.ones(2, 'complex64'))                        | TypeError | x
+jnp.spacing('a')                                        | TypeError | x
+jnp.spacing(jnp.ones(2, 'complex64'))                   | TypeError | complex
+jnp.add(1, 2, out=1)                                    | NotImplementedError | out
+jnp.hypot(1, 'a')                                       | TypeError | a
 """

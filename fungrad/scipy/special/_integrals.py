@@ -11,6 +11,7 @@ from typing import Any
 
 import fungrad.numpy as jnp
 from fungrad.core.array import Array
+from fungrad.numpy import windows
 from fungrad.ops import integrals
 from fungrad.ops import special as ops
 from fungrad.scipy.special._base import in_double, one, real, real_pair
@@ -164,8 +165,7 @@ def i0(x: Any) -> Array:
       >>> print(special.i0(0.0))
       1.0
     """
-    x = one(x, "i0")
-    return jnp.exp(jnp.abs(x)) * ops.bessel_i0e(x)
+    return windows.i0(one(x, "i0"))
 
 
 def i1e(x: Any) -> Array:
@@ -187,8 +187,7 @@ def i1(x: Any) -> Array:
       >>> print(special.i1(0.0))
       0.0
     """
-    x = one(x, "i1")
-    return jnp.exp(jnp.abs(x)) * ops.bessel_i1e(x)
+    return windows.i1(one(x, "i1"))
 
 
 def bessel_jn(z: Any, *, v: int, n_iter: int = 50) -> Array:

@@ -1,0 +1,114 @@
+"""Other libraries that have a list of array libraries: entries for fungrad, made when they are imported.
+
+einops chooses a backend by the class of an array, jaxtyping knows the dtype of random keys by its name.  Neither is
+imported here: what has been imported already is completed at once, the rest after its import.
+
+May import everything.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fungrad import numpy as jnp
+from fungrad.core import dtypes
+from fungrad.core.array import Array
+
+
+def _register_einops(module: Any) -> None:
+    """A backend of einops, which it finds as a subclass of its own."""
+
+    class FungradBackend(module.AbstractBackend):  # type: ignore[misc]
+        framework_name = "fungrad"
+
+        def is_appropriate_type(self, tensor: Any) -> bool:
+            return isinstance(tensor, Array)
+
+        def from_numpy(self, x: np.ndarray) -> Array:
+            return jnp.asarray(x)
+
+        def to_numpy(self, x: Array) -> np.ndarray:
+            return np.asarray(x)
+
+        def arange(self, start: int, stop: int) -> Array:
+            return jnp.arange(start, stop)
+
+        def stack_on_zeroth_dimension(self, tensors: list) -> Array:
+            return jnp.stack(tensors)
+
+        def add_axis(self, x: Array, new_position: int) -> Array:
+            return jnp.expand_dims(x, new_position)
+
+        def tile(self, x: Array, repeats: Sequence[int]) -> Array:
+            return jnp.tile(x, repeats)
+
+        def concat(self, tensors: list, axis: int) -> Array:
+            return jnp.concatenate(tensors, axis=axis)
+
+        def is_float_type(self, x: Array) -> bool:
+            return dtypes.is_inexact(x.dtype)
+
+        def einsum(self, pattern: str, *x: Array) -> Array:
+            return jnp.einsum(pattern, *x)
+
+    # Subclasses are found as long as somebody has them.
+    module.FungradBackend = FungradBackend
+
+
+def _register_jaxtyping(module: Any) -> None:
+    """The dtype of random keys among those that ``jaxtyping.Key`` accepts, under the name it has in NumPy."""
+    module.Key.dtypes = (*module.Key.dtypes, str(dtypes.prng_key))
+
+
+_COMPLETED: dict[str, Callable[[Any], None]] = {
+    "einops._backends": _register_einops,
+    "jaxtyping._array_types": _register_jaxtyping,
+}
+
+
+class _Completing(Loader):
+    """A loader that completes the module when it has been executed."""
+
+    def __init__(self, loader: Any, complete: Callable[[Any], None]):
+        self.loader, self.complete = loader, complete
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)  # type: ignore[no-any-return]
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.loader.exec_module(module)
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
+        module.__loader__ = self.loader
+        self.complete(module)
+
+
+class _AfterImport(MetaPathFinder):
+    """Finds nothing by itself: lets the others find the modules that are to be completed."""
+
+    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        complete = _COMPLETED.pop(name, None)
+        if complete is None:
+            return None
+        spec = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Completing(spec.loader, complete)
+        return spec
+
+
+def install() -> None:
+    """Completes what has been imported, and what will be."""
+    for name in list(_COMPLETED):
+        module = sys.modules.get(name)
+        if module is not None:
+            _COMPLETED.pop(name)(module)
+    if _COMPLETED:
+        sys.meta_path.insert(0, _AfterImport())
