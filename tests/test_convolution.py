@@ -37,6 +37,18 @@ CASES = {
     ),
     "groups": ((2, 13, 17, 12), (3, 3, 4, 27), ONE, "SAME", {**NHWC, "feature_group_count": 3}),
     "batch groups": ((6, 13, 17, 4), (3, 3, 4, 27), ONE, "SAME", {**NHWC, "batch_group_count": 3}),
+    "single features": ((2, 13, 17, 40), (7, 7, 1, 40), ONE, "SAME", {**NHWC, "feature_group_count": 40}),
+    "single features, strided": (
+        (3, 13, 17, 21), (7, 5, 1, 21), (2, 1), "SAME", {**NHWC, "feature_group_count": 21, "rhs_dilation": (1, 2)},
+    ),
+    "single features, channels first": ((2, 40, 13, 17), (40, 1, 7, 7), ONE, "SAME", {"feature_group_count": 40}),
+    "single features, spread": (
+        (3, 9, 8, 21), (7, 7, 1, 21), ONE, ((4, 4), (5, 3)),
+        {**NHWC, "feature_group_count": 21, "lhs_dilation": (2, 2)},
+    ),
+    "deep, single features": (
+        (1, 18, 17, 6), (17, 16, 1, 6), ONE, ((1, 1), (2, 1)), {**NHWC, "feature_group_count": 6},
+    ),
     "one dimension": ((2, 6, 2111), (20, 6, 5), (1,), "SAME", {}),
     "one dimension, strided": ((2, 6, 2111), (20, 6, 5), (2,), "SAME", {"rhs_dilation": (3,)}),
     "three dimensions": ((2, 6, 7, 8, 9), (20, 6, 3, 2, 3), (1, 2, 1), "SAME", {}),
@@ -73,7 +85,9 @@ def test_native_convolutions(name):
     close(lowered.compile()(x, w), f(x, w), 1e-5)
 
 
-@pytest.mark.parametrize("name", ["panels", "spread", "groups", "deep", "deep, spread", "deep, groups"])
+@pytest.mark.parametrize(
+    "name", ["panels", "spread", "groups", "single features, strided", "deep", "deep, spread", "deep, groups"]
+)
 def test_derivatives_of_native_convolutions(name):
     with fungrad.enable_x64():
         x, w, function = operands(name, np.float64)
@@ -90,7 +104,9 @@ def test_derivatives_of_native_convolutions(name):
                 close(a, b, 1e-12)
 
 
-@pytest.mark.parametrize("name", ["panels", "spread", "one dimension", "deep", "deep, groups"])
+@pytest.mark.parametrize(
+    "name", ["panels", "spread", "one dimension", "single features", "deep", "deep, single features", "deep, groups"]
+)
 def test_the_interpreter_agrees(name):
     x, w, function = operands(name)
     f = function(lax)
@@ -100,7 +116,9 @@ def test_the_interpreter_agrees(name):
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 24])
-@pytest.mark.parametrize("name", ["panels", "few outputs", "short lines", "very short lines", "deep"])
+@pytest.mark.parametrize(
+    "name", ["panels", "few outputs", "short lines", "single features", "deep", "deep, single features"]
+)
 def test_tiles_of_any_height(name, rows, monkeypatch):
     """As on processors with more or wider registers, and with caches that hold single lines."""
     monkeypatch.setattr(emitted._Emitter, "rows", lambda self, columns: rows)

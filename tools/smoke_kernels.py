@@ -69,6 +69,15 @@ def gradient_of(w: np.ndarray, x: np.ndarray) -> np.ndarray:
     return x.T @ (2 * t * (1 - t * t))
 
 
+def convolution(x: jnp.ndarray, w: jnp.ndarray, groups: int = 1) -> jnp.ndarray:
+    layout = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=layout, feature_group_count=groups)
+
+
+def windows(x: np.ndarray, *shape: int) -> np.ndarray:
+    return np.lib.stride_tricks.sliding_window_view(x, shape, (1, 2))
+
+
 # Kind: (function of fungrad, the same in NumPy, arguments, relative tolerance).
 CASES = {
     "elementwise float32": (lambda x: jnp.exp(x) * jnp.sin(x) + jnp.log1p(x * x), None, [normal(37, 11)], 1e-5),
@@ -86,6 +95,24 @@ CASES = {
     "product, few rows": (lambda x, y: x.T @ y, None, [normal(8, 5), normal(8, 300)], 1e-4),
     "product float64": (lambda x, y: x @ y, None, [double(31, 64), double(64, 9)], 1e-11),
     "product complex": (lambda x, y: x @ y, None, [complexes(9, 8), complexes(8, 7)], 1e-4),
+    "convolution": (
+        convolution,
+        lambda x, w: np.einsum("nhwcij,ijco->nhwo", windows(x, 3, 3), w),
+        [normal(2, 9, 20, 5), normal(3, 3, 5, 37)],
+        1e-4,
+    ),
+    "convolution, gradient": (
+        lambda x, w, y: fungrad.grad(lambda w: jnp.sum(convolution(x, w) * y))(w),
+        lambda x, w, y: np.einsum("nhwcij,nhwo->ijco", windows(x, 3, 3), y),
+        [normal(2, 9, 20, 5), normal(3, 3, 5, 37), normal(2, 7, 18, 37)],
+        1e-4,
+    ),
+    "convolution, single features": (
+        lambda x, w: convolution(x, w, 21),
+        lambda x, w: np.einsum("nhwcij,ijc->nhwc", windows(x, 7, 7), w[:, :, 0]),
+        [normal(2, 9, 20, 21), normal(7, 7, 1, 21)],
+        1e-4,
+    ),
     "sorted rows": (lambda x: jnp.sort(x, 1), lambda x: np.sort(x, 1), [normal(40, 100)], 0),
     "greatest": (lambda x: lax.top_k(x, 5)[0], lambda x: -np.sort(-x)[:5], [normal(1000)], 0),
     "reads by index": (lambda x, i: x[i], None, [normal(50, 3), rng.integers(0, 50, 77)], 0),

@@ -519,19 +519,29 @@ class Lowerer:
             y = self.view(y, more.kernel_shape, lambda *i: [i[0], *i[1 + skip :]])
             out = self.convolution(x, y, more)
             return self.view(out, geometry.result_shape, lambda *i: [i[0], *[0] * skip, *i[1:]])
-        shape, attributes = geometry.result_shape, {"geometry": geometry}
-        results, taps = math.prod(a.result for a in geometry.axes), math.prod(a.kernel for a in geometry.axes)
+        batch, *spatial, groups, outputs = shape = geometry.result_shape
+        rank = len(spatial)
+        results, taps = math.prod(spatial), math.prod(a.kernel for a in geometry.axes)
+
+        def made(routine: str, operands: list[Tensor], shape: Sequence[int]) -> Tensor:
+            step = Opaque("convolution", operands, {"routine": routine, "geometry": geometry}, self._rank())
+            return self._finish(step, [ShapedArray(tuple(shape), x.dtype)])[0]
+
         if taps > results and taps >= tuning.DEEP_CONVOLUTION:
-            nbytes = math.prod(shape) * x.dtype.itemsize
-            most = max(2, tuning.CONVOLUTION_PIECES_BYTES // nbytes)
-            blocks = geometry.features * -(-taps // tuning.CONVOLUTION_TAPS)
-            pieces = min(tuning.CONVOLUTION_PIECES, blocks, most)
-            batch, *spatial, groups, outputs = shape
-            step = Opaque("convolution", [x, y], {"routine": "conv_deep", **attributes}, self._rank())
-            aval = ShapedArray((pieces, *spatial, batch, groups, outputs), x.dtype)
-            out = self.reduce(self._finish(step, [aval])[0], "add", [0])
-            rank = len(spatial)
-            return self.transpose(out, [rank, *range(rank), rank + 1, rank + 2])
+            most = max(2, tuning.CONVOLUTION_PIECES_BYTES // (math.prod(shape) * x.dtype.itemsize))
+            pieces = min(tuning.CONVOLUTION_PIECES, geometry.features * -(-taps // tuning.CONVOLUTION_TAPS), most)
+            if groups > 1 and batch == outputs == 1 and results <= tuning.DEEP_RESULTS:
+                # Groups have nothing to do with each other: they are the lanes.
+                x = self.view(x, (*x.shape[-1:], *x.shape[2:-1], groups), lambda c, *i: [i[-1], 0, *i[:-1], c])
+                y = self.view(y, (*y.shape[-2:-1], *y.shape[1:-2], groups), lambda c, *i: [i[-1], *i[:-1], c, 0])
+                total = self.reduce(made("conv_deep_each", [x, y], (pieces, *spatial, groups)), "add", [0])
+                return self.reshape(total, shape)
+            total = self.reduce(made("conv_deep", [x, y], (pieces, *spatial, batch, groups, outputs)), "add", [0])
+            return self.transpose(total, [rank, *range(rank), rank + 1, rank + 2])
+        if groups > 1 and geometry.features == outputs == 1:
+            x = self.view(x, (*x.shape[1:-1], groups), lambda *i: [i[-1], *i[:-1], 0])
+            y = self.view(y, (*y.shape[1:-2], groups), lambda *i: [i[-1], *i[:-1], 0, 0])
+            return self.reshape(made("conv_each", [x, y], shape[:-1]), shape)
         columns = min(geometry.outputs, tuning.PANEL_BYTES // x.dtype.itemsize)
         panels = -(-geometry.outputs // columns)
 
@@ -546,8 +556,7 @@ class Lowerer:
             packed = self.view(y, kernel, lambda group, panel, *i: [group, *i])
         else:
             packed = self.compute(kernel, y.dtype, element)
-        step = Opaque("convolution", [x, packed], {"routine": "conv", **attributes}, self._rank())
-        return self._finish(step, [ShapedArray(shape, x.dtype)])[0]
+        return made("conv", [x, packed], shape)
 
     # -- whole arrays ------------------------------------------------------------------------------------------------
 

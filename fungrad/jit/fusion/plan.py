@@ -280,7 +280,7 @@ def is_dense_part(t: Tensor) -> bool:
 
 def conv_operand_fits(step: Opaque, t: Tensor) -> bool:
     """Whether a convolution can read its operand ``t`` where its elements are."""
-    if t is not step.operands[0] and step.params["routine"] == "conv":
+    if t is not step.operands[0] and step.params["routine"] in ("conv", "conv_each"):
         return is_dense_part(t)
     part = strided(t)
     return part is not None and (t is step.operands[0] or part[2][-1] == 1 or t.shape[-1] == 1)

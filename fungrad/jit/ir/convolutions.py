@@ -108,9 +108,11 @@ class Blocks:
     """
 
     def __init__(
-        self, g: Geometry, members: Sequence[tuple[Part, ...]], strides: Sequence[int], size: int, cache: int
-    ):
-        self.g, self.members, self.strides, self.size, self.cache = g, tuple(members), tuple(strides), size, cache
+        self, g: Geometry, members: Sequence[tuple[Part, ...]], strides: Sequence[int], size: int, cache: int,
+        depth: int,
+    ):  # fmt: skip
+        self.g, self.members, self.strides, self.size = g, tuple(members), tuple(strides), size
+        self.cache, self.depth = cache, depth
         parts = self.members[0]
         self.results = tuple([p.taps.result for p in parts])
         self.taps = max(math.prod(p.taps.kernel for p in m) for m in members)
@@ -124,7 +126,7 @@ class Blocks:
 
     def _channels(self) -> int:
         for d in divisors(self.g.features):
-            deep = self.taps * d > _DEPTH and d > 8
+            deep = self.taps * d > self.depth and d > 8
             if not deep and (self._block(1, d).nbytes <= self.cache or d <= 8):
                 return d
         return 1
@@ -157,15 +159,16 @@ class Blocks:
         return math.prod(self.extents)
 
 
-def blocks(g: Geometry, strides: Sequence[int], size: int, cache: int) -> list[Blocks]:
-    """The blocks of all plain convolutions that make up one, with an operand of the given strides in bytes."""
+def blocks(g: Geometry, strides: Sequence[int], size: int, cache: int, depth: int = _DEPTH) -> list[Blocks]:
+    """The blocks of all plain convolutions that make up one, with an operand of the given strides in bytes, that add up
+    about `depth` terms at a time."""
     last = [piece for part in g.axes[-1].parts() for piece in _divided(part)]
     alike: dict[tuple[int, ...], list[tuple[Part, ...]]] = {}
     for parts in itertools.product(*[a.parts() for a in g.axes[:-1]], last):
         results = tuple([p.taps.result for p in parts])
         if 0 not in results:
             alike.setdefault(results, []).append(parts)
-    return [Blocks(g, members, strides, size, cache) for members in alike.values()]
+    return [Blocks(g, members, strides, size, cache, depth) for members in alike.values()]
 
 
 def _divided(part: Part) -> list[Part]:
@@ -185,17 +188,22 @@ def _divided(part: Part) -> list[Part]:
 
 
 def blocks_of(program: Program, call: Call) -> list[Blocks]:
-    """The blocks of a `conv` step."""
+    """The blocks of a `conv` or `conv_each` step."""
     x, size = call.inputs[0], program.buffers[call.outputs[0].buffer].dtype.itemsize
     strides = [s * size for s in x.dense_strides]
-    return blocks(call.attributes["geometry"], strides, size, cache_bytes(program.target))
+    g, cache = call.attributes["geometry"], cache_bytes(program.target)
+    if call.routine == "conv_each":
+        # What are groups there are features here, of which as many are copied at a time as the cache holds.
+        return blocks(g._replace(groups=1, features=g.groups), [0, *strides], size, cache, cache)
+    return blocks(g, strides, size, cache)
 
 
 def rows_of(program: Program, call: Call) -> tuple[int, int] | None:
-    """The rows (results, in row-major order) of a `conv` step and how many of them a block has; None if its blocks are
-    not rows one after the other, or nobody has to compute anything."""
+    """The rows (results, in row-major order) of a `conv` or `conv_each` step, and how many of them a block has; None if
+    its blocks are not rows one after the other, or nobody has to compute anything."""
     found = blocks_of(program, call)
     if len(found) != 1 or found[0].extents[-1] != 1:
         return None
-    rows = math.prod(call.outputs[0].shape[:-2])
+    g: Geometry = call.attributes["geometry"]
+    rows = math.prod(g.result_shape[:-2])
     return rows, rows // found[0].count

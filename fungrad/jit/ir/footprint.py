@@ -52,7 +52,7 @@ def counters_of(program: Program) -> set[str]:
 def footprint(program: Program, step: Any, extent: int, counters: set[str]) -> Footprint | None:
     """What a step touches if it is one on `extent` rows, else None; the counters are those of repeated steps."""
     if type(step) is Call:
-        of = _of_convolution if step.routine == "conv" else _of_product
+        of = _of_convolution if step.routine in ("conv", "conv_each") else _of_product
         return of(program, step, extent)
     return _of_nest(program, step, extent, counters) if type(step) is Nest else None
 
@@ -82,7 +82,7 @@ def _of_convolution(program: Program, call: Call, extent: int) -> Footprint | No
         touched.add(touched.reads, _root(program, view), None)
     out = call.outputs[0]
     size = program.buffers[out.buffer].dtype.itemsize
-    row = math.prod(out.shape[-2:])
+    row = math.prod(out.shape) // extent
     stretch = None if out.offset.const % row else (row * size, out.offset)
     touched.add(touched.writes, _root(program, out), stretch)
     return touched

@@ -42,6 +42,7 @@ from fungrad.jit.ir.loops import (
     While,
 )
 from fungrad.jit.ir.ops import apply, combine, names_and_types, neutral
+from fungrad.jit.ir.products import CONVOLUTIONS
 from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, NumpyScalars, Value
 from fungrad.ops.compare import total_order_key
 from fungrad.ops.convolution import evaluate
@@ -137,7 +138,7 @@ class _Interpreter:
             conjugate = s.attributes.get("conjugate", ())
             a, b = a.conj() if "a" in conjugate else a, b.conj() if "b" in conjugate else b
             out[...] = np.matmul(a, b) + (out if s.attributes.get("beta") else 0)
-        elif s.routine in ("conv", "conv_deep"):
+        elif s.routine in CONVOLUTIONS:
             self.convolution(s, out)
         elif s.routine == "kernel":
             s.attributes["kernel"].fill([self.view(v) for v in s.inputs], [self.view(v) for v in s.outputs])
@@ -168,7 +169,15 @@ class _Interpreter:
     def convolution(self, s: Call, out: np.ndarray) -> None:
         g = s.attributes["geometry"]
         x, w = (self.view(v) for v in s.inputs)
-        if s.routine == "conv":
+        if s.routine == "conv_each":
+            x, w = np.moveaxis(x, -1, 0)[..., None], np.moveaxis(w, -1, 0)[..., None, None]
+            out[...] = evaluate(np.ascontiguousarray(x), np.ascontiguousarray(w), g)[..., 0]
+        elif s.routine == "conv_deep_each":
+            x, w = (np.moveaxis(v, (0, -1), (-1, 0)) for v in (x, w))
+            made = evaluate(np.ascontiguousarray(x[:, None]), np.ascontiguousarray(w[..., None]), g)
+            out[...] = 0
+            out[0] = made[0, ..., 0]
+        elif s.routine == "conv":
             # The columns of all panels side by side.
             w = np.moveaxis(w, 1, -2).reshape(*w.shape[:1], *w.shape[2:-1], -1)[..., : g.outputs]
             out[...] = evaluate(x, np.ascontiguousarray(w), g)

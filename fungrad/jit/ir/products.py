@@ -16,7 +16,7 @@ from fungrad.jit.ir.traverse import walk
 SUFFIXES = {"float32": "f32", "float64": "f64"}
 
 # Routines of convolutions.
-CONVOLUTIONS = ("conv", "conv_deep")
+CONVOLUTIONS = ("conv", "conv_each", "conv_deep", "conv_deep_each")
 
 
 def fits(program: Program, call: Call) -> bool:

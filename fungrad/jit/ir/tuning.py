@@ -85,6 +85,8 @@ PANEL_BYTES = 64
 # block; and into how many pieces, each with results of its own that are added up in the end, they are divided: so many,
 # unless the results are so large.
 DEEP_CONVOLUTION = 16
+# Results of a deep convolution of single features for all of which there are kernels of their own.
+DEEP_RESULTS = 128
 CONVOLUTION_TAPS = 512
 CONVOLUTION_PIECES = 16
 CONVOLUTION_PIECES_BYTES = 32 << 20

@@ -317,7 +317,7 @@ class ProgramEmitter:
             for s in step.steps:
                 if type(s) is Call:
                     self.long = self.long or blas.is_long(s)
-                    if s.routine == "conv":
+                    if s.routine in ("conv", "conv_each"):
                         part_of_conv(self, s, block)
                     else:
                         Product(self, s).part(block)

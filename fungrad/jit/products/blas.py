@@ -11,7 +11,7 @@ Routines of `loops.Call`:
             c), `conjugate` (names of operands "a", "b").
     copy    input and output dense and of equal size
     fill    output dense; attribute `byte`
-    conv, conv_deep    see `fungrad.jit.products.convolution`
+    conv, conv_each, conv_deep, conv_deep_each    see `fungrad.jit.products.convolution`
     sort, topk    see `fungrad.jit.llvm.sorting`
     library    see `fungrad.jit.llvm.library_calls`
     fft     see `fungrad.jit.llvm.fourier`
@@ -28,13 +28,13 @@ from functools import partial
 
 from fungrad.jit.ir import convolutions, tuning
 from fungrad.jit.ir.loops import Affine, Call, View
-from fungrad.jit.ir.products import fits, work
+from fungrad.jit.ir.products import CONVOLUTIONS, fits, work
 from fungrad.jit.llvm import library_calls
 from fungrad.jit.llvm.fourier import emit_fft
 from fungrad.jit.llvm.linking import emit_array
 from fungrad.jit.llvm.sorting import emit_sort, emit_topk
 from fungrad.jit.llvm.writer import ProgramWriter
-from fungrad.jit.products.convolution import emit_conv, emit_conv_deep
+from fungrad.jit.products.convolution import emit_conv, emit_conv_deep, emit_conv_deep_each
 from fungrad.jit.products.products import Product, batched, moved, part_of_range
 
 # Letter of a BLAS routine and LLVM type of a real scalar, by dtype.
@@ -47,7 +47,7 @@ def is_long(call: Call) -> bool:
     """Whether a call takes long compared with handing over the interpreter lock."""
     if call.routine == "gemm":
         return work(call) > tuning.RELEASED_PRODUCT
-    if call.routine in ("conv", "conv_deep"):
+    if call.routine in CONVOLUTIONS:
         return convolutions.work(call) > tuning.RELEASED_CONVOLUTION
     return call.routine == "library" and library_calls.is_long(call)
 
@@ -256,7 +256,9 @@ def _fill(program: ProgramWriter, call: Call) -> None:
 _ROUTINES = {
     "gemm": _gemm,
     "conv": emit_conv,
+    "conv_each": emit_conv,
     "conv_deep": emit_conv_deep,
+    "conv_deep_each": emit_conv_deep_each,
     "copy": _copy,
     "fill": _fill,
     "kernel": emit_array,

@@ -10,6 +10,10 @@ Routines of `loops.Call`; the attribute `geometry` (`ops.convolution_shapes.Geom
                 consecutive outputs; output `[pieces, *results, batch, groups, outputs]`, to be summed over pieces. Rows
                 of a tile are results and examples, the terms are taps, block by block.
 
+    conv_each, conv_deep_each    the same for single features and outputs, with the groups as lanes: operand
+                `[batch, *spatial, groups]` or `[features, *spatial, groups]`, kernel `[*taps, groups]` or
+                `[features, *taps, groups]`, output `[batch, *results, groups]` or `[pieces, *results, groups]`.
+
 An operand that is spread is never filled with zeros: results with the same rest are a plain convolution each.
 """
 
@@ -93,10 +97,9 @@ class _Emitter:
         name = f"conv{next(self.program.names)}"
         return Function(name, [("ptr", "x"), ("ptr", "w"), ("ptr", "out"), ("i64", "begin"), ("i64", "end")]), name
 
-    def panels(self, f: Function, body: Callable[[str, int], None]) -> None:
-        """Calls `body(panel, columns)` for whole panels in a loop, and once for what is left."""
-        columns = panel_columns(self.size, self.g.outputs)
-        whole, rest = divmod(self.g.outputs, columns)
+    def panels(self, f: Function, body: Callable[[str, int], None], count: int, columns: int) -> None:
+        """Calls `body(panel, columns)` for whole panels of `count` columns in a loop, and once for what is left."""
+        whole, rest = divmod(count, columns)
 
         def one(p: str, _: list[str]) -> list[str]:
             body(p, columns)
@@ -124,17 +127,18 @@ def decoded(f: Function, unit: str, extents: Sequence[int]) -> list[str | int]:
 
 
 def emit_conv(program: ProgramWriter, call: Call) -> None:
-    """Write a `conv` into the function `run`."""
+    """Write a `conv` or `conv_each` into the function `run`."""
     for blocks in blocks_of(program.program, call):
-        plain = _Plain(program, call, blocks)
+        plain = _PLAIN[call.routine](program, call, blocks)
         plain.run(blocks.count, plain.write())
 
 
 def part_of_conv(program: ProgramWriter, call: Call, block: int) -> None:
-    """Write the part of a `conv` in the rows `%begin .. %end`, in units of `block` rows, which are whole blocks."""
+    """Write the part of a `conv` or `conv_each` in the rows `%begin .. %end`, in units of `block` rows, which are whole
+    blocks."""
     (blocks,) = blocks_of(program.program, call)
-    plain = _Plain(program, call, blocks)
-    rows = math.prod(call.outputs[0].shape[:-2])
+    plain = _PLAIN[call.routine](program, call, blocks)
+    rows = math.prod(plain.g.result_shape[:-2])
     first, count = part_of_range(program, block * blocks.count // rows, blocks.count)
     end = program.register()
     program.lines.append(f"{end} = add i64 {first}, {count}")
@@ -144,9 +148,15 @@ def part_of_conv(program: ProgramWriter, call: Call, block: int) -> None:
 class _Plain(_Emitter):
     """Plain convolutions with as many results."""
 
+    each = False
+
     def __init__(self, program: ProgramWriter, call: Call, blocks: Blocks):
         super().__init__(program, call)
         self.blocks, self.block = blocks, blocks.block
+        self.xs, self.outs = ([s * self.size for s in v.dense_strides] for v in (self.x, self.out))
+        # Bytes of one tap of a panel.
+        self.columns = panel_columns(self.size, self.g.outputs)
+        self.tap_bytes = self.g.features * self.columns * self.size
 
     def write(self) -> str:
         """Writes the function that computes some blocks; its name."""
@@ -163,8 +173,7 @@ class _Plain(_Emitter):
 
     def unit(self, f: Function, unit: str) -> None:
         """One block of results."""
-        size, g, blocks = self.size, self.g, self.blocks
-        xs, outs = ([s * size for s in v.dense_strides] for v in (self.x, self.out))
+        g, blocks, xs, outs = self.g, self.blocks, self.xs, self.outs
         example, *outer, line, column = decoded(f, unit, blocks.extents)
         x = f.at("%x", f.mul(example, xs[1]))
         out = f.at("%out", f.mul(example, outs[0]))
@@ -186,8 +195,8 @@ class _Plain(_Emitter):
     def group(self, f: Function, group: str, x: str, out: str, starts: list[str]) -> None:
         """The block of one group."""
         g, size, channels = self.g, self.size, self.blocks.channels
-        columns = panel_columns(size, g.outputs)
-        panel_bytes = math.prod(a.kernel for a in g.axes) * g.features * columns * size
+        columns = self.columns
+        panel_bytes = math.prod(a.kernel for a in g.axes) * self.tap_bytes
         w = f.at("%w", f.mul(group, -(-g.outputs // columns) * panel_bytes))
         pack = define_pack(self.program, self.block)
 
@@ -200,9 +209,9 @@ class _Plain(_Emitter):
 
                 def panel(p: str, width: int, parts: Sequence[Part] = parts) -> None:
                     b, to = f.at(here, f.mul(p, panel_bytes)), f.at(out, f.mul(p, columns * size))
-                    self.tiles(f, parts, b, to, c, width, columns)
+                    self.tiles(f, parts, b, to, c, width)
 
-                self.panels(f, panel)
+                self.panels(f, panel, g.outputs, columns)
             return []
 
         if g.features == channels:
@@ -211,29 +220,29 @@ class _Plain(_Emitter):
             f.loop(g.features // channels, 1, chunk, at_least_once=True)
 
     def tiles(
-        self, f: Function, parts: Sequence[Part], b: str, to: str, add: str, width: int, columns: int
+        self, f: Function, parts: Sequence[Part], b: str, to: str, add: str, width: int, block: str = "%block"
     ) -> None:
         """All rows of a block of one convolution by the columns of a panel."""
         g, most = self.g, self.rows(width)
         lines, results = self.blocks.height, self.blocks.width
         strides = self.block.strides
         steps = [p.taps.stride * s for p, s in zip(parts[-2:], strides[-2:], strict=True)]
-        result_strides = [s * self.size for s in self.out.dense_strides[1:-2]]
+        result_strides = self.outs[1 : 1 + len(parts)]
         outs = [p.step * s for p, s in zip(parts[-2:], result_strides[-2:], strict=True)]
-        loops = self.loops(parts, columns)
+        loops = self.loops(parts)
         first_tap, inside = 0, 0
         for a, p, first, stride, span in zip(
             g.axes, parts, self.blocks.first, strides, self.block.spans, strict=True
         ):
             first_tap = first_tap * a.kernel + p.tap_first
             inside += (first - p.taps.low) // span.step * stride
-        b = f.at(b, first_tap * g.features * columns * self.size)
+        b = f.at(b, first_tap * self.tap_bytes)
         to = f.at(to, sum(p.first * s for p, s in zip(parts, result_strides, strict=True)))
-        start = f.at("%block", inside)
+        start = f.at(block, inside)
 
         def tile(rows: Sequence[tuple[int, int]]) -> str:
             there = tuple([tuple([a * p + b * q for a, b in rows]) for p, q in (steps, outs)])
-            return define_tile(self.program, Tile(self.type, there[0], there[1], width, loops))
+            return define_tile(self.program, Tile(self.type, there[0], there[1], width, loops, self.each))
 
         def run(name: str, count: int, a: str, c: str, step: tuple[int, int]) -> tuple[str, str]:
             def one(_: str, at: list[str]) -> list[str]:
@@ -265,27 +274,71 @@ class _Plain(_Emitter):
         else:
             f.loop(lines, 1, line, [("ptr", start), ("ptr", to)], at_least_once=True)
 
-    def loops(self, parts: Sequence[Part], columns: int) -> tuple[tuple[int, int, int], ...]:
+    def terms(self) -> list[tuple[int, int, int]]:
+        """The loop over the features."""
+        return [(self.blocks.channels, self.size, self.columns * self.size)]
+
+    def loops(self, parts: Sequence[Part]) -> tuple[tuple[int, int, int], ...]:
         """The loops over taps and features."""
         g, strides = self.g, self.block.strides
         if 0 in [p.taps.kernel for p in parts]:
             return ()
-        step = columns * self.size
-        found = [(self.blocks.channels, self.size, step)]
-        step *= g.features
+        found, step = self.terms(), self.tap_bytes
         for d in reversed(range(len(parts))):
             p = parts[d]
             here = (p.taps.kernel, p.taps.dilation // self.block.spans[d].step * strides[d], p.tap_step * step)
             step *= g.axes[d].kernel
             if p.taps.kernel == 1:
                 continue
-            count, a_step, b_step = found[0]
-            if len(found) == 1 and here[1:] == (count * a_step, count * b_step):
+            count, a_step, b_step = found[0] if found else (0, 0, 0)
+            if len(found) == 1 and not self.each and here[1:] == (count * a_step, count * b_step):
                 # Neighbouring taps lie one after the other in both.
                 found = [(count * p.taps.kernel, a_step, b_step)]
             else:
                 found.insert(0, here)
-        return tuple(found)
+        return tuple(found or [(1, 0, 0)])
+
+
+class _Each(_Plain):
+    """Plain convolutions of single features, whose groups are the lanes."""
+
+    each = True
+
+    def __init__(self, program: ProgramWriter, call: Call, blocks: Blocks):
+        super().__init__(program, call, blocks)
+        # There is one group of what were groups.
+        self.lanes, self.g = self.g.groups, self.g._replace(groups=1)
+        self.xs = [0, *self.xs]
+        self.outs = [*self.outs[:-1], 0, 0]
+        self.tap_bytes = self.lanes * self.size
+
+    def group(self, f: Function, group: str, x: str, out: str, starts: list[str]) -> None:
+        channels, size = self.blocks.channels, self.size
+        columns = panel_columns(size, channels)
+        pack = define_pack(self.program, self.block)
+
+        def chunk(c: str, _: list[str]) -> list[str]:
+            source = f.at(x, f.mul(c, channels * self.block.channel_stride))
+            if self.blocks.taps:
+                f.do(f"call void @{pack}(ptr {source}, ptr %block, {', '.join(f'i64 {s}' for s in starts)})")
+            first = f.mul(c, channels * size)
+
+            def panel(p: str, width: int) -> None:
+                far = f.mul(p, columns * size)
+                b, to = f.at(f.at("%w", first), far), f.at(f.at(out, first), far)
+                for parts in self.blocks.members:
+                    self.tiles(f, parts, b, to, "0", width, f.at("%block", far))
+
+            self.panels(f, panel, channels, columns)
+            return []
+
+        f.loop(self.lanes // channels, 1, chunk, at_least_once=True)
+
+    def terms(self) -> list[tuple[int, int, int]]:
+        return []
+
+
+_PLAIN = {"conv": _Plain, "conv_each": _Each}
 
 
 # -- terms are taps ----------------------------------------------------------------------------------------------------
@@ -302,8 +355,10 @@ class _Deep(_Emitter):
     def __init__(self, program: ProgramWriter, call: Call):
         super().__init__(program, call)
         self.pieces = self.out.shape[0]
-        columns = panel_columns(self.size, self.g.outputs)
-        self.panel_count = -(-self.g.outputs // columns)
+
+    def part(self, parts: Sequence[Part]) -> _DeepPart:
+        """One of the plain convolutions."""
+        return _DeepPart(self, parts)
 
     def emit(self) -> None:
         """Write the convolution, shared between threads."""
@@ -311,7 +366,7 @@ class _Deep(_Emitter):
         outs = [s * size for s in self.out.dense_strides]
         combinations = list(itertools.product(*[a.parts() for a in self.g.axes]))
         f, name = self.function()
-        plain = [_DeepPart(self, parts) for parts in combinations]
+        plain = [self.part(parts) for parts in combinations]
         plain = [p for p in plain if p.items and math.prod(q.taps.result for q in p.parts)]
         scratch = max([p.block.nbytes for p in plain], default=64)
         panel = max([p.panel_bytes for p in plain], default=64)
@@ -330,6 +385,18 @@ class _Deep(_Emitter):
         f.loop(f.sub("%end", "%begin"), 1, unit)
         self.program.module.globals[f"@{name}"] = f.text()
         self.run(self.pieces, name)
+
+
+class _DeepEach(_Deep):
+    """A convolution of single features with few results, whose groups are the lanes."""
+
+    def part(self, parts: Sequence[Part]) -> _DeepPart:
+        return _DeepEachPart(self, parts)
+
+
+def emit_conv_deep_each(program: ProgramWriter, call: Call) -> None:
+    """Write a `conv_deep_each` into the function `run`."""
+    _DeepEach(program, call).emit()
 
 
 class _DeepPart:
@@ -357,27 +424,43 @@ class _DeepPart:
     def _sizes(self) -> tuple[int, int]:
         """Lines of taps of a block, and examples that are copied at a time."""
         examples = next(d for d in divisors(self.g.batch) if d <= 8 or self._block(1, d).nbytes <= self.deep.cache)
+        return self._lines(examples), examples
+
+    def _lines(self, examples: int) -> int:
         lines = self.parts[-2].taps.kernel
         # Of a line in several blocks every block is one of a single line, so that lines are as far apart as they are
         # long.
         most = max(1, min(lines, tuning.CONVOLUTION_TAPS // max(1, self.width))) if self.widths <= 1 else 1
         while most > 1 and self._block(most, examples).nbytes > self.deep.cache:
             most -= 1
-        return (-(-lines // -(-lines // most)) if lines else 0), examples
+        return -(-lines // -(-lines // most)) if lines else 0
 
     def _block(self, height: int, examples: int) -> Block:
         """What a block of taps sees of the operand."""
-        strides = [s * self.size for s in self.deep.x.dense_strides]
+        xs = [s * self.size for s in self.deep.x.dense_strides]
+        return Block(self.size, self._spans(height, xs[2:-1]), examples, xs[1])
+
+    def _spans(self, height: int, strides: Sequence[int]) -> tuple[Span, ...]:
         spans = []
-        for d, p in enumerate(self.parts):
-            t, stride = p.taps, strides[2 + d]
+        for d, (p, stride) in enumerate(zip(self.parts, strides, strict=True)):
+            t = p.taps
             if d < len(self.parts) - 2:
                 spans.append(Span(t.result, t.stride, t.operand, stride))
                 continue
             taps = max(1, height if d == len(self.parts) - 2 else self.width)
             count = (taps - 1) * t.dilation + (t.result - 1) * t.stride + 1
             spans.append(Span(count, 1, t.operand, stride))
-        return Block(self.size, tuple(spans), examples, strides[1])
+        return tuple(spans)
+
+    def taps_of(self, f: Function, item: str) -> tuple[str | int, list[str | int], str, str]:
+        """The feature, the first taps, and the lines and columns of a block of taps."""
+        feature, *outer, line, column = decoded(f, item, (self.g.features, *self.outer, self.heights, self.widths))
+        first = [f.mul(line, self.height), f.mul(column, self.width)]
+        kernel = [p.taps.kernel for p in self.parts[-2:]]
+        lines, width = (
+            f.least(most, f.sub(n, at)) for most, n, at in zip((self.height, self.width), kernel, first, strict=True)
+        )
+        return feature, [*outer, *first], lines, width
 
     def piece(self, f: Function, piece: str, out: str) -> None:
         """The blocks of taps of one piece."""
@@ -395,13 +478,10 @@ class _DeepPart:
         """One block of taps, for all results."""
         size, g, deep = self.size, self.g, self.deep
         xs, ws, outs = ([s * size for s in v.dense_strides] for v in (deep.x, deep.w, deep.out))
-        feature, *outer, line, column = decoded(f, item, (g.features, *self.outer, self.heights, self.widths))
-        t0, t1 = f.mul(line, self.height), f.mul(column, self.width)
-        lines = f.least(self.height, f.sub(self.parts[-2].taps.kernel, t0))
-        width = f.least(self.width, f.sub(self.parts[-1].taps.kernel, t1))
+        feature, places, lines, width = self.taps_of(f, item)
         x, w = f.at("%x", f.mul(feature, xs[-1])), f.at("%w", f.mul(feature, ws[-2]))
         starts = []
-        for d, (p, at) in enumerate(zip(self.parts, [*outer, t0, t1], strict=True)):
+        for d, (p, at) in enumerate(zip(self.parts, places, strict=True)):
             starts.append(f.sub(f.mul(at, p.taps.dilation), p.taps.low))
             w = f.at(w, f.add(f.mul(at, p.tap_step * ws[1 + d]), p.tap_first * ws[1 + d]))
             out = f.at(out, p.first * outs[1 + d])
@@ -418,7 +498,7 @@ class _DeepPart:
                     self.copy_panel(f, f.at(w, f.add(f.mul(k, ws[0]), f.mul(p, far))), lines, width, columns)
                     self.tiles(f, f.at(to, f.mul(p, far)), lines, width, columns)
 
-                deep.panels(f, panel)
+                deep.panels(f, panel, g.outputs, self.columns)
                 return []
 
             f.loop(g.batch // self.examples, 1, examples, at_least_once=True)
@@ -492,3 +572,79 @@ class _DeepPart:
             f.loop(count, 1, one, [("ptr", a), ("ptr", c)], at_least_once=True)
 
         results(0, "%block", to)
+
+
+class _DeepEachPart(_DeepPart):
+    """One plain convolution of a deep one of single features; `examples` are groups that are copied at a time."""
+
+    def _sizes(self) -> tuple[int, int]:
+        line = self.deep.vector_bytes // self.size
+        groups = next(
+            d for d in divisors(self.g.groups) if d <= line or self._block(1, d).nbytes <= self.deep.cache
+        )  # fmt: skip
+        return self._lines(groups), groups
+
+    def _block(self, height: int, examples: int) -> Block:
+        xs = [s * self.size for s in self.deep.x.dense_strides]
+        return Block(self.size, self._spans(height, xs[1:-1]), examples, xs[-1])
+
+    def item(self, f: Function, item: str, out: str) -> None:
+        size, deep = self.size, self.deep
+        xs, ws, outs = ([s * size for s in v.dense_strides] for v in (deep.x, deep.w, deep.out))
+        feature, places, lines, width = self.taps_of(f, item)
+        x, w = f.at("%x", f.mul(feature, xs[0])), f.at("%w", f.mul(feature, ws[0]))
+        starts = []
+        for d, (p, at) in enumerate(zip(self.parts, places, strict=True)):
+            starts.append(f.sub(f.mul(at, p.taps.dilation), p.taps.low))
+            w = f.at(w, f.add(f.mul(at, p.tap_step * ws[1 + d]), p.tap_first * ws[1 + d]))
+            out = f.at(out, p.first * outs[1 + d])
+        pack = define_pack(deep.program, self.block)
+        columns = min(self.examples, deep.vector_bytes // size)
+
+        def chunk(k: str, _: list[str]) -> list[str]:
+            source = f.at(x, f.mul(k, self.examples * xs[-1]))
+            f.do(f"call void @{pack}(ptr {source}, ptr %block, {', '.join(f'i64 {s}' for s in starts)})")
+            first = f.mul(k, self.examples * size)
+
+            def panel(p: str, width_of_panel: int) -> None:
+                far = f.mul(p, columns * size)
+                b, to = f.at(f.at(w, first), far), f.at(f.at(out, first), far)
+                for name in self.kernels(width_of_panel, ws[1:-1], outs[1:-1]):
+                    count = lines if self.widths == 1 else width
+                    f.do(f"call void @{name}(ptr {f.at('%block', far)}, ptr {b}, ptr {to}, i64 1, i64 {count})")
+
+            deep.panels(f, panel, self.examples, columns)
+            return []
+
+        f.loop(self.g.groups // self.examples, 1, chunk, at_least_once=True)
+
+    def kernels(self, columns: int, ws: Sequence[int], outs: Sequence[int]) -> list[str]:
+        """The kernels of all results, each of which knows where its own are."""
+        strides = self.block.strides
+        rank = len(self.parts)
+        # Of outer axes only what results see is in the block.
+        strided = [1] * (rank - 2) + [p.taps.stride for p in self.parts[-2:]]
+        steps = [s * k for s, k in zip(strides, strided, strict=True)]
+        results = list(itertools.product(*[range(p.taps.result) for p in self.parts]))
+        there = [
+            (
+                sum(k * s for k, s in zip(at, steps, strict=True)),
+                sum(k * p.step * s for k, p, s in zip(at, self.parts, outs, strict=True)),
+            )
+            for at in results
+        ]
+        line, column = (
+            (p.taps.dilation * a, p.tap_step * b)
+            for p, a, b in zip(self.parts[-2:], strides[-2:], ws[-2:], strict=True)
+        )
+        loops: tuple[tuple[int | None, int, int], ...] = ((None, *column),)
+        if self.widths == 1:
+            loops = ((None, *line), (self.width, *column))
+        names, first = [], 0
+        for height, count in shares(len(there), self.deep.rows(columns)):
+            for _ in range(count):
+                rows, places = zip(*there[first : first + height], strict=True)
+                first += height
+                tile = Tile(self.type, rows, places, columns, loops, True)
+                names.append(define_tile(self.deep.program, tile))
+        return names

@@ -43,6 +43,7 @@ class Tile:
       rows: where the rows are in the operand that is read number by number, in bytes.
       places: where they are in the result, in bytes.
       columns: how many there are.
+      each: whether the first operand too is read as vectors, so that columns have nothing to do with each other.
       loops: over the terms, the outermost first; counts that are None are parameters of the kernel.
     """
 
@@ -51,6 +52,7 @@ class Tile:
     places: tuple[int, ...]
     columns: int
     loops: tuple[tuple[int | None, int, int], ...]
+    each: bool = False
 
     @property
     def size(self) -> int:
@@ -91,10 +93,11 @@ def _tile(t: Tile, name: str) -> str:
         new = []
         for offset, total in zip(t.rows, sums, strict=True):
             at = f.at(a, a_offset + offset) if a_offset + offset else a
-            one = f.op(f"load {t.type}, ptr {at}, align {t.size}")
-            one = f.op(f"insertelement {vector} poison, {t.type} {one}, i64 0")
-            zeros = f"<{t.columns} x i32> zeroinitializer"
-            one = f.op(f"shufflevector {vector} {one}, {vector} poison, {zeros}")
+            one = f.op(f"load {vector if t.each else t.type}, ptr {at}, align {t.size}")
+            if not t.each:
+                one = f.op(f"insertelement {vector} poison, {t.type} {one}, i64 0")
+                zeros = f"<{t.columns} x i32> zeroinitializer"
+                one = f.op(f"shufflevector {vector} {one}, {vector} poison, {zeros}")
             new.append(f.op(f"call {vector} {fma}({vector} {one}, {vector} {row}, {vector} {total})"))
         return new
 

@@ -262,7 +262,7 @@ class _Grouper:
     def rows_from(self, first: Any, following: list[Any]) -> int:
         """The rows of a group that may begin with a step: those of a product, or of one that needs a nest soon."""
         if type(first) is Call:
-            if first.routine == "conv":
+            if first.routine in ("conv", "conv_each"):
                 found = convolutions.rows_of(self.program, first)
                 return found[0] if found else 0
             return first.outputs[0].shape[-2] if first.routine == "gemm" else 0
