@@ -44,6 +44,7 @@ from fungrad.core.dtypes import float0
 from fungrad.core.public_names import missing as _missing
 from fungrad.core.public_names import publish as _publish
 from fungrad.core.source import named_call, named_scope
+from fungrad.drawing import Drawing, draw
 from fungrad.jit.front.api import clear_caches, jit
 from fungrad.transforms.api import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from fungrad.transforms.checkpointing import checkpoint, checkpoint_policies
@@ -91,6 +92,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "Array",
     "Device",
+    "Drawing",
     "ShapeDtypeStruct",
     "__version__",
     "ad_checkpoint",
@@ -115,6 +117,7 @@ __all__ = [
     "device_put",
     "devices",
     "disable_jit",
+    "draw",
     "dtypes",
     "enable_x64",
     "ensure_compile_time_eval",

@@ -24,7 +24,7 @@ LAYERS = [
     ["fungrad.flatten_util", "fungrad.nn", "fungrad.random", "fungrad.scipy"],
     ["fungrad.optim", "fungrad.io", "fungrad.data"],
     ["fungrad.train", "fungrad.tune"],
-    ["fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
+    ["fungrad.drawing", "fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
     ["fungrad"],
     ["fungrad.styles"],
 ]
