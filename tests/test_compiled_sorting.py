@@ -235,3 +235,24 @@ def test_approximate_extremes_are_exact_as_in_jax(name):
         getattr(lax, name)(x, 10)
     with pytest.raises(TypeError, match=f"{name}: the operand must have a dtype of kind floating"):
         getattr(lax, name)(np.arange(3), 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "uint8", "float16", "uint32", "int16", "float64", "int64"])
+@pytest.mark.parametrize("shape,k", [((1000,), 33), ((133,), 33), ((4, 257), 64), ((2, 4097), 1024), ((100,), 33)])
+def test_more_of_the_greatest_than_registers_hold(shape, k, dtype):
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal(shape) * 300).astype(dtype)
+    if x.dtype.kind == "f":
+        x.flat[3] = x.flat[9] = np.nan
+        x.flat[7] = -np.inf
+    with fungrad.enable_x64(x.dtype.itemsize == 8):
+        for y in (x, np.sort(x), np.sort(x)[..., ::-1].copy()):
+            values, places = fungrad.jit(lambda x: lax.top_k(x, k))(y)
+            wanted = lax.top_k(y, k)
+            np.testing.assert_array_equal(places, wanted[1])
+            np.testing.assert_array_equal(values, wanted[0])
+
+
+def test_many_of_the_greatest_are_no_host_step():
+    text = fungrad.jit(lambda x: lax.top_k(x, 64)).lower(np.zeros(1_000_000, np.float32)).as_text("steps")
+    assert "topk" in text and "host" not in text

@@ -82,9 +82,7 @@ class Collective(Primitive):
 class LinearCollective(Collective):
     """A collective that is linear in its operand."""
 
-    def jvp(
-        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
-    ) -> tuple[Any, Any]:
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         return self.bind(*primals, **params), self.bind(*tangents, **params)
 
 
@@ -145,9 +143,7 @@ class PExtremum(Collective):
         members(axes, self.name)
         return x
 
-    def jvp(
-        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
-    ) -> tuple[Any, Any]:
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         x, g = primals[0], tangents[0]
         y = self.bind(x, **params)
         attained = eq(x, y)
@@ -302,9 +298,7 @@ class AxisIndex(Collective):
         context.axis_size(axis_name, "axis_index")
         return ShapedArray((), dtypes.int32)
 
-    def jvp(
-        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
-    ) -> tuple[Any, Any]:
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         y = self.bind(**params)
         return y, Zero(y.aval.tangent())
 

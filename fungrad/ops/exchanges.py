@@ -130,9 +130,7 @@ def _bind_all_gather(x: Any, names: Names, size: int, dimension: int, tiled: boo
     )
 
 
-def all_gather(
-    x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False
-) -> Any:
+def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False) -> Any:
     """The values of ``x`` of all members of a mapped axis.
 
     Args:
@@ -230,9 +228,7 @@ class ReduceScatter(LinearCollective):
         before, after = _around(axis_name, axis.name)
         shape = x.aval.shape
         rest, first = axis_size // axis.size, members(before, "psum_scatter")
-        x = reshape(
-            x, (*shape[:s], first, axis.size, shape[s] // (first * axis.size), *shape[s + 1 :])
-        )
+        x = reshape(x, (*shape[:s], first, axis.size, shape[s] // (first * axis.size), *shape[s + 1 :]))
         x = move_dim(x, s + 1, 0)
         x = reshape(x, (axis.size, *shape[:s], shape[s] // axis.size, *shape[s + 1 :]))
         if before or after:
@@ -323,9 +319,7 @@ class AllToAll(LinearCollective):
         shape[concat_axis] *= size
         return x.update(shape=tuple(shape))
 
-    def transpose(
-        self, ct: Any, *args: Any, concat_axis: int, split_axis: int, **params: Any
-    ) -> Sequence[Any]:
+    def transpose(self, ct: Any, *args: Any, concat_axis: int, split_axis: int, **params: Any) -> Sequence[Any]:
         return (self.bind(ct, concat_axis=split_axis, split_axis=concat_axis, **params),)
 
     def batch(
@@ -435,9 +429,7 @@ def all_to_all(
         # The new dimension goes where it ends up once the split dimension is gone.
         new = concat + (split < concat)
         split += new <= split
-        return squeeze(
-            _bind_all_to_all(expand_dims(leaf, (new,)), name, split, new, False), (split,)
-        )
+        return squeeze(_bind_all_to_all(expand_dims(leaf, (new,)), name, split, new, False), (split,))
 
     return tree.map(one, x)
 
@@ -455,9 +447,7 @@ def pswapaxes(x: Any, axis_name: Any, axis: int, *, axis_index_groups: Any = Non
 class PPermute(LinearCollective):
     """Sends each member's operand to another member; who gets nothing has zeros."""
 
-    def abstract_eval(
-        self, x: ShapedArray, *, axis_name: Names, perm: tuple[tuple[int, int], ...]
-    ) -> ShapedArray:
+    def abstract_eval(self, x: ShapedArray, *, axis_name: Names, perm: tuple[tuple[int, int], ...]) -> ShapedArray:
         size = members(axis_name, "ppermute")
         sources, destinations = zip(*perm, strict=True) if perm else ((), ())
         for what, which in (("source", sources), ("destination", destinations)):
@@ -468,9 +458,7 @@ class PPermute(LinearCollective):
                 )
         return x
 
-    def transpose(
-        self, ct: Any, *args: Any, axis_name: Names, perm: tuple[tuple[int, int], ...]
-    ) -> Sequence[Any]:
+    def transpose(self, ct: Any, *args: Any, axis_name: Names, perm: tuple[tuple[int, int], ...]) -> Sequence[Any]:
         inverse = tuple([(destination, source) for source, destination in perm])
         return (self.bind(ct, axis_name=axis_name, perm=inverse),)
 
@@ -576,8 +564,7 @@ def pshuffle(x: Any, axis_name: Any, perm: Sequence[int]) -> Any:
     size = axis_size(axis_name)
     if sorted(perm) != list(range(size)):
         raise ValueError(
-            f"fungrad.lax.pshuffle: perm must be a permutation of the {size} members of "
-            f"{axis_name!r}, got {perm}"
+            f"fungrad.lax.pshuffle: perm must be a permutation of the {size} members of {axis_name!r}, got {perm}"
         )
     return ppermute(x, axis_name, list(zip(perm, range(size), strict=True)))
 
@@ -589,8 +576,7 @@ class PBroadcast(LinearCollective):
         size = context.axis_size(axis_name, "pbroadcast")
         if not 0 <= source < size:
             raise ValueError(
-                f"fungrad.lax.pbroadcast: source must be in [0, {size}) for axis {axis_name!r}, "
-                f"got {source}"
+                f"fungrad.lax.pbroadcast: source must be in [0, {size}) for axis {axis_name!r}, got {source}"
             )
         return x
 

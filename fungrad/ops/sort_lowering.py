@@ -25,8 +25,11 @@ _MANY = 8
 # The longest rows that are sorted by native code, together with others and alone: positions, and values without them.
 _LONGEST_ORDER = (4096, 16384)
 _LONGEST_VALUES = (512, 2048)
-# The greatest number of elements that are found without sorting.
-MOST_OF_TOP = 32
+# The greatest number of elements that are found without sorting: of all types, and of elements of up to 32 bits in
+# rows at least so many times as long.
+_MOST_OF_TOP = 32
+_MOST_COLLECTED = 1024
+_LENGTH_COLLECTED = 4
 
 _INT32, _INT64 = np.dtype(np.int32), np.dtype(np.int64)
 
@@ -36,6 +39,13 @@ def is_native(shape: Sequence[int], dimension: int, single: bool) -> bool:
     n = shape[dimension]
     rows = math.prod(shape) // n if n else 0
     return n <= (_LONGEST_VALUES if single else _LONGEST_ORDER)[rows < _MANY]
+
+
+def is_found(x: Any, axis: int, k: int) -> bool:
+    """Whether native code finds the ``k`` greatest elements along an axis without sorting."""
+    if k <= _MOST_OF_TOP:
+        return True
+    return k <= _MOST_COLLECTED and x.dtype.itemsize <= 4 and x.shape[axis] >= _LENGTH_COLLECTED * k
 
 
 def lower_sort(ctx: Any, xs: Sequence[Any], dimension: int, num_keys: int) -> list[Any]:
@@ -58,7 +68,7 @@ def lower_top(ctx: Any, x: Any, axis: int, k: int) -> list[Any]:
     if 0 in shape:
         return [ctx.constant(0, x.dtype, shape), ctx.constant(0, _INT32, shape)]
     rows = _as_rows(ctx, x, axis)
-    if k <= MOST_OF_TOP:
+    if is_found(x, axis, k):
         found = ctx.top_rows(rows, k)
     else:
         # Complements order the other way round.

@@ -12,7 +12,7 @@ Routines of `loops.Call`:
     copy    input and output dense and of equal size
     fill    output dense; attribute `byte`
     conv, conv_each, conv_deep, conv_deep_each    see `fungrad.jit.products.convolution`
-    sort, topk    see `fungrad.jit.llvm.sorting`
+    sort, topk    see `fungrad.jit.llvm.sorting` and `fungrad.jit.llvm.topk`
     library    see `fungrad.jit.llvm.library_calls`
     fft     see `fungrad.jit.llvm.fourier`
 
@@ -32,7 +32,8 @@ from fungrad.jit.ir.products import CONVOLUTIONS, fits, work
 from fungrad.jit.llvm import library_calls
 from fungrad.jit.llvm.fourier import emit_fft
 from fungrad.jit.llvm.linking import emit_array
-from fungrad.jit.llvm.sorting import emit_sort, emit_topk
+from fungrad.jit.llvm.sorting import emit_sort
+from fungrad.jit.llvm.topk import emit_topk
 from fungrad.jit.llvm.writer import ProgramWriter
 from fungrad.jit.products.convolution import emit_conv, emit_conv_deep, emit_conv_deep_each
 from fungrad.jit.products.products import Product, batched, moved, part_of_range
