@@ -245,14 +245,14 @@ def test_more_of_the_greatest_than_registers_hold(shape, k, dtype):
     if x.dtype.kind == "f":
         x.flat[3] = x.flat[9] = np.nan
         x.flat[7] = -np.inf
-    with fungrad.enable_x64(x.dtype.itemsize == 8):
+    with fg.enable_x64(x.dtype.itemsize == 8):
         for y in (x, np.sort(x), np.sort(x)[..., ::-1].copy()):
-            values, places = fungrad.jit(lambda x: lax.top_k(x, k))(y)
+            values, places = fg.jit(lambda x: lax.top_k(x, k))(y)
             wanted = lax.top_k(y, k)
             np.testing.assert_array_equal(places, wanted[1])
             np.testing.assert_array_equal(values, wanted[0])
 
 
 def test_many_of_the_greatest_are_no_host_step():
-    text = fungrad.jit(lambda x: lax.top_k(x, 64)).lower(np.zeros(1_000_000, np.float32)).as_text("steps")
+    text = fg.jit(lambda x: lax.top_k(x, 64)).lower(np.zeros(1_000_000, np.float32)).as_text("steps")
     assert "topk" in text and "host" not in text

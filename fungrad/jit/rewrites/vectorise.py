@@ -22,11 +22,9 @@ from fungrad.jit.ir.loops import (
     Program,
     Store,
 )
-from fungrad.jit.ir.traverse import (
-    map_bodies,
-    walk,
-)
+from fungrad.jit.ir.traverse import changes, children, defines, map_bodies, uses, walk
 from fungrad.jit.kernels.scalars import bit_width
+from fungrad.jit.kernels.vecmath import FUNCTIONS
 
 
 def vectorise(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -120,9 +118,43 @@ def choose_lanes(program: Program, loop: Loop) -> int:
     elif reduces or inner:
         factor = 4 if operations <= 12 else 2 if operations <= 40 else 1
     else:
-        # a function is one long chain of dependent instructions: two of them fill the gaps of each other
-        factor = 2 if operations <= 6 or tuning.FUNCTION_COST <= operations <= 2.5 * tuning.FUNCTION_COST else 1
+        factor = 2 if operations <= 6 else 1
+    if not any(type(s) in (Prefix, LoopWhile) for s in statements):
+        factor = max(factor, _in_flight(loop, operations))
     lanes = min(natural * factor, tuning.MOST_LANES)
     while lanes > natural and lanes > loop.extent:
         lanes //= 2
     return min(lanes, loop.extent)
+
+
+def _in_flight(loop: Loop, operations: float) -> int:
+    """Vectors that fill the gaps of each other: a function is one long chain of dependent instructions, and a chain of
+    functions too long for the processor to begin the next iteration meanwhile."""
+    if operations < tuning.FUNCTION_COST:
+        return 1
+    beside = operations / max(_longest_chain(loop.body, {}), 1.0)
+    wanted = 4 if beside < tuning.CHAIN_BESIDE else 2 if beside < 2 * tuning.CHAIN_BESIDE else 1
+    while wanted > 1 and wanted * operations > tuning.CHAINS_WORK:
+        wanted //= 2
+    return wanted
+
+
+def _longest_chain(statements: Sequence[Any], ends: dict[str, float]) -> float:
+    """Work of the longest chain of dependent statements, each iteration of loops inside counted once.
+
+    Args:
+      statements: in order.
+      ends: for names, the work of the longest chain that ends with them; is added to.
+    """
+    longest = 0.0
+    for s in statements:
+        start = max([ends.get(n, 0.0) for n in uses(s)], default=0.0)
+        own = 0.0
+        if type(s) is Let:
+            own = tuning.FUNCTION_COST if s.op in FUNCTIONS else 1.0
+        for body in children(s):
+            start = max(start, _longest_chain(body, ends))
+        for n in (*defines(s), *changes(s)):
+            ends[n] = max(ends.get(n, 0.0), start + own)
+        longest = max(longest, start + own)
+    return longest
