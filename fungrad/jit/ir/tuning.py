@@ -134,8 +134,8 @@ def crowded_stride(machine: Machine) -> int:
 # Most lanes of a vector loop: four registers of 16.
 MOST_LANES = 64
 # Operations that may run at the same time, below which four vectors do, and below twice that two; and the most work
-# that they have together, so that compiling stays cheap. Measured on AVX2 with one, two and four vectors: a chain of ten
-# `tanh` of 20,000 elements takes 454, 134, 86 us, of ten `exp` 172, 109, 115; one `exp` repeated over 7005 elements
+# that they have together, so that compiling stays cheap. Measured on AVX2 with one, two and four vectors: a chain of
+# ten `tanh` of 20,000 elements takes 454, 134, 86 us, of ten `exp` 172, 109, 115; one `exp` repeated over 7005 elements
 # 149, 157, 50.
 CHAIN_BESIDE = 1.6
 CHAINS_WORK = 640
