@@ -174,7 +174,9 @@ def geometry(w: Windows) -> Geometry:
     )
 
 
-def locate(indices: np.ndarray, w: Windows, g: Geometry, *, clip: bool) -> tuple[np.ndarray, np.ndarray | None]:
+def locate(
+    indices: np.ndarray, w: Windows, g: Geometry, *, clip: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Row numbers of the windows.
 
     Args:

@@ -34,7 +34,9 @@ class ConvertElementType(Elementwise):
         check_kind(self.name, x, NUMBERS)
         return ShapedArray(x.shape, new_dtype, weak_type)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, **params)
         if not dtypes.is_inexact(params["new_dtype"]):
             return y, Zero(y.aval.tangent())
@@ -72,7 +74,11 @@ def _float_to_integer(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     info = dtypes.iinfo(dtype)
     low, high = int(info.min), int(info.max)
     # Both limits are exact in a float: `high` itself may not be, so one more is excluded.
-    inside = (x > low - 1) & (x < high + 1) if high < 2**24 else (x >= float(low)) & (x < float(high + 1))
+    inside = (
+        (x > low - 1) & (x < high + 1)
+        if high < 2**24
+        else (x >= float(low)) & (x < float(high + 1))
+    )
     if inside.all():
         return x.astype(dtype, order="C")
     out = np.where(inside, x, x.dtype.type(0)).astype(dtype)
@@ -163,7 +169,9 @@ class BitcastConvertType(Primitive):
                 )
         old, new = dtypes.itemsize_bits(x.dtype), dtypes.itemsize_bits(new_dtype)
         if (old < 8 or new < 8) and old != new:
-            raise TypeError(f"{api}: types below 8 bits only convert to the same size, got {x.str_short()}")
+            raise TypeError(
+                f"{api}: types below 8 bits only convert to the same size, got {x.str_short()}"
+            )
         if old == new:
             return ShapedArray(x.shape, new_dtype)
         if old > new:
@@ -201,11 +209,15 @@ class BitcastConvertType(Primitive):
         bits = ctx.compute(shape, np.dtype(f"u{new // 8}"), piece if old > new else whole)
         return ctx.map(lambda m, value: m.bitcast(value, new_dtype), [bits], new_dtype)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, **params)
         return y, Zero(y.aval.tangent())
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
         return self.bind(move_dim(args[0], dims[0], 0), **params), 0
 
 
@@ -277,7 +289,9 @@ def _reduce_precision_scalar(m: Any, x: Any, *, exponent_bits: int, mantissa_bit
     dropped = full_mantissa - mantissa_bits
     if dropped > 0:
         last_kept = (magnitude >> dropped) & 1
-        magnitude = (magnitude + last_kept + ((1 << (dropped - 1)) - 1)) & ((1 << (width - 1)) - (1 << dropped))
+        magnitude = (magnitude + last_kept + ((1 << (dropped - 1)) - 1)) & (
+            (1 << (width - 1)) - (1 << dropped)
+        )
     if exponent_bits < full_exponent:
         bias, new_bias = (1 << (full_exponent - 1)) - 1, (1 << (exponent_bits - 1)) - 1
         exponent = magnitude >> full_mantissa
@@ -291,7 +305,9 @@ def _reduce_precision_scalar(m: Any, x: Any, *, exponent_bits: int, mantissa_bit
 class ReducePrecision(LinearElementwise):
     """Rounds to a floating format with fewer bits; derivatives take it for the identity."""
 
-    def abstract_eval(self, x: ShapedArray, *, exponent_bits: int, mantissa_bits: int) -> ShapedArray:
+    def abstract_eval(
+        self, x: ShapedArray, *, exponent_bits: int, mantissa_bits: int
+    ) -> ShapedArray:
         if exponent_bits < 1 or mantissa_bits < 0:
             raise ValueError(
                 f"fungrad.lax.reduce_precision: exponent_bits must be positive and mantissa_bits not negative, got "

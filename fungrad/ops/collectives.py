@@ -82,7 +82,9 @@ class Collective(Primitive):
 class LinearCollective(Collective):
     """A collective that is linear in its operand."""
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         return self.bind(*primals, **params), self.bind(*tangents, **params)
 
 
@@ -143,7 +145,9 @@ class PExtremum(Collective):
         members(axes, self.name)
         return x
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         x, g = primals[0], tangents[0]
         y = self.bind(x, **params)
         attained = eq(x, y)
@@ -298,7 +302,9 @@ class AxisIndex(Collective):
         context.axis_size(axis_name, "axis_index")
         return ShapedArray((), dtypes.int32)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         y = self.bind(**params)
         return y, Zero(y.aval.tangent())
 

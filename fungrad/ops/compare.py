@@ -31,10 +31,13 @@ def _to_bool(dtype: np.dtype) -> np.dtype:
 
 
 def _comparison(name: str, impl: Any, accepts: str, *, commutative: bool = False) -> Elementwise:
-    return Elementwise(name, impl, accepts, result=_to_bool, arity=2, cheap=True, commutative=commutative)
+    return Elementwise(
+        name, impl, accepts, result=_to_bool, arity=2, cheap=True, commutative=commutative
+    )
 
 
 # -- comparisons ---------------------------------------------------------------------------------
+
 
 
 def _equal(x: np.ndarray, y: np.ndarray) -> Any:
@@ -140,9 +143,15 @@ def total_order_key(x: np.ndarray) -> np.ndarray:
     return np.where(bits < 0, bits ^ magnitude, bits)
 
 
-eq_to_p = _comparison("eq_to", lambda x, y: np.equal(total_order_key(x), total_order_key(y)), ORDERED)
-lt_to_p = _comparison("lt_to", lambda x, y: np.less(total_order_key(x), total_order_key(y)), ORDERED)
-le_to_p = _comparison("le_to", lambda x, y: np.less_equal(total_order_key(x), total_order_key(y)), ORDERED)
+eq_to_p = _comparison(
+    "eq_to", lambda x, y: np.equal(total_order_key(x), total_order_key(y)), ORDERED
+)
+lt_to_p = _comparison(
+    "lt_to", lambda x, y: np.less(total_order_key(x), total_order_key(y)), ORDERED
+)
+le_to_p = _comparison(
+    "le_to", lambda x, y: np.less_equal(total_order_key(x), total_order_key(y)), ORDERED
+)
 
 
 # -- selection -----------------------------------------------------------------------------------
@@ -159,7 +168,9 @@ class SelectN(Elementwise):
 
     def abstract_eval(self, which: ShapedArray, *cases: ShapedArray) -> ShapedArray:
         if not cases:
-            raise TypeError("fungrad.lax.select_n: expected at least one case, got only the selector")
+            raise TypeError(
+                "fungrad.lax.select_n: expected at least one case, got only the selector"
+            )
         check_kind("select_n", which, "bi", 0)
         if dtypes.is_bool(which.dtype) and len(cases) > 2:
             raise TypeError(
@@ -175,7 +186,9 @@ class SelectN(Elementwise):
         shape = self._common_shape((which, *cases))
         return ShapedArray(shape, cases[0].dtype, all(c.weak_type for c in cases))
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals)
         t = self.bind(primals[0], *[constant(y, 0) if type(g) is Zero else g for g in tangents[1:]])
         return y, broadcast(t, y.aval.shape)
@@ -196,7 +209,9 @@ class SelectN(Elementwise):
         out: list[Any] = [None]
         for position, case in enumerate(cases):
             if is_linear(case):
-                chosen = self.bind(which, *[ct if i == position else zero for i in range(len(cases))])
+                chosen = self.bind(
+                    which, *[ct if i == position else zero for i in range(len(cases))]
+                )
                 out.append(unbroadcast(chosen, case.aval))
             else:
                 out.append(None)
@@ -255,7 +270,9 @@ def select_n(which: Any, *cases: Any) -> Array:
       Array([  1, 200], dtype=int32)
     """
     which = lift(which, "fungrad.lax.select_n: which")
-    return select_n_p.bind(which, *lift_like("select_n", cases, [f"case {i}" for i in range(len(cases))]))
+    return select_n_p.bind(
+        which, *lift_like("select_n", cases, [f"case {i}" for i in range(len(cases))])
+    )
 
 
 def select(pred: Any, on_true: Any, on_false: Any) -> Array:

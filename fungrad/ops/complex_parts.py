@@ -84,9 +84,13 @@ class Complex(Elementwise):
                 )
         return super().abstract_eval(*avals, **params)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals)
-        parts = [constant(x, 0) if type(g) is Zero else g for g, x in zip(tangents, primals, strict=True)]
+        parts = [
+            constant(x, 0) if type(g) is Zero else g for g, x in zip(tangents, primals, strict=True)
+        ]
         return y, broadcast(self.bind(*parts), y.aval.shape)
 
     def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
@@ -127,10 +131,14 @@ class Conj(Elementwise):
 
     def abstract_eval(self, x: ShapedArray, *, input_dtype: np.dtype) -> ShapedArray:
         if x.dtype not in (dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128):
-            raise TypeError(f"fungrad.lax.conj: the operand must be float32, float64 or complex, got {x.str_short()}")
+            raise TypeError(
+                f"fungrad.lax.conj: the operand must be float32, float64 or complex, got {x.str_short()}"
+            )
         return super().abstract_eval(x)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         return self.bind(*primals, **params), self.bind(*tangents, **params)
 
     def transpose(self, ct: Any, x: Any, *, input_dtype: np.dtype) -> Sequence[Any]:

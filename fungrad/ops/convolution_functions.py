@@ -406,3 +406,5 @@ def conv_general_dilated_local(
     # Spatial dimensions come first, then batch and outputs.
     count = len(out) - 2
     return transpose(made, inverse_permutation((*out[2:], out[0], out[1]))) if count or out != (0, 1) else made
+
+

@@ -37,7 +37,10 @@ _WIDE = 256
 
 def _check_axis(name: str, x: ShapedArray, axis: int) -> None:
     if not 0 <= axis < x.ndim:
-        raise ValueError(f"fungrad.lax.{name}: axis must be in [0, {x.ndim}) for operand {x.str_short()}, got {axis}")
+        raise ValueError(
+            f"fungrad.lax.{name}: axis must be in [0, {x.ndim}) for operand {x.str_short()}, got "
+            f"{axis}"
+        )
 
 
 def previous(x: Any, first: Any, axis: int, reverse: bool) -> Any:
@@ -64,7 +67,9 @@ class LinearRecurrence(Primitive):
 
     quiet = True
 
-    def abstract_eval(self, a: ShapedArray, b: ShapedArray, *, axis: int, reverse: bool) -> ShapedArray:
+    def abstract_eval(
+        self, a: ShapedArray, b: ShapedArray, *, axis: int, reverse: bool
+    ) -> ShapedArray:
         check_kind(self.name, b, "fc")
         _check_axis(self.name, b, axis)
         if a.shape != b.shape or a.dtype != b.dtype:
@@ -97,7 +102,9 @@ class LinearRecurrence(Primitive):
     def lower(self, ctx: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
         return ctx.recurrence(a, b, axis, reverse)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, reverse: bool) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, reverse: bool
+    ) -> tuple[Any, Any]:
         a, b = primals
         da, db = tangents
         h = self.bind(a, b, axis=axis, reverse=reverse)
@@ -142,7 +149,9 @@ class Cumulative(Primitive):
 
     quiet = True
 
-    def __init__(self, name: str, ufunc: np.ufunc, monoid: str, accepts: str, tangent: Callable[..., Any]):
+    def __init__(
+        self, name: str, ufunc: np.ufunc, monoid: str, accepts: str, tangent: Callable[..., Any]
+    ):
         super().__init__(name)
         self.ufunc = ufunc
         self.monoid = monoid
@@ -162,7 +171,9 @@ class Cumulative(Primitive):
         out = out.astype(x.dtype, copy=False)
         return compact(np.flip(out, axis)) if reverse else compact(out)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, reverse: bool) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, reverse: bool
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, axis=axis, reverse=reverse)
         return y, self.tangent(tangents[0], primals[0], y, axis, reverse)
 
@@ -265,7 +276,9 @@ cumsum_p = CumSum(
 cumprod_p = Cumulative("cumprod", np.multiply, "mul", "iufc", _cumprod_tangent)
 cummax_p = Cumulative("cummax", np.maximum, "max", "iufc", _extremum_tangent)
 cummin_p = Cumulative("cummin", np.minimum, "min", "iufc", _extremum_tangent)
-cumlogsumexp_p = CumLogSumExp("cumlogsumexp", np.logaddexp, "logaddexp", "fc", _cumlogsumexp_tangent)
+cumlogsumexp_p = CumLogSumExp(
+    "cumlogsumexp", np.logaddexp, "logaddexp", "fc", _cumlogsumexp_tangent
+)
 
 
 def _cumulative(primitive: Cumulative, operand: Any, axis: int, reverse: bool) -> Array:

@@ -41,7 +41,9 @@ def _check(name: str, x: ShapedArray, sizes: Dims, indices: Sequence[ShapedArray
             f"{x.str_short()}, got {len(indices)} indices and sizes {sizes}"
         )
     if any(not 0 <= s <= n for s, n in zip(sizes, x.shape, strict=True)):
-        raise TypeError(f"{api}: sizes must be between 0 and those of the operand {x.str_short()}, got {sizes}")
+        raise TypeError(
+            f"{api}: sizes must be between 0 and those of the operand {x.str_short()}, got {sizes}"
+        )
     types = ", ".join(i.str_short() for i in indices)
     if any(i.shape for i in indices):
         raise TypeError(f"{api}: start indices must be scalars, got {types}")
@@ -69,14 +71,18 @@ class DynamicSlice(Primitive):
 
     kind = "gather"
 
-    def abstract_eval(self, x: ShapedArray, *indices: ShapedArray, slice_sizes: Dims) -> ShapedArray:
+    def abstract_eval(
+        self, x: ShapedArray, *indices: ShapedArray, slice_sizes: Dims
+    ) -> ShapedArray:
         _check("dynamic_slice", x, slice_sizes, indices)
         return x.update(shape=slice_sizes)
 
     def impl(self, x: np.ndarray, *indices: np.ndarray, slice_sizes: Dims) -> np.ndarray:
         return compact(x[_box(x.shape, slice_sizes, indices)])
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, slice_sizes: Dims) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, slice_sizes: Dims
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, slice_sizes=slice_sizes)
         if type(tangents[0]) is Zero:
             return y, Zero(y.aval.tangent())
@@ -85,12 +91,16 @@ class DynamicSlice(Primitive):
     def transpose(self, ct: Any, x: Any, *indices: Any, slice_sizes: Dims) -> Sequence[Any]:
         return dynamic_update_slice_p.bind(zeros(x.aval), ct, *indices), *([None] * len(indices))
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, slice_sizes: Dims) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, slice_sizes: Dims
+    ) -> tuple[Any, Any]:
         (x, *indices), (d, *index_dims) = args, dims
         if all(i is None for i in index_dims):
             first = scalar_array(0, indices[0].aval.dtype if indices else dtypes.int32)
             indices.insert(d, first)
-            return self.bind(x, *indices, slice_sizes=(*slice_sizes[:d], axis.size, *slice_sizes[d:])), d
+            return self.bind(
+                x, *indices, slice_sizes=(*slice_sizes[:d], axis.size, *slice_sizes[d:])
+            ), d
         x = move_dim(x, d, 0)
         paired = 0 if d is None else 1
         numbers = GatherDimensionNumbers(
@@ -108,8 +118,12 @@ class DynamicSlice(Primitive):
         limits = [n - s for n, s in zip(x.shape, slice_sizes, strict=True)]
 
         def element(m: Any, *i: Any) -> Any:
-            starts = [_clamped(m, m.load(v), limit) for v, limit in zip(indices, limits, strict=True)]
-            return m.load(x, *[s + m.index(k, v.dtype) for s, k, v in zip(starts, i, indices, strict=True)])
+            starts = [
+                _clamped(m, m.load(v), limit) for v, limit in zip(indices, limits, strict=True)
+            ]
+            return m.load(
+                x, *[s + m.index(k, v.dtype) for s, k, v in zip(starts, i, indices, strict=True)]
+            )
 
         return ctx.compute(slice_sizes, x.dtype, element)
 
@@ -126,7 +140,9 @@ class DynamicUpdateSlice(Primitive):
 
     kind = "gather"
 
-    def abstract_eval(self, x: ShapedArray, update: ShapedArray, *indices: ShapedArray) -> ShapedArray:
+    def abstract_eval(
+        self, x: ShapedArray, update: ShapedArray, *indices: ShapedArray
+    ) -> ShapedArray:
         api = "fungrad.lax.dynamic_update_slice"
         if update.dtype != x.dtype:
             raise TypeError(
@@ -135,7 +151,8 @@ class DynamicUpdateSlice(Primitive):
             )
         if update.ndim != x.ndim:
             raise TypeError(
-                f"{api}: update must have as many dimensions as the operand {x.str_short()}, got {update.str_short()}"
+                f"{api}: update must have as many dimensions as the operand {x.str_short()}, got "
+                f"{update.str_short()}"
             )
         _check("dynamic_update_slice", x, update.shape, indices)
         return x
@@ -145,7 +162,9 @@ class DynamicUpdateSlice(Primitive):
         out[_box(x.shape, update.shape, indices)] = update
         return out
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals)
         if type(tangents[0]) is Zero and type(tangents[1]) is Zero:
             return y, Zero(y.aval.tangent())
@@ -159,7 +178,9 @@ class DynamicUpdateSlice(Primitive):
             ct_update = dynamic_slice_p.bind(ct, *indices, slice_sizes=update.aval.shape)
         return ct_x, ct_update, *([None] * len(indices))
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         (x, update, *indices), (d, update_dim, *index_dims) = args, dims
         x, update = batch_to(x, d, 0, axis.size), batch_to(update, update_dim, 0, axis.size)
         if all(i is None for i in index_dims):
@@ -174,13 +195,17 @@ class DynamicUpdateSlice(Primitive):
             scatter_indices_batching_dims=(0,),
         )
         positions = _index_vectors(indices, index_dims, axis.size)
-        return scatter(x, positions, update, numbers, indices_are_sorted=True, unique_indices=True, mode="clip"), 0
+        return scatter(
+            x, positions, update, numbers, indices_are_sorted=True, unique_indices=True, mode="clip"
+        ), 0
 
     def lower(self, ctx: Any, x: Any, update: Any, *indices: Any) -> Any:
         limits = [n - s for n, s in zip(x.shape, update.shape, strict=True)]
 
         def element(m: Any, *i: Any) -> tuple[Any, Any, Any]:
-            starts = [_clamped(m, m.load(v), limit) for v, limit in zip(indices, limits, strict=True)]
+            starts = [
+                _clamped(m, m.load(v), limit) for v, limit in zip(indices, limits, strict=True)
+            ]
             at = [s + m.index(k, v.dtype) for s, k, v in zip(starts, i, indices, strict=True)]
             return at, m.load(update, *i), None
 
@@ -194,17 +219,23 @@ dynamic_update_slice_p = DynamicUpdateSlice("dynamic_update_slice")
 # -- user functions --------------------------------------------------------------------------------
 
 
-def _start_indices(api: str, starts: Any, shape: Dims, allow_negative: bool | Sequence[bool]) -> list[Any]:
+def _start_indices(
+    api: str, starts: Any, shape: Dims, allow_negative: bool | Sequence[bool]
+) -> list[Any]:
     """One scalar per dimension, negative ones counted from the end where that is allowed."""
     if isinstance(starts, (Array, np.ndarray)):
         starts = as_array(starts, f"{api}: start_indices")
         if starts.aval.ndim != 1:
-            raise ValueError(f"{api}: start_indices must be a sequence or a 1-d array, got {starts.aval.str_short()}")
+            raise ValueError(
+                f"{api}: start_indices must be a sequence or a 1-d array, got "
+                f"{starts.aval.str_short()}"
+            )
         starts = [index_in_dim(starts, k, 0, keepdims=False) for k in range(starts.aval.shape[0])]
     starts = list(starts)
     if len(starts) != len(shape):
         raise ValueError(
-            f"{api}: expected one start index per dimension of an operand of shape {shape}, got {len(starts)}"
+            f"{api}: expected one start index per dimension of an operand of shape {shape}, got "
+            f"{len(starts)}"
         )
     if isinstance(allow_negative, Sequence):
         allowed = tuple(allow_negative)
@@ -225,7 +256,9 @@ def _start_indices(api: str, starts: Any, shape: Dims, allow_negative: bool | Se
         # Positions that the dtype cannot hold are counted from the end all the same.
         dtype = dtypes.int32 if max(shape) < 2**31 else dtypes.int64
         starts = [s if isinstance(s, int) else _as_integer(api, s, dtype) for s in starts]
-    return [_start_index(api, s, n, ok, dtype) for s, n, ok in zip(starts, shape, allowed, strict=True)]
+    return [
+        _start_index(api, s, n, ok, dtype) for s, n, ok in zip(starts, shape, allowed, strict=True)
+    ]
 
 
 def _as_integer(api: str, start: Any, dtype: np.dtype) -> Array:
@@ -236,7 +269,10 @@ def _as_integer(api: str, start: Any, dtype: np.dtype) -> Array:
 def _start_index(api: str, start: Any, size: int, allow_negative: bool, dtype: np.dtype) -> Any:
     if isinstance(start, int):
         if start < 0 and not allow_negative:
-            raise ValueError(f"{api}: start index {start} is negative, which allow_negative_indices=False forbids")
+            raise ValueError(
+                f"{api}: start index {start} is negative, which "
+                "allow_negative_indices=False forbids"
+            )
         return _static_index(start + size if start < 0 else start, dtype)
     if not isinstance(start, Array):
         start = as_array(start, f"{api}: start index")
@@ -290,7 +326,9 @@ def dynamic_slice(
              [4, 5]], dtype=int32)
     """
     operand = lift(operand, "fungrad.lax.dynamic_slice: operand")
-    starts = _start_indices("fungrad.lax.dynamic_slice", start_indices, operand.aval.shape, allow_negative_indices)
+    starts = _start_indices(
+        "fungrad.lax.dynamic_slice", start_indices, operand.aval.shape, allow_negative_indices
+    )
     return dynamic_slice_p.bind(operand, *starts, slice_sizes=int_tuple(slice_sizes))
 
 
@@ -397,7 +435,9 @@ def dynamic_index_in_dim(
       Array([2, 5], dtype=int32)
     """
     operand = lift(operand, "fungrad.lax.dynamic_index_in_dim: operand")
-    out = dynamic_slice_in_dim(operand, index, 1, axis, allow_negative_indices=allow_negative_indices)
+    out = dynamic_slice_in_dim(
+        operand, index, 1, axis, allow_negative_indices=allow_negative_indices
+    )
     if keepdims:
         return out
     axis = canonical_axis("fungrad.lax.dynamic_index_in_dim", axis, operand.aval.ndim)
@@ -424,7 +464,9 @@ def dynamic_update_slice_in_dim(
     """
     operand = lift(operand, "fungrad.lax.dynamic_update_slice_in_dim: operand")
     starts, _ = _along("fungrad.lax.dynamic_update_slice_in_dim", operand, start_index, axis)
-    return dynamic_update_slice(operand, update, starts, allow_negative_indices=allow_negative_indices)
+    return dynamic_update_slice(
+        operand, update, starts, allow_negative_indices=allow_negative_indices
+    )
 
 
 def dynamic_update_index_in_dim(
@@ -458,4 +500,6 @@ def dynamic_update_index_in_dim(
             )
         shape = (*update.aval.shape[:axis], 1, *update.aval.shape[axis:])
         update = reshape(update, shape)
-    return dynamic_update_slice_in_dim(operand, update, index, axis, allow_negative_indices=allow_negative_indices)
+    return dynamic_update_slice_in_dim(
+        operand, update, index, axis, allow_negative_indices=allow_negative_indices
+    )

@@ -29,7 +29,6 @@ FLOAT = "f"
 
 # -- sums and products ---------------------------------------------------------------------------
 
-
 class Neg(LinearElementwise):
     """Negation."""
 
@@ -354,7 +353,8 @@ def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZER
         method = RoundingMethod(rounding_method)
     except ValueError:
         raise ValueError(
-            f"fungrad.lax.round: rounding_method must be a fungrad.lax.RoundingMethod, got {rounding_method!r}"
+            "fungrad.lax.round: rounding_method must be a fungrad.lax.RoundingMethod, got "
+            f"{rounding_method!r}"
         ) from None
     return round_p.bind(x, rounding_method=method)
 

@@ -130,7 +130,9 @@ def _bind_all_gather(x: Any, names: Names, size: int, dimension: int, tiled: boo
     )
 
 
-def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False) -> Any:
+def all_gather(
+    x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False
+) -> Any:
     """The values of ``x`` of all members of a mapped axis.
 
     Args:
@@ -228,7 +230,9 @@ class ReduceScatter(LinearCollective):
         before, after = _around(axis_name, axis.name)
         shape = x.aval.shape
         rest, first = axis_size // axis.size, members(before, "psum_scatter")
-        x = reshape(x, (*shape[:s], first, axis.size, shape[s] // (first * axis.size), *shape[s + 1 :]))
+        x = reshape(
+            x, (*shape[:s], first, axis.size, shape[s] // (first * axis.size), *shape[s + 1 :])
+        )
         x = move_dim(x, s + 1, 0)
         x = reshape(x, (axis.size, *shape[:s], shape[s] // axis.size, *shape[s + 1 :]))
         if before or after:
@@ -319,7 +323,9 @@ class AllToAll(LinearCollective):
         shape[concat_axis] *= size
         return x.update(shape=tuple(shape))
 
-    def transpose(self, ct: Any, *args: Any, concat_axis: int, split_axis: int, **params: Any) -> Sequence[Any]:
+    def transpose(
+        self, ct: Any, *args: Any, concat_axis: int, split_axis: int, **params: Any
+    ) -> Sequence[Any]:
         return (self.bind(ct, concat_axis=split_axis, split_axis=concat_axis, **params),)
 
     def batch(
@@ -429,7 +435,9 @@ def all_to_all(
         # The new dimension goes where it ends up once the split dimension is gone.
         new = concat + (split < concat)
         split += new <= split
-        return squeeze(_bind_all_to_all(expand_dims(leaf, (new,)), name, split, new, False), (split,))
+        return squeeze(
+            _bind_all_to_all(expand_dims(leaf, (new,)), name, split, new, False), (split,)
+        )
 
     return tree.map(one, x)
 
@@ -447,7 +455,9 @@ def pswapaxes(x: Any, axis_name: Any, axis: int, *, axis_index_groups: Any = Non
 class PPermute(LinearCollective):
     """Sends each member's operand to another member; who gets nothing has zeros."""
 
-    def abstract_eval(self, x: ShapedArray, *, axis_name: Names, perm: tuple[tuple[int, int], ...]) -> ShapedArray:
+    def abstract_eval(
+        self, x: ShapedArray, *, axis_name: Names, perm: tuple[tuple[int, int], ...]
+    ) -> ShapedArray:
         size = members(axis_name, "ppermute")
         sources, destinations = zip(*perm, strict=True) if perm else ((), ())
         for what, which in (("source", sources), ("destination", destinations)):
@@ -458,7 +468,9 @@ class PPermute(LinearCollective):
                 )
         return x
 
-    def transpose(self, ct: Any, *args: Any, axis_name: Names, perm: tuple[tuple[int, int], ...]) -> Sequence[Any]:
+    def transpose(
+        self, ct: Any, *args: Any, axis_name: Names, perm: tuple[tuple[int, int], ...]
+    ) -> Sequence[Any]:
         inverse = tuple([(destination, source) for source, destination in perm])
         return (self.bind(ct, axis_name=axis_name, perm=inverse),)
 
@@ -564,7 +576,8 @@ def pshuffle(x: Any, axis_name: Any, perm: Sequence[int]) -> Any:
     size = axis_size(axis_name)
     if sorted(perm) != list(range(size)):
         raise ValueError(
-            f"fungrad.lax.pshuffle: perm must be a permutation of the {size} members of {axis_name!r}, got {perm}"
+            f"fungrad.lax.pshuffle: perm must be a permutation of the {size} members of "
+            f"{axis_name!r}, got {perm}"
         )
     return ppermute(x, axis_name, list(zip(perm, range(size), strict=True)))
 
@@ -576,7 +589,8 @@ class PBroadcast(LinearCollective):
         size = context.axis_size(axis_name, "pbroadcast")
         if not 0 <= source < size:
             raise ValueError(
-                f"fungrad.lax.pbroadcast: source must be in [0, {size}) for axis {axis_name!r}, got {source}"
+                f"fungrad.lax.pbroadcast: source must be in [0, {size}) for axis {axis_name!r}, "
+                f"got {source}"
             )
         return x
 

@@ -263,9 +263,7 @@ def gather(
         if fill_value.aval.shape:
             raise TypeError(f"fungrad.lax.gather: fill_value must be a number, got {fill_value.aval.str_short()}")
         rest: dict[str, Any] = {
-            "unique_indices": unique_indices,
-            "indices_are_sorted": indices_are_sorted,
-            "mode": mode,
+            "unique_indices": unique_indices, "indices_are_sorted": indices_are_sorted, "mode": mode,
         }
         found = gather(operand, start_indices, dimension_numbers, slice_sizes, fill_value=0, **rest)
         everywhere = broadcast(lift(True, "fungrad.lax.gather"), operand.aval.shape)

@@ -91,8 +91,12 @@ def _shift_right_arithmetic(x: np.ndarray, y: np.ndarray) -> Any:
 
 
 shift_left_p = Elementwise("shift_left", np.left_shift, INTEGERS, arity=2, cheap=True)
-shift_right_logical_p = Elementwise("shift_right_logical", _shift_right_logical, INTEGERS, arity=2, cheap=True)
-shift_right_arithmetic_p = Elementwise("shift_right_arithmetic", _shift_right_arithmetic, INTEGERS, arity=2, cheap=True)
+shift_right_logical_p = Elementwise(
+    "shift_right_logical", _shift_right_logical, INTEGERS, arity=2, cheap=True
+)
+shift_right_arithmetic_p = Elementwise(
+    "shift_right_arithmetic", _shift_right_arithmetic, INTEGERS, arity=2, cheap=True
+)
 
 
 def shift_left(x: Any, y: Any) -> Array:

@@ -65,10 +65,13 @@ class Concatenate(Primitive):
         first = avals[0]
         if any(a.ndim != first.ndim for a in avals):
             shapes = ", ".join(str(a.shape) for a in avals)
-            raise TypeError(f"{api}: arrays must have the same number of dimensions, got shapes {shapes}")
+            raise TypeError(
+                f"{api}: arrays must have the same number of dimensions, got shapes {shapes}"
+            )
         if not 0 <= dimension < first.ndim:
             raise TypeError(
-                f"{api}: dimension must be in [0, {first.ndim}) for arrays of {first.ndim} dimensions, got {dimension}"
+                f"{api}: dimension must be in [0, {first.ndim}) for arrays of {first.ndim} "
+                f"dimensions, got {dimension}"
             )
         rest = first.shape[:dimension], first.shape[dimension + 1 :]
         if any((a.shape[:dimension], a.shape[dimension + 1 :]) != rest for a in avals):
@@ -81,7 +84,9 @@ class Concatenate(Primitive):
     def impl(self, *xs: np.ndarray, dimension: int) -> np.ndarray:
         return np.concatenate(xs, dimension)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, dimension: int) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, dimension: int
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, dimension=dimension)
         return y, self.bind(*map(instantiate, tangents), dimension=dimension)
 
@@ -93,7 +98,9 @@ class Concatenate(Primitive):
             start = limit
         return out
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimension: int) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimension: int
+    ) -> tuple[Any, Any]:
         d = next(d for d in dims if d is not None)
         moved = [batch_to(x, dim, d, axis.size) for x, dim in zip(args, dims, strict=True)]
         return self.bind(*moved, dimension=dimension + (dimension >= d)), d
@@ -162,7 +169,9 @@ class Split(Primitive):
             start += n
         return out
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         return self.bind(*primals, **params), self.bind(*tangents, **params)
 
     def transpose(self, ct: Any, *args: Any, sizes: Dims, axis: int) -> Sequence[Any]:
@@ -251,7 +260,9 @@ class Stack(Primitive):
             out.append(None if section is None else reshape(section, x.aval.shape))
         return out
 
-    def batch(self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int) -> tuple[Any, Any]:
+    def batch(
+        self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int
+    ) -> tuple[Any, Any]:
         moved = [batch_to(x, d, 0, axis_data.size) for x, d in zip(args, dims, strict=True)]
         return self.bind(*moved, axis=axis + 1), 0
 
@@ -302,13 +313,17 @@ class Unstack(Primitive):
         # rows are scalars.
         return [np.asarray(row) for row in compact(np.moveaxis(x, axis, 0))]
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         return self.bind(*primals, **params), self.bind(*tangents, **params)
 
     def transpose(self, ct: Any, *args: Any, axis: int) -> Sequence[Any]:
         return (stack_p.bind(*map(instantiate, ct), axis=axis),) if ct else (Zero(args[0].aval),)
 
-    def batch(self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int) -> tuple[Any, Any]:
+    def batch(
+        self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int
+    ) -> tuple[Any, Any]:
         x = move_dim(args[0], dims[0], 0)
         out = self.bind(x, axis=axis + 1)
         return out, [0] * len(out)
@@ -364,7 +379,9 @@ class Tile(Structural):
         pairs = [n for pair in zip(reps, shape, strict=True) for n in pair]
         return (reduce_sum(reshape(ct, pairs), tuple(range(0, len(pairs), 2))),)
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, reps: Dims) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, reps: Dims
+    ) -> tuple[Any, Any]:
         d = dims[0]
         return self.bind(args[0], reps=(*reps[:d], 1, *reps[d:])), d
 

@@ -122,11 +122,15 @@ class Reduction(Primitive):
             return partial(self.ufunc.reduce, axis=params["axes"])
         return super().specialized(avals, params)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, axes=axes)
         return y, Zero(y.aval.tangent())
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axes: Dims
+    ) -> tuple[Any, Any]:
         return batch_reduction(self, args[0], dims[0], axes, {})
 
     def lower(self, ctx: Any, x: Any, *, axes: Dims) -> Any:
@@ -144,7 +148,9 @@ def _by_ufunc(ufunc: np.ufunc, x: np.ndarray, axes: Dims) -> Any:
 class ReduceExtremum(Reduction):
     """Maximum or minimum; the derivative is shared evenly among the elements that attain it."""
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims
+    ) -> tuple[Any, Any]:
         x, g = primals[0], tangents[0]
         y = self.bind(x, axes=axes)
         kept = tuple([d for d in range(x.aval.ndim) if d not in axes])
@@ -178,7 +184,9 @@ class ReduceProd(Reduction):
             return np.multiply.reduce(x.astype(np.float64), axis=axes).astype(x.dtype)
         return np.multiply.reduce(x, axis=axes, dtype=x.dtype)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Dims
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, axes=axes)
         x, g = (_reduced_first(v, axes) for v in (primals[0], tangents[0]))
         one = scalar_array(1, x.aval.dtype)
@@ -307,14 +315,18 @@ class ArgReduction(Primitive):
         if not dtypes.is_integer(index_dtype):
             raise TypeError(f"{api}: index_dtype must be an integer dtype, got {index_dtype.name}")
         if not 0 <= axis < x.ndim:
-            raise ValueError(f"{api}: axis must be in [0, {x.ndim}) for operand {x.str_short()}, got {axis}")
+            raise ValueError(
+                f"{api}: axis must be in [0, {x.ndim}) for operand {x.str_short()}, got {axis}"
+            )
         if x.shape[axis] - 1 > dtypes.iinfo(index_dtype).max:
             raise ValueError(
                 f"{api}: positions along axis {axis} of operand {x.str_short()} do not fit index_dtype "
                 f"{index_dtype.name}; ask for a wider one"
             )
         if not x.shape[axis]:
-            raise ValueError(f"{api}: axis {axis} of operand {x.str_short()} has no elements to choose from")
+            raise ValueError(
+                f"{api}: axis {axis} of operand {x.str_short()} has no elements to choose from"
+            )
         return ShapedArray(x.shape[:axis] + x.shape[axis + 1 :], index_dtype)
 
     def impl(self, x: np.ndarray, *, axes: Dims, index_dtype: np.dtype) -> Any:
@@ -322,7 +334,9 @@ class ArgReduction(Primitive):
             return np.zeros(x.shape[: axes[0]] + x.shape[axes[0] + 1 :], index_dtype)
         return self.function(x, axes[0]).astype(index_dtype)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, **params)
         return y, Zero(y.aval.tangent())
 

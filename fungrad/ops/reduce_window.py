@@ -220,7 +220,9 @@ class SelectAndGatherAdd(Selection):
                 np.copyto(out, tangents[slices_at(s, k)], where=choice == number)
         return out
 
-    def transpose(self, ct: Any, tangents: Any, operand: Any, *, select_prim: str, **params: Any) -> Sequence[Any]:
+    def transpose(
+        self, ct: Any, tangents: Any, operand: Any, *, select_prim: str, **params: Any
+    ) -> Sequence[Any]:
         return select_and_scatter_add_p.bind(ct, operand, select_prim=select_prim, **params), None
 
     def lower(self, ctx: Any, tangents: Any, operand: Any, *, select_prim: str, **params: Any) -> Any:

@@ -50,7 +50,10 @@ def canonical_axes(api: str, axes: Sequence[int], ndim: int) -> Dims:
     """Distinct ``axes``, counted from the front and sorted."""
     out = sorted([canonical_axis(api, a, ndim, "dimension") for a in axes])
     if len(set(out)) != len(out):
-        raise ValueError(f"{api}: dimensions must be distinct, got {tuple(axes)} for an array of {ndim} dimensions")
+        raise ValueError(
+            f"{api}: dimensions must be distinct, got {tuple(axes)} for an array of {ndim} "
+            "dimensions"
+        )
     return tuple(out)
 
 
@@ -87,7 +90,9 @@ class Squeeze(Structural):
     def transpose(self, ct: Any, *args: Any, dimensions: Dims) -> Sequence[Any]:
         return (reshape(ct, args[0].aval.shape),)
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimensions: Dims) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimensions: Dims
+    ) -> tuple[Any, Any]:
         d = dims[0]
         shifted = tuple([s + (s >= d) for s in dimensions])
         return self.bind(args[0], dimensions=shifted), d - sum(s < d for s in shifted)
@@ -162,7 +167,9 @@ class Slice(Structural):
                 f"{strides}"
             )
         if any(s < 1 for s in steps):
-            raise TypeError(f"{api}: strides must be positive, got {strides}; reverse with fungrad.lax.rev")
+            raise TypeError(
+                f"{api}: strides must be positive, got {strides}; reverse with fungrad.lax.rev"
+            )
         for start, limit, size in zip(start_indices, limit_indices, x.shape, strict=True):
             if not 0 <= start <= limit <= size:
                 raise TypeError(
@@ -171,10 +178,14 @@ class Slice(Structural):
                     f"{x.str_short()}; fungrad.lax.slice_in_dim and indexing accept negative "
                     "positions"
                 )
-        shape = [-(-(b - a) // s) for a, b, s in zip(start_indices, limit_indices, steps, strict=True)]
+        shape = [
+            -(-(b - a) // s) for a, b, s in zip(start_indices, limit_indices, steps, strict=True)
+        ]
         return ShapedArray(tuple(shape), x.dtype, x.weak_type)
 
-    def impl(self, x: np.ndarray, *, limit_indices: Dims, start_indices: Dims, strides: Dims | None) -> np.ndarray:
+    def impl(
+        self, x: np.ndarray, *, limit_indices: Dims, start_indices: Dims, strides: Dims | None
+    ) -> np.ndarray:
         if strides is None:
             return compact(x[tuple(map(builtins.slice, start_indices, limit_indices))])
         return compact(x[tuple(map(builtins.slice, start_indices, limit_indices, strides))])
@@ -200,7 +211,9 @@ class Slice(Structural):
         steps = None if strides is None else (*strides[:d], 1, *strides[d:])
         return self.bind(args[0], limit_indices=limit, start_indices=start, strides=steps), d
 
-    def lower(self, ctx: Any, x: Any, *, limit_indices: Dims, start_indices: Dims, strides: Dims | None) -> Any:
+    def lower(
+        self, ctx: Any, x: Any, *, limit_indices: Dims, start_indices: Dims, strides: Dims | None
+    ) -> Any:
         return ctx.slice(x, start_indices, limit_indices, strides or (1,) * len(x.shape))
 
 
@@ -275,7 +288,9 @@ def slice_in_dim(
     starts[axis] = start + size if start < 0 else start
     limits[axis] = limit + size if limit < 0 else limit
     strides[axis] = operator.index(stride)
-    return slice_p.bind(operand, start_indices=tuple(starts), limit_indices=tuple(limits), strides=tuple(strides))
+    return slice_p.bind(
+        operand, start_indices=tuple(starts), limit_indices=tuple(limits), strides=tuple(strides)
+    )
 
 
 def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True) -> Array:
@@ -326,7 +341,9 @@ class Pad(Primitive):
     kind = "structural"
     cheap = True
 
-    def abstract_eval(self, x: ShapedArray, value: ShapedArray, *, padding_config: PaddingConfig) -> ShapedArray:
+    def abstract_eval(
+        self, x: ShapedArray, value: ShapedArray, *, padding_config: PaddingConfig
+    ) -> ShapedArray:
         api = "fungrad.lax.pad"
         if value.shape:
             raise ValueError(f"{api}: padding_value must be a scalar, got {value.str_short()}")
@@ -348,7 +365,9 @@ class Pad(Primitive):
             )
         return ShapedArray(shape, x.dtype, x.weak_type and value.weak_type)
 
-    def impl(self, x: np.ndarray, value: np.ndarray, *, padding_config: PaddingConfig) -> np.ndarray:
+    def impl(
+        self, x: np.ndarray, value: np.ndarray, *, padding_config: PaddingConfig
+    ) -> np.ndarray:
         shape = [padded_size(n, *c) for n, c in zip(x.shape, padding_config, strict=True)]
         out = np.empty(shape, x.dtype)
         out[...] = value
@@ -362,17 +381,23 @@ class Pad(Primitive):
             begin = low + first * step
             # An empty selection must not turn into a slice with negative ends.
             target.append(
-                builtins.slice(begin, low + (end - 1) * step + 1, step) if end > first else builtins.slice(0, 0)
+                builtins.slice(begin, low + (end - 1) * step + 1, step)
+                if end > first
+                else builtins.slice(0, 0)
             )
         out[tuple(target)] = x[tuple(source)]
         return out
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, padding_config: PaddingConfig) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, padding_config: PaddingConfig
+    ) -> tuple[Any, Any]:
         y = self.bind(*primals, padding_config=padding_config)
         x, value = (zeros(t.aval) if type(t) is Zero else t for t in tangents)
         return y, self.bind(x, value, padding_config=padding_config)
 
-    def transpose(self, ct: Any, x: Any, value: Any, *, padding_config: PaddingConfig) -> Sequence[Any]:
+    def transpose(
+        self, ct: Any, x: Any, value: Any, *, padding_config: PaddingConfig
+    ) -> Sequence[Any]:
         ct_x = ct_value = None
         if is_linear(x):
             cut = tuple([(-low, -high, 0) for low, high, _ in padding_config])
@@ -380,7 +405,9 @@ class Pad(Primitive):
             if any(interior for _, _, interior in padding_config):
                 shape = ct_x.aval.shape
                 steps = tuple([interior + 1 for _, _, interior in padding_config])
-                ct_x = slice_p.bind(ct_x, start_indices=(0,) * len(shape), limit_indices=shape, strides=steps)
+                ct_x = slice_p.bind(
+                    ct_x, start_indices=(0,) * len(shape), limit_indices=shape, strides=steps
+                )
         if is_linear(value):
             outside = select(padding_mask(x.aval.shape, padding_config), ct, _zero_like(ct.aval))
             ct_value = reduce_sum(outside, tuple(range(ct.aval.ndim)))
@@ -402,7 +429,9 @@ class Pad(Primitive):
         config = ((0, 0, 0), *padding_config)
         inside = self.bind(x, _zero_like(x.aval), padding_config=config)
         shape = inside.aval.shape
-        return select(padding_mask(x.aval.shape, config), broadcast_in_dim(value, shape, (0,)), inside), 0
+        return select(
+            padding_mask(x.aval.shape, config), broadcast_in_dim(value, shape, (0,)), inside
+        ), 0
 
     def lower(self, ctx: Any, x: Any, value: Any, *, padding_config: PaddingConfig) -> Any:
         return ctx.pad(x, value, padding_config)
@@ -462,7 +491,9 @@ class Rev(Structural):
     def transpose(self, ct: Any, *args: Any, dimensions: Dims) -> Sequence[Any]:
         return (self.bind(ct, dimensions=dimensions),)
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimensions: Dims) -> tuple[Any, Any]:
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimensions: Dims
+    ) -> tuple[Any, Any]:
         d = dims[0]
         return self.bind(args[0], dimensions=tuple([r + (r >= d) for r in dimensions])), d
 
@@ -504,7 +535,9 @@ class Iota(Primitive):
         if any(n < 0 for n in shape):
             raise TypeError(f"{api}: sizes must not be negative, got {shape}")
         if not 0 <= dimension < len(shape):
-            raise ValueError(f"{api}: dimension must be in [0, {len(shape)}) for shape {shape}, got {dimension}")
+            raise ValueError(
+                f"{api}: dimension must be in [0, {len(shape)}) for shape {shape}, got {dimension}"
+            )
         out = ShapedArray(shape, dtype)
         check_kind("iota", out, "iufc")
         return out

@@ -168,7 +168,9 @@ def lower_scatter(ctx: Any, source: Any, operand: Any, s: Sliding, select: str, 
     """
     if 0 in s.operand or 0 in s.result:
         return ctx.constant(0, source.dtype, s.operand)
-    choice = _select(ctx, operand, s, select, worst, np.int32, lambda m, number, index, inside: m.const(number, "i32"))
+    choice = _select(
+        ctx, operand, s, select, worst, np.int32, lambda m, number, index, inside: m.const(number, "i32")
+    )
     numbers = {k: n for n, k in enumerate(s.positions)}
 
     def term(m: Any, k: Dims, at: Sequence[Any]) -> Any:

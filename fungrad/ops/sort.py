@@ -137,12 +137,17 @@ class Sort(Primitive):
             shapes = ", ".join(str(a.shape) for a in avals)
             raise TypeError(f"{api}: operands must have equal shapes, got {shapes}")
         if not 1 <= num_keys <= len(avals):
-            raise ValueError(f"{api}: num_keys must be in [1, {len(avals)}], the number of operands, got {num_keys}")
+            raise ValueError(
+                f"{api}: num_keys must be in [1, {len(avals)}], the number of operands, got "
+                f"{num_keys}"
+            )
         for position, aval in enumerate(avals[:num_keys]):
             check_kind("sort", aval, "biufc", position)
         return avals
 
-    def impl(self, *xs: np.ndarray, dimension: int, is_stable: bool, num_keys: int) -> Sequence[np.ndarray]:
+    def impl(
+        self, *xs: np.ndarray, dimension: int, is_stable: bool, num_keys: int
+    ) -> Sequence[np.ndarray]:
         if len(xs) == 1 and xs[0].dtype.kind in "biuf":
             x = xs[0]
             # Equal elements can be told apart only if they are zeros of different sign. (The vectorised sort may even
@@ -162,7 +167,9 @@ class Sort(Primitive):
         num_keys: int,
     ) -> tuple[Any, Any]:
         positions = broadcasted_iota(_numbering(primals[0].aval.shape[dimension]), primals[0].aval.shape, dimension)
-        *ys, order = self.bind(*primals, positions, dimension=dimension, is_stable=is_stable, num_keys=num_keys)
+        *ys, order = self.bind(
+            *primals, positions, dimension=dimension, is_stable=is_stable, num_keys=num_keys
+        )
         return ys, [t if type(t) is Zero else take_along(t, order, dimension, distinct=True) for t in tangents]
 
     def batch(
@@ -177,10 +184,14 @@ class Sort(Primitive):
     ) -> tuple[Any, Any]:
         d = next(d for d in dims if d is not None)
         moved = [batch_to(x, dim, d, axis.size) for x, dim in zip(args, dims, strict=True)]
-        out = self.bind(*moved, dimension=dimension + (dimension >= d), is_stable=is_stable, num_keys=num_keys)
+        out = self.bind(
+            *moved, dimension=dimension + (dimension >= d), is_stable=is_stable, num_keys=num_keys
+        )
         return out, [d] * len(out)
 
-    def lower(self, ctx: Any, *xs: Any, dimension: int, is_stable: bool, num_keys: int) -> Sequence[Any]:
+    def lower(
+        self, ctx: Any, *xs: Any, dimension: int, is_stable: bool, num_keys: int
+    ) -> Sequence[Any]:
         if not is_native(xs[0].shape, dimension, len(xs) == 1):
             params = {"dimension": dimension, "is_stable": is_stable, "num_keys": num_keys}
             return list(ctx.host(self, xs, params))
@@ -228,11 +239,15 @@ def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: in
     if not xs:
         raise TypeError(f"{api}: expected an array or a sequence of arrays, got an empty sequence")
     dimension = canonical_axis(api, dimension, xs[0].aval.ndim, "dimension")
-    out = sort_p.bind(*xs, dimension=dimension, is_stable=bool(is_stable), num_keys=operator.index(num_keys))
+    out = sort_p.bind(
+        *xs, dimension=dimension, is_stable=bool(is_stable), num_keys=operator.index(num_keys)
+    )
     return tuple(out) if several else out[0]
 
 
-def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = True) -> tuple[Array, Array]:
+def sort_key_val(
+    keys: Any, values: Any, dimension: int = -1, is_stable: bool = True
+) -> tuple[Array, Array]:
     """Sorts ``keys`` along a dimension and permutes ``values`` of the same shape with them.
 
     Example:
@@ -257,7 +272,8 @@ class TopK(Primitive):
         check_kind("top_k", x, "biuf")
         if not 0 <= k <= x.shape[axis]:
             raise ValueError(
-                f"{api}: k must be in [0, {x.shape[axis]}], the size of axis {axis} of operand {x.str_short()}, got {k}"
+                f"{api}: k must be in [0, {x.shape[axis]}], the size of axis {axis} of operand "
+                f"{x.str_short()}, got {k}"
             )
         shape = (*x.shape[:axis], k, *x.shape[axis + 1 :])
         return [x.update(shape=shape), ShapedArray(shape, _numbering(x.shape[axis]))]
@@ -274,7 +290,9 @@ class TopK(Primitive):
             order = np.moveaxis(order, -1, axis)
         return [_permuted(x, order, axis), order.astype(_numbering(x.shape[axis]), order="C")]
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, k: int) -> tuple[Any, Any]:
+    def jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, axis: int, k: int
+    ) -> tuple[Any, Any]:
         values, indices = self.bind(*primals, axis=axis, k=k)
         tangent = take_along(tangents[0], indices, axis, distinct=True)
         return [values, indices], [tangent, Zero(indices.aval.tangent())]

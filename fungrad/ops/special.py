@@ -141,7 +141,9 @@ def _zeta(x: np.ndarray, q: np.ndarray) -> Any:
 
 
 lgamma_p = Elementwise("lgamma", in_float32(_lgamma), FLOAT, lambda g, x, y: mul(g, digamma(x)))
-digamma_p = Elementwise("digamma", in_float32(_digamma), FLOAT, lambda g, x, y: mul(g, polygamma(constant(x, 1), x)))
+digamma_p = Elementwise(
+    "digamma", in_float32(_digamma), FLOAT, lambda g, x, y: mul(g, polygamma(constant(x, 1), x))
+)
 polygamma_p = Elementwise(
     "polygamma",
     in_float32(_polygamma),

@@ -48,7 +48,9 @@ def exp(x: Any) -> Array:
 
 
 def _exp2(x: np.ndarray) -> Any:
-    return np.exp2(x) if kind_of(x.dtype) == "f" else np.exp(np.multiply(x, x.dtype.type(math.log(2))))
+    return (
+        np.exp2(x) if kind_of(x.dtype) == "f" else np.exp(np.multiply(x, x.dtype.type(math.log(2))))
+    )
 
 
 exp2_p = Elementwise("exp2", _exp2, INEXACT, lambda g, x, y: mul(g, mul(math.log(2), y)))
@@ -78,7 +80,9 @@ def _expm1(x: np.ndarray) -> Any:
     return out
 
 
-expm1_p = Elementwise("expm1", _expm1, INEXACT, lambda g, x, y: mul(g, add(y, 1.0)), factor=lambda x, y: y + 1.0)
+expm1_p = Elementwise(
+    "expm1", _expm1, INEXACT, lambda g, x, y: mul(g, add(y, 1.0)), factor=lambda x, y: y + 1.0
+)
 
 
 def expm1(x: Any) -> Array:
@@ -90,6 +94,7 @@ def expm1(x: Any) -> Array:
       Array(1.e-10, dtype=float32, weak_type=True)
     """
     return expm1_p.bind(lift(x, "fungrad.lax.expm1: x"))
+
 
 
 class Log(Elementwise):
@@ -231,7 +236,9 @@ def pow(x: Any, y: Any) -> Array:
       >>> lax.pow(2.0, 0.5)
       Array(1.4142135, dtype=float32, weak_type=True)
     """
-    if type(y) is int or (isinstance(y, Array) and kind_of(y.aval.dtype) in "iu" and type(x) in PYTHON_SCALARS):
+    if type(y) is int or (
+        isinstance(y, Array) and kind_of(y.aval.dtype) in "iu" and type(x) in PYTHON_SCALARS
+    ):
         return pow_p.bind(lift(x, "fungrad.lax.pow: x"), lift(y, "fungrad.lax.pow: y"))
     return pow_p.bind(*lift_pair("pow", x, y))
 
@@ -287,7 +294,9 @@ def tan(x: Any) -> Array:
 
 
 asin_p = Elementwise("asin", np.arcsin, INEXACT, lambda g, x, y: mul(g, rsqrt(sub(1.0, square(x)))))
-acos_p = Elementwise("acos", np.arccos, INEXACT, lambda g, x, y: mul(g, neg(rsqrt(sub(1.0, square(x))))))
+acos_p = Elementwise(
+    "acos", np.arccos, INEXACT, lambda g, x, y: mul(g, neg(rsqrt(sub(1.0, square(x)))))
+)
 atan_p = Elementwise("atan", np.arctan, INEXACT, lambda g, x, y: div(g, add(1.0, square(x))))
 
 
@@ -351,8 +360,6 @@ def atan2(x: Any, y: Any) -> Array:
 
 sinh_p = Elementwise("sinh", np.sinh, INEXACT, lambda g, x, y: mul(g, cosh(x)))
 cosh_p = Elementwise("cosh", np.cosh, INEXACT, lambda g, x, y: mul(g, sinh(x)))
-
-
 def _tanh(x: np.ndarray) -> Any:
     out = np.tanh(x)
     if x.dtype.kind == "c":
@@ -401,10 +408,14 @@ def tanh(x: Any) -> Array:
     return tanh_p.bind(lift(x, "fungrad.lax.tanh: x"))
 
 
-asinh_p = Elementwise("asinh", np.arcsinh, INEXACT, lambda g, x, y: mul(g, rsqrt(add(square(x), 1.0))))
+asinh_p = Elementwise(
+    "asinh", np.arcsinh, INEXACT, lambda g, x, y: mul(g, rsqrt(add(square(x), 1.0)))
+)
 # The product of two roots, not the root of a product: right for complex x as well.
 acosh_p = Elementwise("acosh", np.arccosh, INEXACT, lambda g, x, y: mul(g, _acosh_slope(x)))
-atanh_p = Elementwise("atanh", np.arctanh, INEXACT, lambda g, x, y: div(g, mul(add(1.0, x), sub(1.0, x))))
+atanh_p = Elementwise(
+    "atanh", np.arctanh, INEXACT, lambda g, x, y: div(g, mul(add(1.0, x), sub(1.0, x)))
+)
 
 
 def _acosh_slope(x: Any) -> Array:
