@@ -1,0 +1,233 @@
+"""Which public names of JAX fungrad has: writes ``docs/coverage.md``.
+
+``python -m tools.coverage`` writes the page from the record of JAX's names in ``tools/jax_names.txt``, the public names
+of fungrad, and the reasons below for what is left out. It needs no JAX. ``python -m tools.coverage --record`` writes the
+record anew from the JAX that is installed.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import inspect
+import pkgutil
+import sys
+import textwrap
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).parent.parent
+RECORD = ROOT / "tools" / "jax_names.txt"
+PAGE = ROOT / "docs" / "coverage.md"
+COMMAND = "python -m tools.coverage"
+
+# Modules that are no part of JAX's public interface, or programs.
+NOT_RECORDED = (
+    "jax._*", "jax.*._*", "jax.tools*", "jax.collect_profile", "jax.experimental.mosaic*", "jax.experimental.pallas*",
+    "jax.experimental.jax2tf*", "jax.experimental.array_serialization*", "jax.experimental.colocated_python*",
+    "jax.experimental.source_mapper*", "jax.jaxlib*", "jax.version", "jax.cloud_tpu_init", "jax.experimental.roofline*",
+    "jax.experimental.topologies", "jax.experimental.transfer", "jax.experimental.serialize_executable",
+    "jax.experimental.compilation_cache*", "jax.experimental.key_reuse*", "jax.experimental.rnn",
+    "jax.experimental.slab*", "jax.experimental.x64_context", "jax.experimental.scheduling_groups",
+    "jax.experimental.fused", "jax.experimental.multihost_utils", "jax.experimental.host_callback",
+    "jax.experimental.xla_metadata", "jax.experimental.custom_partitioning", "jax.experimental.custom_dce",
+    "jax.experimental.buffer_callback", "jax.experimental.si_vmap", "jax.extend.mlir*", "jax.extend.backend",
+    "jax.extend.ifrt_programs",
+)  # fmt: skip
+
+# What is left out on purpose: modules and names (shell patterns), and the reason in a phrase.
+LEFT_OUT = [
+    ("jax.core", "*_DO_NOT_USE", "JAX's own warning"),
+    ("jax.interpreters.mlir", "*", "programs are compiled by LLVM, there is no MLIR"),
+    ("jax.interpreters.xla", "*", "there is no XLA"),
+    ("jax.lib*", "*", "the interface of XLA"),
+    ("jax.extend.sharding", "*", "the interface of XLA"),
+    ("jax.extend.source_info_util", "*", "places in the code are `Source` objects of equations"),
+    ("jax.extend.linear_util", "*", "transformations of transformations are plain functions here"),
+    ("jax.api_util", "*", "internal helpers of JAX's transformations"),
+    ("jax.interpreters.partial_eval", "*", "internal data of JAX's tracing; linearize and transpose do its work"),
+    ("jax.interpreters.pxla", "*", "internal data of JAX's dispatch"),
+    ("jax.experimental.sparse.*", "CUSPARSE_*", "a library of GPUs"),
+    ("jax.experimental.sparse*", "CuSparse*", "a library of GPUs"),
+    ("jax.experimental.sparse.test_util", "*", "helpers of JAX's own tests"),
+    ("jax", "jax2tf_associative_scan_reductions", "about TensorFlow"),
+    ("jax", "transfer_guard*", "nothing is transferred between devices"),
+    ("jax", "array_garbage_collection_guard", "about JAX's reference counts"),
+    ("jax", "thread_guard", "arrays and compiled functions may be used by any thread"),
+    ("jax", "threefry_partitionable", "keys give the same bits in every layout"),
+    ("jax", "legacy_prng_key", "raw keys are always accepted"),
+    ("jax", "allow_f16_reductions", "half precision is always added up in single"),
+    ("jax", "softmax_custom_jvp", "softmax has one rule, the stable one"),
+    ("jax.lax", "after_all*", "there are no tokens: effects run in the order of the program"),
+    ("jax.lax", "create_token*", "there are no tokens: effects run in the order of the program"),
+    ("jax.lax", "psend", "between processes of several hosts"),
+    ("jax.lax", "precv", "between processes of several hosts"),
+    ("jax.lax", "dce_sink*", "only effects keep an operation alive"),
+    ("jax.lax", "linear_solve_p", "called `custom_linear_solve_p`"),
+    ("jax.lax", "stage_p", "values are lifted without an operation"),
+    ("jax.lax", "device_put_p", "arrays are on one device"),
+    ("jax.lax", "approx_top_k_p", "`approx_max_k` is exact: `top_k`"),
+    ("jax.extend.core.primitives", "linear_solve_p", "called `custom_linear_solve_p`"),
+    ("jax.extend.core.primitives", "device_put_p", "arrays are on one device"),
+    ("jax.extend.core.primitives", "after_all_p", "there are no tokens"),
+    ("jax.extend.core.primitives", "create_token_p", "there are no tokens"),
+    ("jax.extend.core.primitives", "approx_top_k_p", "`approx_max_k` is exact: `top_k`"),
+    ("jax.numpy", "int1", "dtypes of one bit; use bool"),
+    ("jax.numpy", "uint1", "dtypes of one bit; use bool"),
+    ("jax.profiler", "*device_memory_profile*", "about the memory of accelerators"),
+]
+
+
+# -- the record --------------------------------------------------------------------------------------------------------
+
+
+def _is_public(module: ModuleType, name: str) -> bool:
+    value = getattr(module, name, None)
+    if name.startswith("_") or inspect.ismodule(value) or value is None and name in ("annotations",):
+        return False
+    home = getattr(value, "__module__", None) or ""
+    if name.endswith("_"):
+        return True
+    # What a module has imported for itself, from the standard library or from other modules of JAX.
+    if home.split(".")[0] in sys.stdlib_module_names and home not in ("builtins", "enum"):
+        return False
+    this = module.__name__
+    return not this.startswith(("jax.experimental.", "jax.example_libraries.")) or this.split(".")[-1] in home
+
+
+def jax_names() -> dict[str, list[str]]:
+    """The public names of each public module of the installed JAX."""
+    import jax
+
+    names = {"jax": [n for n in dir(jax) if _is_public(jax, n)]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        todo = [i.name for i in pkgutil.iter_modules(jax.__path__, "jax.")]
+        while todo:
+            name = todo.pop()
+            if any(fnmatch.fnmatch(name, pattern) for pattern in NOT_RECORDED):
+                continue
+            try:
+                module = importlib.import_module(name)
+            except Exception:  # noqa: BLE001 - needs a library that is not installed, or a deprecated module
+                continue
+            todo += [i.name for i in pkgutil.iter_modules(getattr(module, "__path__", []), name + ".")]
+            listed = getattr(module, "__all__", None)
+            found = list(listed) if listed else [n for n in dir(module) if _is_public(module, n)]
+            if found:
+                names[name] = sorted(set(found))
+    return names
+
+
+def write_record() -> None:
+    """Writes the record of the installed JAX."""
+    import jax
+
+    lines = [f"# Public names of JAX {jax.__version__}, written by {COMMAND} --record"]
+    for module, names in sorted(jax_names().items()):
+        lines += [f"[{module}]", *sorted(names)]
+    RECORD.write_text("\n".join(lines) + "\n")
+
+
+def read_record() -> tuple[str, dict[str, list[str]]]:
+    """The version of JAX and the names of its modules, from the record."""
+    first, *lines = RECORD.read_text().splitlines()
+    version = first.split("JAX ")[1].split(",")[0]
+    names: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("["):
+            current = names.setdefault(line[1:-1], [])
+        else:
+            current.append(line)
+    return version, names
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def _ours(module: str) -> object | None:
+    try:
+        return importlib.import_module("fungrad" + module[len("jax") :])
+    except ModuleNotFoundError:
+        return None
+
+
+def _has(module: object | None, name: str) -> bool:
+    if module is None:
+        return False
+    try:
+        getattr(module, name)
+    except AttributeError:
+        return False
+    return True
+
+
+def reason(module: str, name: str) -> str | None:
+    """Why a name is left out on purpose, None if it is not."""
+    for modules, names, why in LEFT_OUT:
+        if fnmatch.fnmatchcase(module, modules) and fnmatch.fnmatchcase(name, names):
+            return why
+    return None
+
+
+def states(module: str, names: list[str]) -> tuple[list[str], dict[str, list[str]], list[str]]:
+    """The names that are here, those left out by their reason, and those that are not here yet."""
+    ours = _ours(module)
+    here, left, missing = [], dict[str, list[str]](), []
+    for name in names:
+        why = reason(module, name)
+        if _has(ours, name):
+            here.append(name)
+        elif why is not None:
+            left.setdefault(why, []).append(name)
+        else:
+            missing.append(name)
+    return here, left, missing
+
+
+def _listed(title: str, names: list[str]) -> list[str]:
+    text = f"{title}: " + ", ".join(f"`{n}`" for n in names)
+    return [*textwrap.wrap(text, 130, break_long_words=False, break_on_hyphens=False), ""]
+
+
+def page() -> str:
+    """The text of the page."""
+    version, record = read_record()
+    found = {module: states(module, names) for module, names in sorted(record.items())}
+    total = [sum(len(part) for part in parts) for parts in zip(*_counted(found), strict=True)]
+    lines = [
+        "# Coverage of JAX's public names",
+        "",
+        f"Written by `{COMMAND}`, which compares the public names of JAX {version} (`tools/jax_names.txt`) with those here.",
+        f"Of {sum(total)} names in {len(found)} modules {total[0]} are here, {total[1]} are left out on purpose, "
+        f"{total[2]} are not here yet.",
+        "`jax.x.y` is `fungrad.x.y`. Differences in what functions do are in [architecture.md](architecture.md) and",
+        "[numpy-and-scipy.md](numpy-and-scipy.md).",
+        "",
+        "| module | names | here | left out | not yet |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for module, (here, left, missing) in found.items():
+        out = sum(map(len, left.values()))
+        lines.append(f"| {module} | {len(here) + out + len(missing)} | {len(here)} | {out} | {len(missing)} |")
+    lines.append("")
+    for module, (here, left, missing) in found.items():
+        lines += [f"## {module}", ""]
+        if here:
+            lines += _listed("Here", here)
+        for why, names in sorted(left.items()):
+            lines += _listed(f"Left out ({why})", names)
+        if missing:
+            lines += _listed("Not yet", missing)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _counted(found: dict) -> list[tuple[list, list, list]]:
+    return [(here, [n for names in left.values() for n in names], missing) for here, left, missing in found.values()]
+
+
+if __name__ == "__main__":
+    if "--record" in sys.argv[1:]:
+        write_record()
+    PAGE.write_text(page())
