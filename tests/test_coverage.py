@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tools import coverage  # noqa: E402 - found by the line before
+from tools import coverage
 
 
 def test_the_page_is_up_to_date():
