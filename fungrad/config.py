@@ -15,6 +15,7 @@ disable_jit              False       ``jit`` runs the Python function operation 
 flush_subnormals         True        compiled code takes subnormal numbers for zero, as JAX does: faster
 debug_nans               False       raise at the first operation that produces a NaN
 debug_infs               False       raise at the first operation that produces an infinity
+debug_key_reuse          False       raise where a random key is used a second time
 explain_cache_misses     False       ``jit`` prints what differs from the nearest known call
 traceback_filtering      True        remove library frames from tracebacks of user errors
 threads                  0           threads of compiled code; 0 means all that the process may use
@@ -47,6 +48,7 @@ _SEMANTIC = (
     "flush_subnormals",
     "debug_nans",
     "debug_infs",
+    "debug_key_reuse",
     "disable_jit",
 )
 
@@ -156,6 +158,7 @@ class Config(threading.local):
     disable_jit: bool = False
     debug_nans: bool = False
     debug_infs: bool = False
+    debug_key_reuse: bool = False
     explain_cache_misses: bool = False
     traceback_filtering: bool = True
     threads: int = 0
@@ -264,6 +267,30 @@ enable_x64 = _switch("enable_x64", True, "Makes 64 bit the default width inside 
 disable_jit = _switch("disable_jit", True, "Runs jitted functions operation by operation inside a ``with`` block.")
 debug_nans = _switch("debug_nans", True, "Raises at the first operation that produces a NaN inside a ``with`` block.")
 debug_infs = _switch("debug_infs", True, "Raises at the first operation that produces an infinity.")
+debug_key_reuse = _switch(
+    "debug_key_reuse",
+    True,
+    """Raises ``KeyReuseError``, which names both lines, where a random key is used a second time.
+
+Keys are followed as arrays: the same variable given to two draws, to a draw and ``split``, or to a compiled function
+that draws with it, twice.  ``fold_in`` uses no key up.
+
+Args:
+  value: whether to report.
+
+Example:
+  >>> import fungrad
+  >>> from fungrad import random
+  >>> key = random.key(0)
+  >>> with fungrad.debug_key_reuse():
+  ...     x = random.normal(key)
+  ...     try:
+  ...         y = random.uniform(key)
+  ...     except fungrad.errors.KeyReuseError as error:
+  ...         print("fungrad.random.normal" in str(error))
+  True
+""",
+)
 explain_cache_misses = _switch(
     "explain_cache_misses", True, "Prints why ``jit`` traces a function again inside a ``with`` block."
 )

@@ -720,3 +720,19 @@ def test_seeds_are_those_of_jax(jax):
         for seed in seeds:
             with jax.enable_x64(wide), fungrad.enable_x64(wide):
                 equal(random.PRNGKey(seed), jax.random.PRNGKey(seed))
+
+
+@pytest.mark.parametrize("impl", ["rbg", "unsafe_rbg"])
+def test_other_generators_are_accepted(impl):
+    key = random.key(3, impl=impl)
+    assert key.dtype == random.key_dtype(impl) and random.PRNGKey(3, impl=impl).shape == (2,)
+    assert random.uniform(key) == random.uniform(random.key(3))
+    words = np.arange(12, dtype=np.uint32).reshape(3, 4)
+    keys = random.wrap_key_data(words, impl=impl)
+    assert keys.shape == (3,)
+    data = np.asarray(random.key_data(keys))
+    assert len({tuple(d) for d in data.tolist()}) == 3
+    changed = words.copy()
+    changed[0, 3] += 1
+    assert not (np.asarray(random.key_data(random.wrap_key_data(changed, impl=impl)))[0] == data[0]).all()
+    assert random.wrap_key_data(words[:, :2], impl=impl).shape == (3,)

@@ -11,6 +11,7 @@ import fungrad
 from fungrad import lax
 from fungrad.jit.kernels.scalars import NumpyScalars
 from fungrad.jit.kernels.special import FUNCTIONS
+from fungrad.ops import integrals
 
 RNG = np.random.default_rng(0)
 N = 60
@@ -24,7 +25,9 @@ def evaluate(name, *arrays):
 
 
 def compiled(name, *arrays):
-    call = {"regularized_incomplete_beta": lax.betainc}.get(name) or getattr(lax, name)
+    if name == "regularized_incomplete_beta":
+        name = "betainc"
+    call = getattr(integrals, name, None) or getattr(lax, name)
     return np.asarray(fungrad.jit(call)(*[array(a) for a in arrays]))
 
 
@@ -49,6 +52,11 @@ def mpmath_functions():
         "regularized_incomplete_beta": lambda a, b, x: mp.betainc(a, b, 0, x, regularized=True),
         "zeta": mp.zeta,
         "polygamma": lambda n, x: mp.polygamma(int(n), x),
+        "expn": mp.expint,
+        "expi": mp.ei,
+        "sine_integral": mp.si,
+        "cosine_integral": mp.ci,
+        "bessel_jn": lambda n, x: mp.besselj(int(n), x),
     }
 
 
@@ -59,9 +67,20 @@ SAMPLES = {
     "regularized_incomplete_beta": beta_samples(),
     "zeta": (RNG.uniform(1.01, 20, N), 10 ** RNG.uniform(-2, 2, N)),
     "polygamma": (RNG.integers(0, 12, N).astype(float), 10 ** RNG.uniform(-2, 2, N)),
+    "expn": (RNG.integers(0, 12, N).astype(float), 10 ** RNG.uniform(-3, 1.8, N)),
+    "expi": (np.concatenate([10 ** RNG.uniform(0, 1.9, N // 2), -(10 ** RNG.uniform(-3, 1.8, N // 2))]),),
+    "sine_integral": (10 ** RNG.uniform(-3, 3, N),),
+    "cosine_integral": (np.concatenate([10 ** RNG.uniform(-3, -0.4, N // 2), RNG.uniform(0.8, 2.5, N // 2)]),),
+    # Below the first zeros, where there is a relative error.
+    "bessel_jn": (np.repeat([0.0, 2, 9, 40], N // 4), np.repeat([2, 4, 12, 44], N // 4) * RNG.uniform(0.01, 1, N)),
 }
 # Relative errors: what docs/vecmath.md states, with some room.
-BOUNDS = {"igamma_grad_a": 1e-10, "regularized_incomplete_beta": 2e-13, "igamma": 5e-14, "igammac": 5e-14}
+BOUNDS = {
+    "igamma_grad_a": 1e-10,
+    "regularized_incomplete_beta": 2e-13,
+    "igamma": 5e-14,
+    "igammac": 5e-14,
+}
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -61,6 +61,7 @@ class Primitive:
       random: results must not be merged with those of an equal equation.
       has_effects: must run even if its results are unused.
       quiet: whether NumPy's floating point warnings are off while ``impl`` runs; set it where ``impl`` computes.
+      uses_keys: whether the random keys that are its first operand are used up.
       uses_axis_names: the abstract value depends on the named axes in scope.
       built_in: whether the package itself has made it, so that its rules are those of the source.
       altered: whether some primitive of the package has been changed from outside, or another has taken its name.
@@ -79,6 +80,7 @@ class Primitive:
     random: bool = False
     has_effects: bool = False
     quiet: bool = False
+    uses_keys: bool = False
     uses_axis_names: bool = False
     built_in: bool = False
     altered: ClassVar[bool] = False

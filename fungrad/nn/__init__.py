@@ -51,6 +51,7 @@ from fungrad.nn.attention import dot_product_attention
 from fungrad.nn.normalization import log_softmax, logmeanexp, logsumexp, softmax, standardize
 from fungrad.nn.pooling import avg_pool, max_pool, min_pool, pool
 from fungrad.nn.regularization import dropout
+from fungrad.nn.scaled_products import get_scaled_dot_general_config, scaled_dot_general, scaled_matmul
 from fungrad.nn.tables import summary
 from fungrad.numpy import tanh
 
@@ -66,6 +67,7 @@ __all__ = [
     "elu",
     "embedding",
     "gelu",
+    "get_scaled_dot_general_config",
     "glu",
     "group_norm",
     "gru",
@@ -91,6 +93,8 @@ __all__ = [
     "pool",
     "relu",
     "relu6",
+    "scaled_dot_general",
+    "scaled_matmul",
     "selu",
     "sigmoid",
     "silu",

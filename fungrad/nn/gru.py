@@ -37,7 +37,8 @@ def init(
       in_features: size of the last axis of what goes in.
       features: number of units.
       kernel_init: initializer of the weights of what goes in.
-      recurrent_init: initializer of the weights from unit to unit.
+      recurrent_init: initializer of the weights from unit to unit.  For orthogonal matrices, one for each gate,
+        ``initializers.blockwise(initializers.orthogonal(), 3)``.
       dtype: of the parameters; the default floating dtype if None.
 
     Returns:

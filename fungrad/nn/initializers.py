@@ -15,9 +15,10 @@ import numpy as np
 import fungrad.numpy as jnp
 from fungrad import random
 from fungrad.core import dtypes
-from fungrad.core.arguments import guarded, integers, number
+from fungrad.core.arguments import guarded, index, integers, number
 from fungrad.core.array import Array
 from fungrad.core.public_names import publish
+from fungrad.ops.shape import canonical_axis
 
 Axes = int | Sequence[int]
 
@@ -326,12 +327,129 @@ def he_normal(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dt
     return variance_scaling(2.0, "fan_in", "truncated_normal", in_axis, out_axis, batch_axis, dtype)
 
 
+# -- orthogonal matrices -----------------------------------------------------------------------------------------------
+
+
+def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
+    """Uniformly distributed orthogonal matrices: orthonormal columns, or rows if there are fewer of them.
+
+    Reference: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear
+    neural networks", 2014.
+
+    Args:
+      scale: factor of all numbers.
+      column_axis: dimension of the columns; all others together are the rows.
+      dtype: floating or complex dtype, unless the initializer is called with one.
+
+    Returns:
+      An initializer of arrays of at least two dimensions.
+
+    Example:
+      >>> import fungrad
+      >>> import fungrad.numpy as jnp
+      >>> q = fungrad.nn.initializers.orthogonal()(fungrad.random.key(0), (4, 3))
+      >>> bool(jnp.allclose(q.T @ q, jnp.eye(3), atol=1e-5))
+      True
+    """
+    own = dtype
+
+    def init(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
+        return _orthogonal("orthogonal", key, tuple(shape), _dtype(dtype, own), scale, column_axis)
+
+    return guarded("fungrad.nn.initializers.orthogonal", init)
+
+
+def _orthogonal(name: str, key: Any, shape: tuple[int, ...], dtype: np.dtype, scale: Any, column_axis: int) -> Array:
+    _check_inexact(name, dtype)
+    if len(shape) < 2:
+        raise ValueError(f"fungrad.nn.initializers.{name}: shape must have at least two dimensions, got {shape}")
+    axis = canonical_axis(f"fungrad.nn.initializers.{name}", column_axis, len(shape))
+    if not math.prod(shape):
+        return jnp.zeros(shape, dtype)
+    columns = shape[axis]
+    q = random.orthogonal(key, math.prod(shape) // columns, (), dtype, columns)
+    q = q.reshape(*shape[:axis], *shape[axis + 1 :], columns)
+    return jnp.moveaxis(q, -1, axis) * jnp.asarray(scale, dtype)
+
+
+def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
+    """Kernels of convolutions that are an orthogonal matrix in the middle and 0 elsewhere.
+
+    Reference: Xiao et al., "Dynamical isometry and a mean field theory of CNNs", 2018.
+
+    Args:
+      scale: factor of all numbers.
+      column_axis: dimension of the columns of the matrix.
+      dtype: floating or complex dtype, unless the initializer is called with one.
+
+    Returns:
+      An initializer of arrays of shape ``[*window, inputs, outputs]`` with one to three dimensions of the window, and
+      no fewer outputs than inputs.
+
+    Example:
+      >>> import fungrad
+      >>> w = fungrad.nn.initializers.delta_orthogonal()(fungrad.random.key(0), (3, 3, 4, 8))
+      >>> int((w != 0).any((2, 3)).sum())
+      1
+    """
+    own = dtype
+
+    def init(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
+        name, dims = "delta_orthogonal", tuple(shape)
+        if len(dims) not in (3, 4, 5):
+            raise ValueError(f"fungrad.nn.initializers.{name}: shape must have three to five dimensions, got {dims}")
+        if dims[-1] < dims[-2]:
+            raise ValueError(
+                f"fungrad.nn.initializers.{name}: shape must not have fewer outputs (the last dimension) than inputs, "
+                f"got {dims}"
+            )
+        found = _dtype(dtype, own)
+        matrix = _orthogonal(name, key, dims[-2:], found, scale, column_axis)
+        middle = tuple((k - 1) // 2 for k in dims[:-2])
+        return jnp.zeros(dims, found).at[middle].set(matrix)
+
+    return guarded("fungrad.nn.initializers.delta_orthogonal", init)
+
+
+def blockwise(init: Initializer, blocks: int, axis: int = -1) -> Initializer:
+    """Several blocks side by side, each made by ``init`` on its own, as for the gates of a recurrent layer.
+
+    Args:
+      init: initializer of a block.
+      blocks: number of blocks.
+      axis: dimension along which they are put together; its size must be a multiple of ``blocks``.
+
+    Returns:
+      An initializer.
+
+    Example:
+      >>> from fungrad import nn, random
+      >>> init = nn.initializers.blockwise(nn.initializers.orthogonal(), 4)
+      >>> nn.lstm.init(random.key(0), 3, 5, recurrent_init=init)["recurrent_kernel"].shape
+      (5, 20)
+    """
+    api = "fungrad.nn.initializers.blockwise"
+    count = index(api, "blocks", blocks, 1)
+
+    def make(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
+        dims = list(shape)
+        place = canonical_axis(api, axis, len(dims))
+        if dims[place] % count:
+            raise ValueError(f"{api}: the size {dims[place]} of axis {axis} must be a multiple of {count} blocks")
+        dims[place] //= count
+        return jnp.concatenate([init(k, dims, dtype) for k in random.split(key, count)], place)
+
+    return guarded(api, make)
+
+
 xavier_uniform, xavier_normal = glorot_uniform, glorot_normal
 kaiming_uniform, kaiming_normal = he_uniform, he_normal
 
 __all__ = [
     "Initializer",
+    "blockwise",
     "constant",
+    "delta_orthogonal",
     "glorot_normal",
     "glorot_uniform",
     "he_normal",
@@ -342,6 +460,7 @@ __all__ = [
     "lecun_uniform",
     "normal",
     "ones",
+    "orthogonal",
     "truncated_normal",
     "uniform",
     "variance_scaling",

@@ -39,7 +39,8 @@ def init(
       features: number of cells.
       forget_bias: bias of the forget gates; with 1, cells remember at first.
       kernel_init: initializer of the weights of what goes in.
-      recurrent_init: initializer of the weights from cell to cell.
+      recurrent_init: initializer of the weights from cell to cell. For orthogonal matrices, one
+        for each gate, ``initializers.blockwise(initializers.orthogonal(), 4)``.
       dtype: of the parameters; the default floating dtype if None.
 
     Returns:

@@ -252,6 +252,8 @@ class RandomSeed(Primitive):
 class RandomSplit(Primitive):
     """``shape`` new keys for each key: the hashes of their positions."""
 
+    uses_keys = True
+
     def abstract_eval(self, keys: ShapedArray, *, shape: Dims) -> ShapedArray:
         check_kind(self.name, keys, "k")
         return ShapedArray((*keys.shape, *shape), dtypes.prng_key)
@@ -336,6 +338,8 @@ class RandomBits(Primitive):
     64 bits are both words of the hash of a position, the first one on top; 32 bits their exclusive or, and fewer bits
     the lowest of these.
     """
+
+    uses_keys = True
 
     def abstract_eval(self, keys: ShapedArray, *, bit_width: int, shape: Dims) -> ShapedArray:
         check_kind(self.name, keys, "k")

@@ -131,6 +131,7 @@ class RandomGamma(Primitive):
     """
 
     quiet = True
+    uses_keys = True
 
     def abstract_eval(self, keys: ShapedArray, a: ShapedArray, *, log_space: bool) -> ShapedArray:
         check_kind(self.name, keys, "k", 0)

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array, is_array_like, typeof
+from fungrad.core.key_uses import use
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import at_full_width, convert_element_type
 from fungrad.ops.foundation import Dims
@@ -54,6 +56,8 @@ def one_key(api: str, key: Any) -> tuple[Array, bool]:
       ValueError: it is an array of several keys.
     """
     keys, raw = any_keys(api, key)
+    if config.debug_key_reuse and api not in ("fold_in", "clone"):
+        use(key, f"fungrad.random.{api}")
     if keys.aval.shape:
         raise ValueError(
             f"fungrad.random.{api}: expected a single key, got an array of keys of shape {keys.aval.shape}; use one of "

@@ -159,6 +159,13 @@ def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = None) -
     return convert_element_type(out, found)
 
 
+def below(key: Array, shape: Dims, n: int) -> Array:
+    """The integers that ``randint`` draws from 0 ... n - 1."""
+    dtype = dtypes.default_int()
+    high, beyond = _bound("maxval", n, dtype, dtype)
+    return _integers(key, shape, scalar_array(0, dtype), high, beyond, dtype)
+
+
 def _bound(name: str, value: Any, dtype: np.dtype, work: np.dtype) -> tuple[Array, Any]:
     """A bound moved into the range of ``dtype``, and whether it was above a range that does not hold one more.
 

@@ -24,7 +24,7 @@ from fungrad.ops.shape import canonical_axis, expand_dims, index_in_dim, iota, s
 from fungrad.ops.sort import sort_key_val, top_k
 from fungrad.ops.transcendental import log
 from fungrad.random._arguments import one_key, shape_of
-from fungrad.random.bits import randint, split_keys, unit
+from fungrad.random.bits import below, split_keys, unit
 from fungrad.random.continuous import standard_gumbel
 
 # -- categories --------------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def choice(
         return reshape(slice_in_dim(array, 0, 0, axis=axis), shape)
     if weights is None:
         if replace:
-            positions = randint(single, dims, 0, n)
+            positions = below(single, dims, n)
         else:
             positions = slice_in_dim(_shuffle(single, iota(dtypes.default_int(), n), 0), 0, wanted)
     elif replace:

@@ -66,12 +66,15 @@ def normal(key: Any, shape: Any = (), dtype: Any = None) -> Array:
     """
     found = dtype_of("normal", dtype, "fc", dtypes.default_float())
     single, _ = one_key("normal", key)
-    dims = shape_of("normal", shape)
-    if not dtypes.is_complex(found):
-        return standard_normal(single, dims, found)
-    real = dtypes.to_real_dtype(found)
-    first, second = split_keys(single)
-    parts = [div(standard_normal(k, dims, real), math.sqrt(2)) for k in (first, second)]
+    return any_normal(single, shape_of("normal", shape), found)
+
+
+def any_normal(key: Array, shape: Dims, dtype: np.dtype) -> Array:
+    """Normal numbers of a real or complex dtype."""
+    if not dtypes.is_complex(dtype):
+        return standard_normal(key, shape, dtype)
+    real = dtypes.to_real_dtype(dtype)
+    parts = [div(standard_normal(k, shape, real), math.sqrt(2)) for k in split_keys(key)]
     return complex(*parts)
 
 

@@ -15,10 +15,13 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array, from_numpy, is_array_like, typeof
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import convert_element_type
+from fungrad.ops.joining import stack, unstack
 from fungrad.ops.random_bits import random_fold_in, random_seed, random_split, random_unwrap, random_wrap
 from fungrad.random._arguments import any_keys, one_key, shape_of
 
 IMPLEMENTATION = "threefry2x32"
+# Generators of JAX that have no promise of numbers that stay: here their keys are those of the one generator.
+_LIKEWISE = ("rbg", "unsafe_rbg")
 
 
 def _check_implementation(api: str, impl: Any, dtype: Any = None) -> None:
@@ -26,9 +29,14 @@ def _check_implementation(api: str, impl: Any, dtype: Any = None) -> None:
         raise ValueError(f"fungrad.random.{api}: give either impl or dtype, not both")
     if dtype is not None and (not isinstance(dtype, np.dtype) or not dtypes.is_key(dtype)):
         raise TypeError(f"fungrad.random.{api}: dtype must be fungrad.random.key_dtype(), got {dtype!r}")
-    if impl is None or isinstance(impl, np.dtype) and dtypes.is_key(impl) or impl in (IMPLEMENTATION, "fry"):
+    if impl is None or isinstance(impl, np.dtype) and dtypes.is_key(impl):
         return
-    raise ValueError(f"fungrad.random.{api}: impl must be {IMPLEMENTATION!r}, the only generator, got {impl!r}")
+    if isinstance(impl, str) and impl in (IMPLEMENTATION, "fry", *_LIKEWISE):
+        return
+    raise ValueError(
+        f"fungrad.random.{api}: impl must be {IMPLEMENTATION!r} (or 'rbg' or 'unsafe_rbg', which mean the same), got "
+        f"{impl!r}"
+    )
 
 
 def _seed_key(api: str, seed: Any, impl: Any, dtype: Any) -> Array:
@@ -62,7 +70,8 @@ def key(seed: Any, *, impl: Any = None, dtype: Any = None) -> Array:
 
     Args:
       seed: an integer, or 0-d integer array.  Unless 64-bit types are enabled, only its lower 32 bits count.
-      impl: ``"threefry2x32"``, which is the default and only generator.
+      impl: ``"threefry2x32"``, which is the default and only generator.  ``"rbg"`` and ``"unsafe_rbg"`` are accepted
+        and mean the same: JAX does not promise the numbers of those to stay, and here they are those of threefry2x32.
       dtype: ``fungrad.random.key_dtype()``, likewise.
 
     Returns:
@@ -124,7 +133,8 @@ def wrap_key_data(key_bits_array: Any, *, impl: Any = None, dtype: Any = None) -
     """Keys with the given words, the inverse of ``key_data``.
 
     Args:
-      key_bits_array: uint32 array of shape ``[..., 2]``.
+      key_bits_array: uint32 array of shape ``[..., 2]``.  Keys of ``"rbg"`` may have four words, as in JAX, which are
+        hashed to two.
       impl: as for ``key``.
       dtype: as for ``key``.
 
@@ -142,6 +152,10 @@ def wrap_key_data(key_bits_array: Any, *, impl: Any = None, dtype: Any = None) -
     """
     _check_implementation("wrap_key_data", impl, dtype)
     words = key_bits_array
+    wide = impl in _LIKEWISE if isinstance(impl, str) else False
+    if wide and is_array_like(words) and np.shape(words)[-1:] == (4,) and typeof(words).dtype == dtypes.uint32:
+        first, second, third, fourth = unstack(as_array(words), -1)
+        return random_fold_in(random_fold_in(random_wrap(stack([first, second], -1)), third), fourth)
     if not is_array_like(words) or np.shape(words)[-1:] != (2,) or typeof(words).dtype != dtypes.uint32:
         described = typeof(words).str_short() if is_array_like(words) else repr(words)
         raise TypeError(
@@ -244,5 +258,7 @@ def clone(key: Any) -> Array:
       >>> bool(random.uniform(key) == random.uniform(random.clone(key)))
       True
     """
-    any_keys("clone", key)
-    return as_array(key)
+    keys, raw = any_keys("clone", key)
+    # Another array with the same words, which counts as a new key where uses are followed.
+    words = random_unwrap(keys)
+    return words if raw else random_wrap(words)

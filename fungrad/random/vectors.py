@@ -16,7 +16,7 @@ from fungrad.numpy._promotion import promote_dtypes_inexact
 from fungrad.ops._operands import kind_of
 from fungrad.ops.shape import broadcast_shapes
 from fungrad.random._arguments import dtype_of, one_key, shape_of
-from fungrad.random.continuous import normal
+from fungrad.random.continuous import any_normal
 
 _METHODS = ("cholesky", "eigh", "svd")
 
@@ -85,7 +85,7 @@ def multivariate_normal(
     else:
         left, values, _ = linalg.svd(spread)
         root = left * jnp.sqrt(values[..., None, :])
-    noise = normal(single, (*dims, n), found)
+    noise = any_normal(single, (*dims, n), found)
     return centre + jnp.einsum("...ij,...j->...i", root, noise)
 
 
@@ -128,7 +128,7 @@ def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | No
         if sizes[-1] < 0:
             raise ValueError(f"{api}: {name} must not be negative, got {size}")
     rows, columns = sizes
-    z = normal(single, (*dims, max(sizes), min(sizes)), found)
+    z = any_normal(single, (*dims, max(sizes), min(sizes)), found)
     q, r = linalg.qr(z)
     q = q * jnp.expand_dims(jnp.sign(jnp.diagonal(r, axis1=-2, axis2=-1)), -2)
     return jnp.matrix_transpose(q) if rows < columns else q

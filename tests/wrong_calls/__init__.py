@@ -14,12 +14,14 @@ import numpy as np
 import fungrad
 import fungrad.numpy as jnp
 import fungrad.scipy.special as special
+import fungrad.scipy.stats as stats
 from fungrad import (
     data,
     debug,
     dtypes,
     extend,
     flatten_util,
+    image,
     io,
     lax,
     nn,
@@ -48,6 +50,7 @@ def over_axis(f):
 
 NAMES = {
     "np": np, "fungrad": fungrad, "jnp": jnp, "lax": lax, "nn": nn, "random": random, "special": special,
+    "stats": stats, "image": image,
     "optim": optim, "io": io, "data": data, "train": train, "tree": tree, "tree_util": tree_util, "debug": debug,
     "checkify": checkify, "test_util": test_util, "tune": tune, "extend": extend, "flatten_util": flatten_util,
     "dtypes": dtypes, "operator": operator, "Record": Record,

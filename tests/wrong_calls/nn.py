@@ -101,4 +101,12 @@ nn.initializers.zeros(k, 'a', 'float32')                                        
 nn.initializers.zeros(k, (2, 3), 'a')                                                        | TypeError | dtype
 nn.initializers.ones(k, 'a', 'float32')                                                      | TypeError | shape
 nn.initializers.ones(k, (2, 3), 'a')                                                         | TypeError | dtype
+nn.scaled_matmul('a', q[0], q[0], q[0]) | TypeError | lhs
+nn.scaled_matmul(x, q[0], q[0], q[0]) | ValueError | lhs
+nn.scaled_matmul(q[0], q[0, :, :, :3], q[0], q[0]) | ValueError | rhs
+nn.scaled_matmul(q[0], q[0], q[0, :, :, :3], q[0]) | ValueError | lhs_scales
+nn.scaled_matmul(q[0], q[0], q[0], q[0, :1]) | ValueError | rhs_scales
+nn.get_scaled_dot_general_config('a') | ValueError | mode
+nn.scaled_dot_general(s, s, (((1,), (1,)), ((), ())), configs=[1, 2, 3]) | TypeError | configs
+nn.scaled_dot_general(m, m, ((1,), (1,)), configs=())                              | ValueError | dimension_numbers
 """

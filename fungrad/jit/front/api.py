@@ -26,6 +26,7 @@ from fungrad.core.array import Array, ArrayImpl, as_array, give_away, is_array_l
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, Tracer, state
 from fungrad.core.ir import Jaxpr
+from fungrad.core.key_uses import use, used_operands
 from fungrad.core.source import api_boundary, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.front.aot import Traced
@@ -249,16 +250,26 @@ class JitFunction:
         entry = self._entry(call)
         arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
         if state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays) and not entry.has_tracers:
-            if not call.static and not state.axis_env:
+            if not call.static and not state.axis_env and not config.debug_key_reuse:
                 self._versions.hit(entry, call.treedef, [x.aval for x in arrays])
             for k, x in enumerate(arrays):
                 if type(x) is not ArrayImpl:
                     x._concrete(f"jit of {self._name}: argument {self._leaf_names(call)[k]}")
+            if config.debug_key_reuse:
+                self._use_keys(entry, arrays)
             outs = self._run(entry, arrays)
         else:
+            if config.debug_key_reuse:
+                self._use_keys(entry, arrays)
             params = {"inline": True} if self._options.inline else {}
             outs = jit_p.bind(*entry.jaxpr.consts, *arrays, jaxpr=entry.closed, name=self._name, **params)
         return tree.unflatten(entry.out_tree, outs)
+
+    def _use_keys(self, entry: Entry, arrays: list[Any]) -> None:
+        """Notes the keys that a call uses up; calls do not take the short path while somebody wants to know."""
+        for position in used_operands(entry.jaxpr):
+            if position < len(arrays):
+                use(arrays[position], f"fungrad.jit of {self._name}")
 
     def _run(self, entry: Entry, arrays: list[Any]) -> list[Array]:
         run = entry.run or entry.prepare()
@@ -327,7 +338,8 @@ class JitFunction:
             if entry.has_tracers:
                 return entry
             entries[key] = entry
-        if len(key) == 3 and not call.kwargs and all(type(x) is ArrayImpl for x in call.args):
+        short = len(key) == 3 and not call.kwargs and not config.debug_key_reuse
+        if short and all(type(x) is ArrayImpl for x in call.args):
             self._versions.flat[(config.trace_key, *avals)] = entry
             if not entry.single and is_time(2, len(entry.out_avals)):
                 entry.build = builder(entry.out_tree, entry.out_avals)

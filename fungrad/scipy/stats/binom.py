@@ -1,0 +1,59 @@
+"""Binomial distribution.
+
+May import ``core``, ``fungrad.numpy``, ``scipy.special`` and ``stats._base``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fungrad.numpy as jnp
+from fungrad.core.array import Array
+from fungrad.core.public_names import publish
+from fungrad.scipy import special
+from fungrad.scipy.stats._base import operands
+
+
+def logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Array:
+    """Logarithm of the probability mass of the binomial distribution.
+
+    Args:
+      k: where; a whole number.
+      n: number of trials.
+      p: probability of success.
+      loc: location; default 0.
+
+    Example:
+      >>> from fungrad.scipy import stats
+      >>> print(stats.binom.logpmf(1, 4, 0.25).round(4))
+      -0.863
+    """
+    k, n, p, loc = operands("binom.logpmf", k=k, n=n, p=p, loc=loc)
+    y = k - loc
+    inside = (y >= 0) & (y < n + 1)
+    y = jnp.where(inside, y, 0.0)
+    combinations = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
+    value = combinations + special.xlogy(y, p) + special.xlog1py(n - y, -p)
+    return jnp.where(inside, value, -jnp.inf)
+
+
+def pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Array:
+    """Probability mass of the binomial distribution.
+
+    Args:
+      k: where; a whole number.
+      n: number of trials.
+      p: probability of success.
+      loc: location; default 0.
+
+    Example:
+      >>> from fungrad.scipy import stats
+      >>> print(stats.binom.pmf(1, 4, 0.25).round(4))
+      0.4219
+    """
+    return jnp.exp(logpmf(k, n, p, loc))
+
+
+__all__ = ["logpmf", "pmf"]
+
+publish(globals(), __name__, __all__)
