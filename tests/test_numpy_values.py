@@ -317,3 +317,14 @@ def test_second_derivatives_where_operands_are_equal(function):
             np.testing.assert_allclose(fungrad.jit(f)(np.array(point)), f(near), rtol=1e-5, atol=1e-5)
         near, at = (fungrad.hessian(lambda v: fnp.hypot(v[0], v[1]))(np.array([x, 2.0])) for x in (1e-7, 0.0))
         np.testing.assert_allclose(at, near, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["remainder", "mod", "fmod"])
+def test_remainders_that_are_not_numbers_have_no_derivative_by_the_divisor(name):
+    f = getattr(fnp, name)
+    x, y = fnp.array([1.0, -1.0, 0.0, 1.0, np.inf, 5.0, -6.0]), fnp.array([0.0, 0.0, 0.0, -0.0, 2.0, 3.0, 4.0])
+    slopes = fungrad.grad(lambda x, y: f(x, y).sum(), (0, 1))
+    for got in (slopes(x, y), fungrad.jit(slopes)(x, y)):
+        np.testing.assert_array_equal(got[0], np.ones(7))
+        quotients = np.floor([5 / 3, -6 / 4]) if name != "fmod" else np.trunc([5 / 3, -6 / 4])
+        np.testing.assert_array_equal(got[1], [np.nan] * 5 + list(-quotients))

@@ -1,5 +1,6 @@
 """The transformation API: arguments, trees, auxiliary data, integer inputs, and what bad input is told."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -369,3 +370,36 @@ def test_an_argument_named_twice_is_refused(name, argnums):
     f = getattr(fungrad, name)(lambda x, y: x * y, argnums=argnums)
     with pytest.raises(TypeError, match="more than once"):
         f(1.0, 2.0)
+
+
+WRONG_USES = {
+    "the function returns text": lambda d: d(lambda x: "a")(1.0),
+    "the function returns integers": lambda d: d(lambda x: jnp.int32(x))(1.0),
+    "the function uses a Python number": lambda d: d(lambda x: float(x))(1.0),
+    "the function asks for a truth value under jit": lambda d: d(fungrad.jit(lambda x: x if x > 0 else -x))(1.0),
+    "no pair": lambda d: d(lambda x: x, has_aux=True)(1.0),
+    "three instead of a pair": lambda d: d(lambda x: (x, x, x), has_aux=True)(1.0),
+    "an integer argument": lambda d: d(lambda x: x)(1),
+    "no argument": lambda d: d(lambda x: x)(),
+    "an argument by name": lambda d: d(lambda x: x)(x=1.0),
+    "text": lambda d: d(lambda x: x)("a"),
+    "real numbers and holomorphic": lambda d: d(lambda x: x, holomorphic=True)(1.0),
+    "a complex result": lambda d: d(lambda x: x * 1j)(1.0),
+    "no such position": lambda d: d(lambda x: x, argnums=3)(1.0),
+}
+
+
+@pytest.mark.parametrize("api", ["grad", "value_and_grad", "jacfwd", "jacrev", "jacobian", "hessian"])
+@pytest.mark.parametrize("use", WRONG_USES)
+def test_errors_name_the_function_that_was_called_and_none_inside(api, use):
+    if api == "jacfwd" and use == "a complex result":
+        return  # a complex function of real numbers has a Jacobian in forward mode
+    with pytest.raises(TypeError) as caught:
+        WRONG_USES[use](getattr(fungrad, api))
+    message = str(caught.value)
+    others = {"jacfwd", "jacrev", "jacobian", "hessian", "of_selected", "jacobian_f", "grad_f", "run"} - {api}
+    said = set(re.findall(r"\w+", message.split("; reduce it")[0]))
+    assert api in said or "jit" in said, message
+    assert not said & others, message
+    if api in ("jacfwd", "hessian"):
+        assert "allow_int" not in said, message

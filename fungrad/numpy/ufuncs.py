@@ -384,7 +384,10 @@ def _like(x: Array, reference: Array) -> Array:
 
 
 def remainder(x1: Any, x2: Any, /) -> Array:
-    """Remainder with the sign of the divisor, as Python's ``%``."""
+    """Remainder with the sign of the divisor, as Python's ``%``.
+
+    Where it is NaN, for a divisor 0 or an infinite dividend, its derivative by the divisor is NaN too.
+    """
     x, y = _promote_numbers("remainder", x1, x2)
     if dtypes.is_complex(x.aval.dtype):
         raise TypeError("fungrad.numpy.remainder: complex operands are not supported")
@@ -405,7 +408,7 @@ mod = remainder
 
 
 def fmod(x1: Any, x2: Any, /) -> Array:
-    """Remainder with the sign of the dividend, as C's ``fmod``."""
+    """Remainder with the sign of the dividend, as C's ``fmod``; derivatives as for ``remainder``."""
     x, y = _promote_numbers("fmod", x1, x2)
     return elementwise.rem(x, where_value(compare.eq(y, 0), 1, y) if dtypes.is_integer(y.aval.dtype) else y)
 

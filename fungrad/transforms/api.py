@@ -90,22 +90,23 @@ class _FlatFunction:
     Auxiliary results are not differentiated: only their arrays are carried through the trace.
     """
 
-    def __init__(self, fun: Callable[..., Any], in_tree: Any, has_aux: bool, api: str):
+    def __init__(self, fun: Callable[..., Any], in_tree: Any, has_aux: bool, api: str, name: str | None = None):
         self.fun, self.in_tree, self.has_aux, self.api = fun, in_tree, has_aux, api
+        self.name = function_name(fun) if name is None else name
 
     def __call__(self, *leaves: Any) -> list[Any]:
         result = self.fun(*tree.unflatten(self.in_tree, leaves))
         if self.has_aux:
             if not isinstance(result, (tuple, list)) or len(result) != 2:
                 raise TypeError(
-                    f"fungrad.{self.api}: with has_aux=True the function must return a pair (output, auxiliary data), "
+                    f"fungrad.{self.api}: with has_aux=True {self.name} must return a pair (output, auxiliary data), "
                     "got "
                     f"{type(result).__name__}{f' of length {len(result)}' if isinstance(result, (tuple, list)) else ''}"
                 )
             result, aux = result
             self.aux_leaves, self.aux_tree = tree.flatten(aux)
             self.aux_traced = [i for i, x in enumerate(self.aux_leaves) if isinstance(x, Tracer)]
-        outs, self.out_tree = flat_arrays(result, self.api, f"the result of {function_name(self.fun)}")
+        outs, self.out_tree = flat_arrays(result, self.api, f"the result of {self.name}")
         self.n_out = len(outs)
         return outs + ([self.aux_leaves[i] for i in self.aux_traced] if self.has_aux else [])
 
@@ -601,11 +602,13 @@ def _resolve(position: int, n_args: int, api: str, name: str) -> int:
     return position % n_args
 
 
-def _check_input(x: Array, position: int, selected: Any, api: str, holomorphic: bool, allow_int: bool) -> None:
+def _check_input(
+    x: Array, position: int, selected: Any, api: str, holomorphic: bool, allow_int: bool, forward: bool = False
+) -> None:
     dtype = x.aval.dtype
     if holomorphic:
         ok, wanted = dtypes.is_complex(dtype), "complex, since holomorphic=True"
-    elif api == "jacfwd":
+    elif forward:
         # Along one real direction per element, forward mode would see half of a complex argument only.
         ok, wanted = dtypes.is_float(dtype) or (allow_int and not dtypes.is_complex(dtype)), "floating"
     else:
@@ -616,7 +619,9 @@ def _check_input(x: Array, position: int, selected: Any, api: str, holomorphic: 
     hint = ""
     if not dtypes.is_inexact(dtype):
         hint = (
-            "; convert it to float, differentiate another argument (argnums), or pass allow_int=True for gradients "
+            "; convert it to float, or differentiate another argument (argnums)"
+            if forward
+            else "; convert it to float, differentiate another argument (argnums), or pass allow_int=True for gradients "
             "of dtype float0"
         )
     elif not holomorphic:

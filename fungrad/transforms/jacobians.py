@@ -52,7 +52,7 @@ def jacfwd(
       Array([[2., 0.],
              [0., 4.]], dtype=float32)
     """
-    return _jacobian(fun, argnums, has_aux, holomorphic, False, "jacfwd")
+    return _jacobian(fun, argnums, has_aux, holomorphic, False, "jacfwd", forward=True)
 
 
 def jacrev(
@@ -80,7 +80,15 @@ def jacrev(
     return _jacobian(fun, argnums, has_aux, holomorphic, allow_int, "jacrev")
 
 
-jacobian = jacrev
+def jacobian(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """Jacobian; the same as ``jacrev``."""
+    return _jacobian(fun, argnums, has_aux, holomorphic, allow_int, "jacobian")
 
 
 def hessian(
@@ -106,17 +114,20 @@ def hessian(
       Array([[0., 4.],
              [4., 2.]], dtype=float32)
     """
-    return jacfwd(
-        jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic),
-        argnums,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-    )
+    gradients = _jacobian(fun, argnums, has_aux, holomorphic, False, "hessian")
+    return _jacobian(gradients, argnums, has_aux, holomorphic, False, "hessian", forward=True)
 
 
 def _jacobian(
-    fun: Callable[..., Any], argnums: Any, has_aux: bool, holomorphic: bool, allow_int: bool, api: str
+    fun: Callable[..., Any],
+    argnums: Any,
+    has_aux: bool,
+    holomorphic: bool,
+    allow_int: bool,
+    api: str,
+    forward: bool = False,
 ) -> Callable[..., Any]:
+    """Jacobian by forward or reverse mode; errors name ``api``."""
     check_callable(fun, api)
     single = not isinstance(argnums, (tuple, list))
     positions = _positions((argnums,) if single else argnums, api)
@@ -129,7 +140,7 @@ def _jacobian(
         selected = args[where[0]] if single else tuple([args[i] for i in where])
         primals, in_tree = flat_arrays(selected, api, "the differentiated argument")
         for i, p in enumerate(primals):
-            _check_input(p, i, selected, api, holomorphic, allow_int)
+            _check_input(p, i, selected, api, holomorphic, allow_int, forward)
 
         def of_selected(value: Any) -> Any:
             full = list(args)
@@ -137,27 +148,27 @@ def _jacobian(
                 full[i] = v
             return fun(*full, **kwargs)
 
-        flat_fun = _FlatFunction(of_selected, tree.structure((selected,)), has_aux, api)
+        flat_fun = _FlatFunction(of_selected, tree.structure((selected,)), has_aux, api, name)
         active = [dtypes.is_inexact(p.aval.dtype) for p in primals]
         outs, program = linearize_flat(flat_fun, primals, active, f"{api} of {name}")
         n = flat_fun.n_out
         program.outputs = program.outputs[:n]
         for x in outs[:n]:
-            _check_jacobian_output(x.aval, api, name, holomorphic)
-        blocks = _forward_blocks if api == "jacfwd" else _reverse_blocks
-        rows = blocks(program, primals, active, [x.aval for x in outs[:n]])
+            _check_jacobian_output(x.aval, api, name, holomorphic, forward)
+        blocks = _forward_blocks if forward else _reverse_blocks
+        rows = blocks(program, primals, active, [x.aval for x in outs[:n]], api)
         jac = tree.unflatten(flat_fun.out_tree, [tree.unflatten(in_tree, row) for row in rows])
         return (jac, flat_fun.aux(outs[n:])) if has_aux else jac
 
     return jacobian_f
 
 
-def _check_jacobian_output(aval: ShapedArray, api: str, name: str, holomorphic: bool) -> None:
+def _check_jacobian_output(aval: ShapedArray, api: str, name: str, holomorphic: bool, forward: bool) -> None:
     if holomorphic and not dtypes.is_complex(aval.dtype):
         raise TypeError(
             f"fungrad.{api}: with holomorphic=True {name} must return complex arrays, got {aval.str_short()}"
         )
-    complex_columns = api == "jacfwd" and dtypes.is_complex(aval.dtype)  # of a complex function of real numbers
+    complex_columns = forward and dtypes.is_complex(aval.dtype)  # of a complex function of real numbers
     if not holomorphic and not dtypes.is_float(aval.dtype) and not complex_columns:
         hint = "; pass holomorphic=True if it is holomorphic" if dtypes.is_complex(aval.dtype) else ""
         raise TypeError(f"fungrad.{api}: {name} must return floating arrays, got {aval.str_short()}{hint}")
@@ -176,7 +187,9 @@ def standard_basis(avals: Sequence[ShapedArray]) -> tuple[list[Array], int]:
     return out, total
 
 
-def _forward_blocks(program: Any, primals: Sequence[Any], active: Sequence[bool], outs: Sequence[ShapedArray]) -> list:
+def _forward_blocks(
+    program: Any, primals: Sequence[Any], active: Sequence[bool], outs: Sequence[ShapedArray], api: str
+) -> list:
     """Blocks of the Jacobian by push-forward: ``[output][input]``."""
     avals = [p.aval for p, on in zip(primals, active, strict=True) if on]
     basis, size = standard_basis(avals)
@@ -185,7 +198,7 @@ def _forward_blocks(program: Any, primals: Sequence[Any], active: Sequence[bool]
     def push(*tangents: Any) -> list[Any]:
         return [instantiate(t) for t in program.push_forward(tangents)]
 
-    columns, dims = batch_flat(push, axis, basis, [0] * len(basis), "jacfwd")
+    columns, dims = batch_flat(push, axis, basis, [0] * len(basis), api)
     rows = []
     for column, d, out in zip(columns, dims, outs, strict=True):
         column = batch_to(column, d, column.aval.ndim - (d is not None), size)
@@ -194,7 +207,9 @@ def _forward_blocks(program: Any, primals: Sequence[Any], active: Sequence[bool]
     return rows
 
 
-def _reverse_blocks(program: Any, primals: Sequence[Any], active: Sequence[bool], outs: Sequence[ShapedArray]) -> list:
+def _reverse_blocks(
+    program: Any, primals: Sequence[Any], active: Sequence[bool], outs: Sequence[ShapedArray], api: str
+) -> list:
     """Blocks of the Jacobian by pullback: ``[output][input]``."""
     basis, size = standard_basis(outs)
     axis = AxisData(AnonymousAxis(), size)
@@ -202,7 +217,7 @@ def _reverse_blocks(program: Any, primals: Sequence[Any], active: Sequence[bool]
     def pull(*cts: Any) -> list[Any]:
         return [instantiate(ct) for ct in backward_pass(program, cts)]
 
-    cotangents, dims = batch_flat(pull, axis, basis, [0] * len(basis), "jacrev")
+    cotangents, dims = batch_flat(pull, axis, basis, [0] * len(basis), api)
     blocks: list[list[Any]] = []
     found = iter(zip(cotangents, dims, strict=True))
     for p, on in zip(primals, active, strict=True):

@@ -21,6 +21,20 @@ fungrad.jacrev(sq, has_aux='a')(1.0)                                            
 fungrad.jacrev(sq, holomorphic='a')(1.0)                                                     | TypeError | holomorphic
 fungrad.jacobian('a')(1.0)                                                                   | TypeError | fun
 fungrad.jacobian(sq, argnums='a')(1.0)                                                       | TypeError | argnums
+fungrad.jacobian(sq, argnums=1)(1.0)                                                         | TypeError | argnums
+fungrad.jacobian(sq, argnums=(0, 0))(1.0)                                                    | TypeError | argnums
+fungrad.jacobian(sq, has_aux='a')(1.0)                                                       | TypeError | has_aux
+fungrad.jacobian(sq, holomorphic='a')(1.0)                                                   | TypeError | holomorphic
+fungrad.jacobian(sq, holomorphic=True)(1.0)                                                  | TypeError | holomorphic
+fungrad.jacobian(sq, allow_int='a')(1.0)                                                     | TypeError | allow_int
+fungrad.jacobian(sq)(1)                                                                      | TypeError | allow_int
+fungrad.jacobian(sq)('a')                                                                    | TypeError | argument
+fungrad.hessian(sq, argnums=1)(1.0)                                                          | TypeError | argnums
+fungrad.hessian(sq, argnums=(0, 0))(1.0)                                                     | TypeError | argnums
+fungrad.hessian(sq)(1)                                                                       | TypeError | argument
+fungrad.hessian(sq)('a')                                                                     | TypeError | argument
+fungrad.hessian(sq, holomorphic=True)(1.0)                                                   | TypeError | holomorphic
+fungrad.hessian(sq)(1j)                                                                      | TypeError | holomorphic
 fungrad.hessian('a')(1.0)                                                                    | TypeError | fun
 fungrad.hessian(sq, argnums='a')(1.0)                                                        | TypeError | argnums
 fungrad.hessian(sq, has_aux='a')(1.0)                                                        | TypeError | has_aux
