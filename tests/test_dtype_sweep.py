@@ -170,6 +170,11 @@ def test_extremes_and_limits_beyond_the_dtype():
         (lambda x: fnp.searchsorted(x, 300), 3),
         (lambda x: fnp.searchsorted(x, -1), 0),
         (lambda x: fnp.digitize(300, x), 3),
+        (lambda x: fnp.max(x, initial=-5), 255),
+        (lambda x: fnp.min(x, initial=300), 0),
+        (lambda x: fnp.nanmax(x, initial=-5), 255),
+        (lambda x: fnp.max(x[None], 0, initial=-(2**70)), [0, 5, 255]),
+        (lambda x: fungrad.nn.hard_tanh(x), [0, 1, 1]),
     ):
         assert f(x).tolist() == wanted
         assert fungrad.jit(f)(x).tolist() == wanted
@@ -185,6 +190,9 @@ def test_results_that_do_not_fit_are_refused():
         lambda: fnp.pad(x, 1, constant_values=300), lambda: fnp.append(x, 300), lambda: fnp.insert(x, 0, 300),
         lambda: fnp.select([x > 0], [x], 300), lambda: x + 2**40, lambda: fnp.array([1], "int32") + 2**40,
         lambda: x.at[0].min(300), lambda: fungrad.lax.full((2,), 300, "uint8"), lambda: x + 2**70,
+        lambda: fnp.max(x, initial=300), lambda: fnp.min(x, initial=-1), lambda: fnp.max(x, initial=-1, where=x > 0),
+        lambda: fnp.max(x[:0], initial=-1), lambda: fnp.nanmin(x, initial=300, where=x > 0),
+        lambda: fnp.sum(x, initial=2**40),
     ):  # fmt: skip
         with pytest.raises(OverflowError, match=r"fungrad\.\w+\..*(300|-1|1099511627776|\d{22})"):
             f()
@@ -205,6 +213,60 @@ def test_modular_arithmetic_takes_residues(dtype):
         assert fungrad.jit(f)(x).tolist() == wanted
         assert f(x).dtype == dtype
     assert x.at[0].add(-1).tolist()[1:] == data.tolist()[1:]
+
+
+def test_sums_and_products_start_from_residues():
+    x = fnp.array([1, 2, 100], "uint8")
+    for f, wanted in (
+        (lambda x: fnp.sum(x, initial=-5), 98),
+        (lambda x: fnp.nansum(x, initial=-5, where=x > 1), 97),
+        (lambda x: fnp.prod(x, initial=-1), 2**32 - 200),
+        (lambda x: fnp.sum(x, initial=-5, promote_integers=False), 98),
+        (lambda x: fnp.sum(x.astype("int8"), initial=300, promote_integers=False), 403 - 512),
+    ):
+        assert int(f(x)) == wanted
+        assert int(fungrad.jit(f)(x)) == wanted
+
+
+# Numbers that are shapes, sizes and positions, and functions of text, of functions or of named axes.
+NO_NUMBERS = set(
+    "zeros ones empty eye identity tri arange linspace logspace geomspace full save load savez fromfile frombuffer "
+    "fromfunction fromstring from_dlpack hanning hamming bartlett blackman kaiser indices set_printoptions repeat tile "
+    "printoptions tril_indices triu_indices mask_indices diag_indices iota broadcasted_iota broadcast rollaxis one_hot "
+    "broadcast_shape broadcast_to_rank bincount unstack resize diag diagflat diff pad array_repr array_str array_split "
+    "split vsplit hsplit dsplit vander histogram histogram2d histogramdd histogram_bin_edges polyint polyder nonzero "
+    "flatnonzero argwhere multigammaln psum pmean pmax pmin ppermute pshuffle pswapaxes all_gather all_to_all "
+    "axis_index axis_size psum_scatter".split()
+)
+
+
+@pytest.mark.parametrize("module", ["numpy", "lax", "nn", "scipy.special"])
+def test_integers_beyond_the_dtype_get_a_right_answer_or_an_error_of_ours(module):
+    """Every public function of an array and a Python integer: what is raised names the function."""
+    namespace = {"scipy.special": fungrad.scipy.special}.get(module) or getattr(fungrad, module)
+    calls = 0
+    for name in sorted(set(dir(namespace)) - NO_NUMBERS):
+        function = getattr(namespace, name)
+        if name.startswith("_") or not callable(function) or isinstance(function, type):
+            continue
+        for dtype, number in (("uint8", -5), ("uint8", 300), ("int8", 300), ("uint32", -70000), ("int32", 2**40)):
+            x, mask = fnp.asarray(np.array([1, 2, 100, 0]), dtype=dtype), fnp.array([True, False, True, True])
+            for args, options in (
+                ((x, number), {}), ((number, x), {}), ((x, x, number), {}), ((x, number, x), {}), ((number, x, x), {}),
+                ((mask, x, number), {}), ((mask, number, x), {}), ((x,), {}), ((x,), {"initial": number}),
+                ((x,), {"initial": number, "where": mask}), ((x,), {"fill_value": number}), ((x,), {"y": number}),
+                ((x,), {"weights": number}), (([mask], [x], number), {}), (((x, number),), {}),
+            ):  # fmt: skip
+                calls += 1
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    try:
+                        function(*args, **options)
+                    except OverflowError as error:
+                        assert f"fungrad.{module}.{name}: " in str(error), (name, args, options, str(error))
+                    except REFUSALS:
+                        pass
+    assert calls > 1000
 
 
 def test_integers_that_fit_no_dtype_are_refused_in_our_words():
@@ -280,9 +342,24 @@ ACTIVATIONS = [
     f"nn.{name}(x)"
     for name in (
         "softmax log_softmax relu gelu softplus logsumexp standardize leaky_relu relu6 hard_tanh celu log_sigmoid "
-        "soft_sign logmeanexp squareplus mish hard_sigmoid sparse_plus"
+        "soft_sign logmeanexp squareplus mish hard_sigmoid sparse_plus elu selu silu sigmoid identity tanh hard_silu "
+        "sparse_sigmoid"
     ).split()
-]
+] + ["nn.elu(x, 2)", "nn.celu(x, 2)", "nn.gelu(z)", "nn.softplus(True)", "nn.mish(True)", "nn.gelu(2.5)"]
+# Kinds of numbers and of weights beside arrays of other widths, and booleans that come from weak numbers.
+TYPES = [
+    f"np.cov(v, {kind}=np.array([1, 2, 3, 1, 2]).astype({dtype}))"
+    for kind, dtype in (("aweights", "'float32'"), ("aweights", "int"), ("aweights", "float"), ("fweights", "int"))
+] + [
+    "np.cov(v, aweights=np.abs(v) + 1)", "np.sum(b, promote_integers=False)", "np.prod(b, promote_integers=False)",
+    "np.sum(b, 0, promote_integers=False)", "np.sum(b, where=b, promote_integers=False)", "np.sum(b, where=b)",
+    "np.sum(x, promote_integers=False)", "x == 2", "2 != x", "x < 2.5", "np.equal(2, 2)", "np.exp(np.equal(2, 2))",
+    "np.less(1, 2) & np.less(1, 2)", "np.any(np.less(1, 2))", "np.stack([np.less(1, 2)] * 2)", "np.isfinite(2.5)",
+    "np.angle(2.0)", "np.angle(1j)", "np.angle(x)", "np.angle(True)", "np.angle(1 + 1j, deg=True)",
+    "np.ldexp(x, np.abs(k))", "np.ldexp(b, 3)", "np.ldexp(2, 3)", "np.ldexp(True, k)", "np.polyval(v, 2)",
+    "np.polyval(v, 2.5)", "np.nan_to_num(2.5)", "np.logaddexp(x, 1j)", "np.histogram(v, 3, weights=w)",
+    "np.histogram(v, 3, weights=np.ones(5, 'float32'))", "np.histogram(v, 3)",
+]  # fmt: skip
 # Differences on purpose, and one call that JAX refuses by mistake: the beginning of the expression.
 OTHER_TYPES = (
     # Small integers are widened as those of cumulative_sum.
@@ -310,7 +387,7 @@ def test_types_and_values_are_jaxs_in_both_modes(dtype, x64):
         values = variables(dtype)
         theirs = {k: jax.numpy.asarray(v) for k, v in values.items()}
         ours = {k: fnp.asarray(v) for k, v in values.items()}
-        for expression in EVERY + ACTIVATIONS:
+        for expression in EVERY + ACTIVATIONS + TYPES:
             if excused(expression, dtype) or expression.startswith(OTHER_TYPES):
                 continue
             try:

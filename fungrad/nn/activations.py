@@ -15,7 +15,7 @@ from typing import Any
 import fungrad.numpy as jnp
 from fungrad.core import dtypes
 from fungrad.core.array import Array
-from fungrad.numpy._promotion import inexact, operand
+from fungrad.numpy._promotion import cast, inexact, operand
 from fungrad.ops.shape import broadcasted_iota, canonical_axis, expand_dims
 from fungrad.ops.special import erfc
 from fungrad.ops.transcendental import logistic
@@ -29,6 +29,14 @@ def _array(x: Any, name: str) -> Array:
 def _inexact(x: Any, name: str) -> Array:
     """The argument of an activation function that computes with floating (or complex) numbers."""
     return inexact(_array(x, name), f"nn.{name}")
+
+
+def _beside_floats(x: Any, name: str) -> Array:
+    """The argument of a formula with floating constants: integers take their dtype, and are weak as they are."""
+    x = _array(x, name)
+    if x.aval.inexact:
+        return x
+    return cast(x, *dtypes.lattice_result_type((x.aval.dtype, x.aval.weak_type), (dtypes.default_float(), True)))
 
 
 # -- rectifiers
@@ -80,7 +88,7 @@ def elu(x: Any, alpha: Any = 1.0) -> Array:
 
     Reference: Clevert et al., https://arxiv.org/abs/1511.07289.
     """
-    x = _array(x, "elu")
+    x = _beside_floats(x, "elu")
     positive = x > 0
     return jnp.where(positive, x, alpha * jnp.expm1(jnp.where(positive, 0, x)))
 
@@ -90,7 +98,7 @@ def celu(x: Any, alpha: Any = 1.0) -> Array:
 
     Reference: Barron, https://arxiv.org/abs/1704.07483.
     """
-    x = _array(x, "celu")
+    x = _beside_floats(x, "celu")
     return jnp.maximum(x, 0) + alpha * jnp.expm1(jnp.minimum(x, 0) / alpha)
 
 
@@ -114,9 +122,10 @@ def gelu(x: Any, approximate: bool = True) -> Array:
     Example:
       >>> import fungrad
       >>> fungrad.nn.gelu(1.0, approximate=False)
-      Array(0.8413447, dtype=float32, weak_type=True)
+      Array(0.8413447, dtype=float32)
     """
     x = _inexact(x, "gelu")
+    x = cast(x, x.aval.dtype)
     if approximate:
         # (1 + tanh(z)) / 2 is the logistic function of 2 z, which keeps its accuracy where it is small
         scale = 2 * math.sqrt(2 / math.pi)
@@ -157,7 +166,8 @@ def softplus(x: Any) -> Array:
       >>> fungrad.nn.softplus(jnp.array([-30., 0., 100.]))
       Array([9.357623e-14, 6.931472e-01, 1.000000e+02], dtype=float32)
     """
-    x = _inexact(x, "softplus")
+    x = _array(x, "softplus")
+    x = _beside_floats(x, "softplus") if dtypes.is_bool(x.aval.dtype) else _inexact(x, "softplus")
     # log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)). Both parts have a kink at 0 unless derivatives see a choice of
     # formulas instead of max and abs: then they are right to all orders.
     positive = x > 0
@@ -169,7 +179,7 @@ def mish(x: Any) -> Array:
 
     Reference: Misra, https://arxiv.org/abs/1908.08681.
     """
-    x = _inexact(x, "mish")
+    x = _array(x, "mish")
     return x * jnp.tanh(softplus(x))
 
 
@@ -241,7 +251,8 @@ hard_swish = hard_silu
 def hard_tanh(x: Any) -> Array:
     """``x`` moved into [-1, 1]; its derivative at -1 and 1 is 1."""
     x = _array(x, "hard_tanh")
-    return jnp.where(x > 1, 1, jnp.where(x < -1, -1, x))
+    below = x if dtypes.is_unsigned(x.aval.dtype) else jnp.where(x < -1, -1, x)
+    return jnp.where(x > 1, 1, below)
 
 
 # -- others

@@ -100,7 +100,7 @@ class ScalarRangeError(OverflowError):
 # Functions whose results in modular arithmetic depend on operands only modulo 2 ** bits: there an integer beyond the
 # dtype, such as the -1 of `unsigned + -1`, stands for its residue. Elsewhere a residue would be a wrong number.
 MODULAR = frozenset(
-    {"add", "subtract", "multiply", "bitwise_and", "bitwise_or", "bitwise_xor", "Array.at[...].add",
+    {"add", "subtract", "multiply", "sum", "prod", "bitwise_and", "bitwise_or", "bitwise_xor", "Array.at[...].add",
      "Array.at[...].subtract", "Array.at[...].multiply"}
 )  # fmt: skip
 
@@ -240,7 +240,7 @@ def promote_dtypes(api: str, *xs: Any) -> list[Array]:
     if len(xs) == 2 and isinstance(xs[0], Array) and isinstance(xs[1], Array):
         x, y = xs[0].aval, xs[1].aval
         if x is y or x.dtype is y.dtype and x.weak_type == y.weak_type:
-            return list(xs)
+            return list(xs) if x.dtype is not dtypes.bool_ else [cast(v, dtypes.bool_) for v in xs]
     dtype, weak = dtypes.lattice_result_type(*map(_type_of, xs))
     return [_become(x, dtype, weak, api, f"operand {i}") for i, x in enumerate(xs)]
 
@@ -285,7 +285,7 @@ def inexact(x: Any, api: str) -> Array:
     dtype = x.aval.dtype
     if dtypes.is_inexact(dtype):
         return x
-    return cast(x, inexact_dtype(dtype), x.aval.weak_type)
+    return cast(x, inexact_dtype(dtype), x.aval.weak_type and not dtypes.is_bool(dtype))
 
 
 def inexact_by_default(x: Any, api: str) -> Array:

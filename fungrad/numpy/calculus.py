@@ -372,7 +372,7 @@ def polyval(p: Any, x: Any, *, unroll: int = 16) -> Array:
     y = creation.zeros_like(x, shape=(*p.aval.shape[1:],) if p.aval.ndim > 1 and not x.aval.ndim else None)
     for c in joining.unstack(p) if p.aval.shape[0] else ():
         y = ufuncs.add(ufuncs.multiply(y, x), c)
-    return y
+    return cast(y, y.aval.dtype)
 
 
 def polyadd(a1: Any, a2: Any) -> Array:

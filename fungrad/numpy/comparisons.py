@@ -136,7 +136,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     )
     for test, value in replacements:
         x = where(test(x), cast(creation.asarray(value, dtype), dtype, x.aval.weak_type), x)
-    return x
+    return cast(x, dtype)
 
 
 def isin(

@@ -14,7 +14,15 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import creation, reductions, ufuncs
-from fungrad.numpy._promotion import cast, converted, inexact, operand, promote_dtypes_inexact
+from fungrad.numpy._promotion import (
+    cast,
+    converted,
+    inexact,
+    inexact_result_type,
+    operand,
+    promote_dtypes_inexact,
+    raw_operand,
+)
 from fungrad.numpy.grids import linspace
 from fungrad.numpy.joining import concatenate
 from fungrad.numpy.linear import diag, dot
@@ -141,8 +149,9 @@ def histogram(
       >>> jnp.histogram(jnp.array([1, 2, 1]), bins=jnp.array([0, 1, 2]))
       (Array([0., 3.], dtype=float32), Array([0., 1., 2.], dtype=float32))
     """
-    x = inexact(ravel(operand(a, "histogram", "a")), "histogram")
+    x = ravel(operand(a, "histogram", "a"))
     if weights is None:
+        x = inexact(x, "histogram")
         w = creation.ones(x.aval.shape, x.aval.dtype)
     else:
         w = operand(weights, "histogram", "weights")
@@ -275,7 +284,7 @@ def cov(
     n = x.aval.shape[1]
     if ddof is None:
         ddof = 0 if bias else 1
-    w = _observation_weights(fweights, aweights, n, dtypes.to_real_dtype(x.aval.dtype))
+    w = _observation_weights(fweights, aweights, x)
     mean = reductions.average(x, axis=1, weights=w) if n else reductions.mean(x, 1)
     total: Any = n if w is None else reductions.sum(w)
     if w is None:
@@ -285,12 +294,12 @@ def cov(
     elif aweights is None:
         left = ufuncs.subtract(total, ddof)
     else:
-        a = converted(aweights, dtypes.to_real_dtype(x.aval.dtype), "cov", "aweights")
+        a = _relative_weights(aweights, x)
         left = ufuncs.subtract(
             total, ufuncs.true_divide(ufuncs.multiply(ddof, reductions.sum(ufuncs.multiply(w, a))), total)
         )
     apart = ufuncs.subtract(x, expand_dims(mean, 1))
-    scaled = apart if w is None else ufuncs.multiply(apart, cast(w, apart.aval.dtype))
+    scaled = apart if w is None else ufuncs.multiply(apart, w)
     products = dot(apart, ufuncs.conjugate(scaled).T)
     divisor = float(left) if w is None else left
     if w is None and divisor <= 0:
@@ -308,13 +317,14 @@ def _variables(m: Any, rowvar: bool, name: str) -> Array:
     return x if rowvar or x.aval.shape[0] == 1 else x.T  # type: ignore[attr-defined]
 
 
-def _observation_weights(fweights: Any, aweights: Any, n: int, dtype: np.dtype) -> Array | None:
-    """How much each observation counts; relative weights are of ``dtype``."""
+def _observation_weights(fweights: Any, aweights: Any, x: Array) -> Array | None:
+    """How much each of the observations ``x`` counts."""
+    n = x.aval.shape[1]
     out = None
     for name, given in (("fweights", fweights), ("aweights", aweights)):
         if given is None:
             continue
-        w = operand(given, "cov", name) if name == "fweights" else converted(given, dtype, "cov", name)
+        w = operand(given, "cov", name) if name == "fweights" else _relative_weights(given, x)
         if w.aval.shape != (n,):
             raise ValueError(
                 f"fungrad.numpy.cov: {name} must have one entry for each of the {n} observations, got {w.aval.shape}"
@@ -323,6 +333,12 @@ def _observation_weights(fweights: Any, aweights: Any, n: int, dtype: np.dtype) 
             raise TypeError(f"fungrad.numpy.cov: fweights must be integers, got {w.aval.str_short()}")
         out = w if out is None else ufuncs.multiply(out, w)
     return out
+
+
+def _relative_weights(aweights: Any, x: Array) -> Array:
+    """The weights in the real dtype that they have together with the observations ``x``."""
+    given = raw_operand(aweights, "cov", "aweights")
+    return converted(given, dtypes.to_real_dtype(inexact_result_type(given, x)), "cov", "aweights")
 
 
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, dtype: Any = None) -> Array:

@@ -20,6 +20,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, state
 from fungrad.numpy import ufuncs
 from fungrad.numpy._promotion import (
+    ScalarRangeError,
     cast,
     converted,
     inexact_dtype,
@@ -110,9 +111,13 @@ def _arithmetic_reduction(
     if dtypes.is_bool(compute):
         compute = dtypes.default_int()
     axes = reduction_axes(api, axis, a.aval.ndim)
-    if found is None and where is None and dtypes.is_bool(a.aval.dtype):
-        # As many bits as the number of elements needs.
-        result = compute = dtypes.position_dtype(math.prod([a.aval.shape[d] for d in axes]) + 1)
+    if found is None and dtypes.is_bool(a.aval.dtype):
+        count = math.prod([a.aval.shape[d] for d in axes])
+        if not promote_integers and count < 2**31:
+            result = compute = dtypes.int32
+        elif where is None:
+            # As many bits as the number of elements needs.
+            result = compute = dtypes.position_dtype(count + 1)
     pieces = _sum_by_pieces(a, compute, axes) if where is None and neutral == 0 else None
     if pieces is None:
         a = _masked(api, cast(a, compute), where, neutral)
@@ -216,7 +221,14 @@ def _extreme(
         )
     y = _complex_extreme(lax_reduce, a, axes) if dtypes.is_complex(a.aval.dtype) else lax_reduce(a, axes)
     if initial is not None:
-        y = primitive.bind(_scalar(initial, a.aval.dtype, api), y)
+        try:
+            start = _scalar(initial, a.aval.dtype, api)
+        except ScalarRangeError as error:
+            # Beyond the dtype on the side that never wins; but where nothing takes part, it is the result.
+            if primitive is (max_p if error.value > 0 else min_p) or where is not None or not a.aval.size:
+                raise
+        else:
+            y = primitive.bind(start, y)
     return restore_dims(y, axes) if keepdims else y
 
 
@@ -248,6 +260,7 @@ def max(
 
     Raises:
       ValueError: there are no elements.
+      OverflowError: an integer ``initial`` does not fit the dtype of ``a`` and may be the result.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -277,7 +290,7 @@ def _truth_reduction(
     api: str, lax_reduce: Callable, neutral: bool, a: Any, axis: Axis, out: Any, keepdims: bool, where: Any
 ) -> Array:
     no_out(api, out)
-    mask = _masked(api, ufuncs.truth(a, api), where, neutral)
+    mask = _masked(api, cast(ufuncs.truth(a, api), dtypes.bool_), where, neutral)
     axes = reduction_axes(api, axis, mask.aval.ndim)
     y = lax_reduce(mask, axes)
     return restore_dims(y, axes) if keepdims else y

@@ -209,7 +209,7 @@ def _logaddexp_complex(x: Array, y: Array) -> Array:
     top, low = compare.select_n(first, y, x), compare.select_n(first, x, y)
     out = elementwise.add(top, transcendental.log1p(transcendental.exp(elementwise.sub(low, top))))
     turns = divmod(elementwise.add(complex_parts.imag(out), float(np.pi)), float(2 * np.pi))[1]
-    return complex_parts.complex(complex_parts.real(out), elementwise.sub(turns, float(np.pi)))
+    return _strong(complex_parts.complex(complex_parts.real(out), elementwise.sub(turns, float(np.pi))))
 
 
 def logaddexp2(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Array:
@@ -745,7 +745,7 @@ def angle(z: Any, deg: bool = False) -> Array:
     if dtypes.is_complex(z.aval.dtype):
         out = transcendental.atan2(complex_parts.imag(z), complex_parts.real(z))
     else:
-        out = transcendental.atan2(cast_ops.full_like(z, 0), z)
+        out = _strong(transcendental.atan2(cast_ops.full_like(z, 0), z))
     return rad2deg(out) if deg else out
 
 

@@ -121,11 +121,12 @@ class Elementwise(Primitive):
                     f"fungrad.lax.{self.name}: operands must have the same dtype, got {types}; convert one with "
                     ".astype, or use the function of fungrad.numpy, which promotes"
                 )
-        weak = all(a.weak_type for a in avals)
+        # Booleans have no kind to yield to; only what is made of one of them, or of weak numbers, stays weak.
+        weak = all(a.weak_type for a in avals) and (len(avals) == 1 or not dtypes.is_bool(first.dtype))
         if self.result_dtype is None:
             return ShapedArray(shape, first.dtype, weak)
         dtype = self.result_dtype(*[a.dtype for a in avals]) if self.mixed else self.result_dtype(first.dtype)
-        return ShapedArray(shape, dtype, weak and not dtypes.is_bool(dtype))
+        return ShapedArray(shape, dtype, weak)
 
     def _common_shape(self, avals: Sequence[ShapedArray]) -> tuple[int, ...]:
         shapes = {a.shape for a in avals if a.shape}

@@ -81,16 +81,31 @@ def lift_pair(name: str, x: Any, y: Any) -> tuple[Array, Array]:
     if isinstance(x, Array):
         if isinstance(y, Array):
             return x, y
-        return x, scalar_like(y, x) if type(y) in _PY else as_array(y, f"fungrad.lax.{name}: y")
+        return x, _partner(name, y, x) if type(y) in _PY else as_array(y, f"fungrad.lax.{name}: y")
     if isinstance(y, Array):
-        return scalar_like(x, y) if type(x) in _PY else as_array(x, f"fungrad.lax.{name}: x"), y
+        return _partner(name, x, y) if type(x) in _PY else as_array(x, f"fungrad.lax.{name}: x"), y
     if type(x) in _PY and type(y) not in _PY:
         y = as_array(y, f"fungrad.lax.{name}: y")
-        return scalar_like(x, y), y
+        return _partner(name, x, y), y
     x = as_array(x, f"fungrad.lax.{name}: x")
     if type(y) in _PY and not x.aval.weak_type:
-        return x, scalar_like(y, x)
+        return x, _partner(name, y, x)
     return x, as_array(y, f"fungrad.lax.{name}: y")
+
+
+def _partner(name: str, value: Any, like: Array) -> Array:
+    """A Python scalar beside an array in ``fungrad.lax.name``.
+
+    Raises:
+      OverflowError: an integer does not fit the dtype of the array.
+    """
+    try:
+        return scalar_like(value, like)
+    except OverflowError:
+        raise OverflowError(
+            f"fungrad.lax.{name}: the Python integer {value} does not fit {like.aval.dtype.name}, the dtype of the "
+            "other operand; convert that to a wider dtype with .astype first"
+        ) from None
 
 
 _PY = (bool, int, float, complex)

@@ -618,12 +618,9 @@ def _check_input(
     path = tree.leaf_paths(selected)[position]
     hint = ""
     if not dtypes.is_inexact(dtype):
-        hint = (
-            "; convert it to float, or differentiate another argument (argnums)"
-            if forward
-            else "; convert it to float, differentiate another argument (argnums), or pass allow_int=True for gradients "
-            "of dtype float0"
-        )
+        hint = "; convert it to float, or differentiate another argument (argnums)"
+        if not forward:
+            hint += "; allow_int=True gives it a gradient of dtype float0"
     elif not holomorphic:
         hint = "; pass holomorphic=True if the function is holomorphic, or use jvp"
     raise TypeError(

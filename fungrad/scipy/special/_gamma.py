@@ -217,7 +217,25 @@ def betaln(a: Any, b: Any) -> Array:
       0.0
     """
     a, b = pair("betaln", a=a, b=b)
-    return ops.lgamma(a) + ops.lgamma(b) - ops.lgamma(a + b)
+    swapped = a > b
+    low, high = jnp.where(swapped, b, a), jnp.where(swapped, a, b)
+    # Where they are large lgamma(high) and lgamma(low + high) cancel: their difference, by Stirling's formula.
+    large = (high >= _LARGE) & (low + high >= _LARGE)
+    x, y = jnp.where(large, high, _LARGE), jnp.where(large, low, 0.0)
+    difference = (0.5 - x) * jnp.log1p(y / x) - y * (jnp.log(x + y) - 1) + _beyond_stirling(x) - _beyond_stirling(x + y)
+    return ops.lgamma(low) + jnp.where(large, difference, ops.lgamma(high) - ops.lgamma(low + high))
+
+
+# From here on Stirling's series has all digits of double precision.
+_LARGE = 8.0
+
+
+def _beyond_stirling(x: Array) -> Array:
+    """What the leading part of Stirling's formula lacks of ``log(gamma(x))``, for large ``x``."""
+    square, rest = 1 / (x * x), jnp.zeros_like(x)
+    for coefficient in reversed(_STIRLING):
+        rest = rest * square + coefficient
+    return rest / x
 
 
 def beta(a: Any, b: Any) -> Array:
