@@ -5,6 +5,7 @@ import pytest
 import scipy.special as sp
 
 import fungrad
+import fungrad.numpy as jnp
 from fungrad.scipy import special
 from fungrad.test_util import check_grads
 
@@ -83,3 +84,25 @@ def test_derivatives_by_a_first_operand_of_zero_are_logarithms(transform):
         assert np.isnan(transform(f)(0.0, np.nan))
         np.testing.assert_allclose(transform(fungrad.grad(fungrad.grad(f), 1))(0.0, 2.0), 1 / (2 + (log is np.log1p)))
         check_grads(f, (np.array([0.0, 1.0, 0.3], np.float32), y[:3] + np.float32(1)), order=2, atol=5e-2, rtol=5e-2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logarithms_of_beta_functions_of_large_numbers(dtype):
+    """The terms of the definition cancel; for whole numbers beside them the beta function is a product."""
+    large = np.array([8.0, 8.5, 1e2, 1e4, 1e7, 5e9])
+    eps = np.finfo(dtype).eps
+    for small, exact in ((1, -np.log(large)), (2, -np.log(large) - np.log(large + 1)),
+                         (3, np.log(2) - np.log(large) - np.log(large + 1) - np.log(large + 2))):  # fmt: skip
+        x, y = jnp.full(large.shape, small, dtype), jnp.asarray(large, dtype=dtype)
+        for f in (special.betaln, fungrad.jit(special.betaln)):
+            for got in (f(x, y), f(y, x)):
+                assert got.dtype == dtype
+                np.testing.assert_allclose(got, exact, rtol=20 * eps)
+    with fungrad.enable_x64():
+        for a, b in ((2.0, 30.0), (20.0, 20.0), (-0.5, 100.0), (8.0, 8.0), (3.0, 3.0)):
+            digamma, trigamma = sp.digamma, lambda x: sp.polygamma(1, x)
+            gradient = fungrad.grad(special.betaln, (0, 1))(a, b)
+            np.testing.assert_allclose(gradient, [digamma(x) - digamma(a + b) for x in (a, b)], rtol=1e-10)
+            hessian = fungrad.hessian(special.betaln, (0, 1))(a, b)
+            mixed = -trigamma(a + b)
+            np.testing.assert_allclose(hessian, [[trigamma(a) + mixed, mixed], [mixed, trigamma(b) + mixed]], rtol=1e-9)

@@ -71,7 +71,6 @@ __all__ = [
     "expn",
     "factorial",
     "fresnel",
-    "from",
     "fungrad",
     "gamma",
     "gammainc",
