@@ -21,16 +21,15 @@ import matplotlib
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from tqdm import tqdm
 
 import fungrad
 import fungrad.numpy as jnp
-from fungrad import lax, nn, optim, random
+from fungrad import lax, nn, optim, random, train
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-HIDDEN, LENGTH, BATCH = 128, 64, 32
+WIDTH, HIDDEN, LENGTH, BATCH = 64, 128, 64, 32
 
 
 # -- the data ---------------------------------------------------------------------------------------------------------
@@ -57,25 +56,18 @@ def batches(text, key):
 
 
 def init_params(key, symbols):
-    """Input and recurrent weights of the four gates, and those of the output."""
+    """A vector for each symbol, the cells that read them, and the layer that guesses the next."""
     keys = random.split(key, 3)
-    init = nn.initializers.lecun_normal()
     return {
-        "in": init(keys[0], (symbols, 4 * HIDDEN)) * symbols**0.5 / 3,  # rows are looked up, not summed
-        "hidden": init(keys[1], (HIDDEN, 4 * HIDDEN)),
-        "bias": jnp.zeros(4 * HIDDEN),
-        "out": init(keys[2], (HIDDEN, symbols)),
-        "out_bias": jnp.zeros(symbols),
+        "symbols": nn.embedding.init(keys[0], symbols, WIDTH),
+        "cells": nn.lstm.init(keys[1], WIDTH, HIDDEN),
+        "out": nn.dense.init(keys[2], HIDDEN, symbols),
     }
 
 
 def cell(params, state, symbol):
-    """Long short-term memory: one step for a batch of symbols."""
-    h, c = state
-    i, f, g, o = jnp.split(params["in"][symbol] + h @ params["hidden"] + params["bias"], 4, axis=-1)
-    c = nn.sigmoid(f + 1.0) * c + nn.sigmoid(i) * jnp.tanh(g)
-    h = nn.sigmoid(o) * jnp.tanh(c)
-    return (h, c), h
+    """Long short-term memory: one step, for one symbol or a batch of them."""
+    return nn.lstm.step(params["cells"], state, nn.embedding.apply(params["symbols"], symbol))
 
 
 def empty_state(*batch):
@@ -86,7 +78,7 @@ def empty_state(*batch):
 def predict(params, symbols):
     """Log-probabilities of the next symbol at every place: ``[time, batch]`` to ``[time, batch, symbol]``."""
     _, h = lax.scan(lambda state, s: cell(params, state, s), empty_state(symbols.shape[1]), symbols)
-    return nn.log_softmax(h @ params["out"] + params["out_bias"])
+    return nn.log_softmax(nn.dense.apply(params["out"], h))
 
 
 def bits(params, text):
@@ -99,11 +91,12 @@ def bits(params, text):
 opt = optim.adam(learning_rate=lambda step: 5e-3 / (1.0 + step / 1000.0))
 
 
-def train_step(params, opt_state, text):
+def train_step(state, text):
     """One step of Adam."""
+    params, opt_state = state
     (loss, _), grads = fungrad.value_and_grad(bits, has_aux=True)(params, text)
     updates, opt_state = opt.update(grads, opt_state, params)
-    return optim.apply_updates(params, updates), opt_state, loss
+    return (optim.apply_updates(params, updates), opt_state), loss
 
 
 def write(params, key, first, length):
@@ -113,7 +106,7 @@ def write(params, key, first, length):
         key, state, symbol = carry
         key, now = random.split(key)
         state, h = cell(params, state, symbol)
-        symbol = random.categorical(now, (h @ params["out"] + params["out_bias"]) / 0.7)
+        symbol = random.categorical(now, nn.dense.apply(params["out"], h) / 0.7)
         return (key, state, symbol), symbol
 
     return lax.scan(step, (key, empty_state(), first), None, length=length)[1]
@@ -122,27 +115,28 @@ def write(params, key, first, length):
 # -- the experiment ---------------------------------------------------------------------------------------------------
 
 
-def counting_bits(train, test, symbols, order):
+def counting_bits(known, test, symbols, order):
     """Bits per character of counts of ``order`` preceding characters: what memory alone achieves."""
     context = lambda text: sum(text[i : len(text) - order + i] * symbols ** (order - 1 - i) for i in range(order))  # noqa: E731
     counts = np.zeros((symbols**order, symbols), np.float32)
-    np.add.at(counts, (context(train.astype(np.int64)), train[order:]), 1.0)
+    np.add.at(counts, (context(known.astype(np.int64)), known[order:]), 1.0)
     place = context(test.astype(np.int64)), test[order:]
     return -np.mean(np.log2((counts[place] + 0.1) / (counts.sum(axis=1) + 0.1 * symbols)[place[0]]))
 
 
-def train(step, params, text, steps, name):
+def run(step, params, text, steps, name):
     """Returns the parameters, the losses, the first call's time, and the median of the others'."""
-    opt_state, stream = opt.init(params), batches(text, 0)
-    losses, times = [], []
-    for _ in tqdm(range(steps), desc=name, unit="step"):
-        batch = next(stream)
+    times = []
+
+    def timed(state, batch):
         start = time.perf_counter()
-        params, opt_state, loss = step(params, opt_state, batch)
-        loss.block_until_ready()
+        out = step(state, batch)
         times.append(time.perf_counter() - start)
-        losses.append(float(loss))
-    return params, losses, times[0], float(np.median(times[1:]))
+        return out
+
+    print(f"{name}: {steps} steps")
+    fit = train.fit(timed, (params, opt.init(params)), batches(text, 0), steps=steps, every=1)
+    return fit.state[0], fit.history["loss"], times[0], float(np.median(times[1:]))
 
 
 def plot(losses, baselines, path):
@@ -171,8 +165,8 @@ def main():
     text, symbols = load_text()
     split = len(text) * 9 // 10
     params = init_params(random.key(0), len(symbols))
-    _, eager_losses, *eager = train(train_step, params, text[:split], 4, "eager")
-    params, losses, *jitted = train(fungrad.jit(train_step), params, text[:split], steps, "jit")
+    _, eager_losses, *eager = run(train_step, params, text[:split], 4, "eager")
+    params, losses, *jitted = run(fungrad.jit(train_step), params, text[:split], steps, "jit")
 
     table = Table(title=f"One training step: {HIDDEN} units, {LENGTH} characters, batch {BATCH}")
     for column in ("", "first call", "step (median)"):

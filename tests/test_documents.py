@@ -39,8 +39,8 @@ def test_code_in_readme():
             exec(compile("\n" * line + block, README, "exec"), names)
 
 
-GUIDE_PAGES = sorted((ROOT / "docs" / "guide").glob("*.md"))
-GUIDE = sorted(f"guide/{path.name}" for path in GUIDE_PAGES)
+GUIDE_PAGES = [path for folder in ("guide", "optimizers") for path in sorted((ROOT / "docs" / folder).glob("*.md"))]
+GUIDE = [f"{path.parent.name}/{path.name}" for path in GUIDE_PAGES]
 
 
 @pytest.mark.parametrize("page", ["debugging.md", "numpy-and-scipy.md", "training.md", *GUIDE])
