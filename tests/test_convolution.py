@@ -51,6 +51,9 @@ CASES = {
     ),
     "one dimension": ((2, 6, 2111), (20, 6, 5), (1,), "SAME", {}),
     "one dimension, strided": ((2, 6, 2111), (20, 6, 5), (2,), "SAME", {"rhs_dilation": (3,)}),
+    "far taps": ((2, 130, 40, 4), (3, 3, 4, 20), ONE, "VALID", {**NHWC, "rhs_dilation": (60, 3)}),
+    "far taps in a long line": ((1, 40, 1700, 6), (3, 5, 6, 20), ONE, "SAME", {**NHWC, "rhs_dilation": (9, 300)}),
+    "large kernel": ((1, 90, 100, 2), (41, 47, 2, 20), ONE, "VALID", NHWC),
     "three dimensions": ((2, 6, 7, 8, 9), (20, 6, 3, 2, 3), (1, 2, 1), "SAME", {}),
     "deep": ((6, 13, 17, 3), (13, 17, 3, 20), ONE, ((1, 1), (1, 1)), NHWC),
     "deep, strided": ((6, 13, 17, 3), (12, 15, 3, 20), (2, 1), ((1, 1), (1, 2)), NHWC),
@@ -86,7 +89,8 @@ def test_native_convolutions(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["panels", "spread", "groups", "single features, strided", "deep", "deep, spread", "deep, groups"]
+    "name",
+    ["panels", "spread", "groups", "single features, strided", "far taps", "deep", "deep, spread", "deep, groups"],
 )
 def test_derivatives_of_native_convolutions(name):
     with fungrad.enable_x64():

@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.ops.convolution_shapes import ConvDimensionNumbers, Geometry
+from fungrad.ops.convolution_shapes import ConvDimensionNumbers, Geometry, Taps
 from fungrad.ops.foundation import inverse_permutation
 from fungrad.ops.sliding import DIRECT
 from fungrad.ops.sliding_lowering import both, spread_places
 
 # Convolutions of at most this many multiplications become loops that fuse with what is around them.
 _SMALL = 2048
+# Places of the operand that are copied at once: they are on the stack of a thread.
+_MOST_PLACES = 1 << 15
 
 
 def lower_convolution(
@@ -100,9 +102,18 @@ def _real(ctx: Any, x: Any, y: Any, g: Geometry) -> Any:
     taps = math.prod(a.kernel for a in g.axes)
     if g.features == 1 and g.groups > 1 and taps <= DIRECT:
         return _written_out(ctx, x, y, g)
-    if x.dtype.kind == "f" and math.prod(g.result_shape) * g.terms > _SMALL:
+    if x.dtype.kind == "f" and math.prod(g.result_shape) * g.terms > _SMALL and _fits(g):
         return ctx.convolution(x, y, g)
     return _sums(ctx, x, y, g)
+
+
+def _fits(g: Geometry) -> bool:
+    """Whether a few results together see so little of the operand that it can be copied."""
+    *others, last = g.axes or (Taps(1, 1, 1),)
+    seen = [min(last.kernel, 512) * last.dilation + min(last.result, 8) * last.stride]
+    seen.append(min(last.kernel, 512) * last.dilation + last.result * last.stride)
+    few, many = math.prod(a.kernel for a in others) * seen[0], math.prod(a.result for a in others) * seen[1]
+    return (many if math.prod(a.kernel for a in g.axes) > math.prod(a.result for a in g.axes) else few) <= _MOST_PLACES
 
 
 def _as_product(ctx: Any, x: Any, y: Any, g: Geometry) -> Any | None:

@@ -18,8 +18,8 @@ from fungrad.jit.ir.loops import Call, Program
 from fungrad.jit.ir.machine import Machine
 from fungrad.ops.convolution_shapes import Geometry, Part
 
-# Results along the last axis from which it is divided, and into about how many.
-_LONG_LINE, _LINE = 768, 256
+# Results along the last axis from which it is divided, into about how many, and at least.
+_LONG_LINE, _LINE, _SHORT_LINE = 768, 256, 8
 # Terms of a sum that are added up in registers before the result is touched.
 _DEPTH = 640
 # Blocks of a convolution that are worth having, so that all threads have work.
@@ -109,7 +109,7 @@ class Blocks:
 
     def __init__(
         self, g: Geometry, members: Sequence[tuple[Part, ...]], strides: Sequence[int], size: int, cache: int,
-        depth: int,
+        depth: int, longest: int,
     ):  # fmt: skip
         self.g, self.members, self.strides, self.size = g, tuple(members), tuple(strides), size
         self.cache, self.depth = cache, depth
@@ -117,7 +117,7 @@ class Blocks:
         self.results = tuple([p.taps.result for p in parts])
         self.taps = max(math.prod(p.taps.kernel for p in m) for m in members)
         self.first = tuple([max(m[d].taps.low for m in members) for d in range(len(parts))])
-        self.width = next(d for d in divisors(self.results[-1]) if d <= _LONG_LINE)
+        self.width = next(d for d in divisors(self.results[-1]) if d <= longest)
         self.channels = self._channels()
         self.height = self._height()
         self.block = self._block(self.height, self.channels)
@@ -127,7 +127,7 @@ class Blocks:
     def _channels(self) -> int:
         for d in divisors(self.g.features):
             deep = self.taps * d > self.depth and d > 8
-            if not deep and (self._block(1, d).nbytes <= self.cache or d <= 8):
+            if not deep and self._block(1, d).nbytes <= self.cache:
                 return d
         return 1
 
@@ -145,7 +145,7 @@ class Blocks:
             t = axes[0]
             # Up to where the taps of all convolutions reach from their first result.
             reach = max(first - a.low + (max(1, a.kernel) - 1) * a.dilation for a in axes)
-            if d < len(self.first) - 2:
+            if d < len(self.first) - 2 or (d == len(self.first) - 2 and height == 1):
                 step = t.dilation if len(self.members) == 1 else 1
                 spans.append(Span(reach // step + 1, step, t.operand, self.strides[2 + d]))
                 continue
@@ -162,21 +162,30 @@ class Blocks:
 def blocks(g: Geometry, strides: Sequence[int], size: int, cache: int, depth: int = _DEPTH) -> list[Blocks]:
     """The blocks of all plain convolutions that make up one, with an operand of the given strides in bytes, that add up
     about `depth` terms at a time."""
-    last = [piece for part in g.axes[-1].parts() for piece in _divided(part)]
+    longest = _longest(g, size, cache)
+    last = [piece for part in g.axes[-1].parts() for piece in _divided(part, longest)]
     alike: dict[tuple[int, ...], list[tuple[Part, ...]]] = {}
     for parts in itertools.product(*[a.parts() for a in g.axes[:-1]], last):
         results = tuple([p.taps.result for p in parts])
         if 0 not in results:
             alike.setdefault(results, []).append(parts)
-    return [Blocks(g, members, strides, size, cache, depth) for members in alike.values()]
+    return [Blocks(g, members, strides, size, cache, depth, longest) for members in alike.values()]
 
 
-def _divided(part: Part) -> list[Part]:
+def _longest(g: Geometry, size: int, cache: int) -> int:
+    """Results of a line that is not divided: the cache holds what they see of some features."""
+    *others, last = g.axes
+    column = math.prod(max(1, a.kernel) for a in others) * min(g.features, 8) * size
+    columns = cache // column - (last.kernel - 1) * last.dilation - 1
+    return min(_LONG_LINE, max(_SHORT_LINE, columns // last.stride + 1))
+
+
+def _divided(part: Part, longest: int) -> list[Part]:
     """A long line of results as blocks of one size and what is left."""
     n = part.taps.result
-    if n <= _LONG_LINE:
+    if n <= longest:
         return [part]
-    size = -(-n // (n // _LINE))
+    size = -(-n // -(-n // min(_LINE, longest)))
     return [
         part._replace(
             taps=part.taps._replace(result=count, low=part.taps.low - first * part.taps.stride),

@@ -423,7 +423,7 @@ class _DeepPart:
 
     def _sizes(self) -> tuple[int, int]:
         """Lines of taps of a block, and examples that are copied at a time."""
-        examples = next(d for d in divisors(self.g.batch) if d <= 8 or self._block(1, d).nbytes <= self.deep.cache)
+        examples = next(d for d in divisors(self.g.batch) if d == 1 or self._block(1, d).nbytes <= self.deep.cache)
         return self._lines(examples), examples
 
     def _lines(self, examples: int) -> int:
@@ -444,7 +444,8 @@ class _DeepPart:
         spans = []
         for d, (p, stride) in enumerate(zip(self.parts, strides, strict=True)):
             t = p.taps
-            if d < len(self.parts) - 2:
+            if d < len(self.parts) - 2 or (d == len(self.parts) - 2 and height == 1):
+                # One tap: what results see of it.
                 spans.append(Span(t.result, t.stride, t.operand, stride))
                 continue
             taps = max(1, height if d == len(self.parts) - 2 else self.width)
@@ -563,7 +564,7 @@ class _DeepPart:
                 return
             p = self.parts[d]
             count = columns_of_results if d == len(self.parts) - 1 else p.taps.result
-            far = strides[d] * (1 if d < len(self.parts) - 2 else p.taps.stride)
+            far = strides[d] * (p.taps.stride // self.block.spans[d].step)
 
             def one(_: str, at: list[str]) -> list[str]:
                 results(d + 1, at[0], at[1])
@@ -578,10 +579,7 @@ class _DeepEachPart(_DeepPart):
     """One plain convolution of a deep one of single features; `examples` are groups that are copied at a time."""
 
     def _sizes(self) -> tuple[int, int]:
-        line = self.deep.vector_bytes // self.size
-        groups = next(
-            d for d in divisors(self.g.groups) if d <= line or self._block(1, d).nbytes <= self.deep.cache
-        )  # fmt: skip
+        groups = next(d for d in divisors(self.g.groups) if d == 1 or self._block(1, d).nbytes <= self.deep.cache)
         return self._lines(groups), groups
 
     def _block(self, height: int, examples: int) -> Block:
@@ -621,10 +619,10 @@ class _DeepEachPart(_DeepPart):
     def kernels(self, columns: int, ws: Sequence[int], outs: Sequence[int]) -> list[str]:
         """The kernels of all results, each of which knows where its own are."""
         strides = self.block.strides
-        rank = len(self.parts)
-        # Of outer axes only what results see is in the block.
-        strided = [1] * (rank - 2) + [p.taps.stride for p in self.parts[-2:]]
-        steps = [s * k for s, k in zip(strides, strided, strict=True)]
+        steps = [
+            s * (p.taps.stride // span.step)
+            for s, p, span in zip(strides, self.parts, self.block.spans, strict=True)
+        ]
         results = list(itertools.product(*[range(p.taps.result) for p in self.parts]))
         there = [
             (
