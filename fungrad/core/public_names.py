@@ -21,8 +21,8 @@ _MODULES = (
     "fungrad", "fungrad.numpy", "fungrad.nn", "fungrad.lax", "fungrad.random", "fungrad.optim",
     "fungrad.optim.losses", "fungrad.optim.projections", "fungrad.optim.contrib", "fungrad.optim.tree",
     "fungrad.numpy.fft", "fungrad.numpy.linalg", "fungrad.lax.linalg",
-    "fungrad.scipy.special", "fungrad.scipy.stats", "fungrad.nn.initializers", "fungrad.tree", "fungrad.tree_util",
-    "fungrad.debug", "fungrad.image",
+    "fungrad.scipy.linalg", "fungrad.scipy.special", "fungrad.scipy.stats", "fungrad.nn.initializers", "fungrad.tree",
+    "fungrad.tree_util", "fungrad.debug", "fungrad.image",
     "fungrad.experimental.checkify", "fungrad.flatten_util", "fungrad.test_util", "fungrad.extend", "fungrad.errors",
 )  # fmt: skip
 
@@ -32,7 +32,7 @@ _NOT_YET = {
         ffi live_arrays log_compiles make_mesh monitoring new_ref pmap profiler ref shard_map sharding""",
     "fungrad.lax": """after_all broadcast_like composite empty
         platform_dependent ragged_dot rng_bit_generator rng_uniform scaled_dot""",
-    "fungrad.scipy": "cluster fft integrate interpolate linalg ndimage optimize signal sparse spatial",
+    "fungrad.scipy": "cluster fft integrate interpolate ndimage optimize signal sparse spatial",
     "fungrad.debug": "inspect_array_sharding log visualize_array_sharding",
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ import numpy as np
 
 import fungrad
 import fungrad.numpy as jnp
+import fungrad.scipy.linalg as linalg
 import fungrad.scipy.special as special
 import fungrad.scipy.stats as stats
 from fungrad import (
@@ -50,7 +51,7 @@ def over_axis(f):
 
 NAMES = {
     "np": np, "fungrad": fungrad, "jnp": jnp, "lax": lax, "nn": nn, "random": random, "special": special,
-    "stats": stats, "image": image,
+    "stats": stats, "image": image, "linalg": linalg,
     "optim": optim, "io": io, "data": data, "train": train, "tree": tree, "tree_util": tree_util, "debug": debug,
     "checkify": checkify, "test_util": test_util, "tune": tune, "extend": extend, "flatten_util": flatten_util,
     "dtypes": dtypes, "operator": operator, "Record": Record,
