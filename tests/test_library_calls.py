@@ -143,3 +143,30 @@ def test_lapack_of_scipy_serves_where_numpy_has_none():
 def test_constants_are_bytes():
     assert lapack.integer(3).data == np.array(3, lapack.library().integer).tobytes()
     assert lapack.function("dpotrf", "U", 2, Result(0), 2, Result(1)).arguments[0] == Constant(b"U")
+
+
+def test_an_operand_may_serve_several_items():
+    # y := a x + y for one of two `a` per three items
+    gemv = Function("blas_daxpy", (Value(1), Value(1.0, "double"), Operand(0), Value(1), Result(0), Value(1)))
+    call = LibraryCall("daxpy", (gemv,), ((1, 0),), cost=30_000.0)
+    shared, own = np.array([[10.0], [20.0]]), np.arange(6.0)[:, None]
+    wanted = own + np.repeat(shared, 3, axis=0)
+
+    class Added(Called):
+        def abstract_eval(self, x, y):
+            return y
+
+        def impl(self, x, y):
+            out = np.empty(y.shape, y.dtype)
+            self.call.run([x, y], [out])
+            return out
+
+        def lower(self, ctx, x, y):
+            return ctx.library(self.call, [x, y], [y.aval])[0]
+
+    primitive = Added("test_shared", call)
+    with fungrad.enable_x64(True):
+        np.testing.assert_array_equal(primitive.bind(shared, own), wanted)
+        np.testing.assert_array_equal(jit(primitive.bind)(shared, own), wanted)
+        program = _program(primitive.bind, shared, own)
+        np.testing.assert_array_equal(interpret.run(program, [shared, own])[0], wanted)

@@ -258,3 +258,20 @@ def test_singular_tridiagonal_systems():
         x = perturbed(np.float32([1, 0, 1]), one)
         assert np.isfinite(x).all() and abs(x[1, 0]) > 1e5
         np.testing.assert_allclose(perturbed(np.float32([1, 2, 4]), one)[:, 1], [1, 0.5, 0.25])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("left", [True, False])
+def test_threads_share_the_right_hand_sides_of_large_systems(dtype, left, monkeypatch):
+    from fungrad.ops.linalg import native
+
+    monkeypatch.setattr(native, "_LARGE_SOLVE", 1000)
+    with fungrad.enable_x64(True):
+        a = matrix(2, 30, 30, dtype=dtype, seed=1) + 10 * np.eye(30)
+        for columns in (64, 101):
+            b = matrix(2, *((30, columns) if left else (columns, 30)), dtype=dtype, seed=2)
+            for transpose, conjugate in ((False, False), (True, False), (True, True), (False, True)):
+                options = {"left_side": left, "lower": True, "transpose_a": transpose, "conjugate_a": conjugate}
+                wanted = lax.linalg.triangular_solve(a, b, **options)
+                got = jit(lambda a, b, o=options: lax.linalg.triangular_solve(a, b, **o))(a, b)
+                np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)

@@ -88,7 +88,8 @@ class Function:
 class LibraryCall:
     """What is done with one item.
 
-    Operands and results are dense arrays whose first dimension counts the items.
+    Operands and results are dense arrays whose first dimension counts the items. An operand may have fewer, each for as
+    many successive items: the first dimension of the results is a multiple of its own.
 
     Attributes:
       name: for printed programs.
@@ -127,7 +128,8 @@ class LibraryCall:
                 for place, a in enumerate(function.arguments):
                     if isinstance(a, (Operand, Result)):
                         array = (operands if isinstance(a, Operand) else results)[a.number]
-                        arguments[place] = array.ctypes.data + k * (array.nbytes // items)
+                        own = len(array)
+                        arguments[place] = array.ctypes.data + k // (items // own) * (array.nbytes // own)
                 call(*arguments)
 
 

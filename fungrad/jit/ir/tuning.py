@@ -35,6 +35,8 @@ WHOLE_NEST = 8 * PARALLEL_WORK
 RELEASED_WORK = 20_000
 RELEASED_PRODUCT = 200_000
 RELEASED_LIBRARY_CALL = 200_000
+# Multiplications of a call of a library from which the BLAS uses threads of its own in it.
+LARGE_LIBRARY_CALL = 1 << 32
 # About how many pieces a reduction is split in. They do not depend on the number of threads, so neither do results.
 REDUCTION_PIECES = 32
 # About how many parcels steps that run side by side are divided into.

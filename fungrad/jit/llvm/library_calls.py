@@ -14,7 +14,7 @@ from functools import partial
 from fungrad.core.library_calls import PREFIX, Argument, Constant, Function, Items, LibraryCall, Operand, Result, Value
 from fungrad.core.library_calls import Work as Space
 from fungrad.jit.ir import tuning
-from fungrad.jit.ir.loops import Call
+from fungrad.jit.ir.loops import Call, View
 from fungrad.jit.llvm.writer import ProgramWriter
 
 
@@ -48,10 +48,16 @@ class _Calls:
         program = self.program
         with program.function() as name:
             self.function()
-        if program.module.machine.threads and self.runs > 1:
+        machine, work = program.module.machine, self.items * self.call.cost
+        if machine.threads and self.runs > 1:
             program.without_blas_threads(partial(program.parallel, name, self.runs, 8))
+            return
+        here = f"call void @{name}(ptr %table, i64 0, i64 {self.runs})"
+        if machine.threads and tuning.BLAS_THREADED < work < tuning.LARGE_LIBRARY_CALL and not machine.own_blas_threads:
+            # The threads of the BLAS do not flush subnormal numbers, and wait for processors that others use.
+            program.without_blas_threads(partial(program.lines.append, here))
         else:
-            program.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {self.runs})")
+            program.lines.append(here)
 
     def function(self) -> None:
         """The runs `%begin .. %end`."""
@@ -99,7 +105,10 @@ class _Calls:
         """The copies and calls for `count` items from one on."""
         program = self.program
         sizes = [self.bytes_of(v) for v in arrays]
-        places = [self.at(base, number, size) for base, size in zip(bases, sizes, strict=False)]
+        places = [
+            self.at(base, self.own_number(number, view), size)
+            for base, view, size in zip(bases, arrays, sizes, strict=False)
+        ]
         operands, results = places[: len(self.operands)], places[len(self.operands) :]
         for source, target in self.call.copies:
             size = str(sizes[source])
@@ -113,6 +122,17 @@ class _Calls:
             )
         for function in self.call.functions:
             self.invoke(function, [self.argument(a, operands, results, spaces, count) for a in function.arguments])
+
+    def own_number(self, number: str, view: View) -> str:
+        """The number of what an item finds in an array that may serve several items each."""
+        each = self.items // view.shape[0]
+        if each == 1:
+            return number
+        if each == self.items:
+            return "0"
+        register = self.program.register()
+        self.program.lines.append(f"{register} = udiv i64 {number}, {each}")
+        return register
 
     def argument(
         self, a: Argument, operands: list[str], results: list[str], spaces: list[str], count: str
@@ -158,9 +178,9 @@ class _Calls:
         ]
         return place
 
-    def bytes_of(self, view: object) -> int:
+    def bytes_of(self, view: View) -> int:
         """Size of one item of an array."""
-        return math.prod(view.shape[1:]) * self.program.program.buffers[view.buffer].dtype.itemsize  # type: ignore[attr-defined]
+        return math.prod(view.shape[1:]) * self.program.program.buffers[view.buffer].dtype.itemsize
 
 
 def _bytes_text(data: bytes) -> str:

@@ -198,12 +198,44 @@ def triangular_solve(
     n, others = (b.shape[-2:]) if left_side else b.shape[:-3:-1]
     if small.is_small_solve(n, others):
         return _small_triangular(ctx, a, b, left_side, lower, transpose_a, conjugate_a, unit_diagonal)
+    work = n * n * others / 2
+    if others >= 2 * _FEWEST_ROWS and math.prod(b.shape[:-2]) < _MANY_ITEMS and work > _LARGE_SOLVE:
+        return _in_blocks(ctx, a, b, left_side, lower, transpose_a, conjugate_a, unit_diagonal)
     if conjugate_a and not transpose_a:
         a = ctx.map(lambda m, v: m.conj(v), [a], a.dtype)
     *batch, rows, columns = b.shape
     routine = lapack.trsm(b.dtype, rows, columns, left_side, lower, transpose_a, conjugate_a, unit_diagonal)
     (x,) = in_program(ctx, routine, [stacked(ctx, a), stacked(ctx, b)])
     return unstacked(ctx, x, batch)
+
+
+# Right hand sides of one system are dealt out to threads in at most so many blocks of at least so many, where there are
+# fewer systems than this, from so many multiplications on.
+_BLOCKS, _FEWEST_ROWS, _MANY_ITEMS, _LARGE_SOLVE = 16, 16, 8, 1_000_000
+
+
+def _in_blocks(
+    ctx: Any, a: Any, b: Any, left_side: bool, lower: bool, transpose_a: bool, conjugate_a: bool, unit_diagonal: bool
+) -> Any:
+    """Large systems: ``op(a) x = b`` is ``x^T op(a)^T = b^T``, whose rows need nothing of each other."""
+    batch = b.shape[:-2]
+    rows = swapped(ctx, stacked(ctx, b)) if left_side else stacked(ctx, b)
+    if left_side:
+        transpose_a = not transpose_a
+    if conjugate_a and not transpose_a:
+        a = ctx.map(lambda m, v: m.conj(v), [a], a.dtype)
+    items, count, n = rows.shape
+    size = max(_FEWEST_ROWS, -(-count // _BLOCKS))
+    size = next((s for s in range(size, 2 * size) if count % s == 0), size)
+    blocks = -(-count // size)
+    if blocks * size > count:
+        rows = ctx.pad(rows, ctx.constant(0, b.dtype), ((0, 0, 0), (0, blocks * size - count, 0), (0, 0, 0)))
+    routine = lapack.trsm(b.dtype, size, n, False, lower, transpose_a, conjugate_a, unit_diagonal)
+    parts = ctx.reshape(rows, (items * blocks, size, n))
+    aval = ShapedArray((items * blocks, size, n), b.dtype)
+    (x,) = ctx.library(routine.call, [stacked(ctx, a), parts], [aval])
+    x = ctx.slice(ctx.reshape(x, rows.shape), (0, 0, 0), (items, count, n), (1, 1, 1))
+    return unstacked(ctx, swapped(ctx, x) if left_side else x, batch)
 
 
 def _small_triangular(
