@@ -36,6 +36,7 @@ MODULES = {
     "Arrays": ["fungrad.numpy", "fungrad.numpy.fft", "fungrad.numpy.linalg", "fungrad.lax", "fungrad.lax.linalg"],
     "Random numbers and networks": ["fungrad.random", "fungrad.nn", "fungrad.nn.initializers"],
     "SciPy": [
+        "fungrad.scipy.linalg",
         "fungrad.scipy.special",
     ],
     "Optimizers": [

@@ -169,6 +169,11 @@ stands around a call (transposition, a triangle, NaN where the status says that 
 The same description runs eagerly and in the interpreter, through ctypes (`LibraryCall.run`). Addresses come from *providers*:
 `provide("lapack", function)` answers for all names `lapack_...`. LAPACK's are those of the library that NumPy has loaded, or of
 `scipy.linalg.cython_lapack` (`fungrad/core/lapack.py`). Another library needs a provider and descriptions, nothing in the compiler.
+
+What fits in registers is no call. `ctx.items` runs scalar code, written over a builder as elementwise rules are, on all elements of
+an item, one item in every lane of a vector loop: so Cholesky, LU (exchanges of rows are choices) and triangular systems of small
+matrices (`fungrad/ops/linalg/small.py`). The nest is like any other to the rewrites, so in a loop of small steps, such as a Kalman
+filter, it stands between other small nests, without memory traffic through a library.
 """
     Path(__file__).with_name("compiler.md").write_text(page)
 

@@ -170,3 +170,17 @@ def test_an_operand_may_serve_several_items():
         np.testing.assert_array_equal(jit(primitive.bind)(shared, own), wanted)
         program = _program(primitive.bind, shared, own)
         np.testing.assert_array_equal(interpret.run(program, [shared, own])[0], wanted)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_small_items_in_the_interpreter_and_in_lanes(dtype):
+    with fungrad.enable_x64(True):
+        rng = np.random.default_rng(2)
+        x = rng.normal(size=(19, 3, 3)) + (1j * rng.normal(size=(19, 3, 3)) if dtype == "complex128" else 0)
+        positive = x @ x.conj().swapaxes(-1, -2) + np.eye(3)
+        for f, operand in ((lambda x: lax.linalg.lu(x)[0], x), (lax.linalg.cholesky, positive)):
+            assert "library" not in jit(f).lower(operand).as_text("steps")
+            wanted = f(operand)
+            np.testing.assert_allclose(jit(f)(operand), wanted, rtol=1e-12, atol=1e-12)
+            (interpreted,) = interpret.run(_program(f, operand), [operand])
+            np.testing.assert_allclose(interpreted, wanted, rtol=1e-12, atol=1e-12)
