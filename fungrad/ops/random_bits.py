@@ -138,21 +138,27 @@ def _joined(m: Any, first: Any, second: Any) -> Any:
 
 
 def with_positions(ctx: Any, keys: Any, shape: Dims) -> tuple[Any, Any]:
-    """Each key and each row-major position in ``shape``, as two arrays of shape ``keys.shape + shape``."""
+    """Each key and each row-major position in ``shape``, as two arrays of shape ``keys.shape + shape``.
+
+    Positions have 32 bits where that is enough: vectors have twice as many elements then.
+    """
     rank = len(keys.shape)
     full = (*keys.shape, *shape)
+    dtype = np.dtype(np.uint32 if math.prod(shape) <= 2**32 else np.uint64)
 
     def position(m: Any, *i: Any) -> Any:
         flat: Any = 0
         for size, one in zip(shape, i[rank:], strict=True):
             flat = flat * size + one
-        return m.index(flat, "u64")
+        return m.index(flat, f"u{8 * dtype.itemsize}")
 
-    return ctx.broadcast_in_dim(keys, full, tuple(range(rank))), ctx.compute(full, np.uint64, position)
+    return ctx.broadcast_in_dim(keys, full, tuple(range(rank))), ctx.compute(full, dtype, position)
 
 
 def key_at(m: Any, key: Any, position: Any) -> tuple[Any, Any]:
-    return hash_scalar(_first(m, key), _second(m, key), _second(m, position), _first(m, position))
+    """The hash of a position of 32 or 64 bits."""
+    high = m.const(0, "u32") if position.type == "u32" else _second(m, position)
+    return hash_scalar(_first(m, key), _second(m, key), high, _first(m, position))
 
 
 # -- representation of keys --------------------------------------------------------------------------------------------
@@ -304,7 +310,7 @@ class RandomFoldIn(Primitive):
 
     def lower(self, ctx: Any, keys: Any, data: Any) -> Any:
         def random_fold_in(m: Any, key: Any, number: Any) -> Any:
-            return _joined(m, *key_at(m, key, m.convert(number, "u64")))
+            return _joined(m, *key_at(m, key, number))
 
         return ctx.map(random_fold_in, [keys, data], dtypes.prng_key, cost=_HASH_COST)
 
