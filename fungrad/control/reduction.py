@@ -177,7 +177,7 @@ def _by_steps(args: Sequence[Any], dimensions: Dims, jaxpr: Jaxpr) -> list[Any]:
 
 
 def reduce(
-    operands: Any, init_values: Any, computation: Callable[[Any, Any], Any], dimensions: Any
+    operands: Any, init_values: Any, computation: Callable[[Any, Any], Any], dimensions: Any, out_sharding: None = None
 ) -> Any:
     """Combines the elements of arrays along dimensions with an associative function of scalars.
 

@@ -7,6 +7,7 @@ shape (0-d operands may stand beside others; Python scalars take the dtype of th
 The file holds no code: operations live in ``fungrad.ops``, control flow in ``fungrad.control``.
 """
 
+from fungrad.control.adapters import composite, platform_dependent, ragged_dot
 from fungrad.control.associative_scan import associative_scan
 from fungrad.control.callbacks import optimization_barrier, optimization_barrier_p
 from fungrad.control.cond import cond, switch
@@ -26,6 +27,7 @@ from fungrad.control.while_loop import fori_loop, while_loop
 from fungrad.control.while_primitive import while_p
 from fungrad.core.public_names import publish
 from fungrad.lax import linalg
+from fungrad.ops._accuracy import AccuracyMode, Tolerance
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.cast import (
     bitcast_convert_type,
@@ -90,6 +92,7 @@ from fungrad.ops.complex_parts import (
     real,
     real_p,
 )
+from fungrad.ops.conveniences import broadcast_like, dtype, empty, index_take, shape_as_value, stage
 from fungrad.ops.convolution import conv_general_dilated_p
 from fungrad.ops.convolution_functions import (
     conv,
@@ -382,6 +385,18 @@ from fungrad.ops.transcendental import (
 
 __all__ = [
     "linalg",
+    # fungrad.control.adapters, fungrad.ops._accuracy, fungrad.ops.conveniences
+    "AccuracyMode",
+    "Tolerance",
+    "broadcast_like",
+    "composite",
+    "dtype",
+    "empty",
+    "index_take",
+    "platform_dependent",
+    "ragged_dot",
+    "shape_as_value",
+    "stage",
     # fungrad.control.reduction, fungrad.control.reduce_window
     "reduce",
     "reduce_p",

@@ -393,7 +393,7 @@ def _stop_gradient(x: Any) -> Any:
 # -- arrays full of one value --------------------------------------------------------------------
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Array:
+def full(shape: Any, fill_value: Any, dtype: Any = None, *, sharding: None = None) -> Array:
     """An array of ``shape`` full of ``fill_value``.
 
     Args:
@@ -428,7 +428,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Array:
     return broadcast_in_dim(value, tuple(map(operator.index, shape)), ())
 
 
-def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Array:
+def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None, sharding: None = None) -> Array:
     """An array full of ``fill_value`` with the shape, dtype and weak type of ``x``, unless told otherwise.
 
     Example:

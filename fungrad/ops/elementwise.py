@@ -20,8 +20,10 @@ from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import evaluate
 from fungrad.core.primitive import is_linear
+from fungrad.ops._accuracy import check_accuracy
 from fungrad.ops._families import Elementwise, LinearElementwise, sum_of_terms, unbroadcast, unbroadcast_like
 from fungrad.ops._operands import constant, kind_of, lift, lift_pair
+from fungrad.ops.cast import convert_element_type
 
 NUMERIC = "iufc"
 INEXACT = "fc"
@@ -164,15 +166,23 @@ mul_p = Mul(
 Elementwise.product = mul_p
 
 
-def mul(x: Any, y: Any) -> Array:
+def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Array:
     """Elementwise product of operands of one dtype; equal shapes, or one operand 0-d.
+
+    Args:
+      x: array or scalar.
+      y: array or scalar.
+      out_dtype: dtype of the result; the operands are converted to it first.
 
     Example:
       >>> from fungrad import lax
       >>> lax.mul(2.0, 3.0)
       Array(6., dtype=float32, weak_type=True)
     """
-    return mul_p.bind(*lift_pair("mul", x, y))
+    x, y = lift_pair("mul", x, y)
+    if out_dtype is not None:
+        x, y = convert_element_type(x, out_dtype), convert_element_type(y, out_dtype)
+    return mul_p.bind(x, y)
 
 
 # -- quotients -----------------------------------------------------------------------------------
@@ -379,15 +389,15 @@ def is_finite(x: Any) -> Array:
     return is_finite_p.bind(lift(x, "fungrad.lax.is_finite: x"))
 
 
-def nextafter(x: Any, y: Any) -> Array:
-    """Elementwise next representable number after ``x`` in the direction of ``y``; its derivative is taken as zero.
+def nextafter(x1: Any, x2: Any) -> Array:
+    """Elementwise next representable number after ``x1`` in the direction of ``x2``; its derivative is taken as zero.
 
     Example:
       >>> from fungrad import lax
       >>> lax.nextafter(0.0, 1.0) > 0
       Array(True, dtype=bool)
     """
-    return nextafter_p.bind(*lift_pair("nextafter", x, y))
+    return nextafter_p.bind(*lift_pair("nextafter", x1, x2))
 
 
 # -- powers and roots ----------------------------------------------------------------------------
@@ -426,14 +436,21 @@ sqrt_p = Elementwise(
 )
 
 
-def sqrt(x: Any) -> Array:
+def sqrt(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise square root of a floating or complex array; NaN for negative real numbers.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> from fungrad import lax
       >>> lax.sqrt(4.0)
       Array(2., dtype=float32, weak_type=True)
     """
+    if accuracy is not None:
+        check_accuracy("sqrt", accuracy)
     return sqrt_p.bind(lift(x, "fungrad.lax.sqrt: x"))
 
 
@@ -461,28 +478,42 @@ rsqrt_p = Elementwise(
 )
 
 
-def rsqrt(x: Any) -> Array:
+def rsqrt(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise ``1 / sqrt(x)`` of a floating or complex array.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> from fungrad import lax
       >>> lax.rsqrt(4.0)
       Array(0.5, dtype=float32, weak_type=True)
     """
+    if accuracy is not None:
+        check_accuracy("rsqrt", accuracy)
     return rsqrt_p.bind(lift(x, "fungrad.lax.rsqrt: x"))
 
 
 cbrt_p = Elementwise("cbrt", np.cbrt, FLOAT, lambda g, x, y: mul(g, div(1 / 3, square(y))))
 
 
-def cbrt(x: Any) -> Array:
+def cbrt(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise real cube root of a floating array.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> from fungrad import lax
       >>> lax.cbrt(8.0)
       Array(2., dtype=float32, weak_type=True)
     """
+    if accuracy is not None:
+        check_accuracy("cbrt", accuracy)
     return cbrt_p.bind(lift(x, "fungrad.lax.cbrt: x"))
 
 

@@ -131,7 +131,7 @@ def _bind_all_gather(x: Any, names: Names, size: int, dimension: int, tiled: boo
 
 
 def all_gather(
-    x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False
+    x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False, to: str = "varying"
 ) -> Any:
     """The values of ``x`` of all members of a mapped axis.
 
@@ -142,6 +142,7 @@ def all_gather(
       axis: where the members are put: position of the new dimension in the result; with ``tiled``,
         the existing dimension along which their values are concatenated. May be negative.
       tiled: concatenate instead of stacking.
+      to: how the result varies over the axis, ``"varying"``, ``"reduced"`` or ``"invariant"``; the values are the same.
 
     Returns:
       The gathered values, the same for all members, in the structure of ``x``.

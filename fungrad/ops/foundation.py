@@ -207,7 +207,9 @@ class BroadcastInDim(Structural):
 broadcast_in_dim_p = BroadcastInDim("broadcast_in_dim")
 
 
-def broadcast_in_dim(operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int]) -> Array:
+def broadcast_in_dim(
+    operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int], *, out_sharding: None = None
+) -> Array:
     """Broadcasts ``operand`` to ``shape``, placing its dimensions as told.
 
     Args:
@@ -365,7 +367,9 @@ class Reshape(Structural):
 reshape_p = Reshape("reshape")
 
 
-def reshape(operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | None = None) -> Array:
+def reshape(
+    operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | None = None, *, out_sharding: None = None
+) -> Array:
     """Gives ``operand`` other dimension sizes, keeping its elements in row-major order.
 
     Args:
@@ -514,7 +518,7 @@ def _repeated(before: Dims, after: Dims, broadcast_dimensions: Dims) -> Dims:
     return tuple([d for d in range(len(after)) if d not in kept])
 
 
-def reduce_sum(operand: Any, axes: Sequence[int]) -> Array:
+def reduce_sum(operand: Any, axes: Sequence[int], *, out_sharding: None = None) -> Array:
     """Sums ``operand`` over ``axes``, which must be non-negative.
 
     Example:

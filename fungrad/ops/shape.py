@@ -571,7 +571,7 @@ def iota(dtype: Any, size: int) -> Array:
     return broadcasted_iota(dtype, (size,), 0)
 
 
-def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int) -> Array:
+def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int, *, out_sharding: None = None) -> Array:
     """An array of ``shape`` whose elements are their positions along ``dimension``.
 
     Raises:
@@ -591,7 +591,7 @@ def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int) -> Array:
 # -- functions of other primitives -----------------------------------------------------------------
 
 
-def broadcast(operand: Any, sizes: Sequence[int]) -> Array:
+def broadcast(operand: Any, sizes: Sequence[int], *, out_sharding: None = None) -> Array:
     """Adds leading dimensions of ``sizes`` by repetition.
 
     Example:

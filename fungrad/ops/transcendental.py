@@ -13,6 +13,7 @@ import numpy as np
 
 from fungrad.core.array import PYTHON_SCALARS, Array
 from fungrad.core.avals import ShapedArray
+from fungrad.ops._accuracy import check_accuracy
 from fungrad.ops._families import Elementwise
 from fungrad.ops._operands import check_kind, constant, kind_of, lift, lift_pair
 from fungrad.ops.cast import convert_element_type
@@ -36,14 +37,21 @@ from fungrad.ops.elementwise import (
 exp_p = Elementwise("exp", np.exp, INEXACT, lambda g, x, y: mul(g, y), factor=lambda x, y: y)
 
 
-def exp(x: Any) -> Array:
+def exp(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise exponential of a floating or complex array.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> from fungrad import lax
       >>> lax.exp(0.0)
       Array(1., dtype=float32, weak_type=True)
     """
+    if accuracy is not None:
+        check_accuracy("exp", accuracy)
     return exp_p.bind(lift(x, "fungrad.lax.exp: x"))
 
 
@@ -56,8 +64,13 @@ def _exp2(x: np.ndarray) -> Any:
 exp2_p = Elementwise("exp2", _exp2, INEXACT, lambda g, x, y: mul(g, mul(math.log(2), y)))
 
 
-def exp2(x: Any) -> Array:
+def exp2(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise ``2 ** x`` of a floating or complex array.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -65,6 +78,8 @@ def exp2(x: Any) -> Array:
       >>> lax.exp2(jnp.array([-1.0, 10.0]))
       Array([5.000e-01, 1.024e+03], dtype=float32)
     """
+    if accuracy is not None:
+        check_accuracy("exp2", accuracy)
     return exp2_p.bind(lift(x, "fungrad.lax.exp2: x"))
 
 
@@ -85,14 +100,21 @@ expm1_p = Elementwise(
 )
 
 
-def expm1(x: Any) -> Array:
+def expm1(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise ``exp(x) - 1`` of a floating or complex array, accurate near 0.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> from fungrad import lax
       >>> lax.expm1(1e-10)
       Array(1.e-10, dtype=float32, weak_type=True)
     """
+    if accuracy is not None:
+        check_accuracy("expm1", accuracy)
     return expm1_p.bind(lift(x, "fungrad.lax.expm1: x"))
 
 
@@ -107,8 +129,13 @@ class Log(Elementwise):
 log_p = Log("log", np.log, INEXACT, lambda g, x, y: div(g, x))
 
 
-def log(x: Any) -> Array:
+def log(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise natural logarithm of a floating or complex array; -inf at 0, NaN for negative real numbers.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -116,6 +143,8 @@ def log(x: Any) -> Array:
       >>> lax.log(jnp.array([0.0, 1.0]))
       Array([-inf,   0.], dtype=float32)
     """
+    if accuracy is not None:
+        check_accuracy("log", accuracy)
     return log_p.bind(lift(x, "fungrad.lax.log: x"))
 
 
@@ -134,14 +163,21 @@ def _log1p(x: np.ndarray) -> Any:
 log1p_p = Elementwise("log1p", _log1p, INEXACT, lambda g, x, y: div(g, add(x, 1.0)))
 
 
-def log1p(x: Any) -> Array:
+def log1p(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise ``log(1 + x)`` of a floating or complex array, accurate near 0.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> from fungrad import lax
       >>> lax.log1p(1e-10)
       Array(1.e-10, dtype=float32, weak_type=True)
     """
+    if accuracy is not None:
+        check_accuracy("log1p", accuracy)
     return log1p_p.bind(lift(x, "fungrad.lax.log1p: x"))
 
 
@@ -162,14 +198,21 @@ logistic_p = Elementwise(
 )
 
 
-def logistic(x: Any) -> Array:
+def logistic(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise logistic function (sigmoid) ``1 / (1 + exp(-x))`` of a floating or complex array.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> from fungrad import lax
       >>> lax.logistic(0.0)
       Array(0.5, dtype=float32, weak_type=True)
     """
+    if accuracy is not None:
+        check_accuracy("logistic", accuracy)
     return logistic_p.bind(lift(x, "fungrad.lax.logistic: x"))
 
 
@@ -260,36 +303,57 @@ def _tan(x: np.ndarray) -> Any:
 tan_p = Elementwise("tan", _tan, INEXACT, lambda g, x, y: mul(g, add(1.0, square(y))))
 
 
-def sin(x: Any) -> Array:
+def sin(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise sine of a floating or complex array, in radians.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> from fungrad import lax
       >>> lax.sin(0.0)
       Array(0., dtype=float32, weak_type=True)
     """
+    if accuracy is not None:
+        check_accuracy("sin", accuracy)
     return sin_p.bind(lift(x, "fungrad.lax.sin: x"))
 
 
-def cos(x: Any) -> Array:
+def cos(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise cosine of a floating or complex array, in radians.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> from fungrad import lax
       >>> lax.cos(0.0)
       Array(1., dtype=float32, weak_type=True)
     """
+    if accuracy is not None:
+        check_accuracy("cos", accuracy)
     return cos_p.bind(lift(x, "fungrad.lax.cos: x"))
 
 
-def tan(x: Any) -> Array:
+def tan(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise tangent of a floating or complex array, in radians.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> from fungrad import lax
       >>> lax.tan(0.0)
       Array(0., dtype=float32, weak_type=True)
     """
+    if accuracy is not None:
+        check_accuracy("tan", accuracy)
     return tan_p.bind(lift(x, "fungrad.lax.tan: x"))
 
 
@@ -396,8 +460,13 @@ def cosh(x: Any) -> Array:
     return cosh_p.bind(lift(x, "fungrad.lax.cosh: x"))
 
 
-def tanh(x: Any) -> Array:
+def tanh(x: Any, *, accuracy: Any = None) -> Array:
     """Elementwise hyperbolic tangent of a floating or complex array.
+
+    Args:
+      x: array.
+      accuracy: None, an ``AccuracyMode`` or a ``Tolerance``: checked, and otherwise ignored, since results are always
+        within a few units in the last place.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -405,6 +474,8 @@ def tanh(x: Any) -> Array:
       >>> lax.tanh(jnp.array([0.0, 20.0]))
       Array([0., 1.], dtype=float32)
     """
+    if accuracy is not None:
+        check_accuracy("tanh", accuracy)
     return tanh_p.bind(lift(x, "fungrad.lax.tanh: x"))
 
 
