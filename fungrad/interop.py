@@ -1,7 +1,8 @@
 """Other libraries that have a list of array libraries: entries for fungrad, made when they are imported.
 
-einops chooses a backend by the class of an array, jaxtyping knows the dtype of random keys by its name.  Neither is
-imported here: what has been imported already is completed at once, the rest after its import.
+einops chooses a backend by the class of an array, jaxtyping knows the dtype of random keys by its name, and
+array-api-extra, of which SciPy and scikit-learn have copies, knows by their classes which arrays are updated through
+``x.at[idx]``.  None is imported here: what has been imported already is completed at once, the rest after its import.
 
 May import everything.
 """
@@ -68,9 +69,42 @@ def _register_jaxtyping(module: Any) -> None:
     module.Key.dtypes = (*module.Key.dtypes, str(dtypes.prng_key))
 
 
+def _updates_like_jax(theirs: Any) -> dict[str, Callable[[Any], bool]]:
+    """The questions of array-api-extra about an array that is to be updated, with our answers for our arrays."""
+    return {
+        "is_jax_array": lambda x: isinstance(x, Array) or theirs.is_jax_array(x),
+        "is_writeable_array": lambda x: not isinstance(x, Array) and theirs.is_writeable_array(x),
+    }
+
+
+class _Answering:
+    """A module whose answers are other ones for arrays of fungrad."""
+
+    def __init__(self, module: Any):
+        self._module = module
+        self.__dict__.update(_updates_like_jax(module))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+def _register_updates(module: Any) -> None:
+    """``at`` of array-api-extra updates our arrays as JAX's: through ``x.at[idx]``, into a copy."""
+    if hasattr(module, "is_writeable_array"):
+        theirs = ModuleType("theirs")
+        theirs.__dict__.update(is_jax_array=module.is_jax_array, is_writeable_array=module.is_writeable_array)
+        module.__dict__.update(_updates_like_jax(theirs))
+    elif hasattr(module, "_compat"):
+        module._compat = _Answering(module._compat)
+
+
 _COMPLETED: dict[str, Callable[[Any], None]] = {
     "einops._backends": _register_einops,
     "jaxtyping._array_types": _register_jaxtyping,
+    "array_api_extra._at": _register_updates,
+    "array_api_extra._lib._at": _register_updates,
+    "scipy._lib.array_api_extra._lib._at": _register_updates,
+    "sklearn.externals.array_api_extra._at": _register_updates,
 }
 
 

@@ -98,6 +98,25 @@ def test_buffers_of_deleted_arrays():
         memoryview(x)
 
 
+def test_updates_of_scipy():
+    """What SciPy updates in place for other arrays, it updates through ``x.at`` for ours."""
+    code = """
+import os
+os.environ["SCIPY_ARRAY_API"] = "1"
+import numpy as np, fungrad, fungrad.numpy as jnp, scipy.stats, scipy.special
+from scipy._lib.array_api_extra import at
+x = jnp.arange(1.0, 6.0)
+print(at(x, x > 2).set(0.0).tolist(), at(x, 0).add(5).tolist(), x.tolist())
+print(type(scipy.stats.zscore(x)).__name__, round(float(scipy.special.logsumexp(x)), 4))
+y = np.ones(2)
+print(at(y, 0).set(3.0) is y)
+"""
+    pytest.importorskip("scipy._lib.array_api_extra._lib._at")
+    lines = run(code).splitlines()
+    assert lines[0] == "[1.0, 2.0, 0.0, 0.0, 0.0] [6.0, 2.0, 3.0, 4.0, 5.0] [1.0, 2.0, 3.0, 4.0, 5.0]"
+    assert lines[1:] == ["ArrayImpl 5.4519", "True"]
+
+
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
