@@ -300,13 +300,15 @@ CASES = {
     # not in optax, or with signs that are free
     # The first matrices have rank one: with less on the diagonal their roots are mostly rounding errors.
     "contrib.shampoo": Case(
-        lambda o: o.contrib.shampoo(0.1, eps=1e-4, momentum=0.9), tolerance=2e-3, differentiable=False, in_optax=False
+        lambda o: o.contrib.shampoo(0.1, eps=1e-4, momentum=0.9), tolerance=2e-3,
+        differentiable=False, complex=False, in_optax=False,
     ),
     "contrib.shampoo, interval": Case(
-        lambda o: o.contrib.shampoo(0.1, 0.9, 1e-3, 2, max_size=3), tolerance=2e-3, differentiable=False, in_optax=False
+        lambda o: o.contrib.shampoo(0.1, 0.9, 1e-3, 2, max_size=3), tolerance=2e-3,
+        differentiable=False, complex=False, in_optax=False,
     ),
     "contrib.soap": Case(
-        lambda o: o.contrib.soap(0.1, update_interval=2, weight_decay=0.1), tolerance=5e-3, differentiable=False,
-        in_optax=False,
+        lambda o: o.contrib.soap(0.1, update_interval=2, weight_decay=0.1), tolerance=5e-3,
+        differentiable=False, complex=False, in_optax=False,
     ),
 }  # fmt: skip

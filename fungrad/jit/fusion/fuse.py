@@ -26,9 +26,17 @@ class LoopNode:
       axis: its counter, which takes the place of the axes of the stages that join.
       children: loops and stages inside, in order.
       depth: number of loops around it.
+      count: number of stages inside.
+      made: what they make.
+      read: what they read, and along which of its dimensions the loop goes.
+      breaks: number of their breaks.
+      scatters: whether one of them scatters.
+      reduces: whether one of them reduces rows.
     """
 
-    __slots__ = ("extent", "axis", "children", "depth", "sequential")
+    __slots__ = (
+        "extent", "axis", "children", "depth", "sequential", "count", "made", "read", "breaks", "scatters", "reduces",
+    )  # fmt: skip
 
     def __init__(self, axis: Axis, depth: int, sequential: bool):
         self.extent = axis.extent
@@ -36,6 +44,21 @@ class LoopNode:
         self.depth = depth
         self.children: list[LoopNode | Stage] = []
         self.sequential = sequential
+        self.count = 0
+        self.made: set[Tensor] = set()
+        self.read: dict[Tensor, set[tuple[int, ...]]] = {}
+        self.breaks = 0
+        self.scatters = self.reduces = False
+
+    def note(self, stage: Stage) -> None:
+        """Keeps what later stages ask for of one that has been put inside, and is in terms of the loops."""
+        self.count += 1
+        self.made.add(stage.tensor)
+        for tensor, index in stage.reads:
+            self.read.setdefault(tensor, set()).add(_dimensions(index, self.axis))
+        self.breaks += len(stage.breaks)
+        self.scatters |= type(stage.tensor) is Scatter
+        self.reduces |= _reduces_rows(stage)
 
     def stages(self) -> Iterator[Stage]:
         """All stages inside, in order."""
@@ -72,6 +95,8 @@ class _Fuser:
         self.stage_of[stage.tensor] = stage
         self._insert(self.items, stage, 0)
         stage.rename({a: node.axis for a, node in zip(stage.axes, stage.path, strict=True)})
+        for node in stage.path:
+            node.note(stage)
 
     def _insert(self, sequence: list[Any], stage: Stage, depth: int) -> None:
         """Puts ``stage``, whose loops from ``depth`` on are missing, into a sequence of items."""
@@ -108,38 +133,31 @@ class _Fuser:
         axis = stage.axes[depth]
         if axis.extent != node.extent or node.sequential != (stage.kinds[depth] == "s"):
             return False
-        inside = list(node.stages())
-        breaks = sum(len(s.breaks) for s in (*inside, stage))
-        if breaks > tuning.NEST_COPIES and breaks * (len(inside) + 1) > 2 * tuning.JOINED_STAGES:
+        breaks = node.breaks + len(stage.breaks)
+        if breaks > tuning.NEST_COPIES and breaks * (node.count + 1) > 2 * tuning.JOINED_STAGES:
             return False
-        if len(inside) >= tuning.FUSED_STAGES or any(type(s.tensor) is Scatter for s in inside):
+        if node.count >= tuning.FUSED_STAGES or node.scatters:
             return False
-        made = {s.tensor for s in inside}
         related = depth > 0
         for tensor, index in stage.reads:
-            if tensor not in made:
+            if tensor not in node.made:
                 continue
             related = True
             if not _same_iteration(self.stage_of[tensor], index, axis, depth):
                 return False
-        arrays = {t for s in inside for t, _ in s.reads if t not in made}
-        mine = {t for t, _ in stage.reads}
-        if not related and not _read_alike(node, inside, stage, axis):
+        if not related and not _read_alike(node, stage, axis):
             # Loops over rows with reductions inside are likely to meet later.
-            if not (_reduces_rows(stage) and any(_reduces_rows(s) for s in inside)):
+            if not (_reduces_rows(stage) and node.reduces):
                 return False
-        return len((arrays | mine) - made) <= tuning.FUSED_ARRAYS
+        arrays = {t for t, _ in stage.reads}.union(node.read) - node.made
+        return len(arrays) <= tuning.FUSED_ARRAYS
 
 
-def _read_alike(node: LoopNode, inside: Sequence[Stage], stage: Stage, axis: Axis) -> bool:
+def _read_alike(node: LoopNode, stage: Stage, axis: Axis) -> bool:
     """Whether a stage reads an array that stages in a loop read too, and goes through it along the same dimension (one
     that walks down the columns of a matrix whose rows the other walks along gains nothing)."""
-    met: dict[Tensor, set[tuple[int, ...]]] = {}
-    for s in inside:
-        for tensor, index in s.reads:
-            met.setdefault(tensor, set()).add(_dimensions(index, node.axis))
     return any(
-        tensor.aval.size > 1 and _dimensions(index, axis) in met.get(tensor, ()) for tensor, index in stage.reads
+        tensor.aval.size > 1 and _dimensions(index, axis) in node.read.get(tensor, ()) for tensor, index in stage.reads
     )
 
 
@@ -158,7 +176,7 @@ def _made(item: Item) -> set[Tensor]:
         return set(item.results)
     if isinstance(item, Stage):
         return {item.tensor}
-    return {s.tensor for s in item.stages()}
+    return item.made
 
 
 def _same_iteration(maker: Stage, index: tuple[Idx, ...], axis: Axis, depth: int) -> bool:
