@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.control.while_loop import while_loop
 from fungrad.core import dtypes
 from fungrad.core.arguments import REFUSALS, index, reword
 from fungrad.core.array import Array
@@ -27,7 +28,8 @@ from fungrad.numpy._promotion import (
 from fungrad.ops import cast as cast_ops
 from fungrad.ops import compare, complex_parts, elementwise, integer, transcendental
 from fungrad.ops._operands import scalar_array, scalar_like
-from fungrad.ops.foundation import broadcast, zeros
+from fungrad.ops.foundation import broadcast, reshape, zeros
+from fungrad.transforms.mapping import vmap
 
 
 def refuse_out(api: str, out: Any, where: Any) -> None:
@@ -479,15 +481,28 @@ pow = power
 
 def _integer_power(x: Array, y: Array) -> Array:
     """Integer power by squaring; negative exponents give 0, or the power of 1 and -1 that is exact."""
-    bits = 8 * y.aval.dtype.itemsize
-    result = cast_ops.full_like(elementwise.add(x, y), 1)
-    base = x
-    for _ in range(min(bits, 64)):
-        odd = compare.eq(integer.bitwise_and(y, 1), scalar_like(1, y))
-        result = compare.select_n(_full_mask(odd, result), result, elementwise.mul(result, base))
-        y = integer.shift_right_logical(y, scalar_like(1, y))
-        base = elementwise.mul(base, base)
-    return result
+
+    def step(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        result, base, rest = state
+        odd = compare.eq(integer.bitwise_and(rest, 1), scalar_like(1, rest))
+        result = compare.select_n(odd, result, elementwise.mul(result, base))
+        return result, elementwise.mul(base, base), integer.shift_right_logical(rest, scalar_like(1, rest))
+
+    def one(x: Array, y: Array) -> Array:
+        found: Array = while_loop(
+            lambda state: compare.ne(state[2], 0), step, (cast_ops.full_like(x, 1), _strong(x), _strong(y))
+        )[0]
+        return found
+
+    return _each(one, x, y)
+
+
+def _each(one: Callable[[Array, Array], Array], x: Array, y: Array) -> Array:
+    """A function of two numbers, with a loop, for each pair of elements: a compiled loop then ends for each few of them
+    as soon as these are done."""
+    x, y = elementwise.add(x, cast_ops.full_like(y, 0)), elementwise.add(y, cast_ops.full_like(x, 0))
+    shape, size = x.aval.shape, x.aval.size
+    return reshape(vmap(one)(reshape(x, (size,)), reshape(y, (size,))), shape)
 
 
 def _full_mask(mask: Array, like: Array) -> Array:
@@ -574,15 +589,16 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
 def gcd(x1: Any, x2: Any) -> Array:
     """Greatest common divisor."""
     x, y = _integer_pair("gcd", x1, x2)
-    x, y = elementwise.add(x, cast_ops.full_like(y, 0)), elementwise.add(y, cast_ops.full_like(x, 0))
     dtype = x.aval.dtype
-    a, b = _magnitude(x), _magnitude(y)
-    # Euclid's algorithm shrinks the pair by the golden ratio at least: 1.5 steps per bit suffice.
-    for _ in range(12 * a.aval.dtype.itemsize):
-        done = compare.eq(b, 0)
-        rest = elementwise.rem(a, where_value(done, 1, b))
-        a, b = compare.select_n(done, b, a), where_value(done, 0, rest)
-    return cast(a, dtype)
+
+    def one(a: Array, b: Array) -> Array:
+        """Euclid's algorithm."""
+        found: Array = while_loop(
+            lambda pair: compare.ne(pair[1], 0), lambda pair: (pair[1], elementwise.rem(pair[0], pair[1])), (a, b)
+        )[0]
+        return found
+
+    return cast(_each(one, _magnitude(x), _magnitude(y)), dtype)
 
 
 def _magnitude(x: Array) -> Array:

@@ -511,8 +511,16 @@ class LLVMScalars(ScalarBuilder):
         llvm, signed = self._llvm[a.type], a.type in SIGNED
         by_zero, by_minus_one = b == 0, b == -1
         safe = self.select(by_zero | by_minus_one if signed else by_zero, 1, b)
-        instruction = ("s" if signed else "u") + op
-        result = Value(self, a.type, self._operand(f"{instruction} {llvm} {a.raw}, {safe.raw}"))
+        if llvm.startswith("<") and bit_width(a.type) <= 32 and str(b.raw).startswith("%"):
+            # No processor divides vectors of integers. A quotient of floats that hold the operands exactly is never
+            # rounded up to an integer: the next one is farther away than the last digit.
+            wide = "f32" if bit_width(a.type) <= 16 else "f64"
+            result = self.convert(self.convert(a, wide) / self.convert(safe, wide), a.type)
+            if op == "rem":
+                result = a - result * safe
+        else:
+            instruction = ("s" if signed else "u") + op
+            result = Value(self, a.type, self._operand(f"{instruction} {llvm} {a.raw}, {safe.raw}"))
         if op == "div":
             if signed:
                 result = self.select(by_minus_one, -a, result)
