@@ -36,8 +36,9 @@ MODULES = {
     "Arrays": ["fungrad.numpy", "fungrad.numpy.fft", "fungrad.numpy.linalg", "fungrad.lax", "fungrad.lax.linalg"],
     "Random numbers and networks": ["fungrad.random", "fungrad.nn", "fungrad.nn.initializers"],
     "SciPy": [
-        "fungrad.scipy.linalg",
-        "fungrad.scipy.special",
+        "fungrad.scipy.special", "fungrad.scipy.linalg", "fungrad.scipy.fft", "fungrad.scipy.signal",
+        "fungrad.scipy.ndimage", "fungrad.scipy.interpolate", "fungrad.scipy.integrate", "fungrad.scipy.optimize",
+        "fungrad.scipy.sparse.linalg", "fungrad.scipy.cluster.vq", "fungrad.scipy.spatial.transform",
     ],
     "Optimizers": [
         "fungrad.optim", "fungrad.optim.transforms", "fungrad.optim.schedules", "fungrad.optim.losses",

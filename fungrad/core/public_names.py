@@ -21,8 +21,10 @@ _MODULES = (
     "fungrad", "fungrad.numpy", "fungrad.nn", "fungrad.lax", "fungrad.random", "fungrad.optim",
     "fungrad.optim.losses", "fungrad.optim.projections", "fungrad.optim.contrib", "fungrad.optim.tree",
     "fungrad.numpy.fft", "fungrad.numpy.linalg", "fungrad.lax.linalg",
-    "fungrad.scipy.linalg", "fungrad.scipy.special", "fungrad.scipy.stats", "fungrad.nn.initializers", "fungrad.tree",
-    "fungrad.tree_util", "fungrad.debug", "fungrad.image",
+    "fungrad.scipy.linalg", "fungrad.scipy.special", "fungrad.scipy.stats", "fungrad.scipy.fft", "fungrad.scipy.signal",
+    "fungrad.scipy.ndimage", "fungrad.scipy.interpolate", "fungrad.scipy.integrate", "fungrad.scipy.optimize",
+    "fungrad.scipy.sparse.linalg", "fungrad.scipy.cluster.vq", "fungrad.scipy.spatial.transform",
+    "fungrad.nn.initializers", "fungrad.tree", "fungrad.tree_util", "fungrad.debug", "fungrad.image",
     "fungrad.experimental.checkify", "fungrad.flatten_util", "fungrad.test_util", "fungrad.extend", "fungrad.errors",
 )  # fmt: skip
 
@@ -31,7 +33,6 @@ _NOT_YET = {
     "fungrad": """NamedSharding Ref custom_batching default_device default_matmul_precision distributed dlpack export
         ffi live_arrays log_compiles make_mesh monitoring new_ref pmap profiler ref shard_map sharding""",
     "fungrad.lax": "after_all ragged_dot_general rng_bit_generator rng_uniform scaled_dot",
-    "fungrad.scipy": "cluster fft integrate interpolate ndimage optimize signal sparse spatial",
     "fungrad.debug": "inspect_array_sharding log visualize_array_sharding",
 }  # fmt: skip
 

@@ -1,8 +1,26 @@
-"""``fungrad.scipy``: SciPy's functions on fungrad arrays, under the names of ``jax.scipy``."""
+"""``fungrad.scipy``: SciPy's functions on fungrad arrays, under the names of ``jax.scipy``.
 
-from fungrad.core.public_names import publish
-from fungrad.scipy import linalg, special, stats
+Modules but ``special`` are imported when they are first asked for.
+"""
 
-__all__ = ["linalg", "special", "stats"]
+import importlib
+from typing import Any
+
+from fungrad.core.public_names import missing, publish
+from fungrad.scipy import special
+
+_LATER = (
+    "cluster", "fft", "integrate", "interpolate", "linalg", "ndimage", "optimize", "signal", "sparse", "spatial",
+    "stats",
+)  # fmt: skip
+
+__all__ = [*_LATER, "special"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise missing(__name__, name)
+
 
 publish(globals(), __name__, __all__)

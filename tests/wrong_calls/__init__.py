@@ -28,6 +28,7 @@ from fungrad import (
     nn,
     optim,
     random,
+    scipy,
     test_util,
     train,
     tree,
@@ -51,7 +52,7 @@ def over_axis(f):
 
 NAMES = {
     "np": np, "fungrad": fungrad, "jnp": jnp, "lax": lax, "nn": nn, "random": random, "special": special,
-    "stats": stats, "image": image, "linalg": linalg,
+    "stats": stats, "image": image, "linalg": linalg, "scipy": scipy,
     "optim": optim, "io": io, "data": data, "train": train, "tree": tree, "tree_util": tree_util, "debug": debug,
     "checkify": checkify, "test_util": test_util, "tune": tune, "extend": extend, "flatten_util": flatten_util,
     "dtypes": dtypes, "operator": operator, "Record": Record,
