@@ -223,11 +223,11 @@ class Lowering(Protocol):
     def fourier_rows(self, operand: Lowered, inverse: bool, scale: float) -> Lowered:
         """The Fourier transform of every row of a complex matrix, times ``scale`` (the inverse is not divided).
 
-        The length is a product of primes up to 31, and up to 2048 or a product of two such numbers.
+        The length is a product of primes up to 31, and up to 4096 or a product of two such numbers.
         """
 
     def fourier_columns(self, operand: Lowered, inverse: bool, scale: float, whole: int = 0) -> Lowered:
-        """The same along the middle one of three dimensions, of at most 2048 elements. If ``whole`` is not 0,
+        """The same along the middle one of three dimensions, of at most 4096 elements. If ``whole`` is not 0,
         results ``k`` are multiplied with ``exp(-2 pi i k l / whole)``, where ``l`` is the position along the last
         dimension (its conjugate if ``inverse``)."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 # The longest transform of columns.
-_LONGEST_COLUMN = 2048
+_LONGEST_COLUMN = 4096
 # Columns next to each other that are worth transforming where they are.
 _MANY_COLUMNS = 8
 

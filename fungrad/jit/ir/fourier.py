@@ -16,13 +16,11 @@ import numpy as np
 # Prime factors of lengths that have code of their own.
 LARGEST_PRIME = 31
 # The longest transform that is made of one piece, in scratch arrays on the stack: lanes of all its elements.
-LONGEST_PIECE = 2048
-# The longest one of which a whole row of lanes stays in the first level of the cache.
-SHORT = 256
+LONGEST_PIECE = 4096
 # The longest row whose two steps one thread makes with the row between them on its stack.
 LONGEST_ROW = 8192
-# Rows that are worth sharing between threads whole.
-MANY_ROWS = 8
+# Rows that are worth sharing between threads whole, and rows that fill the lanes of a register enough.
+MANY_ROWS, SOME_ROWS = 8, 4
 
 
 def factors(n: int) -> list[int]:
@@ -49,13 +47,12 @@ def radices(n: int) -> list[int]:
     """The lengths of the stages of a transform in one piece, whose product is `n`.
 
     >>> radices(1000), radices(2048)
-    ([8, 5, 5, 5], [8, 4, 4, 4, 4])
+    ([2, 4, 5, 5, 5], [2, 4, 4, 4, 4, 4])
     """
+    # Four fit into the registers of most processors, eight do not.
     primes = factors(n)
     twos = primes.count(2)
-    stages = [8] if twos % 2 and twos > 1 else [2] * (twos % 2)
-    stages += [4] * ((twos - (twos % 2) * (3 if twos > 1 else 1)) // 2)
-    return stages + [p for p in primes if p > 2]
+    return [2] * (twos % 2) + [4] * (twos // 2) + [p for p in primes if p > 2]
 
 
 @cache
@@ -63,7 +60,7 @@ def split(n: int) -> tuple[int, int] | None:
     """Two factors of a length as near to each other as possible, the first the smaller one; None if there are none, or
     one is too long for one piece.
 
-    >>> split(1000), split(13), split(2 ** 23)
+    >>> split(1000), split(13), split(2 ** 25)
     ((25, 40), None, None)
     """
     if n < 4:
@@ -81,7 +78,7 @@ def way_of_rows(rows: int, n: int) -> str:
       `stepped`: in two steps, with what is between them in another array.
     """
     parts = split(n)
-    if parts is None or (n <= SHORT and rows >= MANY_ROWS // 2) or n < 32:
+    if parts is None or (n <= LONGEST_PIECE and rows >= SOME_ROWS) or n < 32:
         return "whole"
     return "stacked" if n <= LONGEST_ROW and rows >= MANY_ROWS else "stepped"
 

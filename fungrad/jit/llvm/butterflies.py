@@ -11,7 +11,6 @@ Inverse transforms exchange real and imaginary parts before and after.
 
 from __future__ import annotations
 
-import math
 import re
 import struct
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fungrad.jit.ir.fourier import radices, roots
+
+# The longest transform of whose roots there is a table.
+LONGEST_TABLE = 1 << 14
 
 # The parts of a number in all lanes: names of registers.
 Pair = tuple[str, str]
@@ -385,6 +387,14 @@ class _Writer:
         """`exp(-2 pi i k l / whole)` for the columns `l`: the root for the first of them, the product of two from
         tables, times those for the others counted from there."""
         of = self.of
+        if of.whole <= LONGEST_TABLE:
+            many = of.whole // of.n
+            powers = np.arange(of.n)[:, None] * np.arange(many)[None]
+            table = self.table(f"fft_all_{self.real}_{of.whole}_{of.n}", roots(of.whole, powers))
+            at = self.let(f"add nuw nsw i64 {self.index((k, many))}, %first")
+            wide = self.let(f"load {self.wide}, ptr {self.at(table, self.index((at, 2)))}, align {2 * self.size}")
+            re, im = self.parts(wide)
+            return (im, re) if of.inverse else (re, im)
         shift = (of.whole.bit_length() + 1) // 2
         low = self.table(f"fft_low_{self.real}_{of.whole}", roots(of.whole, np.arange(1 << shift)))
         above = np.arange((of.whole >> shift) + 1) << shift
@@ -417,30 +427,13 @@ class _Writer:
         n = len(x)
         if n == 2:
             return [self.add(*x), self.sub(*x)]
-        if n == 4:
-            return self.four(x)
-        return self.eight(x) if n == 8 else self.odd(x)
+        return self.four(x) if n == 4 else self.odd(x)
 
     def four(self, x: list[Pair]) -> list[Pair]:
         even = self.add(x[0], x[2]), self.sub(x[0], x[2])
         odd = self.add(x[1], x[3]), self.sub(x[1], x[3])
         down, up = self.minus_i(even[1], odd[1])
         return [self.add(even[0], odd[0]), down, self.sub(even[0], odd[0]), up]
-
-    def eight(self, x: list[Pair]) -> list[Pair]:
-        even, odd = self.four(x[::2]), self.four(x[1::2])
-        half = math.sqrt(0.5)
-        re, im = odd[1]
-        odd[1] = self.times((self.op("fadd", re, im), self.op("fsub", im, re)), half)
-        re, im = odd[3]
-        turned = self.times((self.op("fsub", im, re), self.op("fadd", re, im)), half)
-        results = [self.add(even[0], odd[0]), self.add(even[1], odd[1])]
-        second, fourth = self.minus_i(even[2], odd[2])
-        # odd[3] turned by three eighths is -(re - im) - i (re + im), both times the root of a half.
-        third_low = self.op("fadd", even[3][0], turned[0]), self.op("fsub", even[3][1], turned[1])
-        third_high = self.op("fsub", even[3][0], turned[0]), self.op("fadd", even[3][1], turned[1])
-        results += [second, third_low, self.sub(even[0], odd[0]), self.sub(even[1], odd[1]), fourth, third_high]
-        return results
 
     def odd(self, x: list[Pair]) -> list[Pair]:
         """An odd number of them: results `k` and `n - k` share sums over the pairs of elements `j` and `n - j`."""

@@ -25,8 +25,10 @@ from fungrad.jit.ir.loops import Call, View
 from fungrad.jit.llvm.butterflies import Columns, Layout, define
 from fungrad.jit.llvm.writer import ProgramWriter
 
-# Numbers times stages below which sharing costs more than it saves.
+# Numbers below which sharing costs more than it saves.
 _SHARED = 30_000
+# Bytes of both scratch arrays: threads may have little room on their stacks.
+_STACK = 512 << 10
 
 
 def emit_fft(program: ProgramWriter, call: Call) -> None:
@@ -70,11 +72,15 @@ class _Emitter:
     def __init__(self, program: ProgramWriter, real: str):
         self.program = program
         self.real = real
-        self.most = program.module.machine.vector_bytes // (4 if real == "float" else 8)
+        self.size = 4 if real == "float" else 8
+        self.most = program.module.machine.vector_bytes // self.size
 
-    def lanes(self, count: int) -> int:
-        """How many columns of `count` are transformed at once."""
-        return min(self.most, 1 << (count.bit_length() - 1))
+    def lanes(self, count: int, n: int) -> int:
+        """How many columns of `count`, of length `n`, are transformed at once."""
+        lanes = min(self.most, 1 << (count.bit_length() - 1))
+        while lanes > 1 and 4 * lanes * n * self.size > _STACK:
+            lanes //= 2
+        return lanes
 
     def columns(
         self,
@@ -94,7 +100,7 @@ class _Emitter:
           beside: how far apart columns are.
         """
         outer, size, count = sizes
-        lanes = self.lanes(count)
+        lanes = self.lanes(count, make.args[1])
         columns = make(lanes=lanes, source=layouts[0], target=layouts[1])
         blocks = -(-count // lanes)
         program = self.program
@@ -124,8 +130,8 @@ class _Emitter:
         """Transform rows in two steps, one row after the other."""
         few, many = parts
         n = few * many
-        one = first(lanes=self.lanes(many), source=Layout(many, 1), target=Layout(many, 1))
-        two = second(lanes=self.lanes(few), source=Layout(1, many), target=Layout(few, 1))
+        one = first(lanes=self.lanes(many, few), source=Layout(many, 1), target=Layout(many, 1))
+        two = second(lanes=self.lanes(few, many), source=Layout(1, many), target=Layout(few, 1))
         program = self.program
         with program.function() as name:
             x, y = (program.address(v.buffer, v.offset) for v in views)
