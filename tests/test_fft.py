@@ -211,3 +211,23 @@ def test_types_and_gradients_are_those_of_jax():
         a, b = np.asarray(fg.grad(ours)(z)), np.asarray(jax.grad(theirs)(z))
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4 * np.abs(b).max())
         np.testing.assert_allclose(np.asarray(fg.jit(fg.grad(ours))(z)), b, rtol=2e-4, atol=2e-4 * np.abs(b).max())
+
+
+def test_frequencies():
+    for n, d in ((1, 1.0), (2, 0.5), (5, 2.0), (8, 0.1), (9, 3)):
+        for name in ("fftfreq", "rfftfreq"):
+            ours, wanted = getattr(jnp.fft, name)(n, d), getattr(np.fft, name)(n, d)
+            assert ours.dtype == np.float32
+            np.testing.assert_allclose(np.asarray(ours), wanted, rtol=1e-6)
+            double = getattr(jnp.fft, name)(n, d, dtype="float64")
+            np.testing.assert_allclose(np.asarray(double), wanted, rtol=1e-15)
+    assert jnp.fft.fftfreq(0).shape == (0,)
+    slope = fg.grad(lambda d: jnp.fft.fftfreq(4, d)[1])(2.0)
+    np.testing.assert_allclose(float(slope), -1 / 16, rtol=1e-6)
+
+
+def test_shifts_undo_each_other():
+    x = jnp.arange(30).reshape(5, 6)
+    for axes in (None, 0, -1, (0, 1), (1,)):
+        np.testing.assert_array_equal(np.asarray(jnp.fft.fftshift(x, axes)), np.fft.fftshift(np.asarray(x), axes))
+        assert jnp.array_equal(jnp.fft.ifftshift(jnp.fft.fftshift(x, axes), axes), x)

@@ -245,3 +245,21 @@ def test_trapezoid():
     close(integrate.trapezoid(array(y), array(x)), np.trapezoid(y, x))
     close(integrate.trapezoid(array(y), dx=0.5, axis=0), np.trapezoid(y, dx=0.5, axis=0))
     everywhere(lambda y, x: integrate.trapezoid(y, x), y, x)
+
+
+def test_numbers_keep_their_digits():
+    """Python numbers beside arrays of double precision are not rounded to single precision first."""
+    x = sample((40,))
+    for ours, wanted in (
+        (signal.stft(array(x), 0.1, nperseg=8), scipy_signal.stft(x, 0.1, nperseg=8)),
+        (signal.welch(array(x), 0.1, nperseg=8), scipy_signal.welch(x, 0.1, nperseg=8)),
+    ):
+        for a, b in zip(ours, wanted, strict=True):
+            np.testing.assert_allclose(np.asarray(a), b, rtol=1e-11, atol=1e-13)
+    z = scipy_signal.stft(x, nperseg=8)[2]
+    np.testing.assert_allclose(np.asarray(signal.istft(array(z), 0.1)[0]), scipy_signal.istft(z, 0.1)[0], rtol=1e-14)
+    outside = array(np.array([9.0]))
+    assert float(ndimage.map_coordinates(array(x[:3]), [outside], 1, cval=0.1)[0]) == 0.1
+    line = interpolate.RegularGridInterpolator((array(np.arange(3.0)),), array(x[:3]), fill_value=0.1)
+    assert float(line(outside[:, None])[0]) == 0.1
+    np.testing.assert_allclose(float(integrate.trapezoid(array(x), dx=0.1)), np.trapezoid(x, dx=0.1), rtol=1e-13)

@@ -16,8 +16,8 @@ from fungrad.core.arguments import index
 from fungrad.core.array import Array
 from fungrad.core.public_names import publish
 from fungrad.numpy import ufuncs
-from fungrad.numpy._promotion import operand, requested_dtype
-from fungrad.numpy.creation import arange, asarray
+from fungrad.numpy._promotion import converted, operand, requested_dtype
+from fungrad.numpy.creation import arange
 from fungrad.numpy.manipulation import moveaxis, roll
 from fungrad.numpy.padding import pad
 from fungrad.ops import fft as ops
@@ -384,7 +384,7 @@ def _spacing(name: str, n: int, d: Any, dtype: Any) -> tuple[int, Any, Array]:
         raise ValueError(f"fungrad.numpy.fft.{name}: d must be one number, got {d}")
     wanted = requested_dtype(dtype, f"fft.{name}") or dtypes.default_float()
     n = index(f"fungrad.numpy.fft.{name}", "n", n, 0)
-    return n, wanted, asarray(operand(d, f"fft.{name}", "d") * n, dtypes.to_inexact_dtype(wanted))
+    return n, wanted, converted(d, dtypes.to_inexact_dtype(wanted), f"fft.{name}", "d") * n
 
 
 def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import fungrad.numpy as jnp
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array
 from fungrad.numpy._promotion import cast, inexact_dtype
@@ -33,6 +34,15 @@ def inexact(api: str, name: str, x: Any) -> Array:
     if not dtypes.is_inexact(x.aval.dtype) and not dtypes.is_bool(x.aval.dtype) and not dtypes.is_integer(x.aval.dtype):
         raise TypeError(f"fungrad.scipy.{api}: {name} must be an array of numbers, got {x.aval.str_short()}")
     return cast(x, inexact_dtype(x.aval.dtype), x.aval.weak_type)
+
+
+def number(api: str, name: str, x: Any, dtype: Any) -> Array:
+    """A scalar argument as an array of a dtype, which a Python number takes with all its digits.
+
+    Raises:
+      TypeError: it is not an array or scalar.
+    """
+    return jnp.asarray(x if isinstance(x, (int, float, complex)) else operand(api, name, x), dtype)
 
 
 def alike(api: str, **named: Any) -> list[Array]:

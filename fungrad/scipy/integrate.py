@@ -38,7 +38,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
     y = operand("integrate.trapezoid", "y", y)
     if x is not None:
         x = operand("integrate.trapezoid", "x", x)
-    return jnp.trapezoid(y, x, operand("integrate.trapezoid", "dx", dx), axis)
+    return jnp.trapezoid(y, x, dx, axis)
 
 
 __all__ = ["trapezoid"]

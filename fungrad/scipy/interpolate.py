@@ -16,7 +16,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.public_names import publish
 from fungrad.core.tree_registration import register_pytree_node
-from fungrad.scipy._operands import inexact, operand
+from fungrad.scipy._operands import inexact, number, operand
 
 _API = "interpolate.RegularGridInterpolator"
 
@@ -82,9 +82,9 @@ class RegularGridInterpolator:
             if p.shape[0] < 2:
                 raise ValueError(f"{full}: points[{axis}] must have at least two elements, got {p.shape[0]}")
         if fill_value is not None:
-            fill_value = operand(_API, "fill_value", fill_value)
-            if dtypes.is_complex(fill_value.dtype) and not dtypes.is_complex(self.values.dtype):
+            if jnp.iscomplexobj(fill_value) and not dtypes.is_complex(self.values.dtype):
                 raise ValueError(f"{full}: fill_value must fit values of dtype {self.values.dtype}, got a complex one")
+            fill_value = number(_API, "fill_value", fill_value, self.values.dtype)
         self.fill_value = fill_value
 
     def __call__(self, xi: Any, method: str | None = None) -> Array:

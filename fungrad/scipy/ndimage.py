@@ -18,7 +18,7 @@ from fungrad import lax
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.public_names import publish
-from fungrad.scipy._operands import operand
+from fungrad.scipy._operands import number, operand
 
 
 def _mirrored(index: Array, size: int) -> Array:
@@ -97,7 +97,7 @@ def map_coordinates(
         raise NotImplementedError(f"{api}: mode must be one of {', '.join(map(repr, _MODES))}, got {mode!r}")
     if operator.index(order) not in (0, 1):
         raise NotImplementedError(f"{api}: order must be 0 or 1, got {order}")
-    cval = operand("ndimage.map_coordinates", "cval", cval).astype(x.dtype)
+    cval = number("ndimage.map_coordinates", "cval", cval, x.dtype)
     axes = []
     for at, size in zip(where, x.shape, strict=True):
         nodes = []

@@ -18,7 +18,7 @@ from fungrad.core import dtypes
 from fungrad.core.arguments import index
 from fungrad.core.array import Array
 from fungrad.ops.shape import canonical_axis
-from fungrad.scipy._operands import alike, at_least_single, inexact, is_complex
+from fungrad.scipy._operands import alike, at_least_single, inexact, is_complex, number
 
 # -- trends ------------------------------------------------------------------------------------------------------------
 
@@ -265,7 +265,7 @@ def _spectra(
             f"{full}: the spectrum of complex numbers has two sides, so return_onesided is ignored", stacklevel=4
         )
         onesided = False
-    fs = jnp.asarray(inexact(f"signal.{api}", "fs", fs), real)
+    fs = number(f"signal.{api}", "fs", fs, real)
     transform, frequencies = (jnp.fft.rfft, jnp.fft.rfftfreq) if onesided else (jnp.fft.fft, jnp.fft.fftfreq)
     found = [transform(remove(_cut(s, segments)) * win, n=segments.transform) for s in signals]
     if scaling == "density":
@@ -517,5 +517,6 @@ def istft(
     x = x / jnp.where(norm.real > 1e-10, norm, 1)
     if x.ndim > 1 and time != z.ndim - 1:
         x = jnp.moveaxis(x, -1, time - (frequency < time))
-    times = jnp.arange(x.shape[0], dtype=dtypes.to_real_dtype(x.dtype)) / fs
+    real = dtypes.to_real_dtype(x.dtype)
+    times = jnp.arange(x.shape[0], dtype=real) / number("signal.istft", "fs", fs, real)
     return times, x

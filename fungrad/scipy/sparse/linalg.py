@@ -92,7 +92,7 @@ def _square(x: Array) -> Array:
 
 def _bound(b: Array, tol: Any, atol: Any) -> Array:
     """The square of the norm that a residual must not exceed."""
-    return jnp.maximum(jnp.asarray(tol) ** 2 * _square(b), jnp.asarray(atol) ** 2)
+    return jnp.maximum(tol * tol * _square(b), atol * atol)
 
 
 def _cg(A: Operator, b: Array, x: Array, M: Operator, bound: Array, maxiter: Any) -> Array:
