@@ -24,6 +24,7 @@ def _wrote(write, shape=3):
 
 # Each gives an array of fungrad, also of traced arrays.
 OURS = {
+    "polyfit": lambda x: np.polyfit(x, [1, 2, 4], 1),
     "add": lambda x: np.add(x, [1, 2, 3]),
     "add reflected": lambda x: np.add([1, 2, 3], x),
     "maximum": lambda x: np.maximum(x, (2, 2, 2)),
@@ -128,8 +129,6 @@ THEIRS = {
     "full_like": lambda x: np.full_like(np.ones(3), x),
     "reduceat": lambda x: np.add.reduceat(x, [0, 1]),
     "maximum.accumulate": lambda x: np.maximum.accumulate(x),
-    "spacing": lambda x: np.spacing(x),
-    "polyfit": lambda x: np.polyfit(x, [1, 2, 4], 1),
     "ellipk": lambda x: scipy.special.ellipk(x / 4),
     "choose with booleans": lambda x: np.choose(np.array([True, False, True]), [x, x * x]),
     "convolve with a number": lambda x: np.convolve(x, 2),
@@ -235,7 +234,7 @@ def test_ndarrays_without_a_copy():
     x = jnp.asarray(N)
     for view in (np.asarray(x), np.asarray(x, copy=False), np.asarray(x, "float32", copy=False)):
         assert not view.flags.writeable and np.shares_memory(view, np.asarray(x))
-    with pytest.raises(ValueError, match="without a copy"):
+    with pytest.raises(ValueError, match="without a copy|Unable to avoid copy"):
         np.asarray(x, "float64", copy=False)
     for copy in (np.array(x), np.asarray(x, copy=True), np.asarray(x, "float64"), np.copy(x)):
         assert copy.flags.writeable and not np.shares_memory(copy, np.asarray(x))

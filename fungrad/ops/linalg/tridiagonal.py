@@ -31,6 +31,8 @@ def _part(x: Any, start: int, end: int, axis: int) -> Any:
 def _shifted(x: Any, by: int, axis: int) -> Any:
     """The elements moved along an axis, zeros coming in."""
     n = x.aval.shape[axis]
+    if n == 0:
+        return x
     kept = _part(x, max(0, -by), n - max(0, by), axis)
     config = [(0, 0, 0)] * x.aval.ndim
     config[axis] = (max(0, by), max(0, -by), 0)

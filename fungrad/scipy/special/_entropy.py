@@ -163,8 +163,9 @@ def boxcox1p(x: Any, lmbda: Any) -> Array:
 
 def _scaled_power(log: Array, power: Array) -> Array:
     """(exp(power * log) - 1) / power."""
-    exponent = jnp.where(power == 0, jnp.zeros_like(power), power) * jnp.where(jnp.isinf(log), 1.0, log)
-    value = log * _exponential_quotient(1, exponent)
+    finite = jnp.where(jnp.isinf(log), jnp.ones_like(log), log)
+    exponent = jnp.where(power == 0, jnp.zeros_like(power), power) * finite
+    value = finite * _exponential_quotient(1, exponent)
     # At both ends of the logarithm.
     falls = jnp.isinf(log) & (jnp.sign(log) * power < 0)
     return jnp.where(falls, -1 / jnp.where(falls, power, 1.0), jnp.where(jnp.isinf(log), log, value))
