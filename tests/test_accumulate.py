@@ -52,7 +52,8 @@ def test_gradients_in_loops(name, dtype):
     with fungrad.disable_jit():
         wanted = g(tables(dtype))
     assert got.dtype == dtype
-    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+    # Sums over all steps: the rounding of single precision is that of the greatest terms.
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=5e-5 * np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("name", READS)

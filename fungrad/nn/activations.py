@@ -191,7 +191,7 @@ def log_sigmoid(x: Any) -> Array:
 def log1mexp(x: Any) -> Array:
     """``log(1 - exp(-x))`` for ``x >= 0``, accurate for small and large ``x``.
 
-    Reference: Mächler, "Accurately computing log(1 - exp(-|a|))", 2012.
+    Reference: Mächler, "Accurately Computing ``log(1 - exp(-|a|))``", 2012.
     """
     x = _inexact(x, "log1mexp")
     switch = math.log(2)

@@ -42,9 +42,8 @@ def jacfwd(
       holomorphic: whether ``fun`` is promised to be holomorphic.
 
     Returns:
-      A function that returns the Jacobian: a tree like the output whose leaves are trees like the argument, with arrays
-        of shape
-      ``output shape + input shape``.
+      A function that returns the Jacobian: a tree like the output whose leaves are trees like the argument, with
+      arrays of shape ``output shape + input shape``.
 
     Example:
       >>> import fungrad, fungrad.numpy as jnp
