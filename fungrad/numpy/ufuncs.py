@@ -539,7 +539,10 @@ def hypot(x1: Any, x2: Any, /) -> Array:
     # A constant for derivatives, which do not depend on it: those of maximum and absolute value lose the second one
     # at equal operands and at zero.
     scale = cast_ops.stop_gradient(where_value(zero, 1, top))
-    squares = [elementwise.square(elementwise.div(v, scale)) for v in (x, y)]
+    # The lesser operand first: its square may underflow, and is added to the other without being rounded before.
+    first = compare.lt(complex_parts.abs(x), complex_parts.abs(y))
+    operands = (compare.select_n(first, y, x), compare.select_n(first, x, y))
+    squares = [elementwise.square(elementwise.div(v, scale)) for v in operands]
     inside = where_value(zero, 1, elementwise.add(*squares))
     scaled = elementwise.mul(scale, elementwise.sqrt(inside))
     infinite = integer.bitwise_or(isinf(x), isinf(y))
