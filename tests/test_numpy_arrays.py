@@ -157,10 +157,10 @@ def test_numpy_functions_come_back(call):
 
 def test_numpy_functions_without_a_counterpart_compute_on_values():
     x = jnp.array([1.0, 4.0])
-    assert isinstance(np.spacing(x), np.ndarray)
+    assert isinstance(np.real_if_close(x), np.ndarray)
     np.testing.assert_allclose(np.testing.assert_allclose(x, x) or np.maximum.accumulate(x), [1, 4])
-    with pytest.raises(TracerArrayConversionError, match="spacing|NumPy array"):
-        fungrad.jit(np.spacing)(x)
+    with pytest.raises(TracerArrayConversionError, match="real_if_close|NumPy array"):
+        fungrad.jit(np.real_if_close)(x)
     with pytest.raises(TypeError, match="out="):
         np.add(np.ones(2), np.ones(2), out=x)
 

@@ -230,7 +230,7 @@ def test_accepted_dtypes_are_those_of_jax():
         (lambda: lax.bitcast_convert_type(True, np.uint8), TypeError, "bits to reinterpret"),
         (lambda: lax.convert_element_type(1.0, "no such dtype"), TypeError, "convert_element_type"),
         (lambda: lax.full((2,), np.zeros(2)), TypeError, r"lax.full: fill_value .*f32\[2\]"),
-        (lambda: lax.add(np.uint8([1]), 300), OverflowError, "300 does not fit dtype uint8"),
+        (lambda: lax.add(np.uint8([1]), 300), OverflowError, "the Python integer 300 does not fit uint8"),
     ],
 )
 def test_errors_name_the_function_and_the_types(call, error, text):

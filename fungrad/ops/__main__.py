@@ -44,6 +44,7 @@ Written by `python -m fungrad.ops`.
 - **derived**: the rule is that of its family.
 - **zero**: the derivative is zero by definition (integers, booleans, steps).
 - **host**: compiled programs call `impl` between pieces of native code.
+- **none**: there is none, and asking for it says so.
 - **-**: not needed. Operations among the members of a named axis are gone before a program is compiled, since `vmap`
   replaces them. A transposition rule is needed for what is linear in an operand; everything
   else is differentiated in terms of such primitives.
@@ -67,6 +68,8 @@ def status(primitive: Primitive, rule: str) -> str:
     if rule in vars(primitive):
         return "yes"
     owner = next(c for c in type(primitive).__mro__ if rule in vars(c))
+    if getattr(vars(owner)[rule], "raises", False):
+        return "none"
     if rule == "jvp" and owner is Elementwise:
         return "zero" if primitive.jvp_rule is None else "yes"  # type: ignore[attr-defined]
     if owner is not Primitive:

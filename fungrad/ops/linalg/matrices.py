@@ -33,6 +33,15 @@ class MatrixPrimitive(Primitive):
     multiple_results = True
     quiet = True
 
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+        """Raises; a factorisation that has a derivative defines it."""
+        raise NotImplementedError(
+            f"fungrad.lax.linalg.{self.name}: there is no derivative; qr, eigh, svd, cholesky and lu have one, and "
+            "fungrad.lax.stop_gradient says that none is wanted"
+        )
+
+    jvp.raises = True  # type: ignore[attr-defined]
+
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         moved = [batch_to(x, d, 0, axis.size) for x, d in zip(args, dims, strict=True)]
         out = self.bind(*moved, **params)
