@@ -1,5 +1,7 @@
 """Short loops inside of long ones: written out, run as vectors over the long one, whole records at a time."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,11 @@ def agree(p, *inputs):
 def program(buffers, body):
     names = [[b.name for b in buffers if b.kind == kind] for kind in ("input", "output")]
     return Program("p", buffers, [Nest(body)], *names)
+
+
+def gathered(text):
+    """Vectors that are read or written lane by lane; the fewer than four records left over at the end may be."""
+    return [found for found in re.findall(r"masked\.(?:gather|scatter)\.v(\d+)", text) if int(found) >= 4]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint32", "int64"])
@@ -70,7 +77,7 @@ def test_sum_and_update_of_records(n, size, dtype):
     np.testing.assert_array_equal(s, x.sum(1))
     np.testing.assert_array_equal(y, 1 + x * x.sum(1, keepdims=True))
     np.testing.assert_array_equal(total, 3 + x.sum(0))
-    assert "masked.gather" not in text and "masked.scatter" not in text
+    assert not gathered(text)
 
 
 @pytest.mark.parametrize("n", SIZES)
