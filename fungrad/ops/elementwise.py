@@ -394,8 +394,8 @@ def nextafter(x1: Any, x2: Any) -> Array:
 
     Example:
       >>> from fungrad import lax
-      >>> lax.nextafter(0.0, 1.0) > 0
-      Array(True, dtype=bool)
+      >>> bool(lax.nextafter(0.0, 1.0) > 0)
+      True
     """
     return nextafter_p.bind(*lift_pair("nextafter", x1, x2))
 
