@@ -196,12 +196,12 @@ def test_integers_without_a_value_raise_and_others_are_numbers(name):
 
 def test_messages_name_transformation_function_place_and_remedy():
     def loss(x):
-        return np.spacing(x * jnp.eye(2)).sum()
+        return np.real_if_close(x * jnp.eye(2)).sum()
 
     with pytest.raises(TracerArrayConversionError) as found:
         fungrad.grad(loss)(AT)
     text = str(found.value)
-    absent = "fungrad.grad: numpy.spacing, which fungrad does not have,"
+    absent = "fungrad.grad: numpy.real_if_close, which fungrad does not have,"
     for part in (absent, "grad of loss", __file__, "f32[2,2]", "pure_callback"):
         assert part in text
     with pytest.raises(ConcretizationTypeError, match=r"fungrad\.jvp: .*Python float.*fungrad\.numpy.*stop_gradient"):
