@@ -234,8 +234,8 @@ NO_NUMBERS = set(
     "fromfunction fromstring from_dlpack hanning hamming bartlett blackman kaiser indices set_printoptions repeat tile "
     "printoptions tril_indices triu_indices mask_indices diag_indices iota broadcasted_iota broadcast rollaxis one_hot "
     "broadcast_shape broadcast_to_rank bincount unstack resize diag diagflat diff pad array_repr array_str array_split "
-    "split vsplit hsplit dsplit vander histogram histogram2d histogramdd histogram_bin_edges polyint polyder nonzero "
-    "flatnonzero argwhere multigammaln psum pmean pmax pmin ppermute pshuffle pswapaxes all_gather all_to_all "
+    "split vsplit hsplit dsplit vander polyfit histogram histogram2d histogramdd histogram_bin_edges polyint polyder "
+    "nonzero flatnonzero argwhere multigammaln psum pmean pmax pmin ppermute pshuffle pswapaxes all_gather all_to_all "
     "axis_index axis_size psum_scatter".split()
 )
 
