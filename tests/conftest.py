@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from importlib.util import find_spec
 
 import hypothesis
 import pytest
@@ -32,6 +33,9 @@ compiled_control control_cond data dot empty_axes extend in_place indexing io ji
 numpy_values optim passes products public_names runtime surface transforms tree
 """.split()
 
+# Whether there is something to compare with: on a machine without it those tests are skipped, whatever they import.
+PARITY = find_spec("jax") is not None and find_spec("optax") is not None
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
@@ -39,6 +43,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.path.stem.removeprefix("test_") in QUICK and not item.get_closest_marker("parity"):
             item.add_marker("quick")
+        if item.get_closest_marker("parity") and not PARITY:
+            item.add_marker(pytest.mark.skip(reason="compares with JAX or optax: pip install -e '.[parity]'"))
     if "slow" in config.option.markexpr or any("::" in arg for arg in config.args):
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
