@@ -8,7 +8,7 @@ import importlib as _importlib
 from typing import Any as _Any
 
 # Operators and methods of arrays come with fungrad.numpy, the text of jaxprs with core.printing.
-from fungrad import dtypes, errors, lax, numpy, tree, tree_util
+from fungrad import dtypes, errors, lax, numpy, sharding, tree, tree_util
 from fungrad import interop as _interop
 from fungrad.config import (
     config,
@@ -161,6 +161,7 @@ __all__ = [
     "random",
     "remat",
     "scipy",
+    "sharding",
     "stages",
     "strict_index",
     "test_util",

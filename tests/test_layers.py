@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "fungrad"
 # layer may import each other (Python itself refuses cycles among them).
 LAYERS = [
     ["fungrad.errors", "fungrad.config", "fungrad.locks", "fungrad.optional"],
-    ["fungrad.core"],
+    ["fungrad.core", "fungrad.sharding"],
     ["fungrad.ops"],
     ["fungrad.transforms"],
     ["fungrad.jit"],

@@ -14,6 +14,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.arguments import guarded
 from fungrad.core.array import PYTHON_SCALARS, Array, DeletedArray, delete
+from fungrad.core.context import Tracer
 from fungrad.core.device import CPU, Device, check_device
 from fungrad.core.primitive import Primitive
 from fungrad.numpy import creation, indexing, linear, manipulation, reductions, selection, sorting, ufuncs, updating
@@ -21,6 +22,8 @@ from fungrad.numpy._promotion import fitting, partners
 from fungrad.numpy.array_api import VERSIONS
 from fungrad.numpy.bits import reinterpret
 from fungrad.ops import compare, elementwise
+from fungrad.sharding import DEFAULT as DEFAULT_SHARDING
+from fungrad.sharding import Sharding
 
 # -- operators ---------------------------------------------------------------------------------------------------------
 
@@ -229,6 +232,16 @@ def _delete(self: Array) -> None:
     delete(self)
 
 
+def _sharding(self: Array) -> Sharding:
+    if isinstance(self, Tracer):
+        raise AttributeError(
+            f"The 'sharding' attribute is not available on {self!r}, which is traced and so is nowhere yet; "
+            "use fungrad.typeof(x).sharding",
+            name="sharding",
+        )
+    return DEFAULT_SHARDING
+
+
 def _addressable_data(self: Array, index: int) -> Array:
     """The part of the array on a device of this process: all of it."""
     if index != 0:
@@ -322,6 +335,7 @@ def _methods() -> dict[str, Any]:
         "is_ready": _is_true,
         "reshape": _reshape,
         "round": _round,
+        "sharding": property(_sharding, doc="Which device holds which part of the array."),
         "to_device": _to_device,
         "tobytes": _tobytes,
         "transpose": _transpose,
