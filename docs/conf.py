@@ -32,7 +32,10 @@ REFERENCE = HERE / "reference"
 
 # Public modules, in the order of the reference.
 MODULES = {
-    "Transformations": ["fungrad", "fungrad.tree", "fungrad.tree_util", "fungrad.flatten_util", "fungrad.ad_checkpoint", "fungrad.sharding"],
+    "Transformations": [
+        "fungrad", "fungrad.tree", "fungrad.tree_util", "fungrad.flatten_util", "fungrad.ad_checkpoint",
+        "fungrad.custom_batching", "fungrad.sharding",
+    ],
     "Arrays": ["fungrad.numpy", "fungrad.numpy.fft", "fungrad.numpy.linalg", "fungrad.lax", "fungrad.lax.linalg"],
     "Random numbers and networks": ["fungrad.random", "fungrad.nn", "fungrad.nn.initializers"],
     "SciPy": [

@@ -61,6 +61,7 @@ __version__ = "0.1.0"
 # Imported when first used.
 _SUBMODULES = (
     "ad_checkpoint",
+    "custom_batching",
     "custom_derivatives",
     "data",
     "debug",
@@ -105,6 +106,7 @@ __all__ = [
     "clear_caches",
     "closure_convert",
     "config",
+    "custom_batching",
     "custom_derivatives",
     "custom_gradient",
     "custom_jvp",

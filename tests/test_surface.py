@@ -14,6 +14,7 @@ LISTS = Path(__file__).parent / "surface"
 MODULES = [
     "fungrad",
     "fungrad.ad_checkpoint",
+    "fungrad.custom_batching",
     "fungrad.data",
     "fungrad.debug",
     "fungrad.dtypes",

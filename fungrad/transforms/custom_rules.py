@@ -172,6 +172,12 @@ class _CustomFunction:
         check_callable(bwd, f"custom_{self._kind}.defvjp")
         self.fwd, self.bwd, self._vjp_symbolic_zeros = fwd, bwd, symbolic_zeros
 
+    def __getattr__(self, name: str) -> Any:
+        # Rules of other kinds that the function itself takes, such as a vmap rule.
+        if name == "def_vmap" and hasattr(self.__dict__.get("fun"), name):
+            return getattr(self.fun, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     @api_boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         name = function_name(self.fun)
