@@ -35,6 +35,7 @@ MODULES = {
     "Transformations": [
         "fungrad", "fungrad.tree", "fungrad.tree_util", "fungrad.flatten_util", "fungrad.ad_checkpoint",
         "fungrad.custom_batching", "fungrad.sharding",
+        "fungrad.ref",
     ],
     "Arrays": ["fungrad.numpy", "fungrad.numpy.fft", "fungrad.numpy.linalg", "fungrad.lax", "fungrad.lax.linalg"],
     "Random numbers and networks": ["fungrad.random", "fungrad.nn", "fungrad.nn.initializers"],

@@ -44,6 +44,7 @@ from fungrad.core.device import (
 from fungrad.core.dtypes import float0
 from fungrad.core.public_names import missing as _missing
 from fungrad.core.public_names import publish as _publish
+from fungrad.core.refs import Ref, empty_ref, free_ref, freeze, new_ref
 from fungrad.core.source import named_call, named_scope
 from fungrad.drawing import Drawing, draw
 from fungrad.jit.front.api import clear_caches, jit
@@ -73,6 +74,7 @@ _SUBMODULES = (
     "nn",
     "optim",
     "random",
+    "ref",
     "scipy",
     "stages",
     "test_util",
@@ -96,6 +98,7 @@ __all__ = [
     "Array",
     "Device",
     "Drawing",
+    "Ref",
     "ShapeDtypeStruct",
     "__version__",
     "ad_checkpoint",
@@ -123,6 +126,9 @@ __all__ = [
     "devices",
     "disable_jit",
     "draw",
+    "empty_ref",
+    "free_ref",
+    "freeze",
     "dtypes",
     "enable_x64",
     "ensure_compile_time_eval",
@@ -151,6 +157,7 @@ __all__ = [
     "make_jaxpr",
     "named_call",
     "named_scope",
+    "new_ref",
     "nn",
     "numpy",
     "numpy_dtype_promotion",
@@ -161,6 +168,7 @@ __all__ = [
     "process_index",
     "pure_callback",
     "random",
+    "ref",
     "remat",
     "scipy",
     "sharding",

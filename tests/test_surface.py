@@ -38,6 +38,7 @@ MODULES = [
     "fungrad.optim.transforms",
     "fungrad.optim.tree",
     "fungrad.optim.tree_utils",
+    "fungrad.ref",
     "fungrad.scipy.cluster.vq",
     "fungrad.scipy.fft",
     "fungrad.scipy.integrate",

@@ -8,6 +8,7 @@ May import ``core``, ``ops``, ``transforms`` and ``jit``.
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, jaxprs_in_p
 from fungrad.core.nonfinite import replaying
 from fungrad.core.primitive import Primitive
 from fungrad.core.promotion import lattice_result_type
+from fungrad.core.refs import Binding, Ref, RefFrame, RefsUsedError, bound, contents, store
 from fungrad.core.source import function_name
 from fungrad.core.staging import DebugInfo, argument_names, trace_tree
 from fungrad.core.treedef import PyTreeDef, differences, open_treedef
@@ -208,6 +210,73 @@ def slice_of(jaxpr: Jaxpr, invars: Sequence[Var], outvars: Sequence[Atom]) -> Ja
 _traces: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 
+class Threaded:
+    """The references that the functions of a loop or a branch use: their contents are passed through it.
+
+    A loop is tried without any; ``trace_function`` says which ones its functions use.
+
+    Attributes:
+      refs: the references.
+      written: which of them some function writes to.
+    """
+
+    def __init__(self) -> None:
+        self.refs: list[Ref] = []
+        self.written: set[int] = set()
+
+    def values(self) -> list[Any]:
+        """What they hold now."""
+        return [contents(r) for r in self.refs]
+
+    def call(self, values: Sequence[Any], fun: Callable[..., Any], *args: Any) -> tuple[Any, list[Any]]:
+        """``fun(*args)`` with these contents, and what the references hold afterwards."""
+        made: list[Binding]
+        with bound(self.refs, values) as made:
+            result = fun(*args)
+        self.written.update(id(b.ref) for b in made if b.written)
+        return result, [b.value for b in made]
+
+    def store(self, values: Sequence[Any]) -> None:
+        """Stores what they hold after the loop."""
+        for ref, value in zip(self.refs, values, strict=True):
+            if id(ref) in self.written:
+                store(ref, value)
+
+
+def threading_refs(run: Callable[[Threaded], T]) -> T:
+    """Runs a loop or branch, again if its functions turn out to use references.
+
+    Args:
+      run: traces the functions with the references given to it passed through.
+    """
+    threaded = Threaded()
+    while True:
+        try:
+            return run(threaded)
+        except RefsUsedError as found:
+            known = set(map(id, threaded.refs))
+            new = [r for r in found.refs if id(r) not in known]
+            if not new:
+                raise
+            threaded.refs += new
+
+
+def closing_over_refs(fun: Callable[..., Any], operands: tuple) -> tuple[Callable[..., Any], tuple]:
+    """A function and its operands without the references among them, which it closes over."""
+    leaves, structure = tree.flatten(operands)
+    refs = {i: x for i, x in enumerate(leaves) if isinstance(x, Ref)}
+    if not refs:
+        return fun, operands
+
+    @functools.wraps(fun)
+    def without_refs(*rest: Any) -> Any:
+        given = iter(rest)
+        full = [refs[i] if i in refs else next(given) for i in range(len(leaves))]
+        return fun(*tree.unflatten(structure, full))
+
+    return without_refs, tuple([x for x in leaves if not isinstance(x, Ref)])
+
+
 class Traced:
     """A traced function.
 
@@ -251,7 +320,11 @@ def trace_function(
     found = known.get(key)
     if found is None:
         debug = DebugInfo(function_name(fun), argument_names(fun, args, {}), api)
-        found = Traced(*trace_tree(fun, in_tree, avals, debug))
+        frame = RefFrame()
+        jaxpr, out_tree = trace_tree(fun, in_tree, avals, debug, frame)
+        if frame:
+            raise RefsUsedError(frame.closed)
+        found = Traced(jaxpr, out_tree)
         if not any(isinstance(c, Tracer) for c in found.consts):
             known[key] = found
     return found
@@ -276,6 +349,11 @@ def flat_operands(value: Any, api: str, name: str) -> tuple[list[Array], PyTreeD
     for i, x in enumerate(leaves):
         if not is_array_like(x):
             path = tree.leaf_paths(value)[i]
+            if isinstance(x, Ref):
+                raise TypeError(
+                    f"fungrad.{api}: {name}{path} is a reference of type {x.aval.str_short()}; let the function close "
+                    "over it instead of passing it"
+                )
             raise TypeError(
                 f"fungrad.{api}: {name}{path} must be an array or a scalar, got {x!r} of type {type(x).__name__}; "
                 "close over other values instead of passing them"

@@ -5,6 +5,7 @@ May import ``core``, ``ops`` and ``control.cond_primitive``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,11 +13,14 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.control._base import (
+    Threaded,
     Traced,
     check_callables,
+    closing_over_refs,
     flat_operands,
     is_concrete,
     same_type,
+    threading_refs,
     trace_function,
 )
 from fungrad.control.cond_primitive import cond_p, joined
@@ -194,6 +198,26 @@ def _in_python(fun: Callable[..., Any], operands: tuple) -> Any:
 
 
 def _choose(
+    api: str, index: Any, branches: Sequence[Callable], operands: tuple, names: Sequence[str]
+) -> Any:
+    def run(refs: Threaded) -> Any:
+        if not refs.refs:
+            return _choose_from(api, index, branches, operands, names)
+
+        def threading(branch: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda values, *args: refs.call(values, branch, *args)
+
+        wrapped = [functools.wraps(b)(threading(b)) for b in branches]
+        value, values = _choose_from(api, index, wrapped, (refs.values(), *operands), names)
+        refs.store(values)
+        return value
+
+    both = [closing_over_refs(b, operands) for b in branches]
+    branches, operands = [b for b, _ in both], both[0][1]
+    return threading_refs(run)
+
+
+def _choose_from(
     api: str, index: Any, branches: Sequence[Callable], operands: tuple, names: Sequence[str]
 ) -> Any:
     values, _ = flat_operands(operands, api, "operands")

@@ -5,17 +5,20 @@ May import ``core``, ``ops`` and ``control.scan_primitive``.
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from fungrad.config import config
 from fungrad.control._base import (
+    Threaded,
     Traced,
     check_callables,
     check_carry,
     flat_operands,
     promote_weak,
+    threading_refs,
     trace_function,
 )
 from fungrad.control.scan_bodies import Loop
@@ -80,6 +83,33 @@ def scan(
       (Array(6., dtype=float32), Array([0., 2., 9.], dtype=float32))
     """
     check_callables(API, f=f)
+
+    def run(refs: Threaded) -> tuple[Any, Any]:
+        if not refs.refs:
+            return _scan(f, init, xs, length, reverse, unroll)
+
+        @functools.wraps(f)
+        def step(carry: Any, x: Any) -> Any:
+            result, values = refs.call(carry[1], f, carry[0], x)
+            if not isinstance(result, (tuple, list)) or len(result) != 2:
+                return result
+            return (result[0], values), result[1]
+
+        (carry, values), ys = _scan(step, (init, refs.values()), xs, length, reverse, unroll)
+        refs.store(values)
+        return carry, ys
+
+    return threading_refs(run)
+
+
+def _scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any,
+    length: int | None,
+    reverse: bool,
+    unroll: int | bool,
+) -> tuple[Any, Any]:
     carry, carry_tree = flat_operands(init, API, "init")
     leaves, x_tree = flat_operands(xs, API, "xs")
     length = _length(leaves, xs, length)

@@ -5,6 +5,7 @@ May import ``core``, ``ops``, ``control.scan_primitive`` and ``control.while_pri
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from fungrad.config import config
 from fungrad.control import scan_primitive, while_primitive
 from fungrad.control._base import (
+    Threaded,
     Traced,
     check_callables,
     check_carry,
@@ -22,6 +24,7 @@ from fungrad.control._base import (
     memoised,
     promote_weak,
     split_list,
+    threading_refs,
     trace_function,
 )
 from fungrad.control.scan_bodies import Loop
@@ -92,8 +95,32 @@ def while_loop(
       >>> round(float(fungrad.grad(newton)(4.0)), 4)
       0.25
     """
+    check_callables("lax.while_loop", cond_fun=cond_fun, body_fun=body_fun)
+
+    def run(refs: Threaded) -> Any:
+        if not refs.refs:
+            return _while_loop(cond_fun, body_fun, init_val, max_steps)
+
+        @functools.wraps(cond_fun)
+        def go_on(carry: Any) -> Any:
+            result, values = refs.call(carry[1], cond_fun, carry[0])
+            if any(x is not y for x, y in zip(values, carry[1], strict=True)):
+                raise NotImplementedError("fungrad.lax.while_loop: cond_fun writes to a reference; let body_fun do it")
+            return result
+
+        @functools.wraps(body_fun)
+        def step(carry: Any) -> Any:
+            return refs.call(carry[1], body_fun, carry[0])
+
+        value, values = _while_loop(go_on, step, (init_val, refs.values()), max_steps)
+        refs.store(values)
+        return value
+
+    return threading_refs(run)
+
+
+def _while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any, max_steps: int | None) -> Any:
     api = "lax.while_loop"
-    check_callables(api, cond_fun=cond_fun, body_fun=body_fun)
     carry, structure = flat_operands(init_val, api, "init_val")
     if max_steps is not None:
         max_steps = operator.index(max_steps)
@@ -236,8 +263,25 @@ def fori_loop(
       >>> lax.fori_loop(0, 5, lambda i, total: total + i, 0)
       Array(10, dtype=int32, weak_type=True)
     """
+    check_callables("lax.fori_loop", body_fun=body_fun)
+
+    def run(refs: Threaded) -> Any:
+        if not refs.refs:
+            return _fori_loop(lower, upper, body_fun, init_val, unroll)
+
+        @functools.wraps(body_fun)
+        def step(i: Any, carry: Any) -> Any:
+            return refs.call(carry[1], body_fun, i, carry[0])
+
+        value, values = _fori_loop(lower, upper, step, (init_val, refs.values()), unroll)
+        refs.store(values)
+        return value
+
+    return threading_refs(run)
+
+
+def _fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any, unroll: int | bool | None) -> Any:
     api = "lax.fori_loop"
-    check_callables(api, body_fun=body_fun)
     carry, structure = flat_operands(init_val, api, "init_val")
     bounds, dtype = _bounds(api, lower, upper)
     static = all(map(is_concrete, bounds))

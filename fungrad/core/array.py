@@ -453,6 +453,9 @@ def typeof(x: Any) -> ShapedArray:
         return scalar_aval(x)
     if isinstance(x, (np.ndarray, np.generic)):
         return ShapedArray(x.shape, dtypes.default_width(x.dtype))
+    aval = getattr(x, "aval", None)
+    if getattr(aval, "is_ref", False):
+        return aval  # type: ignore[return-value]
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return ShapedArray(tuple(x.shape), x.dtype, bool(getattr(x, "weak_type", False)))
     return as_array(x).aval

@@ -78,6 +78,29 @@ class Trace:
         """Applies ``primitive``; called with no current trace, may set ``state.trace`` freely."""
         raise NotImplementedError
 
+    def read_ref(self, ref: Any) -> Any:
+        """The contents of a reference (``core.refs``): they are in the trace in which it was made."""
+        if ref._owner is self and self.alive:
+            return ref._value
+        if ref._owner is self or self.parent is None:
+            raise dead_reference_error(ref)
+        return self.parent.read_ref(ref)
+
+    def write_ref(self, ref: Any, value: Any) -> None:
+        """Replaces the contents; a reference from outside takes only what means something there."""
+        if ref._owner is self and self.alive:
+            ref._value = value
+            return
+        if ref._owner is self or self.parent is None:
+            raise dead_reference_error(ref)
+        if isinstance(value, Tracer) and value._trace is self:
+            raise ValueError(
+                "performing a set/swap operation with a differentiated value on a non-differentiated array reference "
+                f"of type {ref.aval.str_short()}. Move the array reference to be an argument of the differentiated "
+                "function, or write fungrad.lax.stop_gradient(value)"
+            )
+        self.parent.write_ref(ref, value)
+
 
 class Tracer(Array):
     """A value inside a transformation: an array with a type but, in general, no contents.
@@ -252,6 +275,15 @@ def leaked_tracer_error(tracer: Tracer, how: str = "was used") -> UnexpectedTrac
         f"{where}.{' ' + origin if origin else ''} A function given to a transformation must not store its "
         "intermediate values outside (a global, an attribute, a list of an enclosing scope): return them instead. "
         "`with fungrad.checking_leaks():` shows where it escapes."
+    )
+
+
+def dead_reference_error(ref: Any) -> UnexpectedTracerError:
+    """The error for a reference whose transformation has finished, or does not surround the place of its use."""
+    return UnexpectedTracerError(
+        f"A reference of type {ref.aval.str_short()} was used outside of {ref._owner.label or 'the transformation'} in "
+        "which it had been made. Return its contents (fungrad.freeze(ref), ref[...]), or make the reference outside "
+        "and let the function write to it."
     )
 
 

@@ -4,7 +4,7 @@
 constants of the jaxpr (0-d arrays become literals); they may be tracers of enclosing transformations, which the caller
 passes on as operands.
 
-May import ``core.ir``, ``core.context``, ``core.primitive`` and ``core.tree``.
+May import ``core.ir``, ``core.context``, ``core.primitive``, ``core.refs`` and ``core.tree``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Trace, Tracer, report_leaks, state, transformation
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, check_hashable
 from fungrad.core.primitive import Primitive
+from fungrad.core.refs import AbstractRef, Binding, Ref, RefFrame, passed
 from fungrad.core.source import current_source, function_name, unattributed
 from fungrad.errors import concretization_error_class, is_foreign
 
@@ -68,9 +69,9 @@ class JaxprTracer(Tracer):
 class JaxprTrace(Trace):
     """Records operations as equations of one jaxpr."""
 
-    __slots__ = ("eqns", "invars", "constvars", "consts", "const_of", "debug")
+    __slots__ = ("eqns", "invars", "constvars", "consts", "const_of", "debug", "frame", "bindings")
 
-    def __init__(self, parent: Trace, debug: DebugInfo):
+    def __init__(self, parent: Trace, debug: DebugInfo, frame: RefFrame | None = None):
         super().__init__(parent, f"{debug.api} of {debug.fun_name}")
         self.debug = debug
         self.eqns: list[Eqn] = []
@@ -78,6 +79,9 @@ class JaxprTrace(Trace):
         self.constvars: list[Var] = []
         self.consts: list[Any] = []
         self.const_of: dict[int, Var | Literal] = {}
+        # What references from outside are in here, by identity.
+        self.frame = frame
+        self.bindings: dict[int, Binding] = {}
 
     def new_arg(self, aval: ShapedArray) -> JaxprTracer:
         """A tracer for a new input."""
@@ -122,10 +126,46 @@ class JaxprTrace(Trace):
         tracers = [JaxprTracer(self, v, eqn) for v in outvars]
         return tracers if primitive.multiple_results else tracers[0]
 
+    def read_ref(self, ref: Any) -> Any:
+        """The contents of a reference; those of one from outside are an input, if the caller provides for that."""
+        if ref._owner is self:
+            return super().read_ref(ref)
+        binding = self.bindings.get(id(ref))
+        if binding is None:
+            value = self.parent.read_ref(ref)
+            if self.frame is None:
+                return value
+            var = Var(value.aval)
+            binding = self.bindings[id(ref)] = Binding(ref, JaxprTracer(self, var, None), var)
+        return binding.value
+
+    def write_ref(self, ref: Any, value: Any) -> None:
+        """Replaces the contents of a reference; those of one from outside are a result."""
+        if ref._owner is self:
+            super().write_ref(ref, value)
+            return
+        if id(ref) not in self.bindings:
+            if self.frame is None:
+                raise NotImplementedError(
+                    f"fungrad.{self.debug.api}: {self.debug.fun_name} writes to a reference of type "
+                    f"{ref.aval.str_short()} from outside, which is not possible in a function given to "
+                    f"{self.debug.api}; return the value and write it outside, or make the reference inside"
+                )
+            self.read_ref(ref)
+        binding = self.bindings[id(ref)]
+        binding.value, binding.written = value, True
+
     def to_jaxpr(self, outs: Sequence[Any]) -> Jaxpr:
-        """The jaxpr with the results ``outs``."""
+        """The jaxpr with the results ``outs``, and then the contents of references from outside."""
         outvars = [self.atom(x) for x in outs]
-        return Jaxpr(self.constvars, self.invars, outvars, self.eqns, self.consts, self.debug)
+        invars = self.invars
+        if self.bindings and self.frame is not None:
+            closed = list(self.bindings.values())
+            self.frame.closed = [b.ref for b in closed]
+            self.frame.written = [b.written for b in closed]
+            invars = [*invars, *[b.var for b in closed]]
+            outvars += [self.atom(b.value) for b in closed]
+        return Jaxpr(self.constvars, invars, outvars, self.eqns, self.consts, self.debug)
 
     def arg_name(self, var: Var) -> str:
         """Name of the argument that ``var`` is, or an empty text."""
@@ -142,18 +182,25 @@ class JaxprTrace(Trace):
         return [self.arg_name(v) for v in self.invars if v in needed and self.arg_name(v)]
 
 
-def trace_flat(fun: Callable[..., Sequence[Any]], in_avals: Sequence[ShapedArray], debug: DebugInfo) -> Jaxpr:
+def trace_flat(
+    fun: Callable[..., Sequence[Any]],
+    in_avals: Sequence[ShapedArray],
+    debug: DebugInfo,
+    frame: RefFrame | None = None,
+) -> Jaxpr:
     """Traces a function of flat arguments that returns a flat sequence of arrays.
 
     Args:
       fun: called once with one tracer per aval.
       in_avals: types of the inputs.
       debug: names for messages.
+      frame: takes the references from outside that the function touches, if the caller passes their contents, as last
+        operands, and stores the last results in them. Without it, contents are constants and cannot be written.
 
     Returns:
       The jaxpr, with whatever the function closes over as ``consts``.
     """
-    trace = JaxprTrace(state.trace, debug)
+    trace = JaxprTrace(state.trace, debug, frame)
     context.mark_call_site(trace)
     with transformation(trace):
         args = [trace.new_arg(a) for a in in_avals]
@@ -167,10 +214,13 @@ def trace_flat(fun: Callable[..., Sequence[Any]], in_avals: Sequence[ShapedArray
 def trace_tree(
     fun: Callable[..., Any],
     in_tree: Any,
-    in_avals: Sequence[ShapedArray],
+    in_avals: Sequence[Any],
     debug: DebugInfo,
+    frame: RefFrame | None = None,
 ) -> tuple[Jaxpr, Any]:
     """Traces ``fun(*args, **kwargs)``, where ``in_tree`` is the structure of ``(args, kwargs)``.
+
+    Arguments of type ``AbstractRef`` are references; the results are followed by what they hold in the end.
 
     Returns:
       The jaxpr and the tree of the results.
@@ -182,13 +232,28 @@ def trace_tree(
 
     def flat_fun(*flat: Any) -> list[Any]:
         nonlocal out_tree
-        args, kwargs = tree.unflatten(in_tree, flat)
+        leaves = list(flat)
+        for i, aval in passed_in.items():
+            leaves[i] = passed(leaves[i], aval)
+        refs = [leaves[i] for i in passed_in]
+        args, kwargs = tree.unflatten(in_tree, leaves)
         with unattributed():
             result = fun(*args, **kwargs)
         leaves, out_tree = tree.flatten(result)
-        return check_results(leaves, result, debug)
+        results = check_results(leaves, result, debug)
+        if frame is not None:
+            frame.args = list(passed_in)
+            frame.args_written = [r._value is not flat[i] for r, i in zip(refs, passed_in, strict=True)]
+        return [*results, *[r._value for r in refs]]
 
-    jaxpr = trace_flat(flat_fun, in_avals, debug)
+    passed_in = {i: a for i, a in enumerate(in_avals) if type(a) is AbstractRef}
+    if passed_in and frame is None:
+        raise NotImplementedError(
+            f"fungrad.{debug.api}: {debug.fun_name} gets a reference as an argument, which functions given to "
+            f"{debug.api} cannot; pass what it holds (ref[...]), and write to it outside"
+        )
+    avals = [a.inner_aval if i in passed_in else a for i, a in enumerate(in_avals)] if passed_in else in_avals
+    jaxpr = trace_flat(flat_fun, avals, debug, frame)
     return jaxpr, out_tree
 
 
@@ -203,6 +268,12 @@ def check_results(leaves: Sequence[Any], result: Any, debug: DebugInfo) -> list[
     except TypeError:
         pass
     for path, leaf in tree.flatten_with_path(result)[0]:
+        if isinstance(leaf, Ref):
+            raise ValueError(
+                f"fungrad.{debug.api}: function {debug.fun_name} returned a mutable array reference of type "
+                f"{leaf.aval.str_short()} at result{tree.keystr(path)}, but mutable array references cannot be "
+                "returned; return what it holds: fungrad.freeze(ref), or ref[...]"
+            )
         if not is_array_like(leaf):
             raise TypeError(
                 f"fungrad.{debug.api}: the result{tree.keystr(path)} of {debug.fun_name} must be an array or a scalar, "

@@ -22,6 +22,7 @@ from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import Tracer
 from fungrad.core.primitive import Primitive
+from fungrad.core.refs import Ref
 from fungrad.core.source import api_boundary, function_name
 from fungrad.errors import IncompatibleShapesError
 from fungrad.ops._operands import scalar_array
@@ -402,8 +403,8 @@ def _check_linear(program: LinearProgram, name: str) -> None:
 
 def abstract_argument(x: Any, api: str, whole: Any, position: int) -> ShapedArray:
     """Aval of an argument given as a value or as anything with ``shape`` and ``dtype``."""
-    if isinstance(x, Array):
-        return x.aval
+    if isinstance(x, (Array, Ref)):
+        return x.aval  # type: ignore[return-value]
     if not is_array_like(x) and hasattr(x, "shape") and hasattr(x, "dtype"):
         return ShapedArray(
             tuple(x.shape), dtypes.canonicalize_dtype(x.dtype, api), bool(getattr(x, "weak_type", False))

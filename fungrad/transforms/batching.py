@@ -102,6 +102,15 @@ class BatchTrace(Trace):
             return [self.tracer(x, d) for x, d in zip(out, dim, strict=True)]
         return self.tracer(out, dim)
 
+    def write_ref(self, ref: Any, value: Any) -> None:
+        """Replaces the contents of a reference made inside; one from outside cannot hold a value of every example."""
+        if ref._owner is not self:
+            raise ValueError(
+                "performing a set/swap operation with vmapped value on an unbatched array reference of type "
+                f"{ref.aval.str_short()}. Move the array reference to be an argument to the vmapped function?"
+            )
+        super().write_ref(ref, value)
+
     def tracer(self, x: Any, dim: int | None) -> Any:
         """The traced view of a batch (of an unbatched value: itself)."""
         return x if dim is None else BatchTracer(self, x, dim)

@@ -19,6 +19,7 @@ from fungrad.core.arguments import integers, shown
 from fungrad.core.array import as_array
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.refs import Ref
 from fungrad.core.source import api_boundary, function_name
 from fungrad.core.staging import debug_info, trace_tree
 from fungrad.core.tree_registration import register_pytree_node
@@ -187,6 +188,8 @@ class _CustomFunction:
                 f"No {kind} defined for custom_{self._kind} function {name} using def{self._kind}."
             )
         args = self._resolved(args, kwargs, name)
+        if self._kind == "vjp" and any(isinstance(x, Ref) for x in tree.leaves(args)):
+            return self._call_with_refs(args, name)
         where = self._nondiff(len(args), name)
         static = tuple([self._static(args[i], i, name) for i in where])
         differentiable = tuple([x for i, x in enumerate(args) if i not in where])
@@ -206,6 +209,51 @@ class _CustomFunction:
         custom = Custom(name, body, jvp, vjp)
         outs = call(custom, leaves)
         return tree.unflatten(custom.out_tree, outs)
+
+    def _call_with_refs(self, args: tuple, name: str) -> Any:
+        """A call with references among the arguments: the function and its rules close over them."""
+        where = self._nondiff(len(args), name)
+        leaves, structures = [], []
+        for arg in args:
+            own, structure = tree.flatten(arg)
+            leaves.append(own)
+            structures.append(structure)
+
+        def is_given(i: int, leaf: Any) -> bool:
+            return i not in where and not isinstance(leaf, Ref)
+
+        def full(given: Sequence[Any]) -> list[Any]:
+            rest = iter(given)
+            filled = [[next(rest) if is_given(i, x) else x for x in own] for i, own in enumerate(leaves)]
+            return [tree.unflatten(s, own) for s, own in zip(structures, filled, strict=True)]
+
+        def fwd(*given: Any) -> Any:
+            result = self.fwd(*full(given))  # type: ignore[misc]
+            if not isinstance(result, (tuple, list)) or len(result) != 2:
+                return result
+            return result[0], tree.map(lambda x: _HeldRef(x) if isinstance(x, Ref) else x, result[1])
+
+        def bwd(residuals: Any, ct: Any) -> Any:
+            residuals = tree.map(
+                lambda x: x.ref if isinstance(x, _HeldRef) else x, residuals, is_leaf=lambda x: isinstance(x, _HeldRef)
+            )
+            result = self.bwd(*[args[i] for i in where], residuals, ct)  # type: ignore[misc]
+            differentiated = [i for i in range(len(args)) if i not in where]
+            if not isinstance(result, (tuple, list)) or len(result) != len(differentiated):
+                raise TypeError(
+                    f"fungrad.custom_vjp: the bwd rule of {name} must return a tuple with one entry per differentiable "
+                    f"argument, {len(differentiated)} here, got {shown(result)}"
+                )
+            out = []
+            for i, cts in zip(differentiated, result, strict=True):
+                parts = [None] * len(leaves[i]) if cts is None else tree.flatten_up_to(structures[i], cts)
+                out += [part for part, x in zip(parts, leaves[i], strict=True) if is_given(i, x)]
+            return tuple(out)
+
+        inner = custom_vjp(functools.wraps(self.fun)(lambda *given: self.fun(*full(given))))
+        inner._positional = []
+        inner.defvjp(fwd, bwd, symbolic_zeros=self._vjp_symbolic_zeros)
+        return inner(*[x for i, own in enumerate(leaves) for x in own if is_given(i, x)])
 
     def _resolved(self, args: tuple, kwargs: dict[str, Any], name: str) -> tuple:
         """All arguments by position, as rules take them: keywords and defaults in their places."""
@@ -334,6 +382,16 @@ class custom_vjp(_CustomFunction):  # noqa: N801 - a decorator, and JAX's name
     """
 
     _kind = "vjp"
+
+
+class _HeldRef:
+    """A reference among residuals: a tree without leaves."""
+
+    def __init__(self, ref: Ref):
+        self.ref = ref
+
+
+register_pytree_node(_HeldRef, lambda held: ((), held.ref), lambda ref, _: _HeldRef(ref))
 
 
 class _Pullback(NamedTuple):

@@ -16,6 +16,7 @@ from fungrad.core import dtypes, tree
 from fungrad.core.arguments import integers
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData, named_axis
+from fungrad.core.refs import RefFrame
 from fungrad.core.source import api_boundary
 from fungrad.core.staging import debug_info, trace_tree
 from fungrad.transforms.api import abstract_argument, check_callable
@@ -113,7 +114,7 @@ def make_jaxpr(
                 stack.enter_context(named_axis(AxisData(name, size)))
             jaxpr, out_tree = trace_arguments(fun, args, kwargs, static, "make_jaxpr")
         if return_shape:
-            return jaxpr, tree.unflatten(out_tree, [shape_struct(a) for a in jaxpr.out_avals])
+            return jaxpr, tree.unflatten(out_tree, [shape_struct(a) for a in jaxpr.out_avals[: out_tree.num_leaves]])
         return jaxpr
 
     return jaxpr_of
@@ -133,7 +134,9 @@ def trace_arguments(
 
     leaves, in_tree = tree.flatten((dynamic, kwargs))
     avals = [abstract_argument(x, api, (dynamic, kwargs), i) for i, x in enumerate(leaves)]
-    return trace_tree(with_static, in_tree, avals, debug_info(fun, dynamic, kwargs, api))
+    debug = debug_info(fun, dynamic, kwargs, api)
+    # What references hold in the end are further results, which nobody stores.
+    return trace_tree(with_static, in_tree, avals, debug, RefFrame())
 
 
 @api_boundary
@@ -156,4 +159,4 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """
     check_callable(fun, "eval_shape")
     jaxpr, out_tree = trace_arguments(fun, args, kwargs, (), "eval_shape")
-    return tree.unflatten(out_tree, [shape_struct(a) for a in jaxpr.out_avals])
+    return tree.unflatten(out_tree, [shape_struct(a) for a in jaxpr.out_avals[: out_tree.num_leaves]])

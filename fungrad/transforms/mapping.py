@@ -14,6 +14,7 @@ from typing import Any
 from fungrad.core import tree
 from fungrad.core.arguments import index
 from fungrad.core.context import AnonymousAxis, AxisData
+from fungrad.core.refs import AbstractRef, Ref, contents, passed, store
 from fungrad.core.source import api_boundary, function_name
 from fungrad.core.staging import argument_names
 from fungrad.ops.foundation import batch_to
@@ -74,7 +75,8 @@ def vmap(
                 f"fungrad.vmap: in_axes={in_axes} has {len(in_axes)} entries, but {name} was called with {len(args)} "
                 "positional arguments; give one entry per positional argument, or a single int for all"
             )
-        leaves, in_tree = flat_arrays((args, kwargs), "vmap", "args")
+        refs = References((args, kwargs))
+        leaves, in_tree = flat_arrays(refs.without(), "vmap", "args")
         axes = _flat_in_axes(in_axes, args, kwargs, len(leaves))
         whole = fun, args, kwargs
         dims = [_checked_axis(a, x, i, whole) for i, (a, x) in enumerate(zip(axes, leaves, strict=True))]
@@ -84,11 +86,12 @@ def vmap(
 
         def flat_fun(*xs: Any) -> Sequence[Any]:
             nonlocal out_tree
-            positional, keywords = tree.unflatten(in_tree, xs)
+            positional, keywords = tree.unflatten(in_tree, refs.inside(xs, axes))
             outs, out_tree = flat_arrays(fun(*positional, **keywords), "vmap", f"the result of {name}")
-            return outs
+            return [*outs, *refs.held()]
 
         outs, out_dims = batch_flat(flat_fun, axis, leaves, dims, f"vmap of {name}")
+        refs.store(outs, out_dims, dims, size)
         wanted = _flat_out_axes(out_axes, tree.unflatten(out_tree, outs), len(outs))
         placed = [
             _place(x, d, w, size, name, i, out_tree, outs)
@@ -97,6 +100,60 @@ def vmap(
         return tree.unflatten(out_tree, placed)
 
     return vmapped
+
+
+class References:
+    """The references among the arguments of a mapped function; those that are mapped are others inside.
+
+    Attributes:
+      refs: the references by position among the leaves.
+      local: those that stand for them inside, by position.
+    """
+
+    def __init__(self, values: Any):
+        self.values = values
+        self.refs: dict[int, Ref] = {}
+        self.local: dict[int, Ref] = {}
+        if type(values) is tuple and not any(isinstance(x, Ref) for x in tree.leaves(values)):
+            return
+        leaves, self.structure = tree.flatten(values)
+        self.refs = {i: x for i, x in enumerate(leaves) if isinstance(x, Ref)}
+        self.leaves = leaves
+        if len(set(map(id, self.refs.values()))) < len(self.refs):
+            raise ValueError(
+                "fungrad.vmap: only one reference to a mutable array may be passed as an argument to a function, but "
+                "one appears twice"
+            )
+
+    def without(self) -> Any:
+        """The arguments with what the references hold in their places."""
+        if not self.refs:
+            return self.values
+        return tree.unflatten(self.structure, [contents(x) if isinstance(x, Ref) else x for x in self.leaves])
+
+    def inside(self, xs: Sequence[Any], axes: Sequence[int | None]) -> Sequence[Any]:
+        """The leaves inside: references that are not mapped are the same as outside."""
+        if not self.refs:
+            return xs
+        leaves = list(xs)
+        for i, ref in self.refs.items():
+            leaves[i] = ref
+            if axes[i] is not None:
+                leaves[i] = self.local[i] = passed(xs[i], AbstractRef(xs[i].aval))
+        return leaves
+
+    def held(self) -> list[Any]:
+        """What the mapped references hold in the end."""
+        return [r._value for r in self.local.values()]
+
+    def store(self, outs: list[Any], out_dims: list[Any], dims: Sequence[Any], size: int) -> None:
+        """Takes what they hold off the end of the results, and stores it."""
+        if not self.local:
+            return
+        n = len(outs) - len(self.local)
+        for i, x, d in zip(self.local, outs[n:], out_dims[n:], strict=True):
+            store(self.refs[i], batch_to(x, d, dims[i], size))
+        del outs[n:], out_dims[n:]
 
 
 def _is_none(x: Any) -> bool:

@@ -29,6 +29,7 @@ class Entry(Protocol):
     out_avals: Any
     const_data: Any
     run: Callable[..., Any] | None
+    frame: Any
 
     def program(self) -> CompiledProgram:
         """The compiled program."""
@@ -128,6 +129,11 @@ class Compiled(Lowered):
     @api_boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         entry = self._entry
+        if entry.frame is not None:
+            raise NotImplementedError(
+                f"fungrad.jit: the compiled {self.fun_name} uses references, which a compiled function does not store; "
+                "call the jitted function itself"
+            )
         leaves, treedef = tree.flatten((args, kwargs))
         if treedef != self.in_tree:
             raise TypeError(

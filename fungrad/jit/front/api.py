@@ -27,6 +27,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, Tracer, state
 from fungrad.core.ir import Jaxpr
 from fungrad.core.key_uses import use, used_operands
+from fungrad.core.refs import Ref, RefFrame, contents, store
 from fungrad.core.source import api_boundary, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.front.aot import Traced
@@ -77,10 +78,16 @@ class Entry:
         "calls",
         "read",
         "trace_key",
+        "frame",
     )
 
-    def __init__(self, jaxpr: Jaxpr, out_tree: Any, donated: tuple[bool, ...], name: str):
+    def __init__(
+        self, jaxpr: Jaxpr, out_tree: Any, donated: tuple[bool, ...], name: str, frame: RefFrame | None = None
+    ):
         self.jaxpr = jaxpr
+        # None if the function uses no references from outside. Else its last operands are what those hold that it
+        # closes over, and after its results come those of references that are arguments, and of these.
+        self.frame = frame
         self.closed = jaxpr.with_consts_as_inputs()
         self.out_tree = out_tree
         self.out_avals = jaxpr.out_avals
@@ -136,14 +143,16 @@ class Versions:
     Attributes:
       entries: by dispatch key: structure, types, configuration, and static values if there are any.
       flat: the same entries for calls with nothing but concrete arrays by position: by configuration and types.
+      with_refs: as ``entries``, those of calls that use references, which take no short way.
       readers: entries called lately that have a ``read``, the last first.
     """
 
-    __slots__ = ("entries", "flat", "readers", "__weakref__")
+    __slots__ = ("entries", "flat", "with_refs", "readers", "__weakref__")
 
     def __init__(self) -> None:
         self.entries: dict[Any, Entry] = {}
         self.flat: dict[Any, Entry] = {}
+        self.with_refs: dict[Any, Entry] = {}
         self.readers: list[Entry] = []
 
     def find(self, args: tuple, kwargs: dict) -> tuple[Entry | None, list[np.ndarray]]:
@@ -179,6 +188,7 @@ class Versions:
         """Forgets all entries."""
         self.entries.clear()
         self.flat.clear()
+        self.with_refs.clear()
         self.readers = []
 
 
@@ -248,6 +258,8 @@ class JitFunction:
             return self._fun(*args, **kwargs)
         call = self._arguments(args, kwargs)
         entry = self._entry(call)
+        if entry.frame is not None:
+            return self._call_with_refs(entry, call)
         arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
         if state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays) and not entry.has_tracers:
             if not call.static and not state.axis_env and not config.debug_key_reuse:
@@ -264,6 +276,42 @@ class JitFunction:
             params = {"inline": True} if self._options.inline else {}
             outs = jit_p.bind(*entry.jaxpr.consts, *arrays, jaxpr=entry.closed, name=self._name, **params)
         return tree.unflatten(entry.out_tree, outs)
+
+    def _call_with_refs(self, entry: Entry, call: Call) -> Any:
+        """A call of a function that uses references: what they hold is passed, and what comes out is stored."""
+        frame: Any = entry.frame
+        names = self._leaf_names(call)
+        seen: dict[int, int] = {}
+        for i in frame.args:
+            if id(call.leaves[i]) in seen:
+                raise ValueError(
+                    "fungrad.jit: only one reference to a mutable array may be passed as an argument to a function, "
+                    f"but when calling {self._name} the mutable array reference of type "
+                    f"{call.leaves[i].aval.str_short()} appeared at both {names[seen[id(call.leaves[i])]]} and "
+                    f"{names[i]}"
+                )
+            seen[id(call.leaves[i])] = i
+        for ref in frame.closed:
+            if id(ref) in seen:
+                raise ValueError(
+                    f"fungrad.jit: when calling {self._name}, a mutable array reference of type "
+                    f"{ref.aval.str_short()} was both closed over and passed as the argument {names[seen[id(ref)]]}"
+                )
+        refs = [*[call.leaves[i] for i in frame.args], *frame.closed]
+        written = [*frame.args_written, *frame.written]
+        given = [contents(x) if isinstance(x, Ref) else as_array(x) for x in [*call.leaves, *frame.closed]]
+        if config.debug_key_reuse:
+            self._use_keys(entry, given)
+        if state.trace is EVAL and not any(isinstance(x, Tracer) for x in given) and not entry.has_tracers:
+            outs = self._run(entry, given)
+        else:
+            params = {"inline": True} if self._options.inline else {}
+            outs = jit_p.bind(*entry.jaxpr.consts, *given, jaxpr=entry.closed, name=self._name, **params)
+        n = len(outs) - len(refs)
+        for ref, value, changed in zip(refs, outs[n:], written, strict=True):
+            if changed:
+                store(ref, value)
+        return tree.unflatten(entry.out_tree, outs[:n])
 
     def _use_keys(self, entry: Entry, arrays: list[Any]) -> None:
         """Notes the keys that a call uses up; calls do not take the short path while somebody wants to know."""
@@ -330,15 +378,18 @@ class JitFunction:
         if call.static or state.axis_env:
             key = (*key, tuple(sorted(call.static.items(), key=_static_order)), state.axis_env)
         entries = self._versions.entries
-        entry = entries.get(key)
+        entry = entries.get(key) or self._versions.with_refs.get(key)
         if entry is None:
             if config.explain_cache_misses:
                 explain_miss(self._name, key, list(entries), self._leaf_names(call))
             entry = self._trace(call, avals)
-            if entry.has_tracers:
+            if entry.has_tracers or (entry.frame and any(r._owner is not EVAL for r in entry.frame.closed)):
+                return entry
+            if entry.frame is not None:
+                self._versions.with_refs[key] = entry
                 return entry
             entries[key] = entry
-        short = len(key) == 3 and not call.kwargs and not config.debug_key_reuse
+        short = len(key) == 3 and entry.frame is None and not call.kwargs and not config.debug_key_reuse
         if short and all(type(x) is ArrayImpl for x in call.args):
             self._versions.flat[(config.trace_key, *avals)] = entry
             if not entry.single and is_time(2, len(entry.out_avals)):
@@ -356,8 +407,8 @@ class JitFunction:
         return tuple(out)
 
     def _aval(self, x: Any, call: Call, position: int) -> ShapedArray:
-        if isinstance(x, Array):
-            return x.aval
+        if isinstance(x, (Array, Ref)):
+            return x.aval  # type: ignore[return-value]
         if not is_array_like(x) and not (hasattr(x, "shape") and hasattr(x, "dtype")):
             name = self._leaf_names(call)[position]
             advice = "declare it static (static_argnums, static_argnames) or close over it"
@@ -379,8 +430,14 @@ class JitFunction:
             return self._fun(*full, **keywords, **fixed)
 
         debug = DebugInfo(self._name, self._leaf_names(call), "jit")
-        jaxpr, out_tree = trace_tree(fun if static else self._fun, call.treedef, avals, debug)
-        return Entry(jaxpr, out_tree, self._donated(call), self._name)
+        frame = RefFrame()
+        jaxpr, out_tree = trace_tree(fun if static else self._fun, call.treedef, avals, debug, frame)
+        donated = self._donated(call)
+        if not frame:
+            return Entry(jaxpr, out_tree, donated, self._name)
+        changed = dict(zip(frame.args, frame.args_written, strict=True))
+        flags = [changed.get(i, d) for i, d in enumerate(donated)]
+        return Entry(jaxpr, out_tree, (*flags, *frame.written), self._name, frame)
 
     def _donated(self, call: Call) -> tuple[bool, ...]:
         options = self._options
@@ -417,7 +474,7 @@ class JitFunction:
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Shapes and dtypes of the result, as a tree of ``ShapeDtypeStruct``."""
         entry = self._entry(self._arguments(args, kwargs))
-        return tree.unflatten(entry.out_tree, [shape_struct(a) for a in entry.out_avals])
+        return tree.unflatten(entry.out_tree, [shape_struct(a) for a in entry.out_avals[: entry.out_tree.num_leaves]])
 
     def clear_cache(self) -> None:
         """Forgets every traced and compiled version."""
@@ -425,7 +482,7 @@ class JitFunction:
 
     def _cache_size(self) -> int:
         """Number of versions traced so far."""
-        return len(self._versions.entries)
+        return len(self._versions.entries) + len(self._versions.with_refs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)

@@ -1,0 +1,493 @@
+"""``Ref``: a mutable array, and how reads and writes of one pass through transformations.
+
+A reference belongs to the trace in which it was made, and holds an immutable array: a write replaces it.  Where a
+function that is being staged reads or writes a reference from outside, the staged function gets the contents as a
+further operand and returns what they are in the end (its *discharged* form, in which there are no references); whoever
+runs the staged function passes the contents and stores the result.  So compiled code updates in place what nobody else
+holds, and derivatives and batches need no rules for references.
+
+May import ``core.array``, ``core.avals``, ``core.context`` and the error classes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core.array import Array, ArrayImpl, as_array, wrap_unchecked
+from fungrad.core.avals import ShapedArray
+from fungrad.core.context import Trace, state
+from fungrad.errors import UnexpectedTracerError
+
+
+class AbstractRef:
+    """Type of a reference.
+
+    Attributes:
+      inner_aval: type of the contents.
+    """
+
+    __slots__ = ("inner_aval",)
+    is_ref = True
+
+    def __init__(self, inner_aval: ShapedArray):
+        self.inner_aval = inner_aval
+
+    shape = property(lambda self: self.inner_aval.shape)
+    dtype = property(lambda self: self.inner_aval.dtype)
+    ndim = property(lambda self: self.inner_aval.ndim)
+    size = property(lambda self: self.inner_aval.size)
+    weak_type = property(lambda self: self.inner_aval.weak_type)
+
+    def str_short(self, **_: Any) -> str:
+        """The type in short, such as ``Ref{f32[3]}``."""
+        return f"Ref{{{self.inner_aval.str_short()}}}"
+
+    def __repr__(self) -> str:
+        return self.str_short()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is AbstractRef and other.inner_aval is self.inner_aval
+
+    def __hash__(self) -> int:
+        return hash((AbstractRef, self.inner_aval))
+
+
+class Ref:
+    """A mutable array.
+
+    Made by ``new_ref``. ``ref[index]`` reads and ``ref[index] = value`` writes, with NumPy's indexing; ``ref[...]`` is
+    everything. A reference is no array: operations take what has been read of it.
+
+    Functions given to ``jit``, to loops and branches may read and write references that they close over or get as
+    arguments; ``vmap`` maps references that are arguments. A reference that a function makes itself is its own affair:
+    the function can be transformed like any other.
+
+    Attributes:
+      aval: its type.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> ref = fungrad.new_ref(jnp.zeros(3))
+      >>> @fungrad.jit
+      ... def count():
+      ...   ref[1] += 1.0
+      >>> count(); count()
+      >>> ref
+      Ref([0., 2., 0.], dtype=float32)
+    """
+
+    __slots__ = ("aval", "_value", "_owner", "_state", "__weakref__")
+
+    def __init__(self, aval: AbstractRef, value: Any, owner: Trace, passed: bool = False):
+        self.aval = aval
+        self._value = value
+        self._owner = owner
+        # "own", "passed" (it stands for one from outside), "frozen" or "freed".
+        self._state = "passed" if passed else "own"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the contents."""
+        return self.aval.inner_aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of the contents."""
+        return self.aval.inner_aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self.aval.inner_aval.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def weak_type(self) -> bool:
+        """Whether the dtype of what is read is weak."""
+        return self.aval.inner_aval.weak_type
+
+    @property
+    def sharding(self) -> Any:
+        """Where the contents are."""
+        return read(self).sharding
+
+    @property
+    def committed(self) -> bool:
+        """True: as in JAX."""
+        return True
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Array:
+        return get(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        swap(self, index, value, "ref_set")
+
+    def addupdate(self, x: Any, idx: Any = ()) -> None:
+        """Adds ``x`` to the elements at ``idx``."""
+        addupdate(self, idx, x)
+
+    def unsafe_buffer_pointer(self) -> int:
+        """The address of the contents in memory."""
+        return int(contents(self)._concrete("unsafe_buffer_pointer()").ctypes.data)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(f"{self.aval.str_short()} is a reference and no array: read it first, ref[...]")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(get(self, ...))
+
+    def __repr__(self) -> str:
+        try:
+            value = read(self)
+        except UnexpectedTracerError:
+            return f"<{self.aval.str_short()} that belongs to a finished transformation>"
+        text = repr(value)
+        return "Ref" + text.removeprefix("Array") if type(value) is ArrayImpl else f"Ref({text})"
+
+
+class Binding:
+    """What a reference from outside is within one trace."""
+
+    __slots__ = ("ref", "value", "var", "written")
+
+    def __init__(self, ref: Ref, value: Any, var: Any = None):
+        self.ref = ref
+        self.value = value
+        self.var = var
+        self.written = False
+
+
+class RefFrame:
+    """The references that a staged function touches.
+
+    Attributes:
+      closed: those that it closes over, in the order in which their contents are the last operands.
+      written: which of them it writes to.
+      args: positions of its arguments that are references.
+      args_written: which of them it writes to.
+    """
+
+    def __init__(self) -> None:
+        self.closed: list[Ref] = []
+        self.written: list[bool] = []
+        self.args: list[int] = []
+        self.args_written: list[bool] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.closed or self.args)
+
+
+class RefsUsedError(Exception):
+    """A function that was traced without regard to references uses some."""
+
+    def __init__(self, refs: Sequence[Ref]):
+        super().__init__(f"internal error: references used in a place that does not thread them: {refs}")
+        self.refs = list(refs)
+
+
+# -- contents ---------------------------------------------------------------------------------------------------------
+
+
+def contents(ref: Ref) -> Array:
+    """The array in the reference, as the current trace sees it; the very object that the reference holds."""
+    trace: Trace = state.trace
+    if ref._state in ("freed", "frozen"):
+        raise ValueError(
+            f"{ref.aval.str_short()} was used after it had been {ref._state} (fungrad."
+            f"{'freeze' if ref._state == 'frozen' else 'free_ref'}); use the array that freeze returned, or make a new "
+            "reference"
+        )
+    return trace.read_ref(ref)
+
+
+def read(ref: Ref) -> Array:
+    """The contents as a value that stays what it is."""
+    value = contents(ref)
+    if type(value) is ArrayImpl:
+        # Another array object, since the one in the reference may be given away by a call.
+        return wrap_unchecked(value._data, ref.aval.inner_aval)
+    return value
+
+
+def store(ref: Ref, value: Array) -> None:
+    """Replaces the contents."""
+    if ref._state in ("freed", "frozen"):
+        contents(ref)
+    state.trace.write_ref(ref, value)
+
+
+def passed(value: Any, aval: AbstractRef) -> Ref:
+    """A reference in the current trace that stands for an argument."""
+    return Ref(aval, value, state.trace, passed=True)
+
+
+@contextlib.contextmanager
+def bound(refs: Sequence[Ref], values: Sequence[Any]) -> Iterator[list[Binding]]:
+    """Lets references be these values within the current trace, which stages a function."""
+    trace = state.trace
+    before = dict(trace.bindings)
+    made = [Binding(r, v) for r, v in zip(refs, values, strict=True)]
+    trace.bindings.update({id(b.ref): b for b in made})
+    try:
+        yield made
+    finally:
+        trace.bindings = before
+
+
+# -- operations -------------------------------------------------------------------------------------------------------
+
+
+def check_ref(ref: Any, api: str) -> Ref:
+    """Raises unless ``ref`` is a reference."""
+    if not isinstance(ref, Ref):
+        raise ValueError(
+            f"fungrad.ref.{api.removeprefix('ref_')}: Can only call `{api}` on a `Ref`: got {ref!r} of type "
+            f"{type(ref).__name__}."
+        )
+    return ref
+
+
+def _is_whole(index: Any) -> bool:
+    return index is None or index is Ellipsis or (isinstance(index, tuple) and (not index or index == (Ellipsis,)))
+
+
+def get(ref: Ref, idx: Any = None) -> Array:
+    """Reads a reference: the same as ``ref[idx]``.
+
+    Args:
+      ref: the reference.
+      idx: a NumPy index; None or ``...`` for everything.
+
+    Returns:
+      An array.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> ref = fungrad.new_ref(jnp.arange(5))
+      >>> fungrad.ref.get(ref, slice(1, 3))
+      Array([1, 2], dtype=int32)
+    """
+    value = read(check_ref(ref, "ref_get"))
+    return value if _is_whole(idx) else value[idx]  # type: ignore[index]
+
+
+def swap(ref: Ref, idx: Any, value: Any, _api: str = "ref_swap") -> Array:
+    """Writes to a reference and returns what was there before.
+
+    Args:
+      ref: the reference.
+      idx: a NumPy index; None or ``...`` for everything.
+      value: array with the shape of ``ref[idx]`` and the dtype of the reference.
+
+    Raises:
+      ValueError: the shape or dtype is another.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> ref = fungrad.new_ref(jnp.arange(5))
+      >>> fungrad.ref.swap(ref, 3, 10)
+      Array(3, dtype=int32)
+      >>> ref
+      Ref([ 0,  1,  2, 10,  4], dtype=int32)
+    """
+    check_ref(ref, _api)
+    old = read(ref)
+    before = old if _is_whole(idx) else old[idx]  # type: ignore[index]
+    new = _checked(ref, before, value, "swap")
+    store(ref, new if _is_whole(idx) else old.at[idx].set(new))  # type: ignore[attr-defined]
+    return before
+
+
+def set(ref: Ref, idx: Any, value: Any) -> None:
+    """Writes to a reference: the same as ``ref[idx] = value``.
+
+    Args:
+      ref: the reference.
+      idx: a NumPy index; None or ``...`` for everything.
+      value: array with the shape of ``ref[idx]`` and the dtype of the reference.
+
+    Raises:
+      ValueError: the shape or dtype is another.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> ref = fungrad.new_ref(jnp.zeros(3))
+      >>> fungrad.ref.set(ref, 1, 10.0)
+      >>> ref
+      Ref([ 0., 10.,  0.], dtype=float32)
+    """
+    swap(ref, idx, value, "ref_set")
+
+
+def addupdate(ref: Ref, idx: Any, x: Any) -> None:
+    """Adds to elements of a reference; elements that ``idx`` names several times get every term.
+
+    Args:
+      ref: the reference.
+      idx: a NumPy index; None or ``...`` for everything.
+      x: array with the shape of ``ref[idx]`` and the dtype of the reference.
+
+    Raises:
+      ValueError: the shape or dtype is another.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> ref = fungrad.new_ref(jnp.zeros(3))
+      >>> fungrad.ref.addupdate(ref, jnp.array([1, 1]), jnp.ones(2))
+      >>> ref
+      Ref([0., 2., 0.], dtype=float32)
+    """
+    check_ref(ref, "ref_addupdate")
+    old = read(ref)
+    before = old if _is_whole(idx) else old[idx]  # type: ignore[index]
+    term = _checked(ref, before, x, "addupdate")
+    store(ref, old + term if _is_whole(idx) else old.at[idx].add(term))  # type: ignore[attr-defined, operator]
+
+
+def _checked(ref: Ref, before: Array, value: Any, api: str) -> Array:
+    """``value`` as an array that may take the place of ``before``."""
+    if isinstance(value, Ref):
+        raise ValueError(
+            f"fungrad.ref.{api}: Invalid value for `{api}`: a reference cannot hold a reference; read it first, "
+            "ref[...]"
+        )
+    x = as_array(value, f"fungrad.ref.{api}: value")
+    dtype = ref.aval.inner_aval.dtype
+    kinds = {np.dtype(dtype).kind, x.aval.dtype.kind}
+    if x.aval.weak_type and x.aval.dtype != dtype and (len(kinds) == 1 or kinds <= {"i", "u"} or _both_float(dtype, x)):
+        x = x.astype(dtype)  # type: ignore[attr-defined]
+    if x.aval.dtype != dtype:
+        raise ValueError(
+            f"fungrad.ref.{api}: Invalid dtype for `{api}`. Ref dtype: {dtype}. Value dtype: "
+            f"{x.aval.dtype}. Convert the value with .astype({np.dtype(dtype).name!r})."
+        )
+    if x.aval.shape != before.aval.shape:
+        raise ValueError(
+            f"fungrad.ref.{api}: Invalid shape for `{api}`. Ref shape: {ref.shape}. Expected shape: "
+            f"{before.aval.shape}. Value shape: {x.aval.shape}. Broadcast the value first."
+        )
+    return x
+
+
+def _both_float(dtype: Any, x: Array) -> bool:
+    return ShapedArray((), dtype).inexact and x.aval.inexact and x.aval.dtype.kind != "c"
+
+
+def new_ref(init_val: Any, *, memory_space: Any = None, kind: str | None = None) -> Ref:
+    """Makes a reference to a mutable array.
+
+    Args:
+      init_val: array or scalar: the contents at first.
+      memory_space: must be None.
+      kind: accepted for compatibility.
+
+    Returns:
+      The reference.
+
+    Raises:
+      TypeError: ``init_val`` is no array or scalar.
+
+    Example:
+      >>> import fungrad
+      >>> def f(x):
+      ...   ref = fungrad.new_ref(0.0)
+      ...   ref[...] = x * x
+      ...   return ref[...]
+      >>> print(fungrad.grad(f)(3.0))
+      6.0
+    """
+    if memory_space is not None:
+        raise NotImplementedError(
+            f"fungrad.new_ref: memory_space must be None, there is one memory; got {memory_space!r}"
+        )
+    if isinstance(init_val, Ref):
+        raise TypeError(
+            "fungrad.new_ref: init_val must be an array or a scalar, got a reference; references cannot hold "
+            "references: read it first, ref[...]"
+        )
+    value = as_array(init_val, "fungrad.new_ref: init_val")
+    if type(value) is ArrayImpl:
+        value = wrap_unchecked(value._data, value.aval)
+    return Ref(AbstractRef(value.aval), value, state.trace)
+
+
+def empty_ref(ty: Any, memory_space: Any = None) -> Ref:
+    """Makes a reference whose contents are not set; they are zeros here.
+
+    Args:
+      ty: anything with ``shape`` and ``dtype``, such as ``ShapeDtypeStruct``.
+      memory_space: must be None.
+
+    Example:
+      >>> import fungrad
+      >>> fungrad.empty_ref(fungrad.ShapeDtypeStruct((2,), "float32")).shape
+      (2,)
+    """
+    aval = ShapedArray(tuple(ty.shape), ty.dtype)
+    return new_ref(wrap_unchecked(np.zeros(aval.shape, aval.dtype), aval), memory_space=memory_space)
+
+
+def freeze(ref: Ref) -> Array:
+    """Ends the life of a reference and returns what it holds.
+
+    Args:
+      ref: a reference made by the function that freezes it.
+
+    Raises:
+      ValueError: it comes from outside of the function that is being transformed, or has been frozen before.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> ref = fungrad.new_ref(jnp.arange(3))
+      >>> ref[1] = 100
+      >>> fungrad.freeze(ref)
+      Array([  0, 100,   2], dtype=int32)
+    """
+    value = read(_own(ref, "freeze"))
+    ref._state = "frozen"
+    ref._value = None
+    return value
+
+
+def free_ref(ref: Ref) -> tuple:
+    """Ends the life of a reference.
+
+    Args:
+      ref: a reference made by the function that frees it.
+
+    Raises:
+      ValueError: it comes from outside of the function that is being transformed, or its life has ended.
+
+    Example:
+      >>> import fungrad
+      >>> fungrad.free_ref(fungrad.new_ref(1.0))
+      ()
+    """
+    contents(_own(ref, "free_ref"))
+    ref._state = "freed"
+    ref._value = None
+    return ()
+
+
+def _own(ref: Any, api: str) -> Ref:
+    ref = check_ref(ref, api)
+    if ref._state == "passed" or ref._owner is not state.trace:
+        raise ValueError(
+            f"fungrad.{api}: a reference can only be ended where it was made, but {ref.aval.str_short()} comes from "
+            "outside of the function that is being transformed; return from the function first"
+        )
+    return ref

@@ -1,0 +1,280 @@
+"""Mutable references: reads and writes under every transformation."""
+
+import numpy as np
+import pytest
+
+import fungrad
+import fungrad.numpy as jnp
+from fungrad import lax
+from fungrad.errors import UnexpectedTracerError
+from fungrad.test_util import check_grads
+
+
+def held(ref):
+    return np.asarray(ref[...]).tolist()
+
+
+def test_reads_and_writes():
+    ref = fungrad.new_ref(jnp.arange(12.0).reshape(3, 4))
+    row = ref[0]
+    ref[1] = row
+    ref[2, 3] = 7.0
+    ref[0, :3] = ref[:, 1][::-1]
+    ref[jnp.array([1, 2]), jnp.array([0, 0])] = jnp.array([5.0, 6.0])
+    assert row.tolist() == [0, 1, 2, 3]  # what has been read stays
+    assert held(ref) == [[9, 1, 1, 3], [5, 1, 2, 3], [6, 9, 10, 7]]
+    assert fungrad.ref.swap(ref, (0, 0), 1.0) == 9
+    fungrad.ref.addupdate(ref, ..., jnp.ones((3, 4)))
+    fungrad.ref.addupdate(ref, jnp.array([0, 0]), jnp.ones((2, 4)))
+    assert held(ref)[0] == [4, 4, 4, 6]
+    assert (len(ref), ref.shape, ref.ndim, ref.size, str(ref.dtype)) == (3, (3, 4), 2, 12, "float32")
+    assert fungrad.typeof(ref).inner_aval.shape == (3, 4) and repr(ref.aval) == "Ref{f32[3,4]}"
+    empty = fungrad.new_ref(jnp.zeros((0, 2)))
+    empty[...] = jnp.zeros((0, 2))
+    assert held(empty) == []
+    for dtype in ("int8", "bool", "complex64", "bfloat16"):
+        ref = fungrad.new_ref(jnp.zeros((2,), dtype))
+        ref[1] = jnp.ones((), dtype)
+        assert ref[1].dtype == dtype and ref[1] == 1 and ref[0] == 0
+
+
+def test_jit_updates_in_place():
+    ref = fungrad.new_ref(jnp.arange(1000.0))
+
+    @fungrad.jit
+    def sin(x_ref):
+        x_ref[...] = jnp.sin(x_ref[...])
+
+    expected = np.sin(np.arange(1000, dtype=np.float32))
+    sin(ref)
+    before = ref.unsafe_buffer_pointer()
+    old = ref[...]
+    np.testing.assert_allclose(old, expected, rtol=1e-5)
+    sin(ref)  # somebody else holds the old contents
+    np.testing.assert_allclose(old, expected, rtol=1e-5)
+    before = ref.unsafe_buffer_pointer()
+    sin(ref)
+    assert ref.unsafe_buffer_pointer() == before
+
+
+def test_jit_with_closed_over_references():
+    count, total = fungrad.new_ref(0), fungrad.new_ref(jnp.zeros(2))
+    traces = []
+
+    @fungrad.jit
+    def f(x, static_free=1.0):
+        traces.append(1)
+        count[...] += 1
+        total[0] += x
+        return total[...] * static_free
+
+    assert f(1.0).tolist() == [1, 0]
+    assert f(2.0).tolist() == [3, 0]
+    assert (held(count), held(total), len(traces)) == (2, [3, 0], 1)
+
+    @fungrad.jit
+    def outer(x):
+        f(x)
+        return f(x)
+
+    assert outer(1.0).tolist() == [5, 0]
+    assert held(count) == 4
+    with fungrad.disable_jit():
+        f(1.0)
+    assert held(count) == 5
+
+
+def test_loops_and_branches():
+    r = fungrad.new_ref(0)
+
+    def body(c, x):
+        r[...] += x
+        return c, r[...]
+
+    assert lax.scan(body, None, jnp.arange(4))[1].tolist() == [0, 1, 3, 6]
+    assert held(r) == 6
+
+    def step(i, c):
+        r[...] += i
+        return c
+
+    fungrad.jit(lambda: lax.fori_loop(0, 3, step, 0))()
+    fungrad.jit(lambda n: lax.fori_loop(0, n, step, 0))(3)
+    assert held(r) == 12
+
+    def count_down(c):
+        r[...] -= 1
+        return c + 1
+
+    assert lax.while_loop(lambda c: r[...] > 8, count_down, 0) == 4
+    assert held(r) == 8
+
+    def one(ref, x):
+        ref[...] = x
+
+    def two(ref, x):
+        r[...] += 10 * x
+
+    lax.cond(True, one, two, r, 3)
+    assert held(r) == 3
+    fungrad.jit(lambda p: lax.cond(p, one, lambda ref, x: None, r, 5))(False)
+    assert held(r) == 3
+    lax.switch(1, [lambda: None, lambda: two(None, 1), lambda: None])
+    assert held(r) == 13
+
+    def nested(c, x):
+        return lax.scan(body, c, jnp.arange(x.size))[0], None
+
+    lax.scan(nested, None, jnp.zeros((2, 3)))
+    assert held(r) == 19
+    with fungrad.disable_jit():
+        lax.scan(body, None, jnp.arange(2))
+    assert held(r) == 20
+
+
+def test_vmap():
+    def dist(x, y, out_ref):
+        assert out_ref.ndim == 0
+        out_ref[...] = jnp.sum((x - y) ** 2)
+
+    x = jnp.arange(12.0).reshape(3, 4)
+    out = fungrad.new_ref(jnp.zeros((3, 3)))
+    mapped = fungrad.vmap(fungrad.vmap(dist, (0, None, 0)), (None, 0, 0))
+    expected = ((np.asarray(x)[:, None] - np.asarray(x)) ** 2).sum(-1)
+    mapped(x, x, out)
+    np.testing.assert_allclose(out[...], expected)
+    out[...] = jnp.zeros((3, 3))
+    fungrad.jit(mapped)(x, x, out)
+    np.testing.assert_allclose(out[...], expected)
+
+    columns = fungrad.new_ref(jnp.zeros((2, 3)))
+    fungrad.vmap(lambda r, v: r.addupdate(v, 0), (1, 0))(columns, jnp.arange(3.0))
+    assert held(columns) == [[0, 1, 2], [0, 0, 0]]
+
+    def pure(v):
+        ref = fungrad.new_ref(v)
+        lax.fori_loop(0, 2, lambda i, c: ref.addupdate(v) or c, 0)
+        return ref[...]
+
+    assert fungrad.vmap(pure)(jnp.arange(3.0)).tolist() == [0, 3, 6]
+    assert fungrad.vmap(lambda v: v + columns[0, 1])(jnp.arange(2.0)).tolist() == [1, 2]
+
+
+def test_derivatives_through_references():
+    def f(x):
+        ref = fungrad.new_ref(jnp.zeros(3))
+        ref[0] = jnp.sin(x)
+
+        @fungrad.jit
+        def inner():
+            ref[1] = ref[0] * x
+
+        inner()
+
+        def body(c, i):
+            ref[2] += ref[1] * i
+            return c + ref[2], None
+
+        c, _ = lax.scan(body, 0.0, jnp.arange(3.0))
+        return c + fungrad.freeze(ref).sum()
+
+    check_grads(f, (0.7,), order=2)
+    check_grads(fungrad.jit(f), (0.7,), order=1)
+    np.testing.assert_allclose(fungrad.vmap(fungrad.grad(f))(jnp.arange(2.0))[1], fungrad.grad(f)(1.0), rtol=1e-6)
+    check_grads(fungrad.checkpoint(f), (0.7,), order=1, modes=["rev"])
+
+    plumbing = fungrad.new_ref(1.0)
+
+    def g(x, ref):
+        y = x + x
+        ref[...] += lax.stop_gradient(y)
+        return y * ref[...]
+
+    assert fungrad.grad(g)(3.0, plumbing) == 14.0
+    assert held(plumbing) == 7.0
+    assert fungrad.jit(fungrad.grad(g))(3.0, plumbing) == 26.0
+    assert held(plumbing) == 13.0
+
+
+def test_backward_rules_write_to_references():
+    @fungrad.custom_vjp
+    def stash(ref, x):
+        return x
+
+    def bwd(ref, g):
+        ref[...] = g
+        return None, g
+
+    stash.defvjp(lambda ref, x: (x, ref), bwd)
+    ref = fungrad.new_ref(0.0)
+    f = lambda x, ref: jnp.sin(stash(ref, x))  # noqa: E731
+    assert f(1.0, ref) == jnp.sin(1.0)
+    fungrad.grad(f)(1.0, ref)
+    np.testing.assert_allclose(ref[...], np.cos(1.0), rtol=1e-6)
+    fungrad.jit(fungrad.grad(f))(2.0, ref)
+    np.testing.assert_allclose(ref[...], np.cos(2.0), rtol=1e-6)
+
+
+def test_inspection_changes_nothing():
+    ref = fungrad.new_ref(jnp.zeros(2))
+
+    def f(x, r):
+        r[0] = x
+        ref[1] = x
+        return x
+
+    other = fungrad.new_ref(jnp.zeros(2))
+    assert fungrad.eval_shape(f, 1.0, other).shape == ()
+    fungrad.make_jaxpr(f)(1.0, other)
+    assert held(ref) == held(other) == [0, 0]
+
+
+X = fungrad.new_ref(0.0)
+
+
+def writes(x):
+    X[...] = x
+    return x
+
+
+@pytest.mark.parametrize(
+    "call, error, words",
+    [
+        (lambda: fungrad.jit(lambda r: r)(X), ValueError, "cannot be returned"),
+        (lambda: fungrad.jit(lambda r, s: None)(X, X), ValueError, "only one reference .* both r and s"),
+        (lambda: fungrad.jit(lambda r: r[...] + X[...])(X), ValueError, "both closed over and passed"),
+        (lambda: fungrad.jit(lambda r: fungrad.freeze(r))(X), ValueError, "where it was made"),
+        (lambda: fungrad.vmap(writes)(jnp.arange(3.0)), ValueError, "unbatched array reference"),
+        (lambda: fungrad.grad(writes)(1.0), ValueError, "differentiated value on a non-differentiated"),
+        (lambda: fungrad.checkpoint(writes)(1.0), NotImplementedError, "from outside"),
+        (lambda: jnp.sin(X), TypeError, "must be an array"),
+        (lambda: np.sin(X), TypeError, "read it first"),
+        (lambda: fungrad.new_ref(X), TypeError, "references cannot hold"),
+        (lambda: fungrad.new_ref("a"), TypeError, "init_val"),
+        (lambda: X.__setitem__(..., jnp.zeros(3)), ValueError, "Invalid shape for `swap`"),
+        (lambda: X.__setitem__(..., 1), ValueError, "Invalid dtype for `swap`"),
+        (lambda: X.__setitem__(..., 1j), ValueError, "Invalid dtype for `swap`"),
+        (lambda: fungrad.ref.get(3), ValueError, "Can only call `ref_get` on a `Ref`"),
+        (lambda: lax.scan(lambda c, x: (c, x), X, jnp.arange(2)), TypeError, "close over it"),
+        (lambda: lax.while_loop(lambda c: writes(c) > 0, lambda c: c, 1.0), NotImplementedError, "cond_fun writes"),
+    ],
+)
+def test_errors(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+    assert held(X) == 0.0
+
+
+def test_ended_references():
+    kept = []
+    fungrad.jit(lambda x: kept.append(fungrad.new_ref(x)) or x)(1.0)
+    with pytest.raises(UnexpectedTracerError, match="outside of jit of <lambda>"):
+        kept[0][...]
+    ref = fungrad.new_ref(1.0)
+    assert fungrad.freeze(ref) == 1.0
+    with pytest.raises(ValueError, match="frozen"):
+        ref[...]
+    ref = fungrad.new_ref(1.0)
+    fungrad.free_ref(ref)
+    with pytest.raises(ValueError, match="freed"):
+        ref[...] = 2.0
