@@ -76,6 +76,7 @@ from fungrad.numpy.creation import (
     zeros,
     zeros_like,
 )
+from fungrad.numpy.division import divmod
 from fungrad.numpy.files import (
     fromfile,
     load,
@@ -359,7 +360,6 @@ from fungrad.numpy.ufuncs import (
     cosh,
     deg2rad,
     degrees,
-    divmod,
     exp,
     exp2,
     expm1,

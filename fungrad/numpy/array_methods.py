@@ -17,7 +17,18 @@ from fungrad.core.array import PYTHON_SCALARS, Array, DeletedArray, delete
 from fungrad.core.context import Tracer
 from fungrad.core.device import CPU, Device, check_device
 from fungrad.core.primitive import Primitive
-from fungrad.numpy import creation, indexing, linear, manipulation, reductions, selection, sorting, ufuncs, updating
+from fungrad.numpy import (
+    creation,
+    division,
+    indexing,
+    linear,
+    manipulation,
+    reductions,
+    selection,
+    sorting,
+    ufuncs,
+    updating,
+)
 from fungrad.numpy._promotion import fitting, partners
 from fungrad.numpy.array_api import VERSIONS
 from fungrad.numpy.bits import reinterpret
@@ -113,9 +124,9 @@ def _arithmetic_operators() -> dict[str, Callable | property]:
         "sub": (ufuncs.subtract, elementwise.sub_p, _no_bools),
         "mul": (ufuncs.multiply, elementwise.mul_p, _no_bools),
         "truediv": (ufuncs.true_divide, elementwise.div_p, dtypes.is_inexact),
-        "floordiv": (ufuncs.floor_divide, None),
-        "mod": (ufuncs.remainder, None),
-        "divmod": (ufuncs.divmod, None),
+        "floordiv": (division.floor_divide, None),
+        "mod": (division.remainder, None),
+        "divmod": (division.divmod, None),
         "pow": (ufuncs.power, None),
         "and": (ufuncs.bitwise_and, None),
         "or": (ufuncs.bitwise_or, None),

@@ -14,7 +14,7 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
-from fungrad.numpy import creation, reductions, ufuncs
+from fungrad.numpy import creation, division, reductions, ufuncs
 from fungrad.numpy._promotion import cast, converted, operand, promote_dtypes, promote_dtypes_inexact, raw_operand
 from fungrad.numpy.joining import concatenate
 from fungrad.numpy.linear import contract
@@ -209,7 +209,7 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * math.p
     half = period // 2 if whole else period / 2
     low = -half
     apart = diff(x, axis=axis)
-    wrapped = ufuncs.add(ufuncs.remainder(ufuncs.subtract(apart, low), period), low)
+    wrapped = ufuncs.add(division.remainder(ufuncs.subtract(apart, low), period), low)
     if not whole or period % 2 == 0:
         edge = ufuncs.logical_and(ufuncs.equal(wrapped, low), ufuncs.greater(apart, 0))
         wrapped = where(edge, half, wrapped)
@@ -281,7 +281,7 @@ def _periodic(x: Array, table: Array, values: Array, period: Any) -> tuple[Array
     if isinstance(period, (int, float)) and period == 0:
         raise ValueError("fungrad.numpy.interp: period must not be 0")
     period = ufuncs.absolute(period)
-    x, table = ufuncs.remainder(x, period), ufuncs.remainder(table, period)
+    x, table = division.remainder(x, period), division.remainder(table, period)
     order = argsort(table)
     table, values = take_1d(table, order, 0), take_1d(values, order, 0)
     n = table.aval.shape[0]

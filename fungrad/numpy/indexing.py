@@ -21,7 +21,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array, ArrayImpl, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, state
-from fungrad.numpy import ufuncs
+from fungrad.numpy import division
 from fungrad.numpy._index_parsing import (
     Entry,
     Kind,
@@ -332,7 +332,7 @@ def take(
     axis = _axis(axis, a.aval.ndim, "take")
     size = a.aval.shape[axis]
     if mode == "wrap":
-        indices, mode = ufuncs.mod(indices, size_like(indices, size)) if size else indices, "clip"
+        indices, mode = division.mod(indices, size_like(indices, size)) if size else indices, "clip"
     elif mode == "raise":
         raise NotImplementedError(
             "fungrad.numpy.take: mode 'raise' is not supported, since the values of indices may be unknown; use "

@@ -17,7 +17,7 @@ from fungrad.core.arguments import index
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
 from fungrad.errors import IncompatibleShapesError
-from fungrad.numpy import creation, ufuncs
+from fungrad.numpy import creation, division, ufuncs
 from fungrad.numpy._promotion import broadcast_shapes, operand
 from fungrad.ops import cumulative, dynamic, foundation, indexing, joining
 from fungrad.ops import shape as shape_ops
@@ -390,7 +390,7 @@ def _roll_traced(a: Array, shift: Array, axis: int) -> Array:
     if n == 0:
         return a
     twice = joining.concatenate([a, a], axis)
-    start = sub(n, ufuncs.remainder(shift, n))
+    start = sub(n, division.remainder(shift, n))
     return dynamic.dynamic_slice_in_dim(twice, start, n, axis)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.errors import FungradTypeError
-from fungrad.numpy import ufuncs
+from fungrad.numpy import division, ufuncs
 from fungrad.numpy._promotion import cast, converted, operand, promote_dtypes
 from fungrad.numpy.creation import arange, asarray, canonical_shape, ones, raw_values
 from fungrad.numpy.indexing import require_integers, size_like, take
@@ -91,8 +91,8 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Array, ...]:
     out = []
     for size in reversed(sizes):
         n = asarray(size, total.aval.dtype)
-        out.append(ufuncs.remainder(indices, n))
-        indices = ufuncs.floor_divide(indices, n)
+        out.append(division.remainder(indices, n))
+        indices = division.floor_divide(indices, n)
     return tuple(reversed(out))
 
 
@@ -158,7 +158,7 @@ def _inside(x: Array, size: int, axis: int, mode: str) -> Array:
     if mode == "clip":
         return ufuncs.minimum(ufuncs.maximum(x, 0), asarray(size - 1, x.aval.dtype))
     if mode == "wrap":
-        return ufuncs.remainder(x, asarray(size, x.aval.dtype))
+        return division.remainder(x, asarray(size, x.aval.dtype))
     try:
         values = x._known("ravel_multi_index with mode='raise'")
     except FungradTypeError as error:
@@ -329,7 +329,7 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = Tr
         return a
     ind = reshape(ind, (ind.aval.size,))
     if mode == "wrap":
-        ind = ufuncs.remainder(ind, size_like(ind, a.aval.size))
+        ind = division.remainder(ind, size_like(ind, a.aval.size))
     flat = reshape(a, (a.aval.size,))
     out = index_update(
         flat, ind, _repeated(v, ind.aval.size), scatter, mode="clip", wrap_negative_indices=False,

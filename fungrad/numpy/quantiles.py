@@ -11,7 +11,7 @@ from typing import Any
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
-from fungrad.numpy import creation, reductions, ufuncs
+from fungrad.numpy import creation, division, reductions, ufuncs
 from fungrad.numpy._promotion import cast, converted, inexact, operand, promote_dtypes_inexact, raw_operand
 from fungrad.numpy.manipulation import moveaxis, no_out, ravel
 from fungrad.numpy.reductions import Axis, reduction_axes, restore_dims
@@ -63,7 +63,7 @@ def _weighted(low: Array, high: Array, position: Array, floor: Array, method: st
         return ufuncs.multiply(ufuncs.add(low, high), 0.5)
     if method == "nearest":
         # Halves go to the even position.
-        even = ufuncs.equal(ufuncs.remainder(floor, 2), 0)
+        even = ufuncs.equal(division.remainder(floor, 2), 0)
         up = ufuncs.logical_or(
             ufuncs.greater(part, 0.5), ufuncs.logical_and(ufuncs.equal(part, 0.5), ufuncs.logical_not(even))
         )
@@ -73,7 +73,7 @@ def _weighted(low: Array, high: Array, position: Array, floor: Array, method: st
     if method == "averaged_inverted_cdf":
         return choose(ufuncs.greater(part, 0), high, ufuncs.multiply(ufuncs.add(low, high), 0.5))
     if method == "closest_observation":
-        odd = ufuncs.equal(ufuncs.remainder(floor, 2), 1)
+        odd = ufuncs.equal(division.remainder(floor, 2), 1)
         return choose(ufuncs.logical_and(ufuncs.equal(part, 0), odd), low, high)
     return ufuncs.add(ufuncs.multiply(low, ufuncs.subtract(1, part)), ufuncs.multiply(high, part))
 

@@ -16,7 +16,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array, typeof, wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
-from fungrad.numpy import creation, ufuncs
+from fungrad.numpy import creation, division, ufuncs
 from fungrad.numpy._ordering import promote_extremum, python_int
 from fungrad.numpy._promotion import (
     ScalarRangeError,
@@ -202,7 +202,7 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
     out = []
     for d, fill in enumerate(fills):
         stride = math.prod(shape[d + 1 :])
-        place = ufuncs.remainder(ufuncs.floor_divide(flat, builtins.max(stride, 1)), builtins.max(shape[d], 1))
+        place = division.remainder(division.floor_divide(flat, builtins.max(stride, 1)), builtins.max(shape[d], 1))
         out.append(where(valid, place, converted(fill, index, "nonzero", "fill_value")))
     return tuple(out)
 
@@ -329,7 +329,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Array
                 f"fungrad.numpy.choose: a must be in [0, {n}), got values from {known.min()} to {known.max()}"
             )
     elif mode == "wrap":
-        a = ufuncs.remainder(a, n)
+        a = division.remainder(a, n)
     elif mode != "clip":
         raise ValueError(f"fungrad.numpy.choose: mode must be 'raise', 'wrap' or 'clip', got {mode!r}")
     shape = broadcast_shapes(a.aval.shape, *[v.aval.shape for v in values])

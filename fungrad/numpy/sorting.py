@@ -13,7 +13,7 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
-from fungrad.numpy import creation, ufuncs
+from fungrad.numpy import creation, division, ufuncs
 from fungrad.numpy._promotion import ScalarRangeError, cast, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.manipulation import expand_dims, ravel, reshape, take_1d
 from fungrad.numpy.selection import where
@@ -208,7 +208,7 @@ def _bisect(a: Array, v: Array, side: str, index: np.dtype) -> Array:
     low = creation.zeros(flat.aval.shape, index)
     high = creation.full(flat.aval.shape, n, index)
     for _ in range(math.ceil(math.log2(n + 1))):
-        middle = ufuncs.add(low, ufuncs.floor_divide(ufuncs.subtract(high, low), 2))
+        middle = ufuncs.add(low, division.floor_divide(ufuncs.subtract(high, low), 2))
         # A finished search (low == high == n) looks at the last element and stays.
         right = _before(take_1d(a, ufuncs.minimum(middle, n - 1), 0), flat, side)
         right = ufuncs.logical_and(right, ufuncs.less(low, high))

@@ -15,7 +15,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.arguments import guarded
 from fungrad.core.array import Array
-from fungrad.numpy import reductions, ufuncs
+from fungrad.numpy import division, reductions, ufuncs
 from fungrad.numpy._promotion import cast, converted, inexact, operand, requested_dtype
 from fungrad.numpy.creation import broadcast_to
 from fungrad.numpy.selection import where as choose
@@ -160,10 +160,10 @@ logaddexp2 = _ufunc(ufuncs.logaddexp2, -np.inf)
 subtract = _ufunc(ufuncs.subtract, at=_at("subtract"))
 divide = _ufunc(ufuncs.divide)
 true_divide = divide
-floor_divide = _ufunc(ufuncs.floor_divide)
-remainder = _ufunc(ufuncs.remainder)
-mod = _ufunc(ufuncs.remainder, name="mod")
-fmod = _ufunc(ufuncs.fmod)
+floor_divide = _ufunc(division.floor_divide)
+remainder = _ufunc(division.remainder)
+mod = _ufunc(division.remainder, name="mod")
+fmod = _ufunc(division.fmod)
 power = _ufunc(ufuncs.power)
 pow = _ufunc(ufuncs.power, name="pow")
 float_power = _ufunc(ufuncs.float_power)
