@@ -77,34 +77,43 @@ def _fraction(a: np.ndarray, x: np.ndarray) -> np.ndarray:
     Numerators and denominators of the convergents follow a recurrence, and so do their derivatives
     by ``a``, marked by ``d``.
     """
-    num0, num1 = np.zeros_like(a), np.ones_like(a)
-    den0, den1 = np.ones_like(a), x + 1 - a
-    dnum0, dnum1 = np.zeros_like(a), np.zeros_like(a)
-    dden0, dden1 = np.zeros_like(a), -np.ones_like(a)
-    value, slope = num1 / den1, num1 / den1**2
-    calm = 0
+    one, zero = np.ones_like(a), np.zeros_like(a)
+    den1 = x + 1 - a
+    state = np.stack([zero, one, one, den1, zero, zero, zero, -one, one / den1, one / den1**2])
+    values, slopes = state[-2].copy(), state[-1].copy()
+    # The elements that have not converged, and for how many steps each of them has stood still.
+    live, at, x_at, calm = np.arange(a.size), a, x, np.zeros(a.size, int)
     for n in range(1, _MAX_TERMS):
-        up, across = -n * (n - a), x + 2 * n + 1 - a
-        num2 = across * num1 + up * num0
-        den2 = across * den1 + up * den0
-        dnum2 = across * dnum1 - num1 + up * dnum0 + n * num0
-        dden2 = across * dden1 - den1 + up * dden0 + n * den0
-        # Everything is homogeneous in the convergents: dividing by the size of the latest prevents
-        # overflow.
-        scale = np.abs(den2)
-        scale[scale == 0] = 1.0
-        num0, num1, den0, den1 = num1 / scale, num2 / scale, den1 / scale, den2 / scale
-        dnum0, dnum1, dden0, dden1 = dnum1 / scale, dnum2 / scale, dden1 / scale, dden2 / scale
-        new = num1 / den1
-        new_slope = (dnum1 - new * dden1) / den1
-        still = np.abs(new - value) > _EPS * np.abs(new)
-        still |= np.abs(new_slope - slope) > 8 * _EPS * np.abs(new_slope)
-        value, slope = new, new_slope
-        # Slopes may stand still where they turn round: several must agree.
-        calm = 0 if still.any() else calm + 1
-        if calm == _CALM:
-            break
-    return -x * (value * (np.log(x) - _digamma(a)) + slope)
+        state, still = _next_convergent(n, at, x_at, state)
+        calm = np.where(still, 0, calm + 1)
+        done = calm == _CALM
+        if done.any() or n == _MAX_TERMS - 1:
+            values[live], slopes[live] = state[-2:]
+            live, at, x_at, calm, state = live[~done], at[~done], x_at[~done], calm[~done], state[:, ~done]
+            if not live.size:
+                break
+    return -x * (values * (np.log(x) - _digamma(a)) + slopes)
+
+
+def _next_convergent(n: int, a: np.ndarray, x: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The state after one more term, and which elements still move."""
+    num0, num1, den0, den1, dnum0, dnum1, dden0, dden1, value, slope = state
+    up, across = -n * (n - a), x + 2 * n + 1 - a
+    num2, den2 = across * num1 + up * num0, across * den1 + up * den0
+    dnum2 = across * dnum1 - num1 + up * dnum0 + n * num0
+    dden2 = across * dden1 - den1 + up * dden0 + n * den0
+    # Everything is homogeneous in the convergents: dividing by the size of the latest prevents overflow.
+    scale = np.abs(den2)
+    scale[scale == 0] = 1.0
+    moved = np.stack([num1, num2, den1, den2, dnum1, dnum2, dden1, dden2]) / scale
+    new = moved[1] / moved[3]
+    part = moved[5] / moved[3]
+    new_slope = part - new * moved[7] / moved[3]
+    still = np.abs(new - value) > 2 * _EPS * np.abs(new)
+    # The two parts cancel in most digits: their rounding, not that of the slope, is what remains at the end.
+    # Slopes may stand still where they turn round: several must agree.
+    still |= np.abs(new_slope - slope) > 4 * _EPS * np.abs(part)
+    return np.concatenate([moved, new[None], new_slope[None]]), still
 
 
 def _wilson_hilferty(a: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -53,9 +53,11 @@ def _fraction(m: ScalarBuilder, going: Value, a: Value, x: Value) -> Value:
         moved = [v * scale for v in (num1, num2, den1, den2, dnum1, dnum2, dden1, dden2)]
         inverse = 1.0 / moved[3]
         new = moved[1] * inverse
-        new_slope = (moved[5] - new * moved[7]) * inverse
-        more = m.abs(new - value) > EPS * m.abs(new)
-        more = more | (m.abs(new_slope - slope) > 8.0 * EPS * m.abs(new_slope))
+        part = moved[5] * inverse
+        new_slope = part - new * moved[7] * inverse
+        more = m.abs(new - value) > 2.0 * EPS * m.abs(new)
+        # The two parts cancel in most digits: their rounding, not that of the slope, is what remains at the end.
+        more = more | (m.abs(new_slope - slope) > 4.0 * EPS * m.abs(part))
         # Slopes may stand still where they turn round: several must agree.
         calm = m.select(more, 0.0, calm + 1.0)
         return calm < CALM, n, calm, *moved, new, new_slope
