@@ -35,13 +35,24 @@ def pair(name):
     return getattr(jnp, name), getattr(np, name)
 
 
+def by_elements(name):
+    """A ufunc of NumPy that goes element by element.
+
+    Where it has vectors of 512 bits, NumPy reduces two functions to wrong values along a contiguous axis.
+    """
+    theirs = getattr(np, name)
+    return np.frompyfunc(theirs, 2, 1) if name in ("power", "arctan2") else theirs
+
+
 def close(got, expected):
+    expected = np.asarray(expected)
+    expected = expected.astype(float) if expected.dtype == object else expected
     np.testing.assert_allclose(np.asarray(got), expected, rtol=2e-5)
 
 
 @BY_NAME
 def test_reduce_is_numpys(name, dtype):
-    ours, theirs = pair(name)
+    ours, theirs = getattr(jnp, name), by_elements(name)
     x = DATA[dtype]
     for axis in (0, -1):
         for keepdims in (False, True):
@@ -57,7 +68,7 @@ def test_reduce_is_numpys(name, dtype):
 
 @BY_NAME
 def test_accumulate_reduceat_and_outer_are_numpys(name, dtype):
-    ours, theirs = pair(name)
+    ours, theirs = getattr(jnp, name), by_elements(name)
     x = DATA[dtype]
     for axis in (0, 1):
         close(ours.accumulate(x, axis), theirs.accumulate(x, axis))
