@@ -458,7 +458,7 @@ ON_THE_HOST = {"pure_callback", "io_callback", "debug_callback", "sort", "top_k"
 def test_jit_needs_no_python(op):
     jit = pytest.importorskip("fungrad.jit.front.api").jit
     compiled = jit(op.call)
-    for shapes, dtypes in op.cases()[:3] + op.cases()[-2:]:
+    for shapes, dtypes in op.cases()[:1] + op.cases()[-1:]:
         operands = [array(x) for x in op.sample(shapes, dtypes)]
         if all(scalar_rules.supports(d) for d in dtypes):
             names = set(re.findall(r"= host (\w+)", compiled.lower(*operands).as_text("steps")))

@@ -144,9 +144,11 @@ def _run_row(op, cases):
 
 
 ROWS = [op for op in OPS if "callback" not in op.name]
+# Those that act element by element share their loops: a few of them stand for all in the default run.
+SOME = [op for i, op in enumerate(ROWS) if not op.special or i % 8 == 0]
 
 
-@pytest.mark.parametrize("op", ROWS, ids=[op.name for op in ROWS])
+@pytest.mark.parametrize("op", SOME, ids=[op.name for op in SOME])
 def test_operations(op):
     _run_row(op, op.cases()[:1])
 
@@ -154,4 +156,4 @@ def test_operations(op):
 @pytest.mark.slow
 @pytest.mark.parametrize("op", ROWS, ids=[op.name for op in ROWS])
 def test_operations_in_all_cases(op):
-    _run_row(op, op.cases()[1:])
+    _run_row(op, op.cases())

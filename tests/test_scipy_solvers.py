@@ -128,14 +128,22 @@ def matrices(kind, n=10):
     return b @ b.conj().T + n * np.eye(n), b + 5 * np.eye(n), (b[0] + 1)
 
 
+BATCHED = {"solve_method": "batched"}
 SOLVERS = [
     (cg, {}), (cg, {"M": True}), (bicgstab, {}), (bicgstab, {"M": True}),
     *[(gmres, {"solve_method": m, **o}) for m in ("batched", "incremental") for o in ({}, {"restart": 4}, {"M": True})],
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("solver, options", SOLVERS)
-@pytest.mark.parametrize("kind", "fc")
+# Complex systems go the same ways as real ones: one way of each solver in the default run.
+KINDS = [
+    pytest.param(solver, options, kind, marks=pytest.mark.slow if kind == "c" and options not in ({}, BATCHED) else ())
+    for solver, options in SOLVERS
+    for kind in "fc"
+]
+
+
+@pytest.mark.parametrize("solver, options, kind", KINDS)
 def test_solvers(solver, options, kind):
     definite, general, b = matrices(kind)
     a = definite if solver is cg else general
