@@ -11,6 +11,7 @@ import io
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,13 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], digits: int = 4
     """
 
     def cell(value: Any) -> str:
-        if isinstance(value, str | bool | int):
+        if isinstance(value, str | Integral):
             return str(value)
         try:
-            return f"{float(value):.{digits}g}"
+            number = float(value)
         except (TypeError, ValueError):
             return str(value)
+        return f"{number:.0f}" if 10**digits <= abs(number) < 1e9 else f"{number:.{digits}g}"
 
     rows = [list(row) for row in rows]
     text = [list(headers), *([cell(value) for value in row] for row in rows)]
@@ -60,6 +62,18 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], digits: int = 4
         cells = (c.ljust(w) if to_left else c.rjust(w) for c, w, to_left in zip(line, width, left, strict=True))
         print("  ".join(cells).rstrip())
     print()
+
+
+_STYLE = {
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": "medium",
+    "grid.alpha": 0.25,
+    "legend.fontsize": "small",
+    "legend.frameon": False,
+}
 
 
 def figure(
@@ -79,10 +93,8 @@ def figure(
         matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    style = {"axes.grid": True, "grid.alpha": 0.25, "axes.spines.top": False, "axes.spines.right": False,
-             "axes.titlesize": "medium", "legend.fontsize": "small", "legend.frameon": False}  # fmt: skip
-    with plt.rc_context(style):
-        return plt.subplots(rows, columns, figsize=size, layout="constrained", **arguments)
+    plt.rcParams.update(_STYLE)
+    return plt.subplots(rows, columns, figsize=size, layout="constrained", **arguments)
 
 
 def save(*picture: Any) -> None:

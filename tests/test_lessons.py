@@ -9,7 +9,7 @@ import pytest
 from lessons.__main__ import HERE, PICTURES, lessons, main, read, with_gallery
 
 ALL = lessons()
-QUICK = ["00", "04", "07"]
+QUICK = ["00", "04"]
 names = [lesson.path.stem for lesson in ALL]
 
 
@@ -21,7 +21,7 @@ def calls(tree, name):
 @pytest.mark.parametrize("lesson", ALL, ids=names)
 def test_form(lesson):
     text = lesson.path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 150
+    assert len(text.splitlines()) <= 160
     tree = ast.parse(text)
     for name in ("table", "save", "claim"):
         assert len(calls(tree, name)) == 1, f"one call of {name}"

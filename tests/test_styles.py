@@ -1,6 +1,7 @@
 """The other styles: their semantics, and that their numbers are those of the functional style and of PyTorch."""
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -294,6 +295,19 @@ def test_the_running_loss_keeps_every_graph():
     gc.collect()
 
 
+def test_backward_lets_go_of_what_the_graph_has_kept():
+    w = torch.tensor(np.ones(10, np.float32), requires_grad=True)
+    hidden = w * 2.0
+    loss = (hidden**2).sum()
+    total, kept = loss + 1.0, weakref.ref(hidden)
+    loss.backward()
+    del hidden, loss
+    gc.collect()
+    assert kept() is None and torch.autograd.graph_size(total).operations == 4
+    with pytest.raises(RuntimeError, match="second time"):
+        total.backward()
+
+
 def test_modules_and_their_state():
     torch.manual_seed(0)
     net = torch.nn.Sequential(
@@ -385,6 +399,12 @@ def test_layers_with_state_regularizers_and_constraints(capsys):
     images, labels = rng.normal(size=(20, 6, 6, 1)), rng.integers(0, 3, 20)
     model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
     before = model.get_weights()
+    shapes = [w.shape for w in before]
+    assert shapes == [(3, 3, 1, 4), (4,), (16,), (16,), (16,), (16,), (16, 5), (5,), (5, 3), (3,)]
+    assert [w.mean() for w in before[2:6]] == [1.0, 0.0, 0.0, 1.0]  # scale, offset, running mean and variance
+    model.set_weights([w + i for i, w in enumerate(before)])
+    assert all(np.array_equal(w, old + i) for i, (w, old) in enumerate(zip(model.get_weights(), before, strict=True)))
+    model.set_weights(before)
     model.fit(images, labels, epochs=3, verbose=0)
     after = model.get_weights()
     assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))

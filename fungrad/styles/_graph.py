@@ -151,9 +151,18 @@ class Node:
         self.order = next(_order)
         self.hooks: dict[int, list[Callable]] = {}
 
+    def free(self) -> None:
+        """Lets go of the arrays; the node stays in the graph, and can be gone back through no more."""
+        self.pull, self.fun = None, _freed
+        self.inputs, self.values = [], []
+
     def nbytes(self) -> int:
         """Bytes of the arrays that the operation keeps alive: those of its inputs and results."""
         return sum(v.nbytes for v in self.values) + sum(a.size * a.dtype.itemsize for a in self.outs)
+
+
+def _freed(*_: Any) -> Any:
+    raise RuntimeError("what the operation needs was freed")
 
 
 def unbox(x: Any) -> Any:

@@ -69,7 +69,7 @@ def eager(x, y, weights, rate, steps):
 
 def sequential(x, y, weights, rate, steps):
     """Keras' style: a list of layers that trains itself."""
-    W1, b1, W2, b2 = weights
+    W1, _, W2, _ = weights
     model = keras.models.Sequential(
         [
             keras.layers.Dense(units=W1.shape[1], activation="sigmoid", input_shape=x.shape[1:]),
@@ -77,10 +77,9 @@ def sequential(x, y, weights, rate, steps):
         ]
     )
     model.compile(optimizer=keras.optimizers.SGD(learning_rate=rate), loss="mse")
-    model.set_weights([b1, W1, b2, W2])
+    model.set_weights(weights)
     model.fit(x, y, batch_size=len(x), epochs=steps, shuffle=False, verbose=0)
-    b1, W1, b2, W2 = model.get_weights()
-    return [W1, b1, W2, b2]
+    return model.get_weights()
 
 
 # What each keeps between the lines, where a reader does not see it.

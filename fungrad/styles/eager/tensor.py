@@ -329,7 +329,7 @@ def run_backward(
         reached[key] = (b, ct)
     if not (create_graph if retain_graph is None else retain_graph):
         for node in visited:
-            node.pull = None
+            node.free()
     return reached
 
 

@@ -24,6 +24,8 @@ OPTIMIZERS: dict[str, Callable] = {
     "sgd": _optimizers.SGD, "adam": _optimizers.Adam, "adamw": _optimizers.AdamW, "rmsprop": _optimizers.RMSprop,
     "adagrad": _optimizers.Adagrad,
 }  # fmt: skip
+# Which come first among the weights of a layer; others follow by name.
+_NAMES = {"kernel": 0, "embeddings": 0, "gamma": 0, "scale": 0, "bias": 1, "beta": 1}
 SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "kld": "kl_divergence"}
 
 
@@ -154,9 +156,20 @@ class Sequential:
         """The number of parameters, those of the state (running means) included."""
         return _count(self.params) + _count(self.state)
 
+    def _order(self) -> list[int]:
+        """Where weights are among the leaves of parameters and state: layer by layer, a kernel before its bias."""
+
+        def place(i: int) -> tuple:
+            (part, layer, *rest), _ = found[i]
+            return layer.idx, part.idx, [_NAMES.get(getattr(entry, "key", None), 2) for entry in rest], i
+
+        found = tree.leaves_with_path((self.params, self.state))
+        return sorted(range(len(found)), key=place)
+
     def get_weights(self) -> list[np.ndarray]:
-        """All parameters as NumPy arrays."""
-        return [np.array(w) for w in tree.leaves((self.params, self.state))]
+        """All parameters as NumPy arrays, layer by layer: kernel, bias; or scale, offset, running mean, variance."""
+        leaves = tree.leaves((self.params, self.state))
+        return [np.array(leaves[i]) for i in self._order()]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Takes parameters in the order of ``get_weights``.
@@ -165,13 +178,13 @@ class Sequential:
           ValueError: their number or a shape is another.
         """
         leaves, structure = tree.flatten((self.params, self.state))
-        if [np.shape(w) for w in weights] != [w.shape for w in leaves]:
-            raise ValueError(
-                f"set_weights: expected arrays of shapes {[w.shape for w in leaves]}, "
-                f"got {[np.shape(w) for w in weights]}"
-            )
-        new = [jnp.array(w, dtype=old.dtype) for w, old in zip(weights, leaves, strict=True)]
-        self.params, self.state = tree.unflatten(structure, new)
+        order = self._order()
+        shapes = [leaves[i].shape for i in order]
+        if [np.shape(w) for w in weights] != shapes:
+            raise ValueError(f"set_weights: expected arrays of shapes {shapes}, got {[np.shape(w) for w in weights]}")
+        for i, w in zip(order, weights, strict=True):
+            leaves[i] = jnp.array(w, dtype=leaves[i].dtype)
+        self.params, self.state = tree.unflatten(structure, leaves)
 
     def snapshot(self) -> Any:
         """The parameters and state as they are."""
@@ -188,7 +201,8 @@ class Sequential:
     def load_weights(self, filepath: Any) -> None:
         """Reads what ``save_weights`` has written."""
         both = io.load(filepath)
-        self.set_weights(tree.leaves((both["params"], both["state"])))
+        leaves, order = tree.leaves((both["params"], both["state"])), self._order()
+        self.set_weights([leaves[i] for i in order] if len(leaves) == len(order) else leaves)
 
     # -- training -----------------------------------------------------------------------------------------------------
 
