@@ -161,7 +161,7 @@ class Sequential:
 
         def place(i: int) -> tuple:
             (part, layer, *rest), _ = found[i]
-            return layer.idx, part.idx, [_NAMES.get(getattr(entry, "key", None), 2) for entry in rest], i
+            return layer.idx, part.idx, [_NAMES.get(getattr(entry, "key", ""), 2) for entry in rest], i
 
         found = tree.leaves_with_path((self.params, self.state))
         return sorted(range(len(found)), key=place)
