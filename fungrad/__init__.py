@@ -84,9 +84,15 @@ _SUBMODULES = (
 )
 
 
+# Functions of a package that looks at everything, loaded when somebody looks.
+_EXPLAINING = ("Explanation", "Profile", "explain", "profile")
+
+
 def __getattr__(name: str) -> _Any:
     if name in _SUBMODULES:
         return _importlib.import_module(f"fungrad.{name}")
+    if name in _EXPLAINING:
+        return getattr(_importlib.import_module("fungrad.explaining"), name)
     raise _missing("fungrad", name)
 
 
@@ -98,6 +104,8 @@ __all__ = [
     "Array",
     "Device",
     "Drawing",
+    "Explanation",
+    "Profile",
     "Ref",
     "ShapeDtypeStruct",
     "__version__",
@@ -135,6 +143,7 @@ __all__ = [
     "errors",
     "eval_shape",
     "experimental",
+    "explain",
     "explain_cache_misses",
     "extend",
     "flatten_util",
@@ -166,6 +175,7 @@ __all__ = [
     "optim",
     "process_count",
     "process_index",
+    "profile",
     "pure_callback",
     "random",
     "ref",

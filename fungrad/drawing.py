@@ -9,6 +9,7 @@ May import ``core``, ``transforms``, ``jit`` and ``numpy``.
 
 from __future__ import annotations
 
+import hashlib
 import html
 import os
 from collections.abc import Callable, Sequence
@@ -17,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from fungrad import numpy as jnp
-from fungrad.core import tree
+from fungrad.core import printing_hooks, tree
 from fungrad.core.array import as_array
-from fungrad.core.ir import Eqn, Jaxpr, Literal, Var
-from fungrad.core.printing import literal_text, variable_names
+from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, jaxprs_in_params
+from fungrad.core.printing import literal_text, marked_lines, variable_names
 from fungrad.transforms.api import vjp
 from fungrad.transforms.inspection import make_jaxpr
 
@@ -28,14 +29,35 @@ from fungrad.transforms.inspection import make_jaxpr
 _SIGNS = {"add": "+", "add_any": "+", "sub": "\N{MINUS SIGN}", "mul": "\N{MULTIPLICATION SIGN}", "div": "/", "gt": ">",
           "lt": "<", "ge": "\N{GREATER-THAN OR EQUAL TO}", "le": "\N{LESS-THAN OR EQUAL TO}", "eq": "="}  # fmt: skip
 _CALLS = ("jit", "custom_jvp_call", "custom_vjp_call", "checkpoint")
+# A notebook draws jaxprs with so many equations.
+_MOST_DRAWN = 150
 _CHARACTER, _LINE, _PAD, _BETWEEN_ROWS, _BETWEEN_LAYERS = 7.3, 16, 8, 18, 64
 
-_STYLE = """
+_LIGHT = """
 .edge{fill:none;stroke:#8a8f98;stroke-width:1.3}.box{fill:#f6f7f9;stroke:#8a8f98;stroke-width:1.2}
-.input .box{fill:#e8f1ff}.output .box{fill:#eaf7ec}text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1d2025}
-.value{fill:#0b57d0}.gradient{fill:#b3400b}.legend{font-size:11px}
-@media (prefers-color-scheme:dark){.box{fill:#23262c;stroke:#6b7079}.input .box{fill:#1b2b45}.output .box{fill:#1d3323}
-text{fill:#e6e8eb}.value{fill:#8ab4f8}.gradient{fill:#f2a272}}"""
+.input .box{fill:#e8f1ff}.output .box{fill:#eaf7ec}.call .box{stroke-dasharray:5 3}
+text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1d2025}
+.value{fill:#0b57d0}.gradient{fill:#b3400b}.legend{font-size:11px}"""
+_DARK = """
+.box{fill:#23262c;stroke:#6b7079}.input .box{fill:#1b2b45}.output .box{fill:#1d3323}
+text{fill:#e6e8eb}.value{fill:#8ab4f8}.gradient{fill:#f2a272}"""
+
+
+def _scoped(rules: str, scope: str) -> str:
+    """Rules of a style sheet for elements inside of ``scope`` only: a picture may stand in a page with others."""
+    parts = [rule.split("{") for rule in rules.replace("\n", "").split("}") if rule]
+    return "".join(f"{scope} {selector}{{{body}}}" for selector, body in parts)
+
+
+# The scheme is the reader's, unless a page around the picture sets one with `data-theme`.
+STYLE = (
+    _scoped(_LIGHT, ".fg-graph")
+    + "@media (prefers-color-scheme:dark){"
+    + _scoped(_DARK, ":root:not([data-theme=light]) .fg-graph")
+    + _scoped(_DARK, ".fg-graph:root")
+    + "}"
+    + _scoped(_DARK, "[data-theme=dark] .fg-graph")
+)
 
 
 class Drawing:
@@ -45,22 +67,38 @@ class Drawing:
 
     Attributes:
       svg: the picture as text.
+      parts: pictures of what is inside of single boxes (jitted functions drawn as one box, bodies of loops, branches),
+        each with its title. A notebook shows them folded up.
     """
 
-    def __init__(self, svg: str):
+    def __init__(self, svg: str, parts: Sequence[tuple[str, Drawing]] = ()):
         self.svg = svg
+        self.parts = tuple(parts)
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def html(self) -> str:
+        """The picture, with folded-up pictures of what is inside of its boxes, as HTML."""
+        inner = "".join(
+            f'<details class="fg-part"><summary>{html.escape(title)}</summary>{part.html()}</details>'
+            for title, part in self.parts
+        )
+        return f'<div style="overflow-x:auto">{self.svg}</div>{inner}'
 
     def save(self, path: Any) -> None:
         """Writes the picture to a file, which browsers open.
 
         Args:
-          path: name of the file; ``.svg`` by convention.
+          path: name of the file: with ``.html``, what is inside of boxes is there as well, folded up; else ``.svg``.
         """
-        with open(os.fspath(path), "w", encoding="utf-8") as file:
-            file.write(self.svg)
+        name = os.fspath(path)
+        page = f'<!doctype html><meta charset="utf-8"><title>fungrad.draw</title>{self.html()}'
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(page if str(name).endswith((".html", ".htm")) else self.svg)
 
     def __repr__(self) -> str:
         return f"Drawing({len(self.svg)} characters of SVG; .save(path) writes it)"
@@ -76,7 +114,8 @@ def draw(fun: Callable, *args: Any, gradients: bool = True, expand: bool = True,
       fun: function of arrays, or of trees of them.
       *args: its arguments; ``ShapeDtypeStruct`` in the place of arrays draws without numbers.
       gradients: whether to show derivatives.
-      expand: whether to draw what is inside of jitted functions and custom rules; else each is one box.
+      expand: whether to draw what is inside of jitted functions and custom rules; else each is one box, and its
+        inside a picture of its own among the ``parts``, like bodies of loops and branches.
       digits: of the numbers.
 
     Returns:
@@ -95,15 +134,59 @@ def draw(fun: Callable, *args: Any, gradients: bool = True, expand: bool = True,
         raise TypeError(f"fungrad.draw: fun must be a function, got {type(fun).__name__}")
     closed: Any = make_jaxpr(fun)(*args)
     jaxpr: Jaxpr = closed.jaxpr if hasattr(closed, "jaxpr") and isinstance(closed.jaxpr, Jaxpr) else closed
-    eqns, outvars = _expanded(jaxpr) if expand else (list(jaxpr.eqns), list(jaxpr.outvars))
-    eqns = _needed(eqns, outvars)
+    eqns, outvars = _shown(jaxpr, expand)
     leaves = tree.leaves(args)
     numbers: dict[Var, Any] = {}
     slopes: dict[Var, Any] = {}
     if not any(_is_type(leaf) for leaf in leaves):
         inputs = [*jaxpr.consts, *map(as_array, leaves)]
         numbers, slopes = _numbers(jaxpr, eqns, outvars, inputs, gradients)
-    return Drawing(_Graph(jaxpr, eqns, outvars, numbers, slopes, digits).svg())
+    return Drawing(_Graph(jaxpr, eqns, outvars, numbers, slopes, digits).svg(), _parts(eqns, expand))
+
+
+def draw_jaxpr(jaxpr: Jaxpr, expand: bool = True) -> Drawing:
+    """Draws a jaxpr, without numbers.
+
+    Args:
+      jaxpr: the program.
+      expand: as that of ``draw``.
+    """
+    eqns, outvars = _shown(jaxpr, expand)
+    return Drawing(_Graph(jaxpr, eqns, outvars, {}, {}, 4).svg(), _parts(eqns, expand))
+
+
+def _shown(jaxpr: Jaxpr, expand: bool) -> tuple[list[Eqn], list[Any]]:
+    """The equations that are drawn, and the results."""
+    eqns, outvars = _expanded(jaxpr) if expand else (list(jaxpr.eqns), list(jaxpr.outvars))
+    return _needed(eqns, outvars), outvars
+
+
+def _parts(eqns: Sequence[Eqn], expand: bool) -> list[tuple[str, Drawing]]:
+    """Pictures of the jaxprs inside of equations; one that occurs again is not drawn again."""
+    found: dict[int, tuple[str, Drawing]] = {}
+    for eqn in eqns:
+        inner = list(jaxprs_in_params(eqn.params))
+        for k, jaxpr in enumerate(inner):
+            if id(jaxpr) not in found and jaxpr.eqns:
+                name = str(eqn.params.get("name", eqn.primitive.name))
+                number = f", part {k + 1} of {len(inner)}" if len(inner) > 1 else ""
+                count = len(jaxpr.eqns)
+                title = f"{name}{number}: {count} operation{'s' * (count != 1)}"
+                found[id(jaxpr)] = title, draw_jaxpr(jaxpr, expand)
+    return list(found.values())
+
+
+def jaxpr_html(jaxpr: Jaxpr) -> str:
+    """A jaxpr for notebooks: its text, with the user's lines where the pointer rests, and its picture, folded up."""
+    rows = []
+    for line in marked_lines(jaxpr):
+        sources = ", ".join(dict.fromkeys(str(e.source) for e in line.eqns if e.source is not None))
+        title = f' title="{html.escape(sources, quote=True)}"' if sources else ""
+        rows.append(f"<span{title}>{html.escape(line.text)}</span>")
+    text = '<pre class="fg-jaxpr" style="overflow-x:auto">' + "\n".join(rows) + "</pre>"
+    if not jaxpr.eqns or len(jaxpr.eqns) > _MOST_DRAWN:
+        return text
+    return text + f"<details><summary>graph</summary>{draw_jaxpr(jaxpr, expand=False).html()}</details>"
 
 
 def _is_type(leaf: Any) -> bool:
@@ -184,6 +267,7 @@ class _Node:
 
     def __init__(self, lines: list[tuple[str, str]], kind: str = "", note: str = ""):
         self.lines, self.kind, self.note = lines, kind, note
+        self.at = ""
         self.before: list[_Node] = []
         self.after: list[_Node] = []
         self.layer = 0
@@ -217,7 +301,11 @@ class _Graph:
             text = ", ".join(self.names[v] for v in outs) + " = " + self._operation(eqn)
             numbers_on = self._on(outs[0]) if len(outs) == 1 else []
             kind = "output" if any(v in results for v in eqn.outvars) else ""
+            if any(True for _ in jaxprs_in_params(eqn.params)):
+                kind = f"{kind} call".strip()
             node = self._add(_Node([("", text), *numbers_on], kind, _note(eqn)))
+            if eqn.source is not None:
+                node.at = f"{eqn.source.file}:{eqn.source.line}"
             for v in dict.fromkeys(a for a in eqn.invars if isinstance(a, Var)):
                 self._connect(made[v], node)
             made |= dict.fromkeys(eqn.outvars, node)
@@ -312,8 +400,9 @@ class _Graph:
         parts = [_edges(node) for node in self.nodes]
         for node in self.nodes:
             title = f"<title>{html.escape(node.note)}</title>" if node.note else ""
+            at = f' data-at="{html.escape(node.at, quote=True)}"' if node.at else ""
             parts.append(
-                f'<g class="{node.kind}">{title}<rect class="box" x="{node.x:.1f}" y="{node.y:.1f}" '
+                f'<g class="{node.kind}"{at}>{title}<rect class="box" x="{node.x:.1f}" y="{node.y:.1f}" '
                 f'width="{node.width:.1f}" height="{node.height:.1f}" rx="5"/>'
             )
             for i, (kind, text) in enumerate(node.lines):
@@ -324,11 +413,16 @@ class _Graph:
             result = "\N{PARTIAL DIFFERENTIAL}: derivative of the result"
             parts.append(f'<text class="legend gradient" x="12" y="{height + 6:.1f}">{result}</text>')
             height += 16
+        body = "".join(parts)
+        # Pictures in one page must not share names: the arrow of one that is folded up would not be there for others.
+        tip = "tip" + hashlib.sha256(body.encode()).hexdigest()[:10]
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width:.0f}" height="{height:.0f}" '
-            f'viewBox="0 0 {width:.0f} {height:.0f}"><style>{_STYLE}</style>'
-            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-            '<path d="M0 0L8 4L0 8z" fill="#8a8f98"/></marker></defs>' + "".join(parts) + "</svg>"
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" class="fg-graph" width="{width:.0f}" '
+            f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"><style>{STYLE}</style>'
+            f'<defs><marker id="{tip}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+            'orient="auto"><path d="M0 0L8 4L0 8z" fill="#8a8f98"/></marker></defs>'
+            + body.replace("url(#tip)", f"url(#{tip})")
+            + "</svg>"
         )
 
 
@@ -374,3 +468,6 @@ def _note(eqn: Eqn) -> str:
     """What a pointer on the box shows: the type, and the line of the user."""
     types = ", ".join(v.aval.str_short() for v in eqn.outvars)
     return f"{eqn.primitive.name}: {types}" + (f", at {eqn.source}" if eqn.source is not None else "")
+
+
+printing_hooks.install_html(jaxpr_html)

@@ -25,8 +25,9 @@ LAYERS = [
     ["fungrad.optim", "fungrad.io", "fungrad.data"],
     ["fungrad.train", "fungrad.tune"],
     ["fungrad.drawing", "fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
+    ["fungrad.explaining"],
     ["fungrad"],
-    ["fungrad.styles"],
+    ["fungrad.styles", "fungrad.cli", "fungrad.__main__"],
 ]
 
 # Rooms of the compiler: what each imports of the others. Rewrites know only the loop IR; what runs programs knows
@@ -39,6 +40,7 @@ ROOMS = {
     "llvm": {"ir", "kernels", "runtime"},
     "products": {"ir", "runtime", "llvm"},
     "llvm.program": {"ir", "kernels", "runtime", "llvm", "products"},
+    "llvm.timed": {"ir", "llvm", "llvm.program"},
     "passes": set(),
     "formulas": {"passes", "ir", "kernels"},
     "fusion": {"formulas", "rewrites", "ir", "kernels"},

@@ -237,6 +237,9 @@ class Jaxpr:
 
     __str__ = __repr__
 
+    def _repr_html_(self) -> str:
+        return printing_hooks.jaxpr_html(self)
+
     def pretty_print(self, **options: Any) -> str:
         """Text of the jaxpr; see ``core.printing.jaxpr_text`` for the options."""
         return printing_hooks.jaxpr_text(self, **options)

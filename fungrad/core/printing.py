@@ -26,7 +26,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -439,6 +439,58 @@ def jaxpr_text(jaxpr: Jaxpr, *, width: int = 80, **options: Any) -> str:
       { lambda ; a:~f32[]. let b:~f32[] = sin a in (b,) }
     """
     return layout(Printer(**options).program(jaxpr), width)
+
+
+class MarkedLine(NamedTuple):
+    """A line of a printed jaxpr, with the equations that begin on it or go on there, innermost last."""
+
+    text: str
+    eqns: tuple[Eqn, ...]
+
+
+class _Marking(Printer):
+    """Ends the line on which an equation begins with its number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.eqns: list[Eqn] = []
+
+    def _note(self, eqn: Eqn) -> str | None:
+        self.eqns.append(eqn)
+        return f"@{len(self.eqns) - 1}"
+
+
+_MARK = re.compile(r"# @(\d+)$")
+
+
+def marked_lines(jaxpr: Jaxpr, width: int = 92) -> list[MarkedLine]:
+    """The lines of a printed jaxpr, at least one for each equation, that know their equations."""
+    printer = _Marking()
+    shared, whole = printer.program(jaxpr)  # type: ignore[misc]
+    # On lines of its own even if it would fit into one.
+    doc = [shared, whole.body if type(whole) is Group else whole]
+    lines: list[MarkedLine] = []
+    owners: list[tuple[int, tuple[Eqn, ...]]] = []
+    for text in layout(doc, width).split("\n"):
+        found = _MARK.search(text)
+        eqns: tuple[Eqn, ...] = ()
+        if found is not None:
+            eqns = (printer.eqns[int(found[1])],)
+            text = text[: found.start()].rstrip()
+            if not text and lines:
+                # One more remark of the line before.
+                lines[-1] = MarkedLine(lines[-1].text, (*lines[-1].eqns, *eqns))
+                continue
+        indent = len(text) - len(text.lstrip())
+        # The rest of an equation stands further right, but for the bracket that closes its parameters.
+        closes = not eqns and text.lstrip().startswith("]")
+        owners = [o for o in owners if o[0] < indent or (closes and o[0] == indent)]
+        if eqns:
+            owners.append((indent, eqns))
+        elif owners and not text.lstrip().startswith("in ("):
+            eqns = owners[-1][1]
+        lines.append(MarkedLine(text, eqns))
+    return lines
 
 
 def eqn_text(eqn: Eqn, *, width: int = 80, **options: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 eqn_text: Callable[..., str] = object.__repr__
 jaxpr_text: Callable[..., str] = object.__repr__
+jaxpr_html: Callable[..., str] = object.__repr__
 
 
 def install(eqn: Callable[..., str], jaxpr: Callable[..., str]) -> None:
@@ -14,3 +15,7 @@ def install(eqn: Callable[..., str], jaxpr: Callable[..., str]) -> None:
     eqn_text, jaxpr_text = eqn, jaxpr
 
 
+def install_html(jaxpr: Callable[..., str]) -> None:
+    """Sets the function behind ``_repr_html_`` of jaxprs; called once by ``drawing``."""
+    global jaxpr_html
+    jaxpr_html = jaxpr

@@ -49,7 +49,11 @@ def backward_pass(program: LinearProgram, cotangents: Sequence[Any]) -> list[Any
         for operand, result in _transposed(eqn, cts):
             key = id(operand)
             before = total.get(key)
-            total[key] = result if before is None else add_any(before, result)
+            if before is not None:
+                # The sum belongs to the line whose operand is used more than once.
+                with attributed(None if eqn.source is None else eqn.source.transposed()):
+                    result = add_any(before, result)
+            total[key] = result
     return [total[id(v)] if id(v) in total else Zero(v.aval) for v in program.inputs]
 
 

@@ -37,7 +37,7 @@ from fungrad.jit.formulas.tensors import (
     Source,
     Tensor,
 )
-from fungrad.jit.ir import tuning
+from fungrad.jit.ir import provenance, tuning
 from fungrad.jit.ir.fourier import way_of_rows
 from fungrad.jit.kernels.scalars import HALF, Value, type_of
 from fungrad.jit.passes import run_passes
@@ -100,7 +100,9 @@ class Lowerer:
             return self.literal(a) if type(a) is Literal else env[a]  # type: ignore[index]
 
         for eqn in jaxpr.eqns:
+            before = provenance.enter(eqn)
             results = self.equation(eqn, [read(a) for a in eqn.invars])
+            provenance.leave(before)
             env.update(zip(eqn.outvars, results, strict=True))
         return [read(a) for a in jaxpr.outvars]
 

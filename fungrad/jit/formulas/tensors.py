@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.avals import ShapedArray
+from fungrad.jit.ir import provenance
 
 
 class Axis:
@@ -398,9 +399,10 @@ class Tensor:
     Attributes:
       aval: its type.
       rank: number of the tensor in order of creation: operands come before their users.
+      made_by: the equation that it was made for; only there while a program is explained.
     """
 
-    __slots__ = ("aval", "rank")
+    __slots__ = ("aval", "rank", "made_by")
     aval: ShapedArray
     rank: int
 
@@ -435,6 +437,8 @@ class Source(Tensor):
         self.rank = rank
         self.origin = origin
         self.label = label
+        if provenance.state.thread:
+            provenance.note(self)
 
 
 class Formula(Tensor):
@@ -459,6 +463,8 @@ class Compute(Formula):
 
     def __init__(self, aval: ShapedArray, rank: int, axes: Sequence[Axis], expr: Expr):
         self.aval, self.rank, self.axes, self.expr = aval, rank, tuple(axes), expr
+        if provenance.state.thread:
+            provenance.note(self)
 
 
 class Reduction(Formula):
@@ -471,6 +477,8 @@ class Reduction(Formula):
 
     def __init__(self, aval: ShapedArray, rank: int, axes: Sequence[Axis], expr: Expr, monoid: str):
         self.aval, self.rank, self.axes, self.expr, self.monoid = aval, rank, tuple(axes), expr, monoid
+        if provenance.state.thread:
+            provenance.note(self)
 
     @property
     def reduced(self) -> tuple[Axis, ...]:
@@ -501,6 +509,8 @@ class Running(Formula):
     ):
         self.aval, self.rank, self.axes, self.expr, self.monoid = aval, rank, tuple(axes), expr, monoid
         self.along, self.reverse, self.factor = along, reverse, factor
+        if provenance.state.thread:
+            provenance.note(self)
 
 
 class Scatter(Formula):
@@ -528,6 +538,8 @@ class Scatter(Formula):
         self.aval, self.rank, self.axes, self.expr = operand.aval, rank, tuple(axes), expr
         self.operand, self.target, self.condition = operand, tuple(target), condition
         self.monoid, self.distinct = monoid, distinct
+        if provenance.state.thread:
+            provenance.note(self)
 
 
 class Opaque:
@@ -540,9 +552,10 @@ class Opaque:
       params: what the kind needs.
       rank: position in the order of creation.
       effects: must run even if no result is used.
+      made_by: as that of tensors.
     """
 
-    __slots__ = ("kind", "operands", "results", "params", "rank", "effects")
+    __slots__ = ("kind", "operands", "results", "params", "rank", "effects", "made_by")
 
     def __init__(self, kind: str, operands: Sequence[Tensor], params: dict[str, Any], rank: int, effects: bool = False):
         self.kind = kind
@@ -551,3 +564,5 @@ class Opaque:
         self.params = params
         self.rank = rank
         self.effects = effects
+        if provenance.state.thread:
+            provenance.note(self)

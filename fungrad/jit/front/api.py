@@ -28,9 +28,10 @@ from fungrad.core.context import EVAL, Tracer, state
 from fungrad.core.ir import Jaxpr
 from fungrad.core.key_uses import use, used_operands
 from fungrad.core.refs import Ref, RefFrame, contents, store
-from fungrad.core.source import api_boundary, filter_exception, function_name
+from fungrad.core.source import Source, api_boundary, current_source, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.front.aot import Traced
+from fungrad.jit.front.cache_info import CacheInfo, note_trace, versions_of
 from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.front.explain import explain_miss
 from fungrad.jit.front.tree_code import builder, is_time, reader
@@ -60,6 +61,7 @@ class Entry:
       donated: which inputs of ``closed`` may be overwritten.
       run: runs the program on a list of ndarrays; None until the first call.
       build: makes the result of the list of ndarrays that ``run`` returns.
+      place: the line of the call for which it was traced.
       read: takes apart arguments of the structure and types that the entry is for, under the configuration
         ``trace_key``; None until it is worth while (see ``Versions.hit``).
     """
@@ -79,6 +81,7 @@ class Entry:
         "read",
         "trace_key",
         "frame",
+        "place",
     )
 
     def __init__(
@@ -101,6 +104,7 @@ class Entry:
         self.calls = 0
         self.read: Callable[[tuple, dict], list[np.ndarray] | None] | None = None
         self.trace_key = config.trace_key
+        self.place: Source | None = None
 
     def _unflatten(self, outs: Sequence[np.ndarray]) -> Any:
         return self.out_tree.unflatten(map(wrap_unchecked, outs, self.out_avals))
@@ -145,15 +149,17 @@ class Versions:
       flat: the same entries for calls with nothing but concrete arrays by position: by configuration and types.
       with_refs: as ``entries``, those of calls that use references, which take no short way.
       readers: entries called lately that have a ``read``, the last first.
+      traces: how often the function was traced.
     """
 
-    __slots__ = ("entries", "flat", "with_refs", "readers", "__weakref__")
+    __slots__ = ("entries", "flat", "with_refs", "readers", "traces", "__weakref__")
 
     def __init__(self) -> None:
         self.entries: dict[Any, Entry] = {}
         self.flat: dict[Any, Entry] = {}
         self.with_refs: dict[Any, Entry] = {}
         self.readers: list[Entry] = []
+        self.traces = 0
 
     def find(self, args: tuple, kwargs: dict) -> tuple[Entry | None, list[np.ndarray]]:
         """The entry for a call with trees of concrete arrays, if it is known, and their data (the arrays themselves if
@@ -383,6 +389,9 @@ class JitFunction:
             if config.explain_cache_misses:
                 explain_miss(self._name, key, list(entries), self._leaf_names(call))
             entry = self._trace(call, avals)
+            entry.place = current_source()
+            self._versions.traces += 1
+            note_trace()
             if entry.has_tracers or (entry.frame and any(r._owner is not EVAL for r in entry.frame.closed)):
                 return entry
             if entry.frame is not None:
@@ -479,6 +488,24 @@ class JitFunction:
     def clear_cache(self) -> None:
         """Forgets every traced and compiled version."""
         self._versions.clear()
+
+    def cache_info(self) -> CacheInfo:
+        """How often the function was traced, for which types, and why again.
+
+        Warm calls are not counted: counting would cost a good part of what they take.
+
+        Returns:
+          A ``CacheInfo`` with ``traces``, ``currsize`` and ``versions``; it prints itself.
+
+        Example:
+          >>> import fungrad, fungrad.numpy as jnp
+          >>> f = fungrad.jit(lambda x: x + 1)
+          >>> _ = f(jnp.ones(3)), f(jnp.ones(3)), f(jnp.ones(4))
+          >>> info = f.cache_info()
+          >>> info.traces, info.versions[1].reason
+          (2, 'argument x has shape (4,), before (3,)')
+        """
+        return CacheInfo(self._name, self._versions.traces, versions_of([*self._versions.entries.items(), *self._versions.with_refs.items()]))
 
     def _cache_size(self) -> int:
         """Number of versions traced so far."""
@@ -579,7 +606,7 @@ def jit(
         (``backend`` may be ``"cpu"``).
 
     Returns:
-      A callable with ``trace``, ``lower``, ``eval_shape`` and ``clear_cache``.
+      A callable with ``trace``, ``lower``, ``eval_shape``, ``cache_info`` and ``clear_cache``.
 
     Raises:
       TypeError: a traced argument is not an array, or the function needs the value of a traced argument.

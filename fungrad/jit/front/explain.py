@@ -19,12 +19,15 @@ def explain_miss(name: str, key: tuple, known: Sequence[tuple], leaf_names: Sequ
     """
     where = current_source()
     head = f"fungrad.jit: tracing {name}" + (f" (called at {where})" if where is not None else "")
+    print(f"{head}: {nearest_differences(key, known, leaf_names)}", file=sys.stderr)
+
+
+def nearest_differences(key: tuple, known: Sequence[tuple], leaf_names: Sequence[str]) -> str:
+    """What differs between a dispatch key and the nearest of those known before, as text."""
     if not known:
-        lines = ["first call"]
-    else:
-        nearest = min((differences(key, other, leaf_names) for other in known), key=_distance)
-        lines = [text for _, text in nearest]
-    print(f"{head}: {'; '.join(lines)}", file=sys.stderr)
+        return "first call"
+    nearest = min((differences(key, other, leaf_names) for other in known), key=_distance)
+    return "; ".join(text for _, text in nearest)
 
 
 def _distance(found: list[tuple[int, str]]) -> int:

@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 
 from fungrad.jit.front.link import addresses, machine
+from fungrad.jit.ir import provenance
 from fungrad.jit.ir.loop_text import program_text
 from fungrad.jit.ir.loops import Program, View
 from fungrad.jit.ir.machine import Machine
@@ -24,8 +25,10 @@ class Written:
     Args:
       program: after the general rewrites.
       target: what it is compiled for.
+      emitter: what writes it.
 
     Attributes:
+      emitter: what has written it; only there if it measures itself or while a program is explained.
       program: after all rewrites.
       parts: the modules of numba kernels, to be linked in.
       hosts: the host steps, by number.
@@ -34,16 +37,17 @@ class Written:
       timings: seconds by stage: `rewrite`, `emit`.
     """
 
-    def __init__(self, program: Program, target: Machine):
+    def __init__(self, program: Program, target: Machine, emitter: type[ProgramEmitter] = ProgramEmitter):
         start = time.perf_counter()
         self.program = pipeline.run(program.aimed_at(target), pipeline.TARGETED)
         rewritten = time.perf_counter()
-        emitter = ProgramEmitter(self.program)
-        self._compressed = zlib.compress(emitter.emit().encode(), 1)
-        self.parts = linking.parts_of(emitter.module.declarations)
-        self.hosts = emitter.hosts
-        self.image = image_of(emitter)
-        self.lasting = not any(linking.has_addresses(p) for p in self.parts)
+        writer = emitter(self.program)
+        self._compressed = zlib.compress(writer.emit().encode(), 1)
+        self.parts = linking.parts_of(writer.module.declarations)
+        self.hosts = writer.hosts
+        self.image = image_of(writer)
+        self.lasting = emitter is ProgramEmitter and not any(linking.has_addresses(p) for p in self.parts)
+        self.emitter = None if emitter is ProgramEmitter and not provenance.is_on() else writer
         self.timings = {"rewrite": rewritten - start, "emit": time.perf_counter() - rewritten}
 
     @property

@@ -33,7 +33,7 @@ from fungrad.jit.fusion import pairs
 from fungrad.jit.fusion.fuse import LoopNode, Storage, shared_depth, solve
 from fungrad.jit.fusion.pairs import Operand
 from fungrad.jit.fusion.plan import Stage, is_comparison
-from fungrad.jit.ir import loops, tuning
+from fungrad.jit.ir import loops, provenance, tuning
 from fungrad.jit.ir.affine import address as element_address
 from fungrad.jit.ir.ops import apply, neutral
 from fungrad.jit.kernels.scalars import FLOATS, HALF, PARTS, SIGNED, UNSIGNED, NumpyScalars, dtype_of, type_of
@@ -231,10 +231,12 @@ class NestWriter:
         depth = item.depth
         stages = list(item.stages())
         for s in stages:
+            before = provenance.enter(s.tensor)
             if _accumulates_at(s) == depth:
                 self._declare(s)
             if _buffered_at(s) == depth:
                 self._initialise(s)
+            provenance.leave(before)
         pieces = self._pieces(item, stages)
         self._copies *= len(pieces)
         for start, extent in pieces:
@@ -242,7 +244,9 @@ class NestWriter:
         self._copies //= len(pieces)
         for s in stages:
             if _accumulates_at(s) == depth:
+                before = provenance.enter(s.tensor)
                 self._finish(s)
+                provenance.leave(before)
 
     def _pieces(self, item: LoopNode, stages: Sequence[Stage]) -> list[tuple[int, int]]:
         """Parts of the range of a loop, as start and extent, within which no guard changes: what was joined or padded
@@ -301,6 +305,11 @@ class NestWriter:
     # -- stages ------------------------------------------------------------------------------------------------------
 
     def _leaf(self, stage: Stage) -> None:
+        before = provenance.enter(stage.tensor)
+        self._written(stage)
+        provenance.leave(before)
+
+    def _written(self, stage: Stage) -> None:
         self.stage = stage
         tensor = stage.tensor
         position = tuple([stage.env[a] for a in tensor.axes])
@@ -541,7 +550,10 @@ class NestWriter:
         if tensor in self.registers:
             return self.registers[tensor]
         if not isinstance(tensor, Source) and tensor not in self.memory.storage:
-            return self._value(tensor.expr, tensor.axes, index, mask)  # type: ignore[attr-defined]
+            before = provenance.enter(tensor)
+            placed = self._value(tensor.expr, tensor.axes, index, mask)  # type: ignore[attr-defined]
+            provenance.leave(before)
+            return placed
         address, depth = self._address(tensor, index, mask)
         key = (self.memory.buffer[tensor], address, mask)
         found = self.memo.get((self.memory.buffer[tensor], address, None)) or self.memo.get(key)

@@ -31,9 +31,13 @@ from fungrad.jit.fusion.plan import (
     plan,
     strided,
 )
-from fungrad.jit.ir import loops, tuning
+from fungrad.jit.ir import loops, provenance, tuning
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.rewrites import buffers as planner
+
+# Why carries of loops are copied, for those who ask.
+_CARRY = "the first carry of a loop: the loop overwrites its carry, and the operand must stay as it is"
+_NEW_CARRY = "the new carry of a loop, made beside the old one because the step still reads that, takes its place"
 
 # A buffer and where in it an array starts.
 Place = tuple[str, loops.Affine]
@@ -77,10 +81,12 @@ class Region:
             else:
                 copies.append((t, place))
         # Copies of what is there from the start come first: then a loop may write its new carry over the old one.
-        self.steps: list[Any] = [self.copy(t, place) for t, place in copies if t.aval.size and t in graph.inputs]
+        given = "a result that is an operand of the loop or branch as it stands: it goes where results are expected"
+        self.steps: list[Any] = [self.copy(t, at, given) for t, at in copies if t.aval.size and t in graph.inputs]
         for item in items:
             self.steps.extend(self.item(item))
-        self.steps += [self.copy(t, place) for t, place in copies if t.aval.size and t not in graph.inputs]
+        twice = "a value that is wanted in two places: as a result, and where something else keeps it"
+        self.steps += [self.copy(t, at, twice) for t, at in copies if t.aval.size and t not in graph.inputs]
 
     def put(self, tensor: Tensor, place: Place) -> None:
         """Says where a tensor is."""
@@ -100,9 +106,10 @@ class Region:
         name, offset = self.place(tensor)
         return loops.View(name, tensor.shape if shape is None else shape, offset)
 
-    def copy(self, tensor: Tensor, place: Place) -> loops.Call:
+    def copy(self, tensor: Tensor, place: Place, why: str) -> loops.Call:
         """A step that copies a tensor to a place."""
-        return loops.Call("copy", [self.view(tensor)], [loops.View(place[0], tensor.shape, place[1])])
+        call = loops.Call("copy", [self.view(tensor)], [loops.View(place[0], tensor.shape, place[1])])
+        return provenance.because(call, why)  # type: ignore[no-any-return]
 
     def temporary(self, dtype: Any, shape: Sequence[int]) -> str:
         """A new temporary buffer."""
@@ -111,10 +118,10 @@ class Region:
     def item(self, item: Item) -> list[Any]:
         """The steps of one item."""
         if isinstance(item, Opaque):
-            for t in item.results:
-                if t not in self.memory.buffer:
-                    self.put(t, (self.temporary(t.dtype, t.shape), loops.Affine()))
-            return _OPAQUE[item.kind](self, item)
+            before = provenance.enter(item)
+            steps = self.opaque(item)
+            provenance.leave(before)
+            return steps
         stages = [item] if isinstance(item, Stage) else list(item.stages())
         lent = lenders(stages, self.memory.storage)
         for s in stages:
@@ -126,7 +133,15 @@ class Region:
             self.put(tensor, self.place(lender))
         if all(s.tensor.aval.size == 0 for s in stages):
             return []
-        return NestWriter(self.memory, self.temporary).write(item)
+        nests = NestWriter(self.memory, self.temporary).write(item)
+        return [provenance.because(nest, None if isinstance(item, Stage) else item.alone) for nest in nests]
+
+    def opaque(self, item: Opaque) -> list[Any]:
+        """The steps of a step on whole arrays."""
+        for t in item.results:
+            if t not in self.memory.buffer:
+                self.put(t, (self.temporary(t.dtype, t.shape), loops.Affine()))
+        return _OPAQUE[item.kind](self, item)
 
     def keep(self, tensor: Tensor) -> None:
         """Gives the value of a stage the memory that it needs."""
@@ -258,7 +273,7 @@ class Region:
         consts, init = step.operands[:n_consts], step.operands[n_consts : n_consts + n_carry]
         xs = step.operands[n_consts + n_carry :]
         carry, ys = step.results[:n_carry], step.results[n_carry:]
-        start = [self.copy(t, self.place(c)) for t, c in zip(init, carry, strict=True) if t.aval.size]
+        start = [self.copy(t, self.place(c), _CARRY) for t, c in zip(init, carry, strict=True) if t.aval.size]
         if length == 0:
             return start
         counter = self.declared.counter()
@@ -308,7 +323,8 @@ class Region:
         for source, made, kept in zip(inputs, fresh, carry, strict=True):
             if made is not kept and source.aval.size:
                 target = loops.View(kept[0], source.shape, kept[1])
-                last.append(loops.Call("copy", [loops.View(made[0], source.shape)], [target]))
+                copy = loops.Call("copy", [loops.View(made[0], source.shape)], [target])
+                last.append(provenance.because(copy, _NEW_CARRY))
         return self._over_old(steps, last, before)
 
     def _over_old(self, steps: list[Any], copies: list[loops.Call], known: set[str]) -> list[Any]:
@@ -343,7 +359,7 @@ class Region:
         n_test, n_body, _ = step.params["groups"]
         test_consts, body_consts = step.operands[:n_test], step.operands[n_test : n_test + n_body]
         init, carry = step.operands[n_test + n_body :], step.results
-        start = [self.copy(t, self.place(c)) for t, c in zip(init, carry, strict=True) if t.aval.size]
+        start = [self.copy(t, self.place(c), _CARRY) for t, c in zip(init, carry, strict=True) if t.aval.size]
         places = [self.place(c) for c in carry]
         test, body = step.params["condition"], step.params["body"]
         scalar = self._scalar_while(
@@ -366,7 +382,7 @@ class Region:
         steps = []
         if offset != loops.Affine():
             name = self.temporary(index.dtype, ())
-            steps.append(self.copy(index, (name, loops.Affine())))
+            steps.append(self.copy(index, (name, loops.Affine()), "the number of a branch, where the switch reads it"))
         branches = []
         for graph in step.params["branches"]:
             before = set(self.declared.by_name)

@@ -15,7 +15,10 @@ from typing import Any
 
 from fungrad.jit.formulas.tensors import Axis, Compute, Idx, Opaque, Scatter, Source, Tensor
 from fungrad.jit.fusion.plan import Read, Stage, in_memory
-from fungrad.jit.ir import tuning
+from fungrad.jit.ir import provenance, tuning
+
+# Why a loop joins none of those before what it needs.
+ONLY_AFTER = "it reads what is made only after that loop"
 
 
 class LoopNode:
@@ -32,10 +35,12 @@ class LoopNode:
       breaks: number of their breaks.
       scatters: whether one of them scatters.
       reduces: whether one of them reduces rows.
+      alone: the loops that the first stage inside could not join, and why; None unless a program is explained.
     """
 
     __slots__ = (
         "extent", "axis", "children", "depth", "sequential", "count", "made", "read", "breaks", "scatters", "reduces",
+        "alone",
     )  # fmt: skip
 
     def __init__(self, axis: Axis, depth: int, sequential: bool):
@@ -49,6 +54,7 @@ class LoopNode:
         self.read: dict[Tensor, set[tuple[int, ...]]] = {}
         self.breaks = 0
         self.scatters = self.reduces = False
+        self.alone: list[tuple[Item, str]] | None = None
 
     def note(self, stage: Stage) -> None:
         """Keeps what later stages ask for of one that has been put inside, and is in terms of the loops."""
@@ -112,6 +118,8 @@ class _Fuser:
             sequence.insert(at + 1 if depth == 0 else len(sequence), stage)
             return
         node = LoopNode(stage.axes[depth], depth, stage.kinds[depth] == "s")
+        if provenance.is_on() and depth == 0:
+            node.alone = self._refused(sequence, stage, at)
         sequence.append(node)
         stage.path.append(node)
         self._insert(node.children, stage, depth + 1)
@@ -128,29 +136,52 @@ class _Fuser:
                 return at
         return -1
 
+    def _refused(self, sequence: list[Any], stage: Stage, at: int) -> list[tuple[Item, str]]:
+        """For those who look: what a stage could not join at the outermost level, and why."""
+        found: list[tuple[Item, str]] = []
+        for k, item in enumerate(sequence):
+            if k < at and isinstance(item, LoopNode):
+                found.append((item, ONLY_AFTER))
+            elif k == at and isinstance(item, Opaque):
+                found.append((item, "it reads the result of a step on whole arrays, which must be complete"))
+            elif isinstance(item, LoopNode):
+                why = "updates at computed positions have loops of their own"
+                if type(stage.tensor) is not Scatter:
+                    why = self._refusal(item, stage, 0) or "that loop is too far back in the program"
+                found.append((item, why))
+        return found
+
     def _joins(self, node: LoopNode, stage: Stage, depth: int) -> bool:
         """Whether ``stage`` can run inside ``node`` and gains from it."""
+        return not self._refusal(node, stage, depth)
+
+    def _refusal(self, node: LoopNode, stage: Stage, depth: int) -> str:
+        """Why ``stage`` is not to run inside ``node``; empty if it is."""
         axis = stage.axes[depth]
-        if axis.extent != node.extent or node.sequential != (stage.kinds[depth] == "s"):
-            return False
+        if axis.extent != node.extent:
+            return "its loop has another length"
+        if node.sequential != (stage.kinds[depth] == "s"):
+            return "one of the loops runs in order and the other does not"
         breaks = node.breaks + len(stage.breaks)
         if breaks > tuning.NEST_COPIES and breaks * (node.count + 1) > 2 * tuning.JOINED_STAGES:
-            return False
-        if node.count >= tuning.FUSED_STAGES or node.scatters:
-            return False
+            return "joined or padded arrays would make too many copies of the loop"
+        if node.scatters:
+            return "updates at computed positions have loops of their own"
+        if node.count >= tuning.FUSED_STAGES:
+            return "that loop is long enough"
         related = depth > 0
         for tensor, index in stage.reads:
             if tensor not in node.made:
                 continue
             related = True
             if not _same_iteration(self.stage_of[tensor], index, axis, depth):
-                return False
+                return "it reads elements that are finished only after that loop, or in another iteration of it"
         if not related and not _read_alike(node, stage, axis):
             # Loops over rows with reductions inside are likely to meet later.
             if not (_reduces_rows(stage) and node.reduces):
-                return False
+                return "they share no array that both go through in the same direction"
         arrays = {t for t, _ in stage.reads}.union(node.read) - node.made
-        return len(arrays) <= tuning.FUSED_ARRAYS
+        return "" if len(arrays) <= tuning.FUSED_ARRAYS else "together they would read too many arrays at once"
 
 
 def _read_alike(node: LoopNode, stage: Stage, axis: Axis) -> bool:

@@ -69,13 +69,31 @@ def statements_text(program: Program, items: Sequence[Any]) -> str:
     return "\n".join(lines)
 
 
+def program_lines(program: Program) -> list[tuple[str, Any]]:
+    """The lines of `program_text`, each with what it shows: a buffer, a step, a statement, or None."""
+    lines = program_text(program).split("\n")
+    shown: dict[int, Any] = dict(enumerate(program.buffers.values(), 1))
+    inner: list[str] = []
+    printer = _Printer(program, inner)
+    printer.block(program.steps, "  ")
+    first = len(lines) - len(inner)
+    owner: Any = None
+    for k in range(len(inner)):
+        owner = printer.shown.get(k, owner)
+        shown[first + k] = owner
+    return [(text, shown.get(k)) for k, text in enumerate(lines)]
+
+
 class _Printer:
     def __init__(self, program: Program, lines: list[str]):
         self.program = program
         self.lines = lines
+        # What begins at a line.
+        self.shown: dict[int, Any] = {}
 
     def block(self, items: Sequence[Any], indent: str) -> None:
         for item in items:
+            self.shown[len(self.lines)] = item
             _PRINT[type(item)](self, item, indent)
 
     def element(self, buffer: str, index: Affine, part: int | None = None) -> str:

@@ -40,6 +40,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.jit.ir import provenance
 from fungrad.jit.ir.affine import Affine
 from fungrad.jit.ir.machine import Machine
 from fungrad.jit.ir.node import (
@@ -169,6 +170,8 @@ class Let(Node):
     fn: Callable | None = None
 
     def __post_init__(self) -> None:
+        if provenance.state.thread:
+            provenance.note(self)
         if not isinstance(self.args, tuple):
             self._set("args", tuple(self.args))
 
@@ -416,6 +419,8 @@ class Call(Node):
     attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if provenance.state.thread:
+            provenance.note(self)
         self._set("inputs", tuple(self.inputs))
         self._set("outputs", tuple(self.outputs))
         self._set("attributes", dict(self.attributes or {}))

@@ -1,6 +1,6 @@
 """Nodes of the loop IR: frozen dataclasses whose fields declare what they are for.
 
-May import ``ir.affine``.
+May import ``ir.affine`` and ``ir.provenance``.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, Self, dataclass_transform
 
+from fungrad.jit.ir import provenance
 from fungrad.jit.ir.affine import Affine
 
 _ROLE = "role"
@@ -66,9 +67,10 @@ class Node:
       USES, CHANGES, DEFINITIONS, ADDRESSES, BODIES, READS, WRITES: names of the fields of each role; `USES` includes
         `CHANGES`.
       SEVERAL: whether the one body field holds a tuple of bodies.
+      made_by, reason: see `provenance`; only there while a program is explained.
     """
 
-    __slots__ = ()
+    __slots__ = ("made_by", "reason")
 
     FIELDS: ClassVar[tuple[str, ...]] = ()
     USES: ClassVar[tuple[str, ...]] = ()
@@ -81,6 +83,8 @@ class Node:
     SEVERAL: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        if provenance.state.thread:
+            provenance.note(self)
         for name in self.ADDRESSES:
             value = getattr(self, name)
             if value is not None and type(value) is not Affine:
@@ -94,7 +98,10 @@ class Node:
 
     def replace(self, **changes: Any) -> Self:
         """The node with other values of some fields."""
-        return type(self)(*[changes[n] if n in changes else getattr(self, n) for n in self.FIELDS])
+        made = type(self)(*[changes[n] if n in changes else getattr(self, n) for n in self.FIELDS])
+        if provenance.state.thread:
+            provenance.copy(self, made)
+        return made
 
     def _set(self, name: str, value: Any) -> None:
         """Sets a field while the node is made."""

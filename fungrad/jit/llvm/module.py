@@ -13,6 +13,7 @@ A table belongs to one call, so calls from several threads do not meet.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fungrad.jit.ir.loops import Buffer, Program, Repeat, While, overlap
 from fungrad.jit.ir.traverse import walk
@@ -54,6 +55,8 @@ class Module:
         self._metadata: list[str] = []
         self._shared_metadata: dict[str, str] = {}
         self.polls = False
+        # For those who look: the lines of a function, each with the statement or step that it was written for.
+        self.written_for: dict[str, list[tuple[str, Any]]] = {}
         self.slots: dict[str, int] = {}
         self.places = {name: k for k, name in enumerate(program.buffers)}
         self.arguments = [
@@ -77,6 +80,13 @@ class Module:
     def table_size(self) -> int:
         """Number of slots."""
         return len(self.slots) + (3 if self.polls else 1)
+
+    def note(self, name: str, whole: Any, lines: Sequence[str], spans: Sequence[tuple[int, int, Any]]) -> None:
+        """Notes what the lines of a function were written for; what stands in no span, for the ``whole``."""
+        owners: list[Any] = [None] * len(lines)
+        for start, end, owner in spans:
+            owners[start:end] = [owner if o is None else o for o in owners[start:end]]
+        self.written_for[name] = [(line, o or whole) for line, o in zip(lines, owners, strict=True)]
 
     def add_nest(self, name: str, setup: Sequence[str], body: Sequence[str]) -> None:
         """Adds the function of a nest: lines that find arrays, and the others."""

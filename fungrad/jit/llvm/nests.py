@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from fungrad.jit.ir import tuning
+from fungrad.jit.ir import provenance, tuning
 from fungrad.jit.ir.cost import total_work, work_of
 from fungrad.jit.ir.facts import is_repeatable
 from fungrad.jit.ir.loops import (
@@ -82,6 +82,8 @@ class NestEmitter:
         self.streamed = streamed(module, nest)
         self.streams = False
         self.ahead = rows_ahead(module, nest)
+        # For those who look: which lines were written for which statement, inner ones first.
+        self.spans: list[tuple[int, int, Any]] = []
 
     # -- values ------------------------------------------------------------------------------------
 
@@ -223,7 +225,10 @@ class NestEmitter:
         declared: list[str] = []
         outside, self.groups = self.groups, interleave.groups(self, statements)
         for k, s in enumerate(statements):
+            start = len(self.lines)
             _EMIT[type(s)](self, s)
+            if provenance.state.thread:
+                self.spans.append((start, len(self.lines), s))
             if type(s) is Acc:
                 declared.append(s.name)
             for name in [n for n in declared if not accumulate.updates(statements[k + 1 :], n)]:
@@ -640,6 +645,8 @@ class NestEmitter:
             # stores past the cache may be seen late by others
             self.module.declarations["@llvm.x86.sse.sfence"] = "declare void @llvm.x86.sse.sfence()"
             self.lines.append("call void @llvm.x86.sse.sfence()")
+        if provenance.is_on():
+            self.module.note(self.name, self.nest, self.lines, self.spans)
         self.module.add_nest(self.name, self.memory.setup, self.lines)
 
     def region_symbols(self) -> None:

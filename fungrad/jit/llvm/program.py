@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-from fungrad.jit.ir import tuning
+from fungrad.jit.ir import provenance, tuning
 from fungrad.jit.ir.cost import total_work
 from fungrad.jit.ir.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, Series, While
 from fungrad.jit.ir.products import is_product, work, work_of_step
@@ -52,6 +52,11 @@ class ProgramEmitter:
         self.quiets_blas = False
         # Counters of iterations between two polls for signals.
         self.pollers: list[str] = []
+        # Whether what is written goes into a function beside `run`.
+        self.in_function = False
+        # For those who look: the step that is written, and which lines of `run` were written for which.
+        self.present: Any = None
+        self.spans: list[tuple[int, int, Any]] = []
 
     def emit(self) -> str:
         """Text of the module."""
@@ -59,6 +64,8 @@ class ProgramEmitter:
             if buffer.kind == "temp" and buffer.alias is None and buffer.offset is None:
                 raise ValueError(f"loop IR: temporary {buffer.name} has no place in the arena")
         self.steps(self.program.steps)
+        if provenance.is_on():
+            self.module.note("run", None, self.lines, self.spans)
         self.module.functions.append(
             "\n".join(
                 [
@@ -157,11 +164,19 @@ class ProgramEmitter:
 
     def steps(self, steps: Sequence[Any]) -> None:
         for step in steps:
-            polled, self.module.polls = self.module.polls, False
-            _STEP[type(step)](self, step)
-            if self.module.polls:
-                interrupts.leave_if_stopped(self, f"step{next(self.names)}")
-            self.module.polls |= polled
+            start = len(self.lines)
+            self.present = step
+            self.step(step)
+            if provenance.state.thread and not self.in_function:
+                self.spans.append((start, len(self.lines), step))
+
+    def step(self, step: Any) -> None:
+        """Writes one step."""
+        polled, self.module.polls = self.module.polls, False
+        _STEP[type(step)](self, step)
+        if self.module.polls:
+            interrupts.leave_if_stopped(self, f"step{next(self.names)}")
+        self.module.polls |= polled
 
     def register(self, stem: str = "%x") -> str:
         return f"{stem}{next(self.names)}"
@@ -202,8 +217,12 @@ class ProgramEmitter:
     def function(self) -> Iterator[str]:
         """Write the lines inside to a function of its own, over a range `%begin .. %end`."""
         outside, self.lines = self.lines, []
+        nested, self.in_function = self.in_function, True
         name = f"part{next(self.parts)}"
         yield name
+        self.in_function = nested
+        if provenance.is_on():
+            self.module.note(name, self.present, self.lines, [])
         header = f"define internal void @{name}(ptr noalias %table, i64 %begin, i64 %end) #0 {{"
         self.module.functions.append("\n".join([header, "entry:", *self.lines, "ret void", "}"]))
         self.lines = outside

@@ -8,6 +8,7 @@ up to the order of summation.
 from __future__ import annotations
 
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Var, substitute
+from fungrad.core.source import attributed
 
 
 def motion(jaxpr: Jaxpr) -> Jaxpr:
@@ -17,7 +18,9 @@ def motion(jaxpr: Jaxpr) -> Jaxpr:
     for eqn in jaxpr.eqns:
         eqn = substitute(eqn, env)
         rule = getattr(eqn.primitive, "moved", None)
-        inner = rule(eqn) if rule is not None else None
+        # What is moved out of a loop belongs to the line of the loop.
+        with attributed(eqn.source):
+            inner = rule(eqn) if rule is not None else None
         if inner is None:
             eqns.append(eqn)
             continue
