@@ -189,7 +189,7 @@ def profile(fun: Callable[..., Any], *args: Any, roofline: bool = True, **kwargs
     jaxpr = traced.jaxpr
     if traced._entry.frame is not None:  # type: ignore[attr-defined]
         raise TypeError(
-            f"fungrad.profile: {traced.fun_name} changes references (fungrad.Ref), and would change them with every run; "
+            f"fungrad.profile: {traced.fun_name} changes references (fungrad.Ref), and every run would change them; "
             "profile a function that takes and returns values"
         )
     known = rates() if roofline else None

@@ -505,7 +505,8 @@ class JitFunction:
           >>> info.traces, info.versions[1].reason
           (2, 'argument x has shape (4,), before (3,)')
         """
-        return CacheInfo(self._name, self._versions.traces, versions_of([*self._versions.entries.items(), *self._versions.with_refs.items()]))
+        kept = [*self._versions.entries.items(), *self._versions.with_refs.items()]
+        return CacheInfo(self._name, self._versions.traces, versions_of(kept))
 
     def _cache_size(self) -> int:
         """Number of versions traced so far."""
