@@ -465,7 +465,7 @@ numbers = st.integers(0, 20)
 
 
 @pytest.mark.parity
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(
     st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=4),
     st.lists(st.integers(0, 4), min_size=3, max_size=3),

@@ -96,7 +96,7 @@ def check(program, seed, compiled=("eager", "grad", "vmap grad")):
 common = {"deadline": None, "derandomize": True, "suppress_health_check": list(hypothesis.HealthCheck)}
 
 
-@hypothesis.settings(max_examples=60, **common)
+@hypothesis.settings(max_examples=25, **common)
 @hypothesis.given(program=programs(abstract), seed=st.integers(0, 3))
 def test_random_programs(program, seed):
     check(program, seed)
