@@ -11,6 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import numpy
+
 import fungrad
 
 project = "fungrad"
@@ -26,6 +28,8 @@ napoleon_use_ivar = True
 add_module_names = False
 autodoc_typehints = "none"  # signatures keep them; the texts of the arguments say more
 python_display_short_literal_types = True
+
+FLOAT0 = "The dtype of derivatives of integers and booleans, which have no values (``jax.dtypes.float0``).\n"
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference"
@@ -78,6 +82,20 @@ def summary(value) -> str:
     return text.replace("|", r"\|").replace("``", "`")
 
 
+def is_numpys(value) -> bool:
+    """Whether an object is NumPy's own: its docstring refers to pages of NumPy's site."""
+    return (getattr(value, "__module__", None) or type(value).__module__ or "").split(".")[0] == "numpy"
+
+
+def numpys_page(name: str, value) -> str:
+    """The address of what NumPy's site says of its object."""
+    site = "https://numpy.org/doc/stable/reference"
+    if inspect.isclass(value) and issubclass(value, numpy.generic):
+        return f"{site}/arrays.scalars.html#numpy.{name}"
+    room = "exceptions." if inspect.isclass(value) and issubclass(value, Warning) else ""
+    return f"{site}/generated/numpy.{room}{name}.html"
+
+
 def write(path: Path, text: str) -> None:
     """Writes a page only if it has changed, so that a second build reads little."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +106,13 @@ def write(path: Path, text: str) -> None:
 def page_of(name: str, each: str, value, title: str) -> str:
     """The page of one name, as reStructuredText."""
     kind = directive(value)
+    text = ""
+    if each == "float0":
+        text = FLOAT0
+    elif is_numpys(value):
+        text = f"NumPy's own object: `numpy.{each} <{numpys_page(each, value)}>`_.\n"
+    if text:
+        return f":orphan:\n\n{title}\n{'=' * len(title)}\n\n{text}"
     options = "\n   :members:\n   :member-order: bysource" if kind == "autoclass" else ""
     return f":orphan:\n\n{title}\n{'=' * len(title)}\n\n.. {kind}:: {name}.{each}{options}\n"
 
