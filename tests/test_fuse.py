@@ -407,3 +407,23 @@ def test_a_row_that_is_read_again_is_not_overwritten():
 
     x = jnp.arange(8.0).reshape(2, 2, 2) / 8
     np.testing.assert_allclose(fungrad.jit(fungrad.vmap(f))(x), fungrad.vmap(f)(x), rtol=1e-6)
+
+
+def test_many_parameters_with_their_moments():
+    n = 60
+
+    def update(*leaves):
+        p, g, m, v = (leaves[k * n : (k + 1) * n] for k in range(4))
+        m = [0.9 * a + 0.1 * b for a, b in zip(m, g, strict=True)]
+        v = [0.9 * a + 0.1 * b * b for a, b in zip(v, g, strict=True)]
+        p = [a - b / (1.0 + c) for a, b, c in zip(p, m, v, strict=True)]
+        return [*p, *m, *v]
+
+    rng = np.random.default_rng(0)
+    arrays = [rng.random((2 + k % 2, 5)).astype("f4") for k in range(n)] * 4
+    program = compare(update, *arrays)
+    # far apart as they are in the program, what reads one gradient is one loop
+    assert sum(type(s) is loops.Nest for s in program.program.steps) == n
+    # so many arrays are looked at in a loop; one of them is not contiguous
+    *_, last = program.run([*arrays[:-1], np.asfortranarray(arrays[-1])])
+    np.testing.assert_array_equal(last, program.run(arrays)[-1])

@@ -121,3 +121,22 @@ def test_joined_functions_keep_names_apart():
     parallel = ["call void @fg_parallel(ptr @nest0, ptr %table, i64 9, i64 4)", CALLS[1]]
     nests = [nest(k, BODY) for k in range(3)]
     assert join([n.text() for n in nests], nests, parallel) == parallel
+
+
+def test_calls_of_a_shared_body_are_one_function():
+    nests = [
+        nest(k, BODY, [f"%slot = getelementptr ptr, ptr %table, i64 {k}", "%b0 = load ptr, ptr %slot"])
+        for k in range(4)
+    ]
+    run = "\n".join(["first", *CALLS, "between", "call void @nest3(ptr %table, i64 0, i64 7)", CALLS[0]])
+    part = "call void @fg_parallel(ptr @nest1, ptr %table, i64 9, i64 4)"
+    texts = [*(n.text() for n in nests), run, part]
+    outline(texts, nests, METADATA)
+    one, two = (f"call void @calls{k}(ptr %table)" for k in range(2))
+    assert texts[4] == "\n".join(["first", one, "between", two]) and texts[5] == part
+    # two of them are called from elsewhere too
+    assert [bool(x) for x in texts[:4]] == [True, True, False, False]
+    assert re.findall(r"call void @body0\(ptr %table, i64 0, i64 (\d+), ptr %n(\d)\.b0\)", texts[8]) == [
+        ("7", "0"),
+        ("1", "1"),
+    ]

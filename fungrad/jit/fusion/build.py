@@ -67,8 +67,9 @@ class Region:
     def __init__(self, declared: Declared, graph: Graph, inputs: Sequence[Place], outputs: Sequence[Place]):
         self.declared = declared
         planned = plan(graph)
-        items = fuse(planned.order)
-        self.memory = Memory(storages(items, {t for t in graph.outputs if not isinstance(t, Source)}), _stages(planned))
+        results = {t for t in graph.outputs if not isinstance(t, Source)}
+        items = fuse(planned.order, results)
+        self.memory = Memory(storages(items, results), _stages(planned))
         for source, place in zip(graph.inputs, inputs, strict=True):
             self.put(source, place)
         copies = []

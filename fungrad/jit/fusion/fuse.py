@@ -10,7 +10,8 @@ The order of stages is kept except that a stage may move up to the loops it join
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from fungrad.jit.formulas.tensors import Axis, Compute, Idx, Opaque, Scatter, Source, Tensor
@@ -78,9 +79,14 @@ class LoopNode:
 Item = LoopNode | Stage | Opaque
 
 
-def fuse(order: Sequence[Stage | Opaque]) -> list[Item]:
-    """The items of a program: loop nests, stages without loops, and opaque steps, in execution order."""
-    fuser = _Fuser()
+def fuse(order: Sequence[Stage | Opaque], results: Set[Tensor] = frozenset()) -> list[Item]:
+    """The items of a program: loop nests, stages without loops, and opaque steps, in execution order.
+
+    Args:
+      order: what the program consists of.
+      results: what is kept to its end, whenever it is computed.
+    """
+    fuser = _Fuser(results)
     for x in order:
         if isinstance(x, Opaque):
             fuser.add_opaque(x)
@@ -90,9 +96,12 @@ def fuse(order: Sequence[Stage | Opaque]) -> list[Item]:
 
 
 class _Fuser:
-    def __init__(self) -> None:
+    def __init__(self, results: Set[Tensor]) -> None:
+        self.results = results
         self.items: list[Item] = []
         self.stage_of: dict[Tensor, Stage] = {}
+        # The nests that read an array, in the order in which they began to.
+        self.readers: dict[Tensor, dict[LoopNode, None]] = {}
 
     def add_opaque(self, step: Opaque) -> None:
         self.items.append(step)
@@ -103,12 +112,14 @@ class _Fuser:
         stage.rename({a: node.axis for a, node in zip(stage.axes, stage.path, strict=True)})
         for node in stage.path:
             node.note(stage)
+        for tensor, _ in stage.reads if stage.path else ():
+            self.readers.setdefault(tensor, {})[stage.path[0]] = None
 
     def _insert(self, sequence: list[Any], stage: Stage, depth: int) -> None:
         """Puts ``stage``, whose loops from ``depth`` on are missing, into a sequence of items."""
         at = self._earliest(sequence, stage)
         if depth < len(stage.axes) and type(stage.tensor) is not Scatter:
-            for item in sequence[max(at, 0) : max(at, 0) + tuning.FUSION_REACH]:
+            for item in self._candidates(sequence, max(at, 0), stage):
                 if isinstance(item, LoopNode) and self._joins(item, stage, depth):
                     stage.path.append(item)
                     self._insert(item.children, stage, depth + 1)
@@ -123,6 +134,18 @@ class _Fuser:
         sequence.append(node)
         stage.path.append(node)
         self._insert(node.children, stage, depth + 1)
+
+    def _candidates(self, sequence: list[Any], start: int, stage: Stage) -> Iterator[Any]:
+        """The items of a sequence that ``stage`` may join: the next ones, and for results of the program nests further
+        on that read what it reads (the moments of one of many parameters, with those of all the others between)."""
+        end = start + tuning.FUSION_REACH
+        yield from sequence[start:end]
+        if sequence is self.items and len(sequence) > end and stage.tensor in self.results:
+            for tensor, _ in stage.reads:
+                nests = self.readers.get(tensor, ()) if tensor.aval.size > 1 else ()
+                for nest in itertools.islice(nests, tuning.FUSION_READERS):
+                    if nest in itertools.islice(sequence, end, None):
+                        yield nest
 
     def _earliest(self, sequence: list[Any], stage: Stage) -> int:
         """Index of the last item that makes something ``stage`` needs; -1 if none does."""

@@ -180,11 +180,12 @@ UNROLLED_SUMS = 8
 SIDE_BY_SIDE_REACH = 64
 GROUP_REACH = 64
 GROUP_SOON = 6
-# Arrays that one nest of loops may read, stages that it may hold, and how many items after what it
-# needs a stage looks at for loops to join.
+# Arrays that one nest of loops may read, stages that it may hold, how many items after what it
+# needs a stage looks at for loops to join, and how many nests that read an array a result looks at besides.
 FUSED_ARRAYS = 24
 FUSED_STAGES = 40
 FUSION_REACH = 48
+FUSION_READERS = 4
 # A formula used several times is computed again if it costs at most this much (in additions) and reads one array; the
 # same for single numbers, which are computed once per loop nest at worst.
 CHEAP_FORMULA = 2

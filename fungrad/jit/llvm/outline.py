@@ -5,12 +5,13 @@ of a nest finds its arrays in its first lines and works on them in the rest; whe
 becomes a function of its own with the places as parameters, which is compiled once (`outline`).
 
 LLVM takes a millisecond for a function however short it is. So nests without loops that follow each other, such as
-those that put single elements into an array, become one function (`join`).
+those that put single elements into an array, become one function (`join`), and so do calls of outlined bodies.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,7 +23,8 @@ _LONGEST = 300
 
 _REFERENCE = re.compile(r"!(\d+)")
 _REGISTER = re.compile(r"%(?!table\b)([\w.]+)")
-_CALL = re.compile(r"call void @(nest\d+)\(ptr %table, i64 0, i64 \d+\)")
+_NEST = re.compile(r"@(nest\d+)\b")
+_CALL = re.compile(r"call void @(nest\d+)\(ptr %table, i64 0, i64 (\d+)\)")
 _NOT_STRAIGHT = re.compile(r"^(br|ret|switch|unreachable)\b|%begin\b|%end\b|\balloca\b|!llvm\.loop")
 _PLACE = re.compile(r"(%b\d+|%r\.\d+) = (load (ptr|i64)|getelementptr)")
 
@@ -91,6 +93,7 @@ def outline(functions: list[str], nests: Sequence[NestFunction], metadata: Seque
             rough = (len(nest.body), tuple(nest.places), _REFERENCE.sub("!", "\n".join(nest.body)))
             alike.setdefault(rough, []).append(nest)
     count = 0
+    calls: dict[str, tuple[NestFunction, str]] = {}
     for group in alike.values():
         same: dict[str, list[NestFunction]] = {}
         for nest in group if len(group) > 1 else ():
@@ -102,6 +105,60 @@ def outline(functions: list[str], nests: Sequence[NestFunction], metadata: Seque
                 functions.append(twins[0].shared(name))
                 for nest in twins:
                     functions[nest.position] = nest.calling(name)
+                    calls[nest.name] = nest, name
+    _gather(functions, calls)
+
+
+def _gather(functions: list[str], calls: dict[str, tuple[NestFunction, str]]) -> None:
+    """Makes one function of calls of bodies that follow each other.
+
+    Args:
+      functions: all texts of the module; those that nobody calls any more become empty.
+      calls: nests that only call a body, and which.
+    """
+    uses = Counter(name for text in functions for name in _NEST.findall(text))
+    made: list[str] = []
+    for position, text in enumerate(functions):
+        if not any(nest.position == position for nest, _ in calls.values()):
+            functions[position] = _with_gathered(text, calls, uses, functions, made)
+    functions += made
+
+
+def _with_gathered(
+    text: str, calls: dict[str, tuple[NestFunction, str]], uses: Counter, functions: list[str], made: list[str]
+) -> str:
+    """The text of a function that calls nests, with fewer calls; adds what it calls instead to ``made``."""
+    out: list[str] = []
+    run: list[tuple[str, list[str]]] = []
+
+    def finish() -> None:
+        if len(run) < 2:
+            out.extend(line for line, _ in run)
+        else:
+            name = f"calls{len(made)}"
+            out.append(f"call void @{name}(ptr %table)")
+            header = f"define internal void @{name}(ptr noalias %table) #0 {{"
+            made.append("\n".join([header, "entry:", *(x for _, lines in run for x in lines), "ret void", "}"]))
+            for line, _ in run:
+                nest = calls[_CALL.fullmatch(line)[1]][0]  # type: ignore[index]
+                if uses[nest.name] == 2:  # its definition, and this call
+                    functions[nest.position] = ""
+        run.clear()
+
+    for line in text.split("\n"):
+        found = _CALL.fullmatch(line)
+        nest, body = calls.get(found[1], (None, "")) if found is not None else (None, "")
+        if found is None or nest is None:
+            finish()
+            out.append(line)
+            continue
+        if sum(len(lines) for _, lines in run) + len(nest.setup) >= _LONGEST:
+            finish()
+        arguments = ", ".join(["ptr %table", "i64 0", f"i64 {found[2]}", *nest.places])
+        lines = [*nest.setup, f"call void @{body}({arguments})"]
+        run.append((line, [_REGISTER.sub(rf"%n{len(run)}.\1", x) for x in lines]))
+    finish()
+    return "\n".join(out)
 
 
 def join(functions: list[str], nests: list[NestFunction], lines: Sequence[str]) -> list[str]:

@@ -29,6 +29,9 @@ from fungrad.jit.products.convolution import part_of_conv
 from fungrad.jit.products.products import Product, part_of_range
 from fungrad.jit.runtime.layout import DATA_OFFSET, FLAGS_OFFSET, SUITED, UNSUITED
 
+# Arrays whose addresses are taken by lines of their own, instead of in a loop.
+_WRITTEN_OUT = 64
+
 
 class ProgramEmitter:
     """Writes the module of one program.
@@ -91,18 +94,10 @@ class ProgramEmitter:
         module = self.module
         lines = [
             "define ptr @entry(ptr %self, ptr %args, i64 %n) #0 {",
+            "entry:",
             f"%table = alloca [{module.table_size} x ptr], align 16",
+            *self.arguments(),
         ]
-        for k in range(len(module.arguments) + 1):
-            lines += [
-                f"%a{k} = getelementptr inbounds ptr, ptr %args, i64 {k}",
-                f"%o{k} = load ptr, ptr %a{k}, align 8",
-                f"%d{k} = getelementptr inbounds i8, ptr %o{k}, i64 {DATA_OFFSET}",
-                f"%p{k} = load ptr, ptr %d{k}, align 8",
-                f"%s{k} = getelementptr inbounds ptr, ptr %table, i64 {k}",
-                f"store ptr %p{k}, ptr %s{k}, align 8",
-            ]
-        lines += self.check_layout()
         if module.polls:
             lines += interrupts.begin(module)
         if self.long:
@@ -134,20 +129,39 @@ class ProgramEmitter:
         ]
         return "\n".join(lines)
 
-    def check_layout(self) -> list[str]:
-        """Lines that leave `entry` with status `UNSUITED` if an input is not contiguous and aligned."""
+    def arguments(self) -> list[str]:
+        """Lines of `entry` that put the addresses of all arrays into the table, and leave with status `UNSUITED` if an
+        input is not contiguous and aligned. Many are a loop, since LLVM's time for a block grows faster than the block.
+        """
+        arrays = len(self.module.arguments) + 1  # the arena is the first
         inputs = [k for k, name in enumerate(self.module.arguments, 1) if self.program.buffers[name].kind == "input"]
-        lines, both = [], ""
-        for k in inputs:
-            lines += [
-                f"%fa{k} = getelementptr inbounds i8, ptr %o{k}, i64 {FLAGS_OFFSET}",
-                f"%f{k} = load i32, ptr %fa{k}, align 4",
+        if arrays > _WRITTEN_OUT and inputs == list(range(1, len(inputs) + 1)):
+            lines = [
+                "br label %each",
+                "each:",
+                "%k = phi i64 [ 0, %entry ], [ %next, %each ]",
+                "%both = phi i32 [ -1, %entry ], [ %all, %each ]",
+                *_argument("", "%k"),
+                *_flags(""),
+                "%place = sub i64 %k, 1",
+                f"%given = icmp ult i64 %place, {len(inputs)}",
+                "%g = and i32 %both, %f",
+                "%all = select i1 %given, i32 %g, i32 %both",
+                "%next = add i64 %k, 1",
+                f"%more = icmp ult i64 %next, {arrays}",
+                "br i1 %more, label %each, label %there",
+                "there:",
             ]
-            if both:
-                lines.append(f"%g{k} = and i32 {both}, %f{k}")
-            both = f"%g{k}" if both else f"%f{k}"
-        if not both:
-            return []
+            both = "%all"
+        else:
+            lines, both = [line for k in range(arrays) for line in _argument(str(k), str(k))], ""
+            for k in inputs:
+                lines += _flags(str(k))
+                if both:
+                    lines.append(f"%g{k} = and i32 {both}, %f{k}")
+                both = f"%g{k}" if both else f"%f{k}"
+        if not inputs:
+            return lines
         self.module.declarations["@PyLong_FromLong"] = "declare ptr @PyLong_FromLong(i64)"
         return [
             *lines,
@@ -478,6 +492,26 @@ class ProgramEmitter:
             self.steps(steps)
             self.lines.append(f"br label %join{k}")
         self.lines.append(f"join{k}:")
+
+
+def _argument(name: str, place: str) -> list[str]:
+    """Lines that put the address of the array at a place among the arguments into the table."""
+    return [
+        f"%a{name} = getelementptr inbounds ptr, ptr %args, i64 {place}",
+        f"%o{name} = load ptr, ptr %a{name}, align 8",
+        f"%d{name} = getelementptr inbounds i8, ptr %o{name}, i64 {DATA_OFFSET}",
+        f"%p{name} = load ptr, ptr %d{name}, align 8",
+        f"%s{name} = getelementptr inbounds ptr, ptr %table, i64 {place}",
+        f"store ptr %p{name}, ptr %s{name}, align 8",
+    ]
+
+
+def _flags(name: str) -> list[str]:
+    """Lines that read what an array says of its layout."""
+    return [
+        f"%fa{name} = getelementptr inbounds i8, ptr %o{name}, i64 {FLAGS_OFFSET}",
+        f"%f{name} = load i32, ptr %fa{name}, align 4",
+    ]
 
 
 def step_work(program: Program, step: Any) -> float:
