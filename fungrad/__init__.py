@@ -11,23 +11,42 @@ from typing import Any as _Any
 from fungrad import dtypes, errors, lax, numpy, sharding, tree, tree_util
 from fungrad import interop as _interop
 from fungrad.config import (
+    allow_f16_reductions,
+    array_garbage_collection_guard,
     config,
     debug_infs,
     debug_key_reuse,
     debug_nans,
+    default_device,
+    default_matmul_precision,
+    default_prng_impl,
     disable_jit,
+    enable_checks,
+    enable_custom_prng,
     enable_x64,
     explain_cache_misses,
     flush_subnormals,
+    jax2tf_associative_scan_reductions,
+    legacy_prng_key,
+    log_compiles,
+    no_tracing,
     numpy_dtype_promotion,
     numpy_rank_promotion,
+    remove_size_one_mesh_axis_from_type,
+    softmax_custom_jvp,
     strict_index,
+    thread_guard,
     threads,
+    threefry_partitionable,
+    transfer_guard,
+    transfer_guard_device_to_device,
+    transfer_guard_device_to_host,
+    transfer_guard_host_to_device,
 )
 from fungrad.control.callbacks import pure_callback
 from fungrad.core import printing as _printing
 from fungrad.core.array import Array, typeof
-from fungrad.core.context import checking_leaks, ensure_compile_time_eval
+from fungrad.core.context import checking_leaks, ensure_compile_time_eval, no_execution
 from fungrad.core.device import (
     Device,
     block_until_ready,
@@ -36,6 +55,7 @@ from fungrad.core.device import (
     device_get,
     device_put,
     devices,
+    effects_barrier,
     local_device_count,
     local_devices,
     process_count,
@@ -47,7 +67,7 @@ from fungrad.core.public_names import publish as _publish
 from fungrad.core.refs import Ref, empty_ref, free_ref, freeze, new_ref
 from fungrad.core.source import named_call, named_scope
 from fungrad.drawing import Drawing, draw
-from fungrad.jit.front.api import clear_caches, jit
+from fungrad.jit.front.api import clear_caches, fwd_and_bwd, jit
 from fungrad.transforms.api import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from fungrad.transforms.checkpointing import checkpoint, checkpoint_policies
 from fungrad.transforms.custom_rules import closure_convert, custom_gradient, custom_jvp, custom_vjp
@@ -56,6 +76,7 @@ from fungrad.transforms.jacobians import hessian, jacfwd, jacobian, jacrev
 from fungrad.transforms.mapping import vmap
 
 remat = checkpoint
+check_tracer_leaks = checking_leaks
 
 __version__ = "0.1.0"
 
@@ -110,10 +131,13 @@ __all__ = [
     "ShapeDtypeStruct",
     "__version__",
     "ad_checkpoint",
+    "allow_f16_reductions",
+    "array_garbage_collection_guard",
     "block_until_ready",
+    "check_tracer_leaks",
+    "checking_leaks",
     "checkpoint",
     "checkpoint_policies",
-    "checking_leaks",
     "clear_caches",
     "closure_convert",
     "config",
@@ -128,6 +152,9 @@ __all__ = [
     "debug_key_reuse",
     "debug_nans",
     "default_backend",
+    "default_device",
+    "default_matmul_precision",
+    "default_prng_impl",
     "device_count",
     "device_get",
     "device_put",
@@ -138,6 +165,9 @@ __all__ = [
     "free_ref",
     "freeze",
     "dtypes",
+    "effects_barrier",
+    "enable_checks",
+    "enable_custom_prng",
     "enable_x64",
     "ensure_compile_time_eval",
     "errors",
@@ -147,8 +177,9 @@ __all__ = [
     "explain_cache_misses",
     "extend",
     "flatten_util",
-    "flush_subnormals",
     "float0",
+    "flush_subnormals",
+    "fwd_and_bwd",
     "grad",
     "hessian",
     "image",
@@ -156,18 +187,23 @@ __all__ = [
     "jacfwd",
     "jacobian",
     "jacrev",
+    "jax2tf_associative_scan_reductions",
     "jit",
     "jvp",
     "lax",
+    "legacy_prng_key",
     "linear_transpose",
     "linearize",
     "local_device_count",
     "local_devices",
+    "log_compiles",
     "make_jaxpr",
     "named_call",
     "named_scope",
     "new_ref",
     "nn",
+    "no_execution",
+    "no_tracing",
     "numpy",
     "numpy_dtype_promotion",
     "numpy_rank_promotion",
@@ -180,13 +216,21 @@ __all__ = [
     "random",
     "ref",
     "remat",
+    "remove_size_one_mesh_axis_from_type",
     "scipy",
     "sharding",
+    "softmax_custom_jvp",
     "stages",
     "strict_index",
     "test_util",
+    "thread_guard",
     "threads",
+    "threefry_partitionable",
     "train",
+    "transfer_guard",
+    "transfer_guard_device_to_device",
+    "transfer_guard_device_to_host",
+    "transfer_guard_host_to_device",
     "tree",
     "tree_util",
     "tune",
@@ -198,9 +242,9 @@ __all__ = [
 ]
 
 _RETURNING_FUNCTIONS = (
-    "checkpoint", "remat", "closure_convert", "custom_gradient", "eval_shape", "grad", "hessian", "jacfwd", "jacobian",
-    "jacrev", "linear_transpose", "linearize", "make_jaxpr", "named_call", "pure_callback", "value_and_grad",
-    "vjp", "vmap",
+    "checkpoint", "remat", "closure_convert", "custom_gradient", "eval_shape", "fwd_and_bwd", "grad", "hessian",
+    "jacfwd", "jacobian", "jacrev", "linear_transpose", "linearize", "make_jaxpr", "named_call", "pure_callback",
+    "value_and_grad", "vjp", "vmap",
 )  # fmt: skip
 # The function jit is also fungrad.jit.front.api.jit, and hot; it checks its arguments itself.
 _publish(globals(), __name__, __all__, exempt=("jit",), early=_RETURNING_FUNCTIONS)

@@ -16,12 +16,17 @@ flush_subnormals         True        compiled code takes subnormal numbers for z
 debug_nans               False       raise at the first operation that produces a NaN
 debug_infs               False       raise at the first operation that produces an infinity
 debug_key_reuse          False       raise where a random key is used a second time
-explain_cache_misses     False       ``jit`` prints what differs from the nearest known call
+check_tracer_leaks       False       raise where a traced value outlives its transformation
+explain_cache_misses     False       ``jit`` logs what differs from the nearest known call
+log_compiles             False       ``jit`` logs each tracing and compilation, and how long it took
+no_tracing               False       raise where ``jit`` would trace a function again
 traceback_filtering      True        remove library frames from tracebacks of user errors
 threads                  0           threads of compiled code; 0 means all that the process may use
 =======================  ==========  =============================================================
 
-May import nothing from the package.
+Options of JAX that change nothing here are taken and kept (``accepted_options``).
+
+May import ``locks`` and ``accepted_options``.
 """
 
 from __future__ import annotations
@@ -35,6 +40,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fungrad import locks
+from fungrad.accepted_options import ACCEPTED, check_accepted
 
 # When the package was imported, in nanoseconds since 1970.
 LOADED_AT = time.time_ns()
@@ -56,6 +62,13 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "numpy_dtype_promotion": ("standard", "strict"),
     "numpy_rank_promotion": ("allow", "warn", "raise"),
 }
+
+# JAX's names of values.
+_SAME: dict[str, dict[Any, Any]] = {
+    "traceback_filtering": {
+        "off": False, "auto": True, "tracebackhide": True, "remove_frames": True, "quiet_remove_frames": True,
+    },
+}  # fmt: skip
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
@@ -87,6 +100,10 @@ def _validated(name: str, value: Any) -> Any:
       TypeError: it is of the wrong type.
       ValueError: it is of the right type, but the option cannot have it.
     """
+    if name in ACCEPTED:
+        return check_accepted(name, value)
+    if name in _SAME and isinstance(value, str):
+        value = _SAME[name].get(value, value)
     choices = _CHOICES.get(name)
     if choices is not None:
         if not isinstance(value, str) or value not in choices:
@@ -159,7 +176,10 @@ class Config(threading.local):
     debug_nans: bool = False
     debug_infs: bool = False
     debug_key_reuse: bool = False
+    check_tracer_leaks: bool = False
     explain_cache_misses: bool = False
+    log_compiles: bool = False
+    no_tracing: bool = False
     traceback_filtering: bool = True
     threads: int = 0
     # The semantic options as one hashable value, kept up to date by every setter.
@@ -188,6 +208,17 @@ class Config(threading.local):
     def read(self, name: str) -> Any:
         """Value of an option in this thread."""
         return getattr(self, _option_name(name))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All options and their values in this thread, under JAX's names.
+
+        Example:
+          >>> import fungrad
+          >>> fungrad.config.values["jax_enable_x64"]
+          False
+        """
+        return {f"jax_{name}": getattr(self, name) for name in (*_OPTIONS, *ACCEPTED)}
 
     def __setattr__(self, name: str, value: Any) -> None:
         """``config.enable_x64 = True`` is ``config.update("enable_x64", True)``."""
@@ -237,9 +268,15 @@ def _option_name(name: str) -> str:
     if not isinstance(name, str):
         raise TypeError(f"fungrad.config: name must be a string, got {name!r} of type {type(name).__name__}")
     short = name.removeprefix("jax_").removeprefix("fungrad_")
-    if short not in _OPTIONS:
-        raise AttributeError(f"fungrad.config has no option {name!r}; options: {', '.join(_OPTIONS)}")
+    if short not in _OPTIONS and short not in ACCEPTED:
+        raise AttributeError(
+            f"Unrecognized config option: fungrad.config has no option {name!r}; options: {', '.join(_OPTIONS)}"
+        )
     return short
+
+
+for _name, _option in ACCEPTED.items():
+    setattr(Config, _name, _option.default)
 
 
 for _name in _OPTIONS:
@@ -252,10 +289,22 @@ watch.change()
 config = Config()
 
 
+class _NotGiven:
+    """The default of a keyword."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+_NOT_GIVEN = _NotGiven()
+
+
 def _switch(name: str, default: Any, doc: str) -> Callable[..., contextlib.AbstractContextManager]:
     """A public context manager that overrides option ``name`` for the current thread."""
 
-    def context(value: Any = default) -> contextlib.AbstractContextManager:
+    def context(value: Any = default, *, new_val: Any = _NOT_GIVEN) -> contextlib.AbstractContextManager:
+        if not isinstance(new_val, _NotGiven):
+            value = new_val
         return config.override(name, value)
 
     context.__name__ = context.__qualname__ = name
@@ -292,7 +341,99 @@ Example:
 """,
 )
 explain_cache_misses = _switch(
-    "explain_cache_misses", True, "Prints why ``jit`` traces a function again inside a ``with`` block."
+    "explain_cache_misses", True, "Logs why ``jit`` traces a function again inside a ``with`` block."
+)
+log_compiles = _switch(
+    "log_compiles",
+    True,
+    """Logs, as warnings of the logger ``fungrad.jit``, what ``jit`` traces and compiles, and how long it takes.
+
+Example:
+  >>> import fungrad
+  >>> with fungrad.log_compiles():
+  ...     x = fungrad.jit(lambda x: x * 2.0)(1.0)
+""",
+)
+no_tracing = _switch(
+    "no_tracing",
+    True,
+    """Raises ``RuntimeError`` where ``jit`` would trace a function inside a ``with`` block.
+
+Example:
+  >>> import fungrad
+  >>> double = fungrad.jit(lambda x: x * 2.0)
+  >>> x = double(1.0)
+  >>> with fungrad.no_tracing():
+  ...     x = double(3.0)
+""",
+)
+default_device = _switch(
+    "default_device",
+    None,
+    """Makes a device the default inside a ``with`` block; must be None, ``"cpu"`` or the device of this process.""",
+)
+default_matmul_precision = _switch(
+    "default_matmul_precision",
+    None,
+    """Sets the least precision of matrix products inside a ``with`` block.
+
+Products are always computed in the precision of their operands, and those of 16 bits added up in single, which is no
+less than any of the values asks for.
+
+Args:
+  value: a name such as ``"bfloat16"``, ``"tensorfloat32"`` or ``"float32"``, or None.
+
+Raises:
+  ValueError: there is no such precision.
+
+Example:
+  >>> import fungrad, fungrad.numpy as jnp
+  >>> with fungrad.default_matmul_precision("float32"):
+  ...     x = jnp.ones((2, 2)) @ jnp.ones((2, 2))
+""",
+)
+default_prng_impl = _switch(
+    "default_prng_impl", "threefry2x32", "Sets the generator of new keys inside a ``with`` block: ``threefry2x32``."
+)
+enable_checks = _switch("enable_checks", True, "Accepted for compatibility; internal checks are those of the tests.")
+enable_custom_prng = _switch(
+    "enable_custom_prng", False, "Must be False: ``random.key`` makes typed keys, not ``PRNGKey``."
+)
+threefry_partitionable = _switch(
+    "threefry_partitionable", True, "Must be True: bits do not depend on how they are divided."
+)
+legacy_prng_key = _switch("legacy_prng_key", "allow", "Must be ``allow``: raw keys are always accepted.")
+softmax_custom_jvp = _switch("softmax_custom_jvp", True, "Without effect: ``softmax`` has one rule, the stable one.")
+allow_f16_reductions = _switch("allow_f16_reductions", True, "Without effect: 16-bit floats are added up in single.")
+array_garbage_collection_guard = _switch(
+    "array_garbage_collection_guard", "allow", "Without effect: memory is freed by reference counts."
+)
+thread_guard = _switch("thread_guard", True, "Without effect: any thread may use arrays and compiled functions.")
+jax2tf_associative_scan_reductions = _switch(
+    "jax2tf_associative_scan_reductions", True, "Without effect: about TensorFlow."
+)
+remove_size_one_mesh_axis_from_type = _switch("remove_size_one_mesh_axis_from_type", True, "Without effect.")
+transfer_guard = _switch(
+    "transfer_guard",
+    "allow",
+    """What to do about transfers between host and device inside a ``with`` block: there are none, since arrays are in
+the memory of the host.
+
+Args:
+  value: ``allow``, ``log``, ``disallow``, ``log_explicit`` or ``disallow_explicit``.
+
+Raises:
+  ValueError: there is no such level.
+""",
+)
+transfer_guard_host_to_device = _switch(
+    "transfer_guard_host_to_device", "allow", "As ``transfer_guard``, for one direction: there are no transfers."
+)
+transfer_guard_device_to_host = _switch(
+    "transfer_guard_device_to_host", "allow", "As ``transfer_guard``, for one direction: there are no transfers."
+)
+transfer_guard_device_to_device = _switch(
+    "transfer_guard_device_to_device", "allow", "As ``transfer_guard``, for one direction: there are no transfers."
 )
 strict_index = _switch("strict_index", True, "Makes every out-of-range index an error inside a ``with`` block.")
 flush_subnormals = _switch(

@@ -10,6 +10,22 @@ class FungradTypeError(TypeError):
     """Base of the errors about what a traced value can and cannot do."""
 
 
+# JAX's name of it.
+JAXTypeError = FungradTypeError
+
+
+class JAXIndexError(IndexError):
+    """Base of the errors about indices that a traced value cannot be."""
+
+
+class JaxRuntimeError(RuntimeError):
+    """Base of the errors of compiled programs while they run. Broken and fixed are those of its subclasses."""
+
+
+class InconclusiveDimensionOperation(Exception):  # noqa: N818 - JAX's name
+    """The result of a comparison of symbolic sizes depends on their values."""
+
+
 class KernelError(FungradTypeError):
     """A function given to ``fungrad.extend.numba_kernel`` cannot be compiled, or failed in compiled code.
 
@@ -102,7 +118,7 @@ class TracerArrayConversionError(FungradTypeError):
     """
 
 
-class NonConcreteBooleanIndexError(FungradTypeError, IndexError):
+class NonConcreteBooleanIndexError(FungradTypeError, JAXIndexError):
     """A traced boolean mask was used as an index: the shape of the result would depend on its values.
 
     Broken::
@@ -145,7 +161,7 @@ class UnexpectedTracerError(FungradTypeError):
 LeakedTracerError = UnexpectedTracerError
 
 
-class KeyReuseError(RuntimeError):
+class KeyReuseError(FungradTypeError, RuntimeError):
     """A random key was used twice, so the two results are not independent.
 
     Broken::

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "fungrad"
 # From the bottom up; a module belongs to the entry with the longest name that is a prefix of its own. Modules of one
 # layer may import each other (Python itself refuses cycles among them).
 LAYERS = [
-    ["fungrad.errors", "fungrad.config", "fungrad.locks", "fungrad.optional"],
+    ["fungrad.errors", "fungrad.config", "fungrad.accepted_options", "fungrad.locks", "fungrad.optional"],
     ["fungrad.core", "fungrad.sharding"],
     ["fungrad.ops"],
     ["fungrad.transforms"],

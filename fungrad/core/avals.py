@@ -52,7 +52,9 @@ class ShapedArray:
     inexact: bool
     _tangent: ShapedArray | None
 
-    def __new__(cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False) -> ShapedArray:
+    def __new__(
+        cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False, *, sharding: Any = None
+    ) -> ShapedArray:
         if type(dtype) is not np.dtype and not isinstance(dtype, np.dtype):
             dtype = dtypes.canonicalize_dtype(dtype)
         key = (shape, dtype, weak_type)

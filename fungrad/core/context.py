@@ -43,7 +43,8 @@ class _State(threading.local):
 
     trace: Any = None  # set to EVAL below
     axis_env: tuple[AxisData, ...] = ()
-    check_leaks: bool = False
+    # Whether staging evaluates operations on known values instead of recording them.
+    fold: bool = False
 
 
 state = _State()
@@ -324,11 +325,38 @@ class transformation:  # noqa: N801
         self.trace.alive = False
 
 
-def ensure_compile_time_eval() -> running:
-    """A context in which operations are evaluated at once, also while a function is being traced.
+class _NoExecution(Trace):
+    """Refuses every operation."""
+
+    __slots__ = ()
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        what = params["name"] if primitive.name == "jit" else primitive.name
+        raise RuntimeError(f"fungrad.no_execution: {what} was to be executed inside of a block in which nothing may be")
+
+
+@contextlib.contextmanager
+def no_execution(value: bool = True) -> Iterator[None]:
+    """Raises ``RuntimeError`` where an operation would be executed inside a ``with`` block; tracing is allowed.
+
+    Args:
+      value: whether to raise.
+
+    Example:
+      >>> import fungrad
+      >>> with fungrad.no_execution():
+      ...     jaxpr = fungrad.make_jaxpr(lambda x: x + 1.0)(2.0)
+    """
+    with running(_NoExecution(state.trace, "no_execution")) if value else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def ensure_compile_time_eval() -> Iterator[None]:
+    """A context in which operations on known values are evaluated at once, also while a function is being traced.
 
     Operations on values that are known, such as shapes and constants, then give numbers that Python can use; operations
-    on traced arguments raise.
+    on traced arguments are traced as always.
 
     Returns:
       A context manager.
@@ -343,7 +371,12 @@ def ensure_compile_time_eval() -> running:
       >>> f(1.0)
       Array([1., 1., 1.], dtype=float32, weak_type=True)
     """
-    return running(EVAL)
+    before = state.fold
+    state.fold = True
+    try:
+        yield
+    finally:
+        state.fold = before
 
 
 def current_trace() -> Trace:
@@ -423,12 +456,8 @@ def checking_leaks(enable: bool = True) -> Iterator[None]:
           ...
       fungrad.errors.UnexpectedTracerError: ...
     """
-    before = state.check_leaks
-    state.check_leaks = enable
-    try:
+    with config.override("check_tracer_leaks", enable):
         yield
-    finally:
-        state.check_leaks = before
 
 
 def report_leaks(trace: Trace) -> None:

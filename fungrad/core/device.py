@@ -16,6 +16,42 @@ from fungrad.core.array import Array, as_array
 from fungrad.core.context import Tracer
 
 
+class Client:
+    """What runs programs on the devices: this process.
+
+    Attributes:
+      platform: always ``cpu``.
+      platform_version: always empty.
+      runtime_type: always ``native``.
+    """
+
+    platform: str = "cpu"
+    platform_version: str = ""
+    runtime_type: str = "native"
+
+    def process_index(self) -> int:
+        """Number of this process: 0."""
+        return 0
+
+    def devices(self) -> list[Device]:
+        """The devices: the CPU."""
+        return devices()
+
+    local_devices = devices
+
+    def device_count(self) -> int:
+        """Number of devices."""
+        return len(devices())
+
+    local_device_count = device_count
+
+    def __repr__(self) -> str:
+        return "<client of the CPU>"
+
+
+_CLIENT = Client()
+
+
 class Device:
     """A device: the CPU of this process.
 
@@ -24,12 +60,22 @@ class Device:
       platform: always ``cpu``.
       device_kind: always ``cpu``.
       process_index: always 0.
+      host_id: always 0.
+      local_hardware_id: always 0.
+      client: what runs programs on it.
     """
 
     id: int = 0
     platform: str = "cpu"
     device_kind: str = "cpu"
     process_index: int = 0
+    host_id: int = 0
+    local_hardware_id: int = 0
+    client: Client = _CLIENT
+
+    def memory_stats(self) -> dict[str, int] | None:
+        """Use of the device's memory: None, since it is that of the process."""
+        return None
 
     def __repr__(self) -> str:
         return "CpuDevice(id=0)"
@@ -50,12 +96,12 @@ def _check_backend(backend: str | None, api: str) -> None:
 
 
 def check_device(device: Any, api: str) -> None:
-    """Raises unless ``device`` is None or the CPU.
+    """Raises unless ``device`` is None, the CPU, or a sharding that puts all of an array there.
 
     Raises:
-      ValueError: it is another device or a sharding.
+      ValueError: it is something else.
     """
-    if device is not None and device is not CPU:
+    if device is not None and device is not CPU and getattr(device, "device_set", None) != {CPU}:
         raise ValueError(
             f"{api}: device must be None or fungrad.devices()[0], got {device!r}; fungrad computes on the CPU"
         )
@@ -112,7 +158,7 @@ def device_put(
 
     Args:
       x: pytree of arrays and scalars.
-      device: None or the CPU.
+      device: None, the CPU or a sharding on it, or a tree of them that is a prefix of ``x``.
       src: ignored.
       donate: ignored.
       may_alias: ignored.
@@ -126,7 +172,12 @@ def device_put(
       >>> fungrad.device_put({"w": np.ones(2, np.float32)})
       {'w': Array([1., 1.], dtype=float32)}
     """
-    check_device(device, "fungrad.device_put")
+    for each in tree.leaves(device):
+        check_device(each, "fungrad.device_put")
+    if isinstance(device, (tuple, list, dict)):
+        tree.broadcast_prefix(
+            device, x, is_leaf=lambda d: d is None, api="fungrad.device_put", prefix_name="device", full_name="x"
+        )
     return tree.map(lambda leaf: as_array(leaf, "fungrad.device_put: x"), x)
 
 
@@ -151,6 +202,10 @@ def block_until_ready(x: Any) -> Any:
     return x
 
 
+def effects_barrier() -> None:
+    """Waits for the effects of what has been called, such as prints: they have happened already."""
+
+
 __all__ = [
     "CPU",
     "Device",
@@ -161,6 +216,7 @@ __all__ = [
     "device_get",
     "device_put",
     "devices",
+    "effects_barrier",
     "local_device_count",
     "local_devices",
     "process_count",

@@ -214,7 +214,16 @@ def function_name(fun: Any) -> str:
     """A readable name of a callable, for messages and printed jaxprs."""
     while isinstance(fun, functools.partial):
         fun = fun.func
-    return getattr(fun, "__name__", None) or type(fun).__name__
+    name = getattr(fun, "__name__", None)
+    return name if isinstance(name, str) and name else type(fun).__name__
+
+
+def wraps(fun: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``functools.wraps``, also of callables whose ``__name__`` is no string."""
+    names = [
+        n for n in functools.WRAPPER_ASSIGNMENTS if not n.endswith("name__") or isinstance(getattr(fun, n, None), str)
+    ]
+    return functools.wraps(fun, assigned=names)
 
 
 def _without_library_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:

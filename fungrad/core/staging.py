@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fungrad.config import config
 from fungrad.core import context, dtypes, tree
 from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like
 from fungrad.core.avals import ShapedArray
-from fungrad.core.context import Trace, Tracer, report_leaks, state, transformation
+from fungrad.core.context import EVAL, Trace, Tracer, evaluate, report_leaks, state, transformation
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, check_hashable
 from fungrad.core.primitive import Primitive
 from fungrad.core.refs import AbstractRef, Binding, Ref, RefFrame, passed
@@ -113,6 +114,9 @@ class JaxprTrace(Trace):
         return new
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        if state.fold and not any(isinstance(a, Tracer) for a in args) and not primitive.axis_names(params):
+            state.trace = EVAL
+            return evaluate(primitive, args, params)
         invars = [self.atom(a) for a in args]
         out = primitive.abstract(tuple([a.aval for a in invars]), params)
         check_hashable(primitive, params)
@@ -205,7 +209,7 @@ def trace_flat(
     with transformation(trace):
         args = [trace.new_arg(a) for a in in_avals]
         jaxpr = trace.to_jaxpr(fun(*args))
-    if state.check_leaks:
+    if config.check_tracer_leaks:
         del args
         report_leaks(trace)
     return jaxpr

@@ -160,8 +160,8 @@ def register(
         raise TypeError(f"fungrad.tree_util.register_pytree_node: expected a class to register, got {cls!r}.")
     if cls in _builtin_types or cls in _registered_types:
         raise ValueError(
-            f"fungrad.tree_util.register_pytree_node: duplicate registration, {cls!r} is a pytree "
-            "node already. Register each class once, where it is defined."
+            "fungrad.tree_util.register_pytree_node: Duplicate custom PyTreeDef type registration for "
+            f"{cls!r}, which is a pytree node already. Register each class once, where it is defined."
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*is a subclass of `collections.namedtuple`", UserWarning)

@@ -88,9 +88,9 @@ def register_pytree_node(
 
 def _checked_pair(nodetype: type, result: Any) -> tuple[Any, Any]:
     if type(result) is not tuple or len(result) != 2:
-        raise TypeError(
+        raise ValueError(
             f"fungrad.tree_util.register_pytree_node: the flatten function of "
-            f"{nodetype.__qualname__} must return a pair (children, metadata), got {result!r}."
+            f"{nodetype.__qualname__} should return a (children, aux_data) tuple, got {result!r}."
         )
     return result
 

@@ -14,6 +14,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.arguments import guarded
 from fungrad.core.array import PYTHON_SCALARS, Array, DeletedArray, delete
+from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.device import CPU, Device, check_device
 from fungrad.core.primitive import Primitive
@@ -209,7 +210,11 @@ def _round(self: Array, decimals: int = 0, out: None = None) -> Array:
 
 
 def _dunder_round(self: Array, ndigits: int | None = None) -> Array:
-    return ufuncs.round(self, 0 if ndigits is None else ndigits)
+    # As of Python's numbers: without digits the result is an integer.
+    if ndigits is not None:
+        return ufuncs.round(self, ndigits)
+    whole = ufuncs.round(ufuncs.real(self))
+    return whole if dtypes.is_integer(whole.aval.dtype) else creation.astype(whole, int)
 
 
 def _copy(self: Array) -> Array:
@@ -251,6 +256,21 @@ def _sharding(self: Array) -> Sharding:
             name="sharding",
         )
     return DEFAULT_SHARDING
+
+
+def _committed(self: Array) -> bool:
+    self._concrete("committed")
+    return False
+
+
+def _on_device_size_in_bytes(self: Array) -> int:
+    """Bytes of memory that the elements take."""
+    return self._concrete("on_device_size_in_bytes()").nbytes
+
+
+ShapedArray.sharding = property(  # type: ignore[attr-defined]
+    lambda self: DEFAULT_SHARDING, doc="Where arrays of this type are."
+)
 
 
 def _addressable_data(self: Array, index: int) -> Array:
@@ -332,6 +352,7 @@ def _methods() -> dict[str, Any]:
         "block_until_ready": _block_until_ready,
         "clip": _clip,
         "compress": _compress,
+        "committed": property(_committed, doc="Whether the array was put on a device on purpose: no."),
         "copy": _copy,
         "ctypes": property(lambda self: np.asarray(self).ctypes, doc="NumPy's ctypes: the address of the memory ..."),
         "copy_to_host_async": _nothing,
@@ -344,6 +365,7 @@ def _methods() -> dict[str, Any]:
         "is_fully_addressable": property(_is_true, doc="Whether this process holds the whole array: yes."),
         "is_fully_replicated": property(_is_true, doc="Whether every device holds the whole array: yes."),
         "is_ready": _is_true,
+        "on_device_size_in_bytes": _on_device_size_in_bytes,
         "reshape": _reshape,
         "round": _round,
         "sharding": property(_sharding, doc="Which device holds which part of the array."),

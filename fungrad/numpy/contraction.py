@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fungrad.core import dtypes
-from fungrad.core.array import Array
+from fungrad.core.array import Array, as_array
+from fungrad.core.device import check_device
 from fungrad.numpy._promotion import cast, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.linear import contract, diagonal
 from fungrad.numpy.manipulation import no_out
 from fungrad.numpy.ufuncs import multiply
 from fungrad.ops import foundation
+from fungrad.ops.dot import dot_general
 from fungrad.ops.reduce import reduce_or
 
 Labels = tuple[Any, ...]
@@ -155,7 +157,7 @@ def _summed(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _product(
-    x: Array, lx: Labels, y: Array, ly: Labels, kept: set[Any], options: tuple[Any, Any]
+    x: Array, lx: Labels, y: Array, ly: Labels, kept: set[Any], options: tuple[Any, Any, Any]
 ) -> tuple[Array, Labels]:
     """The contraction of two operands to the labels in ``kept``."""
     shared = [a for a in lx if a in ly]
@@ -168,8 +170,11 @@ def _product(
     if not summed and not (set(lx) - set(batch)) and not (set(ly) - set(batch)):
         # Nothing is summed and nothing is outer: a product of elements.
         return multiply(x, foundation.transpose(y, [ly.index(a) for a in lx])), lx
-    precision, preferred = options
-    return contract("einsum", x, y, numbers, precision, preferred), (*batch, *free)
+    precision, preferred, product = options
+    if product is dot_general:
+        return contract("einsum", x, y, numbers, precision, preferred), (*batch, *free)
+    found = product(x, y, numbers, precision=precision, preferred_element_type=preferred)
+    return as_array(found, "fungrad.numpy.einsum: the result of _dot_general"), (*batch, *free)
 
 
 def _arranged(x: Array, own: Labels, result: Labels, sizes: dict[Any, int]) -> Array:
@@ -208,7 +213,7 @@ def _hashable(optimize: Any) -> Any:
 
 def einsum(
     subscripts: Any, /, *operands: Any, out: None = None, optimize: Any = "auto", precision: Any = None,
-    preferred_element_type: Any = None, out_sharding: None = None,
+    preferred_element_type: Any = None, out_sharding: Any = None, _dot_general: Callable[..., Any] = dot_general,
 ) -> Array:  # fmt: skip
     """Sum of products in Einstein's notation.
 
@@ -225,6 +230,8 @@ def einsum(
         or a path.
       precision: accepted for compatibility.
       preferred_element_type: dtype in which products are added, and of the result.
+      out_sharding: None, or a sharding on the device of this process.
+      _dot_general: what computes products of two operands, with the arguments of ``lax.dot_general``.
 
     Raises:
       ValueError: the subscripts are malformed, or sizes do not match.
@@ -236,6 +243,7 @@ def einsum(
       Array([ 5, 50], dtype=int32)
     """
     no_out("einsum", out)
+    check_device(out_sharding, "fungrad.numpy.einsum: out_sharding")
     given, labels, output = _parse(subscripts, operands)
     if not given:
         raise ValueError("fungrad.numpy.einsum: need at least one operand")
@@ -251,14 +259,14 @@ def einsum(
         chosen = [terms[i] for i in step]
         terms = [t for i, t in enumerate(terms) if i not in step]
         needed = {*result, *(a for _, own in terms for a in own)}
-        terms.append(_contracted(chosen, needed, sizes, (precision, preferred)))
+        terms.append(_contracted(chosen, needed, sizes, (precision, preferred, _dot_general)))
     x, own = _simplified(*terms[0], set(result), sizes)
     out_array = _arranged(x, own, result, sizes)
     return cast(out_array, out_array.aval.dtype if preferred is None else preferred, weak and preferred is None)
 
 
 def _contracted(
-    chosen: list[tuple[Array, Labels]], needed: set[Any], sizes: dict[Any, int], options: tuple[Any, Any]
+    chosen: list[tuple[Array, Labels]], needed: set[Any], sizes: dict[Any, int], options: tuple[Any, Any, Any]
 ) -> tuple[Array, Labels]:
     """The operands of one step of a path contracted to the labels that are still needed."""
     x, lx = chosen[0]

@@ -35,7 +35,7 @@ def axes_tuple(api: str, axis: Any, ndim: int) -> tuple[int, ...]:
       TypeError: an axis is not a static integer.
     """
     try:
-        given = [operator.index(axis)] if not isinstance(axis, (tuple, list)) else [operator.index(a) for a in axis]
+        given = [operator.index(a) for a in axis] if isinstance(axis, Sequence) else [operator.index(axis)]
     except TypeError as error:
         if type(error) is not TypeError:
             raise  # a traced axis has its own explanation
@@ -198,7 +198,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
 def expand_dims(a: Any, axis: int | Sequence[int]) -> Array:
     """Dimensions of size 1 inserted at positions of the result."""
     a = operand(a, "expand_dims", "a")
-    count = len(axis) if isinstance(axis, (tuple, list)) else 1
+    count = len(axis) if isinstance(axis, Sequence) else 1
     return shape_ops.expand_dims(a, axes_tuple("expand_dims", axis, a.aval.ndim + count))
 
 

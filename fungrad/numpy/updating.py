@@ -20,6 +20,7 @@ from fungrad.core.arguments import guarded
 from fungrad.core.array import Array, typeof, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
+from fungrad.core.device import check_device
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
 from fungrad.numpy._index_parsing import Selection, Shape, parse, select_windows, static_ints
@@ -164,10 +165,7 @@ _UPDATE_ARGS = """
 
 
 def _no_sharding(name: str, out_sharding: Any) -> None:
-    if out_sharding is not None:
-        raise NotImplementedError(
-            f"fungrad.Array.at[...].{name}: out_sharding is not supported: arrays live on one device"
-        )
+    check_device(out_sharding, f"fungrad.Array.at[...].{name}: out_sharding")
 
 
 def _update_method(name: str, scatter_function: Callable[..., Array], text: str) -> Callable[..., Array]:
@@ -259,7 +257,7 @@ class IndexUpdateRef:
             A static integer out of range is an error unless a mode is given.
           fill_value: default NaN for floating and complex dtypes, the smallest number for signed and the largest for
             unsigned integers, True for booleans.
-          out_sharding: must be None.
+          out_sharding: None, or a sharding on the device of this process.
           wrap_negative_indices: whether negative positions count from the end.
         """
         _no_sharding("get", out_sharding)

@@ -15,6 +15,7 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
+from fungrad.core.device import check_device
 from fungrad.ops._operands import lift, lift_pair, scalar_array
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import eq
@@ -78,7 +79,7 @@ def conv_general_dilated(
       precision: accepted for compatibility, see ``Precision``.
       preferred_element_type: dtype of the result, in which sums are accumulated; default that of the operands. Sums of
         half-precision products are accumulated in float32 in any case.
-      out_sharding: must be None.
+      out_sharding: None, or a sharding on the device of this process.
 
     Returns:
       An array with dimensions in the order of the third layout.
@@ -111,8 +112,7 @@ def _general(
     preferred_element_type: Any = None, out_sharding: None = None,
 ) -> Array:  # fmt: skip
     """``conv_general_dilated`` for the function that is called ``api``."""
-    if out_sharding is not None:
-        raise NotImplementedError(f"{api}: out_sharding is not supported: arrays live on one device")
+    check_device(out_sharding, f"{api}: out_sharding")
     lhs, rhs = lift(lhs, f"{api}: lhs"), lift(rhs, f"{api}: rhs")
     numbers = parsed_numbers(api, lhs.aval.shape, rhs.aval.shape, dimension_numbers)
     count = lhs.aval.ndim - 2

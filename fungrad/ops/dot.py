@@ -22,6 +22,7 @@ from fungrad.core import dtypes, products
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
+from fungrad.core.device import check_device
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.printing import register_param_type
 from fungrad.ops._operands import check_kind, kind_of, lift, lift_pair
@@ -459,7 +460,7 @@ def dot_general(
       precision: accepted for compatibility, see ``Precision``.
       preferred_element_type: dtype of the result, in which sums are accumulated; default that of the operands. Sums of
         half-precision products are accumulated in float32 in any case.
-      out_sharding: must be None.
+      out_sharding: None, or a sharding on the device of this process.
 
     Returns:
       An array with the batch dimensions, then the other dimensions of ``lhs``, then those of ``rhs``.
@@ -474,8 +475,7 @@ def dot_general(
       >>> lax.dot_general(x, y, (([2], [1]), ([0], [0]))).shape
       (5, 2, 4)
     """
-    if out_sharding is not None:
-        raise NotImplementedError("fungrad.lax.dot_general: out_sharding is not supported: arrays live on one device")
+    check_device(out_sharding, "fungrad.lax.dot_general: out_sharding")
     lhs, rhs = lift_pair("dot_general", lhs, rhs)
     (inner_x, inner_y), (batch_x, batch_y) = dimension_numbers
     if preferred_element_type is not None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array
+from fungrad.core.device import check_device
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import bitcast_convert_type, convert_element_type
 from fungrad.ops.compare import gt, le, max, min, select_n
@@ -30,13 +31,14 @@ def split_keys(key: Array, num: int = 2) -> tuple[Array, ...]:
 # -- bits --------------------------------------------------------------------------------------------------------------
 
 
-def bits(key: Any, shape: Any = (), dtype: Any = None) -> Array:
+def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Uniformly random unsigned integers of all bits.
 
     Args:
       key: a random key.
       shape: shape of the result.
       dtype: unsigned integer dtype; default the default unsigned integer.
+      out_sharding: None, or a sharding on the device of this process.
 
     Raises:
       TypeError: ``key`` is not a key.
@@ -47,6 +49,7 @@ def bits(key: Any, shape: Any = (), dtype: Any = None) -> Array:
       >>> random.bits(random.key(0), (3,), 'uint8')
       Array([167, 146,  40], dtype=uint8)
     """
+    check_device(out_sharding, "fungrad.random.bits: out_sharding")
     found = dtype_of("bits", dtype, "u", dtypes.default_uint())
     single, _ = one_key("bits", key)
     return random_bits(single, _whole_bytes("bits", found), shape_of("bits", shape))
@@ -93,7 +96,9 @@ def _equals(x: Any, value: int) -> bool:
     return isinstance(x, (int, float)) and x == value
 
 
-def uniform(key: Any, shape: Any = (), dtype: Any = None, minval: Any = 0.0, maxval: Any = 1.0) -> Array:
+def uniform(
+    key: Any, shape: Any = (), dtype: Any = None, minval: Any = 0.0, maxval: Any = 1.0, *, out_sharding: Any = None
+) -> Array:
     """Uniformly distributed numbers in [minval, maxval).
 
     Args:
@@ -102,6 +107,7 @@ def uniform(key: Any, shape: Any = (), dtype: Any = None, minval: Any = 0.0, max
       dtype: floating dtype; default the default floating dtype.
       minval: lower bound, which broadcasts to ``shape``; included.
       maxval: upper bound, likewise; excluded, up to rounding.
+      out_sharding: None, or a sharding on the device of this process.
 
     Raises:
       TypeError: ``key`` is not a key, or a bound is not real.
@@ -112,6 +118,7 @@ def uniform(key: Any, shape: Any = (), dtype: Any = None, minval: Any = 0.0, max
       >>> random.uniform(random.key(0), (2,), minval=-1.0)
       Array([0.895334  , 0.95715976], dtype=float32)
     """
+    check_device(out_sharding, "fungrad.random.uniform: out_sharding")
     found = dtype_of("uniform", dtype, "f", dtypes.default_float())
     single, _ = one_key("uniform", key)
     if _equals(minval, 0) and _equals(maxval, 1):
@@ -123,7 +130,7 @@ def uniform(key: Any, shape: Any = (), dtype: Any = None, minval: Any = 0.0, max
 # -- integers ----------------------------------------------------------------------------------------------------------
 
 
-def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = None) -> Array:
+def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Uniformly distributed integers in [minval, maxval).
 
     Args:
@@ -133,6 +140,7 @@ def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = None) -
       maxval: upper bound, likewise; excluded.  Bounds beyond the range of ``dtype`` are moved to its ends, and a
         ``maxval`` above the greatest integer includes that.  Where ``maxval <= minval`` the result is ``minval``.
       dtype: integer dtype; default the default integer dtype.
+      out_sharding: None, or a sharding on the device of this process.
 
     Raises:
       TypeError: ``key`` is not a key, the dtype is not an integer one, or a bound is not.
@@ -143,6 +151,7 @@ def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = None) -
       >>> random.randint(random.key(0), (5,), 0, 10)
       Array([9, 0, 2, 3, 1], dtype=int32)
     """
+    check_device(out_sharding, "fungrad.random.randint: out_sharding")
     found = dtypes.default_int() if dtype is None else dtypes.canonicalize_dtype(dtype, "fungrad.random.randint")
     if kind_of(found) not in "iu":
         raise TypeError(

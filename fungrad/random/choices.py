@@ -11,6 +11,7 @@ from typing import Any
 
 from fungrad.core import dtypes
 from fungrad.core.array import PYTHON_SCALARS, Array, as_array, is_array_like
+from fungrad.core.device import check_device
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import le, select_n
@@ -31,8 +32,9 @@ from fungrad.random.continuous import standard_gumbel
 
 
 def categorical(
-    key: Any, logits: Any, axis: int = -1, shape: Any = None, replace: bool = True, mode: str | None = None
-) -> Array:
+    key: Any, logits: Any, axis: int = -1, shape: Any = None, replace: bool = True, mode: str | None = None, *,
+    out_sharding: Any = None,
+) -> Array:  # fmt: skip
     """Categories drawn with given logarithms of their probabilities.
 
     The category is that of the greatest sum of a logit and a Gumbel number, so the logits need not be normalised.
@@ -46,6 +48,7 @@ def categorical(
       replace: whether categories may be drawn several times.  If not, the draws along the leading dimensions of
         ``shape`` are all different.
       mode: ``"high"`` for an accurate tail, as in ``gumbel``.
+      out_sharding: None, or a sharding on the device of this process.
 
     Returns:
       Indices of categories, an integer array of ``shape``.
@@ -61,6 +64,7 @@ def categorical(
       >>> random.categorical(random.key(0), np.log(np.float32([0.1, 0.1, 0.8])), shape=(5,))
       Array([1, 2, 2, 1, 2], dtype=int32)
     """
+    check_device(out_sharding, "fungrad.random.categorical: out_sharding")
     api = "fungrad.random.categorical"
     single, _ = one_key("categorical", key)
     weights = as_array(logits, f"{api}: logits")
@@ -108,7 +112,7 @@ def _without_replacement(key: Array, logits: Array, axis: int, shape: Dims, lead
 # -- permutations ------------------------------------------------------------------------------------------------------
 
 
-def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> Array:
+def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False, *, out_sharding: Any = None) -> Array:
     """The elements of an array in random order.
 
     Args:
@@ -116,6 +120,7 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> A
       x: array, or an integer for the numbers ``0 ... x - 1``.
       axis: dimension to permute; may be negative.
       independent: whether every line along ``axis`` is permuted in its own way; else whole slices are moved.
+      out_sharding: None, or a sharding on the device of this process.
 
     Returns:
       An array like ``x`` (an integer array of shape ``(x,)`` for an integer).
@@ -129,6 +134,7 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> A
       >>> random.permutation(random.key(0), 5)
       Array([0, 1, 4, 3, 2], dtype=int32)
     """
+    check_device(out_sharding, "fungrad.random.permutation: out_sharding")
     api = "fungrad.random.permutation"
     single, _ = one_key("permutation", key)
     array = _population(api, "x", x)

@@ -14,6 +14,7 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
+from fungrad.core.device import check_device
 from fungrad.ops.cast import stop_gradient
 from fungrad.ops.compare import ge, le, lt, max, min, select_n
 from fungrad.ops.complex_parts import abs, complex
@@ -46,7 +47,7 @@ def draw_with(api: str, key: Any, shape: Any, dtype: Any, **values: Any) -> tupl
 # -- normal and related ------------------------------------------------------------------------------------------------
 
 
-def normal(key: Any, shape: Any = (), dtype: Any = None) -> Array:
+def normal(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Standard normal numbers.
 
     Args:
@@ -54,6 +55,7 @@ def normal(key: Any, shape: Any = (), dtype: Any = None) -> Array:
       shape: shape of the result.
       dtype: floating or complex dtype; default the default floating dtype.  Complex numbers have independent normal
         parts and variance 1 altogether.
+      out_sharding: None, or a sharding on the device of this process.
 
     Raises:
       TypeError: ``key`` is not a key.
@@ -64,6 +66,7 @@ def normal(key: Any, shape: Any = (), dtype: Any = None) -> Array:
       >>> random.normal(random.key(0), (2,)).round(3)
       Array([1.623, 2.025], dtype=float32)
     """
+    check_device(out_sharding, "fungrad.random.normal: out_sharding")
     found = dtype_of("normal", dtype, "fc", dtypes.default_float())
     single, _ = one_key("normal", key)
     return any_normal(single, shape_of("normal", shape), found)
@@ -86,7 +89,9 @@ def standard_normal(key: Array, shape: Dims, dtype: np.dtype) -> Array:
     return mul(math.sqrt(2), erf_inv(u))
 
 
-def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype: Any = None) -> Array:
+def truncated_normal(
+    key: Any, lower: Any, upper: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None
+) -> Array:
     """Standard normal numbers under the condition that they are between two bounds.
 
     Args:
@@ -95,6 +100,7 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype:
       upper: upper bound.
       shape: shape of the result, None for that of the broadcast bounds.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: None, or a sharding on the device of this process.
 
     Raises:
       TypeError: ``key`` is not a key, or a bound is not real.
@@ -106,6 +112,7 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype:
       >>> -1 < float(x.min()), float(x.max()) < 2
       (True, True)
     """
+    check_device(out_sharding, "fungrad.random.truncated_normal: out_sharding")
     single, dims, found, (low, high) = draw_with("truncated_normal", key, shape, dtype, lower=lower, upper=upper)
     root = math.sqrt(2)
     u = uniform_between(single, dims, found, erf(div(low, root)), erf(div(high, root)))
@@ -116,7 +123,7 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype:
     return min(below, max(above, x))
 
 
-def lognormal(key: Any, sigma: Any = 1.0, shape: Any = None, dtype: Any = None) -> Array:
+def lognormal(key: Any, sigma: Any = 1.0, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers whose logarithm is normal with mean 0 and standard deviation ``sigma``.
 
     Args:
@@ -124,19 +131,23 @@ def lognormal(key: Any, sigma: Any = 1.0, shape: Any = None, dtype: Any = None) 
       sigma: standard deviation of the logarithm.
       shape: shape of the result, None for that of ``sigma``.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: None, or a sharding on the device of this process.
     """
+    check_device(out_sharding, "fungrad.random.lognormal: out_sharding")
     single, dims, found, (deviation,) = draw_with("lognormal", key, shape, dtype, sigma=sigma)
     return exp(mul(standard_normal(single, dims, found), deviation))
 
 
-def maxwell(key: Any, shape: Any = (), dtype: Any = None) -> Array:
+def maxwell(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Lengths of standard normal vectors in three dimensions: the Maxwell distribution of scale 1.
 
     Args:
       key: a random key.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: None, or a sharding on the device of this process.
     """
+    check_device(out_sharding, "fungrad.random.maxwell: out_sharding")
     return _maxwell(*_draw("maxwell", key, shape, dtype))
 
 
@@ -166,7 +177,7 @@ def double_sided_maxwell(key: Any, loc: Any, scale: Any, shape: Any = (), dtype:
     return add(mul(mul(rademacher(second, dims, found), _maxwell(first, dims, found)), width), centre)
 
 
-def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None) -> Array:
+def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Wald (inverse Gaussian) numbers with the given mean and scale 1.
 
     Reference: Michael, Schucany and Haas, "Generating random variates using transformations with multiple roots", 1976.
@@ -176,7 +187,9 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None) -> Array:
       mean: mean, positive.
       shape: shape of the result, None for that of ``mean``.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: None, or a sharding on the device of this process.
     """
+    check_device(out_sharding, "fungrad.random.wald: out_sharding")
     single, dims, found, (mu,) = draw_with("wald", key, shape, dtype, mean=mean)
     first, second = split_keys(single)
     y = square(standard_normal(first, dims, found))
@@ -190,18 +203,20 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None) -> Array:
 # -- by inversion ------------------------------------------------------------------------------------------------------
 
 
-def exponential(key: Any, shape: Any = (), dtype: Any = None) -> Array:
+def exponential(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Exponentially distributed numbers of rate 1.
 
     Args:
       key: a random key.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: None, or a sharding on the device of this process.
 
     Raises:
       TypeError: ``key`` is not a key.
       ValueError: ``dtype`` is not floating, or ``key`` is an array of keys.
     """
+    check_device(out_sharding, "fungrad.random.exponential: out_sharding")
     return standard_exponential(*_draw("exponential", key, shape, dtype))
 
 
@@ -209,7 +224,7 @@ def standard_exponential(key: Array, shape: Dims, dtype: np.dtype) -> Array:
     return neg(log1p(neg(unit(key, shape, dtype))))
 
 
-def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None) -> Array:
+def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the standard Gumbel distribution, the law of maxima.
 
     Args:
@@ -217,6 +232,7 @@ def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
       mode: ``"high"`` draws twice as many bits, for an accurate upper tail; default ``"low"``.
+      out_sharding: None, or a sharding on the device of this process.
 
     Raises:
       TypeError: ``key`` is not a key.
@@ -227,6 +243,7 @@ def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None
       >>> random.gumbel(random.key(1), (2,)).shape
       (2,)
     """
+    check_device(out_sharding, "fungrad.random.gumbel: out_sharding")
     if mode not in (None, "low", "high"):
         raise ValueError(f"fungrad.random.gumbel: mode must be 'low' or 'high', got {mode!r}")
     single, dims, found = _draw("gumbel", key, shape, dtype)
@@ -245,47 +262,53 @@ def standard_gumbel(key: Array, shape: Dims, dtype: np.dtype, mode: str | None =
     return neg(log(neg(log1p(neg(u)))))
 
 
-def laplace(key: Any, shape: Any = (), dtype: Any = None) -> Array:
+def laplace(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the Laplace (double exponential) distribution of scale 1.
 
     Args:
       key: a random key.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: None, or a sharding on the device of this process.
     """
+    check_device(out_sharding, "fungrad.random.laplace: out_sharding")
     single, dims, found = _draw("laplace", key, shape, dtype)
     least = float(np.nextafter(np.array(-1, found), np.array(0, found)))
     u = uniform_between(single, dims, found, least, 1.0)
     return mul(sign(u), log1p(neg(abs(u))))
 
 
-def logistic(key: Any, shape: Any = (), dtype: Any = None) -> Array:
+def logistic(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the standard logistic distribution.
 
     Args:
       key: a random key.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: None, or a sharding on the device of this process.
     """
+    check_device(out_sharding, "fungrad.random.logistic: out_sharding")
     single, dims, found = _draw("logistic", key, shape, dtype)
     u = uniform_between(single, dims, found, float(dtypes.finfo(found).tiny), 1.0)
     return sub(log(u), log1p(neg(u)))
 
 
-def cauchy(key: Any, shape: Any = (), dtype: Any = None) -> Array:
+def cauchy(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the standard Cauchy distribution.
 
     Args:
       key: a random key.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: None, or a sharding on the device of this process.
     """
+    check_device(out_sharding, "fungrad.random.cauchy: out_sharding")
     single, dims, found = _draw("cauchy", key, shape, dtype)
     u = uniform_between(single, dims, found, float(dtypes.finfo(found).eps), 1.0)
     return tan(mul(math.pi, sub(u, 0.5)))
 
 
-def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None) -> Array:
+def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the Pareto distribution with density ``b / x**(b + 1)`` for ``x >= 1``.
 
     Args:
@@ -293,12 +316,14 @@ def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None) -> Array:
       b: shape parameter, positive.
       shape: shape of the result, None for that of ``b``.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: None, or a sharding on the device of this process.
     """
+    check_device(out_sharding, "fungrad.random.pareto: out_sharding")
     single, dims, found, (exponent,) = draw_with("pareto", key, shape, dtype, b=b)
     return exp(div(standard_exponential(single, dims, found), exponent))
 
 
-def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None) -> Array:
+def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Lengths of normal vectors in two dimensions: the Rayleigh distribution.
 
     Args:
@@ -306,7 +331,9 @@ def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None) -> Arra
       scale: standard deviation of each coordinate, positive.
       shape: shape of the result, None for that of ``scale``.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: None, or a sharding on the device of this process.
     """
+    check_device(out_sharding, "fungrad.random.rayleigh: out_sharding")
     single, dims, found, (width,) = draw_with("rayleigh", key, shape, dtype, scale=scale)
     return mul(width, sqrt(mul(log(unit(single, dims, found)), -2.0)))
 
@@ -327,7 +354,9 @@ def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = None, dty
     return mul(pow(standard_exponential(single, dims, found), div(1.0, power)), width)
 
 
-def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = None) -> Array:
+def triangular(
+    key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None
+) -> Array:
     """Numbers of the triangular distribution.
 
     Args:
@@ -337,6 +366,7 @@ def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dt
       right: greatest number.
       shape: shape of the result, None for that of the broadcast parameters.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: None, or a sharding on the device of this process.
 
     Example:
       >>> from fungrad import random
@@ -344,6 +374,7 @@ def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dt
       >>> 0 <= float(x.min()), float(x.max()) <= 3
       (True, True)
     """
+    check_device(out_sharding, "fungrad.random.triangular: out_sharding")
     single, dims, found, (low, peak, high) = draw_with(
         "triangular", key, shape, dtype, left=left, mode=mode, right=right
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array
+from fungrad.core.device import check_device
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import eq, lt, select_n
@@ -20,7 +21,7 @@ from fungrad.random._arguments import against, common_shape, dtype_of, one_key, 
 from fungrad.random.bits import unit
 
 
-def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low") -> Array:
+def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low", *, out_sharding: Any = None) -> Array:
     """Booleans that are true with probability ``p``.
 
     Args:
@@ -28,6 +29,7 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low") -> A
       p: probability; its floating dtype decides how finely it is compared.
       shape: shape of the result, None for that of ``p``.
       mode: ``"high"`` draws twice as many bits, for very small probabilities; default ``"low"``.
+      out_sharding: None, or a sharding on the device of this process.
 
     Raises:
       TypeError: ``key`` is not a key, or ``p`` is not floating.
@@ -38,6 +40,7 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low") -> A
       >>> random.bernoulli(random.key(0), 0.25, (4,))
       Array([False, False, False, False], dtype=bool)
     """
+    check_device(out_sharding, "fungrad.random.bernoulli: out_sharding")
     if mode not in ("low", "high"):
         raise ValueError(f"fungrad.random.bernoulli: mode must be 'low' or 'high', got {mode!r}")
     single, _ = one_key("bernoulli", key)
@@ -57,13 +60,14 @@ def _bernoulli(key: Array, p: Array, shape: Dims, mode: str = "low") -> Array:
     return lt(mul(lower, float(dtypes.finfo(dtype).eps)), sub(p, upper))
 
 
-def rademacher(key: Any, shape: Any = (), dtype: Any = None) -> Array:
+def rademacher(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers that are 1 or -1 with equal probability.
 
     Args:
       key: a random key.
       shape: shape of the result.
       dtype: dtype of signed numbers; default the default integer dtype.
+      out_sharding: None, or a sharding on the device of this process.
 
     Raises:
       TypeError: ``key`` is not a key.
@@ -74,6 +78,7 @@ def rademacher(key: Any, shape: Any = (), dtype: Any = None) -> Array:
       >>> random.rademacher(random.key(0), (4,))
       Array([-1, -1,  1,  1], dtype=int32)
     """
+    check_device(out_sharding, "fungrad.random.rademacher: out_sharding")
     found = dtype_of("rademacher", dtype, "ifc", dtypes.default_int())
     single, _ = one_key("rademacher", key)
     half = scalar_array(0.5, dtypes.default_float())
@@ -81,7 +86,7 @@ def rademacher(key: Any, shape: Any = (), dtype: Any = None) -> Array:
     return sub(mul(scalar_array(2, found), heads), scalar_array(1, found))
 
 
-def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None) -> Array:
+def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of trials up to and including the first success, each trial succeeding with probability ``p``.
 
     Args:
@@ -89,6 +94,7 @@ def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None) -> Array:
       p: probability of success, in (0, 1].
       shape: shape of the result, None for that of ``p``.
       dtype: integer dtype; default the default integer dtype.
+      out_sharding: None, or a sharding on the device of this process.
 
     Raises:
       TypeError: ``key`` is not a key, or ``p`` is not real.
@@ -99,6 +105,7 @@ def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None) -> Array:
       >>> random.geometric(random.key(1), 1.0, (3,))
       Array([1, 1, 1], dtype=int32)
     """
+    check_device(out_sharding, "fungrad.random.geometric: out_sharding")
     found = dtype_of("geometric", dtype, "iu", dtypes.default_int())
     single, _ = one_key("geometric", key)
     work = as_array(p, "fungrad.random.geometric: p").aval.dtype

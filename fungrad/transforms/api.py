@@ -9,12 +9,9 @@ May import ``core``, ``ops.foundation`` and the trace modules of ``transforms``.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import numpy as np
 
 from fungrad.core import dtypes, tree
 from fungrad.core.arguments import shown
@@ -23,11 +20,10 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import Tracer
 from fungrad.core.primitive import Primitive
 from fungrad.core.refs import Ref
-from fungrad.core.source import api_boundary, function_name
-from fungrad.errors import IncompatibleShapesError
+from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.ops._operands import scalar_array
-from fungrad.ops.foundation import instantiate
 from fungrad.transforms.forward import jvp_flat
+from fungrad.transforms.linear_functions import Linearized, Pullback, Types, checked_tangent, float0_zeros, visible
 from fungrad.transforms.linearization import LinearProgram, TangentVar, linearize_flat, record_linear
 from fungrad.transforms.transposition import backward_pass
 
@@ -73,18 +69,6 @@ def other_values(x: Any) -> str:
     return "pass other values through a closure or functools.partial"
 
 
-def float0_zeros(aval: ShapedArray) -> np.ndarray:
-    """The tangent or cotangent of an integer array, as users see it."""
-    return np.zeros(aval.shape, dtypes.float0)
-
-
-def visible(x: Any, primal: ShapedArray) -> Any:
-    """A tangent or cotangent as users see it: arrays, and float0 ndarrays for integer primals."""
-    if type(x) is Zero:
-        return float0_zeros(primal) if x.aval.dtype == dtypes.float0 else instantiate(x)
-    return x
-
-
 class _FlatFunction:
     """A function of a tree as one of its leaves, with one or two result trees (``has_aux``).
 
@@ -117,6 +101,11 @@ class _FlatFunction:
         for i, x in zip(self.aux_traced, values, strict=True):
             leaves[i] = x
         return tree.unflatten(self.aux_tree, leaves)
+
+
+def _types(fun: Any, primals: Sequence[Any], in_tree: Any, outs: Sequence[Any], out_tree: Any, api: str) -> Types:
+    in_avals, out_avals = tuple([p.aval for p in primals]), tuple([x.aval for x in outs])
+    return Types(in_avals, in_tree, out_avals, out_tree, function_name(fun), api)
 
 
 # -- forward mode ------------------------------------------------------------------------------------------------------
@@ -159,7 +148,8 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
             f"{tree.structure(tuple(primals))} and {tree.structure(tuple(tangents))}"
         )
     flat_tangents = [
-        _tangent(t, p, "jvp", i, primals) for i, (t, p) in enumerate(zip(flat_tangents, flat_primals, strict=True))
+        checked_tangent(t, p.aval, "jvp", i, primals)
+        for i, (t, p) in enumerate(zip(flat_tangents, flat_primals, strict=True))
     ]
     flat_fun = _FlatFunction(fun, in_tree, has_aux, "jvp")
     outs, out_tangents = jvp_flat(flat_fun, flat_primals, flat_tangents, f"jvp of {function_name(fun)}")
@@ -169,30 +159,6 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
         flat_fun.out_tree, [visible(t, x.aval) for t, x in zip(out_tangents[:n], outs[:n], strict=True)]
     )
     return (value, tangent, flat_fun.aux(outs[n:])) if has_aux else (value, tangent)
-
-
-def _tangent(t: Any, primal: Array, api: str, position: int, primals: Any) -> Any:
-    """A tangent given by the user, checked against its primal; float0 becomes a symbolic zero."""
-    expected = primal.aval.tangent()
-    got_float0 = getattr(t, "dtype", None) == dtypes.float0
-    if expected.dtype == dtypes.float0 and got_float0 and np.shape(t) == expected.shape:
-        return Zero(expected)
-    if not got_float0:
-        scalar = not isinstance(t, (Array, np.ndarray, np.generic))
-        t = as_array(t, f"fungrad.{api}: tangent")
-        inexact = dtypes.is_inexact(expected.dtype) and dtypes.is_inexact(t.aval.dtype)
-        if scalar and inexact and t.aval.weak_type and t.aval.dtype != expected.dtype:
-            if not (dtypes.is_complex(t.aval.dtype) and not dtypes.is_complex(expected.dtype)):
-                t = scalar_array(np.asarray(t._concrete("tangent")).item(), expected.dtype, expected.weak_type)
-        if t.aval.shape == expected.shape and t.aval.dtype == expected.dtype:
-            return t
-    path = tree.leaf_paths(primals)[position]
-    got = f"float0{list(np.shape(t))}" if got_float0 else t.aval.str_short()
-    same_shape = got_float0 or t.aval.shape == expected.shape
-    raise (TypeError if same_shape else IncompatibleShapesError)(
-        f"fungrad.{api}: the tangent of primals{path} must have type {expected.str_short()} (that of the primal"
-        f"{', float0 for integers and booleans' if expected.dtype == dtypes.float0 else ''}), got {got}"
-    )
 
 
 @api_boundary
@@ -222,21 +188,8 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     outs, program = linearize_flat(flat_fun, flat_primals, active, f"linearize of {function_name(fun)}")
     n = flat_fun.n_out
     program.outputs = program.outputs[:n]
-    out_avals = [x.aval for x in outs[:n]]
-
-    def f_jvp(*tangents: Any) -> Any:
-        flat, given_tree = tree.flatten(tangents)
-        if given_tree != in_tree:
-            raise TypeError(
-                f"fungrad.linearize: the linearized function of {function_name(fun)} takes tangents of structure "
-                f"{in_tree}, got {given_tree}"
-            )
-        checked = [
-            _tangent(t, p, "linearize", i, primals) for i, (t, p) in enumerate(zip(flat, flat_primals, strict=True))
-        ]
-        results = program.push_forward([instantiate(t) for t, on in zip(checked, active, strict=True) if on])
-        return tree.unflatten(flat_fun.out_tree, [visible(t, a) for t, a in zip(results, out_avals, strict=True)])
-
+    types = _types(fun, flat_primals, in_tree, outs[:n], flat_fun.out_tree, "linearize")
+    f_jvp = Linearized(program, types, flat_primals)
     value = tree.unflatten(flat_fun.out_tree, outs[:n])
     return (value, f_jvp, flat_fun.aux(outs[n:])) if has_aux else (value, f_jvp)
 
@@ -273,67 +226,8 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
     n = flat_fun.n_out
     program.outputs = program.outputs[:n]
     value = tree.unflatten(flat_fun.out_tree, outs[:n])
-    f_vjp = Pullback(
-        program,
-        tuple(p.aval for p in flat_primals),
-        in_tree,
-        tuple(x.aval for x in outs[:n]),
-        flat_fun.out_tree,
-        function_name(fun),
-    )
+    f_vjp = Pullback(program, _types(fun, flat_primals, in_tree, outs[:n], flat_fun.out_tree, "vjp"), flat_primals)
     return (value, f_vjp, flat_fun.aux(outs[n:])) if has_aux else (value, f_vjp)
-
-
-class Pullback:
-    """The function that ``vjp`` returns: from cotangents of the output to cotangents of the arguments."""
-
-    def __init__(
-        self, program: LinearProgram, in_avals: tuple, in_tree: Any, out_avals: tuple, out_tree: Any, name: str
-    ):
-        self._program, self._in_avals, self._in_tree = program, in_avals, in_tree
-        self._out_avals, self._out_tree, self._name = out_avals, out_tree, name
-
-    def __call__(self, cotangent: Any) -> tuple:
-        leaves, treedef = tree.flatten(cotangent)
-        if treedef != self._out_tree:
-            raise ValueError(
-                f"fungrad.vjp: the cotangent for {self._name} must have the tree structure of its output, "
-                f"{self._out_tree}, got {treedef}"
-            )
-        cts = [
-            self._cotangent(x, a, i, cotangent) for i, (x, a) in enumerate(zip(leaves, self._out_avals, strict=True))
-        ]
-        results = iter(backward_pass(self._program, cts))
-        out = []
-        for aval in self._in_avals:
-            active = dtypes.is_inexact(aval.dtype)
-            out.append(visible(next(results), aval) if active else float0_zeros(aval))
-        return tree.unflatten(self._in_tree, out)
-
-    def _cotangent(self, x: Any, aval: ShapedArray, position: int, cotangent: Any) -> Any:
-        expected = aval.tangent()
-        if expected.dtype == dtypes.float0:
-            if getattr(x, "dtype", None) == dtypes.float0 and np.shape(x) == expected.shape:
-                return Zero(expected)
-        elif getattr(x, "dtype", None) != dtypes.float0:
-            scalar = not isinstance(x, (Array, np.ndarray, np.generic))
-            x = as_array(x, "fungrad.vjp: cotangent")
-            inexact = dtypes.is_inexact(expected.dtype) and dtypes.is_inexact(x.aval.dtype)
-            if scalar and x.aval.dtype != expected.dtype and inexact and x.aval.weak_type:
-                if dtypes.is_complex(expected.dtype) or not dtypes.is_complex(x.aval.dtype):
-                    x = scalar_array(x._concrete("cotangent").item(), expected.dtype, expected.weak_type)
-            if x.aval.shape == expected.shape and x.aval.dtype == expected.dtype:
-                return x
-        path = tree.leaf_paths(cotangent)[position]
-        got = (
-            x.aval.str_short()
-            if isinstance(x, Array)
-            else f"{getattr(x, 'dtype', type(x).__name__)}{list(np.shape(x))}"
-        )
-        raise ValueError(
-            f"fungrad.vjp: the cotangent{path} for {self._name} must have type {expected.str_short()}, that of the "
-            f"output, got {got}"
-        )
 
 
 def _check_reduce_axes(reduce_axes: Any, api: str) -> None:
@@ -376,7 +270,8 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Sequen
     program = record_linear(flat_fun, avals, [True] * len(avals), f"linear_transpose of {function_name(fun)}")
     _check_linear(program, function_name(fun))
     out_avals = tuple(x.aval for x in program.outputs)
-    return Pullback(program, avals, in_tree, out_avals, flat_fun.out_tree, function_name(fun))
+    types = Types(avals, in_tree, out_avals, flat_fun.out_tree, function_name(fun), "linear_transpose")
+    return Pullback(program, types)
 
 
 # Operations that are linear in one operand only: the positions where the arguments of a linear function may not meet.
@@ -449,7 +344,7 @@ def grad(
     """
     value_and_grad_f = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, "grad")
 
-    @functools.wraps(fun)
+    @wraps(fun)
     @api_boundary
     def grad_f(*args: Any, **kwargs: Any) -> Any:
         if has_aux:
@@ -481,7 +376,7 @@ def value_and_grad(
     """
     value_and_grad_f = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, "value_and_grad")
 
-    @functools.wraps(fun)
+    @wraps(fun)
     @api_boundary
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return value_and_grad_f(args, kwargs)

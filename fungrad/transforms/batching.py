@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.config import config
 from fungrad.core import context
 from fungrad.core.array import as_array
 from fungrad.core.avals import ShapedArray
@@ -164,7 +165,7 @@ def batch_flat(
     with transformation(trace), named_axis(axis):
         tracers = [trace.tracer(a, d) for a, d in zip(args, dims, strict=True)]
         outs = [trace.split(x) for x in fun(*tracers)]
-    if state.check_leaks:
+    if config.check_tracer_leaks:
         del tracers
         report_leaks(trace)
     return [x for x, _ in outs], [d for _, d in outs]

@@ -28,7 +28,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import EVAL, AxisData, Tracer, state
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, eval_jaxpr
 from fungrad.core.primitive import Primitive, is_linear
-from fungrad.core.source import api_boundary, function_name
+from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.core.staging import (
     DebugInfo,
     JaxprTrace,
@@ -539,7 +539,7 @@ def checkpoint(
         "differentiated": False,
     }
 
-    @functools.wraps(fun)
+    @wraps(fun)
     @api_boundary
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         static = _static(fun, args, kwargs, numbers, names)

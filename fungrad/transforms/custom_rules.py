@@ -9,6 +9,7 @@ May import ``core``, ``ops`` and the modules of ``transforms``.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
@@ -20,9 +21,9 @@ from fungrad.core.array import as_array
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.refs import Ref
-from fungrad.core.source import api_boundary, function_name
+from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.core.staging import debug_info, trace_tree
-from fungrad.core.tree_registration import register_pytree_node
+from fungrad.core.tree_registration import Partial, register_pytree_node
 from fungrad.errors import UnexpectedTracerError
 from fungrad.ops.cast import stop_gradient
 from fungrad.ops.foundation import add_any, zeros
@@ -446,7 +447,7 @@ def custom_gradient(fun: Callable[..., Any]) -> custom_vjp:
             )
         return result[0], result[1]
 
-    @functools.wraps(fun)
+    @wraps(fun)
     def wrapped(*args: Any) -> Any:
         return pair(args)[0]
 
@@ -511,53 +512,54 @@ def closure_convert(
     kept = [None if on else c for c, on in zip(jaxpr.consts, hoisted, strict=True)]
     args_tree, name = tree.structure(example_args), function_name(fun)
     # What is returned must not hold on to `fun`, which refers to the values that are hoisted.
-    return _converted(
-        jaxpr.with_consts_as_inputs(), kept, hoisted, args_tree, out_tree, name
-    ), consts
+    closed = jaxpr.with_consts_as_inputs()
+    return Partial(_Converted(closed, tuple(hoisted), args_tree, out_tree, name), kept), consts
 
 
-def _converted(
-    jaxpr: Jaxpr,
-    kept: Sequence[Any],
-    hoisted: Sequence[bool],
-    args_tree: Any,
-    out_tree: Any,
-    name: str,
-) -> Callable[..., Any]:
-    """The function of arguments and hoisted constants that ``closure_convert`` returns."""
-    n = sum(hoisted)
+@dataclasses.dataclass(frozen=True)
+class _Converted:
+    """The function of arguments and hoisted constants that ``closure_convert`` returns, but for what it has kept."""
 
-    def converted(*args: Any) -> Any:
+    jaxpr: Jaxpr
+    hoisted: tuple[bool, ...]
+    args_tree: Any
+    out_tree: Any
+    name: str
+
+    def __call__(self, kept: Sequence[Any], *args: Any) -> Any:
+        n = sum(self.hoisted)
         args, given = args[: len(args) - n], iter(args[len(args) - n :])
         flat, structure = tree.flatten(args)
-        if structure != args_tree:
+        if structure != self.args_tree:
             raise TypeError(
-                f"fungrad.closure_convert: {name} was converted for arguments of the structure "
-                f"{args_tree}, got {structure}"
+                f"fungrad.closure_convert: {self.name} was converted for arguments of the structure "
+                f"{self.args_tree}, got {structure}"
             )
-        values = [next(given) if on else c for c, on in zip(kept, hoisted, strict=True)]
+        values = [next(given) if on else c for c, on in zip(kept, self.hoisted, strict=True)]
         operands = [as_array(x) for x in (*values, *flat)]
-        return tree.unflatten(out_tree, eval_jaxpr(jaxpr, (), *operands))
-
-    return converted
+        return tree.unflatten(self.out_tree, eval_jaxpr(self.jaxpr, (), *operands))
 
 
 def zero_from_primal(value: Any, symbolic_zeros: bool = False) -> Any:
-    """The zero tangent of an array, for rules that return one.
+    """The zero tangents of a tree of arrays, for rules that return them.
 
     Args:
-      value: the primal array.
-      symbolic_zeros: whether to return a ``SymbolicZero`` instead of an array.
+      value: the primal array, or a tree of them.
+      symbolic_zeros: whether to return ``SymbolicZero`` instead of arrays.
 
     Example:
       >>> from fungrad.custom_derivatives import zero_from_primal
-      >>> zero_from_primal(3.0)
-      Array(0., dtype=float32, weak_type=True)
+      >>> zero_from_primal({"x": 3.0})
+      {'x': Array(0., dtype=float32, weak_type=True)}
     """
-    zero = SymbolicZero.from_primal_value(value)
-    if symbolic_zeros:
-        return zero
-    return float0_zeros(zero.aval) if zero.dtype == dtypes.float0 else zeros(zero.aval)
+
+    def zero_of(leaf: Any) -> Any:
+        zero = SymbolicZero.from_primal_value(leaf)
+        if symbolic_zeros:
+            return zero
+        return float0_zeros(zero.aval) if zero.dtype == dtypes.float0 else zeros(zero.aval)
+
+    return tree.map(zero_of, value)
 
 
 def custom_vjp_primal_tree_values(primals: Any) -> Any:

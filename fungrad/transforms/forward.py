@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fungrad.config import config
 from fungrad.core import context
 from fungrad.core.array import as_array
 from fungrad.core.avals import Zero
@@ -89,7 +90,7 @@ def jvp_flat(
     with transformation(trace):
         args = [p if type(t) is Zero else JVPTracer(trace, p, t) for p, t in zip(primals, tangents, strict=True)]
         outs = [trace.split(x) for x in fun(*args)]
-    if state.check_leaks:
+    if config.check_tracer_leaks:
         del args
         report_leaks(trace)
     return [p for p, _ in outs], [t for _, t in outs]

@@ -1,12 +1,11 @@
 """Looking at a function without running it: ``make_jaxpr``, ``eval_shape`` and ``ShapeDtypeStruct``.
 
-May import ``core`` and ``transforms.api``.
+May import ``core``, ``ops.foundation`` and ``transforms.api``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,11 +13,13 @@ import numpy as np
 
 from fungrad.core import dtypes, tree
 from fungrad.core.arguments import integers
+from fungrad.core.array import typeof
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData, named_axis
 from fungrad.core.refs import RefFrame
-from fungrad.core.source import api_boundary
+from fungrad.core.source import api_boundary, wraps
 from fungrad.core.staging import debug_info, trace_tree
+from fungrad.ops.foundation import zeros
 from fungrad.transforms.api import abstract_argument, check_callable
 
 
@@ -29,6 +30,8 @@ class ShapeDtypeStruct:
       shape: tuple of ints.
       dtype: NumPy dtype.
       weak_type: whether the dtype is weak.
+      sharding: where the array is; None if nothing is said about it.
+      is_ref: whether it is a mutable reference to such an array.
 
     Example:
       >>> import fungrad
@@ -36,14 +39,30 @@ class ShapeDtypeStruct:
       ShapeDtypeStruct(shape=(2, 3), dtype=float32)
     """
 
-    __slots__ = ("shape", "dtype", "weak_type")
+    __slots__ = ("shape", "dtype", "weak_type", "sharding", "is_ref")
 
-    def __init__(self, shape: Sequence[int], dtype: Any, *, weak_type: bool = False, **_ignored: None):
+    def __init__(
+        self,
+        shape: Sequence[int],
+        dtype: Any,
+        *,
+        sharding: Any = None,
+        weak_type: bool = False,
+        vma: Any = None,
+        is_ref: bool = False,
+    ):
         if dtype is None:
             raise ValueError("fungrad.ShapeDtypeStruct: dtype must not be None")
         self.shape = integers("fungrad.ShapeDtypeStruct", "shape", shape, least=0)
         self.dtype = dtypes.canonicalize_dtype(dtype, "fungrad.ShapeDtypeStruct")
         self.weak_type = weak_type
+        self.sharding = sharding
+        self.is_ref = is_ref
+
+    def update(self, **changes: Any) -> ShapeDtypeStruct:
+        """The struct with some of ``shape``, ``dtype``, ``sharding`` and ``weak_type`` replaced."""
+        fields = {name: getattr(self, name) for name in self.__slots__} | changes
+        return ShapeDtypeStruct(fields.pop("shape"), fields.pop("dtype"), **fields)
 
     @property
     def ndim(self) -> int:
@@ -63,17 +82,19 @@ class ShapeDtypeStruct:
     def __repr__(self) -> str:
         name = self.dtype.name if self.dtype.names is None else dtypes.short_name(self.dtype)
         weak = ", weak_type=True" if self.weak_type else ""
-        return f"ShapeDtypeStruct(shape={self.shape}, dtype={name}{weak})"
+        sharding = "" if self.sharding is None else f", sharding={self.sharding}"
+        ref = ", is_ref=True" if self.is_ref else ""
+        return f"ShapeDtypeStruct(shape={self.shape}, dtype={name}{sharding}{weak}{ref})"
 
     __str__ = __repr__
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ShapeDtypeStruct):
             return False
-        return (self.shape, self.dtype, self.weak_type) == (other.shape, other.dtype, other.weak_type)
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
     def __hash__(self) -> int:
-        return hash((self.shape, self.dtype, self.weak_type))
+        return hash((self.shape, self.dtype, self.weak_type, self.sharding, self.is_ref))
 
 
 def shape_struct(aval: ShapedArray) -> ShapeDtypeStruct:
@@ -106,7 +127,7 @@ def make_jaxpr(
     check_callable(fun, "make_jaxpr")
     static = integers("fungrad.make_jaxpr", "static_argnums", static_argnums)
 
-    @functools.wraps(fun)
+    @wraps(fun)
     @api_boundary
     def jaxpr_of(*args: Any, **kwargs: Any) -> Any:
         with contextlib.ExitStack() as stack:
@@ -130,7 +151,9 @@ def trace_arguments(
 
     def with_static(*rest: Any, **keywords: Any) -> Any:
         given = iter(rest)
-        return fun(*[fixed[i] if i in where else next(given) for i in range(len(args))], **keywords)
+        result = fun(*[fixed[i] if i in where else next(given) for i in range(len(args))], **keywords)
+        # A function of types may well return types.
+        return tree.map(lambda x: zeros(typeof(x)) if isinstance(x, ShapeDtypeStruct) else x, result)
 
     leaves, in_tree = tree.flatten((dynamic, kwargs))
     avals = [abstract_argument(x, api, (dynamic, kwargs), i) for i, x in enumerate(leaves)]

@@ -8,7 +8,6 @@ May import ``core``, ``ops.foundation`` and the other modules of ``transforms``.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AnonymousAxis, AxisData
-from fungrad.core.source import api_boundary, function_name
+from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.ops.foundation import batch_to, instantiate, reshape
 from fungrad.ops.shape import slice as slice_op
 from fungrad.transforms.api import _check_input, _FlatFunction, _positions, _resolve_all, check_callable, flat_arrays
@@ -132,7 +131,7 @@ def _jacobian(
     positions = _positions((argnums,) if single else argnums, api)
     name = function_name(fun)
 
-    @functools.wraps(fun)
+    @wraps(fun)
     @api_boundary
     def jacobian_f(*args: Any, **kwargs: Any) -> Any:
         where = _resolve_all(positions, len(args), api, name)

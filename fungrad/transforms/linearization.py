@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.config import watch
+from fungrad.config import config, watch
 from fungrad.core import context
 from fungrad.core.array import Array, ArrayImpl, as_array
 from fungrad.core.avals import ShapedArray, Zero
@@ -302,7 +302,7 @@ def linearize_flat(
     program = LinearProgram(inputs, trace.tangents.eqns, [t for _, t in outs])
     # The variables know the trace: if it kept the operations, residuals would live until the garbage collector runs.
     trace.tangents.eqns = []
-    if state.check_leaks:
+    if config.check_tracer_leaks:
         del args, p
         report_leaks(trace)
     return [p for p, _ in outs], program
@@ -367,10 +367,10 @@ def staged_linear(
                 residuals.append(a)
                 where.append(known.get(id(a)))
     new = [r for r, w in zip(residuals, where, strict=True) if w is None]
-    return _linear_jaxpr(program, residuals), where, new
+    return linear_jaxpr(program, residuals), where, new
 
 
-def _linear_jaxpr(program: LinearProgram, residuals: Sequence[Any]) -> Jaxpr:
+def linear_jaxpr(program: LinearProgram, residuals: Sequence[Any]) -> Jaxpr:
     """The linear program as a jaxpr of residuals followed by input tangents."""
     n = len(residuals)
 

@@ -7,18 +7,18 @@ May import ``core``, ``ops.foundation`` and ``transforms.batching``.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from fungrad.core import tree
 from fungrad.core.arguments import index
+from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.context import AnonymousAxis, AxisData
 from fungrad.core.refs import AbstractRef, Ref, contents, passed, store
-from fungrad.core.source import api_boundary, function_name
+from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.core.staging import argument_names
 from fungrad.ops.foundation import batch_to
-from fungrad.transforms.api import check_callable, flat_arrays
+from fungrad.transforms.api import check_callable, flat_arrays, other_values
 from fungrad.transforms.batching import batch_flat
 
 
@@ -67,7 +67,7 @@ def vmap(
     _check_axes_tree(out_axes, "out_axes")
     name = function_name(fun)
 
-    @functools.wraps(fun)
+    @wraps(fun)
     @api_boundary
     def vmapped(*args: Any, **kwargs: Any) -> Any:
         if isinstance(in_axes, tuple) and len(in_axes) != len(args):
@@ -76,9 +76,13 @@ def vmap(
                 "positional arguments; give one entry per positional argument, or a single int for all"
             )
         refs = References((args, kwargs))
-        leaves, in_tree = flat_arrays(refs.without(), "vmap", "args")
+        leaves, in_tree = tree.flatten(refs.without())
         axes = _flat_in_axes(in_axes, args, kwargs, len(leaves))
         whole = fun, args, kwargs
+        for i, (x, place) in enumerate(zip(leaves, axes, strict=True)):
+            # What is not mapped reaches the function as it is.
+            if place is not None and not isinstance(x, Array):
+                leaves[i] = _mapped(x, i, whole)
         dims = [_checked_axis(a, x, i, whole) for i, (a, x) in enumerate(zip(axes, leaves, strict=True))]
         size = _mapped_size(leaves, dims, axis_size, whole, name)
         axis = AxisData(AnonymousAxis() if axis_name is None else axis_name, size)
@@ -154,6 +158,14 @@ class References:
         for i, x, d in zip(self.local, outs[n:], out_dims[n:], strict=True):
             store(self.refs[i], batch_to(x, d, dims[i], size))
         del outs[n:], out_dims[n:]
+def _mapped(x: Any, position: int, whole: Any) -> Any:
+    """A mapped argument as an array."""
+    if not is_array_like(x):
+        raise TypeError(
+            f"fungrad.vmap: the mapped argument {_path(whole, position)} must be an array or a scalar, got {x!r} of "
+            f"type {type(x).__name__}; give it the axis None in in_axes, or {other_values(x)}"
+        )
+    return as_array(x, f"fungrad.vmap: {_path(whole, position)}")
 
 
 def _is_none(x: Any) -> bool:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fungrad.core import dtypes, tree
-from fungrad.core.array import Array, as_array, is_array_like
+from fungrad.core.array import PYTHON_SCALARS, Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, Tracer
 from fungrad.core.source import function_name
@@ -209,8 +209,22 @@ class _Comparable:
             return id(self)
 
 
-def _arrays(value: Any, what: str) -> tuple[list[Array], Any]:
-    """Leaves of a result as arrays, and its structure; ``what`` names it in errors."""
+class _Scalar(NamedTuple):
+    """A Python number among residuals; the text tells ``True`` from ``1``, and NaN is equal to itself."""
+
+    position: int
+    value: bool | int | float | complex
+    text: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Scalar) and (self.position, self.text) == (other.position, other.text)
+
+    def __hash__(self) -> int:
+        return hash((self.position, self.text))
+
+
+def _arrays(value: Any, what: str, convert: bool = True) -> tuple[list[Any], Any]:
+    """Leaves of a result, as arrays, and its structure; ``what`` names it in errors."""
     leaves, structure = tree.flatten(value)
     for i, x in enumerate(leaves):
         if not is_array_like(x):
@@ -218,7 +232,7 @@ def _arrays(value: Any, what: str) -> tuple[list[Array], Any]:
                 f"{what}{tree.leaf_paths(value)[i]} must be an array or a scalar, got {x!r} of "
                 f"type {type(x).__name__}"
             )
-    return [as_array(x) for x in leaves], structure
+    return [as_array(x) for x in leaves] if convert else leaves, structure
 
 
 def _check_output(
@@ -402,6 +416,7 @@ class Backward(_Comparable):
     structure.
 
     Attributes:
+      scalars: the Python numbers among the residuals, which stay what they are.
       in_avals: types of all operands of the call.
       refused: which of the captured values have tangents, so that the rule may not use them.
     """
@@ -410,16 +425,18 @@ class Backward(_Comparable):
         self,
         rule: VjpRule,
         res_tree: Any,
+        scalars: tuple[_Scalar, ...],
         out: tuple[Any, tuple],
         in_avals: tuple[ShapedArray, ...],
         refused: tuple[bool, ...],
     ):
-        self.rule, self.res_tree, self.out, self.in_avals = rule, res_tree, out, in_avals
+        self.rule, self.res_tree, self.scalars = rule, res_tree, scalars
+        self.out, self.in_avals = out, in_avals
         self.refused = refused
         self.__name__ = function_name(rule.bwd)
 
     def _parts(self) -> tuple:
-        return (self.rule, self.res_tree, self.out, self.in_avals, self.refused)
+        return (self.rule, self.res_tree, self.scalars, self.out, self.in_avals, self.refused)
 
     def run(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         """Cotangents of all operands of the call: values or ``Zero``."""
@@ -429,7 +446,10 @@ class Backward(_Comparable):
         outside = sig.here(captured, self.refused)
         with guarded(outside, f"a custom_vjp function ({sig.name})") as unwrap:
             ct = tree.unflatten(self.out[0], [_as_seen(c, rule.symbolic_zeros) for c in cts])
-            result = rule.bwd(*sig.static, tree.unflatten(self.res_tree, residuals), ct)
+            leaves = list(residuals)
+            for scalar in self.scalars:
+                leaves.insert(scalar.position, scalar.value)
+            result = rule.bwd(*sig.static, tree.unflatten(self.res_tree, leaves), ct)
             results = [unwrap(r) for r in self._checked(result)]
         return [Zero(a.tangent()) for a in self.in_avals[: sig.num_consts]] + results
 
@@ -557,14 +577,16 @@ class VjpRule(_Comparable):
             where = f"fungrad.custom_vjp: the fwd rule {self.__name__} of {sig.name}:"
             outs, structure = _arrays(result[0], f"{where} output")
             _check_output("vjp", self.__name__, sig, outs, structure)
-            residuals, res_tree = _arrays(result[1], f"{where} residuals")
+            leaves, res_tree = _arrays(result[1], f"{where} residuals", convert=False)
+            scalars = [_Scalar(i, x, repr(x)) for i, x in enumerate(leaves) if type(x) in PYTHON_SCALARS]
+            residuals = [as_array(x) for x in leaves if type(x) not in PYTHON_SCALARS]
             outs = [unwrap(x) for x in outs]
             residuals = [*captured, *[unwrap(x) for x in residuals]]
         out = (structure, tuple([x.aval for x in outs]))
         return (
             outs,
             residuals,
-            Backward(self, res_tree, out, tuple([x.aval for x in primals]), refused),
+            Backward(self, res_tree, tuple(scalars), out, tuple([x.aval for x in primals]), refused),
             structure,
         )
 

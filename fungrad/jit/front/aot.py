@@ -7,14 +7,19 @@ May import ``core`` and ``transforms.inspection``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from fungrad.core import tree
 from fungrad.core.array import as_array, wrap_unchecked
+from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr
 from fungrad.core.source import api_boundary
+from fungrad.sharding import DEFAULT
 from fungrad.transforms.inspection import shape_struct
 
 if TYPE_CHECKING:
@@ -41,13 +46,63 @@ class Entry(Protocol):
         """The ndarrays of arguments, of which donated ones are used up."""
 
 
+@dataclasses.dataclass(frozen=True)
+class ArgInfo:
+    """An argument of a staged function.
+
+    Attributes:
+      aval: its type.
+      donated: whether its memory is given to the function.
+    """
+
+    aval: ShapedArray
+    donated: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the argument."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of the argument."""
+        return self.aval.dtype
+
+
+def check_compiler_options(options: Any, api: str) -> None:
+    """Options of XLA are taken and have no effect.
+
+    Raises:
+      TypeError: they are not a dictionary of options by name.
+    """
+    if options is not None and not (isinstance(options, Mapping) and all(isinstance(k, str) for k in options)):
+        raise TypeError(f"{api}: compiler_options must be None or a dict of options by name, got {options!r}")
+
+
 class Stage:
     """What all stages know: types of arguments and results, and the texts of the program."""
 
-    def __init__(self, entry: Entry, in_tree: Any, name: str):
+    def __init__(self, entry: Entry, in_tree: Any, name: str, donated: Sequence[bool]):
         self._entry = entry
         self.in_tree = in_tree
         self.fun_name = name
+        self._donated = tuple(donated)
+
+    @property
+    def args_info(self) -> Any:
+        """The arguments as ``(args, kwargs)`` with leaves ``ArgInfo``."""
+        avals = self._entry.jaxpr.in_avals
+        return tree.unflatten(self.in_tree, [ArgInfo(a, d) for a, d in zip(avals, self._donated, strict=True)])
+
+    @property
+    def donate_argnums(self) -> tuple[int, ...]:
+        """Numbers of the donated arguments, counted by leaves."""
+        return tuple(i for i, d in enumerate(self._donated) if d)
+
+    @property
+    def out_avals(self) -> Any:
+        """Types of the results, a tree of ``ShapedArray``."""
+        return tree.unflatten(self._entry.out_tree, list(self._entry.out_avals))
 
     @property
     def out_tree(self) -> Any:
@@ -76,9 +131,20 @@ class Traced(Stage):
         """The jaxpr, constants attached."""
         return self._entry.jaxpr
 
-    def lower(self) -> Lowered:
-        """Runs the passes and plans the native program."""
-        return Lowered(self._entry, self.in_tree, self.fun_name)
+    def lower(self, *, lowering_platforms: Sequence[str] | None = None) -> Lowered:
+        """Runs the passes and plans the native program.
+
+        Args:
+          lowering_platforms: None, or names of platforms; ``cpu`` must be among them.
+
+        Raises:
+          ValueError: the CPU is not among the platforms.
+        """
+        if lowering_platforms is not None and "cpu" not in lowering_platforms:
+            raise ValueError(
+                f"fungrad.jit: lowering_platforms must contain 'cpu', the only platform, got {lowering_platforms!r}"
+            )
+        return Lowered(self._entry, self.in_tree, self.fun_name, self._donated)
 
 
 class Lowered(Stage):
@@ -102,10 +168,35 @@ class Lowered(Stage):
         """Estimated operations and bytes moved by one call."""
         return self._entry.program().cost_analysis()
 
-    def compile(self) -> Compiled:
-        """Compiles to native code."""
+    def compiler_ir(self, dialect: str | None = None) -> Any:
+        """The program as data: the loop IR, for looking at it.
+
+        Args:
+          dialect: None, or ``stablehlo`` or ``hlo``, in which there is none.
+
+        Returns:
+          The loop IR, or None for a dialect of XLA.
+
+        Raises:
+          ValueError: there is no such dialect.
+        """
+        if dialect in ("stablehlo", "hlo"):
+            return None
+        if dialect is not None:
+            raise ValueError(
+                f"fungrad.jit: compiler_ir has no dialect {dialect!r}; as_text gives the text of any stage"
+            )
+        return self._entry.program().compilation.program
+
+    def compile(self, compiler_options: Mapping[str, Any] | None = None) -> Compiled:
+        """Compiles to native code.
+
+        Args:
+          compiler_options: options of XLA by name; accepted for compatibility, without effect here.
+        """
+        check_compiler_options(compiler_options, "fungrad.jit: compile")
         self._entry.program()
-        return Compiled(self._entry, self.in_tree, self.fun_name)
+        return Compiled(self._entry, self.in_tree, self.fun_name, self._donated)
 
 
 class Compiled(Lowered):
@@ -120,6 +211,20 @@ class Compiled(Lowered):
         64
         """
         return self._entry.program().memory_analysis()
+
+    @property
+    def input_shardings(self) -> Any:
+        """Where the arguments are, as ``(args, kwargs)``."""
+        return tree.unflatten(self.in_tree, [DEFAULT] * self.in_tree.num_leaves)
+
+    @property
+    def output_shardings(self) -> Any:
+        """Where the results are, a tree like the result."""
+        return tree.unflatten(self._entry.out_tree, [DEFAULT] * len(self._entry.out_avals))
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The same as calling it."""
+        return self(*args, **kwargs)
 
     @property
     def timings(self) -> dict[str, float]:
@@ -137,21 +242,23 @@ class Compiled(Lowered):
         leaves, treedef = tree.flatten((args, kwargs))
         if treedef != self.in_tree:
             raise TypeError(
-                f"fungrad.jit: the compiled {self.fun_name} takes arguments of structure {self.in_tree}, got "
-                f"{treedef}; static arguments are already fixed and must be left out"
+                f"fungrad.jit: Function compiled with input pytree does not match the input pytree it was called with: "
+                f"the compiled {self.fun_name} takes {self.in_tree}, got {treedef}; static arguments are already fixed "
+                "and must be left out"
             )
         arrays: list[Any] = [as_array(x) for x in leaves]
         for i, (x, aval) in enumerate(zip(arrays, entry.jaxpr.in_avals, strict=True)):
             if x.aval.shape != aval.shape or x.aval.dtype != aval.dtype:
                 path = tree.leaf_paths((args, kwargs))[i]
                 raise TypeError(
-                    f"fungrad.jit: the compiled {self.fun_name} takes {aval.str_short()} as argument{path}, got "
-                    f"{x.aval.str_short()}; call the jitted function itself to compile for other types"
+                    "fungrad.jit: Argument types differ from the types for which this computation was compiled: "
+                    f"{self.fun_name} takes {aval.str_short()} as argument{path}, got {x.aval.str_short()}; call the "
+                    "jitted function itself to compile for other types"
                 )
             if isinstance(x, Tracer):
                 raise TypeError(
-                    f"fungrad.jit: the compiled {self.fun_name} cannot be transformed (it was given a "
-                    f"{type(x).__name__}); transform the jitted function instead"
+                    "fungrad.jit: Cannot apply JAX transformations to a function lowered and compiled for a particular "
+                    f"signature: {self.fun_name} was given a {type(x).__name__}; transform the jitted function instead"
                 )
         run = entry.run or entry.prepare()
         outs = run(entry.const_data + entry.take(arrays))

@@ -14,29 +14,34 @@ import inspect
 import itertools
 import operator
 import sys
+import time
+import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fungrad.config import config
 from fungrad.core import tree
+from fungrad.core.arguments import integers
 from fungrad.core.array import Array, ArrayImpl, as_array, give_away, is_array_like, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, Tracer, state
+from fungrad.core.device import check_device
 from fungrad.core.ir import Jaxpr
 from fungrad.core.key_uses import use, used_operands
 from fungrad.core.refs import Ref, RefFrame, contents, store
 from fungrad.core.source import Source, api_boundary, current_source, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
-from fungrad.jit.front.aot import Traced
+from fungrad.jit.front.aot import Traced, check_compiler_options
 from fungrad.jit.front.cache_info import CacheInfo, note_trace, versions_of
 from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
-from fungrad.jit.front.explain import explain_miss
+from fungrad.jit.front.explain import LOGGER, explain_miss
 from fungrad.jit.front.tree_code import builder, is_time, reader
 from fungrad.jit.runtime.pool import pool
-from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values
+from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values, vjp
 from fungrad.transforms.inspection import shape_struct
 
 
@@ -116,7 +121,12 @@ class Entry:
     def prepare(self) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
         """Compiles; returns what ``run`` is now."""
         self.const_data = [c._data for c in self.jaxpr.consts]
+        began = time.perf_counter()
+        if config.log_compiles:
+            LOGGER.warning("Compiling %s for types (%s)", self.name, ", ".join(map(str, self.jaxpr.in_avals)))
         self.run = self.program().direct
+        if config.log_compiles:
+            LOGGER.warning("Finished compilation of jit(%s) in %.6f sec", self.name, time.perf_counter() - began)
         if config.check_results:
             self.run = examined(self.closed, self.run, self.name, self.donated)
         return self.run
@@ -438,10 +448,20 @@ class JitFunction:
             fixed = {k: v for k, v in static.items() if isinstance(k, str)}
             return self._fun(*full, **keywords, **fixed)
 
+        if config.no_tracing:
+            raise RuntimeError(f"re-tracing function {self._name} for fungrad.jit, but fungrad.no_tracing is set")
         debug = DebugInfo(self._name, self._leaf_names(call), "jit")
         frame = RefFrame()
+        began = time.perf_counter()
         jaxpr, out_tree = trace_tree(fun if static else self._fun, call.treedef, avals, debug, frame)
+        if config.log_compiles:
+            LOGGER.warning(
+                "Finished tracing %s for jit in %.6f sec, argument types (%s)",
+                self._name, time.perf_counter() - began, ", ".join(map(str, avals)),
+            )  # fmt: skip
         donated = self._donated(call)
+        if any(donated):
+            warn_of_unusable(itertools.compress(avals, donated), jaxpr.out_avals)
         if not frame:
             return Entry(jaxpr, out_tree, donated, self._name)
         changed = dict(zip(frame.args, frame.args_written, strict=True))
@@ -473,7 +493,7 @@ class JitFunction:
         """Traces for the given arguments (arrays or ``ShapeDtypeStruct``) without compiling."""
         call = self._arguments(args, kwargs)
         entry = self._entry(call)
-        return Traced(entry, call.treedef, self._name)
+        return Traced(entry, call.treedef, self._name, self._donated(call))
 
     def lower(self, *args: Any, **kwargs: Any) -> Any:
         """Traces and lowers for the given arguments; see ``fungrad.stages.Lowered``."""
@@ -517,6 +537,23 @@ class JitFunction:
 
     def __repr__(self) -> str:
         return f"<jit of {self._name}>"
+
+
+def warn_of_unusable(donated: Iterable[ShapedArray], results: Sequence[ShapedArray]) -> None:
+    """Warns of donated arguments of whose type no result is, so that none can take their memory."""
+    room = Counter([(x.shape, x.dtype) for x in results])
+    unusable = []
+    for x in donated:
+        if room[x.shape, x.dtype]:
+            room[x.shape, x.dtype] -= 1
+        else:
+            unusable.append(str(x))
+    if unusable:
+        warnings.warn(
+            f"Some donated buffers were not usable: {', '.join(unusable)}.\nNo result has their shape and dtype, so "
+            "their memory is given away for nothing; donate arguments that are updated and returned.",
+            stacklevel=6,
+        )
 
 
 class Call(NamedTuple):
@@ -603,8 +640,10 @@ def jit(
       donate_argnames: names of such arguments.
       keep_unused: accepted for compatibility; unused arguments cost nothing.
       inline: whether calls from other traced functions are inlined in their jaxpr.
-      device, backend, in_shardings, out_shardings, compiler_options: accepted for compatibility; must be None
-        (``backend`` may be ``"cpu"``).
+      device: None, or the device of this process.
+      backend: None or ``"cpu"``.
+      in_shardings, out_shardings: where arguments and results are: None, a sharding, or a tree of them.
+      compiler_options: options of XLA by name; accepted for compatibility, without effect here.
 
     Returns:
       A callable with ``trace``, ``lower``, ``eval_shape``, ``cache_info`` and ``clear_cache``.
@@ -621,14 +660,13 @@ def jit(
       >>> print(selu(1.0))
       1.05
     """
-    unsupported = {"device": device, "in_shardings": in_shardings, "out_shardings": out_shardings}
-    for what, value in unsupported.items():
-        if value is not None:
-            raise TypeError(f"fungrad.jit: {what} is not supported (there is one device, the CPU), got {value!r}")
+    places = {"device": device, "in_shardings": in_shardings, "out_shardings": out_shardings}
+    for what, value in places.items():
+        for leaf in tree.leaves(value):
+            check_device(leaf, f"fungrad.jit: {what}")
     if backend not in (None, "cpu"):
         raise TypeError(f"fungrad.jit: backend must be 'cpu' or None, got {backend!r}")
-    if compiler_options:
-        raise TypeError(f"fungrad.jit: compiler_options are XLA's and not supported, got {compiler_options!r}")
+    check_compiler_options(compiler_options, "fungrad.jit")
     options = Options(
         _as_tuple(static_argnums, int, "static_argnums"),
         _as_tuple(static_argnames, str, "static_argnames"),
@@ -643,6 +681,59 @@ def jit(
     if any(options[:4]):
         _check_options(fun, options)
     return JitFunction(fun, options)
+
+
+def fwd_and_bwd(
+    fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool = False, jitted: bool = True
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The forward and the backward pass of a function as two functions, each compiled once.
+
+    Args:
+      fun: function of arrays and trees of arrays.
+      argnums: position of the argument to differentiate, or a tuple of positions.
+      has_aux: whether ``fun`` returns a pair of the output and auxiliary data.
+      jitted: whether both are compiled.
+
+    Returns:
+      ``(fwd, bwd)``: ``fwd(*args)`` is ``(output, residuals)``, or ``(output, residuals, aux)``, and
+      ``bwd(residuals, cotangent)`` the cotangent of the argument, or the tuple of those of the arguments.
+
+    Raises:
+      TypeError: a position is not that of an argument.
+
+    Example:
+      >>> import fungrad
+      >>> fwd, bwd = fungrad.fwd_and_bwd(lambda x, y: x * y, argnums=(0, 1))
+      >>> z, residuals = fwd(2.0, 3.0)
+      >>> [float(x) for x in bwd(residuals, 1.0)]
+      [3.0, 2.0]
+    """
+    check_callable(fun, "fwd_and_bwd")
+    single = not isinstance(argnums, (tuple, list))
+    numbers = integers("fungrad.fwd_and_bwd", "argnums", argnums)
+
+    def fwd(*args: Any, **kwargs: Any) -> Any:
+        for number in numbers:
+            if not -len(args) <= number < len(args):
+                raise TypeError(
+                    f"fungrad.fwd_and_bwd: argnums={argnums} but {function_name(fun)} was called with {len(args)} "
+                    "positional argument(s)"
+                )
+        where = [number % len(args) for number in numbers]
+
+        def of_selected(*selected: Any) -> Any:
+            full = list(args)
+            for i, x in zip(where, selected, strict=True):
+                full[i] = x
+            return fun(*full, **kwargs)
+
+        return vjp(of_selected, *[args[i] for i in where], has_aux=has_aux)
+
+    def bwd(f_vjp: Callable[..., Any], outgrad: Any) -> Any:
+        cotangents = f_vjp(outgrad)
+        return cotangents[0] if single else cotangents
+
+    return (jit(fwd), jit(bwd)) if jitted else (fwd, bwd)
 
 
 def _check_options(fun: Any, options: Options) -> None:
@@ -682,4 +773,4 @@ def clear_caches() -> None:
     gc.collect()  # programs and what they are compiled from refer to each other
 
 
-__all__ = ["jit", "clear_caches", "JitFunction"]
+__all__ = ["jit", "clear_caches", "fwd_and_bwd", "JitFunction"]

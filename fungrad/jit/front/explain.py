@@ -5,21 +5,25 @@ May import ``core`` only.
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from fungrad.core.source import current_source
 
+# Where `log_compiles` and `explain_cache_misses` write.
+LOGGER = logging.getLogger("fungrad.jit")
+
 
 def explain_miss(name: str, key: tuple, known: Sequence[tuple], leaf_names: Sequence[str]) -> None:
-    """Prints to standard error what differs between ``key`` and the nearest of the ``known`` keys.
+    """Logs what differs between ``key`` and the nearest of the ``known`` keys.
 
     A key is ``(tree, avals, configuration)``, followed by static values and mapped axes if there are any.
     """
     where = current_source()
-    head = f"fungrad.jit: tracing {name}" + (f" (called at {where})" if where is not None else "")
-    print(f"{head}: {nearest_differences(key, known, leaf_names)}", file=sys.stderr)
+    head = f"TRACING CACHE MISS: fungrad.jit traces {name}" + (f" (called at {where})" if where is not None else "")
+    why = nearest_differences(key, known, leaf_names) if known else "first call: it was never seen before"
+    LOGGER.warning("%s: %s", head, why)
 
 
 def nearest_differences(key: tuple, known: Sequence[tuple], leaf_names: Sequence[str]) -> str:

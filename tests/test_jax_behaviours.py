@@ -1,0 +1,279 @@
+"""Small behaviours of JAX that programs and libraries rely on: options, keywords, stages, what errors are."""
+
+import functools
+import logging
+import warnings
+
+import numpy as np
+import pytest
+
+import fungrad
+import fungrad.numpy as jnp
+from fungrad import custom_derivatives, lax, random
+
+# -- known values while tracing ----------------------------------------------------------------------------------------
+
+
+def test_compile_time_evaluation_stages_what_depends_on_arguments():
+    def f(x):
+        with fungrad.ensure_compile_time_eval():
+            n = int(jnp.sum(jnp.arange(3)))
+            known = float(fungrad.jit(lambda a: fungrad.grad(lambda b: b * b)(a))(1.0))
+            return jnp.sin(x) * n + known
+
+    expected = 3 * np.cos(0.5)
+    for g in (fungrad.grad(f), fungrad.jit(fungrad.grad(f)), fungrad.grad(fungrad.jit(f))):
+        assert np.allclose(g(0.5), expected)
+    assert np.allclose(fungrad.jit(fungrad.vmap(f))(jnp.arange(2.0)), 3 * np.sin([0.0, 1.0]) + 2)
+
+
+def test_compile_time_evaluation_knows_no_index_of_a_mapped_axis():
+    def f(x):
+        with fungrad.ensure_compile_time_eval():
+            return fungrad.jit(lambda x: x + lax.axis_index("i"))(x)
+
+    assert np.array_equal(fungrad.vmap(f, axis_name="i")(jnp.zeros(3)), [0, 1, 2])
+
+
+def test_types_may_be_results_of_abstract_functions():
+    struct = fungrad.ShapeDtypeStruct((2, 3), jnp.float32)
+    assert fungrad.eval_shape(lambda x: (struct, x), 1.0)[0] == struct
+    assert fungrad.make_jaxpr(lambda x: (struct, x))(1.0).out_avals[0].shape == (2, 3)
+    with pytest.raises(TypeError, match="ShapeDtypeStruct"):
+        fungrad.jit(lambda x: struct)(1.0)
+
+
+# -- custom rules ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("through", [lambda g: g, fungrad.jit, fungrad.vmap, lambda g: fungrad.jit(fungrad.vmap(g))])
+def test_python_numbers_stay_what_they_are_among_residuals(through):
+    seen = []
+
+    @fungrad.custom_vjp
+    def f(x):
+        return x * 2
+
+    def bwd(residuals, g):
+        flag, count, factor, _, x = residuals
+        seen.append((type(flag), type(count), type(factor), isinstance(x, fungrad.Array)))
+        return (g * count if flag else g,)
+
+    f.defvjp(lambda x: (x * 2, (True, 3, 1.5, None, x)), bwd)
+    x = jnp.ones(2)
+    assert np.all(through(fungrad.grad(lambda x: jnp.sum(f(x))))(x) == 3)
+    assert set(seen) == {(bool, int, float, True)}
+
+
+def test_residuals_that_differ_in_a_number_differ():
+    @fungrad.custom_vjp
+    def f(x, n):
+        return x
+
+    n = 1
+    f.defvjp(lambda x, _: (x, n), lambda n, g: (g * n, None))
+    assert fungrad.grad(f)(1.0, 0.0) == 1
+    n = True
+    assert fungrad.grad(lambda x: f(x, 0.0))(1.0) == 1
+    n = 5
+    assert fungrad.grad(f)(1.0, 0.0) == 5
+
+
+def test_zero_from_primal_of_trees():
+    zeros = custom_derivatives.zero_from_primal({"a": jnp.ones(2), "b": (jnp.arange(2), 1.0)})
+    assert zeros["a"].dtype == "float32" and not zeros["a"].any() and zeros["b"][0].dtype == fungrad.float0
+    symbolic = custom_derivatives.zero_from_primal((1.0, 2.0), symbolic_zeros=True)
+    assert all(type(z) is custom_derivatives.SymbolicZero for z in symbolic)
+
+
+# -- arguments that are no arrays --------------------------------------------------------------------------------------
+
+
+def test_vmap_passes_what_is_not_mapped_on_as_it_is():
+    seen = []
+
+    def f(g, n, x):
+        seen.append(type(n))
+        return g(x) * n
+
+    assert np.array_equal(fungrad.vmap(f, (None, None, 0))(jnp.negative, 2, jnp.arange(2.0)), [0, -2])
+    assert seen == [int]
+    with pytest.raises(TypeError, match="mapped argument g"):
+        fungrad.vmap(f, (0, None, 0))(jnp.negative, 2, jnp.arange(2.0))
+
+
+def test_callables_with_odd_names():
+    class Odd:
+        __name__ = 3
+
+        def __call__(self, x):
+            return x * 2.0
+
+    assert np.array_equal(fungrad.vmap(Odd())(jnp.arange(2.0)), [0, 2])
+    assert fungrad.grad(Odd())(1.0) == 2 and fungrad.checkpoint(Odd())(1.0) == 2
+    assert fungrad.vmap(functools.partial(lax.mul, 2.0))(jnp.ones(1)) == 2
+
+
+# -- keywords ----------------------------------------------------------------------------------------------------------
+
+
+def test_keywords_about_places():
+    here = jnp.ones(2).sharding
+    assert random.normal(random.key(0), (2,), out_sharding=here).shape == (2,)
+    assert jnp.einsum("i,i", jnp.ones(2), jnp.ones(2), out_sharding=here) == 2
+    x = fungrad.jit(lambda x: {"a": (x, x)}, in_shardings=(None,), out_shardings={"a": (None, here)})(1.0)
+    assert x["a"][1] == 1
+    assert fungrad.device_put((1.0, 2.0), (here, None))[0] == 1
+    for call in (
+        lambda: random.normal(random.key(0), out_sharding="x"),
+        lambda: fungrad.jit(lambda x: x, out_shardings=("x",)),
+        lambda: fungrad.device_put(1.0, "x"),
+    ):
+        with pytest.raises((ValueError, TypeError), match="device|sharding"):
+            call()
+
+
+def test_einsum_with_another_product():
+    calls = []
+
+    def product(*args, **kwargs):
+        calls.append(kwargs)
+        return lax.dot_general(*args, **kwargs)
+
+    assert jnp.einsum("ij,jk,k->i", *map(jnp.ones, ((2, 3), (3, 4), (4,))), _dot_general=product).tolist() == [12, 12]
+    assert len(calls) == 2 and set(calls[0]) == {"precision", "preferred_element_type"}
+
+
+def test_axes_may_be_any_sequence():
+    assert jnp.expand_dims(jnp.ones(3), range(2)).shape == (1, 1, 3)
+
+
+def test_round_without_digits_is_an_integer():
+    assert round(jnp.float32(2.5)).dtype == "int32" and round(jnp.array([1.6, -1.6])).tolist() == [2, -2]
+    assert round(jnp.float32(2.55), 1).dtype == "float32" and round(jnp.int8(3)).dtype == "int8"
+
+
+# -- options -----------------------------------------------------------------------------------------------------------
+
+
+def test_options_of_jax_without_meaning_are_kept():
+    config = fungrad.config
+    before = config.values
+    try:
+        for name, value in {"jax_platforms": "cpu", "jax_compilation_cache_dir": "/x", "jax_enable_pgle": True}.items():
+            config.update(name, value)
+            assert config.values[name] == getattr(config, name) == config.read(name) == value
+        with pytest.raises(ValueError, match="platforms"):
+            config.update("jax_platforms", "tpu")
+        with pytest.raises(ValueError, match="threefry_partitionable"):
+            config.update("jax_threefry_partitionable", False)
+        with pytest.raises(TypeError, match="enable_pgle"):
+            config.update("jax_enable_pgle", "yes")
+        with pytest.raises(AttributeError, match="Unrecognized config option"):
+            config.update("jax_nothing", 1)
+    finally:
+        for name in ("jax_platforms", "jax_compilation_cache_dir", "jax_enable_pgle"):
+            config.update(name, before[name])
+    assert config.values == before and "jax_enable_x64" in before
+    with fungrad.default_matmul_precision("float32"), fungrad.default_device(fungrad.devices()[0]):
+        assert config.jax_default_matmul_precision == "float32"
+    with pytest.raises(ValueError, match="precision"), fungrad.default_matmul_precision("single"):
+        pass
+    with fungrad.debug_nans(new_val=False):
+        assert not config.debug_nans
+
+
+def test_leaks_are_an_option():
+    fungrad.config.update("jax_check_tracer_leaks", True)
+    seen = []
+    try:
+        with pytest.raises(fungrad.errors.UnexpectedTracerError):
+            fungrad.jit(lambda x: seen.append(x))(1.0)
+    finally:
+        fungrad.config.update("jax_check_tracer_leaks", False)
+
+
+def test_compilations_are_logged(caplog):
+    def tripled(x):
+        return x * 3.5 + 1
+
+    f = fungrad.jit(tripled)
+    with caplog.at_level(logging.WARNING, "fungrad.jit"), fungrad.log_compiles():
+        f(jnp.ones(7))
+        f(jnp.ones(7))
+    texts = [r.getMessage() for r in caplog.records]
+    assert [t.split()[0] for t in texts] == ["Finished", "Compiling", "Finished"]
+    assert all("tripled" in t for t in texts) and "float32[7]" in texts[1]
+
+
+def test_tracing_and_execution_can_be_forbidden():
+    f = fungrad.jit(lambda x: x * 2)
+    f(1.0)
+    with fungrad.no_tracing():
+        f(2.0)
+        with pytest.raises(RuntimeError, match="re-tracing function"):
+            f(jnp.ones(2))
+    x = jnp.ones(2)
+    with fungrad.no_execution():
+        assert fungrad.eval_shape(lambda x: x + 1, x).shape == (2,)
+        for call in (lambda: x + 1, lambda: f(x), lambda: fungrad.grad(lambda x: x * x)(1.0)):
+            with pytest.raises(RuntimeError, match="no_execution"):
+                call()
+    assert f(x)[0] == 2
+
+
+# -- stages ------------------------------------------------------------------------------------------------------------
+
+
+def test_stages_tell_of_arguments():
+    jitted = fungrad.jit(lambda x, y: {"o": x * y}, donate_argnums=0, compiler_options={"xla_option": True})
+    traced = jitted.trace(jnp.ones(3), 2.0)
+    lowered = traced.lower(lowering_platforms=("cpu",))
+    compiled = lowered.compile(compiler_options={"xla_option": True})
+    for stage in (traced, lowered, compiled):
+        (x, y), _ = stage.args_info
+        assert x.donated and not y.donated and x.shape == (3,) and y.dtype == "float32"
+        assert stage.donate_argnums == (0,) and stage.out_info["o"].shape == (3,)
+    assert compiled.call(jnp.ones(3), 2.0)["o"].tolist() == [2, 2, 2]
+    assert compiled.input_shardings[0][0] == compiled.output_shardings["o"]
+    assert lowered.compiler_ir() is not None and lowered.compiler_ir("stablehlo") is None
+    with pytest.raises(ValueError, match="dialect"):
+        lowered.compiler_ir("x")
+    with pytest.raises(ValueError, match="platform"):
+        traced.lower(lowering_platforms=("tpu",))
+    with pytest.raises(TypeError, match="does not match the input pytree it was called with"):
+        compiled(jnp.ones(3))
+    with pytest.raises(TypeError, match="Argument types differ from the types for which this computation was compiled"):
+        compiled(jnp.ones(4), 2.0)
+    with pytest.raises(TypeError, match="Cannot apply JAX transformations"):
+        fungrad.grad(lambda x: compiled(x, 2.0)["o"].sum())(jnp.ones(3))
+
+
+def test_donation_for_nothing_warns():
+    with pytest.warns(UserWarning, match=r"Some donated buffers were not usable: float32\[3\]"):
+        fungrad.jit(lambda x: x.sum(), donate_argnums=0)(jnp.ones(3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fungrad.jit(lambda x, y: (y, x * 2), donate_argnums=0)(jnp.ones(3), jnp.ones(4))
+
+
+# -- classes of errors -------------------------------------------------------------------------------------------------
+
+
+def test_errors_have_the_bases_that_programs_catch():
+    errors = fungrad.errors
+    assert issubclass(errors.KeyReuseError, errors.JAXTypeError) and issubclass(errors.KeyReuseError, TypeError)
+    assert issubclass(errors.NonConcreteBooleanIndexError, errors.JAXIndexError)
+    with fungrad.debug_key_reuse(), pytest.raises(errors.KeyReuseError):
+        fungrad.jit(lambda k: random.normal(k) + random.normal(k))(random.key(0))
+
+
+def test_arrays_and_devices_say_where_they_are():
+    x = jnp.ones((2, 3))
+    device = fungrad.devices()[0]
+    assert x.sharding.device_set == {device} and not x.committed and x.on_device_size_in_bytes() == 24
+    assert fungrad.typeof(x).sharding is not None and fungrad.ShapeDtypeStruct((2,), "float32").sharding is None
+    assert fungrad.core.ShapedArray((2,), np.dtype("float32"), sharding=None) is fungrad.typeof(jnp.ones(2))
+    assert device.client.platform == "cpu" and device.memory_stats() is None
+    with pytest.raises(AttributeError, match="typeof"):
+        fungrad.jit(lambda x: x.sharding)(x)
