@@ -100,18 +100,28 @@ SHAPES = {
 def _assert_product(x, shape, rtol):
     y = SHAPES[shape](x)
     axis = 1 if shape == "rows" else 0
-    found = []
+    found, flushed = [], []
     for threads in (1, 2):
-        with fungrad.threads(threads), fungrad.flush_subnormals(False):
-            found.append(np.asarray(fungrad.jit(lambda x: jnp.prod(x, axis))(jnp.asarray(y, dtype=x.dtype))))
-    assert found[0].tobytes() == found[1].tobytes()
+        with fungrad.threads(threads):
+            for flush, results in ((False, found), (True, flushed)):
+                with fungrad.flush_subnormals(flush):
+                    results.append(np.asarray(fungrad.jit(lambda x: jnp.prod(x, axis))(jnp.asarray(y, dtype=x.dtype))))
+    assert found[0].tobytes() == found[1].tobytes() and flushed[0].tobytes() == flushed[1].tobytes()
     assert found[0].dtype == x.dtype
+    _assert_close_product(found[0], x, rtol)
+    least = np.finfo(x.dtype).smallest_normal
+    normal = np.where(abs(x) < least, np.copysign(0, x), x).astype(x.dtype)
+    # up to as many factors as a register has lanes may be multiplied in their own precision
+    _assert_close_product(flushed[0], normal, max(rtol, 1e-6) if x.dtype == np.float32 else rtol, 2 * float(least))
+
+
+def _assert_close_product(found, x, rtol, least=0.0):
     with np.errstate(over="ignore"):
-        expected = np.full(found[0].shape, _product(x)).astype(x.dtype)
+        expected = np.full(found.shape, _product(x)).astype(x.dtype)
     if not expected.size or expected.flat[0] == 0:
-        assert (np.signbit(found[0]) == np.signbit(expected)).all()
-    smallest = 2 * float(np.finfo(x.dtype).smallest_subnormal)
-    np.testing.assert_allclose(found[0], expected, rtol=rtol, atol=smallest if smallest else 0)
+        assert (np.signbit(found) == np.signbit(expected)).all()
+    smallest = max(least, 2 * float(np.finfo(x.dtype).smallest_subnormal))
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=smallest)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -251,3 +261,28 @@ def test_gradient_of_running_logsumexp(run):
     y = np.logaddexp.accumulate(wide)
     expected = np.exp(wide) * np.cumsum((w * np.exp(-y))[::-1])[::-1]
     np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("flush", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(301,), (7, 43), (20, 16), (3, 130)])
+def test_running_products_that_leave_the_range_on_their_way(shape, dtype, flush):
+    """Whole vectors of factors whose product is out of range, between others that bring it back."""
+    huge = 2.0 ** (90 if dtype is np.float32 else 900)
+    rng = np.random.default_rng(0)
+    factors = np.resize([huge, huge, 0.5, 1 / huge, 1 / huge, 2.0, 1 / huge, 1, 1.5, huge, 1 / 1.5], shape)
+    cases = [factors, np.sort(factors), 1 / factors]
+    zeros = factors.copy()
+    zeros[..., shape[-1] // 2] = 0
+    cases += [zeros, np.where(zeros == 0, np.inf, factors), np.where(zeros == 0, np.nan, factors)]
+    cases.append(np.exp(rng.standard_normal(shape)))
+    with fungrad.flush_subnormals(flush):
+        running = fungrad.jit(lambda x: jnp.cumprod(x, axis=-1))
+        for x in cases:
+            x = x.astype(dtype)
+            with np.errstate(all="ignore"):
+                expected = np.cumprod(x.astype(np.float64), axis=-1).astype(dtype)
+            tiny = np.finfo(dtype).tiny
+            expected = np.where(abs(expected) < tiny, 0, expected)
+            found = np.asarray(running(jnp.asarray(x, dtype=dtype)))
+            np.testing.assert_allclose(found, expected, rtol=3e-6, atol=tiny)

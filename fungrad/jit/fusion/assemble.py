@@ -719,14 +719,12 @@ def _adds_up(tensor: Tensor) -> bool:
 
 def _accumulates(stage: Stage) -> bool:
     """Whether an accumulator can combine the elements of a reduction or running result. That of a product keeps
-    its exponent apart; a running one is in double precision, where products of some narrow factors do not overflow."""
+    its exponent apart where it has to; a running one multiplies in order where it has to."""
     tensor = stage.tensor
     if _adds_up(tensor):
         return True
     plain = type(tensor) in (Reduction, Running) and tensor.monoid == "mul" and _state_type(tensor) in FLOATS  # type: ignore[attr-defined]
-    if not plain or _buffered_at(stage) is not None:
-        return False
-    return type(tensor) is Reduction or _has_narrow_terms(tensor)
+    return plain and _buffered_at(stage) is None
 
 
 def _has_narrow_terms(tensor: Tensor) -> bool:

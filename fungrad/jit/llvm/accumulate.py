@@ -9,12 +9,14 @@ A sum of many terms has levels: after some iterations of a loop, what they have 
 blocks before, and so on for blocks of blocks. The rounding error then grows with the number of levels, not of terms.
 
 A product of floating point numbers is kept in double precision with its exponent apart, in an integer: every few
-factors its exponent moves there. So it does not overflow on its way, in whatever order the factors come.
+factors its exponent moves there. So it does not overflow on its way, in whatever order the factors come. That is what
+happens where it has to: while subnormal numbers are flushed, factors are multiplied plainly, and some of them once more
+with their exponents apart if what comes out is not a normal number (`attempts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fungrad.jit.ir import tuning
@@ -22,6 +24,9 @@ from fungrad.jit.ir.loops import (
     Acc,
     Affine,
     Const,
+    Index,
+    Let,
+    Load,
     Loop,
     Prefix,
     Update,
@@ -30,11 +35,15 @@ from fungrad.jit.ir.loops import (
 from fungrad.jit.ir.ops import combine, neutral
 from fungrad.jit.ir.traverse import changes, children, walk
 from fungrad.jit.kernels.scalars import FLOATS, Value
+from fungrad.jit.llvm.attempts import attempt, normal
 from fungrad.jit.llvm.writer import NestWriter
 
 # Factors of single precision that a product in double precision takes before its exponent must be moved: with
 # exponents from -149 to 128 it stays within a range of 2 to the powers of -894 and 772.
 FACTORS = 6
+# Iterations of a loop that multiplies plainly before the product is looked at: few enough for products of uniform random
+# numbers to stay in range for several of these, many enough for a look to cost nothing.
+PLAIN_BLOCK = 64
 # The leading bits of the exponent of a double, and what they have to be subtracted from for that of the scale that
 # takes them away. Without the last two bits the scale of infinity and nan is a normal number.
 _EXPONENT, _SCALE = 0x7FC0 << 48, 0x7FE0 << 48
@@ -50,15 +59,19 @@ class Cell:
         state.
       factors: for a product, whose values are a double and the exponent that it is to be scaled by, how many factors
         the double has taken at most since its own exponent was moved; otherwise None.
+      plain: whether factors are multiplied plainly now.
+      single: a product that is a single factor of single precision, in that precision.
     """
 
-    __slots__ = ("declaration", "values", "lanes", "factors")
+    __slots__ = ("declaration", "values", "lanes", "factors", "plain", "single")
 
     def __init__(self, declaration: Acc | Var, values: list[Value], lanes: int = 0, factors: int | None = None):
         self.declaration: Any = declaration
         self.values = values
         self.lanes = lanes
         self.factors = factors
+        self.plain = False
+        self.single: Value | None = None
 
 
 def lanes_of_accumulators(statements: Sequence[Any]) -> dict[str, int]:
@@ -244,10 +257,14 @@ def factors(statements: Sequence[Any], name: str) -> int:
 
 def multiply(nest: NestWriter, cell: Cell, s: Update, value: Value) -> None:
     """Multiply a factor onto a product."""
-    m, narrow = value.m, value.type != "f64" or s.value in nest.narrow
+    m, origin = value.m, nest.narrow.get(s.value)
+    narrow = value.type != "f64" or origin is not None
     value = m.convert(value, "f64")
+    wide = nest.builder(cell.lanes) if cell.lanes else m
+    one = wide.const(1, "f64").raw
+    first = cell.values[0].raw == one and not (cell.plain or nest.in_branch)
     exponent = None
-    if not narrow:
+    if not narrow and not cell.plain and not first:
         value, exponent = _without_exponent(value)
     if s.position is not None:
         position = position_value(nest, s.position, value, "i64")
@@ -257,6 +274,17 @@ def multiply(nest: NestWriter, cell: Cell, s: Update, value: Value) -> None:
         exponent = None if exponent is None else widened(nest, exponent, 0, cell.lanes)
     if cell.values[0].m is not value.m:
         raise ValueError(f"loop IR: {s.acc} is updated with vectors but declared outside of them")
+    if cell.plain:
+        cell.values[0] = cell.values[0] * value
+        return
+    cell.single, scale = None, cell.values[1]
+    if first:
+        # the product is the factor, which may be any number if it comes in double precision
+        cell.values = [value, scale if exponent is None else scale + exponent]
+        cell.factors = 1 if narrow else FACTORS
+        if origin is not None and cell.lanes:
+            cell.single = widened(nest, m.convert(nest.varying(origin), "f32"), 1, cell.lanes)
+        return
     before = cell.factors or 0
     if before >= FACTORS:
         move_exponent(cell)
@@ -268,6 +296,52 @@ def multiply(nest: NestWriter, cell: Cell, s: Update, value: Value) -> None:
         cell.factors = before
     else:
         cell.factors = (cell.factors or 0) + 1
+
+
+def multiplies_plainly(nest: NestWriter, statements: Sequence[Any], cells: Sequence[Cell]) -> bool:
+    """Whether a loop of some statements may multiply plainly, and be run again if that went wrong."""
+    if nest.in_branch or not nest.module.machine.flush_subnormals:
+        return False
+    names = {c.declaration.name for c in cells}
+    for s in statements:
+        if type(s) not in (Let, Load, Index, Update) or (type(s) is Update and s.acc in names and s.position):
+            return False
+    return True
+
+
+def multiply_plainly(
+    nest: NestWriter, cells: Sequence[Cell], touched: Sequence[Cell], plain: Callable[[], None], again: Callable[[], None]
+) -> None:
+    """Multiply factors onto products plainly, and once more with their exponents apart unless normal numbers come out.
+
+    Args:
+      nest: that is being written.
+      cells: the products.
+      touched: these and all others that the factors' statements change.
+      plain: writes a loop.
+      again: writes it once more.
+    """
+    before = [list(c.values) for c in touched]
+    for c in cells:
+        c.plain, c.single = True, None
+    plain()
+    for c in cells:
+        c.plain = False
+    after = [v for c in touched for v in c.values]
+
+    def careful() -> list[Value]:
+        for c, values in zip(touched, before, strict=True):
+            c.values = list(values)
+        for c in cells:
+            move_exponent(c)
+        again()
+        return [v for c in touched for v in c.values]
+
+    joined = iter(attempt(nest, [normal(c.values[0]) for c in cells], after, careful))
+    for c in touched:
+        c.values = [next(joined) for _ in c.values]
+    for c in cells:
+        c.factors = FACTORS  # any normal number
 
 
 def move_exponent(cell: Cell) -> None:
@@ -340,6 +414,44 @@ def finish(nest: NestWriter, cell: Cell) -> None:
     """After the last update: combine the lanes of a wide state to one value, which becomes the
     plain state, and make the result readable by name."""
     acc = cell.declaration
+    if cell.factors is not None and cell.lanes and nest.module.machine.flush_subnormals:
+        _finish_plainly(nest, cell)
+    else:
+        _finish(nest, cell)
+
+
+def _finish_plainly(nest: NestWriter, cell: Cell) -> None:
+    """`finish` of a product whose lanes are multiplied plainly if no exponent is apart, and once more otherwise."""
+    acc, lanes, factors = cell.declaration, cell.lanes, cell.factors
+    product, together = cell.values[0] if cell.single is None else cell.single, cell.values[1]
+    constant = not together.raw.startswith("%")
+    while product.m.lanes > 1:
+        m = nest.builder(product.m.lanes // 2)
+        product = half(nest, product, 0, m) * half(nest, product, m.lanes, m)
+        if not constant:
+            together = half(nest, together, 0, m) | half(nest, together, m.lanes, m)
+    m = nest.scalar
+    fine = normal(product) if constant else normal(product) & (together == 0)
+    if acc.init is not None:
+        product = m.convert(product, "f64") * m.convert(nest.value(acc.init), "f64")
+        fine = fine & normal(product)
+    zero = m.const(0, "i64")
+    plain = [m.convert(product, acc.type)] + ([zero] if acc.position is not None else [])
+    before = list(cell.values)
+
+    def careful() -> list[Value]:
+        cell.values, cell.lanes, cell.factors = list(before), lanes, factors
+        _finish(nest, cell)
+        return [*cell.values, *([nest.env[acc.position]] if acc.position is not None else [])]
+
+    joined = attempt(nest, [fine], plain, careful)
+    cell.values, cell.lanes, cell.factors = joined[:1], 0, None
+    if acc.position is not None:
+        nest.env[acc.position] = joined[1]
+
+
+def _finish(nest: NestWriter, cell: Cell) -> None:
+    acc = cell.declaration
     if not cell.lanes:
         settle(nest, cell)
         return
@@ -401,20 +513,74 @@ def prefix(nest: NestWriter, cell: Cell, operand: Any) -> Value:
         cell.values = [result]
         return result
     m = value.m
-    value = _within_vector(nest, acc, value)
     if acc.op == "mul" and acc.type == "f64":
-        # a chain of one multiplication per vector
-        cell.values = [state * half(nest, value, m.lanes - 1, nest.scalar)]
-        return nest.spread(state, m) * value
+        return _running_product(nest, cell, value, nest.narrow.get(operand))
+    value = _within_vector(nest, acc, value)
     result = combine(m, acc.op, nest.spread(state, m), value)
     cell.values = [half(nest, result, m.lanes - 1, nest.scalar)]
     return result
 
 
+def _running_product(nest: NestWriter, cell: Cell, value: Value, origin: Value | None) -> Value:
+    """`prefix` of a product, given the value and what was converted to it. The factors of a vector are multiplied with each other first, unless that leaves the range
+    of numbers: what comes before them might bring it back."""
+    state, m, scalar, factors = cell.values[0], value.m, nest.scalar, value
+
+    def in_order() -> list[Value]:
+        vector, total, result = m.llvm("f64"), state, "poison"
+        for k in range(m.lanes):
+            total = total * half(nest, factors, k, scalar)
+            result = m.append(f"insertelement {vector} {result}, {scalar.llvm('f64')} {total.raw}, i64 {k}")
+        return [m.value("f64", result), total]
+
+    if not nest.module.machine.flush_subnormals:
+        result, cell.values[0] = in_order()
+        return result
+    if origin is not None:
+        value = m.convert(nest.varying(origin), "f32")
+    product = _within_vector(nest, cell.declaration, value)
+    single = origin is not None and origin.type == "f32"
+
+    def results() -> list[Value]:
+        # a chain of one multiplication per vector, which in double precision adds no errors up
+        last = half(nest, product, m.lanes - 1, scalar) if origin is None else _all_lanes(nest, factors)
+        if not single:
+            return [nest.spread(state, m) * m.convert(product, "f64"), state * last]
+        # in single precision if that has room for the state, or what it is does not matter
+        narrow = scalar.convert(state, "f32")
+
+        def wide() -> list[Value]:
+            return [m.convert(nest.spread(state, m) * m.convert(product, "f64"), "f32")]
+
+        fits = normal(narrow) | ~normal(state)
+        return [*attempt(nest, [fits], [nest.spread(narrow, m) * product], wide), state * last]
+
+    def careful() -> list[Value]:
+        result, total = in_order()
+        return [m.convert(result, "f32") if single else result, total]
+
+    result, cell.values[0] = attempt(nest, [normal(product)], results(), careful)
+    return m.convert(result, "f64")
+
+
+def _all_lanes(nest: NestWriter, value: Value) -> Value:
+    """The product of all lanes."""
+    lanes = value.m.lanes
+    odd = None
+    while lanes > 1:
+        m = nest.builder(lanes // 2)
+        if lanes % 2:
+            last = half(nest, value, lanes - 1, nest.scalar)
+            odd = last if odd is None else odd * last
+        value = half(nest, value, 0, m) * half(nest, value, lanes // 2, m)
+        lanes //= 2
+    return value if odd is None else value * odd
+
+
 def _within_vector(nest: NestWriter, acc: Acc, value: Value) -> Value:
     """Every lane combined with those before it."""
     m = value.m
-    fill = m.const(neutral(acc.op, acc.type), acc.type)
+    fill = m.const(neutral(acc.op, value.type), value.type)
     step = 1
     while step < m.lanes:
         order = [k - step if k >= step else m.lanes for k in range(m.lanes)]

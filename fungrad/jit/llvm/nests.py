@@ -76,7 +76,7 @@ class NestEmitter:
         self.groups: dict[int, interleave.Group] = {}
         self.running = accumulate.running_sums(nest.body)
         self.products = accumulate.products(nest.body)
-        self.narrow: set[str] = set()
+        self.narrow: dict[Any, Value] = {}
         self.in_branch = False
         self.wide = accumulate.lanes_of_accumulators(nest.body)
         self.streamed = streamed(module, nest)
@@ -246,7 +246,7 @@ class NestEmitter:
             m = self.m
             operands = [self.varying(v) for v in values]
         if s.op == "convert" and s.type == "f64" and operands[0].type in ("f32", *HALF):
-            self.narrow.add(s.name)  # type: ignore[arg-type]
+            self.narrow[s.name] = operands[0]
         names = (s.name,) if isinstance(s.name, str) else s.name
         for name, result in zip(names, apply(m, s, operands), strict=True):
             self.env[name] = result
@@ -427,12 +427,29 @@ class NestEmitter:
             move()
             self.body(s.body)
 
+        def careful(first: str, end: str) -> None:
+            if size > 1:
+                self.blocks(s, first, end, size * step, block)
+            else:
+                self.counted(s, first, end, step, body=iteration, every=every)
+
+        def plain(first: str, end: str) -> None:
+            accumulate.multiply_plainly(
+                self,
+                cells,
+                self.assigned(s.body),
+                lambda: self.counted(s, first, end, step, every=every),
+                lambda: careful(first, end),
+            )
+
         if all((c.factors or 0) + each[id(c)] * most <= accumulate.FACTORS for c in cells):
             part(first, end, most)
-        elif size > 1:
-            self.blocks(s, first, end, size * step, block)
+        elif not accumulate.multiplies_plainly(self, s.body, cells):
+            careful(first, end)
+        elif most > accumulate.PLAIN_BLOCK:
+            self.blocks(s, first, end, accumulate.PLAIN_BLOCK * step, plain)
         else:
-            self.counted(s, first, end, step, body=iteration, every=every)
+            plain(first, end)
 
     def blocks(self, s: Loop, first: str, end: str, size: int, body: Callable[[str, str], None]) -> None:
         """A loop over blocks of another, whose bounds are given to `body`."""

@@ -56,8 +56,9 @@ class NestWriter(Protocol):
       env: values by name.
       symbols: counters by name, as registers or numbers.
       positions, wide, running, products: facts about accumulators (`accumulate`).
-      narrow: names of values that were converted to double precision from less.
+      narrow: by names of values that were converted to double precision, from which narrower ones.
       in_branch: whether the statements may be skipped.
+      block: the basic block that is being written.
       streamed: buffers that are written past the cache.
       streams: whether anything has been.
     """
@@ -73,8 +74,9 @@ class NestWriter(Protocol):
     wide: dict[str, int]
     running: frozenset[str]
     products: frozenset[str]
-    narrow: set[str]
+    narrow: dict[Any, Value]
     in_branch: bool
+    block: str
     streamed: frozenset[str]
     streams: bool
 
@@ -102,6 +104,9 @@ class NestWriter(Protocol):
 
     def iota(self, type: str, stride: int) -> Value:
         """`stride * lane` in every lane."""
+
+    def any_lane(self, condition: Value) -> str:
+        """Whether a condition holds in some lane."""
 
     def label(self, stem: str) -> str:
         """A new label."""

@@ -78,9 +78,13 @@ def _with_lanes(program: Program, loop: Loop) -> Loop:
 
 
 def _types_in(program: Program, loop: Loop) -> list[str]:
+    """Types of values, except those that a running product converts: its vectors are multiplied in the narrower type."""
     types = []
+    running = {s.value for s in loop.body if type(s) is Prefix} | {s.name for s in loop.body if type(s) is Prefix}
     for s in walk(loop.body):
         kind = type(s)
+        if kind is Let and s.op == "convert" and not running.isdisjoint((s.name, *s.args)):
+            continue
         if kind is Let:
             types += [s.type] if isinstance(s.type, str) else list(s.type)
         elif kind in (Load, Store):
