@@ -122,7 +122,10 @@ def positions(draw, x, i, decider):
     mapped = lambda lib, f, d: lib.vmap(f)(many(lib, d))  # noqa: E731
     table = {
         "reads nothing": lambda lib, x, d: x[lib.numpy.zeros(0, lib.numpy.int32)],
-        "takes nothing": lambda lib, x, d: lib.numpy.take(x, lib.numpy.zeros((0, 2), lib.numpy.int32), axis=axis),
+        # (JAX forgets the dimensions of the indices where there is nothing to take from)
+        "takes nothing": lambda lib, x, d: lib.numpy.take(
+            x, lib.numpy.zeros((0, 2) if x.size else 0, lib.numpy.int32), axis=axis
+        ),
         "writes nothing": lambda lib, x, d: x.at[lib.numpy.zeros(0, lib.numpy.int32)].set(1),
         "slice": lambda lib, x, d: lib.lax.dynamic_slice_in_dim(x, number(lib, d), max(size - 1, 0), axis),
         "overwritten": lambda lib, x, d: lib.lax.dynamic_update_slice_in_dim(

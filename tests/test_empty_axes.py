@@ -89,3 +89,15 @@ def test_no_different_elements():
         assert f(lambda x: fnp.union1d(x, x, size=0))(given).shape == given.shape
         assert f(lambda x: fnp.setdiff1d(x, x, size=0))(given).shape == given.shape
         assert f(lambda x: fnp.intersect1d(x, x, size=0))(given).shape == given.shape
+
+
+@pytest.mark.parametrize("shape", [(0,), (1, 0), (0, 1, 0)])
+def test_sums_over_axes_of_length_zero_read_nothing(shape):
+    x = fnp.zeros(shape)
+    for f in (
+        lambda x: fnp.sum(fnp.squeeze(x) * 2),
+        lambda x: fnp.sum(fnp.outer(x, x)),
+        lambda x: fnp.sum(x + fnp.ones((1,) * x.ndim), axis=-1).sum() + fnp.prod(x + 0j).real - 1,
+        lambda x: fnp.any(fnp.squeeze(x) > 0).astype(float) + fnp.sum(fnp.squeeze(x) > 0),
+    ):
+        assert float(fungrad.jit(f)(x)) == 0

@@ -189,3 +189,19 @@ def test_scalar_types_stand_for_dtypes():
     assert isinstance(np.float32(3), jnp.float32)
     assert np.zeros(2, dtype=jnp.int8).dtype == np.int8
     assert jnp.int_(3).dtype == np.int32
+
+
+@pytest.mark.parity
+def test_weak_types_of_booleans_and_updates():
+    jax = pytest.importorskip("jax")
+
+    def weak(lib):
+        xnp, number = lib.numpy, lib.numpy.asarray(1j)
+        array = xnp.zeros(3, bool) + 1
+        results = [getattr(xnp, name)(number, 2j) for name in ("less", "less_equal", "greater", "greater_equal")]
+        results += [xnp.less(xnp.array([1j]), 2j), xnp.isfinite(1j), xnp.isfinite(xnp.array([1j])), xnp.isinf(1.0)]
+        results += [xnp.isposinf(1.0), xnp.isneginf(1.0), xnp.heaviside(1.0, 1.0), xnp.heaviside(xnp.zeros(1), 1.0)]
+        results += [lib.lax.dynamic_update_slice(array, array, (0,)), lib.lax.dynamic_slice(array, (0,), (2,))]
+        return [(r.dtype.name, r.weak_type) for r in results]
+
+    assert weak(fungrad) == weak(jax)

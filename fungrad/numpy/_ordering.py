@@ -107,10 +107,11 @@ def _lexicographic(primitive: Primitive, x: Array, y: Array) -> Array:
     rx, ry = complex_parts.real(x), complex_parts.real(y)
     by_imag = primitive.bind(complex_parts.imag(x), complex_parts.imag(y))
     same = compare.eq(rx, ry)
-    return integer.bitwise_or(
+    result = integer.bitwise_or(
         integer.bitwise_and(same, by_imag),
         integer.bitwise_and(integer.bitwise_not(same), primitive.bind(rx, ry)),
     )
+    return cast_ops.convert_element_type(result, dtypes.bool_, x.aval.weak_type and y.aval.weak_type)
 
 
 def promote_extremum(api: str, x: Any, y: Any, largest: bool) -> tuple[Array, Array]:

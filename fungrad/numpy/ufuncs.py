@@ -465,11 +465,13 @@ def copysign(x1: Any, x2: Any, /) -> Array:
 def heaviside(x1: Any, x2: Any, /) -> Array:
     """Step function: 0 below zero, 1 above, ``x2`` at zero."""
     x, y = promote_pair_inexact("heaviside", x1, x2)
+    weak = x.aval.weak_type and y.aval.weak_type
     x = elementwise.add(x, cast_ops.full_like(y, 0))
     y = elementwise.add(y, cast_ops.full_like(x, 0))
     step = where_value(compare.gt(x, 0), 1, cast_ops.full_like(x, 0))
     step = compare.select_n(compare.eq(x, 0), step, y)
-    return _strong(where_value(compare.ne(x, x), float("nan"), step))
+    step = where_value(compare.ne(x, x), float("nan"), step)
+    return cast_ops.convert_element_type(step, step.aval.dtype, weak)
 
 
 def ldexp(x1: Any, x2: Any, /) -> Array:
@@ -726,9 +728,10 @@ def isfinite(x: Any, /) -> Array:
     x = operand(x, "isfinite", "x")
     dtype = x.aval.dtype
     if dtypes.is_complex(dtype):
-        return integer.bitwise_and(
+        both = integer.bitwise_and(
             elementwise.is_finite(complex_parts.real(x)), elementwise.is_finite(complex_parts.imag(x))
         )
+        return cast_ops.convert_element_type(both, dtypes.bool_, x.aval.weak_type)
     return elementwise.is_finite(x) if dtypes.is_float(dtype) else cast_ops.full_like(x, True, dtype=np.dtype(bool))
 
 
@@ -740,7 +743,7 @@ def isinf(x: Any, /) -> Array:
         return integer.bitwise_or(isinf(complex_parts.real(x)), isinf(complex_parts.imag(x)))
     if not dtypes.is_float(dtype):
         return cast_ops.full_like(x, False, dtype=np.dtype(bool))
-    return compare.eq(complex_parts.abs(x), float("inf"))
+    return _strong(compare.eq(complex_parts.abs(x), float("inf")))
 
 
 def isposinf(x: Any, /, out: None = None) -> Array:
@@ -751,7 +754,7 @@ def isposinf(x: Any, /, out: None = None) -> Array:
         raise ValueError("fungrad.numpy.isposinf: complex infinities have no sign; test the parts")
     if not dtypes.is_float(x.aval.dtype):
         return cast_ops.full_like(x, False, dtype=np.dtype(bool))
-    return compare.eq(x, float("inf"))
+    return _strong(compare.eq(x, float("inf")))
 
 
 def isneginf(x: Any, /, out: None = None) -> Array:
@@ -762,7 +765,7 @@ def isneginf(x: Any, /, out: None = None) -> Array:
         raise ValueError("fungrad.numpy.isneginf: complex infinities have no sign; test the parts")
     if not dtypes.is_float(x.aval.dtype):
         return cast_ops.full_like(x, False, dtype=np.dtype(bool))
-    return compare.eq(x, -float("inf"))
+    return _strong(compare.eq(x, -float("inf")))
 
 
 # -- bits --------------------------------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ class DynamicUpdateSlice(Primitive):
                 f"{update.str_short()}"
             )
         _check("dynamic_update_slice", x, update.shape, indices)
-        return x
+        return x.strip_weak_type()
 
     def impl(self, x: np.ndarray, update: np.ndarray, *indices: np.ndarray) -> np.ndarray:
         out = x.copy()

@@ -554,6 +554,10 @@ class NestWriter:
             placed = self._value(tensor.expr, tensor.axes, index, mask)  # type: ignore[attr-defined]
             provenance.leave(before)
             return placed
+        if tensor.aval.size == 0:
+            # Read by a loop without iterations; but what does not depend on its counter stands outside of it.
+            type = type_of(tensor.dtype)
+            return pairs.constant(False if type == "i1" else 0, type), 0
         address, depth = self._address(tensor, index, mask)
         key = (self.memory.buffer[tensor], address, mask)
         found = self.memo.get((self.memory.buffer[tensor], address, None)) or self.memo.get(key)

@@ -41,8 +41,8 @@ from fungrad.jit.llvm.writer import NestWriter
 # Factors of single precision that a product in double precision takes before its exponent must be moved: with
 # exponents from -149 to 128 it stays within a range of 2 to the powers of -894 and 772.
 FACTORS = 6
-# Iterations of a loop that multiplies plainly before the product is looked at: few enough for products of uniform random
-# numbers to stay in range for several of these, many enough for a look to cost nothing.
+# Iterations of a loop that multiplies plainly before the product is looked at: few enough for products of uniform
+# random numbers to stay in range for several of these, many enough for a look to cost nothing.
 PLAIN_BLOCK = 64
 # The leading bits of the exponent of a double, and what they have to be subtracted from for that of the scale that
 # takes them away. Without the last two bits the scale of infinity and nan is a normal number.
@@ -310,7 +310,11 @@ def multiplies_plainly(nest: NestWriter, statements: Sequence[Any], cells: Seque
 
 
 def multiply_plainly(
-    nest: NestWriter, cells: Sequence[Cell], touched: Sequence[Cell], plain: Callable[[], None], again: Callable[[], None]
+    nest: NestWriter,
+    cells: Sequence[Cell],
+    touched: Sequence[Cell],
+    plain: Callable[[], None],
+    again: Callable[[], None],
 ) -> None:
     """Multiply factors onto products plainly, and once more with their exponents apart unless normal numbers come out.
 
@@ -413,7 +417,6 @@ def better(op: str, a: Value, i: Value, b: Value, j: Value, ordered: bool) -> tu
 def finish(nest: NestWriter, cell: Cell) -> None:
     """After the last update: combine the lanes of a wide state to one value, which becomes the
     plain state, and make the result readable by name."""
-    acc = cell.declaration
     if cell.factors is not None and cell.lanes and nest.module.machine.flush_subnormals:
         _finish_plainly(nest, cell)
     else:
@@ -522,8 +525,8 @@ def prefix(nest: NestWriter, cell: Cell, operand: Any) -> Value:
 
 
 def _running_product(nest: NestWriter, cell: Cell, value: Value, origin: Value | None) -> Value:
-    """`prefix` of a product, given the value and what was converted to it. The factors of a vector are multiplied with each other first, unless that leaves the range
-    of numbers: what comes before them might bring it back."""
+    """`prefix` of a product, given the value and what was converted to it. The factors of a vector are multiplied with
+    each other first, unless that leaves the range of numbers: what comes before them might bring it back."""
     state, m, scalar, factors = cell.values[0], value.m, nest.scalar, value
 
     def in_order() -> list[Value]:

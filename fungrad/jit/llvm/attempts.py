@@ -1,7 +1,7 @@
 """Speculative fast paths: compute plainly, and once more with care where numbers left their range on the way.
 
-While subnormal numbers are flushed, what leaves the range of numbers cannot come back: infinity and nan stay, and so does 0.
-So whether a product has been all right can be seen at its end, and its factors are simply multiplied.
+While subnormal numbers are flushed, what leaves the range of numbers cannot come back: infinity and nan stay, and so
+does 0. So whether a product has been all right can be seen at its end, and its factors are simply multiplied.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def _with_lanes(program: Program, loop: Loop) -> Loop:
 
 
 def _types_in(program: Program, loop: Loop) -> list[str]:
-    """Types of values, except those that a running product converts: its vectors are multiplied in the narrower type."""
+    """Types of values, except those that a running product converts: it multiplies them in the narrower type."""
     types = []
     running = {s.value for s in loop.body if type(s) is Prefix} | {s.name for s in loop.body if type(s) is Prefix}
     for s in walk(loop.body):
