@@ -341,6 +341,16 @@ def test_saving_removes_what_a_killed_process_has_left_and_nothing_of_a_running_
             process.communicate()
 
 
+def test_saving_removes_old_files_of_early_versions(tmp_path):
+    old, fresh, others = (tmp_path / f".{name}.tmp" for name in ("x.safetensors.123", "x.safetensors.45", "x.npz.6"))
+    for path in (old, fresh, others):
+        path.write_bytes(b"half")
+    for path in (old, others):
+        os.utime(path, (0, 0))
+    io.save(tmp_path / "x.safetensors", {"w": 1})
+    assert set(os.listdir(tmp_path)) == {fresh.name, others.name, "x.safetensors"}
+
+
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "x.safetensors"
     io.save(path, {"w": 1})

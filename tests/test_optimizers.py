@@ -380,6 +380,15 @@ def test_injected_hyperparameters_are_those_of_optax(name, dtype):
     compare(got, expected, 2e-2 if name == "dtype" else 1e-4)
 
 
+def test_injected_hyperparameters_of_complex_parameters_are_real():
+    params = {"z": jnp.ones(2, jnp.complex64), "x": jnp.ones(2)}
+    opt = optim.inject_hyperparams(optim.adam)(lambda count: 0.1 / (1 + count))
+    updates, state = opt.update(params, opt.init(params), params)
+    assert {x.dtype for x in state.hyperparams.values()} == {jnp.dtype("float32")}
+    assert updates["x"].dtype == jnp.float32
+    np.testing.assert_allclose(updates["z"], np.full(2, -0.1), rtol=1e-5)
+
+
 def test_injected_hyperparameters_can_be_changed_scheduled_and_mapped():
     x = jnp.ones(3)
     traces = []

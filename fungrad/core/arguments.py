@@ -378,9 +378,13 @@ def check(api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> None:
     Raises:
       TypeError: one does not fit; names it.
     """
-    complaint = _first_complaint(inspect.signature(fun).bind(*args, **kwargs))
+    complaint = _first_complaint(_signature(fun).bind(*args, **kwargs))
     if complaint is not None:
         raise TypeError(f"{api}: {complaint}")
+
+
+# Made anew it costs as much as the rest of such a call, `value_and_grad(loss)` in every step of a loop for example.
+_signature = functools.lru_cache(1024)(inspect.signature)
 
 
 def explained(error: Exception, api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> Exception:

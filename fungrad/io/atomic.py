@@ -57,11 +57,20 @@ def atomic_write(path: str, write: Callable[[str], None]) -> None:
 
 
 def sweep(directory: str, names: str) -> None:
-    """Removes what processes that are no more have left of files whose names match the regular expression ``names``."""
-    pattern = re.compile(rf"\.(?:{names})\.{_RANDOM}\.tmp")
+    """Removes what processes that are no more have left of files whose names match the regular expression ``names``.
+
+    Early versions wrote files beside the place, named after their process, and locked nothing: what nobody has touched
+    for a day is left behind.
+    """
+    pattern = re.compile(rf"\.(?:{names})\.(?:{_RANDOM}|\d+)\.tmp")
     for name in os.listdir(directory):
         if pattern.fullmatch(name):
             room = os.path.join(directory, name)
+            if not os.path.isdir(room):
+                if _is_old(room):
+                    with contextlib.suppress(OSError):
+                        os.unlink(room)
+                continue
             with _hold(room) as held:
                 if held:
                     shutil.rmtree(room, ignore_errors=True)

@@ -16,6 +16,13 @@ import fungrad.numpy as jnp
 from fungrad import lax
 from fungrad.core import tree
 from fungrad.core.arguments import shown
+from fungrad.core.array import ArrayImpl, wrap_unchecked
+from fungrad.core.avals import ShapedArray
+from fungrad.optim._eager import is_plain
+
+# The type of counts, and the greatest one: they are counted by NumPy where nothing is traced.
+_COUNT = ShapedArray((), np.dtype(np.int32))
+_GREATEST = np.iinfo(np.int32).max
 
 
 def square(g: Any, np_: Any) -> Any:
@@ -49,6 +56,8 @@ def next_count(count: Any) -> Any:
     Raises:
       ValueError: it is neither an integer nor a floating-point number.
     """
+    if type(count) is ArrayImpl and count.aval is _COUNT and is_plain():
+        return wrap_unchecked(np.asarray(count._data + (count._data < _GREATEST), np.int32), _COUNT)
     count = jnp.asarray(count)
     if jnp.issubdtype(count.dtype, jnp.integer):
         return count + (count < jnp.iinfo(count.dtype).max).astype(count.dtype)

@@ -122,7 +122,7 @@ def inject_hyperparams(
     Args:
       inner_factory: a function that makes an optimizer, such as ``fungrad.optim.adam``.
       static_args: names of its arguments that stay out of the state.
-      hyperparam_dtype: dtype of the hyperparameters; default the highest of the parameters.
+      hyperparam_dtype: dtype of the hyperparameters; default the highest of the parameters, real.
 
     Returns:
       A function with the arguments of ``inner_factory``. Numbers, arrays and schedules among them are kept in the
@@ -169,7 +169,11 @@ def inject_hyperparams(
                 others[name] = value
 
         def dtype_for(params: Params) -> Any:
-            return dtype_of(params, "highest") if hyperparam_dtype is None else hyperparam_dtype
+            if hyperparam_dtype is not None:
+                return hyperparam_dtype
+            dtype = dtype_of(params, "highest")
+            # Hyperparameters of complex parameters are real, and so stay the updates of real ones beside them.
+            return jnp.finfo(dtype).dtype if jnp.issubdtype(dtype, jnp.complexfloating) else dtype
 
         def inner(hyperparams: dict[str, Any]) -> GradientTransformationExtraArgs:
             return with_extra_args_support(inner_factory(**others, **hyperparams))
