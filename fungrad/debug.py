@@ -4,8 +4,9 @@ from fungrad.control.breakpoints import breakpoint
 from fungrad.control.callbacks import debug_callback as callback
 from fungrad.control.callbacks import debug_print as print
 from fungrad.control.checkify import debug_check as check
+from fungrad.control.trace_limits import assert_max_traces
 from fungrad.core.public_names import publish
 
-__all__ = ["breakpoint", "callback", "check", "print"]
+__all__ = ["assert_max_traces", "breakpoint", "callback", "check", "print"]
 
 publish(globals(), __name__, __all__)

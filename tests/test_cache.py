@@ -114,7 +114,7 @@ def test_limit(monkeypatch, text, mib):
         monkeypatch.delenv("FUNGRAD_CACHE_LIMIT", raising=False)
     else:
         monkeypatch.setenv("FUNGRAD_CACHE_LIMIT", text)
-    assert cache._limit() == mib * 2**20
+    assert cache.limit() == mib * 2**20
 
 
 @pytest.mark.parametrize("text", ["abc", "-1", "nan", "inf", "1e", " "])

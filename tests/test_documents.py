@@ -43,7 +43,7 @@ GUIDE_PAGES = [path for folder in ("guide", "optimizers") for path in sorted((RO
 GUIDE = [f"{path.parent.name}/{path.name}" for path in GUIDE_PAGES]
 
 
-@pytest.mark.parametrize("page", ["debugging.md", "numpy-and-scipy.md", "training.md", *GUIDE])
+@pytest.mark.parametrize("page", ["debugging.md", "explaining.md", "numpy-and-scipy.md", "training.md", *GUIDE])
 def test_code_on_pages(page):
     # One session: later blocks use the names of earlier ones.
     run_session("".join(block for _, block in blocks((ROOT / "docs" / page).read_text())), {}, 0)

@@ -199,17 +199,28 @@ def _is_trusted(where: Path) -> bool:
     return danger is None
 
 
-def _limit() -> int:
+def limit() -> int:
     """Most bytes of all entries."""
     text = os.environ.get("FUNGRAD_CACHE_LIMIT", "")
     try:
-        limit = float(text) if text else _LIMIT_MIB
+        found = float(text) if text else _LIMIT_MIB
     except ValueError:
-        limit = math.nan
-    if not 0 <= limit < math.inf:
+        found = math.nan
+    if not 0 <= found < math.inf:
         _warn(f"FUNGRAD_CACHE_LIMIT must be a number of MiB, got {text!r}; the limit is {_LIMIT_MIB}")
-        limit = _LIMIT_MIB
-    return int(limit * 2**20)
+        found = _LIMIT_MIB
+    return int(found * 2**20)
+
+
+def entries() -> list[tuple[Path, int]]:
+    """All entries, with their sizes in bytes; other files in the directory do not count."""
+    where = directory()
+    found = []
+    if where is not None and where.is_dir() and _is_trusted(where):
+        for path in sorted(where.iterdir()):
+            if _ENTRY.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                found.append((path, path.stat().st_size))
+    return found
 
 
 def _trim(where: Path) -> None:
@@ -219,7 +230,7 @@ def _trim(where: Path) -> None:
     if _until_trim > 0:
         return
     _until_trim = 64
-    limit, now = _limit(), time.time()
+    most, now = limit(), time.time()
     entries = []
     with os.scandir(where) as listing:
         for entry in listing:
@@ -233,7 +244,7 @@ def _trim(where: Path) -> None:
                     os.unlink(entry.path)
     total = sum(size for _, size, _ in entries)
     for _, size, path in sorted(entries):
-        if total <= limit:
+        if total <= most:
             return
         with contextlib.suppress(OSError):
             os.unlink(path)
