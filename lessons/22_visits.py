@@ -141,8 +141,8 @@ save(fig)
 
 accuracy, changed = ({row[0]: row[column] for row in rows} for column in (1, 3))
 claim(
-    f"average {accuracy['average']:.0f} %, RNN {accuracy['RNN']:.0f} %, attention {accuracy['attention']:.0f} %; with a "
-    f"mask padding changes nothing, without it {changed['RNN without mask']:.1f} % of the answers",
+    f"average {accuracy['average']:.0f} %, RNN {accuracy['RNN']:.0f} %, attention {accuracy['attention']:.0f} %; with "
+    f"a mask padding changes nothing, without it {changed['RNN without mask']:.1f} % of the answers",
     min(accuracy["RNN"], accuracy["attention"]) > accuracy["average"] + 10
     and changed["RNN"] == changed["attention"] == 0 < changed["RNN without mask"],
 )
