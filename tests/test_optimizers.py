@@ -389,6 +389,22 @@ def test_injected_hyperparameters_of_complex_parameters_are_real():
     np.testing.assert_allclose(updates["z"], np.full(2, -0.1), rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "lion"])
+def test_injected_hyperparameters_leave_moments_their_precision(name):
+    params = {"w": jnp.ones(2, jnp.bfloat16), "b": jnp.ones(2)}
+    opt = optim.inject_hyperparams(getattr(optim, name))(0.1)
+
+    def step(carry, _):
+        params, state = carry
+        updates, state = opt.update(params, state, params)
+        return (optim.apply_updates(params, updates), state), None
+
+    start = params, opt.init(params)
+    end, _ = fungrad.lax.scan(step, start, None, length=3)
+    assert [x.dtype for x in tree.leaves(end)] == [x.dtype for x in tree.leaves(start)]
+    assert float(end[0]["b"][0]) < 1
+
+
 def test_injected_hyperparameters_can_be_changed_scheduled_and_mapped():
     x = jnp.ones(3)
     traces = []

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fungrad.numpy as jnp
+from fungrad.core import tree
 from fungrad.core.array import Array
 from fungrad.optim._formulas import next_count, zero_count
 from fungrad.optim._naming import named
@@ -100,6 +101,24 @@ class WrappedSchedule:
           **extra_args: ignored.
         """
         return self.schedule_fn(state.count)
+
+
+def _in_types_of(old: OptState, new: OptState) -> OptState:
+    """A state in the precision of the one before: hyperparameters are arrays, whose dtype would otherwise become that
+    of moments in lower precision, with a second trace, and no ``scan`` over updates."""
+    before, structure = tree.flatten(old)
+    after, same = tree.flatten(new)
+    if structure != same:
+        return new
+    kinds = (jnp.floating, jnp.complexfloating)
+
+    def kept(x: Any, y: Any) -> Any:
+        types = getattr(x, "dtype", None), getattr(y, "dtype", None)
+        if None in types or types[0] == types[1] or not any(all(jnp.issubdtype(t, k) for t in types) for k in kinds):
+            return y
+        return y.astype(types[0])
+
+    return tree.unflatten(structure, [kept(x, y) for x, y in zip(before, after, strict=True)])
 
 
 def _as_float(x: Any, dtype: Any) -> Any:
@@ -193,6 +212,7 @@ def inject_hyperparams(
             found |= {n: jnp.asarray(_as_float(f(states[n], **extra), dtype)) for n, f in schedules.items()}
             after = {name: schedule.update(states[name], **extra) for name, schedule in schedules.items()}
             updates, inner_state = inner(found).update(updates, state.inner_state, params, **extra)
+            inner_state = _in_types_of(state.inner_state, inner_state)
             return updates, InjectStatefulHyperparamsState(next_count(state.count), found, after, inner_state)
 
         return named(inner_factory.__name__, GradientTransformationExtraArgs(init, update))
