@@ -429,6 +429,20 @@ def test_shampoo_is_its_formula():
     assert float(updates["n"]) == 1.0 and updates["v"].tolist() == [1, -1, 1]
 
 
+@pytest.mark.parametrize("name", ["scale_by_shampoo", "scale_by_soap"])
+def test_matrices_that_are_factorised_together_are_those_of_each_leaf(name):
+    rng = np.random.default_rng(0)
+    shapes = {"a": (4, 3), "b": (3, 3), "c": (3,), "d": (), "e": (2, 3, 4)}
+    gradients = [{k: jnp.asarray(rng.normal(size=s), "float64") for k, s in shapes.items()} for _ in range(3)]
+    opt = getattr(optim.contrib, name)(eps=1e-3)
+    state, alone = opt.init(gradients[0]), {k: opt.init(g) for k, g in gradients[0].items()}
+    for g in gradients:
+        updates, state = fungrad.jit(opt.update)(g, state)
+        for k in shapes:
+            update, alone[k] = opt.update(g[k], alone[k])
+            np.testing.assert_allclose(updates[k], update, rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     "make", [lambda: optim.contrib.scale_by_shampoo(), lambda: optim.contrib.scale_by_soap(update_interval=2)]
 )

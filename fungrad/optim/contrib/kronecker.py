@@ -5,6 +5,8 @@ May import ``fungrad.numpy``, ``fungrad.lax`` and the transformations.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import fungrad.numpy as jnp
@@ -83,12 +85,29 @@ class ScaleByShampooState(NamedTuple):
     preconditioners: Any
 
 
-def _inverse_root(matrix: Any, p: int, eps: float) -> Any:
-    """``(matrix + eps * identity) ** (-1 / p)``."""
-    wide = matrix if matrix.dtype.itemsize >= 4 else matrix.astype(jnp.float32)
-    values, vectors = linalg.eigh(wide)
+def _together(function: Any, matrices: Sequence[Any], kinds: Sequence[Any]) -> list[Any]:
+    """Values of a function of matrices, ``function(matrices, kind)`` for a stack of them.
+
+    Those of one type and kind are one stack, because threads share its matrices: their factorisations are most of the
+    work, and each runs on one thread.
+    """
+    alike: dict[Any, list[int]] = {}
+    for k, (m, kind) in enumerate(zip(matrices, kinds, strict=True)):
+        alike.setdefault((m.shape, m.dtype, kind), []).append(k)
+    found: list[Any] = [None] * len(matrices)
+    for (_, _, kind), members in alike.items():
+        stack = jnp.stack([matrices[k] for k in members]) if len(members) > 1 else matrices[members[0]][None]
+        values = function(stack, kind)
+        for i, k in enumerate(members):
+            found[k] = values[i]
+    return found
+
+
+def _inverse_roots(matrices: Any, p: int, eps: float) -> Any:
+    """``(matrix + eps * identity) ** (-1 / p)`` for a stack of matrices."""
+    values, vectors = linalg.eigh(matrices.astype(_single(matrices)))
     roots = (jnp.maximum(values, 0.0) + eps) ** (-1.0 / p)
-    return ((vectors * roots) @ vectors.T).astype(matrix.dtype)
+    return ((vectors * roots[:, None, :]) @ vectors.mT).astype(matrices.dtype)
 
 
 @naming("contrib.scale_by_shampoo", floating=True)
@@ -141,11 +160,16 @@ def scale_by_shampoo(
         sums = _per_leaf(add, updates, state.statistics)[0]
 
         def computed() -> Any:
-            def roots(g: Any, matrices: list[Any]) -> tuple[list[Any]]:
-                axes = _axes(g, max_size)
-                return ([_inverse_root(m, 2 * len(axes), eps) for m in matrices[: len(axes)]],)
-
-            return _per_leaf(roots, updates, sums)[0]
+            leaves, treedef = tree.flatten(updates)
+            counts = [len(_axes(g, max_size)) for g in leaves]
+            own = [m[:n] for m, n in zip(tree.flatten_up_to(treedef, sums), counts, strict=True)]
+            found = _together(
+                lambda stack, p: _inverse_roots(stack, p, eps),
+                [m for matrices in own for m in matrices],
+                [2 * n for n in counts for _ in range(n)],
+            )
+            rest = iter(found)
+            return tree.unflatten(treedef, [list(itertools.islice(rest, n)) for n in counts])
 
         if update_interval == 1:
             roots = computed()
@@ -276,12 +300,19 @@ def scale_by_soap(
         means = _per_leaf(mean, updates, state.statistics)[0]
 
         def first() -> Any:
-            return tree.map(lambda m: linalg.eigh(m.astype(_single(m)))[1].astype(m.dtype), means)
+            leaves, treedef = tree.flatten(means)
+            found = _together(
+                lambda m, _: linalg.eigh(m.astype(_single(m)))[1].astype(m.dtype), leaves, [None] * len(leaves)
+            )
+            return tree.unflatten(treedef, found)
 
         def turned() -> Any:
-            return tree.map(
-                lambda m, q: linalg.qr((m @ q).astype(_single(m)))[0].astype(m.dtype), means, state.vectors
+            leaves, treedef = tree.flatten(means)
+            products = [m @ q for m, q in zip(leaves, tree.flatten_up_to(treedef, state.vectors), strict=True)]
+            found = _together(
+                lambda m, _: linalg.qr(m.astype(_single(m)))[0].astype(m.dtype), products, [None] * len(leaves)
             )
+            return tree.unflatten(treedef, found)
 
         kind = jnp.where(state.count == 0, 0, jnp.where(state.count % update_interval == 0, 1, 2))
         vectors = lax.switch(kind, [first, turned, lambda: state.vectors])
