@@ -94,3 +94,32 @@ def test_wrong_calls():
         fungrad.draw(1.0, 2.0)
     with pytest.raises(TypeError, match="must be an array|is not"):
         fungrad.draw(lambda x: x, "a")
+
+
+def test_what_is_inside_of_boxes_is_folded_up():
+    inner = fungrad.jit(lambda x: jnp.sin(x) * 2)
+
+    def f(xs):
+        return lax.scan(lambda c, x: (c + inner(x), x), 0.0, xs)[0]
+
+    picture = fungrad.draw(f, jnp.ones(3), expand=False)
+    ((title, body),) = picture.parts
+    assert title.startswith("scan: ") and [t for t, _ in body.parts] == ["<lambda>: 2 operations"]
+    text = picture.html()
+    assert text.count("<details") == text.count("</details>") == 2 and "&lt;lambda&gt;" in text
+    # Each picture has an arrow of its own: one that is folded up would not be there for the others.
+    assert len(set(re.findall(r'marker id="(\w+)"', text))) == 3
+
+
+def test_pictures_are_written_with_and_without_what_is_inside(tmp_path):
+    picture = fungrad.draw(lambda x: fungrad.jit(jnp.sin)(x) + 1, 1.0, expand=False)
+    picture.save(tmp_path / "a.svg")
+    picture.save(tmp_path / "a.html")
+    assert (tmp_path / "a.svg").read_text().startswith("<svg")
+    assert (tmp_path / "a.html").read_text().count("<svg") == 2
+
+
+def test_jaxprs_show_themselves_in_notebooks():
+    text = fungrad.make_jaxpr(lambda x: jnp.sin(x) < 2)(1.0)._repr_html_()
+    assert "lt b 2.0" in text and "<details>" in text and __file__ in text
+    assert "<script" not in text

@@ -276,3 +276,31 @@ def test_tables_fit_the_width():
 
     text = table_lines(Table(("a", ">n"), [("word " * 40, "1"), ("short", "22")]), 60)
     assert max(map(len, text)) <= 60 and any(row.endswith("22") for row in text)
+
+
+@pytest.mark.parametrize(
+    "fun, args",
+    [
+        (lambda x: x, (jnp.ones(3),)),
+        (lambda: jnp.arange(4), ()),
+        (lambda x: x.sum() + 1.0, (jnp.ones((0, 3)),)),
+        (lambda z: jnp.abs(jnp.exp(z)).sum(), (jnp.ones((4, 4), jnp.complex64),)),
+        (lambda x, i: x.at[i].add(1.0), (jnp.ones(10), jnp.array([1, 2]))),
+        (lambda x: lax.cond(x.sum() > 0, jnp.sin, jnp.cos, x).sum(), (jnp.ones(100, jnp.bfloat16),)),
+        (lambda x: lax.while_loop(lambda c: c.sum() < 100, lambda c: c * 2, x).sum(), (jnp.ones(40),)),
+    ],
+)
+def test_any_function_can_be_explained(fun, args):
+    e = fungrad.explain(fun, *args, roofline=False)
+    assert str(e) and e._repr_html_().startswith("<div")
+    for _, view in e.programs:
+        assert view.assembly and all(line.step is None or 1 <= line.step <= len(view.steps) for line in view.assembly)
+
+
+def test_functions_without_a_derivative_are_explained_too():
+    fun = lambda x: fungrad.pure_callback(np.sin, x, x).sum()  # noqa: E731
+    e = fungrad.explain(fun, jnp.ones(3), roofline=False)
+    assert e.derivative is None and "pure_callback has no derivative" in e.no_derivative
+    with pytest.raises(ValueError, match="pure_callback has no derivative"):
+        fungrad.explain(fun, jnp.ones(3), derivative=True, roofline=False)
+    assert fungrad.explain(lambda x: x * x, jnp.bfloat16(2), roofline=False).derivative is not None

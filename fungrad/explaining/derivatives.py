@@ -59,9 +59,13 @@ def why_not(jaxpr: Jaxpr) -> str:
     if not any(differentiable(jaxpr)):
         return "no argument has a floating dtype"
     outs = jaxpr.outvars
-    if len(outs) != 1 or outs[0].aval.shape != () or not np.issubdtype(outs[0].aval.dtype, np.floating):
+    if len(outs) != 1 or outs[0].aval.shape != () or not _is_real(outs[0].aval.dtype):
         return "the result is not one real number; derivative=True shows the product with a cotangent"
     return ""
+
+
+def _is_real(dtype: np.dtype) -> bool:
+    return dtypes.is_inexact(dtype) and dtype.kind != "c"
 
 
 def derivative_jaxpr(jaxpr: Jaxpr, wanted: Sequence[bool] | None = None) -> Jaxpr:

@@ -71,10 +71,18 @@ class Explanation:
         if derivative is False:
             self.no_derivative = "not asked for"
         elif derivative or not self.no_derivative:
-            self.no_derivative = ""
-            self.derivative = CompiledView(derivative_jaxpr(jaxpr, wanted), f"value and gradient of {name}", (), known)
-            self.residuals = residuals(jaxpr, wanted)
-            self.chain_rule = chain_rule(jaxpr, wanted)
+            try:
+                both = derivative_jaxpr(jaxpr, wanted)
+            except (TypeError, ValueError, NotImplementedError) as error:
+                # A function that has no derivative can be explained as well; who asks for one is told.
+                if derivative:
+                    raise
+                self.no_derivative = f"it cannot be differentiated ({str(error).splitlines()[0]})"
+            else:
+                self.no_derivative = ""
+                self.derivative = CompiledView(both, f"value and gradient of {name}", (), known)
+                self.residuals = residuals(jaxpr, wanted)
+                self.chain_rule = chain_rule(jaxpr, wanted)
         self.seconds = time.perf_counter() - start
 
     @property
