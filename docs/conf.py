@@ -58,6 +58,7 @@ MODULES = {
     "Debugging and extending": [
         "fungrad.debug", "fungrad.experimental.checkify", "fungrad.errors", "fungrad.test_util", "fungrad.extend",
         "fungrad.extend.core", "fungrad.stages", "fungrad.dtypes", "fungrad.typing",
+        "fungrad.experimental.shard_map", "fungrad.experimental.mesh_utils",
     ],
 }  # fmt: skip
 

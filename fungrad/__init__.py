@@ -68,6 +68,17 @@ from fungrad.core.refs import Ref, empty_ref, free_ref, freeze, new_ref
 from fungrad.core.source import named_call, named_scope
 from fungrad.drawing import Drawing, draw
 from fungrad.jit.front.api import clear_caches, fwd_and_bwd, jit
+from fungrad.sharding import NamedSharding, make_mesh, set_mesh
+from fungrad.sharding import PartitionSpec as P
+from fungrad.shards import attributes as _attributes
+from fungrad.shards.arrays import (
+    Shard,
+    make_array_from_callback,
+    make_array_from_process_local_data,
+    make_array_from_single_device_arrays,
+    reshard,
+)
+from fungrad.shards.mapping import pmap, shard_map, smap
 from fungrad.transforms.api import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from fungrad.transforms.checkpointing import checkpoint, checkpoint_policies
 from fungrad.transforms.custom_rules import closure_convert, custom_gradient, custom_jvp, custom_vjp
@@ -126,9 +137,12 @@ __all__ = [
     "Device",
     "Drawing",
     "Explanation",
+    "NamedSharding",
+    "P",
     "Profile",
     "Ref",
     "ShapeDtypeStruct",
+    "Shard",
     "__version__",
     "ad_checkpoint",
     "allow_f16_reductions",
@@ -161,11 +175,9 @@ __all__ = [
     "devices",
     "disable_jit",
     "draw",
-    "empty_ref",
-    "free_ref",
-    "freeze",
     "dtypes",
     "effects_barrier",
+    "empty_ref",
     "enable_checks",
     "enable_custom_prng",
     "enable_x64",
@@ -179,6 +191,8 @@ __all__ = [
     "flatten_util",
     "float0",
     "flush_subnormals",
+    "free_ref",
+    "freeze",
     "fwd_and_bwd",
     "grad",
     "hessian",
@@ -197,7 +211,11 @@ __all__ = [
     "local_device_count",
     "local_devices",
     "log_compiles",
+    "make_array_from_callback",
+    "make_array_from_process_local_data",
+    "make_array_from_single_device_arrays",
     "make_jaxpr",
+    "make_mesh",
     "named_call",
     "named_scope",
     "new_ref",
@@ -209,6 +227,7 @@ __all__ = [
     "numpy_rank_promotion",
     "ops",
     "optim",
+    "pmap",
     "process_count",
     "process_index",
     "profile",
@@ -217,8 +236,12 @@ __all__ = [
     "ref",
     "remat",
     "remove_size_one_mesh_axis_from_type",
+    "reshard",
     "scipy",
+    "set_mesh",
+    "shard_map",
     "sharding",
+    "smap",
     "softmax_custom_jvp",
     "stages",
     "strict_index",
@@ -244,7 +267,7 @@ __all__ = [
 _RETURNING_FUNCTIONS = (
     "checkpoint", "remat", "closure_convert", "custom_gradient", "eval_shape", "fwd_and_bwd", "grad", "hessian",
     "jacfwd", "jacobian", "jacrev", "linear_transpose", "linearize", "make_jaxpr", "named_call", "pure_callback",
-    "value_and_grad", "vjp", "vmap",
+    "value_and_grad", "vjp", "vmap", "pmap", "smap",
 )  # fmt: skip
 # The function jit is also fungrad.jit.front.api.jit, and hot; it checks its arguments itself.
 _publish(globals(), __name__, __all__, exempt=("jit",), early=_RETURNING_FUNCTIONS)

@@ -22,6 +22,7 @@ log_compiles             False       ``jit`` logs each tracing and compilation, 
 no_tracing               False       raise where ``jit`` would trace a function again
 traceback_filtering      True        remove library frames from tracebacks of user errors
 threads                  0           threads of compiled code; 0 means all that the process may use
+num_cpu_devices          0           devices that the CPU stands for, to try sharding; 0 means 1
 =======================  ==========  =============================================================
 
 Options of JAX that change nothing here are taken and kept (``accepted_options``).
@@ -125,7 +126,8 @@ def _validated(name: str, value: Any) -> Any:
             f"fungrad.config: {name} must be an integer, got {value!r} of type {type(value).__name__}"
         ) from None
     if not 0 <= found < 2**31:
-        raise ValueError(f"fungrad.config: {name} must be 0 (all processors) or a positive number, got {found}")
+        meaning = "all processors" if name == "threads" else "one"
+        raise ValueError(f"fungrad.config: {name} must be 0 ({meaning}) or a positive number, got {found}")
     return found
 
 
@@ -182,6 +184,7 @@ class Config(threading.local):
     no_tracing: bool = False
     traceback_filtering: bool = True
     threads: int = 0
+    num_cpu_devices: int = 0
     # The semantic options as one hashable value, kept up to date by every setter.
     trace_key: tuple = ()
     # Whether eager operations examine their results (debug_nans or debug_infs), kept up to date likewise.

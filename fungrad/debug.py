@@ -6,7 +6,17 @@ from fungrad.control.callbacks import debug_print as print
 from fungrad.control.checkify import debug_check as check
 from fungrad.control.trace_limits import assert_max_traces
 from fungrad.core.public_names import publish
+from fungrad.shards.drawing import inspect_array_sharding, visualize_array_sharding, visualize_sharding
 
-__all__ = ["assert_max_traces", "breakpoint", "callback", "check", "print"]
+__all__ = [
+    "assert_max_traces",
+    "breakpoint",
+    "callback",
+    "check",
+    "inspect_array_sharding",
+    "print",
+    "visualize_array_sharding",
+    "visualize_sharding",
+]
 
 publish(globals(), __name__, __all__)

@@ -17,7 +17,7 @@ LAYERS = [
     ["fungrad.ops"],
     ["fungrad.transforms"],
     ["fungrad.jit"],
-    ["fungrad.control"],
+    ["fungrad.control", "fungrad.shards"],
     ["fungrad.lax"],
     ["fungrad.dtypes", "fungrad.tree", "fungrad.tree_util"],
     ["fungrad.numpy"],

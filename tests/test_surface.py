@@ -19,6 +19,8 @@ MODULES = [
     "fungrad.debug",
     "fungrad.dtypes",
     "fungrad.experimental.checkify",
+    "fungrad.experimental.mesh_utils",
+    "fungrad.experimental.shard_map",
     "fungrad.io",
     "fungrad.lax",
     "fungrad.lax.linalg",

@@ -38,6 +38,20 @@ class AxisData(NamedTuple):
     size: int
 
 
+class ManualAxis(AxisData):
+    """An axis of a mesh over which a function of shards is mapped, with a check of what varies along it.
+
+    What is the same for all members of such an axis is one value, also for derivatives inside of the function.
+    """
+
+    __slots__ = ()
+
+
+def manual_axis(name: Hashable, size: int, checked: bool) -> AxisData:
+    """The axis for a function of shards."""
+    return ManualAxis(name, size) if checked else AxisData(name, size)
+
+
 class _State(threading.local):
     """Per-thread context; the class attributes are its initial values."""
 

@@ -1,19 +1,24 @@
-"""The one device there is, and the functions that move arrays between devices, which here move nothing.
+"""The devices, and the functions that move arrays between them, which here move nothing.
 
-Programs written for accelerators call these; on the CPU they convert and return.
+Programs written for accelerators call these; on the CPU they convert, note where the array is to be, and return.
 
-May import ``core.array``, ``core.context`` and ``core.tree``.
+May import ``locks``, ``config``, ``core.array``, ``core.context``, ``core.placement`` and ``core.tree``.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any
 
 import numpy as np
 
+from fungrad import locks
+from fungrad.config import config
 from fungrad.core import tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.context import Tracer
+from fungrad.core.placement import placed
 
 
 class Client:
@@ -53,10 +58,13 @@ _CLIENT = Client()
 
 
 class Device:
-    """A device: the CPU of this process.
+    """A device of this process: the CPU, or a part of it that stands for a device.
+
+    Programs for several devices are tried out on several CPU devices (``config.update("jax_num_cpu_devices", 8)``).
+    They share the memory and the threads of the process.
 
     Attributes:
-      id: always 0.
+      id: number of the device.
       platform: always ``cpu``.
       device_kind: always ``cpu``.
       process_index: always 0.
@@ -70,24 +78,48 @@ class Device:
     device_kind: str = "cpu"
     process_index: int = 0
     host_id: int = 0
-    local_hardware_id: int = 0
     client: Client = _CLIENT
 
     def memory_stats(self) -> dict[str, int] | None:
         """Use of the device's memory: None, since it is that of the process."""
         return None
 
+    def __init__(self, id: int = 0):
+        self.id = id
+
+    @property
+    def local_hardware_id(self) -> int:
+        """Number of the device among those of the process."""
+        return self.id
+
     def __repr__(self) -> str:
-        return "CpuDevice(id=0)"
+        return f"CpuDevice(id={self.id})"
 
     def __str__(self) -> str:
-        return "CPU_0"
+        return f"CPU_{self.id}"
 
-    def __reduce__(self) -> str:
-        return "CPU"
+    def __reduce__(self) -> tuple:
+        return (_device, (self.id,))
 
 
 CPU = Device()
+_devices = [CPU]
+_making = locks.lock()
+
+
+def _device(number: int) -> Device:
+    with _making:
+        while len(_devices) <= number:
+            _devices.append(Device(len(_devices)))
+    return _devices[number]
+
+
+def _number_of_devices() -> int:
+    """As configured, or as XLA's flag says, so that programs written for JAX find what they ask for."""
+    if config.num_cpu_devices:
+        return config.num_cpu_devices
+    flag = re.search(r"--xla_force_host_platform_device_count=(\d+)", os.environ.get("XLA_FLAGS", ""))
+    return int(flag[1]) if flag else 1
 
 
 def _check_backend(backend: str | None, api: str) -> None:
@@ -96,19 +128,19 @@ def _check_backend(backend: str | None, api: str) -> None:
 
 
 def check_device(device: Any, api: str) -> None:
-    """Raises unless ``device`` is None, the CPU, or a sharding that puts all of an array there.
+    """Raises unless ``device`` is None, a device or a sharding.
 
     Raises:
       ValueError: it is something else.
     """
-    if device is not None and device is not CPU and getattr(device, "device_set", None) != {CPU}:
+    if device is not None and not isinstance(device, Device) and not hasattr(device, "device_set"):
         raise ValueError(
             f"{api}: device must be None or fungrad.devices()[0], got {device!r}; fungrad computes on the CPU"
         )
 
 
 def devices(backend: str | None = None) -> list[Device]:
-    """All devices: the CPU.
+    """All devices: the CPU, as often as ``config.jax_num_cpu_devices`` says.
 
     Example:
       >>> import fungrad
@@ -116,7 +148,7 @@ def devices(backend: str | None = None) -> list[Device]:
       [CpuDevice(id=0)]
     """
     _check_backend(backend, "devices")
-    return [CPU]
+    return [_device(i) for i in range(_number_of_devices())]
 
 
 def local_devices(process_index: int | None = None, backend: str | None = None) -> list[Device]:
@@ -158,13 +190,15 @@ def device_put(
 
     Args:
       x: pytree of arrays and scalars.
-      device: None, the CPU or a sharding on it, or a tree of them that is a prefix of ``x``.
+      device: None, a device, a sharding, or a tree of them that is a prefix of ``x``. Arrays have the sharding
+        afterwards; they are whole in memory as before.
       src: ignored.
       donate: ignored.
       may_alias: ignored.
 
     Raises:
       TypeError: a leaf is not an array or scalar.
+      ValueError: the sharding does not fit the shape.
 
     Example:
       >>> import numpy as np
@@ -172,13 +206,23 @@ def device_put(
       >>> fungrad.device_put({"w": np.ones(2, np.float32)})
       {'w': Array([1., 1.], dtype=float32)}
     """
-    for each in tree.leaves(device):
+    if device is None:
+        return tree.map(lambda leaf: as_array(leaf, "fungrad.device_put: x"), x)
+    wanted = tree.broadcast_prefix(
+        device, x, is_leaf=lambda d: d is None, api="fungrad.device_put", prefix_name="device", full_name="x"
+    )
+    for each in wanted:
         check_device(each, "fungrad.device_put")
-    if isinstance(device, (tuple, list, dict)):
-        tree.broadcast_prefix(
-            device, x, is_leaf=lambda d: d is None, api="fungrad.device_put", prefix_name="device", full_name="x"
-        )
-    return tree.map(lambda leaf: as_array(leaf, "fungrad.device_put: x"), x)
+    leaves, structure = tree.flatten(x)
+    arrays = [as_array(leaf, "fungrad.device_put: x") for leaf in leaves]
+    return tree.unflatten(structure, [_put(leaf, where) for leaf, where in zip(arrays, wanted, strict=True)])
+
+
+def _put(x: Array, where: Any) -> Array:
+    check = getattr(where, "check_shape", None)
+    if check is not None:
+        check(x.shape, "fungrad.device_put")
+    return x if where is None else placed(x, where)
 
 
 def device_get(x: Any) -> Any:

@@ -46,6 +46,7 @@ from fungrad.ops.collectives import (
     axis_index,
     axis_index_p,
     axis_size,
+    pcast,
     pmax,
     pmax_p,
     pmean,
@@ -382,8 +383,11 @@ from fungrad.ops.transcendental import (
     tanh,
     tanh_p,
 )
+from fungrad.shards.arrays import with_sharding_constraint
 
 __all__ = [
+    "pcast",
+    "with_sharding_constraint",
     "linalg",
     # fungrad.control.adapters, fungrad.ops._accuracy, fungrad.ops.conveniences
     "AccuracyMode",

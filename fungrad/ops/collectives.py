@@ -29,7 +29,7 @@ from fungrad.ops._operands import lift, scalar_array
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import eq, select
 from fungrad.ops.elementwise import add, div, mul
-from fungrad.ops.foundation import reduce_sum
+from fungrad.ops.foundation import batch_to, reduce_sum
 from fungrad.ops.reduce import Reduction, reduce_max_p, reduce_min_p
 from fungrad.ops.shape import canonical_axis, iota
 
@@ -171,7 +171,46 @@ class PExtremum(Collective):
         return (self.bind(x, axes=axes, axis_index_groups=None) if axes else x), d
 
 
+class PVary(LinearCollective):
+    """A value that is the same for all members of axes, taken as one that may differ."""
+
+    param = "axes"
+
+    def abstract_eval(self, x: ShapedArray, *, axes: Names) -> ShapedArray:
+        members(axes, "pcast")
+        return x
+
+    def transpose(self, ct: Any, *args: Any, axes: Names) -> Sequence[Any]:
+        return (psum_p.bind(ct, axes=axes, axis_index_groups=None),)
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axes: Names) -> tuple[Any, Any]:
+        axes = without(axes, axis.name)
+        return (self.bind(args[0], axes=axes) if axes else args[0]), dims[0]
+
+
+class PCast(PVary):
+    """The same, but every member gets a copy, so that it varies from there on."""
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axes: Names) -> tuple[Any, Any]:
+        x, d = args[0], dims[0]
+        if axis.name in axes:
+            x, d = batch_to(x, d, 0, axis.size), 0
+        axes = without(axes, axis.name)
+        return (self.bind(x, axes=axes) if axes else x), d
+
+
+class PSame(PVary):
+    """The inverse of ``pvary``: a value that is the same for all members, taken as one."""
+
+    def transpose(self, ct: Any, *args: Any, axes: Names) -> Sequence[Any]:
+        share = np.asarray(1 / members(axes, "psame")).astype(ct.aval.dtype)
+        return (mul(ct, wrap_unchecked(share, ShapedArray((), ct.aval.dtype, ct.aval.weak_type))),)
+
+
 psum_p = PSum("psum")
+pvary_p = PVary("pborder")
+pcast_p = PCast("pvary")
+psame_p = PSame("psame")
 pmax_p = PExtremum("pmax", reduce_max_p)
 pmin_p = PExtremum("pmin", reduce_min_p)
 
@@ -220,6 +259,37 @@ def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
         return psum_p.bind(leaf, axes=names, axis_index_groups=None) if names else leaf
 
     return tree.map(one, x)
+
+
+def pcast(x: Any, axis_name: Any, *, to: str) -> Any:
+    """``x`` taken as a value that may differ between the members of an axis.
+
+    Results need it nowhere. A derivative by the result, taken inside of a function given to ``shard_map``, is that of
+    each member, and not their sum.
+
+    Args:
+      x: array or pytree of arrays.
+      axis_name: name of a mapped axis, or a tuple of names.
+      to: must be ``"varying"``.
+
+    Returns:
+      ``x``.
+
+    Raises:
+      UnboundAxisNameError: a name is not in scope.
+
+    Example:
+      >>> import fungrad
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import lax
+      >>> fungrad.vmap(lambda x: lax.pcast(x, 'i', to='varying'), axis_name='i')(jnp.arange(2))
+      Array([0, 1], dtype=int32)
+    """
+    if to != "varying":
+        raise NotImplementedError(f"fungrad.lax.pcast: to must be 'varying', got {to!r}")
+    names = axis_names_of(axis_name)
+    members(names, "pcast")
+    return tree.map(lambda leaf: pcast_p.bind(as_array(leaf, "fungrad.lax.pcast: x"), axes=names), x)
 
 
 def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:

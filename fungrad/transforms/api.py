@@ -24,7 +24,8 @@ from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.ops._operands import scalar_array
 from fungrad.transforms.forward import jvp_flat
 from fungrad.transforms.linear_functions import Linearized, Pullback, Types, checked_tangent, float0_zeros, visible
-from fungrad.transforms.linearization import LinearProgram, TangentVar, linearize_flat, record_linear
+from fungrad.transforms.linearization import LinearProgram, TangentVar, record_linear
+from fungrad.transforms.manual_axes import linearize_at
 from fungrad.transforms.transposition import backward_pass
 
 
@@ -185,7 +186,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     flat_primals, in_tree = flat_arrays(primals, "linearize", "primals")
     flat_fun = _FlatFunction(fun, in_tree, has_aux, "linearize")
     active = [dtypes.is_inexact(p.aval.dtype) for p in flat_primals]
-    outs, program = linearize_flat(flat_fun, flat_primals, active, f"linearize of {function_name(fun)}")
+    outs, program = linearize_at(flat_fun, flat_primals, active, f"linearize of {function_name(fun)}")
     n = flat_fun.n_out
     program.outputs = program.outputs[:n]
     types = _types(fun, flat_primals, in_tree, outs[:n], flat_fun.out_tree, "linearize")
@@ -222,7 +223,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
     flat_primals, in_tree = flat_arrays(primals, "vjp", "primals")
     flat_fun = _FlatFunction(fun, in_tree, has_aux, "vjp")
     active = [dtypes.is_inexact(p.aval.dtype) for p in flat_primals]
-    outs, program = linearize_flat(flat_fun, flat_primals, active, f"vjp of {function_name(fun)}")
+    outs, program = linearize_at(flat_fun, flat_primals, active, f"vjp of {function_name(fun)}")
     n = flat_fun.n_out
     program.outputs = program.outputs[:n]
     value = tree.unflatten(flat_fun.out_tree, outs[:n])
@@ -414,7 +415,7 @@ def _value_and_grad(
             return fun(*full, **kwargs)
 
         flat_fun = _ScalarFunction(of_selected, has_aux, api, name, holomorphic)
-        outs, program = linearize_flat(flat_fun, primals, active, label)
+        outs, program = linearize_at(flat_fun, primals, active, label)
         value = outs[0]
         cts = iter(backward_pass(program, [_one(value.aval)] + [Zero(x.aval.tangent()) for x in outs[1:]]))
         gradients = [

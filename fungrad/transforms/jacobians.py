@@ -22,7 +22,7 @@ from fungrad.ops.foundation import batch_to, instantiate, reshape
 from fungrad.ops.shape import slice as slice_op
 from fungrad.transforms.api import _check_input, _FlatFunction, _positions, _resolve_all, check_callable, flat_arrays
 from fungrad.transforms.batching import batch_flat
-from fungrad.transforms.linearization import linearize_flat
+from fungrad.transforms.manual_axes import linearize_at
 from fungrad.transforms.transposition import backward_pass
 
 
@@ -148,7 +148,7 @@ def _jacobian(
 
         flat_fun = _FlatFunction(of_selected, tree.structure((selected,)), has_aux, api, name)
         active = [dtypes.is_inexact(p.aval.dtype) for p in primals]
-        outs, program = linearize_flat(flat_fun, primals, active, f"{api} of {name}")
+        outs, program = linearize_at(flat_fun, primals, active, f"{api} of {name}")
         n = flat_fun.n_out
         program.outputs = program.outputs[:n]
         for x in outs[:n]:

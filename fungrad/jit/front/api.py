@@ -28,7 +28,7 @@ from fungrad.core import tree
 from fungrad.core.arguments import integers
 from fungrad.core.array import Array, ArrayImpl, as_array, give_away, is_array_like, wrap_unchecked
 from fungrad.core.avals import ShapedArray
-from fungrad.core.context import EVAL, Tracer, state
+from fungrad.core.context import EVAL, ManualAxis, Tracer, state
 from fungrad.core.device import check_device
 from fungrad.core.ir import Jaxpr
 from fungrad.core.key_uses import use, used_operands
@@ -39,6 +39,7 @@ from fungrad.jit.front.aot import Traced, check_compiler_options
 from fungrad.jit.front.cache_info import CacheInfo, note_trace, versions_of
 from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.front.explain import LOGGER, explain_miss
+from fungrad.jit.front.sharded import ShardedFunction
 from fungrad.jit.front.tree_code import builder, is_time, reader
 from fungrad.jit.runtime.pool import pool
 from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values, vjp
@@ -270,7 +271,8 @@ class JitFunction:
             raise
 
     def _call(self, args: tuple, kwargs: dict) -> Any:
-        if config.disable_jit:
+        # Inside of a function of shards operations run one by one: what they are given there says what varies.
+        if config.disable_jit or any(type(a) is ManualAxis for a in state.axis_env):
             return self._fun(*args, **kwargs)
         call = self._arguments(args, kwargs)
         entry = self._entry(call)
@@ -640,9 +642,11 @@ def jit(
       donate_argnames: names of such arguments.
       keep_unused: accepted for compatibility; unused arguments cost nothing.
       inline: whether calls from other traced functions are inlined in their jaxpr.
-      device: None, or the device of this process.
+      in_shardings: shardings that arguments have or get, a prefix of the tuple of arguments: ``Sharding``,
+        ``PartitionSpec`` over the mesh that has been set, or None.
+      out_shardings: shardings of results, a prefix of the result.
+      device: None or a device.
       backend: None or ``"cpu"``.
-      in_shardings, out_shardings: where arguments and results are: None, a sharding, or a tree of them.
       compiler_options: options of XLA by name; accepted for compatibility, without effect here.
 
     Returns:
@@ -660,10 +664,7 @@ def jit(
       >>> print(selu(1.0))
       1.05
     """
-    places = {"device": device, "in_shardings": in_shardings, "out_shardings": out_shardings}
-    for what, value in places.items():
-        for leaf in tree.leaves(value):
-            check_device(leaf, f"fungrad.jit: {what}")
+    check_device(device, "fungrad.jit")
     if backend not in (None, "cpu"):
         raise TypeError(f"fungrad.jit: backend must be 'cpu' or None, got {backend!r}")
     check_compiler_options(compiler_options, "fungrad.jit")
@@ -675,12 +676,15 @@ def jit(
         keep_unused,
         inline,
     )
+    places = {"in_shardings": in_shardings, "out_shardings": out_shardings}
     if fun is None:
-        return lambda f: jit(f, **options._asdict())
+        return lambda f: jit(f, **options._asdict(), **places)
     check_callable(fun, "jit")
     if any(options[:4]):
         _check_options(fun, options)
-    return JitFunction(fun, options)
+    compiled = JitFunction(fun, options)
+    # A tree of None says nothing.
+    return ShardedFunction(compiled, fun, **places) if any(map(tree.leaves, places.values())) else compiled
 
 
 def fwd_and_bwd(

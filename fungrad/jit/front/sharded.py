@@ -1,0 +1,86 @@
+"""Compiled functions whose arguments and results have shardings.
+
+May import ``core``, ``fungrad.sharding`` and the other modules of ``jit.front``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from fungrad import sharding as shardings
+from fungrad.core import tree
+from fungrad.core.array import as_array
+from fungrad.core.placement import placed, placement
+from fungrad.core.source import api_boundary
+
+
+def _is_none(x: Any) -> bool:
+    return x is None
+
+
+class ShardedFunction:
+    """A compiled function that checks the shardings of its arguments and gives results theirs.
+
+    Attributes:
+      compiled: the function without shardings.
+    """
+
+    def __init__(self, compiled: Any, fun: Callable[..., Any], in_shardings: Any, out_shardings: Any):
+        functools.update_wrapper(self, fun)
+        self.compiled = compiled
+        self._in = tuple(in_shardings) if isinstance(in_shardings, list) else in_shardings
+        self._out = out_shardings
+
+    @api_boundary
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._in is not None:
+            self._check(args)
+        result = self.compiled(*args, **kwargs)
+        if self._out is None:
+            return result
+        leaves, structure = tree.flatten(result)
+        wanted = tree.broadcast_prefix(
+            self._out, result, is_leaf=_is_none, api="fungrad.jit", prefix_name="out_shardings"
+        )
+        out = []
+        for x, each in zip(leaves, wanted, strict=True):
+            if each is not None:
+                sharding = shardings.named(each, "jit: out_shardings")
+                _check_shape(sharding, x.shape, "fungrad.jit: out_shardings")
+                x = placed(x, sharding)
+            out.append(x)
+        return tree.unflatten(structure, out)
+
+    def _check(self, args: tuple) -> None:
+        wanted = tree.broadcast_prefix(self._in, args, is_leaf=_is_none, api="fungrad.jit", prefix_name="in_shardings")
+        for i, (leaf, each) in enumerate(zip(tree.leaves(args), wanted, strict=True)):
+            if each is None:
+                continue
+            x = as_array(leaf)
+            sharding = shardings.named(each, "jit: in_shardings")
+            _check_shape(sharding, x.shape, "fungrad.jit: in_shardings")
+            found = placement(x)
+            if isinstance(found, shardings.NamedSharding) and not found.is_equivalent_to(sharding, x.ndim):
+                raise ValueError(
+                    "fungrad.jit: Received incompatible shardings: the sharding passed to jit does not match the "
+                    f"sharding on the respective arg{tree.leaf_paths(args)[i]}: {sharding} and {found}; put the "
+                    "argument there with fungrad.device_put, or leave in_shardings out"
+                )
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "compiled":
+            raise AttributeError(name)
+        return getattr(self.compiled, name)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return repr(self.compiled)
+
+
+def _check_shape(sharding: Any, shape: Any, api: str) -> None:
+    if isinstance(sharding, shardings.NamedSharding):
+        sharding.check_shape(shape, api)

@@ -1,0 +1,246 @@
+"""Sharded arrays: their attributes, and functions that make them of parts.
+
+May import what is below ``fungrad`` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fungrad import sharding as shardings
+from fungrad.core import tree
+from fungrad.core.array import Array, as_array
+from fungrad.core.device import Device
+from fungrad.core.placement import placed, placement
+from fungrad.sharding import DEFAULT, NamedSharding, Sharding, SingleDeviceSharding
+
+
+class Shard:
+    """The part of an array on one device.
+
+    Attributes:
+      device: the device.
+      index: where the part is in the array: a tuple of slices.
+      replica_id: number of the part among equal ones on other devices.
+      data: the part, an array.
+    """
+
+    def __init__(self, device: Device, index: tuple[slice, ...], replica_id: int, whole: Array):
+        self.device, self.index, self.replica_id = device, index, replica_id
+        self._whole = whole
+
+    @property
+    def data(self) -> Array:
+        """The part, as an array on its device."""
+        part = self._whole._concrete("Shard.data")[self.index]
+        return placed(as_array(np.ascontiguousarray(part)), SingleDeviceSharding(self.device))
+
+    def __repr__(self) -> str:
+        return f"Shard(device={self.device!r}, index={self.index}, replica_id={self.replica_id}, data={self.data})"
+
+
+def sharding_of(x: Array) -> Sharding:
+    """Which device holds which part of a concrete array."""
+    found = placement(x)
+    if isinstance(found, Device):
+        return SingleDeviceSharding(found)
+    return DEFAULT if found is None else found
+
+
+def shards_of(x: Array) -> list[Shard]:
+    """The parts of an array, one per device."""
+    seen: dict[Any, int] = {}
+    out = []
+    for device, index in sharding_of(x).devices_indices_map(x.shape).items():  # type: ignore[attr-defined]
+        key = tuple([(s.start, s.stop) for s in index])
+        out.append(Shard(device, index, seen.setdefault(key, 0), x))
+        seen[key] += 1
+    return out
+
+
+# -- making sharded arrays --------------------------------------------------------------------------------------------
+
+
+def _check_sharding(sharding: Any, shape: Sequence[int], api: str) -> Any:
+    if not isinstance(sharding, Sharding):
+        raise TypeError(
+            f"fungrad.{api}: sharding must be a Sharding, got {sharding!r} of type {type(sharding).__name__}"
+        )
+    if isinstance(sharding, NamedSharding):
+        sharding.check_shape(shape, f"fungrad.{api}")
+    return sharding
+
+
+def make_array_from_callback(
+    shape: Sequence[int], sharding: Sharding, data_callback: Callable[[Any], Any], dtype: Any = None
+) -> Array:
+    """An array made of parts that a function gives.
+
+    Args:
+      shape: shape of the whole array.
+      sharding: which device holds which part.
+      data_callback: function of the index of a part, a tuple of slices, that returns the part.
+      dtype: dtype of the array; that of the parts by default.
+
+    Raises:
+      ValueError: a part has the wrong shape.
+
+    Example:
+      >>> import fungrad, numpy as np
+      >>> sharding = fungrad.NamedSharding(fungrad.make_mesh((1,), ("x",)), fungrad.P("x"))
+      >>> whole = np.arange(4, dtype=np.int32)
+      >>> fungrad.make_array_from_callback((4,), sharding, lambda index: whole[index])
+      Array([0, 1, 2, 3], dtype=int32)
+    """
+    shape = tuple(shape)
+    api = "make_array_from_callback"
+    indices = _check_sharding(sharding, shape, api).devices_indices_map(shape)
+    return _assembled(shape, [(i, data_callback(i)) for i in indices.values()], sharding, dtype, api)
+
+
+def make_array_from_single_device_arrays(
+    shape: Sequence[int], sharding: Sharding, arrays: Sequence[Any], *, dtype: Any = None
+) -> Array:
+    """An array made of the parts on the devices.
+
+    Args:
+      shape: shape of the whole array.
+      sharding: which device holds which part.
+      arrays: the parts, in the order of the devices; a part that has been put on a device stands for that one.
+      dtype: dtype of the array; that of the parts by default.
+
+    Raises:
+      ValueError: there is not one part per device, or a part has the wrong shape.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> sharding = fungrad.NamedSharding(fungrad.make_mesh((1,), ("x",)), fungrad.P("x"))
+      >>> fungrad.make_array_from_single_device_arrays((2,), sharding, [jnp.ones(2)])
+      Array([1., 1.], dtype=float32)
+    """
+    shape = tuple(shape)
+    api = "make_array_from_single_device_arrays"
+    indices = _check_sharding(sharding, shape, api).devices_indices_map(shape)
+    if len(arrays) != len(indices):
+        raise ValueError(
+            f"fungrad.{api}: arrays must have one array per device of the sharding ({len(indices)}), got {len(arrays)}"
+        )
+    devices = [next(iter(sharding_of(as_array(a)).device_set)) for a in arrays]
+    order = devices if set(devices) == set(indices) else list(indices)
+    parts = [(indices[d], a) for d, a in zip(order, arrays, strict=True)]
+    return _assembled(shape, parts, sharding, dtype, api)
+
+
+def make_array_from_process_local_data(
+    sharding: Sharding, local_data: Any, global_shape: Sequence[int] | None = None
+) -> Array:
+    """An array made of what each process has; one process has everything.
+
+    Args:
+      sharding: which device holds which part.
+      local_data: the data of this process, or a tree of them.
+      global_shape: shape of the whole array.
+
+    Raises:
+      ValueError: ``global_shape`` is another than that of the data.
+
+    Example:
+      >>> import fungrad, numpy as np
+      >>> sharding = fungrad.NamedSharding(fungrad.make_mesh((1,), ("x",)), fungrad.P("x"))
+      >>> fungrad.make_array_from_process_local_data(sharding, np.ones(2, np.float32)).shape
+      (2,)
+    """
+
+    def one(data: Any) -> Array:
+        x = as_array(data, "fungrad.make_array_from_process_local_data: local_data")
+        if global_shape is not None and tuple(global_shape) != x.shape:
+            raise ValueError(
+                f"fungrad.make_array_from_process_local_data: global_shape is {tuple(global_shape)}, but this process, "
+                f"the only one, has data of shape {x.shape}"
+            )
+        _check_sharding(sharding, x.shape, "make_array_from_process_local_data")
+        return placed(x, sharding)
+
+    return tree.map(one, local_data)  # type: ignore[no-any-return]
+
+
+def _assembled(shape: tuple[int, ...], parts: Sequence[Any], sharding: Sharding, dtype: Any, api: str) -> Array:
+    """The array of parts at their indices."""
+    arrays = [(index, as_array(part, f"fungrad.{api}: a part")) for index, part in parts]
+    if dtype is None:
+        if not arrays:
+            raise ValueError(f"fungrad.{api}: there are no devices, so dtype must be given")
+        dtype = arrays[0][1].dtype
+    whole = np.empty(shape, dtype)
+    for index, part in arrays:
+        if whole[index].shape != part.shape:
+            raise ValueError(
+                f"fungrad.{api}: the part at {index} must have shape {whole[index].shape}, got {part.shape}"
+            )
+        whole[index] = part._concrete(api)
+    return placed(as_array(whole), sharding)
+
+
+def reshard(xs: Any, out_shardings: Any) -> Any:
+    """Arrays with another sharding.
+
+    Args:
+      xs: tree of arrays.
+      out_shardings: a sharding, a ``PartitionSpec`` over the mesh that has been set, or a tree of them that is a prefix
+        of ``xs``.
+
+    Raises:
+      ValueError: the sharding does not fit the shape.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> with fungrad.set_mesh(fungrad.make_mesh((1,), ("x",))):
+      ...   fungrad.reshard(jnp.ones(2), fungrad.P("x")).sharding.spec
+      P('x',)
+    """
+    return constrained(xs, out_shardings, "reshard")
+
+
+def with_sharding_constraint(x: Any, shardings: Any) -> Any:
+    """Arrays that are to have a sharding.
+
+    Args:
+      x: tree of arrays.
+      shardings: a sharding, a ``PartitionSpec`` over the mesh that has been set, or a tree of them that is a prefix of
+        ``x``.
+
+    Returns:
+      The arrays; their values are the same.
+
+    Raises:
+      ValueError: the sharding does not fit the shape.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> sharding = fungrad.NamedSharding(fungrad.make_mesh((1,), ("x",)), fungrad.P("x"))
+      >>> fungrad.lax.with_sharding_constraint(jnp.ones(2), sharding)
+      Array([1., 1.], dtype=float32)
+    """
+    return constrained(x, shardings, "lax.with_sharding_constraint")
+
+
+def constrained(xs: Any, wanted: Any, api: str) -> Any:
+    """``xs`` with shardings that are a prefix of it; None leaves an array as it is."""
+    leaves, structure = tree.flatten(xs)
+    flat = tree.broadcast_prefix(wanted, xs, is_leaf=lambda w: w is None, api=f"fungrad.{api}", prefix_name="shardings")
+    out = []
+    for leaf, each in zip(leaves, flat, strict=True):
+        x = as_array(leaf, f"fungrad.{api}: an argument")
+        if each is not None:
+            x = placed(x, _check_sharding(shardings.named(each, api), x.shape, api))
+        out.append(x)
+    return tree.unflatten(structure, out)
+
+
+class Layout(NamedTuple):
+    """Order of dimensions in memory, from the slowest to the fastest."""
+
+    major_to_minor: tuple[int, ...]

@@ -1,0 +1,55 @@
+"""Attributes of arrays that say where they are; attached when imported.
+
+May import ``core``, ``fungrad.sharding`` and ``shards.arrays``.
+"""
+
+from __future__ import annotations
+
+from fungrad.core.array import Array
+from fungrad.core.context import Tracer
+from fungrad.core.device import Device
+from fungrad.core.placement import placement
+from fungrad.sharding import Sharding
+from fungrad.shards.arrays import sharding_of, shards_of
+
+
+def _sharding(self: Array) -> Sharding:
+    if isinstance(self, Tracer):
+        raise AttributeError(
+            f"The 'sharding' attribute is not available on {self!r}, which is traced and so is nowhere yet; "
+            "use fungrad.typeof(x).sharding",
+            name="sharding",
+        )
+    return sharding_of(self)
+
+
+def _addressable_data(self: Array, index: int) -> Array:
+    """The part of the array on a device of this process."""
+    shards = shards_of(self)
+    if not -len(shards) <= index < len(shards):
+        raise IndexError(f"fungrad.Array.addressable_data: there are {len(shards)} devices, got index {index}")
+    return self if len(shards) == 1 else shards[index].data
+
+
+def _devices(self: Array) -> set[Device]:
+    """The devices that hold part of the array."""
+    return _sharding(self).device_set
+
+
+Array._bind_operators(
+    {
+        "sharding": property(_sharding, doc="Which device holds which part of the array."),
+        "committed": property(
+            lambda self: self._concrete("committed") is not None and placement(self) is not None,
+            doc="Whether the array was put somewhere on purpose.",
+        ),
+        "_committed": property(lambda self: placement(self) is not None),
+        "addressable_shards": property(shards_of, doc="The parts of the array on devices of this process."),
+        "global_shards": property(shards_of, doc="The parts of the array."),
+        "is_fully_replicated": property(
+            lambda self: _sharding(self).is_fully_replicated, doc="Whether every device holds the whole array."
+        ),
+        "addressable_data": _addressable_data,
+        "devices": _devices,
+    }
+)

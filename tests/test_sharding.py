@@ -1,0 +1,211 @@
+"""Meshes, sharded arrays, ``shard_map`` and ``pmap`` over devices for which the CPU stands."""
+
+import numpy as np
+import pytest
+
+import fungrad
+import fungrad.numpy as jnp
+from fungrad import P, lax
+from fungrad.sharding import (
+    AxisType,
+    DuplicateSpecError,
+    IndivisibleError,
+    Mesh,
+    NamedSharding,
+    SingleDeviceSharding,
+    get_abstract_mesh,
+    get_mesh,
+)
+
+
+@pytest.fixture(autouse=True)
+def devices():
+    fungrad.config.update("jax_num_cpu_devices", 8)
+    yield
+    fungrad.config.update("jax_num_cpu_devices", 0)
+
+
+@pytest.fixture
+def mesh():
+    return fungrad.make_mesh((4, 2), ("x", "y"))
+
+
+X = np.arange(32, dtype=np.float32).reshape(8, 4) / 10
+W = np.arange(4, dtype=np.float32) / 7
+
+
+def test_meshes_and_specifications(mesh):
+    assert repr(mesh) == "Mesh(axis_sizes=(4, 2), axis_names=('x', 'y'), axis_types=(Explicit, Explicit))"
+    assert (mesh.size, dict(mesh.shape), mesh.devices.shape) == (8, {"x": 4, "y": 2}, (4, 2))
+    assert fungrad.device_count() == 8 and repr(fungrad.devices()[3]) == "CpuDevice(id=3)"
+    assert Mesh(np.array(fungrad.devices()).reshape(4, 2), ("a", "b")).axis_types == (AxisType.Auto,) * 2
+    assert mesh == fungrad.make_mesh((4, 2), ("x", "y")) and hash(mesh) == hash(fungrad.make_mesh((4, 2), ("x", "y")))
+    assert repr(P("x", None, ("y",))) == "P('x', None, 'y')" and P(("x",)) == P("x") != P("x", None)
+    sharding = NamedSharding(mesh, P(("y", "x")))
+    assert sharding.shard_shape((8, 3)) == (1, 3) and not sharding.is_fully_replicated
+    # The first name is the most significant.
+    assert sharding.devices_indices_map((8,))[fungrad.devices()[1]] == (slice(4, 5),)
+    assert NamedSharding(mesh, P()).is_fully_replicated
+    assert NamedSharding(mesh, P("x")).is_equivalent_to(NamedSharding(mesh, P("x", None)), 2)
+    assert not NamedSharding(mesh, P("x")).is_equivalent_to(NamedSharding(mesh, P("y")), 2)
+    assert get_mesh().empty and get_abstract_mesh().empty
+    with fungrad.set_mesh(mesh):
+        assert get_mesh() == mesh and get_abstract_mesh() == mesh.abstract_mesh
+    with mesh:
+        assert get_mesh() == mesh
+    assert get_mesh().empty
+
+
+def test_sharded_arrays(mesh, capsys):
+    sharding = NamedSharding(mesh, P("x", "y"))
+    x = fungrad.device_put(X, sharding)
+    assert x.sharding == sharding and x.committed and not jnp.ones(2).committed
+    shard = x.addressable_shards[3]
+    assert shard.device.id == 3 and shard.index == (slice(2, 4), slice(2, 4)) and shard.replica_id == 0
+    np.testing.assert_array_equal(shard.data, X[2:4, 2:4])
+    assert shard.data.sharding == SingleDeviceSharding(fungrad.devices()[3])
+    replicas = fungrad.device_put(X, NamedSharding(mesh, P("x"))).addressable_shards
+    assert [s.replica_id for s in replicas] == [0, 1] * 4
+    put = fungrad.device_put({"a": X, "b": W}, {"a": sharding, "b": fungrad.devices()[2]})
+    assert put["a"].sharding == sharding and put["b"].sharding.device_set == {fungrad.devices()[2]}
+    for made in (
+        fungrad.make_array_from_callback((8, 4), sharding, lambda index: X[index]),
+        fungrad.make_array_from_process_local_data(sharding, X),
+        fungrad.make_array_from_single_device_arrays((8, 4), sharding, [s.data for s in x.addressable_shards[::-1]]),
+    ):
+        np.testing.assert_array_equal(made, X)
+        assert made.sharding == sharding
+    fungrad.debug.visualize_array_sharding(fungrad.device_put(X, NamedSharding(mesh, P("y", "x"))))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "│ CPU 0 │ CPU 2 │ CPU 4 │ CPU 6 │" and len(lines) == 5
+    with fungrad.set_mesh(mesh):
+        assert fungrad.reshard(x, P("y")).sharding.spec == P("y")
+        assert lax.with_sharding_constraint(x, P("y")).sharding.spec == P("y")
+        f = fungrad.jit(lambda x: lax.with_sharding_constraint(x, P("y")) * 2, out_shardings=P("x"))
+        assert f(X).sharding == NamedSharding(mesh, P("x"))
+    g = fungrad.jit(lambda a, b: (a, b), in_shardings=(sharding, None), out_shardings=(None, NamedSharding(mesh, P())))
+    assert g(x, W)[1].sharding.is_fully_replicated and g.lower(x, W).compile()(x, W)[0].shape == (8, 4)
+    with pytest.raises(ValueError, match="incompatible shardings"):
+        g(fungrad.device_put(X, NamedSharding(mesh, P("y"))), W)
+
+
+def test_collectives_over_a_mesh(mesh):
+    def run(f, ins, outs):
+        return np.asarray(fungrad.shard_map(f, mesh=mesh, in_specs=ins, out_specs=outs)(X))
+
+    s = P("x", "y")
+    blocks = X.reshape(4, 2, 2, 2)
+    np.testing.assert_array_equal(run(lambda a: a, s, s), X)
+    np.testing.assert_array_equal(run(lambda a: a, P(("y", "x")), P(("y", "x"))), X)
+    np.testing.assert_allclose(run(lambda a: lax.psum(a, "x"), s, P(None, "y")), blocks.sum(0).reshape(2, 4), rtol=1e-6)
+    np.testing.assert_array_equal(run(lambda a: lax.all_gather(a, "x", tiled=True), s, P(None, "y")), X)
+    shifted = np.roll(blocks, 1, axis=0).reshape(8, 4)
+    ring = [(i, (i + 1) % 4) for i in range(4)]
+    np.testing.assert_array_equal(run(lambda a: lax.ppermute(a, "x", ring), s, s), shifted)
+    where = run(lambda a: a * 0 + lax.axis_index("x") * 10 + lax.axis_index("y"), s, s)
+    assert where[::2, ::2].tolist() == [[0, 1], [10, 11], [20, 21], [30, 31]]
+    scattered = run(lambda a: lax.psum_scatter(a, "y", scatter_dimension=0, tiled=True), P("x"), P(("x", "y")))
+    np.testing.assert_allclose(scattered, 2 * X, rtol=1e-6)
+    with fungrad.set_mesh(mesh):
+        one = fungrad.shard_map(lambda a: a * lax.axis_index("y"), in_specs=P("y"), out_specs=P("y"), axis_names={"y"})
+        np.testing.assert_array_equal(fungrad.jit(one)(X), np.concatenate([0 * X[:4], X[4:]]))
+        total = fungrad.smap(lambda a: lax.psum(a.sum(), "x"), in_axes=0, out_axes=None, axis_name="x")
+        assert total(jnp.ones((4, 3))) == 12
+        inferred = fungrad.shard_map(lambda a: a * 2, out_specs=P("x"))
+        np.testing.assert_array_equal(inferred(fungrad.reshard(X, P("x"))), 2 * X)
+    out = fungrad.shard_map(lambda t: {"b": t["a"] + 1}, mesh=mesh, in_specs=P("x"), out_specs=P("x"))({"a": X})
+    assert out["b"].sharding == NamedSharding(mesh, P("x"))
+
+
+def shards_loss(w, a, sum_over_shards):
+    y = sum_over_shards(jnp.sum(a * w, 0))
+    z = jnp.sum(y * a) + jnp.sum(jnp.tanh(a @ w) ** 2)
+    return sum_over_shards(z) / 4 + jnp.sum(jnp.sin(w))
+
+
+def test_derivatives(mesh):
+    def reference(w, x):
+        parts = x.reshape(4, 2, 4)
+        y = jnp.sum(parts * w, (0, 1))
+        return (jnp.sum(y * x) + jnp.sum(jnp.tanh(x @ w) ** 2)) / 4 + jnp.sum(jnp.sin(w))
+
+    value, (gw, gx) = fungrad.value_and_grad(reference, (0, 1))(W, X)
+    loss = lambda w, a: shards_loss(w, a, lambda v: lax.psum(v, "x"))  # noqa: E731
+    specs = (P(), P("x"))
+    inside = fungrad.shard_map(fungrad.value_and_grad(loss, (0, 1)), mesh=mesh, in_specs=specs, out_specs=(P(), specs))
+    outside = fungrad.value_and_grad(fungrad.shard_map(loss, mesh=mesh, in_specs=specs, out_specs=P()), (0, 1))
+    remat = fungrad.shard_map(
+        fungrad.jit(fungrad.value_and_grad(fungrad.checkpoint(loss), (0, 1))),
+        mesh=mesh, in_specs=specs, out_specs=(P(), specs),
+    )  # fmt: skip
+    for f in (inside, outside, fungrad.jit(inside), fungrad.jit(outside), remat):
+        v, (w, x) = f(W, X)
+        np.testing.assert_allclose(v, value, rtol=1e-5)
+        np.testing.assert_allclose(w, gw, rtol=1e-5)
+        np.testing.assert_allclose(x, gx, rtol=1e-5)
+    local = fungrad.shard_map(
+        lambda w, a: fungrad.grad(lambda w: jnp.sum(a * w))(lax.pcast(w, "x", to="varying"))[None],
+        mesh=mesh, in_specs=specs, out_specs=P("x"),
+    )  # fmt: skip
+    np.testing.assert_allclose(local(W, X), X.reshape(4, 2, 4).sum(1), rtol=1e-6)
+    summed = fungrad.shard_map(
+        lambda w, a: fungrad.grad(lambda w: jnp.sum(a * w))(w), mesh=mesh, in_specs=specs, out_specs=P()
+    )
+    np.testing.assert_allclose(summed(W, X), X.sum(0), rtol=1e-6)
+    unchecked = fungrad.shard_map(
+        fungrad.grad(lambda a: lax.psum(jnp.sum(a), "x")), mesh=mesh, in_specs=P("x"), out_specs=P("x"), check_vma=False
+    )
+    np.testing.assert_array_equal(unchecked(X), np.full_like(X, 4))
+    with pytest.raises(NotImplementedError, match="inside of a function given to shard_map"):
+        fungrad.shard_map(
+            lambda a: lax.scan(lambda c, r: (c, fungrad.grad(lambda r: lax.psum(r.sum(), "x"))(r)), 0, a)[1],
+            mesh=mesh, in_specs=P("x"), out_specs=P("x"),
+        )(X)  # fmt: skip
+
+
+def test_pmap():
+    f = fungrad.pmap(lambda x, s: x / lax.psum(x, "i") * s, axis_name="i", in_axes=(0, None))
+    np.testing.assert_allclose(f(jnp.arange(4.0), 6.0), [0, 1, 2, 3], rtol=1e-6)
+    assert len(f(jnp.arange(4.0), 6.0).addressable_shards) == 4
+    g = fungrad.pmap(lambda x, n: x**n, static_broadcasted_argnums=1)
+    assert g(jnp.arange(3.0), 2).tolist() == [0, 1, 4]
+    np.testing.assert_allclose(
+        fungrad.grad(lambda x: fungrad.pmap(jnp.sin)(x).sum())(X[:, 0]), np.cos(X[:, 0]), rtol=1e-6
+    )
+    with pytest.raises(ValueError, match="requires 9 logical devices, but only 8"):
+        fungrad.pmap(lambda x: x)(jnp.arange(9))
+
+
+@pytest.mark.parametrize(
+    "call, error, words",
+    [
+        (lambda m: fungrad.device_put(jnp.arange(9), NamedSharding(m, P("x"))), IndivisibleError, "does not evenly"),
+        (lambda m: fungrad.device_put(jnp.arange(8), NamedSharding(m, P("x", "y"))), ValueError, "rank at least 2"),
+        (lambda m: NamedSharding(m, P("z")), ValueError, "not found in mesh"),
+        (lambda m: NamedSharding(m, P("x", "x")), DuplicateSpecError, "duplicate entries for `x`"),
+        (lambda m: NamedSharding(m, ("x",)), TypeError, "PartitionSpec"),
+        (lambda m: Mesh(m.devices, ("x",)), ValueError, "ndim"),
+        (lambda m: fungrad.make_mesh((3, 3), ("x", "y")), ValueError, "jax_num_cpu_devices"),
+        (lambda m: fungrad.reshard(X, P("x")), ValueError, "mesh context"),
+        (lambda m: fungrad.device_put(X, "gpu"), ValueError, "device must be"),
+    ],
+)
+def test_errors(mesh, call, error, words):
+    with pytest.raises(error, match=words):
+        call(mesh)
+
+
+@pytest.mark.parametrize(
+    "ins, outs, args, words",
+    [
+        (P("x"), P("x"), (np.arange(9),), "not evenly divisible .* axis 0 .of size 9. to mesh axis 'x'"),
+        (P("x", "y"), P("x"), (np.arange(8),), "in_specs entry which is too long"),
+        (P("x"), P(), (np.arange(8),), "replication which can't be statically inferred"),
+        (P("x"), P("x", "y"), (np.arange(8),), "out_specs entry which is too long"),
+        ((P("x"),), P("x"), (np.arange(8), 1.0), "in_specs must be a tree prefix"),
+        (P("z"), P("x"), (np.arange(8),), "must refer to an axis marked as manual"),
+    ],
+)
+def test_errors_of_shard_map(mesh, ins, outs, args, words):
+    with pytest.raises(ValueError, match=words):
+        fungrad.shard_map(lambda a, *_: a, mesh=mesh, in_specs=ins, out_specs=outs)(*args)
