@@ -2,9 +2,26 @@
 
 ``grad``, ``jit``, ``vmap`` and their relatives transform functions written with ``fungrad.numpy``; see the docstrings
 of each, and ``fungrad.lax`` for the operations underneath.
+
+Transformations
+    ``jit``, ``grad``, ``value_and_grad``, ``vmap``, ``jvp``, ``vjp``, ``linearize``, ``jacfwd``, ``jacrev``,
+    ``hessian``, ``checkpoint``, ``custom_jvp``, ``custom_vjp``, ``make_jaxpr``, ``eval_shape``
+Arrays
+    ``numpy`` (NumPy's functions), ``lax`` (operations, loops and branches), ``scipy``, ``random``, ``Array``
+Networks
+    ``nn`` (functions and initializers), ``optim`` (optimizers), ``train``, ``tune``, ``data``, ``image``, ``io``
+Trees
+    ``tree``, ``tree_util``, ``flatten_util``
+Looking inside
+    ``draw``, ``explain``, ``profile``, ``debug``, ``errors``, ``stages``, ``config``, ``test_util``
+Extending
+    ``extend``, ``custom_derivatives``, ``custom_batching``, ``dtypes``, ``typing``
+
+Other modules listed below are internal.
 """
 
 import importlib as _importlib
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 # Operators and methods of arrays come with fungrad.numpy, the text of jaxprs with core.printing.
@@ -120,12 +137,39 @@ _SUBMODULES = (
 _EXPLAINING = ("Explanation", "Profile", "explain", "profile")
 
 
-def __getattr__(name: str) -> _Any:
-    if name in _SUBMODULES:
-        return _importlib.import_module(f"fungrad.{name}")
-    if name in _EXPLAINING:
-        return getattr(_importlib.import_module("fungrad.explaining"), name)
-    raise _missing("fungrad", name)
+if TYPE_CHECKING:
+    from fungrad import (
+        ad_checkpoint,
+        custom_batching,
+        custom_derivatives,
+        data,
+        debug,
+        experimental,
+        extend,
+        flatten_util,
+        image,
+        io,
+        nn,
+        ops,
+        optim,
+        random,
+        ref,
+        scipy,
+        stages,
+        test_util,
+        train,
+        tune,
+        typing,
+    )
+    from fungrad.explaining import Explanation, Profile, explain, profile
+else:
+    # Type checkers must not see it: a name that does not exist is an error.
+    def __getattr__(name: str) -> _Any:
+        if name in _SUBMODULES:
+            return _importlib.import_module(f"fungrad.{name}")
+        if name in _EXPLAINING:
+            return getattr(_importlib.import_module("fungrad.explaining"), name)
+        raise _missing("fungrad", name)
 
 
 def __dir__() -> list[str]:

@@ -16,6 +16,7 @@ from fungrad.core.dtypes import (
 )
 from fungrad.core.dtypes import prng_key_type as prng_key
 from fungrad.core.limits import finfo, iinfo
+from fungrad.core.public_names import publish as _publish
 
 __all__ = [
     "TypePromotionError",
@@ -81,3 +82,5 @@ def itemsize_bits(dtype: Any) -> int:
             f"{_dtypes.display_name(found)}"
         )
     return _dtypes.itemsize_bits(found)
+
+_publish(globals(), __name__, __all__)

@@ -315,3 +315,34 @@ class JaxprTypeError(TypeError):
 
       fungrad.core.check.check_jaxpr(jaxpr, where="after my_pass")
     """
+
+
+__all__ = [
+    "ConcretizationTypeError",
+    "DivisionByZeroError",
+    "FailedCheckError",
+    "FungradTypeError",
+    "IncompatibleShapesError",
+    "InconclusiveDimensionOperation",
+    "JAXIndexError",
+    "JAXTypeError",
+    "JaxRuntimeError",
+    "JaxprTypeError",
+    "KernelError",
+    "KeyReuseError",
+    "NaNError",
+    "NonConcreteBooleanIndexError",
+    "NonFiniteError",
+    "OOBError",
+    "RuntimeCheckError",
+    "TracerArrayConversionError",
+    "TracerBoolConversionError",
+    "TracerIntegerConversionError",
+    "TypePromotionError",
+    "UnboundAxisNameError",
+    "UnexpectedTracerError",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

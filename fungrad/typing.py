@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.array import Array
+from fungrad.core.public_names import publish as _publish
 
 ArrayLike = Array | np.ndarray | np.generic | bool | int | float | complex
 DTypeLike = str | type[Any] | np.dtype
 
 __all__ = ["ArrayLike", "DTypeLike"]
+
+_publish(globals(), __name__, __all__)

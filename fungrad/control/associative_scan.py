@@ -11,6 +11,7 @@ from typing import Any
 from fungrad.control._base import check_callables, flat_operands
 from fungrad.core import tree
 from fungrad.core.array import as_array
+from fungrad.core.signatures import T
 from fungrad.core.source import api_boundary, function_name
 from fungrad.ops.foundation import reshape
 from fungrad.ops.joining import concatenate, stack
@@ -21,8 +22,8 @@ API = "lax.associative_scan"
 
 @api_boundary
 def associative_scan(
-    fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0
-) -> Any:
+    fn: Callable[[T, T], T], elems: T, reverse: bool = False, axis: int = 0
+) -> T:
     """Combines each element with all before it, by an associative function.
 
     Element ``i`` of the result is ``fn(...fn(fn(elems[0], elems[1]), elems[2])..., elems[i])``, computed in

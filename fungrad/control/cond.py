@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from fungrad.control._base import (
 from fungrad.control.cond_primitive import cond_p, joined
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like
+from fungrad.core.signatures import T, X, Y
 from fungrad.core.source import api_boundary, function_name
 from fungrad.core.treedef import differences, open_treedef
 from fungrad.ops.cast import convert_element_type
@@ -35,6 +36,18 @@ _NO_OPERAND: Any = object()
 
 
 @api_boundary
+@overload
+def cond(
+    pred: Any, true_fun: Callable[..., T], false_fun: Callable[..., T], *operands: Any, operand: Any = ...
+) -> T: ...
+
+
+@overload
+def cond(
+    pred: Any, true_operand: X, true_fun: Callable[[X], T], false_operand: Y, false_fun: Callable[[Y], T], /
+) -> T: ...
+
+
 def cond(*args: Any, **kwargs: Any) -> Any:
     """``cond(pred, true_fun, false_fun, *operands)``: runs one of two functions.
 
@@ -132,8 +145,8 @@ def _predicate(pred: Any) -> Array:
 
 @api_boundary
 def switch(
-    index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, operand: Any = _NO_OPERAND
-) -> Any:
+    index: Any, branches: Sequence[Callable[..., T]], *operands: Any, operand: Any = _NO_OPERAND
+) -> T:
     """Runs one of several functions: ``branches[index](*operands)``.
 
     As ``cond``, with as many functions as there are.

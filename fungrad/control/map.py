@@ -12,6 +12,7 @@ from typing import Any
 from fungrad.control._base import check_callables, flat_operands
 from fungrad.control.scan import scan
 from fungrad.core import tree
+from fungrad.core.signatures import X, Y
 from fungrad.core.source import api_boundary
 from fungrad.ops.foundation import reshape
 from fungrad.ops.joining import concatenate
@@ -22,7 +23,7 @@ API = "lax.map"
 
 
 @api_boundary
-def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> Any:
+def map(f: Callable[[X], Y], xs: X, *, batch_size: int | None = None) -> Y:
     """Applies a function to the elements of arrays along their leading dimension.
 
     The same as ``stack([f(x) for x in xs])``: a ``scan`` without a carry. ``vmap`` computes all at once;

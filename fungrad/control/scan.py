@@ -27,6 +27,7 @@ from fungrad.control.scan_unroll import at
 from fungrad.core import tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.avals import ShapedArray
+from fungrad.core.signatures import Carry, X, Y
 from fungrad.core.source import api_boundary, function_name
 from fungrad.ops.joining import stack
 
@@ -35,14 +36,14 @@ API = "lax.scan"
 
 @api_boundary
 def scan(
-    f: Callable[[Any, Any], tuple[Any, Any]],
-    init: Any,
-    xs: Any = None,
+    f: Callable[[Carry, X], tuple[Carry, Y]],
+    init: Carry,
+    xs: X | None = None,
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
     _split_transpose: bool = False,
-) -> tuple[Any, Any]:
+) -> tuple[Carry, Y]:
     """Loops over the leading dimension of arrays, carrying values along and stacking results.
 
     The same as this Python loop, but traced once and compiled to one native loop::

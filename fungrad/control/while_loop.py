@@ -33,6 +33,7 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.signatures import T
 from fungrad.core.source import api_boundary
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.cast import convert_element_type
@@ -43,12 +44,12 @@ from fungrad.ops.integer import bitwise_and
 
 @api_boundary
 def while_loop(
-    cond_fun: Callable[[Any], Any],
-    body_fun: Callable[[Any], Any],
-    init_val: Any,
+    cond_fun: Callable[[T], Any],
+    body_fun: Callable[[T], T],
+    init_val: T,
     *,
     max_steps: int | None = None,
-) -> Any:
+) -> T:
     """Repeats ``body_fun`` as long as ``cond_fun`` holds.
 
     The same as this Python loop, but traced once and compiled to one native loop::
@@ -224,11 +225,11 @@ def _while_in_python(
 def fori_loop(
     lower: Any,
     upper: Any,
-    body_fun: Callable[[Any, Any], Any],
-    init_val: Any,
+    body_fun: Callable[[Any, T], T],
+    init_val: T,
     *,
     unroll: int | bool | None = None,
-) -> Any:
+) -> T:
     """Loops over the integers from ``lower`` up to, not including, ``upper``.
 
     The same as this Python loop, but traced once and compiled to one native loop::

@@ -105,7 +105,7 @@ def qdwh(
         _, _, k, done = carry
         return (k < most) & ~done
 
-    start = _scaled(x, 1 / bound), bound * 0 + unit, np.zeros((), dtypes.int32), np.zeros((), bool)
+    start: Any = _scaled(x, 1 / bound), bound * 0 + unit, np.zeros((), dtypes.int32), np.zeros((), bool)
     u, _, steps, converged = while_loop(goes_on, step, start)
     # One step of Newton and Schulz makes the columns orthonormal to the last digits.
     u = sub(mul(u, np.asarray(1.5, u.aval.dtype)), _scaled(mm(u, mm(adjoint(u), u)), bound * 0 + 0.5))

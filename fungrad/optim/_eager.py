@@ -152,7 +152,11 @@ def _compiled_form(formula: Formula) -> Callable[..., tuple] | None:
     if run is None:
         while len(_compiled) >= _MOST_COMPILED:
             _compiled.pop(next(iter(_compiled)), None)
-        run = _compiled[known] = jit(lambda leaves, scalars: tuple(formula(leaves, scalars, jnp)))
+
+        def of_leaves(leaves: Any, scalars: Any) -> tuple[Any, ...]:
+            return tuple(formula(leaves, scalars, jnp))
+
+        run = _compiled[known] = jit(of_leaves)
     return run
 
 

@@ -37,7 +37,11 @@ def hvp(loss: Callable[..., Any], v: Any, params: Any, inputs: Any, targets: Any
       [ 6. 12.]
     """
     unravel = ravel_pytree(params)[1]
-    return jvp(grad(lambda p: loss(p, inputs, targets)), (params,), (unravel(v),))[1]
+
+    def of_params(p: Any) -> Any:
+        return loss(p, inputs, targets)
+
+    return jvp(grad(of_params), (params,), (unravel(v),))[1]
 
 
 def hessian_diag(loss: Callable[..., Any], params: Any, inputs: Any, targets: Any) -> Array:

@@ -7,7 +7,10 @@ below knows of this package.
 The file holds no code.
 """
 
+from fungrad.core.public_names import publish as _publish
 from fungrad.styles import eager, sequential, tape
 from fungrad.styles.comparing import Comparison, compare
 
 __all__ = ["Comparison", "compare", "eager", "sequential", "tape"]
+
+_publish(globals(), __name__, __all__)

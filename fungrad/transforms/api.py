@@ -20,6 +20,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import Tracer
 from fungrad.core.primitive import Primitive
 from fungrad.core.refs import Ref
+from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.ops._operands import scalar_array
 from fungrad.transforms.forward import jvp_flat
@@ -314,13 +315,13 @@ def abstract_argument(x: Any, api: str, whole: Any, position: int) -> ShapedArra
 
 
 def grad(
-    fun: Callable[..., Any],
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
     reduce_axes: Sequence[Any] = (),
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """Gradient of a scalar-valued function.
 
     Args:
@@ -357,13 +358,13 @@ def grad(
 
 
 def value_and_grad(
-    fun: Callable[..., Any],
+    fun: Callable[P, R],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
     reduce_axes: Sequence[Any] = (),
-) -> Callable[..., Any]:
+) -> Callable[P, tuple[R, Any]]:
     """Value and gradient of a scalar-valued function; arguments as for ``grad``.
 
     Returns:

@@ -16,7 +16,7 @@ import functools
 import inspect
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import EVAL, AxisData, Tracer, state
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, eval_jaxpr
 from fungrad.core.primitive import Primitive, is_linear
+from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.core.staging import (
     DebugInfo,
@@ -477,6 +478,30 @@ checkpoint_policies = _Policies()
 _traces: weakref.WeakKeyDictionary[Any, dict[Any, tuple[Jaxpr, Any]]] = weakref.WeakKeyDictionary()
 
 
+@overload
+def checkpoint(
+    fun: Callable[P, R],
+    *,
+    prevent_cse: bool | Sequence[bool] = True,
+    policy: Policy | None = None,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    concrete: bool = False,
+) -> Callable[P, R]: ...
+
+
+@overload
+def checkpoint(
+    fun: None = None,
+    *,
+    prevent_cse: bool | Sequence[bool] = True,
+    policy: Policy | None = None,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    concrete: bool = False,
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
 def checkpoint(
     fun: Callable[..., Any] | None = None,
     *,
@@ -485,7 +510,7 @@ def checkpoint(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     concrete: bool = False,
-) -> Callable[..., Any]:
+) -> Any:
     """A function whose derivatives recompute intermediate values instead of keeping them in memory.
 
     Its value and derivatives are those of ``fun``. Reverse mode keeps the arguments and what

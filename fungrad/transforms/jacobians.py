@@ -17,6 +17,7 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AnonymousAxis, AxisData
+from fungrad.core.signatures import P
 from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.ops.foundation import batch_to, instantiate, reshape
 from fungrad.ops.shape import slice as slice_op
@@ -27,11 +28,11 @@ from fungrad.transforms.transposition import backward_pass
 
 
 def jacfwd(
-    fun: Callable[..., Any],
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """Jacobian by forward mode: one push-forward per input element; best for tall Jacobians.
 
     Args:
@@ -54,12 +55,12 @@ def jacfwd(
 
 
 def jacrev(
-    fun: Callable[..., Any],
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """Jacobian by reverse mode: one pullback per output element; best for wide Jacobians. Arguments as for ``jacfwd``.
 
     Args:
@@ -90,11 +91,11 @@ def jacobian(
 
 
 def hessian(
-    fun: Callable[..., Any],
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """Hessian: forward mode over reverse mode.
 
     Args:

@@ -15,6 +15,7 @@ from fungrad.core.arguments import index
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.context import AnonymousAxis, AxisData
 from fungrad.core.refs import AbstractRef, Ref, contents, passed, store
+from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.core.staging import argument_names
 from fungrad.ops.foundation import batch_to
@@ -23,13 +24,13 @@ from fungrad.transforms.batching import batch_flat
 
 
 def vmap(
-    fun: Callable[..., Any],
+    fun: Callable[P, R],
     in_axes: Any = 0,
     out_axes: Any = 0,
     axis_name: Hashable | None = None,
     axis_size: int | None = None,
     spmd_axis_name: Hashable | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, R]:
     """Maps a function of one example over a batch, without a Python loop.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from fungrad.core.array import as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr
+from fungrad.core.signatures import P, R_co
 from fungrad.core.source import api_boundary
 from fungrad.sharding import DEFAULT
 from fungrad.transforms.inspection import shape_struct
@@ -265,3 +266,26 @@ class Compiled(Lowered):
         return tree.unflatten(
             entry.out_tree, [wrap_unchecked(d, a) for d, a in zip(outs, entry.out_avals, strict=True)]
         )
+
+
+@runtime_checkable
+class Wrapped(Protocol[P, R_co]):
+    """What ``jit`` returns: a function that can be called, traced and lowered."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Calls the function."""
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """The function of a method."""
+
+    def trace(self, *args: P.args, **kwargs: P.kwargs) -> Traced:
+        """Traces the function for arguments of these types."""
+
+    def lower(self, *args: P.args, **kwargs: P.kwargs) -> Lowered:
+        """Traces and lowers the function for arguments of these types."""
+
+    def eval_shape(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Types of the results for arguments of these types."""
+
+    def clear_cache(self) -> None:
+        """Forgets every traced and compiled version."""

@@ -19,7 +19,7 @@ import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -33,9 +33,10 @@ from fungrad.core.device import check_device
 from fungrad.core.ir import Jaxpr
 from fungrad.core.key_uses import use, used_operands
 from fungrad.core.refs import Ref, RefFrame, contents, store
+from fungrad.core.signatures import P, R
 from fungrad.core.source import Source, api_boundary, current_source, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
-from fungrad.jit.front.aot import Traced, check_compiler_options
+from fungrad.jit.front.aot import Traced, Wrapped, check_compiler_options
 from fungrad.jit.front.cache_info import CacheInfo, note_trace, versions_of
 from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.front.explain import LOGGER, explain_miss
@@ -611,6 +612,42 @@ def _as_tuple(value: Any, kind: type, what: str) -> tuple:
     if not all(isinstance(v, kind) for v in values):
         raise TypeError(f"fungrad.jit: {what} must be {kind.__name__} or a sequence of {kind.__name__}, got {value!r}")
     return values
+
+
+@overload
+def jit(
+    fun: Callable[P, R],
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Sequence[str] | None = None,
+    donate_argnums: int | Sequence[int] | None = None,
+    donate_argnames: str | Sequence[str] | None = None,
+    keep_unused: bool = False,
+    inline: bool = False,
+    device: Any = None,
+    backend: str | None = None,
+    in_shardings: Any = None,
+    out_shardings: Any = None,
+    compiler_options: Any = None,
+) -> Wrapped[P, R]: ...
+
+
+@overload
+def jit(
+    fun: None = None,
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Sequence[str] | None = None,
+    donate_argnums: int | Sequence[int] | None = None,
+    donate_argnames: str | Sequence[str] | None = None,
+    keep_unused: bool = False,
+    inline: bool = False,
+    device: Any = None,
+    backend: str | None = None,
+    in_shardings: Any = None,
+    out_shardings: Any = None,
+    compiler_options: Any = None,
+) -> Callable[[Callable[P, R]], Wrapped[P, R]]: ...
 
 
 def jit(

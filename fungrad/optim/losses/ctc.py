@@ -146,7 +146,9 @@ def _forward(
 
     nothing = jnp.full((batch, count), log_epsilon, logits.dtype)
     start = jnp.concatenate([jnp.zeros((batch, 1), logits.dtype), nothing], -1)
-    _, (alpha_blank, alpha_label) = scan(frame, (start, nothing), (emitted, blank, logit_paddings.T))
+    alphas: tuple[Array, Array]
+    _, alphas = scan(frame, (start, nothing), (emitted, blank, logit_paddings.T))
+    alpha_blank, alpha_label = alphas
     last = advance(alpha_blank[-1], alpha_label[-1])
     loss = -jnp.take_along_axis(last, lengths[:, None], 1)[:, 0]
     return loss, alpha_blank.at[-1].set(last), alpha_label
