@@ -1,5 +1,7 @@
 """Optimizers against optax, outside of transformations and compiled."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -161,3 +163,12 @@ def test_64_bit_parameters_are_updated_in_64_bit():
                 assert x.dtype == np.float64
                 results.append(np.asarray(x))
         np.testing.assert_allclose(results[0], results[1], rtol=1e-13)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, fungrad.jit])
+@pytest.mark.parametrize("shape", [(4, 2), (2, 3, 2), (0, 2)])
+def test_updates_of_other_parameters_are_named(wrap, shape):
+    params = {"layer": {"w": jnp.ones((3, 2)), "b": jnp.zeros(2)}}
+    updates = {"layer": {"w": jnp.ones(shape), "b": None}}
+    with pytest.raises(ValueError, match=re.escape(f"apply_updates: updates['layer']['w'] has shape {shape}")):
+        wrap(optim.apply_updates)(params, updates)

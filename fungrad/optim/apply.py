@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 import fungrad.numpy as jnp
 from fungrad import lax
 from fungrad.core import tree
@@ -42,10 +44,7 @@ def apply_updates(params: Params, updates: Updates) -> Params:
             p = jnp.asarray(p)
         new = p + u
         if new.aval.shape != p.aval.shape:
-            raise ValueError(
-                f"fungrad.optim.apply_updates: an update of shape {jnp.shape(u)} does not fit a parameter of shape "
-                f"{p.aval.shape}; were the updates made from gradients of other parameters?"
-            )
+            raise ValueError  # worded below, where the place is known
         return new if new.aval.dtype is p.aval.dtype else new.astype(p.dtype)
 
     try:
@@ -58,7 +57,26 @@ def apply_updates(params: Params, updates: Updates) -> Params:
     except ValueError:
         structure = tree.structure(updates, is_leaf=_is_none)
         match("fungrad.optim.apply_updates", "params", structure, params, "They must have one structure.")
+        _check_shapes(updates, params)
         raise
+
+
+def _check_shapes(updates: Updates, params: Params) -> None:
+    """Raises ValueError if an update does not fit its parameter."""
+    leaves, treedef = tree.flatten_with_path(updates, _is_none)
+    for (path, u), p in zip(leaves, tree.flatten_up_to(treedef, params), strict=True):
+        update, parameter = np.shape(u), np.shape(p)
+        padded = (1,) * (len(parameter) - len(update)) + update
+        if u is None or p is None or len(padded) == len(parameter) and all(map(_stretches, padded, parameter)):
+            continue
+        raise ValueError(
+            f"fungrad.optim.apply_updates: updates{tree.keystr(path)} has shape {update}, but the parameter has shape "
+            f"{parameter}; were the updates made from gradients of other parameters?"
+        ) from None
+
+
+def _stretches(size: int, other: int) -> bool:
+    return size in (1, other)
 
 
 def _sum(leaves: Sequence[Any], _: Sequence[Any], np_: Any) -> tuple[Any]:
