@@ -136,6 +136,7 @@ class CompiledView:
             if s.kind == "host"
         ]
         self._assembly: list[Line] | None = None
+        self._rewrites: list[tuple[str, str, list[str] | None]] | None = None
 
     def _add(self, node: Any, times: float, within: str, rates: Rates | None) -> None:
         number = len(self.steps) + 1
@@ -208,6 +209,11 @@ class CompiledView:
 
     def rewrites(self) -> list[tuple[str, str, list[str] | None]]:
         """The passes on loops in order: name, the first line of its documentation, and the new text if it changed."""
+        if self._rewrites is None:
+            self._rewrites = self._rewritten()
+        return self._rewrites
+
+    def _rewritten(self) -> list[tuple[str, str, list[str] | None]]:
         parts = re.split(r"^-- ", self.compilation.text("rewrites"), flags=re.MULTILINE)[1:]
         about = {p.name: _about(p.run) for p in pipeline.PIPELINE}
         found: list[tuple[str, str, list[str] | None]] = []
