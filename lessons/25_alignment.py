@@ -3,7 +3,7 @@
 # 25 · Alignment in three steps
 
 **Claim.** A language model learns from demonstrations how people write, a reward model from comparisons what they like,
-and PPO moves the language model there. Without a leash it finds what the reward model likes and people do not.
+and PPO moves the language model there. Without a leash it writes no sentences any more, only words with a high reward.
 
 **Answers.** CSCI 410, "How to train GPT 3", steps 1, 2 and 3
 
@@ -146,4 +146,4 @@ save(fig)
 
 (_, first, _, _), (_, loose, broken, _), (_, held, intact, _) = rows
 text = f"from {first:.2f} to {held:.2f}, {intact:.0%} grammatical; without a leash {loose:.2f} and {broken:.0%}"
-claim(f"liking rises {text}", held > first + 1 and intact > 0.9 and broken < 0.5 and loose < held)
+claim(f"liking rises {text}", held > first + 1 and intact > 0.9 and broken < 0.5)
