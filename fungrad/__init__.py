@@ -111,6 +111,7 @@ __version__ = "0.1.0"
 # Imported when first used.
 _SUBMODULES = (
     "ad_checkpoint",
+    "api_util",
     "custom_batching",
     "custom_derivatives",
     "data",
@@ -119,6 +120,7 @@ _SUBMODULES = (
     "extend",
     "flatten_util",
     "image",
+    "interpreters",
     "io",
     "nn",
     "optim",
@@ -190,6 +192,7 @@ __all__ = [
     "__version__",
     "ad_checkpoint",
     "allow_f16_reductions",
+    "api_util",
     "array_garbage_collection_guard",
     "block_until_ready",
     "check_tracer_leaks",
@@ -241,6 +244,7 @@ __all__ = [
     "grad",
     "hessian",
     "image",
+    "interpreters",
     "io",
     "jacfwd",
     "jacobian",

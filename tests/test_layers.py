@@ -25,9 +25,11 @@ LAYERS = [
     ["fungrad.optim", "fungrad.io", "fungrad.data"],
     ["fungrad.train", "fungrad.tune"],
     ["fungrad.drawing", "fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
+    ["fungrad.api_util", "fungrad.interpreters"],
     ["fungrad.explaining"],
     ["fungrad"],
     ["fungrad.styles", "fungrad.cli", "fungrad.__main__"],
+    ["fungrad.compat", "fungrad.jax"],
 ]
 
 # Rooms of the compiler: what each imports of the others. Rewrites know only the loop IR; what runs programs knows

@@ -1,11 +1,11 @@
 """Pass ``inline``: replaces calls of jaxprs by their bodies.
 
-Contract: afterwards no equation is a call, that is, has a primitive with an attribute ``inline_param`` (the name of
-  the parameter
-that holds the body: nested ``jit``, functions with custom derivative rules) or a ``cond`` whose predicate is a
-literal. Calls that exist to keep two computations of one value apart (``inline_late``: checkpointed functions) are
-left to ``inline_late``, which runs after common subexpressions have been merged. Values and the order of effects are
-unchanged.
+Contract: afterwards no equation is a call. Calls are equations of a primitive with an attribute ``inline_param`` (the
+name of the parameter that holds the body: nested ``jit``, functions with custom derivative rules) or ``expansion`` (a
+function from the types of the operands and the parameters to the body, or None where there is none: primitives that
+users have defined by a function), and a ``cond`` whose predicate is a literal. Calls that exist to keep two
+computations of one value apart (``inline_late``: checkpointed functions) are left to ``inline_late``, which runs after
+common subexpressions have been merged. Values and the order of effects are unchanged.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ def _body(eqn: Eqn, late: bool) -> tuple[Jaxpr, tuple[Atom, ...]] | None:
     param = getattr(primitive, "inline_param", None)
     if param is not None and (late or not getattr(primitive, "inline_late", False)):
         return eqn.params[param], eqn.invars[: len(eqn.params[param].invars)]
+    expand = getattr(primitive, "expansion", None)
+    if expand is not None:
+        body = expand(tuple([a.aval for a in eqn.invars]), eqn.params)
+        return None if body is None else (body, eqn.invars)
     if primitive.name == "cond" and type(eqn.invars[0]) is Literal:
         branches = eqn.params["branches"]
         return branches[min(max(int(eqn.invars[0].val), 0), len(branches) - 1)], eqn.invars[1:]

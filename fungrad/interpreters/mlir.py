@@ -1,0 +1,90 @@
+"""Code of primitives for compiled programs, as programs for JAX register it (``jax.interpreters.mlir``).
+
+There is no MLIR here. `register_lowering` with `lower_fun` makes the function part of compiled programs; with any other
+rule, which would build MLIR, the primitive is a step on the host that calls its implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from fungrad.core.primitive import Primitive
+from fungrad.core.public_names import publish
+
+__all__ = ["LoweringRuleContext", "emit_python_callback", "ir_constant", "lower_fun", "register_lowering"]
+
+
+class LoweringRuleContext:
+    """The first argument of JAX's lowering rules; there are none here."""
+
+
+class Expansion:
+    """A lowering that is a function of arrays; see `lower_fun`."""
+
+    def __init__(self, fun: Callable[..., Any], multiple_results: bool):
+        self.fun, self.multiple_results = fun, multiple_results
+
+    def __call__(self, *args: Any, **params: Any) -> NoReturn:
+        raise NotImplementedError("fungrad.interpreters.mlir.lower_fun: its result can only be registered")
+
+
+def lower_fun(fun: Callable[..., Any], multiple_results: bool = True) -> Expansion:
+    """A lowering rule from a function of arrays.
+
+    Args:
+      fun: ``fun(*arrays, **params)``.
+      multiple_results: whether it returns a sequence.
+
+    Returns:
+      What `register_lowering` takes.
+    """
+    return Expansion(fun, multiple_results)
+
+
+def register_lowering(
+    prim: Primitive, rule: Any = None, platform: str | None = None, inline: bool = True, cacheable: bool = True
+) -> Any:
+    """Registers code of a primitive for compiled programs.
+
+    Args:
+      prim: of the user's own.
+      rule: what `lower_fun` returns. Any other rule is ignored: programs call the implementation.
+      platform: rules for other platforms than ``cpu`` are ignored.
+      inline: has no meaning here.
+      cacheable: has no meaning here.
+
+    Returns:
+      ``rule``; a decorator if there is none.
+    """
+    if rule is None:
+        return lambda f: register_lowering(prim, f, platform)
+    if platform in (None, "cpu") and isinstance(rule, Expansion):
+        define = getattr(prim, "define_expansion", None)
+        if define is None:
+            raise TypeError(
+                f"fungrad.interpreters.mlir.register_lowering: {prim} belongs to the library and has code of its own; "
+                "define a primitive with fungrad.extend.core.Primitive"
+            )
+        define(rule.fun, rule.multiple_results)
+    return rule
+
+
+def _refused(name: str) -> NotImplementedError:
+    return NotImplementedError(
+        f"fungrad.interpreters.mlir.{name}: programs are compiled without MLIR; register lower_fun(f), or leave the "
+        "lowering out, and programs call the implementation"
+    )
+
+
+def emit_python_callback(*args: Any, **kwargs: Any) -> NoReturn:
+    """Refuses: there is no MLIR; `fungrad.pure_callback` calls Python from compiled programs."""
+    raise _refused("emit_python_callback")
+
+
+def ir_constant(*args: Any, **kwargs: Any) -> NoReturn:
+    """Refuses: there is no MLIR."""
+    raise _refused("ir_constant")
+
+
+publish(globals(), __name__, __all__)
