@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fungrad.core.context import EVAL, running
 from fungrad.core.primitive import Primitive
 from fungrad.core.public_names import publish
@@ -11,8 +13,8 @@ from fungrad.jit.front.api import jit
 
 __all__ = ["Backend", "apply_primitive", "canonicalize_dtype_handlers"]
 
-canonicalize_dtype_handlers: dict[type, Any] = {}
-"""Conversions of users' types: nothing here reads them."""
+canonicalize_dtype_handlers: dict[type, Any] = {np.ndarray: np.asarray}
+"""Conversions of users' types: nothing here reads them; what is to be an array has a method ``__array__``."""
 
 
 class Backend:

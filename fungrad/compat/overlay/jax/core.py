@@ -1,12 +1,18 @@
 """``jax.core``, of which JAX documents few names; the others are those that libraries ask for."""
 
-from fungrad.compat.rows import Row, alias
+import numpy as np
+
+from fungrad.api_util import shaped_abstractify
+from fungrad.compat.rows import Row, adapter, alias, inert
 
 NAMES: dict[str, Row] = {
-    "AbstractValue": alias("fungrad.core:AbstractValue"),
-    "ShapedArray": alias("fungrad.core:ShapedArray"),
-    "Trace": alias("fungrad.core:Trace"),
-    "Tracer": alias("fungrad.core:Tracer"),
-    "eval_jaxpr": alias("fungrad.core:eval_jaxpr"),
-    "ensure_compile_time_eval": alias("fungrad.core:ensure_compile_time_eval"),
-}
+    name: alias(f"fungrad.core:{name}")
+    for name in ("AbstractValue", "Atom", "ShapedArray", "Trace", "Tracer", "ensure_compile_time_eval", "eval_jaxpr")
+} | {
+    name: alias(f"fungrad.extend.core:{name}", "equinox haiku")
+    for name in ("concrete_or_error", "get_opaque_trace_state", "jaxprs_in_params", "set_current_trace", "subjaxprs",
+                 "take_current_trace", "valid_jaxtype")
+}  # fmt: skip
+
+NAMES["get_aval"] = adapter(shaped_abstractify, "equinox")
+NAMES["pytype_aval_mappings"] = inert({np.ndarray: shaped_abstractify}, "tensorflow_probability")

@@ -1,0 +1,5 @@
+"""``jax._src.interpreters``."""
+
+from fungrad.compat.rows import Row
+
+NAMES: dict[str, Row] = {}

@@ -1,0 +1,8 @@
+"""``jaxlib.xla_extension``."""
+
+import fungrad
+from fungrad.compat.rows import Row, adapter
+
+NAMES: dict[str, Row] = {
+    "PjitFunction": adapter(type(fungrad.jit(lambda x: x)), "gpjax treescope"),
+}
