@@ -62,14 +62,17 @@ def flatten_axes(name: str, treedef: Any, axis_tree: Any, *, kws: bool = False, 
       ValueError: it is no prefix.
     """
     out: list[Any] = []
+
+    def extend(axis: Any, part: Any) -> None:
+        out.extend([axis] * len(tree.leaves(part)))
+
     dummy = tree.unflatten(treedef, [object()] * treedef.num_leaves)
     try:
-        tree.map(
-            lambda axis, part: out.extend([axis] * len(tree.leaves(part))), axis_tree, dummy, is_leaf=lambda x: x is None
-        )
+        tree.map(extend, axis_tree, dummy, is_leaf=lambda x: x is None)
     except ValueError as error:
         raise ValueError(
-            f"{name} specification must be a tree prefix of the corresponding value: {error}"
+            f"fungrad.api_util.flatten_axes: {name} specification must be a tree prefix of the corresponding value: "
+            f"{error}"
         ) from None
     return out
 

@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
         sys.argv = [what, *rest]
         if what == "-c":
             namespace = {"__name__": "__main__", "__builtins__": __builtins__}
-            exec(compile(target, "<string>", "exec"), namespace)  # noqa: S102
+            exec(compile(target, "<string>", "exec"), namespace)
         else:
             runpy.run_module(target, run_name="__main__", alter_sys=True)
         return 0

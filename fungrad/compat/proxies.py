@@ -41,9 +41,9 @@ PUBLIC = frozenset(
     jax.experimental.sparse.ad jax.experimental.sparse.api jax.experimental.sparse.bcoo jax.experimental.sparse.bcsr
     jax.experimental.sparse.coo jax.experimental.sparse.csr jax.experimental.sparse.linalg
     jax.experimental.sparse.random jax.experimental.sparse.transform jax.experimental.sparse.util
-    jax.experimental.host_callback jax.experimental.rnn jax.experimental.xla_metadata jax.experimental.x64_context
-    jax.export jax.extend jax.extend.backend jax.extend.core jax.extend.core.primitives jax.extend.linear_util jax.extend.random
-    jax.extend.sharding jax.extend.source_info_util jax.extend.lowering jax.ffi jax.flatten_util jax.image
+    jax.experimental.rnn jax.experimental.xla_metadata jax.experimental.x64_context jax.flatten_util jax.image
+    jax.export jax.extend jax.extend.backend jax.extend.core jax.extend.core.primitives jax.extend.linear_util
+    jax.extend.random jax.extend.sharding jax.extend.source_info_util jax.extend.lowering jax.ffi
     jax.interpreters jax.interpreters.ad jax.interpreters.batching jax.interpreters.mlir
     jax.interpreters.partial_eval jax.interpreters.pxla jax.interpreters.xla jax.lax jax.lax.linalg jax.memory
     jax.monitoring jax.nn jax.nn.initializers jax.numpy jax.numpy.fft jax.numpy.linalg jax.ops jax.profiler

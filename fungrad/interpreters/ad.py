@@ -1,8 +1,8 @@
 """Derivatives of primitives, with JAX's names and conventions (``jax.interpreters.ad``).
 
 A rule of `primitive_jvps` is ``rule(primals, tangents, **params)`` and returns results and their tangents; tangents are
-arrays or `Zero`. A rule of `primitive_transposes` is ``rule(ct, *args, **params)``, where ``args`` has `UndefinedPrimal`
-in the places to transpose in, and returns one cotangent per operand, or None.
+arrays or `Zero`. A rule of `primitive_transposes` is ``rule(ct, *args, **params)``, where ``args`` has
+`UndefinedPrimal` in the places to transpose in, and returns one cotangent per operand, or None.
 
 Example:
   >>> import fungrad

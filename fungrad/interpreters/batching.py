@@ -125,7 +125,8 @@ def defreducer(prim: Primitive, ident: Any = None) -> None:
     """Registers a primitive of one operand that reduces the dimensions of its parameter ``axes``."""
 
     def rule(args: Sequence[Any], dims: Sequence[int | None], *, axes: Sequence[int], **params: Any) -> tuple[Any, Any]:
-        (x,), (dim,) = args, dims
+        (x,) = args
+        dim = next(d for d in dims if d is not None)
         moved = tuple([a if a < dim else a + 1 for a in axes])
         kept = [i for i in range(x.ndim) if i not in moved]
         return prim.bind(x, axes=moved, **params), kept.index(dim)

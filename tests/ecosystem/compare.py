@@ -22,10 +22,10 @@ def differences(library: str, found: dict[str, Any], folder: Path = NUMBERS) -> 
     expected = json.loads((folder / f"{library}.json").read_text())
     out = []
     for program, quantities in expected.items():
-        if "error" in quantities:
+        if "traceback" in quantities:
             raise ValueError(f"{library}.{program} raised an error when its numbers were recorded")
         mine = found.get(program, {"error": "the program was not run", "traceback": ""})
-        if "error" in mine:
+        if "traceback" in mine:
             out.append(f"{program}: {mine['error']}\n{mine['traceback']}")
             continue
         for name, theirs in quantities.items():
@@ -40,5 +40,6 @@ def differences(library: str, found: dict[str, Any], folder: Path = NUMBERS) -> 
             same = np.where(finite, np.abs(a - b) <= allowed, (a == b) | (np.isnan(a) & np.isnan(b)))
             if not same.all():
                 worst = int(np.argmax(np.where(same, 0, np.abs(a - b))))
-                out.append(f"{program}.{name}: {(~same).sum()} of {same.size} differ; [{worst}]: {a[worst]}, JAX {b[worst]}")
+                count = f"{(~same).sum()} of {same.size} differ"
+                out.append(f"{program}.{name}: {count}; at {worst}: {a[worst]}, JAX {b[worst]}")
     return out

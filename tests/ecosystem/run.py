@@ -45,4 +45,5 @@ def run(library: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print("\n" + json.dumps(run(sys.argv[1])))
+    result = json.dumps(run(sys.argv[1]))
+    print("\n" + result, flush=True)

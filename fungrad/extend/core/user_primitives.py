@@ -1,7 +1,7 @@
 """``Primitive`` of ``fungrad.extend.core``: primitives whose rules are registered functions, as JAX's are.
 
-Rules may be methods of a subclass (see `fungrad.extend`), or functions: ``def_impl`` and ``def_abstract_eval`` here, the
-registries of ``fungrad.interpreters`` for derivatives, batching and code. Either way they end up as the rules of
+Rules may be methods of a subclass (see `fungrad.extend`), or functions: ``def_impl`` and ``def_abstract_eval`` here,
+the registries of ``fungrad.interpreters`` for derivatives, batching and code. Either way they end up as the rules of
 ``core.primitive.Primitive``, so that there is one kind of primitive for the rest of the library.
 
 May import ``core``.

@@ -20,4 +20,5 @@ def equivariance():
     out = jax.jit(linear.apply)(params, x)
     rotation = e3nn.rand_matrix(jax.random.PRNGKey(1))
     turned = linear.apply(params, x.transform_by_matrix(rotation))
-    return {"out": out.array, "difference": turned.array - out.transform_by_matrix(rotation).array, "rotation": rotation}
+    difference = turned.array - out.transform_by_matrix(rotation).array
+    return {"out": out.array, "difference": difference, "rotation": rotation}

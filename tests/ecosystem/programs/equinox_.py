@@ -76,5 +76,6 @@ def checks():
 
     closed = eqx.filter_closure_convert(lambda x: x * 2.0, jnp.ones(3))
     return {
-        "root": root(jnp.array(4.0)), "refused": refused, "slope": jax.grad(loop)(0.5), "closed": closed(jnp.arange(3.0))
+        "root": root(jnp.array(4.0)), "refused": refused, "slope": jax.grad(loop)(0.5),
+        "closed": closed(jnp.arange(3.0)),
     }  # fmt: skip

@@ -1,7 +1,6 @@
 """ott-jax: optimal transport between point clouds, and its gradient."""
 
 import jax
-import jax.numpy as jnp
 from ott.geometry import pointcloud
 from ott.problems.linear import linear_problem
 from ott.solvers import linear

@@ -10,7 +10,7 @@ def errors():
     error = jax.vmap(rlax.q_learning)(q, jnp.array([0, 1]), jnp.ones(2), 0.9 * jnp.ones(2), q[::-1])
     slope = jax.grad(lambda q: jnp.sum(jax.vmap(rlax.sarsa)(
         q, jnp.array([0, 1]), jnp.ones(2), 0.9 * jnp.ones(2), q[::-1], jnp.array([1, 0])) ** 2))(q)  # fmt: skip
-    return {"error": error, "slope": slope}
+    return {"td": error, "slope": slope}
 
 
 def targets():

@@ -25,10 +25,8 @@ def infer_argnums_and_argnames(
     if argnums is None:
         numbers = tuple([i for i, p in enumerate(positional) if p.name in names and p.kind is p.POSITIONAL_OR_KEYWORD])
     elif argnames is None:
-        names = tuple(
-            [positional[i].name for i in numbers
-             if -len(positional) <= i < len(positional) and positional[i].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-        )  # fmt: skip
+        named = [positional[i] for i in numbers if -len(positional) <= i < len(positional)]
+        names = tuple([p.name for p in named if p.kind is p.POSITIONAL_OR_KEYWORD])
     return numbers, names
 
 

@@ -11,7 +11,7 @@ def _to_complex_dtype(dtype: Any) -> np.dtype:
     return np.result_type(dtype, np.complex64)
 
 
-class ExtendedDType(metaclass=type("_NoDtype", (type,), {"__instancecheck__": lambda cls, x: False})):  # noqa: N801
+class ExtendedDType:
     """The base of JAX's own dtypes; libraries derive dtypes from it that carry a meaning of their own."""
 
 

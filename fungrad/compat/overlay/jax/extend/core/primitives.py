@@ -1,4 +1,4 @@
-"""``jax.extend.core.primitives``: primitives of JAX that no jaxpr here contains, for libraries with rules by primitive."""
+"""``jax.extend.core.primitives``: primitives of JAX that no jaxpr here contains, for tables of rules."""
 
 from fungrad.compat.rows import Row, inert
 from fungrad.extend.core import Primitive

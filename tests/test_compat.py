@@ -1,0 +1,105 @@
+"""Programs written for JAX, run through ``fungrad.compat`` in processes of their own."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from fungrad.compat import proxies, rows
+
+
+def run(*arguments, code=0):
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stderr
+    return done.stdout, done.stderr
+
+
+def test_a_script_with_arguments_and_a_report(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent("""
+        import importlib.metadata, sys
+        import jax, jax.numpy as jnp
+        from jax import lax, random
+        from jax.scipy.stats import norm
+        import jaxlib
+
+        assert jax.Array.__module__.startswith("fungrad") and jnp.__name__ == "jax.numpy"
+        assert jax.__version_info__ >= (0, 4) and importlib.metadata.version("jax") == jax.__version__
+        assert jaxlib.__version__ == jax.__version__
+        assert not hasattr(jax, "no_such_name") and "jit" in dir(jax)
+        assert jax.numpy.linalg.norm is jnp.linalg.norm
+        try:
+            import jax.no_such_module
+        except ModuleNotFoundError as error:
+            print(error.name)
+        print(sys.argv[1:], jax.grad(lambda x: norm.logpdf(x))(2.0), __name__)
+    """))
+    out, err = run("-m", "fungrad.jax", "--report", str(script), "--one", "2")
+    assert out.splitlines() == ["jax.no_such_module", "['--one', '2'] -2.0 __main__"]
+    assert f"jax.no_such_name  {script}:11" in err and f"jax.no_such_module  {script}:14" in err
+    assert "2 times" in err
+
+
+def test_modules_run_too(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import jax\ndef test_one():\n    assert jax.jit(lambda x: x + 1)(1) == 2\n"
+    )
+    out, _ = run("-m", "fungrad.jax", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path))
+    assert "1 passed" in out
+
+
+def test_usage():
+    assert "script.py" in run("-m", "fungrad.jax", "--help")[0]
+    assert "script.py" in run("-m", "fungrad.jax", code=2)[1]
+
+
+def test_install_refuses_where_jax_has_been_imported(tmp_path):
+    (tmp_path / "jax.py").write_text("")
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import jax, fungrad.compat; fungrad.compat.install()"
+    _, err = run("-c", code, str(tmp_path), code=1)
+    assert "RuntimeError: fungrad.compat.install: jax itself has been imported" in err
+
+
+def test_every_row_resolves():
+    code = """
+        import importlib, pathlib
+        import fungrad.compat as c
+        from fungrad.compat import overlay, proxies
+        c.install()
+        root = pathlib.Path(overlay.__file__).parent
+        for path in sorted(root.rglob("*.py")):
+            name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+            if name in ("__init__",):
+                continue
+            module = importlib.import_module(name)
+            for each in [*module._fungrad_rows, *module._fungrad_later]:
+                getattr(module, each)
+        for name in sorted(proxies.PUBLIC):
+            if proxies.exists(name):
+                module = importlib.import_module(name)
+                for each in dir(module):
+                    if not each.startswith("_"):
+                        getattr(module, each)
+        print("done")
+    """
+    assert run("-c", textwrap.dedent(code))[0] == "done\n"
+
+
+def test_a_refused_name_raises_when_it_is_called():
+    row = rows.refused("jax.thing", "there is one device", "flax")
+    kind = row.resolve()
+    assert isinstance(kind, type) and kind.__name__ == "thing"
+    with pytest.raises(NotImplementedError, match="jax.thing cannot be used .*: there is one device"):
+        kind(1, axis=2)
+
+
+def test_private_names_say_who_needs_them():
+    root = proxies._HERE / "overlay" / "jax" / "_src"
+    import importlib
+
+    for path in root.rglob("*.py"):
+        name = ".".join(path.relative_to(root).with_suffix("").parts)
+        module = importlib.import_module(f"fungrad.compat.overlay.jax._src.{name}".removesuffix(".__init__"))
+        for each, row in {**module.NAMES, **getattr(module, "UNTIL_NATIVE", {})}.items():
+            assert row.libraries, f"jax._src.{name}.{each} names no library"
