@@ -81,6 +81,11 @@ class Trace:
         self.label = label
         self.source: Source | None = None
 
+    @property
+    def main(self) -> Trace:
+        """What JAX's traces of one run had in common; here a run has one trace."""
+        return self
+
     def bind(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Applies ``primitive`` with this as the current trace, which it still is afterwards."""
         state.trace = None
