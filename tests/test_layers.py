@@ -22,7 +22,7 @@ LAYERS = [
     ["fungrad.dtypes", "fungrad.tree", "fungrad.tree_util"],
     ["fungrad.numpy"],
     ["fungrad.flatten_util", "fungrad.image", "fungrad.nn", "fungrad.random", "fungrad.scipy"],
-    ["fungrad.optim", "fungrad.io", "fungrad.data"],
+    ["fungrad.example_libraries", "fungrad.optim", "fungrad.io", "fungrad.data"],
     ["fungrad.train", "fungrad.tune"],
     ["fungrad.drawing", "fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
     ["fungrad.api_util", "fungrad.interpreters"],

@@ -11,7 +11,7 @@ from flax.training.train_state import TrainState
 class _Network(nn.Module):
     @nn.compact
     def __call__(self, x, train):
-        x = nn.Conv(4, (3, 3))(x)
+        x = nn.Conv(4, (3, 3), use_bias=False)(x)
         x = nn.relu(nn.BatchNorm(use_running_average=not train, momentum=0.9)(x))
         x = nn.LayerNorm()(x.reshape(x.shape[0], -1, 4))
         x = nn.MultiHeadDotProductAttention(num_heads=2)(x, x)

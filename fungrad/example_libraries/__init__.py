@@ -1,0 +1,8 @@
+"""Small libraries that JAX ships as examples (``jax.example_libraries``), which other programs have come to use."""
+
+from fungrad.core.public_names import publish
+from fungrad.example_libraries import optimizers
+
+__all__ = ["optimizers"]
+
+publish(globals(), __name__, __all__)
