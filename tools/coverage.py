@@ -38,8 +38,10 @@ NOT_RECORDED = (
 
 # What is left out on purpose: modules and names (shell patterns), and the reason in a phrase.
 LEFT_OUT = [
-    ("jax.interpreters.mlir", "*", "programs are compiled by LLVM, there is no MLIR"),
-    ("jax.interpreters.xla", "*", "there is no XLA"),
+    ("jax.interpreters.mlir", "[!lr]*", "programs are compiled by LLVM, there is no MLIR"),
+    ("jax.interpreters.mlir", "lower*[!n]", "programs are compiled by LLVM, there is no MLIR"),
+    ("jax.interpreters.mlir", "lower_jaxpr_to_fun", "programs are compiled by LLVM, there is no MLIR"),
+    ("jax.interpreters.mlir", "register_c*", "programs are compiled by LLVM, there is no MLIR"),
     ("jax.interpreters.partial_eval", "*_rule", "rules of JAX's own calls; equations need none here"),
     ("jax.interpreters.partial_eval", "Val", "a name for annotations"),
     ("jax.extend.core", "CallPrimitive", "primitives with functions among their operands; here a jaxpr is a parameter"),

@@ -12,11 +12,7 @@ from typing import Any, NoReturn
 from fungrad.core.primitive import Primitive
 from fungrad.core.public_names import publish
 
-__all__ = ["LoweringRuleContext", "emit_python_callback", "ir_constant", "lower_fun", "register_lowering"]
-
-
-class LoweringRuleContext:
-    """The first argument of JAX's lowering rules; there are none here."""
+__all__ = ["lower_fun", "register_lowering"]
 
 
 class Expansion:
@@ -68,23 +64,6 @@ def register_lowering(
             )
         define(rule.fun, rule.multiple_results)
     return rule
-
-
-def _refused(name: str) -> NotImplementedError:
-    return NotImplementedError(
-        f"fungrad.interpreters.mlir.{name}: programs are compiled without MLIR; register lower_fun(f), or leave the "
-        "lowering out, and programs call the implementation"
-    )
-
-
-def emit_python_callback(*args: Any, **kwargs: Any) -> NoReturn:
-    """Refuses: there is no MLIR; `fungrad.pure_callback` calls Python from compiled programs."""
-    raise _refused("emit_python_callback")
-
-
-def ir_constant(*args: Any, **kwargs: Any) -> NoReturn:
-    """Refuses: there is no MLIR."""
-    raise _refused("ir_constant")
 
 
 publish(globals(), __name__, __all__)

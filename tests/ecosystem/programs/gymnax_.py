@@ -10,7 +10,7 @@ def _rollout(name, policy, steps):
 
     def step(carry, key):
         observation, state = carry
-        observation, state, reward, done, _ = env.step(key, state, policy(observation), params)
+        observation, state, reward, done, *_ = env.step(key, state, policy(observation), params)
         return (observation, state), (observation, reward, done)
 
     @jax.jit

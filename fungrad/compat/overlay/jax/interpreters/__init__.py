@@ -1,0 +1,5 @@
+"""``jax.interpreters``."""
+
+from fungrad.compat.rows import Row
+
+NAMES: dict[str, Row] = {}
