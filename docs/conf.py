@@ -49,7 +49,7 @@ MODULES = {
         "fungrad.scipy.sparse.linalg", "fungrad.scipy.cluster.vq", "fungrad.scipy.spatial.transform",
     ],
     "Optimizers": [
-        "fungrad.example_libraries.optimizers", "fungrad.optim", "fungrad.optim.transforms", "fungrad.optim.schedules", "fungrad.optim.losses",
+        "fungrad.example_libraries.optimizers", "fungrad.example_libraries.stax", "fungrad.optim", "fungrad.optim.transforms", "fungrad.optim.schedules", "fungrad.optim.losses",
         "fungrad.optim.second_order", "fungrad.optim.projections", "fungrad.optim.perturbations",
         "fungrad.optim.assignment", "fungrad.optim.microbatching", "fungrad.optim.tree", "fungrad.optim.contrib",
     ],

@@ -17,7 +17,8 @@ def networks(s):
         ), (2, 8, 8, 3)),
         "branches": (s.serial(
             s.FanOut(3), s.parallel(s.Dense(4), s.serial(s.Dense(4), s.Tanh), s.Identity), s.FanInConcat(),
-            s.shape_dependent(lambda shape: s.Dense(shape[-1])), s.FanOut(2), s.parallel(s.Softplus, s.Gelu), s.FanInSum,
+            s.shape_dependent(lambda shape: s.Dense(shape[-1])), s.FanOut(2), s.parallel(s.Softplus, s.Gelu),
+            s.FanInSum,
         ), (5, 3)),
         "dropout": (s.serial(s.Dense(6), s.Dropout(0.7), s.Elu), (4, 3)),
     }  # fmt: skip

@@ -43,7 +43,6 @@ LEFT_OUT = [
     ("jax.interpreters.mlir", "lower_jaxpr_to_fun", "programs are compiled by LLVM, there is no MLIR"),
     ("jax.interpreters.mlir", "register_c*", "programs are compiled by LLVM, there is no MLIR"),
     ("jax.interpreters.partial_eval", "*_rule", "rules of JAX's own calls; equations need none here"),
-    ("jax.interpreters.partial_eval", "Val", "a name for annotations"),
     ("jax.extend.core", "CallPrimitive", "primitives with functions among their operands; here a jaxpr is a parameter"),
     ("jax.extend.core", "call_impl", "primitives with functions among their operands; here a jaxpr is a parameter"),
     ("jax.extend.sharding", "*", "the interface of XLA"),

@@ -155,7 +155,9 @@ Gelu = elementwise(nn.gelu)
 
 
 def _pooling(name: str, reducer: Callable, start: float, mean: bool = False) -> Callable[..., Layer]:
-    def layer(window_shape: Sequence[int], strides: Any = None, padding: Any = "VALID", spec: str | None = None) -> Layer:
+    def layer(
+        window_shape: Sequence[int], strides: Any = None, padding: Any = "VALID", spec: str | None = None
+    ) -> Layer:
         n = len(window_shape)
         fixed = (0, n + 1) if spec is None else (spec.index("N"), spec.index("C"))
         sizes, steps = iter(window_shape), iter(strides or (1,) * n)
@@ -218,7 +220,8 @@ def Dropout(rate: float, mode: str = "train") -> Layer:  # noqa: N802
     def apply_fun(params: Any, inputs: Any, *, rng: Any = None, **kwargs: Any) -> Any:
         if rng is None:
             raise ValueError(
-                "fungrad.example_libraries.stax.Dropout: apply_fun needs a random key, apply_fun(params, inputs, rng=key)"
+                "fungrad.example_libraries.stax.Dropout: apply_fun needs a random key: "
+                "apply_fun(params, inputs, rng=key)"
             )
         return jnp.where(random.bernoulli(rng, rate, inputs.shape), inputs / rate, 0) if mode == "train" else inputs
 
