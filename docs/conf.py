@@ -60,7 +60,6 @@ MODULES = {
         "fungrad.api_util", "fungrad.stages", "fungrad.dtypes", "fungrad.typing", "fungrad.compat",
         "fungrad.experimental.shard_map", "fungrad.experimental.mesh_utils",
         "fungrad.extend.core", "fungrad.extend.linear_util", "fungrad.interpreters.ad", "fungrad.interpreters.batching",
-        "fungrad.extend.core", "fungrad.stages", "fungrad.dtypes", "fungrad.typing",
         "fungrad.interpreters.mlir", "fungrad.interpreters.partial_eval", "fungrad.interpreters.xla",
     ],
 }  # fmt: skip

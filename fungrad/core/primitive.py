@@ -63,6 +63,8 @@ class Primitive:
       quiet: whether NumPy's floating point warnings are off while ``impl`` runs; set it where ``impl`` computes.
       uses_keys: whether the random keys that are its first operand are used up.
       uses_axis_names: the abstract value depends on the named axes in scope.
+      call_primitive, map_primitive: always false: JAX has primitives with functions among their operands, here jaxprs
+        are parameters.
       built_in: whether the package itself has made it, so that its rules are those of the source.
       altered: whether some primitive of the package has been changed from outside, or another has taken its name.
       instances: all primitives, by name.
@@ -83,6 +85,8 @@ class Primitive:
     uses_keys: bool = False
     uses_axis_names: bool = False
     built_in: bool = False
+    call_primitive: bool = False
+    map_primitive: bool = False
     altered: ClassVar[bool] = False
 
     # Short forms of two rules, for eager differentiation; None where there is none.
