@@ -84,8 +84,15 @@ def check_risky(seed, hazard, gradient):
     assert not in_place_plans.differences(f, args), f"seed {seed}, {hazard}"
     with fungrad.disable_jit():
         wanted = leaves(f(*args))
-    for a, b in zip(leaves(fungrad.jit(f)(*args)), wanted, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8, err_msg=f"seed {seed}, {hazard}")
+    found = leaves(fungrad.jit(f)(*args))
+    if all(np.allclose(a, b, 1e-8, 1e-8, equal_nan=True) for a, b in zip(found, wanted, strict=True)):
+        return
+    # Some programs amplify rounding: the last bits of their arguments then change the results as much.
+    with fungrad.disable_jit():
+        beside = leaves(f(*[fungrad.numpy.nextafter(x, np.inf) if x.dtype.kind == "f" else x for x in args]))
+    for a, b, c in zip(found, wanted, beside, strict=True):
+        sensitivity = np.abs(np.asarray(c) - np.asarray(b)).max(initial=0)
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8 + 30 * sensitivity, err_msg=f"seed {seed}, {hazard}")
 
 
 @pytest.mark.parametrize("gradient", [False, True])
