@@ -179,13 +179,13 @@ def test_namedtuple_can_be_registered_with_another_rule():
     tree_util.register_pytree_node(Special, lambda x: ((x.data,), x.extra), lambda extra, c: Special(*c, extra))
     assert tree.leaves([Special(1, 2)]) == [1]
     assert tree.map(lambda x: 10 * x, Special(1, 2)) == Special(10, 2)
-    with pytest.raises(ValueError, match="duplicate registration"):
+    with pytest.raises(ValueError, match="Duplicate custom"):
         tree_util.register_pytree_node(Special, lambda x: ((), None), lambda _, c: None)
 
 
 @pytest.mark.parametrize("cls", [dict, tuple, type(None), collections.OrderedDict, Pair, Layer])
 def test_duplicate_registration(cls):
-    with pytest.raises(ValueError, match=r"register_pytree_node: duplicate registration.*once"):
+    with pytest.raises(ValueError, match=r"register_pytree_node: Duplicate custom.*once"):
         tree_util.register_pytree_node(cls, lambda x: ((), None), lambda _, c: None)
 
 
@@ -197,7 +197,7 @@ def test_registration_errors():
         pass
 
     tree_util.register_pytree_node(Wrong, lambda x: [1, 2], lambda _, c: Wrong())
-    with pytest.raises(TypeError, match=r"Wrong must return a pair \(children, metadata\)"):
+    with pytest.raises(ValueError, match=r"Wrong should return a \(children, aux_data\) tuple"):
         tree.flatten(Wrong())
 
 
@@ -341,3 +341,13 @@ def test_flat_tree_errors():
     assert "has 2 leaves, got 3" in message(flat.update, [1, 2, 3])
     assert "FlatTree.merge" in message(flat.merge, [True, False], [1, 2], [])
     assert "FlatTree.merge" in message(flat.merge, [True], [1], [2])
+
+
+def test_dataclasses_with_any_fields():
+    made = [("self", "c", "m"), ("x", "nodetype"), (), ("only",)]
+    for names in made:
+        cls = dataclasses.make_dataclass("Record", [*names, ("unit", str, "m")])
+        tree_util.register_dataclass(cls, names, ["unit"])
+        value = cls(*range(len(names)), unit="s")
+        assert tree.leaves(value) == list(range(len(names)))
+        assert tree.map(lambda x: x + 1, value) == cls(*range(1, len(names) + 1), unit="s")

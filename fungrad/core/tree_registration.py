@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import keyword
 import operator
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Self, TypeVar
@@ -71,13 +72,15 @@ def register_pytree_node(
       200.0
     """
 
-    def flatten_node(instance: T) -> tuple[tuple[Any, ...], Any]:
-        children, meta = _checked_pair(nodetype, flatten_func(instance))
-        return tuple(children), meta
+    def flatten_node(instance: T) -> tuple[Iterable[Any], Any]:
+        # This runs for each node of each tree, so `_checked_pair` is called in case of need only.
+        result = flatten_func(instance)
+        return result if type(result) is tuple and len(result) == 2 else _checked_pair(nodetype, result)
 
     def open_node(instance: T) -> tuple[Sequence[KeyEntry], Sequence[Any], Any]:
         if flatten_with_keys_func is None:
             children, meta = flatten_node(instance)
+            children = tuple(children)
             return flattened_index_keys(len(children)), children, meta
         pairs, meta = _checked_pair(nodetype, flatten_with_keys_func(instance))
         pairs = list(pairs)
@@ -240,17 +243,34 @@ def register_dataclass(
     get_data, get_meta = _attributes_getter(data), _attributes_getter(meta)
     keys = tuple([GetAttrKey(name) for name in data])
 
-    def unflatten_node(values: tuple[Any, ...], children: tuple[Any, ...]) -> Any:
-        return nodetype(
-            **dict(zip(data, children, strict=True)), **dict(zip(meta, values, strict=True))
-        )
-
+    flatten_node, unflatten_node = _written_out(nodetype, data, meta)
     register(
         NodeType(nodetype, lambda instance: (keys, get_data(instance), get_meta(instance))),
-        lambda instance: (get_data(instance), get_meta(instance)),
+        flatten_node,
         unflatten_node,
     )
     return nodetype
+
+
+def _written_out(
+    nodetype: type, data: tuple[str, ...], meta: tuple[str, ...]
+) -> tuple[Callable[[Any], tuple[Any, Any]], Callable[[Any, tuple[Any, ...]], Any]]:
+    """How instances are taken apart and put together, with the names of the fields in the code: it runs for each node
+    of each tree."""
+    if not all(name.isidentifier() and not keyword.iskeyword(name) for name in (*data, *meta)):
+        get_data, get_meta = _attributes_getter(data), _attributes_getter(meta)
+
+        def unflatten_node(values: tuple[Any, ...], children: tuple[Any, ...]) -> Any:
+            return nodetype(**dict(zip(data, children, strict=True)), **dict(zip(meta, values, strict=True)))
+
+        return lambda instance: (get_data(instance), get_meta(instance)), unflatten_node
+    children = "".join([f"x.{name}, " for name in data])
+    values = "".join([f"x.{name}, " for name in meta])
+    fields = [f"{name}=c[{i}]" for i, name in enumerate(data)] + [f"{name}=m[{i}]" for i, name in enumerate(meta)]
+    return (
+        eval(f"lambda x: (({children}), ({values}))"),
+        eval(f"lambda m, c: nodetype({', '.join(fields)})", {"nodetype": nodetype}),
+    )
 
 
 def _dataclass_fields(
