@@ -26,7 +26,7 @@ import fungrad.numpy as jnp
 from fungrad import nn, random
 from fungrad.styles import eager as torch
 
-BATCHES = 40 if short else 100
+BATCHES = 30 if short else 100
 rng = np.random.default_rng(0)
 batches = [(rng.normal(size=(64, 20)).astype(np.float32), rng.normal(size=(64, 1)).astype(np.float32))
            for _ in range(BATCHES)]  # fmt: skip
