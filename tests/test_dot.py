@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fungrad.numpy as jnp
+from fungrad import lax
 from fungrad.core.array import as_array, wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.ops.dot import Precision, batch_matmul, dot, dot_general
@@ -299,3 +301,12 @@ def test_jaxprs_are_those_of_jax():
     mine = [e for e in listing(mine) if e != ("dot_general", str(numbers), "None")]
     assert mine == theirs
     assert len(mine) == 4
+
+
+def test_algorithms_are_levels_of_precision():
+    a = jnp.ones((2, 3))
+    algorithm = lax.DotAlgorithm("bfloat16", "bfloat16", "float32", num_primitive_operations=3)
+    for precision in (lax.DotAlgorithmPreset.BF16_BF16_F32, "TF32_TF32_F32", algorithm):
+        assert np.array_equal(jnp.matmul(a, a.T, precision=precision), np.full((2, 2), 3.0))
+    with pytest.raises(NotImplementedError, match="float64"):
+        jnp.matmul(a, a.T, precision=lax.DotAlgorithmPreset.F64_F64_F64)

@@ -125,6 +125,8 @@ from fungrad.ops.cumulative import (
     cumsum_p,
 )
 from fungrad.ops.dot import (
+    DotAlgorithm,
+    DotAlgorithmPreset,
     Precision,
     batch_matmul,
     dot,
@@ -510,6 +512,8 @@ __all__ = [
     "cumsum",
     "cumsum_p",
     # fungrad.ops.dot
+    "DotAlgorithm",
+    "DotAlgorithmPreset",
     "Precision",
     "batch_matmul",
     "dot",

@@ -35,7 +35,7 @@ from fungrad.numpy.array_api import VERSIONS
 from fungrad.numpy.bits import reinterpret
 from fungrad.ops import compare, elementwise
 from fungrad.sharding import DEFAULT as DEFAULT_SHARDING
-from fungrad.sharding import Sharding
+from fungrad.sharding import AbstractMesh, NamedSharding, PartitionSpec, Sharding
 
 # -- operators ---------------------------------------------------------------------------------------------------------
 
@@ -268,8 +268,12 @@ def _on_device_size_in_bytes(self: Array) -> int:
     return self._concrete("on_device_size_in_bytes()").nbytes
 
 
+def _sharding_of_type(self: ShapedArray) -> Sharding:
+    return NamedSharding(AbstractMesh((), ()), PartitionSpec(*[None] * self.ndim))
+
+
 ShapedArray.sharding = property(  # type: ignore[attr-defined]
-    lambda self: DEFAULT_SHARDING, doc="Where arrays of this type are."
+    _sharding_of_type, doc="Where arrays of this type are: on no mesh that the type would know of."
 )
 
 

@@ -58,12 +58,67 @@ _PRECISION_NAMES = {
 }
 
 
+class DotAlgorithm(NamedTuple):
+    """How hardware multiplies matrices: the dtypes in which it multiplies and adds up, and how often.
+
+    Accepted as ``precision``: products here are never less exact than an algorithm of up to 32 bits asks for.
+    """
+
+    lhs_precision_type: Any
+    rhs_precision_type: Any
+    accumulation_type: Any
+    lhs_component_count: int = 1
+    rhs_component_count: int = 1
+    num_primitive_operations: int = 1
+    allow_imprecise_accumulation: bool = False
+
+
+class DotAlgorithmPreset(enum.Enum):
+    """Algorithms by name: dtypes of the factors, of the sum, and a number of products that add up to one.
+
+    Accepted as ``precision``; see ``DotAlgorithm``.
+    """
+
+    DEFAULT = enum.auto()
+    ANY_F8_ANY_F8_F32 = enum.auto()
+    ANY_F8_ANY_F8_F32_FAST_ACCUM = enum.auto()
+    ANY_F8_ANY_F8_ANY = enum.auto()
+    ANY_F8_ANY_F8_ANY_FAST_ACCUM = enum.auto()
+    F16_F16_F16 = enum.auto()
+    F16_F16_F32 = enum.auto()
+    BF16_BF16_BF16 = enum.auto()
+    BF16_BF16_F32 = enum.auto()
+    BF16_BF16_F32_X3 = enum.auto()
+    BF16_BF16_F32_X6 = enum.auto()
+    BF16_BF16_F32_X9 = enum.auto()
+    TF32_TF32_F32 = enum.auto()
+    TF32_TF32_F32_X3 = enum.auto()
+    F32_F32_F32 = enum.auto()
+    F64_F64_F64 = enum.auto()
+
+
+def _level_of_algorithm(precision: Any, api: str) -> Any:
+    """The level of precision for an algorithm; other values as they are."""
+    if isinstance(precision, str) and precision in DotAlgorithmPreset.__members__:
+        precision = DotAlgorithmPreset[precision]
+    if not isinstance(precision, (DotAlgorithm, DotAlgorithmPreset)):
+        return precision
+    exact = precision is DotAlgorithmPreset.F64_F64_F64
+    if exact or isinstance(precision, DotAlgorithm) and np.dtype(precision.accumulation_type).itemsize > 4:
+        raise NotImplementedError(
+            f"{api}: products are added up in the precision of their operands, so the algorithm {precision} is there "
+            "for float64 operands only; convert them and leave it out"
+        )
+    return Precision.HIGHEST
+
+
 def canonical_precision(api: str, precision: Any) -> tuple[Precision, Precision] | None:
     """``precision`` (None, a level, its name, or a pair of them) as a pair of levels.
 
     Raises:
       ValueError: it is none of these.
     """
+    precision = _level_of_algorithm(precision, api)
     if precision is None:
         return None
     pair = tuple(precision) if isinstance(precision, (tuple, list)) else (precision, precision)
