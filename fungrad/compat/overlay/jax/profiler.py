@@ -1,0 +1,35 @@
+"""``jax.profiler``: marks in traces that nobody takes."""
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from fungrad.compat.rows import Row, inert
+
+
+class _Annotation(contextlib.ContextDecorator):
+    """A context without effect."""
+
+    def __init__(self, name: str = "", **_: Any):
+        self.name = name
+
+    def __enter__(self) -> "_Annotation":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Nothing to end."""
+
+
+def _annotate_function(fun: Callable | None = None, name: str = "", **_: Any) -> Any:
+    """The function itself."""
+    return functools.partial(_annotate_function, name=name) if fun is None else fun
+
+
+NAMES: dict[str, Row] = {}
+
+UNTIL_NATIVE: dict[str, Row] = {
+    "StepTraceAnnotation": inert(_Annotation, "flax"),
+    "TraceAnnotation": inert(_Annotation, "e3nn-jax"),
+    "annotate_function": inert(_annotate_function, "e3nn-jax"),
+}
