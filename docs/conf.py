@@ -22,7 +22,8 @@ html_title = "fungrad"
 exclude_patterns = ["Thumbs.db"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure"]  # links to files of the repository; printed IR
+# Links to files of the repository; printed IR; lessons that have not been run.
+suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure", "toc.empty_glob"]
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 add_module_names = False

@@ -3,6 +3,7 @@
 python -m lessons                         # the list
 python -m lessons 07 [--short] [--plot FILE | --out DIR]
 python -m lessons all --short             # each in a process of its own; fails if one fails
+python -m lessons pages docs/course       # runs all and writes a page of each for the site: text, code, output, picture
 python -m lessons gallery                 # writes the table in lessons/README.md from the lessons' first cells
 """
 
@@ -98,6 +99,39 @@ def run_all(options: list[str]) -> int:
     return bool(failed)
 
 
+def page(lesson: Lesson, printed: str, picture: str) -> str:
+    """A lesson that has run, as a page in Markdown: its cells, what it printed, its picture."""
+    parts = []
+    for cell in lesson.path.read_text(encoding="utf-8").split("# %%")[1:]:
+        kind, _, body = cell.partition("\n")
+        text = body.strip()
+        parts.append(text.strip('"').strip() if kind.strip() == "[markdown]" else f"```python\n{text}\n```")
+    parts += ["It prints:", f"```text\n{printed.strip()}\n```", f"![the picture of this lesson]({picture})"]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_pages(arguments: list[str]) -> int:
+    """Runs all lessons and writes their pages; fails if a lesson fails."""
+    if not arguments or arguments[0].startswith("-"):
+        print("lessons: pages needs a folder, such as docs/course", file=sys.stderr)
+        return 2
+    folder, failed = Path(arguments[0]), []
+    folder.mkdir(parents=True, exist_ok=True)
+    for lesson in lessons():
+        print(f"{lesson.number} · {lesson.title}", flush=True)
+        command = [sys.executable, str(lesson.path), "--out", str(folder), *arguments[1:]]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            print(done.stdout)
+            failed.append(lesson.number)
+            continue
+        printed = "".join(line for line in done.stdout.splitlines(True) if not line.startswith("picture: "))
+        (picture,) = (path.name for path in folder.glob(f"{lesson.path.stem}.*") if path.suffix != ".md")
+        (folder / f"{lesson.path.stem}.md").write_text(page(lesson, printed, picture), encoding="utf-8")
+    print(f"failed: {', '.join(failed)}" if failed else "all claims hold")
+    return bool(failed)
+
+
 def main(arguments: list[str]) -> int:
     """Does what the command line says."""
     what, *options = arguments or ["list"]
@@ -109,6 +143,8 @@ def main(arguments: list[str]) -> int:
         path = HERE / "README.md"
         path.write_text(with_gallery(path.read_text(encoding="utf-8")), encoding="utf-8")
         return 0
+    if what == "pages":
+        return write_pages(options)
     if what == "all":
         return run_all(options)
     found = [lesson for lesson in lessons() if what in (lesson.number, lesson.path.stem, lesson.path.stem[3:])]

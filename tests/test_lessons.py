@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lessons.__main__ import HERE, PICTURES, lessons, main, read, with_gallery
+from lessons.__main__ import HERE, PICTURES, lessons, main, page, read, with_gallery
 
 ALL = lessons()
 QUICK = ["00", "04"]
@@ -84,3 +84,11 @@ def test_command_line(capsys):
     assert all(lesson.title in capsys.readouterr().out for lesson in ALL[:1])
     assert main(["no such lesson"]) == 2
     assert "there is no lesson no such lesson" in capsys.readouterr().err
+
+
+def test_page_of_a_lesson():
+    text = page(ALL[0], "a table\n", "00_graph.svg")
+    assert text.startswith(f"# 00 · {ALL[0].title}\n\n**Claim.**")
+    assert "```python\ndef e(a, b):" in text.replace("\n\n\n", "\n") and "%%" not in text
+    assert text.endswith("```text\na table\n```\n\n![the picture of this lesson](00_graph.svg)\n")
+    assert main(["pages"]) == 2
