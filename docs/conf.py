@@ -62,6 +62,8 @@ MODULES = {
         "fungrad.experimental.shard_map", "fungrad.experimental.mesh_utils",
         "fungrad.extend.core", "fungrad.extend.linear_util", "fungrad.interpreters.ad", "fungrad.interpreters.batching",
         "fungrad.interpreters.mlir", "fungrad.interpreters.partial_eval", "fungrad.interpreters.xla",
+        "fungrad.experimental.sparse", "fungrad.experimental.ode", "fungrad.experimental.jet",
+        "fungrad.example_libraries.stax", "fungrad.example_libraries.optimizers",
     ],
 }  # fmt: skip
 
