@@ -43,7 +43,10 @@ MODULES = {
         "fungrad.ref",
     ],
     "Arrays": ["fungrad.numpy", "fungrad.numpy.fft", "fungrad.numpy.linalg", "fungrad.lax", "fungrad.lax.linalg"],
-    "Random numbers and networks": ["fungrad.random", "fungrad.nn", "fungrad.nn.initializers"],
+    "Random numbers and networks": [
+        "fungrad.random", "fungrad.nn", "fungrad.nn.initializers",
+        "fungrad.experimental.random",
+    ],
     "SciPy": [
         "fungrad.scipy.special", "fungrad.scipy.linalg", "fungrad.scipy.fft", "fungrad.scipy.signal",
         "fungrad.scipy.ndimage", "fungrad.scipy.interpolate", "fungrad.scipy.integrate", "fungrad.scipy.optimize",

@@ -7,6 +7,7 @@ import fungrad
 import fungrad.numpy as jnp
 from fungrad import lax
 from fungrad.errors import UnexpectedTracerError
+from fungrad.experimental.random import stateful_rng
 from fungrad.test_util import check_grads
 
 
@@ -278,3 +279,25 @@ def test_ended_references():
     fungrad.free_ref(ref)
     with pytest.raises(ValueError, match="freed"):
         ref[...] = 2.0
+
+
+def test_generators_with_a_state():
+    rng = stateful_rng(42)
+    np.testing.assert_allclose([rng.uniform(), rng.uniform()], [0.5302608, 0.72766423])  # JAX's
+    draw = fungrad.jit(rng.uniform)
+    np.testing.assert_allclose([draw(), draw()], [0.6672406, 0.3890121])
+    assert held(rng._counter) == 4
+    passed = fungrad.jit(lambda rng: rng.normal(2.0, [1.0, 3.0], dtype="float32"))
+    assert passed(rng).shape == (2,) and held(rng._counter) == 5
+    np.testing.assert_allclose(
+        fungrad.vmap(lambda rng, x: x + rng.uniform())(stateful_rng(123).split(3), jnp.zeros(3)),
+        [0.35525954, 0.21937883, 0.5336956],
+    )
+    assert [r.integers(0, 10, 2).tolist() for r in stateful_rng(123).spawn(2)] == [[4, 5], [2, 1]]
+    lax.fori_loop(0, 3, lambda i, c: c + rng.random(), 0.0)
+    assert held(rng._counter) == 8
+    assert 0 <= stateful_rng().random() < 1
+    with pytest.raises(TypeError, match="seed must be given"):
+        fungrad.jit(lambda: stateful_rng().random())()
+    with pytest.raises(ValueError, match="split stateful generator"):
+        rng.split(2).random()

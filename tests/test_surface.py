@@ -24,6 +24,7 @@ MODULES = [
     "fungrad.experimental.jet",
     "fungrad.experimental.mesh_utils",
     "fungrad.experimental.ode",
+    "fungrad.experimental.random",
     "fungrad.experimental.shard_map",
     "fungrad.experimental.sparse",
     "fungrad.io",
