@@ -26,7 +26,7 @@ def test_networks():
     out = fungrad.jit(apply)(params, x, rng=random.key(2))
     assert out.shape == tuple(shape) == (2, 3)
     np.testing.assert_allclose(jnp.exp(out).sum(-1), 1, rtol=1e-5)
-    with pytest.raises(ValueError, match="Dropout layer requires"):
+    with pytest.raises(ValueError, match="Dropout"):
         apply(params, x)
     shape, params = stax.ConvTranspose(2, (3, 3), strides=(2, 2))[0](random.key(0), (1, 4, 4, 3))
     assert stax.ConvTranspose(2, (3, 3), strides=(2, 2))[1](params, jnp.ones((1, 4, 4, 3))).shape == tuple(shape)
@@ -51,7 +51,7 @@ def test_optimizers(name, args, expected):
     np.testing.assert_allclose(params_of(state)["w"], np.full((2, 3), expected), atol=1e-4)
     packed = optimizers.pack_optimizer_state(optimizers.unpack_optimizer_state(state))
     np.testing.assert_array_equal(params_of(packed)["b"], params_of(state)["b"])
-    with pytest.raises(TypeError, match="gradient tree"):
+    with pytest.raises(TypeError, match="structure"):
         update(0, [1.0], state)
 
 
