@@ -28,7 +28,7 @@ MODULES = [
         ("fungrad.numpy", "grad", "it is fungrad.grad"),
         ("fungrad.nn", "normal", "it is fungrad.random.normal"),
         ("fungrad", "relu", "it is fungrad.nn.relu"),
-        ("fungrad", "pmap", "jax.pmap is not in fungrad yet"),
+        ("fungrad", "ffi", "jax.ffi is not in fungrad yet"),
         ("fungrad.numpy", "busday_count", "numpy.busday_count is not in fungrad"),
         ("fungrad.numpy", "concatenat", "did you mean concatenate"),
         ("fungrad.optim", "adamm", "did you mean adam"),
