@@ -131,21 +131,19 @@ table(["style", "time per step", "memory", "weights differ by", "hidden state"],
 print(f"mean squared error of all four: {mse(START):.2f} at first, {mse(ended['tape']):.4f} at the end")
 
 # %%
-fig, axes = figure(2, 4, size=(13.0, 4.0), height_ratios=(1, 1))
-names = ["functional", "tape", "eager", "sequential"]
-for ax, name, title in zip(axes[0], names, ["functional", "TensorFlow's tape", "PyTorch's graph", "Keras"]):
+fig, axes = figure(3, 2, size=(11.0, 6.6), height_ratios=(11, 15, 14))
+names = ["functional", "eager", "tape", "sequential"]
+for ax, name, title in zip(axes.flat, names, ["functional", "PyTorch's graph", "TensorFlow's tape", "Keras"]):
     code = inspect.getsource(PROGRAMS[name]).split("\n")[1:-1]
-    ax.text(0, 1, "\n".join(line[4:60] for line in code), family="monospace", fontsize=5.6, va="top")
+    ax.text(0, 1, "\n".join(line[4:] for line in code), family="monospace", fontsize=6, va="top")
     ax.set_title(f"{title}: {len(code)} lines", loc="left")
     ax.set_axis_off()
 times, memory = [r.seconds * 1e6 for r in compared], [r.memory / 1024 for r in compared]
-for gs, label, heights in ((slice(0, 2), "time per step [us]", times), (slice(2, 4), "memory [KiB]", memory)):
-    ax = fig.add_subplot(axes[1, 0].get_gridspec()[1, gs])
+for ax, label, heights in zip(axes[2], ("time per step [us]", "memory [KiB]"), (times, memory)):
     ax.bar([r.style for r in compared], heights, color=["C0", "C0", "C1", "C3", "C2"])
     ax.set_title(label)
     ax.set_yscale("log")
-for ax in axes[1]:
-    ax.remove()
+    ax.tick_params(axis="x", labelsize="small")
 save(fig)
 exact, rounded = max(errors["tape"], errors["eager"]), errors["sequential"]
 claim(f"weights differ by {exact:g} between the tape, the graph and grad, by {rounded:.0e} from Keras",
