@@ -15,6 +15,8 @@ import os, signal, threading, time
 import fungrad, fungrad.numpy as jnp
 from fungrad import lax
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it may have been started with the signal ignored
+
 def stopped(f, x):
     program = fungrad.jit(f).lower(x).compile()
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
