@@ -22,6 +22,9 @@ OPS = _collect()
 NOT_ROWS = frozenset(
     {
         "jit",
+        "pborder",
+        "psame",
+        "pvary",
         "scan",
         "while",
         "cond",

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+import numpy as np
+
 from fungrad.core import tree
 from fungrad.core.arguments import index
 from fungrad.core.array import Array, as_array, is_array_like
@@ -81,9 +83,13 @@ def vmap(
         axes = _flat_in_axes(in_axes, args, kwargs, len(leaves))
         whole = fun, args, kwargs
         for i, (x, place) in enumerate(zip(leaves, axes, strict=True)):
-            # What is not mapped reaches the function as it is.
-            if place is not None and not isinstance(x, Array):
+            # What is no array and not mapped reaches the function as it is.
+            if isinstance(x, Array):
+                continue
+            if place is not None:
                 leaves[i] = _mapped(x, i, whole)
+            elif isinstance(x, (np.ndarray, np.generic)) and is_array_like(x):
+                leaves[i] = as_array(x)
         dims = [_checked_axis(a, x, i, whole) for i, (a, x) in enumerate(zip(axes, leaves, strict=True))]
         size = _mapped_size(leaves, dims, axis_size, whole, name)
         axis = AxisData(AnonymousAxis() if axis_name is None else axis_name, size)

@@ -95,7 +95,7 @@ optim.sgd(0.1).init('a')                                          | TypeError | 
 optim.scale(0.1).update(params, None)                             | TypeError | state
 optim.chain(optim.scale(1.), 3)                                   | TypeError | transformations
 optim.apply_updates(params, {'a': x})                             | ValueError | params
-optim.apply_updates({'a': 1.}, {'a': x})                          | ValueError | update
+optim.apply_updates({'a': 1.}, {'a': x})                          | ValueError | updates
 # options
 fungrad.threads(-1)                                               | ValueError | threads
 fungrad.threads(float('nan'))                                     | TypeError | threads
