@@ -93,6 +93,7 @@ def summary(value) -> str:
 
 def is_numpys(value) -> bool:
     """Whether an object is NumPy's own: its docstring refers to pages of NumPy's site."""
+    value = getattr(value, "__wrapped__", value)
     return (getattr(value, "__module__", None) or type(value).__module__ or "").split(".")[0] == "numpy"
 
 
@@ -120,6 +121,8 @@ def page_of(name: str, each: str, value, title: str) -> str:
         text = FLOAT0
     elif is_numpys(value):
         text = f"NumPy's own object: `numpy.{each} <{numpys_page(each, value)}>`_.\n"
+    elif kind == "autodata" and isinstance(value, dict | list | tuple | set | frozenset):
+        text = f"A value of type ``{type(value).__name__}``.\n"  # which has no docstring of its own
     if text:
         return f":orphan:\n\n{title}\n{'=' * len(title)}\n\n{text}"
     options = "\n   :members:\n   :member-order: bysource" if kind == "autoclass" else ""
