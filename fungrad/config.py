@@ -273,7 +273,8 @@ def _option_name(name: str) -> str:
     short = name.removeprefix("jax_").removeprefix("fungrad_")
     if short not in _OPTIONS and short not in ACCEPTED:
         raise AttributeError(
-            f"fungrad.config.update: Unrecognized config option: {name!r}; options: {', '.join(_OPTIONS)}"
+            f"fungrad.config.update: Unrecognized config option: there is no option {name!r}; options: "
+            f"{', '.join(_OPTIONS)}"
         )
     return short
 
