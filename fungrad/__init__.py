@@ -21,12 +21,10 @@ Other modules listed below are internal.
 """
 
 import importlib as _importlib
-from typing import TYPE_CHECKING
-from typing import Any as _Any
+from typing import TYPE_CHECKING, Any as _Any
 
 # Operators and methods of arrays come with fungrad.numpy, the text of jaxprs with core.printing.
-from fungrad import dtypes, errors, lax, numpy, sharding, tree, tree_util
-from fungrad import interop as _interop
+from fungrad import dtypes, errors, interop as _interop, lax, numpy, sharding, tree, tree_util
 from fungrad.config import (
     allow_f16_reductions,
     array_garbage_collection_guard,
@@ -79,14 +77,12 @@ from fungrad.core.device import (
     process_index,
 )
 from fungrad.core.dtypes import float0
-from fungrad.core.public_names import missing as _missing
-from fungrad.core.public_names import publish as _publish
+from fungrad.core.public_names import missing as _missing, publish as _publish
 from fungrad.core.refs import Ref, empty_ref, free_ref, freeze, new_ref
 from fungrad.core.source import named_call, named_scope
 from fungrad.drawing import Drawing, draw
 from fungrad.jit.front.api import clear_caches, fwd_and_bwd, jit
-from fungrad.sharding import NamedSharding, make_mesh, set_mesh
-from fungrad.sharding import PartitionSpec as P
+from fungrad.sharding import NamedSharding, PartitionSpec as P, make_mesh, set_mesh
 from fungrad.shards import attributes as _attributes
 from fungrad.shards.arrays import (
     Shard,

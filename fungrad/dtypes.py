@@ -12,9 +12,9 @@ from fungrad.core.dtypes import (
     extended,
     float0,
     issubdtype,
+    prng_key_type as prng_key,
     scalar_type_of,
 )
-from fungrad.core.dtypes import prng_key_type as prng_key
 from fungrad.core.limits import finfo, iinfo
 from fungrad.core.public_names import publish as _publish
 

@@ -9,25 +9,25 @@ from fungrad.core.tree import (
     KeyPath,
     PyTreeDef,
     SequenceKey,
+    all as tree_all,
     all_leaves,
+    broadcast as tree_broadcast,
+    flatten as tree_flatten,
+    flatten_with_path as tree_flatten_with_path,
     keystr,
+    leaves as tree_leaves,
+    leaves_with_path as tree_leaves_with_path,
+    map as tree_map,
+    map_with_path as tree_map_with_path,
+    reduce as tree_reduce,
+    reduce_associative as tree_reduce_associative,
+    structure as tree_structure,
+    transpose as tree_transpose,
     treedef_children,
     treedef_is_leaf,
     treedef_tuple,
+    unflatten as tree_unflatten,
 )
-from fungrad.core.tree import all as tree_all
-from fungrad.core.tree import broadcast as tree_broadcast
-from fungrad.core.tree import flatten as tree_flatten
-from fungrad.core.tree import flatten_with_path as tree_flatten_with_path
-from fungrad.core.tree import leaves as tree_leaves
-from fungrad.core.tree import leaves_with_path as tree_leaves_with_path
-from fungrad.core.tree import map as tree_map
-from fungrad.core.tree import map_with_path as tree_map_with_path
-from fungrad.core.tree import reduce as tree_reduce
-from fungrad.core.tree import reduce_associative as tree_reduce_associative
-from fungrad.core.tree import structure as tree_structure
-from fungrad.core.tree import transpose as tree_transpose
-from fungrad.core.tree import unflatten as tree_unflatten
 from fungrad.core.tree_registration import (
     Partial,
     default_registry,

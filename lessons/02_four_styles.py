@@ -22,8 +22,7 @@ from _kit import claim, figure, save, short, table
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import nn, styles
-from fungrad.styles import eager as torch
-from fungrad.styles import tape as tf
+from fungrad.styles import eager as torch, tape as tf
 
 rng = np.random.default_rng(0)
 X = rng.uniform(-2, 2, (300, 3)).astype(np.float32)

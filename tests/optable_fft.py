@@ -3,8 +3,7 @@
 import numpy as np
 from optable_base import Op, dtype_of
 
-from fungrad import lax
-from fungrad import numpy as jnp
+from fungrad import lax, numpy as jnp
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-13, "complex64": 1e-5, "complex128": 1e-13}
 COMPLEX = ("complex64", "complex128")

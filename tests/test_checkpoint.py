@@ -9,8 +9,7 @@ import pytest
 import fungrad
 import fungrad.ad_checkpoint
 import fungrad.numpy as fnp
-from fungrad import checkpoint_policies as policies
-from fungrad import lax
+from fungrad import checkpoint_policies as policies, lax
 from fungrad.ad_checkpoint import checkpoint_name, print_saved_residuals
 from fungrad.core.ir import subjaxprs
 from fungrad.jit.passes import run_passes

@@ -6,8 +6,7 @@ import pickle
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import fungrad.dtypes as public
 from fungrad.config import enable_x64, numpy_dtype_promotion

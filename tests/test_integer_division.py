@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import fungrad
-from fungrad import lax
-from fungrad import numpy as jnp
+from fungrad import lax, numpy as jnp
 
 OPERATIONS = {
     "floor_divide": lambda a, b: a // b,

@@ -9,10 +9,8 @@ import fungrad
 import fungrad.numpy as jnp
 from fungrad import api_util, lax
 from fungrad.core import ShapedArray
-from fungrad.extend import core
-from fungrad.extend import linear_util as lu
-from fungrad.interpreters import ad, batching, mlir, xla
-from fungrad.interpreters import partial_eval as pe
+from fungrad.extend import core, linear_util as lu
+from fungrad.interpreters import ad, batching, mlir, partial_eval as pe, xla
 
 
 def scaled_primitive(lowering):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import fungrad
-from fungrad import nn
-from fungrad import numpy as jnp
+from fungrad import nn, numpy as jnp
 
 
 def strips(f, *args):

@@ -9,9 +9,7 @@ import pytest
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import nn, styles
-from fungrad.styles import eager as torch
-from fungrad.styles import sequential as keras
-from fungrad.styles import tape as tf
+from fungrad.styles import eager as torch, sequential as keras, tape as tf
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 2)).astype(np.float32)

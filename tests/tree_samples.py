@@ -5,8 +5,7 @@ import dataclasses
 import typing
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 
 from fungrad import tree, tree_util
 

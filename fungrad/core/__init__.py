@@ -2,8 +2,7 @@
 
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Trace, Tracer, ensure_compile_time_eval
-from fungrad.core.ir import Eqn as JaxprEqn
-from fungrad.core.ir import Jaxpr, Literal, Var, eval_jaxpr, jaxpr_as_fun
+from fungrad.core.ir import Eqn as JaxprEqn, Jaxpr, Literal, Var, eval_jaxpr, jaxpr_as_fun
 from fungrad.core.primitive import Primitive
 
 # One class for both; see ``core.ir``.

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import blas
-from fungrad.core.library_calls import Argument, Constant, Function, Value, Work, provide
-from fungrad.core.library_calls import address as address_of
+from fungrad.core.library_calls import Argument, Constant, Function, Value, Work, address as address_of, provide
 
 # Fortran's name of a routine for each spelling of the C interface.
 _SPELLINGS = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
+import types
 from collections.abc import Iterable
 from typing import Any
 
@@ -73,6 +74,26 @@ def _advice(module: str, name: str) -> str:
         return f"; numpy.{name} is not in fungrad"
     close = difflib.get_close_matches(name, list(_public(module)), n=2)
     return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def public_names(names: dict[str, Any], *modules: str) -> list[str]:
+    """The public names of a facade, for its ``__all__``: each is written once, in its import.
+
+    They are all names that are bound and do not begin with an underscore; of the modules those that are public
+    themselves (:func:`publish` has completed them) or are named here.
+
+    Args:
+      names: the globals of the facade.
+      *modules: modules that are public although nothing has completed them.
+    """
+
+    def public(name: str) -> bool:
+        if name.startswith("_"):
+            return False
+        value = names[name]
+        return not isinstance(value, types.ModuleType) or name in modules or "__getattr__" in vars(value)
+
+    return sorted(filter(public, names))
 
 
 def publish(

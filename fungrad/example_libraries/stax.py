@@ -21,8 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from fungrad import lax, nn, random
-from fungrad import numpy as jnp
+from fungrad import lax, nn, numpy as jnp, random
 from fungrad.core.public_names import publish
 from fungrad.nn.initializers import glorot_normal, normal, ones, zeros
 

@@ -4,9 +4,19 @@ The rules of a primitive are methods (`fungrad.extend`); these modules register 
 that define primitives in JAX's way.
 """
 
-from fungrad.core.public_names import publish
-from fungrad.interpreters import ad, batching, mlir, partial_eval, pxla, xla
+from fungrad.core.public_names import (
+    public_names as _public_names,
+    publish as _publish,
+)
+from fungrad.interpreters import (
+    ad as ad,
+    batching as batching,
+    mlir as mlir,
+    partial_eval as partial_eval,
+    pxla as pxla,
+    xla as xla,
+)
 
-__all__ = ["ad", "batching", "mlir", "partial_eval", "pxla", "xla"]
+__all__ = _public_names(globals())
 
-publish(globals(), __name__, __all__)
+_publish(globals(), __name__, __all__)

@@ -24,9 +24,7 @@ from typing import Any
 
 from fungrad.core.array import as_array
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.primitive import Linear as UndefinedPrimal
-from fungrad.core.primitive import Primitive
-from fungrad.core.primitive import is_linear as is_undefined_primal
+from fungrad.core.primitive import Linear as UndefinedPrimal, Primitive, is_linear as is_undefined_primal
 from fungrad.core.public_names import publish
 from fungrad.extend.core.user_primitives import opened
 from fungrad.interpreters.registries import Registry

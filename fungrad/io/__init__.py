@@ -3,10 +3,18 @@
 The file holds no code.
 """
 
-from fungrad.core.public_names import publish
-from fungrad.io.checkpoints import Checkpoints
-from fungrad.io.files import load, save
+from fungrad.core.public_names import (
+    public_names as _public_names,
+    publish as _publish,
+)
+from fungrad.io.checkpoints import (
+    Checkpoints as Checkpoints,
+)
+from fungrad.io.files import (
+    load as load,
+    save as save,
+)
 
-__all__ = ["Checkpoints", "load", "save"]
+__all__ = _public_names(globals())
 
-publish(globals(), __name__, __all__)
+_publish(globals(), __name__, __all__)

@@ -15,7 +15,6 @@ import fungrad.numpy as jnp
 from fungrad import lax
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array
-from fungrad.core.public_names import publish
 from fungrad.nn._spatial import check_rank, one_batch, padding_of, per_axis
 
 __all__ = ["avg_pool", "max_pool", "min_pool", "pool"]
@@ -202,6 +201,3 @@ def avg_pool(
         return total / math.prod(window)
     ones = jnp.ones((*x.shape[x.ndim - len(window) - 1 : -1], 1), x.dtype)
     return total / _windows("avg_pool", ones, zero, lax.add, window, steps, padding)
-
-
-publish(globals(), __name__, __all__)

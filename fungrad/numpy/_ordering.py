@@ -18,8 +18,7 @@ from fungrad.core.array import Array, ArrayImpl, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.primitive import Primitive
 from fungrad.numpy._promotion import ScalarRangeError, cast, match_ranks, operand, promote_pair
-from fungrad.ops import cast as cast_ops
-from fungrad.ops import compare, complex_parts, integer
+from fungrad.ops import cast as cast_ops, compare, complex_parts, integer
 
 _NUMPY = (np.ndarray, np.generic)
 # What a comparison says if its first operand is less than, equal to, or greater than the second.

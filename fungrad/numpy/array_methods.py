@@ -34,8 +34,7 @@ from fungrad.numpy._promotion import fitting, partners
 from fungrad.numpy.array_api import VERSIONS
 from fungrad.numpy.bits import reinterpret
 from fungrad.ops import compare, elementwise
-from fungrad.sharding import DEFAULT as DEFAULT_SHARDING
-from fungrad.sharding import AbstractMesh, NamedSharding, PartitionSpec, Sharding
+from fungrad.sharding import DEFAULT as DEFAULT_SHARDING, AbstractMesh, NamedSharding, PartitionSpec, Sharding
 
 # -- operators ---------------------------------------------------------------------------------------------------------
 

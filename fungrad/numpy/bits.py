@@ -16,8 +16,7 @@ from fungrad.numpy import creation, ufuncs
 from fungrad.numpy._promotion import cast, inexact, operand
 from fungrad.numpy.manipulation import moveaxis, ravel
 from fungrad.numpy.selection import where
-from fungrad.ops import foundation, joining
-from fungrad.ops import shape as shape_ops
+from fungrad.ops import foundation, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import bitcast_convert_type, stop_gradient
 from fungrad.ops.complex_parts import complex as make_complex

@@ -21,8 +21,7 @@ from fungrad.numpy.linear import contract
 from fungrad.numpy.manipulation import broadcast_to, moveaxis, ravel, reshape, take_1d
 from fungrad.numpy.selection import clip, where
 from fungrad.numpy.sorting import argsort, searchsorted
-from fungrad.ops import foundation, joining
-from fungrad.ops import shape as shape_ops
+from fungrad.ops import foundation, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.shape import canonical_axis, slice_in_dim
 

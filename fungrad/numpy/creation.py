@@ -21,11 +21,9 @@ from fungrad.core.device import check_device
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
 from fungrad.numpy._promotion import cast, operand, raw_operand, requested_dtype
-from fungrad.ops import elementwise, joining
-from fungrad.ops import shape as shape_ops
+from fungrad.ops import elementwise, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_array
-from fungrad.ops.cast import convert_element_type, stop_gradient
-from fungrad.ops.cast import copy as copy_op
+from fungrad.ops.cast import convert_element_type, copy as copy_op, stop_gradient
 from fungrad.ops.foundation import broadcast, broadcast_in_dim
 
 # -- from values -------------------------------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy._promotion import cast
 from fungrad.numpy.ufuncs import full_mask, isinf, promote_numbers, signbit, where_value
-from fungrad.ops import cast as cast_ops
-from fungrad.ops import compare, elementwise, integer
+from fungrad.ops import cast as cast_ops, compare, elementwise, integer
 from fungrad.ops._operands import scalar_like
 
 

@@ -22,8 +22,7 @@ from fungrad.numpy.manipulation import moveaxis, roll
 from fungrad.numpy.padding import pad
 from fungrad.ops import fft as ops
 from fungrad.ops.fft import FftType
-from fungrad.ops.shape import canonical_axis
-from fungrad.ops.shape import slice as slice_of
+from fungrad.ops.shape import canonical_axis, slice as slice_of
 
 _NORMS = ("backward", "ortho", "forward")
 

@@ -18,8 +18,7 @@ from fungrad.core.source import function_name
 from fungrad.numpy import manipulation
 from fungrad.numpy._promotion import broadcast_shapes, cast, converted, operand
 from fungrad.numpy.ufuncs import truth
-from fungrad.ops import foundation
-from fungrad.ops import shape as shape_ops
+from fungrad.ops import foundation, shape as shape_ops
 from fungrad.ops.compare import select_n
 from fungrad.transforms.mapping import vmap
 

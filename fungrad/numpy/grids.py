@@ -30,9 +30,7 @@ from fungrad.numpy._promotion import (
 from fungrad.numpy.creation import asarray
 from fungrad.numpy.manipulation import moveaxis
 from fungrad.numpy.selection import where
-from fungrad.ops import compare, foundation, joining
-from fungrad.ops import elementwise as lax
-from fungrad.ops import shape as shape_ops
+from fungrad.ops import compare, elementwise as lax, foundation, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_like
 from fungrad.ops.cast import copy as copy_op
 from fungrad.ops.cumulative import cumprod

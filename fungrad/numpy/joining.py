@@ -17,10 +17,7 @@ from fungrad.errors import ConcretizationTypeError, IncompatibleShapesError
 from fungrad.numpy import creation, manipulation
 from fungrad.numpy._promotion import converted, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.manipulation import atleast_1d, atleast_2d, atleast_3d, no_out, ravel, take_1d
-from fungrad.ops import foundation
-from fungrad.ops import joining as lax_joining
-from fungrad.ops import shape as shape_ops
-from fungrad.ops import sort as lax_sort
+from fungrad.ops import foundation, joining as lax_joining, shape as shape_ops, sort as lax_sort
 from fungrad.ops.shape import canonical_axis, slice_in_dim
 
 

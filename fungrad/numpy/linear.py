@@ -16,8 +16,7 @@ from fungrad.numpy import creation, reductions, ufuncs
 from fungrad.numpy._promotion import broadcast_shapes, cast, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.manipulation import axes_tuple, broadcast_arrays, moveaxis, no_out, ravel
 from fungrad.numpy.selection import where
-from fungrad.ops import foundation, joining
-from fungrad.ops import shape as shape_ops
+from fungrad.ops import foundation, joining, shape as shape_ops
 from fungrad.ops.dot import dot_general, dot_general_p
 from fungrad.ops.shape import canonical_axis
 

@@ -19,10 +19,8 @@ from fungrad.core.context import Tracer
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import creation, division, ufuncs
 from fungrad.numpy._promotion import broadcast_shapes, operand
-from fungrad.ops import cumulative, dynamic, foundation, indexing, joining
-from fungrad.ops import shape as shape_ops
-from fungrad.ops.compare import lt as lax_lt
-from fungrad.ops.compare import select_n
+from fungrad.ops import cumulative, dynamic, foundation, indexing, joining, shape as shape_ops
+from fungrad.ops.compare import lt as lax_lt, select_n
 from fungrad.ops.elementwise import add, sub
 from fungrad.ops.shape import canonical_axis
 

@@ -18,8 +18,7 @@ from fungrad.numpy._promotion import cast, converted, operand, raw_operand
 from fungrad.numpy.grids import linspace
 from fungrad.numpy.manipulation import moveaxis, reshape, take_1d
 from fungrad.numpy.quantiles import median
-from fungrad.ops import foundation, joining
-from fungrad.ops import shape as shape_ops
+from fungrad.ops import foundation, joining, shape as shape_ops
 from fungrad.ops.shape import slice_in_dim
 from fungrad.transforms.mapping import vmap
 

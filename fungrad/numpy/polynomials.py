@@ -25,8 +25,7 @@ from fungrad.numpy.manipulation import atleast_1d, expand_dims, roll
 from fungrad.numpy.reductions import all, argmax, sum
 from fungrad.numpy.selection import where
 from fungrad.numpy.sorting import argsort
-from fungrad.ops import joining
-from fungrad.ops import shape as shape_ops
+from fungrad.ops import joining, shape as shape_ops
 
 
 def poly(seq_of_zeros: Any) -> Array:

@@ -15,11 +15,8 @@ from fungrad.numpy import creation, division, reductions, ufuncs
 from fungrad.numpy._promotion import cast, converted, inexact, operand, promote_dtypes_inexact, raw_operand
 from fungrad.numpy.manipulation import moveaxis, no_out, ravel
 from fungrad.numpy.reductions import Axis, reduction_axes, restore_dims
-from fungrad.numpy.selection import clip
-from fungrad.numpy.selection import where as choose
-from fungrad.ops import foundation
-from fungrad.ops import shape as shape_ops
-from fungrad.ops import sort as lax_sort
+from fungrad.numpy.selection import clip, where as choose
+from fungrad.ops import foundation, shape as shape_ops, sort as lax_sort
 from fungrad.ops.sort import take_along
 
 _METHODS = (

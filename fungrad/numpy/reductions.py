@@ -32,9 +32,7 @@ from fungrad.numpy._promotion import (
 from fungrad.numpy.creation import broadcast_to
 from fungrad.numpy.manipulation import axes_tuple, no_out, ravel
 from fungrad.numpy.selection import where as choose
-from fungrad.ops import cumulative, foundation, reduce
-from fungrad.ops import elementwise as lax
-from fungrad.ops import shape as shape_ops
+from fungrad.ops import cumulative, elementwise as lax, foundation, reduce, shape as shape_ops
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import full_like
 from fungrad.ops.compare import max_p, min_p, ne

@@ -29,9 +29,7 @@ from fungrad.numpy._promotion import (
     raw_operand,
 )
 from fungrad.numpy.manipulation import axes_tuple, ravel, reshape, take_1d
-from fungrad.ops import foundation, joining, reduce
-from fungrad.ops import shape as shape_ops
-from fungrad.ops import sort as sort_ops
+from fungrad.ops import foundation, joining, reduce, shape as shape_ops, sort as sort_ops
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.compare import max_p, min_p, select_n, select_n_p
 

@@ -21,9 +21,7 @@ from fungrad.numpy.joining import concatenate
 from fungrad.numpy.manipulation import moveaxis, ravel, reshape, take_1d
 from fungrad.numpy.selection import first_true, where
 from fungrad.numpy.sorting import argsort, searchsorted
-from fungrad.ops import foundation, joining
-from fungrad.ops import shape as shape_ops
-from fungrad.ops import sort as lax_sort
+from fungrad.ops import foundation, joining, shape as shape_ops, sort as lax_sort
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cumulative import cumsum as lax_cumsum
 from fungrad.ops.shape import canonical_axis, slice_in_dim

@@ -17,9 +17,7 @@ from fungrad.numpy import creation, division, ufuncs
 from fungrad.numpy._promotion import ScalarRangeError, cast, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.manipulation import expand_dims, ravel, reshape, take_1d
 from fungrad.numpy.selection import where
-from fungrad.ops import foundation, joining
-from fungrad.ops import shape as shape_ops
-from fungrad.ops import sort as lax_sort
+from fungrad.ops import foundation, joining, shape as shape_ops, sort as lax_sort
 from fungrad.ops.cumulative import cumsum as lax_cumsum
 from fungrad.ops.shape import canonical_axis
 

@@ -30,8 +30,7 @@ from fungrad.numpy.functional import vectorize
 from fungrad.numpy.indexing import getitem, take
 from fungrad.numpy.selection import where as choose
 from fungrad.numpy.ufuncs import refuse_out
-from fungrad.ops import foundation, joining, segments
-from fungrad.ops import shape as shape_ops
+from fungrad.ops import foundation, joining, segments, shape as shape_ops
 from fungrad.ops.shape import canonical_axis
 from fungrad.transforms.inspection import eval_shape
 

@@ -25,8 +25,7 @@ from fungrad.numpy._promotion import (
     promote_pair,
     promote_pair_inexact,
 )
-from fungrad.ops import cast as cast_ops
-from fungrad.ops import compare, complex_parts, elementwise, integer, transcendental
+from fungrad.ops import cast as cast_ops, compare, complex_parts, elementwise, integer, transcendental
 from fungrad.ops._operands import scalar_array, scalar_like
 from fungrad.ops.foundation import broadcast, reshape, zeros
 from fungrad.transforms.mapping import vmap

@@ -18,8 +18,7 @@ from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.public_names import publish
 from fungrad.flatten_util import ravel_pytree
 from fungrad.optim._naming import match
-from fungrad.optim.tree.arithmetic import add_scale, norm, vdot
-from fungrad.optim.tree.arithmetic import scale as scaled
+from fungrad.optim.tree.arithmetic import add_scale, norm, scale as scaled, vdot
 from fungrad.transforms.custom_rules import custom_jvp
 
 __all__ = [

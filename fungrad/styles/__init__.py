@@ -7,10 +7,20 @@ below knows of this package.
 The file holds no code.
 """
 
-from fungrad.core.public_names import publish as _publish
-from fungrad.styles import eager, sequential, tape
-from fungrad.styles.comparing import Comparison, compare
+from fungrad.core.public_names import (
+    public_names as _public_names,
+    publish as _publish,
+)
+from fungrad.styles import (
+    eager as eager,
+    sequential as sequential,
+    tape as tape,
+)
+from fungrad.styles.comparing import (
+    Comparison as Comparison,
+    compare as compare,
+)
 
-__all__ = ["Comparison", "compare", "eager", "sequential", "tape"]
+__all__ = _public_names(globals(), "eager", "sequential", "tape")
 
 _publish(globals(), __name__, __all__)

@@ -13,9 +13,7 @@ import numpy as np
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import nn
-from fungrad.styles import eager as torch
-from fungrad.styles import sequential as keras
-from fungrad.styles import tape as tf
+from fungrad.styles import eager as torch, sequential as keras, tape as tf
 
 
 def functional(x, y, weights, rate, steps, jit=True):

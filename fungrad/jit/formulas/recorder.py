@@ -21,8 +21,7 @@ from fungrad.jit.formulas.tensors import (
     Tensor,
     free_axes,
 )
-from fungrad.jit.kernels.scalars import Number as PythonNumber
-from fungrad.jit.kernels.scalars import ScalarBuilder, Value, both_values, type_of
+from fungrad.jit.kernels.scalars import Number as PythonNumber, ScalarBuilder, Value, both_values, type_of
 
 
 class Recorder(ScalarBuilder):

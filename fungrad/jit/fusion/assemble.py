@@ -18,6 +18,7 @@ from fungrad.jit.formulas.tensors import (
     Expr,
     Guard,
     Idx,
+    Item as ExprItem,
     Number,
     Part,
     Position,
@@ -28,7 +29,6 @@ from fungrad.jit.formulas.tensors import (
     Tensor,
     linear,
 )
-from fungrad.jit.formulas.tensors import Item as ExprItem
 from fungrad.jit.fusion import pairs
 from fungrad.jit.fusion.fuse import LoopNode, Storage, shared_depth, solve
 from fungrad.jit.fusion.pairs import Operand

@@ -11,8 +11,18 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from fungrad.core.library_calls import PREFIX, Argument, Constant, Function, Items, LibraryCall, Operand, Result, Value
-from fungrad.core.library_calls import Work as Space
+from fungrad.core.library_calls import (
+    PREFIX,
+    Argument,
+    Constant,
+    Function,
+    Items,
+    LibraryCall,
+    Operand,
+    Result,
+    Value,
+    Work as Space,
+)
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Call, View
 from fungrad.jit.llvm.writer import ProgramWriter

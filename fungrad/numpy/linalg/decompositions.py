@@ -16,10 +16,7 @@ from fungrad.numpy.manipulation import broadcast_to, flip, matrix_transpose
 from fungrad.numpy.selection import where
 from fungrad.numpy.sorting import argsort
 from fungrad.numpy.ufuncs import absolute, conj, sign
-from fungrad.ops.linalg import cholesky as _cholesky
-from fungrad.ops.linalg import eigen
-from fungrad.ops.linalg import qr as _qr
-from fungrad.ops.linalg import svd as _svd
+from fungrad.ops.linalg import cholesky as _cholesky, eigen, qr as _qr, svd as _svd
 from fungrad.ops.linalg.reductions import geqrf_p
 
 

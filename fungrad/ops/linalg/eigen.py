@@ -179,8 +179,7 @@ class Eig(MatrixPrimitive):
 
 
 def _both_sides(a: np.ndarray, dtype: np.dtype, right: bool) -> list[np.ndarray]:
-    from scipy.linalg import LinAlgError
-    from scipy.linalg import eig as eig_of
+    from scipy.linalg import LinAlgError, eig as eig_of
 
     values, lefts, rights = np.empty(a.shape[:-1], dtype), np.empty(a.shape, dtype), np.empty(a.shape, dtype)
     n = a.shape[-1]

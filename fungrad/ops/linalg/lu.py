@@ -27,8 +27,7 @@ from fungrad.ops.linalg.matrices import (
     with_dtype,
 )
 from fungrad.ops.linalg.triangular import triangular_solve
-from fungrad.ops.shape import pad
-from fungrad.ops.shape import slice as slice_of
+from fungrad.ops.shape import pad, slice as slice_of
 from fungrad.ops.sort import take_along
 
 

@@ -18,8 +18,7 @@ from fungrad.ops.foundation import add_zeros
 from fungrad.ops.linalg import lapack, native
 from fungrad.ops.linalg.lapack import in_program, on_arrays
 from fungrad.ops.linalg.matrices import MatrixPrimitive, matrix_operand, with_dtype
-from fungrad.ops.shape import pad
-from fungrad.ops.shape import slice as slice_of
+from fungrad.ops.shape import pad, slice as slice_of
 
 
 def _part(x: Any, start: int, end: int, axis: int) -> Any:

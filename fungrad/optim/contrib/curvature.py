@@ -30,8 +30,7 @@ from fungrad.optim.scaling.steps import scale_by_learning_rate
 from fungrad.optim.transforms.adding import add_decayed_weights
 from fungrad.optim.transforms.combining import chain
 from fungrad.optim.tree.arithmetic import size
-from fungrad.optim.tree.casting import cast as cast_tree
-from fungrad.optim.tree.casting import dtype_of
+from fungrad.optim.tree.casting import cast as cast_tree, dtype_of
 from fungrad.optim.tree.randomness import random_like
 from fungrad.transforms.api import grad, jvp
 

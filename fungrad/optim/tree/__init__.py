@@ -1,75 +1,53 @@
 """Functions of whole trees: arithmetic as on vectors, dtypes, random trees, and what is in states of optimizers."""
 
-from fungrad.core.public_names import publish
-from fungrad.optim.tree.arithmetic import (
-    add,
-    add_scale,
-    allclose,
-    batch_shape,
-    bias_correction,
-    clip,
-    conj,
-    div,
-    full_like,
-    mul,
-    norm,
-    ones_like,
-    real,
-    scale,
-    size,
-    sub,
-    update_infinity_moment,
-    update_moment,
-    update_moment_per_elem_norm,
-    vdot,
-    where,
-    zeros_like,
+from fungrad.core.public_names import (
+    public_names as _public_names,
+    publish as _publish,
 )
-from fungrad.optim.tree.arithmetic import greatest as max
-from fungrad.optim.tree.arithmetic import least as min
-from fungrad.optim.tree.arithmetic import total as sum
-from fungrad.optim.tree.casting import cast, cast_like
-from fungrad.optim.tree.casting import dtype_of as dtype
-from fungrad.optim.tree.randomness import random_like, split_key_like, unwrap_random_key_data
-from fungrad.optim.tree.states import get, get_all_with_path, map_params
-from fungrad.optim.tree.states import put as set
+from fungrad.optim.tree.arithmetic import (
+    add as add,
+    add_scale as add_scale,
+    allclose as allclose,
+    batch_shape as batch_shape,
+    bias_correction as bias_correction,
+    clip as clip,
+    conj as conj,
+    div as div,
+    full_like as full_like,
+    greatest as max,
+    least as min,
+    mul as mul,
+    norm as norm,
+    ones_like as ones_like,
+    real as real,
+    scale as scale,
+    size as size,
+    sub as sub,
+    total as sum,
+    update_infinity_moment as update_infinity_moment,
+    update_moment as update_moment,
+    update_moment_per_elem_norm as update_moment_per_elem_norm,
+    vdot as vdot,
+    where as where,
+    zeros_like as zeros_like,
+)
+from fungrad.optim.tree.casting import (
+    cast as cast,
+    cast_like as cast_like,
+    dtype_of as dtype,
+)
+from fungrad.optim.tree.randomness import (
+    random_like as random_like,
+    split_key_like as split_key_like,
+    unwrap_random_key_data as unwrap_random_key_data,
+)
+from fungrad.optim.tree.states import (
+    get as get,
+    get_all_with_path as get_all_with_path,
+    map_params as map_params,
+    put as set,
+)
 
-__all__ = [
-    "add",
-    "add_scale",
-    "allclose",
-    "batch_shape",
-    "bias_correction",
-    "cast",
-    "cast_like",
-    "clip",
-    "conj",
-    "div",
-    "dtype",
-    "full_like",
-    "get",
-    "get_all_with_path",
-    "map_params",
-    "max",
-    "min",
-    "mul",
-    "norm",
-    "ones_like",
-    "random_like",
-    "real",
-    "scale",
-    "set",
-    "size",
-    "split_key_like",
-    "sub",
-    "sum",
-    "unwrap_random_key_data",
-    "update_infinity_moment",
-    "update_moment",
-    "update_moment_per_elem_norm",
-    "vdot",
-    "where",
-    "zeros_like",
-]
+__all__ = _public_names(globals())
 
-publish(globals(), __name__, __all__)
+_publish(globals(), __name__, __all__)

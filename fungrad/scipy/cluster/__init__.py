@@ -1,8 +1,13 @@
 """Clustering, under the names of ``jax.scipy.cluster``."""
 
-from fungrad.core.public_names import publish
-from fungrad.scipy.cluster import vq
+from fungrad.core.public_names import (
+    public_names as _public_names,
+    publish as _publish,
+)
+from fungrad.scipy.cluster import (
+    vq as vq,
+)
 
-__all__ = ["vq"]
+__all__ = _public_names(globals())
 
-publish(globals(), __name__, __all__)
+_publish(globals(), __name__, __all__)

@@ -1,54 +1,59 @@
 """``fungrad.scipy.linalg``: linear algebra under the names of ``jax.scipy.linalg``, and ``logm``."""
 
-from fungrad.core.public_names import publish
-from fungrad.scipy.linalg.decompositions import (
-    eigh,
-    eigh_tridiagonal,
-    hessenberg,
-    qr,
-    qr_multiply,
-    rsf2csf,
-    schur,
-    svd,
+from fungrad.core.public_names import (
+    public_names as _public_names,
+    publish as _publish,
 )
-from fungrad.scipy.linalg.functions import expm, expm_frechet, funm, logm, polar, solve_sylvester, sqrtm
+from fungrad.scipy.linalg.decompositions import (
+    eigh as eigh,
+    eigh_tridiagonal as eigh_tridiagonal,
+    hessenberg as hessenberg,
+    qr as qr,
+    qr_multiply as qr_multiply,
+    rsf2csf as rsf2csf,
+    schur as schur,
+    svd as svd,
+)
+from fungrad.scipy.linalg.functions import (
+    expm as expm,
+    expm_frechet as expm_frechet,
+    funm as funm,
+    logm as logm,
+    polar as polar,
+    solve_sylvester as solve_sylvester,
+    sqrtm as sqrtm,
+)
 from fungrad.scipy.linalg.solving import (
-    cho_factor,
-    cho_solve,
-    cholesky,
-    det,
-    inv,
-    lu,
-    lu_factor,
-    lu_solve,
-    solve,
-    solve_triangular,
+    cho_factor as cho_factor,
+    cho_solve as cho_solve,
+    cholesky as cholesky,
+    det as det,
+    inv as inv,
+    lu as lu,
+    lu_factor as lu_factor,
+    lu_solve as lu_solve,
+    solve as solve,
+    solve_triangular as solve_triangular,
 )
 from fungrad.scipy.linalg.special_matrices import (
-    block_diag,
-    circulant,
-    companion,
-    convolution_matrix,
-    dft,
-    fiedler,
-    fiedler_companion,
-    hadamard,
-    hankel,
-    helmert,
-    hilbert,
-    invhilbert,
-    invpascal,
-    leslie,
-    pascal,
-    toeplitz,
+    block_diag as block_diag,
+    circulant as circulant,
+    companion as companion,
+    convolution_matrix as convolution_matrix,
+    dft as dft,
+    fiedler as fiedler,
+    fiedler_companion as fiedler_companion,
+    hadamard as hadamard,
+    hankel as hankel,
+    helmert as helmert,
+    hilbert as hilbert,
+    invhilbert as invhilbert,
+    invpascal as invpascal,
+    leslie as leslie,
+    pascal as pascal,
+    toeplitz as toeplitz,
 )
 
-__all__ = [
-    "block_diag", "cho_factor", "cho_solve", "cholesky", "circulant", "companion", "convolution_matrix", "det", "dft",
-    "eigh", "eigh_tridiagonal", "expm", "expm_frechet", "fiedler", "fiedler_companion", "funm", "hadamard", "hankel",
-    "helmert", "hessenberg", "hilbert", "inv", "invhilbert", "invpascal", "leslie", "logm", "lu", "lu_factor",
-    "lu_solve", "pascal", "polar", "qr", "qr_multiply", "rsf2csf", "schur", "solve", "solve_sylvester",
-    "solve_triangular", "sqrtm", "svd", "toeplitz",
-]  # fmt: skip
+__all__ = _public_names(globals())
 
-publish(globals(), __name__, __all__)
+_publish(globals(), __name__, __all__)

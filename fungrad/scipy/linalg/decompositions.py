@@ -11,9 +11,7 @@ from typing import Any
 import fungrad.numpy as jnp
 from fungrad.control.scan import scan
 from fungrad.core.array import Array
-from fungrad.ops.linalg import eigen, reductions
-from fungrad.ops.linalg import qr as _qr
-from fungrad.ops.linalg import svd as _svd
+from fungrad.ops.linalg import eigen, qr as _qr, reductions, svd as _svd
 from fungrad.ops.linalg.triangular import triangular_solve
 from fungrad.scipy.linalg._arguments import adjoint, check_matrix, choice, inexact, mapped, matrix
 from fungrad.scipy.linalg.solving import cholesky

@@ -19,8 +19,7 @@ from fungrad.control.solves import custom_linear_solve
 from fungrad.core.array import Array
 from fungrad.numpy.linalg.solving import solve_matrices
 from fungrad.ops.cast import stop_gradient
-from fungrad.ops.linalg import eigen
-from fungrad.ops.linalg import svd as _svd
+from fungrad.ops.linalg import eigen, svd as _svd
 from fungrad.ops.linalg.triangular import triangular_solve
 from fungrad.scipy.linalg._arguments import adjoint, check_matrix, choice, count, inexact, mapped, matrix
 from fungrad.scipy.linalg.decompositions import schur

@@ -13,8 +13,7 @@ from fungrad.control.solves import custom_linear_solve
 from fungrad.core.array import Array
 from fungrad.numpy.linalg.solving import lu_solve as _solve_with_factors
 from fungrad.ops.cast import stop_gradient
-from fungrad.ops.linalg import cholesky as _cholesky
-from fungrad.ops.linalg import lu as _lu
+from fungrad.ops.linalg import cholesky as _cholesky, lu as _lu
 from fungrad.ops.linalg.triangular import triangular_solve
 from fungrad.scipy.linalg._arguments import adjoint, array, choice, matrix, systems
 

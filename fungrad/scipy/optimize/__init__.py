@@ -3,9 +3,15 @@
 ``fungrad.optim`` has the optimizers of training.
 """
 
-from fungrad.core.public_names import publish
-from fungrad.scipy.optimize.minimization import OptimizeResults, minimize
+from fungrad.core.public_names import (
+    public_names as _public_names,
+    publish as _publish,
+)
+from fungrad.scipy.optimize.minimization import (
+    OptimizeResults as OptimizeResults,
+    minimize as minimize,
+)
 
-__all__ = ["OptimizeResults", "minimize"]
+__all__ = _public_names(globals())
 
-publish(globals(), __name__, __all__)
+_publish(globals(), __name__, __all__)

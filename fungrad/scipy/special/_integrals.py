@@ -12,8 +12,7 @@ from typing import Any
 import fungrad.numpy as jnp
 from fungrad.core.array import Array
 from fungrad.numpy import windows
-from fungrad.ops import integrals
-from fungrad.ops import special as ops
+from fungrad.ops import integrals, special as ops
 from fungrad.scipy.special._base import in_double, one, real, real_pair
 from fungrad.transforms.custom_rules import custom_jvp
 

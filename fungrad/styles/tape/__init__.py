@@ -17,11 +17,9 @@ A tape records what is done with variables while code runs, and is asked for gra
 The file holds no code.
 """
 
-from fungrad.numpy import bool_ as bool
-from fungrad.numpy import complex64, float16, float32, float64, int32, int64
+from fungrad.numpy import bool_ as bool, complex64, float16, float32, float64, int32, int64
 from fungrad.styles import sequential as keras
-from fungrad.styles.tape import datasets as data
-from fungrad.styles.tape import optimizers
+from fungrad.styles.tape import datasets as data, optimizers
 from fungrad.styles.tape.functions import *  # noqa: F403
 from fungrad.styles.tape.gradient_tape import GradientTape
 from fungrad.styles.tape.tensors import Tensor, Variable

@@ -11,9 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import fungrad.numpy as jnp
-from fungrad import custom_vjp, optim
-from fungrad import nn as _nn
-from fungrad import random as _random
+from fungrad import custom_vjp, nn as _nn, optim, random as _random
 from fungrad.styles._graph import apply, box, lift
 from fungrad.styles._losses import LOSSES
 from fungrad.styles.tape.tensors import Tensor, to_array

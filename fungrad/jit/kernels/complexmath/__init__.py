@@ -7,8 +7,7 @@ tests and vectorises in programs like any other scalar code.
 
 from fungrad.jit.kernels.complexmath.arithmetic import RULES as _ARITHMETIC
 from fungrad.jit.kernels.complexmath.builder import Complex, ComplexScalars, is_complex
-from fungrad.jit.kernels.complexmath.exponential import RULES as _EXPONENTIAL
-from fungrad.jit.kernels.complexmath.exponential import logaddexp
+from fungrad.jit.kernels.complexmath.exponential import RULES as _EXPONENTIAL, logaddexp
 from fungrad.jit.kernels.complexmath.hyperbolic import RULES as _HYPERBOLIC
 from fungrad.jit.kernels.complexmath.inverse import RULES as _INVERSE
 
