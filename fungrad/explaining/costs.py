@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fungrad.explaining.rates import Rates
-from fungrad.jit.ir import products, tuning
+from fungrad.jit.ir import products
+from fungrad.jit.ir.cost import operation_cost
 from fungrad.jit.ir.loops import (
     Branch,
     Call,
@@ -35,9 +36,7 @@ from fungrad.jit.ir.loops import (
     View,
     While,
 )
-from fungrad.jit.ir.ops import OPERATIONS
 from fungrad.jit.ir.traverse import children, walk, walk_in_loops
-from fungrad.jit.kernels.vecmath import FUNCTIONS
 
 
 @dataclass(frozen=True)
@@ -140,9 +139,7 @@ _FREE = frozenset(("copy", "convert", "bitcast", "select", "and", "or", "not"))
 
 
 def _weight(s: Any) -> float:
-    if type(s) is not Let or s.op in OPERATIONS:
-        return 1.0
-    return tuning.FUNCTION_COST if s.op in FUNCTIONS else tuning.UNKNOWN_COST
+    return operation_cost(s) if type(s) is Let else 1.0
 
 
 @dataclass(frozen=True)

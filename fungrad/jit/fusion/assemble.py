@@ -537,7 +537,8 @@ class NestWriter:
         if known is not None:
             return known, 0
         types = [a.type for a in expr.args]
-        statement, made = pairs.let(lambda: self._name("v"), expr.op, args, types, expr.type, expr.fn)
+        cost = None if expr.fn is None else expr.cost
+        statement, made = pairs.let(lambda: self._name("v"), expr.op, args, types, expr.type, expr.fn, cost)
         self.blocks[depth].append(statement)
         if isinstance(expr.type, str):
             return self._remember((expr, position, mask), (made, depth))

@@ -94,12 +94,20 @@ class OnParts:
         return tuple([x for r in results for x in (r.raw if is_complex(r) else (r,))])
 
 
-def let(name: Callable[[], str], op: str, args: Sequence[Operand], types: Sequence[str], type: Any, fn: Any) -> Any:
+def let(
+    name: Callable[[], str],
+    op: str,
+    args: Sequence[Operand],
+    types: Sequence[str],
+    type: Any,
+    fn: Any,
+    cost: float | None = None,
+) -> Any:
     """A statement for an operation, and its results: one operand, or a list for several types.
 
     Args:
       name: makes the names of results.
-      op, fn: the operation, as in `loops.Let`.
+      op, fn, cost: the operation, as in `loops.Let`.
       args: operands of the given `types`.
       type: of the result, or a tuple of several.
     """
@@ -107,11 +115,11 @@ def let(name: Callable[[], str], op: str, args: Sequence[Operand], types: Sequen
     results = [type] if single else list(type)
     if not any(t in PARTS for t in (*types, *results)):
         names: Any = name() if single else tuple([name() for _ in results])
-        return loops.Let(names, op, args, type, fn), (names if single else list(names))  # type: ignore[arg-type]
+        return loops.Let(names, op, args, type, fn, cost), (names if single else list(names))  # type: ignore[arg-type]
     parts = part_types(tuple(results))
     made = tuple([name() for _ in parts])
     # One result stays a name and a type rather than tuples of one.
     first: Any = (made[0], parts[0]) if len(made) == 1 else (made, parts)
-    statement = loops.Let(first[0], op, flat(args), first[1], OnParts(op, fn, types, type))
+    statement = loops.Let(first[0], op, flat(args), first[1], OnParts(op, fn, types, type), cost)
     values = regrouped(made, results)
     return statement, (values[0] if single else values)

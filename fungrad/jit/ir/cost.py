@@ -42,7 +42,7 @@ def statement_cost(program: Program, s: Any, symbol: str | None, lanes: int) -> 
     """
     kind = type(s)
     if kind is Let:
-        return 1.0 if s.op in OPERATIONS else tuning.FUNCTION_COST if s.op in FUNCTIONS else tuning.UNKNOWN_COST
+        return operation_cost(s)
     if kind in (Load, Store):
         stride = s.index.coefficient(symbol) if symbol else 0
         each = 2.0 if kind is Store and s.update else 1.0
@@ -52,6 +52,14 @@ def statement_cost(program: Program, s: Any, symbol: str | None, lanes: int) -> 
     if kind in (Update, Prefix):
         return 1.0
     return 0.0
+
+
+def operation_cost(s: Let) -> float:
+    """Instructions of an operation: those that whoever wrote a function of its own says, where it is one."""
+    if s.op in OPERATIONS:
+        return 1.0
+    known = tuning.FUNCTION_COST if s.op in FUNCTIONS else tuning.UNKNOWN_COST
+    return max(known, s.cost or 0.0)
 
 
 def total_work(program: Program, loop: Loop) -> float:

@@ -161,6 +161,7 @@ class Let(Node):
       type: scalar type of the result (a tuple when there are several).
       fn: Python function `fn(m, *values)` over a `ScalarBuilder`; None to use the operation called
         `op`.
+      cost: what `fn` is worth in vector instructions; None if nobody has said.
     """
 
     name: str | tuple[str, ...] = definition()
@@ -168,6 +169,7 @@ class Let(Node):
     args: Sequence[Operand] = operand()
     type: str | tuple[str, ...]
     fn: Callable | None = None
+    cost: float | None = None
 
     def __post_init__(self) -> None:
         if provenance.state.thread:
