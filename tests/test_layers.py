@@ -59,6 +59,7 @@ LAZY_MODULES = {
     "fungrad.jit.llvm.linking",
     "fungrad.jit.products.driver",
     "fungrad.jit.products.kernels",
+    "fungrad.jit.products.lanes",
 }
 
 

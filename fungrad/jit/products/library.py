@@ -1,4 +1,5 @@
-"""The compiled products of this process: one small native module per element type, shared by all programs.
+"""The compiled kernels of this process: small native modules, one per element type, shared by all programs. Those of
+products, and those that library calls name ``own_...``.
 
 A module is compiled when the first program that needs it is loaded, or comes from the cache on disk.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from fungrad import locks
+from fungrad.core.library_calls import provide
 from fungrad.jit.ir.machine import Machine
 from fungrad.jit.runtime import cache, native, system
 
@@ -33,6 +35,29 @@ def address(symbol: str) -> int:
             code = cache.module(f"{symbol} {l2_bytes}", text, session)
             _loaded[symbol] = session.link(code, {}, symbol)
         return _loaded[symbol].addresses[symbol]
+
+
+def own_address(symbol: str) -> int:
+    """Address of a function of `products.lanes`."""
+    name = f"lanes_{symbol.rpartition('_')[2]}"
+    with _lock:
+        if name not in _loaded:
+            session = native.session()
+            code = cache.module(name, partial(_lanes, name), session)
+            _loaded[name] = session.link(code, {}, *[n for n in _LANES if n.endswith(name[5:])])
+        return _loaded[name].addresses[symbol]
+
+
+_LANES = [f"lanes_{name}_{element}" for name in ("lu", "cholesky", "solve") for element in ("f32", "f64")]
+
+provide("own", own_address)
+
+
+def _lanes(name: str) -> str:
+    """The module of factorisations in lanes for an element type."""
+    from fungrad.jit.products.lanes import module
+
+    return module(name.removeprefix("lanes_"))
 
 
 def _text(symbol: str, vector_bytes: int, l2_bytes: int) -> str:

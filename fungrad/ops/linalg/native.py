@@ -1,6 +1,6 @@
 """Native code of the factorisations: what stands around the calls of LAPACK, as formulas that fuse with their users.
 
-May import ``core``, ``ops._operands``, ``ops.linalg.lapack`` and ``ops.linalg.small``.
+May import ``core``, ``ops._operands``, ``ops.linalg.lanes``, ``ops.linalg.lapack`` and ``ops.linalg.small``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from fungrad.core import lapack as library
 from fungrad.core.avals import ShapedArray
 from fungrad.ops._operands import kind_of
-from fungrad.ops.linalg import lapack, small
+from fungrad.ops.linalg import lanes, lapack, small
 from fungrad.ops.linalg.lapack import in_program
 
 _BOOL, _INT32 = np.dtype(bool), np.dtype(np.int32)
@@ -152,6 +152,9 @@ def cholesky(ctx: Any, a: Any) -> Any:
     if small.is_small_cholesky(n):
         (factor,) = written_out(ctx, small.cholesky, [stacked(ctx, a)], (n,), [((n, n), a.dtype)])
         return unstacked(ctx, factor, batch)
+    if lanes.fits(a.dtype, math.prod(batch), n):
+        (factor,) = lanes.in_blocks(ctx, lanes.cholesky(a.dtype, n), [stacked(ctx, a)])
+        return unstacked(ctx, factor, batch)
     factor, status = in_program(ctx, lapack.potrf(a.dtype, n), [stacked(ctx, a)])
     factor = or_nan(ctx, triangle(ctx, factor, lower=True), succeeded(ctx, status))
     return unstacked(ctx, factor, batch)
@@ -167,6 +170,9 @@ def lu(ctx: Any, a: Any) -> list[Any]:
     if small.is_small_lu(m, n):
         shapes = [((m, n), a.dtype), ((min(m, n),), _INT32), ((m,), _INT32)]
         return [unstacked(ctx, r, batch) for r in written_out(ctx, small.lu, [stacked(ctx, a)], (m, n), shapes)]
+    if lanes.fits(a.dtype, math.prod(batch), m, n):
+        made = lanes.in_blocks(ctx, lanes.lu(a.dtype, m, n), [stacked(ctx, a)])
+        return [unstacked(ctx, r, batch) for r in made]
     x = swapped(ctx, stacked(ctx, a))
     numbers = ctx.iota((x.shape[0], m), np.dtype(np.float64), 1)
     both, exchanges, order, _ = in_program(ctx, lapack.getrf(a.dtype, m, n), [x, numbers])
@@ -196,6 +202,12 @@ def triangular_solve(
         return ctx.constant(0, b.dtype, b.shape)
     conjugate_a = conjugate_a and kind_of(a.dtype) == "c"
     n, others = (b.shape[-2:]) if left_side else b.shape[:-3:-1]
+    if lanes.fits(a.dtype, math.prod(b.shape[:-2]), n, others) and not small.is_small_lu(n, n):
+        right = stacked(ctx, b) if left_side else swapped(ctx, stacked(ctx, b))
+        transpose = transpose_a if left_side else not transpose_a
+        routine = lanes.solve(b.dtype, n, others, lower, transpose, unit_diagonal)
+        (x,) = lanes.in_blocks(ctx, routine, [stacked(ctx, a), right])
+        return unstacked(ctx, x if left_side else swapped(ctx, x), b.shape[:-2])
     if small.is_small_solve(n, others):
         return _small_triangular(ctx, a, b, left_side, lower, transpose_a, conjugate_a, unit_diagonal)
     work = n * n * others / 2
