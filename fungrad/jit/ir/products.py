@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fungrad.jit.ir import convolutions, tuning
+from fungrad.jit.ir import convolutions
 from fungrad.jit.ir.loops import Call, Program
 from fungrad.jit.ir.traverse import walk
 
@@ -25,7 +25,7 @@ def fits(program: Program, call: Call) -> bool:
     if program.buffers[c.buffer].dtype.name not in SUFFIXES or len(c.shape) < 2:
         return False
     m, n = c.shape[-2:]
-    return min(m, n) > 1 and m * n * call.inputs[0].shape[-1] < tuning.BLAS_PRODUCT
+    return min(m, n) > 1
 
 
 def is_product(step: Any) -> bool:

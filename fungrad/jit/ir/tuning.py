@@ -51,9 +51,6 @@ PRIVATE_BYTES = 2
 
 # -- Products, in multiplications -----------------------------------------------------------------------------------
 
-# From here on the BLAS is faster: it also copies the left operand, which pays when every row of that is used many times
-# over from the second-level cache. Measured on AVX-512: equal at 2**28, a tenth faster at 2**30.
-BLAS_PRODUCT = 1 << 29
 # From here on a product is shared between threads.
 SHARED_PRODUCT = 1 << 19
 # From here on a product of fewer rows than a tile is shared by itself, instead of going through a chain of steps on one
@@ -61,6 +58,8 @@ SHARED_PRODUCT = 1 << 19
 WIDE_PRODUCT = 1 << 20
 # From here on every thread gets several parts, so that a slow one does less: of our own products, and of the BLAS's.
 BALANCED_PRODUCT = 1 << 24
+# From here on only half as many: each copies one operand for itself, and a millisecond is time enough for all to begin.
+LARGE_PRODUCT = 1 << 29
 BALANCED_BLAS = 1 << 26
 # From here on the BLAS might use threads of its own: for products of matrices, and with a vector.
 BLAS_THREADED = 1 << 18

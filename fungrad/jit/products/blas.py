@@ -1,6 +1,6 @@
 """Library routines on buffers: matrix products, our own or through the BLAS that NumPy uses, and copies.
 
-The BLAS computes complex and very large products, and products with a vector.
+The BLAS computes complex products, and products with a vector.
 
 Routines of `loops.Call`:
 

@@ -134,8 +134,8 @@ _LINE = 64
 _SLOWLY_MASKED = 32
 
 
-def _ask_for_next(f: Function, s: Shape, panel: str, vectors: int) -> None:
-    """Software prefetch of the same row of the next panel, for panels that are read in place.
+def ask_for_next(f: Function, s: Shape, panel: str, vectors: int) -> None:
+    """Software prefetch of the same row of the next panel, for panels that are read or copied in place.
 
     Hardware does not foresee their strides. The row is on the same page and in the same row of the memory chips as the
     one that is read, and has the time of a whole panel to come. The last byte of each line is named, so that a row that
@@ -146,6 +146,18 @@ def _ask_for_next(f: Function, s: Shape, panel: str, vectors: int) -> None:
     nbytes = vectors * s.lanes * s.size
     for last in range(nbytes + _LINE - 1, 2 * nbytes + _LINE - 1, _LINE):
         f.do(f"call void @llvm.prefetch.p0(ptr {f.at(panel, last)}, i32 0, i32 2, i32 1)")
+
+
+def _ask_for_result(f: Function, s: Shape, c: str, rows: int, vectors: int) -> None:
+    """Software prefetch of the tile of the result, which is wanted after all of `k`.
+
+    In large products it has left the second level since the last terms were added to it. Measured with 2048 x 2048: a
+    fifth.
+    """
+    for i in range(rows):
+        c = f.at(c, "%crs") if i else c
+        for offset in range(0, vectors * s.lanes * s.size, _LINE):
+            f.do(f"call void @llvm.prefetch.p0(ptr {f.at(c, offset)}, i32 1, i32 2, i32 1)")
 
 
 def kernel(s: Shape, rows: int, vectors: int) -> str:
@@ -170,13 +182,14 @@ def kernel(s: Shape, rows: int, vectors: int) -> str:
         heads = [a]
         for _n in range(_SHARED, rows, _SHARED):
             heads.append(f.opaque("ptr", f.at(heads[-1], three)))
+        _ask_for_result(f, s, c, rows, vectors)
         zero = f"{s.vector}", "zeroinitializer"
 
         def step(_: str, carried: list[str]) -> list[str]:
             sums, (panel, *starts) = carried[: rows * vectors], carried[rows * vectors :]
             b = [load(f, s, panel if v == 0 else f.at(panel, v * s.lanes * s.size)) for v in range(vectors)]
             if not s.half:
-                _ask_for_next(f, s, panel, vectors)
+                ask_for_next(f, s, panel, vectors)
             new = []
             for i in range(rows):
                 at = starts[i // _SHARED]

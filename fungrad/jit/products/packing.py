@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fungrad.jit.products.kernels import Shape, first_lanes, load, masks, store
+from fungrad.jit.products.kernels import Shape, ask_for_next, first_lanes, load, masks, store
 from fungrad.jit.products.text import Function
 
 
@@ -25,6 +25,7 @@ def copy_rows(s: Shape) -> str:
 
         def row(_: str, pointers: list[str]) -> list[str]:
             source, target = pointers
+            ask_for_next(f, s, source, n)
             for v in range(n):
                 value = load(f, s, f.at(source, v * nbytes), valid[v])
                 store(f, s, value, f.at(target, v * nbytes))

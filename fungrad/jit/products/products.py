@@ -114,7 +114,8 @@ class Product:
             with program.function() as name:
                 first, count = part_of_range(program, unit, extent)
                 self.batched(lambda pointers: (self.rows if by_rows else self.columns)(pointers, first, count))
-            program.parallel(name, -(-extent // unit), 4 if self.work >= tuning.BALANCED_PRODUCT else 1)
+            parts = 1 if self.work < tuning.BALANCED_PRODUCT else 4 if self.work < tuning.LARGE_PRODUCT else 2
+            program.parallel(name, -(-extent // unit), parts)
 
     def part(self, unit: int) -> None:
         """The rows in `%begin .. %end`, in units of some rows."""
