@@ -18,9 +18,9 @@ import numpy as np
 from fungrad.config import config
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like, wrap_unchecked
-from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, Tracer, running, state
-from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, jaxprs_in_params, params_key
+from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, any_high, jaxprs_in_params, params_key
 from fungrad.core.nonfinite import replaying
 from fungrad.core.primitive import Primitive
 from fungrad.core.promotion import lattice_result_type
@@ -51,6 +51,9 @@ class HigherOrderPrimitive(Primitive):
             arrays = [wrap_unchecked(x, ShapedArray(x.shape, x.dtype)) for x in args]
             return [as_array(x)._concrete(self.name) for x in self.interpret(*arrays, **params)]
         return program_of(self._equation(args, params), self.name).run(list(args))
+
+    def is_high_in(self, params: dict[str, Any]) -> bool:
+        return any_high(params)
 
     def interpret(self, *args: Array, **params: Any) -> list[Any]:
         """The operation on arrays, by applying the primitives of its jaxprs one by one."""
@@ -369,11 +372,6 @@ def is_concrete(x: Any) -> bool:
 # -- types of carries ------------------------------------------------------------------------------------------------
 
 
-def same_type(a: ShapedArray, b: ShapedArray) -> bool:
-    """Whether two types agree but for weakness."""
-    return a.shape == b.shape and a.dtype == b.dtype
-
-
 def promote_weak(values: Sequence[Any], out_avals: Sequence[ShapedArray]) -> list[Any] | None:
     """Initial carries with weakly typed ones converted to what the body makes of them; None if there is nothing to do.
 
@@ -432,6 +430,8 @@ def check_carry(
 
 
 def _difference(a: ShapedArray, b: ShapedArray) -> str:
+    if a.is_high or b.is_high:
+        return "types differ"
     shapes, kinds = a.shape != b.shape, a.dtype != b.dtype
     return (
         "shapes and dtypes differ"

@@ -19,13 +19,13 @@ from fungrad.control._base import (
     closing_over_refs,
     flat_operands,
     is_concrete,
-    same_type,
     threading_refs,
     trace_function,
 )
 from fungrad.control.cond_primitive import cond_p, joined
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like
+from fungrad.core.avals import same_type
 from fungrad.core.signatures import T, X, Y
 from fungrad.core.source import api_boundary, function_name
 from fungrad.core.treedef import differences, open_treedef

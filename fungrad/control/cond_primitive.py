@@ -23,15 +23,15 @@ from fungrad.control._base import (
     memoised,
     pruned,
     rewired,
-    same_type,
     tangents_of,
     used_inputs,
 )
 from fungrad.control.checked_bodies import checked_branches
 from fungrad.control.shields import needs_shields, shielded, with_shared
-from fungrad.core.avals import ShapedArray
+from fungrad.core.avals import ShapedArray, same_type
 from fungrad.core.context import AxisData, state
 from fungrad.core.ir import Eqn, Jaxpr, Var, eval_jaxpr
+from fungrad.core.lojax import lower_jaxpr, lowered, raised
 from fungrad.core.nonfinite import within
 from fungrad.core.primitive import is_linear
 from fungrad.jit.front.call import jit_p, program_of
@@ -85,6 +85,13 @@ class Cond(HigherOrderPrimitive):
 
     def lower(self, ctx: Any, index: Any, *args: Any, branches: Branches) -> Any:
         return ctx.cond(index, branches, args)
+
+    def expand(self, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        index, *operands = args
+        branches = params["branches"]
+        low, captured = joined([lower_jaxpr(b) for b in branches])
+        outs = self.bind(index, *captured, *lowered(operands, branches[0].in_avals), branches=low)
+        return raised(outs, branches[0].out_avals)
 
     def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         both, captured = joined([when_jaxpr(b) for b in params["branches"]])

@@ -17,10 +17,9 @@ from fungrad.control._base import (
     HigherOrderPrimitive,
     closed,
     fixpoint,
-    same_type,
     split_list,
 )
-from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.primitive import is_linear

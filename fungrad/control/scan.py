@@ -118,7 +118,7 @@ def _scan(
     if config.disable_jit and length:
         return _in_python(f, init, (leaves, x_tree), length, reverse)
 
-    slices = [ShapedArray(x.aval.shape[1:], x.aval.dtype, x.aval.weak_type) for x in leaves]
+    slices = [x.aval.dec_rank(length, x.aval.leading_axis_spec()) for x in leaves]
     carry, body, outs = _trace(f, (init, xs), (carry_tree, carry), slices)
     loop = Loop(body.jaxpr, length, len(body.consts), len(carry), bool(reverse), steps)
     results = bind(loop, body.consts, carry, leaves)
@@ -172,6 +172,8 @@ def _length(leaves: Sequence[Array], xs: Any, length: int | None) -> int:
     sizes = {}
     for i, x in enumerate(leaves):
         path = f"xs{tree.leaf_paths(xs)[i]}"
+        if x.aval.is_high:
+            continue
         if not x.aval.shape:
             raise ValueError(
                 f"fungrad.{API}: {path} must have a leading dimension to scan over, got {x.aval.str_short()}; close "
@@ -182,6 +184,10 @@ def _length(leaves: Sequence[Array], xs: Any, length: int | None) -> int:
         length = operator.index(length)
         if length < 0:
             raise ValueError(f"fungrad.{API}: length must not be negative, got {length}")
+    elif not sizes and leaves:
+        raise ValueError(
+            f"fungrad.{API}: must provide `length` to scan over values of users' own types only, which do not say it"
+        )
     elif not sizes:
         raise ValueError(
             f"fungrad.{API}: there is nothing to scan over: pass xs, or the number of steps as length"

@@ -19,9 +19,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from fungrad.control._base import chosen, closed, dependent, same_type, slice_of, split_list
+from fungrad.control._base import chosen, closed, dependent, slice_of, split_list
 from fungrad.control.scan_bodies import Loop
 from fungrad.control.scan_unroll import Bind, unrolling
+from fungrad.core.avals import same_type
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Var, eval_jaxpr
 from fungrad.core.staging import DebugInfo, trace_flat

@@ -20,7 +20,6 @@ from fungrad.control._base import (
     fixpoint,
     is_nonzero,
     pruned,
-    same_type,
     split_list,
     tangents_of,
     used_inputs,
@@ -37,9 +36,10 @@ from fungrad.control.scan_bodies import (
 )
 from fungrad.control.scan_unroll import at
 from fungrad.control.shields import mapped_outputs, shield, shielded
-from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
+from fungrad.core.lojax import lower_jaxpr, lowered, raised
 from fungrad.core.nonfinite import within
 from fungrad.core.primitive import is_linear
 from fungrad.ops.foundation import batch_to, instantiate, move_dim, zeros
@@ -97,6 +97,20 @@ class Scan(HigherOrderPrimitive):
         loop = Loop(**params)
         consts, carry, xs = loop.operands(args)
         return ctx.scan(loop.jaxpr, consts, carry, xs, loop.length, loop.reverse)
+
+    def expand(self, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        loop = Loop(**params)
+        consts, carry, xs = loop.operands(args)
+        const_avals, carry_avals, slice_avals = loop.operands(loop.jaxpr.in_avals)
+        captured, low = closed(lower_jaxpr(loop.jaxpr))
+        outs = bind(
+            loop._replace(jaxpr=low),
+            [*captured, *lowered(consts, const_avals)],
+            lowered(carry, carry_avals),
+            lowered(xs, [_stacked(a, loop.length) for a in slice_avals]),
+        )
+        y_avals = loop.jaxpr.out_avals[loop.num_carry :]
+        return raised(outs, [*carry_avals, *[_stacked(a, loop.length) for a in y_avals]])
 
     def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         loop = Loop(**params)
@@ -201,6 +215,11 @@ class Scan(HigherOrderPrimitive):
         loop = Loop(**params)
         consts, carry, xs = loop.operands(args)
         const_dims, carry_dims, x_dims = loop.operands(dims)
+        if any(x.aval.is_high and d is not None for x, d in zip(args, dims, strict=True)):
+            raise NotImplementedError(
+                "fungrad.vmap: scan cannot be mapped over values of users' own types; map a function inside of it, or "
+                "scan over their parts"
+            )
         # The leading dimension of xs is the loop's.
         xs = [move_dim(x, 0, 1) if d == 0 else x for x, d in zip(xs, x_dims, strict=True)]
         x_dims = [None if d is None else max(d - 1, 0) for d in x_dims]
@@ -260,7 +279,7 @@ scan_p = Scan("scan")
 
 
 def _stacked(aval: ShapedArray, length: int) -> ShapedArray:
-    return aval.update(shape=(length, *aval.shape))
+    return aval.inc_rank(length, aval.leading_axis_spec())
 
 
 def bind(loop: Loop, consts: Sequence[Any], carry: Sequence[Any], xs: Sequence[Any]) -> list[Any]:

@@ -25,7 +25,6 @@ from fungrad.control._base import (
     memoised,
     pruned,
     rewired,
-    same_type,
     split_list,
     tangents_of,
     used_inputs,
@@ -37,9 +36,10 @@ from fungrad.control.scan_bodies import Loop
 from fungrad.control.scan_primitive import scan_p
 from fungrad.control.shields import mapped_outputs, needs_shields, shield, shielded
 from fungrad.core.array import wrap
-from fungrad.core.avals import ShapedArray
+from fungrad.core.avals import ShapedArray, same_type
 from fungrad.core.context import EVAL, AxisData, running, state
 from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
+from fungrad.core.lojax import lower_jaxpr, lowered, raised
 from fungrad.core.nonfinite import within
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.cast import convert_element_type
@@ -131,6 +131,21 @@ class While(HigherOrderPrimitive):
         cond_consts, body_consts, carry = loop.operands(args)
         bodies = loop.cond_jaxpr, cond_consts, loop.body_jaxpr, body_consts
         return ctx.while_loop(*bodies, carry, loop.masked)
+
+    def expand(self, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        loop = WhileLoop(**params)
+        cond_consts, body_consts, carry = loop.operands(args)
+        cond_avals = loop.cond_jaxpr.in_avals[: loop.cond_nconsts]
+        body_avals, carry_avals = split_list(loop.body_jaxpr.in_avals, loop.body_nconsts)
+        cond_captured, cond = closed(lower_jaxpr(loop.cond_jaxpr))
+        body_captured, body = closed(lower_jaxpr(loop.body_jaxpr))
+        outs = bind(
+            loop._replace(cond_jaxpr=cond, body_jaxpr=body),
+            [*cond_captured, *lowered(cond_consts, cond_avals)],
+            [*body_captured, *lowered(body_consts, body_avals)],
+            lowered(carry, carry_avals),
+        )
+        return raised(outs, carry_avals)
 
     def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         loop = WhileLoop(**params)

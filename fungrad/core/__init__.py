@@ -1,14 +1,12 @@
 """Avals, jaxprs, primitives and traces: what JAX exports as ``jax.core``; ``fungrad.extend.core`` has more."""
 
-from fungrad.core.avals import ShapedArray
+from fungrad.core.avals import AbstractValue, ShapedArray
 from fungrad.core.context import Trace, Tracer, ensure_compile_time_eval
 from fungrad.core.ir import Eqn as JaxprEqn, Jaxpr, Literal, Var, eval_jaxpr, jaxpr_as_fun
 from fungrad.core.primitive import Primitive
 
 # One class for both; see ``core.ir``.
 ClosedJaxpr = Jaxpr
-# Every abstract value is an array's.
-AbstractValue = ShapedArray
 Atom = Var | Literal
 
 __all__ = [

@@ -5,7 +5,8 @@ every transformation, so ``isinstance(x, fungrad.Array)`` holds for both.  Opera
 ``x.sum()``, ``x.at[i].set(v)``) have NumPy semantics and are attached by ``fungrad.numpy`` at import: this file only
 says what an array is, how a concrete one is stored, and how it converts to Python and NumPy.
 
-May import ``locks``, ``core.buffers``, ``core.dlpack``, ``core.dtypes`` and ``core.avals``.
+May import ``locks``, ``core.buffers``, ``core.dlpack``, ``core.dtypes``, ``core.avals`` and
+``core.hitypes``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from fungrad import locks
 from fungrad.core import buffers, dlpack, dtypes
 from fungrad.core.avals import ShapedArray, scalar_aval
+from fungrad.core.hitypes import hi_classes
 from fungrad.core.tree import known_leaf_types
 
 if TYPE_CHECKING:
@@ -415,11 +417,13 @@ def from_scalar(x: Any, what: str = "fungrad") -> ArrayImpl:
 
 def is_array_like(x: Any) -> bool:
     """Whether ``as_array`` accepts ``x``: arrays, tracers, ndarrays, scalars, objects with ``__jax_array__``."""
-    return isinstance(x, (Array, np.ndarray, np.generic, *PYTHON_SCALARS)) or hasattr(x, "__jax_array__")
+    if isinstance(x, (Array, np.ndarray, np.generic, *PYTHON_SCALARS)):
+        return True
+    return hasattr(x, "__jax_array__") or type(x) in hi_classes
 
 
 def as_array(x: Any, what: str = "argument") -> Array:
-    """``x`` as an ``Array`` (arrays and tracers unchanged).
+    """``x`` as an ``Array`` (arrays, tracers and values of users' own types unchanged).
 
     Raises:
       TypeError: ``x`` is not an array or scalar; lists and tuples are refused, as in JAX.
@@ -435,6 +439,8 @@ def as_array(x: Any, what: str = "argument") -> Array:
         return from_scalar(x, what)
     if hasattr(x, "__jax_array__"):
         return as_array(x.__jax_array__(), what)
+    if kind in hi_classes:
+        return x  # type: ignore[no-any-return]
     hint = "; convert it with fungrad.numpy.asarray first" if isinstance(x, (list, tuple)) else ""
     raise TypeError(f"{what} must be an array or a scalar, got {x!r} of type {type(x).__name__}{hint}")
 
@@ -456,6 +462,8 @@ def typeof(x: Any) -> ShapedArray:
     aval = getattr(x, "aval", None)
     if getattr(aval, "is_ref", False):
         return aval  # type: ignore[return-value]
+    if type(x) in hi_classes:
+        return x.aval  # type: ignore[no-any-return]
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return ShapedArray(tuple(x.shape), x.dtype, bool(getattr(x, "weak_type", False)))
     return as_array(x).aval

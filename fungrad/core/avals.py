@@ -21,7 +21,13 @@ _recent: dict[Any, ShapedArray] = {}
 _RECENT_LIMIT = 1024
 
 
-class ShapedArray:
+class AbstractValue:
+    """Type of a value: of an array (``ShapedArray``), or one of a user's own (``core.hitypes``)."""
+
+    __slots__ = ()
+
+
+class ShapedArray(AbstractValue):
     """Type of an array value: ``shape``, ``dtype`` and whether the dtype is weak.
 
     Instances are interned: two avals are equal exactly when they are the same object, so they are cheap keys of
@@ -86,12 +92,50 @@ class ShapedArray:
             self._tangent = found
         return found
 
-    to_tangent_aval = tangent
-
-    def str_short(self, *, weak: bool = False) -> str:
-        """Short text as in printed jaxprs, ``f32[2,3]``; with ``weak``, weak types carry a ``~``."""
+    def str_short(self, short_dtypes: bool = True, mesh_axis_types: bool = False, *, weak: bool = False) -> str:
+        """Short text as in printed jaxprs, ``f32[2,3]``; with ``weak``, weak types carry a ``~``. Dtypes are always
+        short, and nothing is said of meshes."""
         mark = "~" if weak and self.weak_type else ""
         return f"{mark}{dtypes.short_name(self.dtype)}[{','.join(map(str, self.shape))}]"
+
+    def short(self, *, weak: bool = False) -> str:
+        """``str_short``, which types of users' own define with other arguments."""
+        return self.str_short(weak=weak)
+
+    # -- the same questions as to types of users' own (``core.hitypes.HiType``) ----------------------------------------
+
+    is_high = False
+    to_tangent_aval = tangent
+    to_ct_aval = tangent
+    normalize = strip_weak_type
+
+    def lo_ty(self) -> list[ShapedArray]:
+        """The types of the arrays that make up a value: this one."""
+        return [self]
+
+    def lower_val(self, x: Any) -> list[Any]:
+        """The arrays that make up a value: the value."""
+        return [x]
+
+    def raise_val(self, x: Any) -> Any:
+        """The value made up of these arrays: the array."""
+        return x
+
+    def dec_rank(self, size: int | None, dim: int | None) -> ShapedArray:
+        """Aval of one example of a batch of this type along ``dim``."""
+        if dim is None:
+            return self
+        return ShapedArray(self.shape[:dim] + self.shape[dim + 1 :], self.dtype, self.weak_type)
+
+    def inc_rank(self, size: int, dim: int | None) -> ShapedArray:
+        """Aval of a batch of ``size`` examples of this type along ``dim``."""
+        if dim is None:
+            return self
+        return ShapedArray((*self.shape[:dim], size, *self.shape[dim:]), self.dtype, self.weak_type)
+
+    def leading_axis_spec(self) -> int:
+        """The dimension that ``scan`` iterates over."""
+        return 0
 
     def __repr__(self) -> str:
         return f"ShapedArray({self._long_text()}{', weak_type=True' if self.weak_type else ''})"
@@ -134,6 +178,15 @@ def _intern(cls: type, shape: tuple[int, ...], dtype: np.dtype, weak_type: bool)
         return new
 
 
+def same_type(a: Any, b: Any) -> bool:
+    """Whether two types agree but for weakness."""
+    if a is b:
+        return True
+    if a.is_high or b.is_high:
+        return bool(a == b)
+    return a.shape == b.shape and a.dtype == b.dtype  # type: ignore[no-any-return]
+
+
 class Zero:
     """A symbolic zero tangent or cotangent: known to be zero without an array of zeros.
 
@@ -147,7 +200,7 @@ class Zero:
         self.aval = aval
 
     def __repr__(self) -> str:
-        return f"Zero({self.aval.str_short()})"
+        return f"Zero({self.aval.short()})"
 
 
 # The avals of Python scalars depend on the default width only; they are made once per width.

@@ -120,7 +120,7 @@ def _difference(announced: ShapedArray, actual: ShapedArray) -> str:
     if announced.strip_weak_type() is actual.strip_weak_type():
         weak, strong = ("value", "variable") if actual.weak_type else ("variable", "value")
         return f"differs in weak type only: the {weak} is weak and the {strong} is not"
-    texts = actual.str_short(weak=True), announced.str_short(weak=True)
+    texts = actual.short(weak=True), announced.short(weak=True)
     return f"has type {texts[0]} but its variable has type {texts[1]}"
 
 

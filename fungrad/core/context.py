@@ -22,6 +22,7 @@ import numpy as np
 from fungrad.config import config, watch
 from fungrad.core.array import Array, ArrayImpl, as_array, wrap
 from fungrad.core.float_errors import SILENT, silence, unsilence
+from fungrad.core.hitypes import tracer_attribute
 from fungrad.core.nonfinite import examine
 from fungrad.core.source import Source, current_source
 from fungrad.core.tree import known_leaf_types
@@ -143,6 +144,9 @@ class Tracer(Array):
         """Where the value came from, for messages."""
         return ""
 
+    def __getattr__(self, name: str) -> Any:
+        return tracer_attribute(self, name)
+
     def _leak_check(self) -> None:
         if not self._trace.alive:
             raise leaked_tracer_error(self)
@@ -153,7 +157,7 @@ class Tracer(Array):
         return iter([self[i] for i in range(self.aval.shape[0])])
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}<{self.aval.str_short(weak=True)}>"
+        return f"{type(self).__name__}<{self.aval.short(weak=True)}>"
 
     def __format__(self, spec: str) -> str:
         return repr(self) if not spec else format(self._concrete("format()")[()], spec)
@@ -208,12 +212,16 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
     if n == 1:
         (a,) = args
         if type(a) is not ArrayImpl:
+            if primitive.is_high_in(params):
+                return primitive.expanded(args, params)
             a = _require_concrete(primitive, a)
         key: tuple = (a.aval,)
         operands: tuple = (a._data,)
     elif n == 2:
         a, b = args
         if type(a) is not ArrayImpl or type(b) is not ArrayImpl:
+            if primitive.is_high_in(params):
+                return primitive.expanded(args, params)
             a, b = _require_concrete(primitive, a), _require_concrete(primitive, b)
         key = (a.aval, b.aval)
         operands = (a._data, b._data)
@@ -250,7 +258,7 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
 def _evaluate_new(primitive: Primitive, args: Sequence[Any], params: dict[str, Any], key: tuple) -> Any:
     """``evaluate`` for types seen for the first time, which are prepared for the next time."""
     out = _evaluate_many(primitive, args, params)
-    if not primitive.multiple_results and not primitive.uses_axis_names:
+    if not primitive.multiple_results and not primitive.is_high_in(params) and not primitive.uses_axis_names:
         avals = tuple([a.aval if isinstance(a, Array) else as_array(a).aval for a in args])
         if len(primitive.prepared) >= _PREPARED_LIMIT:
             primitive.prepared.clear()
@@ -260,6 +268,8 @@ def _evaluate_new(primitive: Primitive, args: Sequence[Any], params: dict[str, A
 
 def _evaluate_many(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """``evaluate`` for any number of operands and results, and for types seen for the first time."""
+    if primitive.is_high_in(params):
+        return primitive.expanded(args, params)
     arrays = [a if type(a) is ArrayImpl else _require_concrete(primitive, a) for a in args]
     aval = primitive.abstract(tuple([a.aval for a in arrays]), params)
     token = silence(SILENT)
@@ -282,6 +292,8 @@ def _require_concrete(primitive: Primitive, x: Any) -> Any:
     if isinstance(x, Tracer):
         raise leaked_tracer_error(x, f"was used by {primitive.name}")
     x = as_array(x, f"fungrad: operand of {primitive.name}")
+    if not isinstance(x, Array):
+        raise primitive.not_an_array(x.aval)
     return x if type(x) is ArrayImpl else x._concrete(primitive.name)
 
 

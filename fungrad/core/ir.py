@@ -32,7 +32,7 @@ class Var:
         self.aval = aval
 
     def __repr__(self) -> str:
-        return f"Var({self.aval.str_short()})"
+        return f"Var({self.aval.short()})"
 
 
 class Literal:
@@ -138,7 +138,8 @@ class Jaxpr:
         in (c,) }
     """
 
-    __slots__ = ("constvars", "invars", "eqns", "outvars", "consts", "debug", "_key", "_hash", "_effects", "memo")
+    __slots__ = ("constvars", "invars", "eqns", "outvars", "consts", "debug", "_key", "_hash", "_effects", "_high",
+                 "memo")
 
     def __init__(
         self,
@@ -160,6 +161,7 @@ class Jaxpr:
         self._key: Any = None
         self._hash: int | None = None
         self._effects: bool | None = None
+        self._high: bool | None = None
         # Results of functions of this jaxpr (derivatives, compiled programs), by function and arguments.
         self.memo: dict[Any, Any] = {}
 
@@ -199,6 +201,15 @@ class Jaxpr:
     def effects(self) -> frozenset:
         """Non-empty exactly if some equation has effects."""
         return frozenset(("effect",)) if self.has_effects else frozenset()
+
+    @property
+    def is_high(self) -> bool:
+        """Whether a type of a user's own (``core.hitypes``), or an operation on one, is anywhere in it."""
+        if self._high is None:
+            self._high = any(a.aval.is_high for a in (*self.all_invars, *self.outvars)) or any(
+                eqn.primitive.is_high_in(eqn.params) for eqn in self.eqns
+            )
+        return self._high
 
     @property
     def key(self) -> tuple:
@@ -302,6 +313,11 @@ def jaxprs_in_params(params: dict[str, Any]) -> Iterator[Jaxpr]:
             for item in value:
                 if isinstance(item, Jaxpr):
                     yield item
+
+
+def any_high(params: dict[str, Any]) -> bool:
+    """Whether a jaxpr among the parameters of an equation is high."""
+    return any(jaxpr.is_high for jaxpr in jaxprs_in_params(params))
 
 
 def subjaxprs(jaxpr: Jaxpr) -> Iterator[Jaxpr]:

@@ -455,7 +455,7 @@ def parse_jaxpr(
     for i, (var, x) in enumerate(zip(constvars, arrays, strict=True)):
         if x.aval is not var.aval:
             raise TypeError(
-                f"parse_jaxpr: consts[{i}]: expected {var.aval.str_short(weak=True)}, "
-                f"got {x.aval.str_short(weak=True)}"
+                f"parse_jaxpr: consts[{i}]: expected {var.aval.short(weak=True)}, "
+                f"got {x.aval.short(weak=True)}"
             )
     return make(arrays)

@@ -4,7 +4,7 @@ A primitive is an object whose attributes state facts and whose methods are the 
 of similar primitives are built by the constructors in ``fungrad.ops``; a rule that is missing says which method to
 write.
 
-May import ``core.ir``, ``core.avals`` and ``core.context``.
+May import ``core.ir``, ``core.array``, ``core.avals`` and ``core.context``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fungrad.core import context
-from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.array import as_array, typeof
+from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.ir import check_hashable
 from fungrad.core.source import PACKAGE_DIR
 
@@ -156,6 +157,10 @@ class Primitive:
         except TypeError:
             check_hashable(self, params)
             raise
+        if not self.is_high_in(params):
+            for aval in avals:
+                if aval.is_high:
+                    raise self.not_an_array(aval)
         out = self.abstract_eval(*avals, **params)
         if self.multiple_results:
             out = tuple(out)
@@ -234,6 +239,38 @@ class Primitive:
         raise NotImplementedError(
             f"fungrad.vmap: {self.name} has an effect that cannot be left out for some examples, and stands in a "
             "branch or loop that examples leave at different times; move the effect out of there"
+        )
+
+    def is_high_in(self, params: dict[str, Any]) -> bool:
+        """Whether operands, results or something inside have types of users' own (``core.hitypes``): then the
+        operation is not evaluated or compiled as it is, but in terms of arrays (``expand``)."""
+        return False
+
+    def expand(self, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """The results, computed by operations on the arrays that make up the operands; see ``core.lojax``."""
+        raise self._missing("expand", "values of types of users' own")
+
+    def expanded(self, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """``expand``, with a check of the types of the results."""
+        args = [as_array(x) for x in args]
+        out = self.expand(args, params)
+        announced = self.abstract(tuple([x.aval for x in args]), params)
+        outs = list(out) if self.multiple_results else [out]
+        avals = announced if self.multiple_results else (announced,)
+        found = [typeof(x) for x in outs]
+        if len(outs) != len(avals) or not all(map(same_type, found, avals)):
+            raise TypeError(
+                f"{self.name} announced results of types ({', '.join(a.short() for a in avals)}), but its "
+                f"implementation returned ({', '.join(a.short() for a in found)})"
+            )
+        outs = [as_array(x) for x in outs]
+        return outs if self.multiple_results else outs[0]
+
+    def not_an_array(self, aval: Any) -> TypeError:
+        """The error for an operand whose type is one of users' own, which the operation does not know."""
+        return TypeError(
+            f"{self.name} takes arrays, got a value of type {aval.short()}; only primitives made for such values take "
+            "them (fungrad.experimental.hijax)"
         )
 
     def step_through(self, args: Sequence[Any], params: dict[str, Any]) -> None:

@@ -240,7 +240,7 @@ class Printer:
     # -- parts of equations
 
     def aval(self, aval: ShapedArray) -> str:
-        return aval.str_short(weak=self.exact)
+        return aval.short(weak=self.exact)
 
     def atom(self, a: Atom, scope: _Scope) -> str:
         if type(a) is Literal:

@@ -102,6 +102,8 @@ class JaxprTrace(Trace):
         elif not isinstance(x, Array):
             x = as_array(x)
         aval = x.aval
+        if aval.is_high and not isinstance(x, Tracer):
+            _check_constant(x, aval)
         new: Var | Literal
         if type(x) is ArrayImpl and not aval.shape and aval.dtype.names is None:
             new = Literal(x._data, aval)
@@ -184,6 +186,20 @@ class JaxprTrace(Trace):
             if any(v in needed for v in eqn.outvars):
                 needed.update(a for a in eqn.invars if type(a) is Var)
         return [self.arg_name(v) for v in self.invars if v in needed and self.arg_name(v)]
+
+
+def _check_constant(x: Any, aval: Any) -> None:
+    """Raises if a value of a user's own type, which is a constant, has traced values inside."""
+    try:
+        los = aval.lower_val(x)
+    except NotImplementedError:
+        return
+    if any(isinstance(lo, Tracer) for lo in los):
+        raise TypeError(
+            f"a {type(x).__name__} of type {aval.short()} was made of traced values inside of a function that is being "
+            "transformed; there such values are made and taken apart by primitives only (their expand or to_lojax "
+            "methods, fungrad.experimental.hijax)"
+        )
 
 
 def trace_flat(

@@ -99,6 +99,8 @@ add_any_p = AddAny("add_any")
 
 def add_any(x: Any, y: Any) -> Any:
     """Sum of two values of the same tangent type."""
+    if x.aval.is_high:
+        return x.aval.vspace_add(x, y)
     return add_any_p.bind(x, y)
 
 
@@ -106,7 +108,7 @@ def add_zeros(x: Any, y: Any) -> Any:
     """Sum of two tangents, either of which may be a symbolic ``Zero``."""
     if type(x) is Zero:
         return y
-    return x if type(y) is Zero else add_any_p.bind(x, y)
+    return x if type(y) is Zero else add_any(x, y)
 
 
 # -- zeros -----------------------------------------------------------------------------------------------------------
@@ -114,10 +116,17 @@ def add_zeros(x: Any, y: Any) -> Any:
 
 def zeros(aval: ShapedArray) -> Array:
     """Zeros of type ``aval``: a broadcast literal, or an array for dtypes without literals (float0)."""
+    if aval.is_high:
+        return aval.vspace_zero()  # type: ignore[attr-defined, no-any-return]
     if aval.dtype.names is not None:
         return wrap_unchecked(np.zeros(aval.shape, aval.dtype), aval)
     zero = scalar_array(False if dtypes.is_bool(aval.dtype) else 0, aval.dtype, aval.weak_type)
     return broadcast_in_dim(zero, aval.shape, ()) if aval.shape else zero
+
+
+# What types of users' own define by methods, so that they can ask the types of their parts.
+ShapedArray.vspace_zero = zeros  # type: ignore[attr-defined]
+ShapedArray.vspace_add = lambda aval, x, y: add_any(x, y)  # type: ignore[attr-defined]
 
 
 def instantiate(x: Any) -> Any:
@@ -322,6 +331,11 @@ def move_dim(x: Any, source: int | None, destination: int) -> Any:
 
 def batch_to(x: Any, dim: int | None, destination: int, size: int) -> Any:
     """``x`` with its batch dimension at ``destination``; broadcast to ``size`` if it has none."""
+    if x.aval.is_high and dim != destination:
+        raise NotImplementedError(
+            f"fungrad.vmap: a value of type {x.aval.short()}, mapped as {dim} says, would have to be mapped as "
+            f"{destination} says; values of users' own types are not moved or repeated"
+        )
     if dim is not None:
         return move_dim(x, dim, destination)
     shape = list(x.aval.shape)

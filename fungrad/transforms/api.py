@@ -186,7 +186,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     check_callable(fun, "linearize")
     flat_primals, in_tree = flat_arrays(primals, "linearize", "primals")
     flat_fun = _FlatFunction(fun, in_tree, has_aux, "linearize")
-    active = [dtypes.is_inexact(p.aval.dtype) for p in flat_primals]
+    active = [p.aval.inexact for p in flat_primals]
     outs, program = linearize_at(flat_fun, flat_primals, active, f"linearize of {function_name(fun)}")
     n = flat_fun.n_out
     program.outputs = program.outputs[:n]
@@ -223,7 +223,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
     _check_reduce_axes(reduce_axes, "vjp")
     flat_primals, in_tree = flat_arrays(primals, "vjp", "primals")
     flat_fun = _FlatFunction(fun, in_tree, has_aux, "vjp")
-    active = [dtypes.is_inexact(p.aval.dtype) for p in flat_primals]
+    active = [p.aval.inexact for p in flat_primals]
     outs, program = linearize_at(flat_fun, flat_primals, active, f"vjp of {function_name(fun)}")
     n = flat_fun.n_out
     program.outputs = program.outputs[:n]
@@ -263,7 +263,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Sequen
     leaves, in_tree = tree.flatten(primals)
     avals = tuple(abstract_argument(x, "linear_transpose", primals, i) for i, x in enumerate(leaves))
     for i, aval in enumerate(avals):
-        if not dtypes.is_inexact(aval.dtype):
+        if not aval.inexact:
             raise TypeError(
                 f"fungrad.linear_transpose: primals{tree.leaf_paths(primals)[i]} must be floating or complex, got "
                 f"{aval.str_short()}"
@@ -503,6 +503,8 @@ def _resolve(position: int, n_args: int, api: str, name: str) -> int:
 def _check_input(
     x: Array, position: int, selected: Any, api: str, holomorphic: bool, allow_int: bool, forward: bool = False
 ) -> None:
+    if x.aval.is_high:
+        return
     dtype = x.aval.dtype
     if holomorphic:
         ok, wanted = dtypes.is_complex(dtype), "complex, since holomorphic=True"
@@ -527,10 +529,10 @@ def _check_input(
 
 
 def _check_output(aval: ShapedArray, api: str, name: str, holomorphic: bool) -> None:
-    if aval.shape:
+    if aval.is_high or aval.shape:
         raise TypeError(
             f"fungrad.{api}: gradients are defined for functions with a scalar output, but {name} returned "
-            f"{aval.str_short()}; reduce it (for example with .sum()), or use jacrev, jacfwd or vjp"
+            f"{aval.short()}; reduce it (for example with .sum()), or use jacrev, jacfwd or vjp"
         )
     if holomorphic:
         if not dtypes.is_complex(aval.dtype):

@@ -16,7 +16,6 @@ import numpy as np
 from fungrad.config import config
 from fungrad.core import context
 from fungrad.core.array import as_array
-from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData, Trace, Tracer, named_axis, report_leaks, state, transformation
 from fungrad.core.ir import Jaxpr, eval_jaxpr, jaxprs_in_params
 from fungrad.core.primitive import Primitive
@@ -26,30 +25,17 @@ from fungrad.errors import TracerArrayConversionError, concretization_error_clas
 from fungrad.ops.foundation import batch_to
 
 
-def example_aval(aval: ShapedArray, dim: int | None) -> ShapedArray:
-    """Aval of one example of a batch along ``dim``."""
-    if dim is None:
-        return aval
-    return ShapedArray(aval.shape[:dim] + aval.shape[dim + 1 :], aval.dtype, aval.weak_type)
-
-
-def batch_aval(aval: ShapedArray, dim: int | None, size: int) -> ShapedArray:
-    """Aval of a batch of ``size`` examples along ``dim``."""
-    if dim is None:
-        return aval
-    return ShapedArray((*aval.shape[:dim], size, *aval.shape[dim:]), aval.dtype, aval.weak_type)
-
-
 class BatchTracer(Tracer):
-    """One example of a batch: ``value`` holds all of them along dimension ``dim``."""
+    """One example of a batch: ``value`` holds all of them along dimension ``dim`` (of a value of a user's own type, as
+    a ``MappingSpec`` says)."""
 
     __slots__ = ("value", "dim")
 
-    def __init__(self, trace: BatchTrace, value: Any, dim: int):
+    def __init__(self, trace: BatchTrace, value: Any, dim: Any):
         self._trace = trace
         self.value = value
         self.dim = dim
-        self.aval = example_aval(value.aval, dim)
+        self.aval = value.aval.dec_rank(trace.axis.size, dim)
 
     def _concrete(self, what: str) -> np.ndarray:
         self._leak_check()
@@ -195,10 +181,10 @@ def batch_jaxpr(
         outs, found = batch_flat(lambda *xs: eval_jaxpr(jaxpr, (), *xs), axis, args, dims, "vmap")
         wanted = [forced] * len(outs) if isinstance(forced, bool) else forced
         outs = [batch_to(x, d, 0, axis.size) if w else x for x, d, w in zip(outs, found, wanted, strict=True)]
-        out_dims[:] = [0 if w else d for d, w in zip(found, wanted, strict=True)]
+        out_dims[:] = [0 if w and not x.aval.is_high else d for x, d, w in zip(outs, found, wanted, strict=True)]
         return outs
 
-    avals = [batch_aval(v.aval, d, axis.size) for v, d in zip(jaxpr.invars, dims, strict=True)]
+    avals = [v.aval if d is None else v.aval.inc_rank(axis.size, d) for v, d in zip(jaxpr.invars, dims, strict=True)]
     name = jaxpr.debug.fun_name if jaxpr.debug else "jaxpr"
     out = trace_flat(fun, avals, DebugInfo(name, (), "vmap")), out_dims
     jaxpr.memo[key] = out

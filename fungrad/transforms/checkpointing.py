@@ -24,9 +24,10 @@ from fungrad.config import config
 from fungrad.core import tree
 from fungrad.core.arguments import integers
 from fungrad.core.array import Array, as_array
-from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, AxisData, Tracer, state
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, eval_jaxpr
+from fungrad.core.lojax import expand_call
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
@@ -73,13 +74,19 @@ class Remat(Primitive):
         )
 
     def abstract_eval(self, *avals: ShapedArray, jaxpr: Jaxpr, **_: Any) -> Sequence[ShapedArray]:
-        if [(a.shape, a.dtype) for a in avals] != [(a.shape, a.dtype) for a in jaxpr.in_avals]:
+        if len(avals) != len(jaxpr.invars) or not all(map(same_type, avals, jaxpr.in_avals)):
             raise TypeError(
                 "checkpoint: expected operands of types "
-                f"{', '.join(a.str_short() for a in jaxpr.in_avals)}, got "
-                f"{', '.join(a.str_short() for a in avals)}"
+                f"{', '.join(a.short() for a in jaxpr.in_avals)}, got "
+                f"{', '.join(a.short() for a in avals)}"
             )
         return jaxpr.out_avals
+
+    def is_high_in(self, params: dict[str, Any]) -> bool:
+        return params["jaxpr"].is_high  # type: ignore[no-any-return]
+
+    def expand(self, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        return expand_call(self, args, params, "jaxpr")
 
     def impl(self, *args: np.ndarray, jaxpr: Jaxpr, **_: Any) -> list[np.ndarray]:
         return evaluate_flat(lambda *xs: eval_jaxpr(jaxpr, (), *xs), args)

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.core import dtypes
 from fungrad.core.array import wrap_unchecked
-from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, AxisData, Trace, Tracer, running, state
 from fungrad.core.ir import Jaxpr, Var, eval_jaxpr
+from fungrad.core.lojax import eval_low
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.errors import UnexpectedTracerError
@@ -84,13 +84,20 @@ class CustomCall(Primitive):
         self, *avals: ShapedArray, call_jaxpr: Jaxpr, name: str, **_: Any
     ) -> Sequence[ShapedArray]:
         expected = call_jaxpr.in_avals
-        if [(a.shape, a.dtype) for a in avals] != [(a.shape, a.dtype) for a in expected]:
+        if len(avals) != len(expected) or not all(map(same_type, avals, expected)):
             raise TypeError(
                 f"{self.name} of {name}: expected operands of types "
-                f"{', '.join(a.str_short() for a in expected)}, got "
-                f"{', '.join(a.str_short() for a in avals)}"
+                f"{', '.join(a.short() for a in expected)}, got "
+                f"{', '.join(a.short() for a in avals)}"
             )
         return call_jaxpr.out_avals
+
+    def is_high_in(self, params: dict[str, Any]) -> bool:
+        return params["call_jaxpr"].is_high  # type: ignore[no-any-return]
+
+    def expand(self, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        # Where it is lowered the rules no longer matter.
+        return eval_low(params["call_jaxpr"], args)
 
     def impl(self, *args: np.ndarray, call_jaxpr: Jaxpr, **_: Any) -> list[np.ndarray]:
         return evaluate_flat(lambda *xs: eval_jaxpr(call_jaxpr, (), *xs), args)
@@ -199,6 +206,12 @@ class CustomLin(Primitive):
     def abstract(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
         return params["out_avals"]
 
+    def is_high_in(self, params: dict[str, Any]) -> bool:
+        return any(a.is_high for a in params["out_avals"])
+
+    def expand(self, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        return self._evaluate(*args, **params)
+
     def abstract_eval(
         self, *avals: ShapedArray, out_avals: tuple, **_: Any
     ) -> Sequence[ShapedArray]:
@@ -225,7 +238,7 @@ class CustomLin(Primitive):
         return [
             instantiate(t)
             for t, x in zip(out_tangents, outs, strict=True)
-            if dtypes.is_inexact(x.aval.dtype)
+            if x.aval.inexact
         ]
 
     def impl(self, *args: np.ndarray, **params: Any) -> list[np.ndarray]:
@@ -306,7 +319,7 @@ def linearize_by_rules(
     outs, residuals, bwd, structure = fwd.forward(primals, perturbed)
     zeros = [Zero(x.aval.tangent()) for x in outs]
     given = [t for t in tangents if type(t) is not Zero]
-    active = [dtypes.is_inexact(x.aval.dtype) for x in outs]
+    active = [x.aval.inexact for x in outs]
     # Tangents that are not variables of the linear program do not depend on its inputs: they are
     # zeros in disguise.
     disguised = type(state.trace) is TangentTrace and not any(type(t) is TangentVar for t in given)

@@ -98,7 +98,9 @@ class ShapeDtypeStruct:
 
 
 def shape_struct(aval: ShapedArray) -> ShapeDtypeStruct:
-    """The user's view of an aval."""
+    """The user's view of an aval; types of users' own are one already."""
+    if aval.is_high:
+        return aval  # type: ignore[return-value]
     return ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
 
 

@@ -148,7 +148,7 @@ def _jacobian(
             return fun(*full, **kwargs)
 
         flat_fun = _FlatFunction(of_selected, tree.structure((selected,)), has_aux, api, name)
-        active = [dtypes.is_inexact(p.aval.dtype) for p in primals]
+        active = [p.aval.inexact for p in primals]
         outs, program = linearize_at(flat_fun, primals, active, f"{api} of {name}")
         n = flat_fun.n_out
         program.outputs = program.outputs[:n]

@@ -18,7 +18,7 @@ import numpy as np
 
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array
-from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.source import api_boundary
 from fungrad.core.tree_registration import register_pytree_node, register_static
@@ -37,7 +37,8 @@ def float0_zeros(aval: ShapedArray) -> np.ndarray:
 def visible(x: Any, primal: ShapedArray) -> Any:
     """A tangent or cotangent as users see it: arrays, and float0 ndarrays for integer primals."""
     if type(x) is Zero:
-        return float0_zeros(primal) if x.aval.dtype == dtypes.float0 else instantiate(x)
+        high = x.aval.is_high
+        return float0_zeros(primal) if not high and x.aval.dtype == dtypes.float0 else instantiate(x)
     return x
 
 
@@ -52,6 +53,8 @@ def checked_tangent(t: Any, primal: ShapedArray, api: str, position: int, primal
       primals: tree of which it is a leaf.
     """
     expected = primal.tangent()
+    if expected.is_high:
+        return _checked_high(t, expected, f"fungrad.{api}: the tangent of primals{tree.leaf_paths(primals)[position]}")
     got_float0 = getattr(t, "dtype", None) == dtypes.float0
     if expected.dtype == dtypes.float0 and got_float0 and np.shape(t) == expected.shape:
         return Zero(expected)
@@ -71,6 +74,14 @@ def checked_tangent(t: Any, primal: ShapedArray, api: str, position: int, primal
         f"fungrad.{api}: the tangent of primals{path} must have type {expected.str_short()} (that of the primal"
         f"{', float0 for integers and booleans' if expected.dtype == dtypes.float0 else ''}), got {got}"
     )
+
+
+def _checked_high(x: Any, expected: Any, what: str) -> Any:
+    """A tangent or cotangent whose type is a user's own."""
+    x = as_array(x, what)
+    if x.aval != expected:
+        raise TypeError(f"{what} must have type {expected.short()}, got {x.aval.short()}")
+    return x
 
 
 # -- markers -----------------------------------------------------------------------------------------------------------
@@ -243,7 +254,7 @@ class LinearFunction:
         for where, var in zip(closed.where, jaxpr.invars[:n], strict=True):
             x = next(opaque) if where is None else given[where]
             x = as_array(x, f"fungrad.{self._types.api}: a residual of the function for {self._types.name}")
-            if x.aval.shape != var.aval.shape or x.aval.dtype != var.aval.dtype:
+            if not same_type(x.aval, var.aval):
                 raise TypeError(
                     f"fungrad.{self._types.api}: the function for {self._types.name} was made with a residual of type "
                     f"{var.aval.str_short()}, which is now {x.aval.str_short()}; where it comes out of vmap or scan, "
@@ -280,7 +291,7 @@ class Linearized(LinearFunction):
         given = []
         for i, (t, aval) in enumerate(zip(flat, types.in_avals, strict=True)):
             t = checked_tangent(t, aval, "linearize", i, tangents)
-            if dtypes.is_inexact(aval.dtype):
+            if aval.inexact:
                 given.append(instantiate(t))
         results = self._recorded().push_forward(given)
         return tree.unflatten(types.out_tree, [visible(t, a) for t, a in zip(results, types.out_avals, strict=True)])
@@ -343,13 +354,16 @@ class Pullback(LinearFunction):
         ]
         results = iter(backward_pass(self._recorded(), cts))
         out = [
-            visible(next(results), aval) if dtypes.is_inexact(aval.dtype) else float0_zeros(aval)
+            visible(next(results), aval) if aval.inexact else float0_zeros(aval)
             for aval in types.in_avals
         ]
         return tree.unflatten(types.in_tree, out), out
 
     def _cotangent(self, x: Any, aval: ShapedArray, position: int, cotangent: Any) -> Any:
         expected = aval.tangent()
+        if expected.is_high:
+            path = tree.leaf_paths(cotangent)[position]
+            return _checked_high(x, expected, f"fungrad.vjp: the cotangent{path} for {self._types.name}")
         if expected.dtype == dtypes.float0:
             if getattr(x, "dtype", None) == dtypes.float0 and np.shape(x) == expected.shape:
                 return Zero(expected)

@@ -81,11 +81,13 @@ class LinearEqn:
 class TangentTrace(Trace):
     """Records operations on tangent variables and executes all others in the parent."""
 
-    __slots__ = ("eqns",)
+    __slots__ = ("eqns", "high")
 
     def __init__(self, parent: Trace, label: str):
         super().__init__(parent, label)
         self.eqns: list[LinearEqn] = []
+        # Whether operations on types of users' own are among the recorded ones.
+        self.high = False
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         for a in args:
@@ -97,6 +99,7 @@ class TangentTrace(Trace):
             if not isinstance(a, Array):
                 args = [as_array(a) for a in args]
                 break
+        self.high = self.high or primitive.is_high_in(params)
         # Finding the line costs as much as a small operation: eagerly nobody asks, but for the debugging of NaNs.
         source = current_source() if self.parent is not EVAL or watch.results else None
         if primitive.multiple_results:
@@ -242,14 +245,18 @@ class LinearProgram:
       inputs: one ``TangentVar`` per differentiated input.
       eqns: recorded operations, in order.
       outputs: ``TangentVar``, or ``Zero`` where a result does not depend on the inputs.
+      high: whether there may be values of users' own types among those that it computes.
     """
 
-    __slots__ = ("inputs", "eqns", "outputs")
+    __slots__ = ("inputs", "eqns", "outputs", "high")
 
-    def __init__(self, inputs: Sequence[TangentVar], eqns: Sequence[LinearEqn], outputs: Sequence[Any]):
+    def __init__(
+        self, inputs: Sequence[TangentVar], eqns: Sequence[LinearEqn], outputs: Sequence[Any], high: bool = False
+    ):
         self.inputs = inputs
         self.eqns = eqns
         self.outputs = outputs
+        self.high = high
 
     def push_forward(self, tangents: Sequence[Any]) -> list[Any]:
         """Tangents of the results (values or ``Zero``) for tangents of the inputs, in the current context."""
@@ -294,12 +301,13 @@ def linearize_flat(
         if on:
             var = TangentVar(trace.tangents, p.aval.tangent())
             inputs.append(var)
+            trace.tangents.high = trace.tangents.high or var.aval.is_high
             p = LinearizeTracer(trace, p, var)
         args.append(p)
     with transformation(trace):
         outs = [trace.split(x) for x in fun(*args)]
     trace.tangents.alive = False
-    program = LinearProgram(inputs, trace.tangents.eqns, [t for _, t in outs])
+    program = LinearProgram(inputs, trace.tangents.eqns, [t for _, t in outs], trace.tangents.high)
     # The variables know the trace: if it kept the operations, residuals would live until the garbage collector runs.
     trace.tangents.eqns = []
     if config.check_tracer_leaks:
@@ -406,4 +414,4 @@ def record_linear(
     outputs = [
         x if type(x) is TangentVar and x._trace is trace else Zero(as_array(x).aval.tangent()) for x in outs
     ]
-    return LinearProgram(inputs, trace.eqns, outputs)
+    return LinearProgram(inputs, trace.eqns, outputs, trace.high)

@@ -16,6 +16,7 @@ from fungrad.core import tree
 from fungrad.core.arguments import index
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.context import AnonymousAxis, AxisData
+from fungrad.core.hitypes import MappingSpec
 from fungrad.core.refs import AbstractRef, Ref, contents, passed, store
 from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
@@ -181,7 +182,7 @@ def _is_none(x: Any) -> bool:
 
 def _check_axes_tree(axes: Any, what: str) -> None:
     for leaf in tree.leaves(axes):
-        if not isinstance(leaf, int) or isinstance(leaf, bool):
+        if (not isinstance(leaf, int) or isinstance(leaf, bool)) and not isinstance(leaf, MappingSpec):
             raise TypeError(
                 f"fungrad.vmap: {what} must be an int, None, or a tree of them, got {leaf!r} of type "
                 f"{type(leaf).__name__}"
@@ -208,10 +209,17 @@ def _path(whole: Any, position: int) -> str:
     return argument_names(*whole)[position]
 
 
-def _checked_axis(axis: int | None, x: Any, position: int, whole: Any) -> int | None:
+def _checked_axis(axis: Any, x: Any, position: int, whole: Any) -> Any:
     """A non-negative axis of ``x``."""
     if axis is None:
         return None
+    if x.aval.is_high or isinstance(axis, MappingSpec):
+        if not x.aval.is_high or not isinstance(axis, MappingSpec):
+            raise ValueError(
+                f"fungrad.vmap: in_axes has {axis!r} for {_path(whole, position)} of type {x.aval.short()}; an array "
+                "is mapped along an int, a value of non-array type as a MappingSpec of that type says (with axis_size)"
+            )
+        return axis
     ndim = x.aval.ndim
     if not -ndim <= axis < ndim:
         raise ValueError(
@@ -227,7 +235,7 @@ def _mapped_size(
     """The common size of the mapped axes."""
     first = None
     for i, (x, d) in enumerate(zip(leaves, dims, strict=True)):
-        if d is None:
+        if d is None or x.aval.is_high:
             continue
         size = x.aval.shape[d]
         if first is None:
@@ -253,7 +261,7 @@ def _size_error(leaves: Sequence[Any], dims: Sequence[int | None], whole: Any, n
     lines = [
         f"  axis {d} of {_path(whole, i)} of type {x.aval.str_short()} has size {x.aval.shape[d]}"
         for i, (x, d) in enumerate(zip(leaves, dims, strict=True))
-        if d is not None
+        if d is not None and not x.aval.is_high
     ]
     shown = lines if len(lines) <= 12 else [*lines[:12], f"  ... and {len(lines) - 12} more"]
     return ValueError(
@@ -265,6 +273,14 @@ def _place(
     x: Any, dim: int | None, wanted: int | None, size: int, name: str, position: int, out_tree: Any, outs: Sequence[Any]
 ) -> Any:
     """A result with its batch where ``out_axes`` wants it."""
+    if x.aval.is_high:
+        if dim != wanted:
+            path = tree.leaf_paths(tree.unflatten(out_tree, outs))[position]
+            raise ValueError(
+                f"fungrad.vmap: out_axes has {wanted!r} for the result{path} of {name}, of type {x.aval.short()}, "
+                f"which is mapped as {dim!r} says; values of non-array types are not moved or repeated"
+            )
+        return x
     rank = x.aval.ndim if dim is not None else x.aval.ndim + 1
     if wanted is None:
         if dim is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from fungrad.config import watch
 from fungrad.core.array import ArrayImpl, wrap
-from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, state
 from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.ir import Jaxpr, eval_jaxpr
@@ -35,7 +35,7 @@ def backward_pass(program: LinearProgram, cotangents: Sequence[Any]) -> list[Any
     Returns:
       One value or ``Zero`` per input.
     """
-    if state.trace is EVAL and not watch.results:
+    if state.trace is EVAL and not watch.results and not program.high:
         if all([type(ct) is ArrayImpl or type(ct) is Zero for ct in cotangents]):
             return _backward_pass_now(program, cotangents)
     # Variables are keyed by identity: arrays do not hash.
@@ -166,10 +166,10 @@ def _cotangents(eqn: LinearEqn, ct: Any, args: Sequence[Any]) -> Sequence[Any]:
 
 
 def _check_cotangent(eqn: LinearEqn, operand: TangentVar, ct: Any) -> None:
-    if ct.aval.shape != operand.aval.shape or ct.aval.dtype != operand.aval.dtype:
+    if not same_type(ct.aval, operand.aval):
         raise TypeError(
-            f"the transpose rule of {eqn.primitive.name} returned a cotangent of type {ct.aval.str_short()} "
-            f"for an operand of type {operand.aval.str_short()}"
+            f"the transpose rule of {eqn.primitive.name} returned a cotangent of type {ct.aval.short()} "
+            f"for an operand of type {operand.aval.short()}"
         )
 
 

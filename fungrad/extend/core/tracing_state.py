@@ -18,7 +18,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, Trace, Tracer, running, state
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Var
 from fungrad.core.primitive import Primitive
-from fungrad.transforms.batching import BatchTrace, batch_aval, example_aval
+from fungrad.transforms.batching import BatchTrace
 
 array_types: frozenset[type] = frozenset({np.ndarray, np.generic, Array})
 """Types of arrays that functions take."""
@@ -137,12 +137,12 @@ def concrete_or_error(force: Callable[[Any], Any] | None, val: Any, context: str
 
 def mapped_aval(size: int, axis: int | None, aval: ShapedArray) -> ShapedArray:
     """The type of one example of a batch of type ``aval``."""
-    return example_aval(aval, axis)
+    return aval if axis is None else aval.dec_rank(size, axis)
 
 
 def unmapped_aval(size: int, axis: int | None, aval: ShapedArray, explicit_mesh_axis: Any = None) -> ShapedArray:
     """The type of a batch of ``size`` examples of type ``aval``."""
-    return batch_aval(aval, axis, size)
+    return aval if axis is None else aval.inc_rank(size, axis)
 
 
 def primal_dtype_to_tangent_dtype(primal_dtype: Any) -> Any:

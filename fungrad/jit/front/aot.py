@@ -15,7 +15,7 @@ import numpy as np
 
 from fungrad.core import tree
 from fungrad.core.array import as_array, wrap_unchecked
-from fungrad.core.avals import ShapedArray
+from fungrad.core.avals import ShapedArray, same_type
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr
 from fungrad.core.signatures import P, R_co
@@ -36,6 +36,10 @@ class Entry(Protocol):
     const_data: Any
     run: Callable[..., Any] | None
     frame: Any
+    high: bool
+
+    def call_high(self, arrays: Any) -> Any:
+        """The results for arguments of which some have types of users' own."""
 
     def program(self) -> CompiledProgram:
         """The compiled program."""
@@ -249,11 +253,11 @@ class Compiled(Lowered):
             )
         arrays: list[Any] = [as_array(x) for x in leaves]
         for i, (x, aval) in enumerate(zip(arrays, entry.jaxpr.in_avals, strict=True)):
-            if x.aval.shape != aval.shape or x.aval.dtype != aval.dtype:
+            if not same_type(x.aval, aval):
                 path = tree.leaf_paths((args, kwargs))[i]
                 raise TypeError(
                     "fungrad.jit: Argument types differ from the types for which this computation was compiled: "
-                    f"{self.fun_name} takes {aval.str_short()} as argument{path}, got {x.aval.str_short()}; call the "
+                    f"{self.fun_name} takes {aval.short()} as argument{path}, got {x.aval.short()}; call the "
                     "jitted function itself to compile for other types"
                 )
             if isinstance(x, Tracer):
@@ -261,6 +265,8 @@ class Compiled(Lowered):
                     "fungrad.jit: Cannot apply JAX transformations to a function lowered and compiled for a particular "
                     f"signature: {self.fun_name} was given a {type(x).__name__}; transform the jitted function instead"
                 )
+        if entry.high:
+            return tree.unflatten(entry.out_tree, entry.call_high(arrays))
         run = entry.run or entry.prepare()
         outs = run(entry.const_data + entry.take(arrays))
         return tree.unflatten(

@@ -32,6 +32,7 @@ from fungrad.core.context import EVAL, ManualAxis, Tracer, state
 from fungrad.core.device import check_device
 from fungrad.core.ir import Jaxpr
 from fungrad.core.key_uses import use, used_operands
+from fungrad.core.lojax import lower_jaxpr
 from fungrad.core.refs import Ref, RefFrame, contents, store
 from fungrad.core.signatures import P, R
 from fungrad.core.source import Source, api_boundary, current_source, filter_exception, function_name
@@ -89,6 +90,7 @@ class Entry:
         "trace_key",
         "frame",
         "place",
+        "high",
     )
 
     def __init__(
@@ -99,6 +101,7 @@ class Entry:
         # closes over, and after its results come those of references that are arguments, and of these.
         self.frame = frame
         self.closed = jaxpr.with_consts_as_inputs()
+        self.high = jaxpr.is_high
         self.out_tree = out_tree
         self.out_avals = jaxpr.out_avals
         self.donated = (False,) * len(jaxpr.consts) + donated if any(donated) else ()
@@ -118,7 +121,14 @@ class Entry:
 
     def program(self) -> Any:
         """The compiled program."""
+        if self.high:
+            low = lower_jaxpr(self.closed)
+            return program_of(low.with_consts_as_inputs(), self.name)
         return program_of(self.closed, self.name, self.donated)
+
+    def call_high(self, arrays: Sequence[Any]) -> list[Any]:
+        """The results for arguments of which some, or what is computed with, have types of users' own."""
+        return jit_p.bind(*self.jaxpr.consts, *arrays, jaxpr=self.closed, name=self.name)  # type: ignore[no-any-return]
 
     def prepare(self) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
         """Compiles; returns what ``run`` is now."""
@@ -280,7 +290,8 @@ class JitFunction:
         if entry.frame is not None:
             return self._call_with_refs(entry, call)
         arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
-        if state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays) and not entry.has_tracers:
+        known = state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays)
+        if known and not entry.has_tracers and not entry.high:
             if not call.static and not state.axis_env and not config.debug_key_reuse:
                 self._versions.hit(entry, call.treedef, [x.aval for x in arrays])
             for k, x in enumerate(arrays):
@@ -321,7 +332,8 @@ class JitFunction:
         given = [contents(x) if isinstance(x, Ref) else as_array(x) for x in [*call.leaves, *frame.closed]]
         if config.debug_key_reuse:
             self._use_keys(entry, given)
-        if state.trace is EVAL and not any(isinstance(x, Tracer) for x in given) and not entry.has_tracers:
+        known = state.trace is EVAL and not any(isinstance(x, Tracer) for x in given)
+        if known and not entry.has_tracers and not entry.high:
             outs = self._run(entry, given)
         else:
             params = {"inline": True} if self._options.inline else {}

@@ -17,9 +17,10 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core.array import as_array, wrap_unchecked
-from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, AxisData, running
 from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.lojax import expand_call
 from fungrad.core.nonfinite import replaying, trouble, within
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.errors import NonFiniteError
@@ -71,9 +72,9 @@ class Jit(Primitive):
         if len(avals) != len(jaxpr.invars):
             raise TypeError(f"jit of {name}: expected {len(jaxpr.invars)} flat operands, got {len(avals)}")
         for aval, v in zip(avals, jaxpr.invars, strict=True):
-            if aval.shape != v.aval.shape or aval.dtype != v.aval.dtype:
+            if not same_type(aval, v.aval):
                 raise TypeError(
-                    f"jit of {name}: expected an operand of type {v.aval.str_short()}, got {aval.str_short()}"
+                    f"jit of {name}: expected an operand of type {v.aval.short()}, got {aval.short()}"
                 )
         return jaxpr.out_avals
 
@@ -81,6 +82,12 @@ class Jit(Primitive):
         if config.disable_jit:
             return [x._concrete(name) for x in one_by_one(jaxpr, args, name)]
         return program_of(jaxpr, name).run(list(args))
+
+    def is_high_in(self, params: dict[str, Any]) -> bool:
+        return params["jaxpr"].is_high  # type: ignore[no-any-return]
+
+    def expand(self, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        return expand_call(self, args, params, "jaxpr")
 
     def step_through(self, args: Sequence[Any], params: dict[str, Any]) -> None:
         with replaying():
