@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.jit.ir import tuning
+from fungrad.jit.ir.cost import vector_work
 from fungrad.jit.ir.facts import divisor
 from fungrad.jit.ir.loops import Acc, Affine, Const, Index, Let, Load, Loop, Nest, Program, Store, Update
 from fungrad.jit.ir.traverse import addresses, defines, map_bodies, substitute, walk
@@ -44,9 +45,10 @@ class _Sweeper:
         to sums in memory."""
         if len(nest.body) != 1 or type(nest.body[0]) is not Loop:
             return None
-        if len(nest.body[0].body) == 1 and type(nest.body[0].body[0]) is Loop:
-            return self._sweep_columns(nest, nest.body[0], nest.body[0].body[0])
         columns = nest.body[0]
+        inner = self._inner(columns)
+        if inner is not None:
+            return self._sweep_columns(nest, columns, inner)
         head, rows, tail = around_first_loop(columns.body)
         accs = [s for s in head if type(s) is Acc]
         if rows is None or not accs or len(accs) != len(head) or columns.vector or columns.ordered:
@@ -58,6 +60,16 @@ class _Sweeper:
         if any(a.init is not None and not isinstance(a.init, Const) for a in accs):
             return None
         return self._swept(nest, columns, accs, rows, tail)
+
+    def _inner(self, rows: Loop) -> Loop | None:
+        """The loop over columns in a loop over rows, perfectly nested: what is read once a row, as a factor of the row,
+        is sunk into it. It is read once for every vector of a row then, so it must be cheap. None for other loops."""
+        before, columns = rows.body[:-1], rows.body[-1] if rows.body else None
+        if type(columns) is not Loop or any(type(s) not in (Load, Index, Let) for s in before):
+            return None
+        if before and vector_work(self.program, before, None, 1) > tuning.REPEATED_WORK:
+            return None
+        return columns.replace(body=[*before, *columns.body])
 
     def _far(self, columns: Loop, rows: Loop) -> bool:
         """Whether going down a row is far and going along columns is not."""
@@ -107,8 +119,11 @@ class _Sweeper:
 
     def _sweep_columns(self, nest: Nest, rows: Loop, columns: Loop) -> list[Nest] | None:
         """Sums of rows in memory: some columns at a time, and of those some rows in registers."""
-        width = min(tuning.SWEPT_COLUMNS, columns.extent // tuning.PARCELS)
-        if width < tuning.SWEPT_COLUMNS // 4 or rows.extent < 2 or not self._sums_by_column(rows, columns):
+        if rows.extent < 2 or not self._sums_by_column(rows, columns):
+            return None
+        size = max(self.program.buffers[s.buffer].dtype.itemsize for s in columns.body if type(s) is Store)
+        width = tuning.swept_columns(self.program.target, columns.extent, rows.extent * columns.extent * size)
+        if width is None:
             return None
         width = divisor(columns.extent, width) or width
         blocks, rest = divmod(columns.extent, width)
@@ -193,8 +208,9 @@ class _Sweeper:
         """Statements with loops over short rows turned inside out."""
         result: list[Any] = []
         for s in statements:
-            if type(s) is Loop and len(s.body) == 1 and type(s.body[0]) is Loop and self._is_narrow(s, s.body[0]):
-                result += self._narrow(s, s.body[0], around)
+            inner = self._inner(s) if type(s) is Loop and s.body else None
+            if inner is not None and self._is_narrow(s, inner):
+                result += self._narrow(s, inner, around)
             else:
                 inside = [*around, s] if type(s) is Loop else around
                 result.append(map_bodies(lambda body: self.narrow(body, inside), s))  # noqa: B023 - called at once
