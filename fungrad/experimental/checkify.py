@@ -14,6 +14,7 @@ from fungrad.control.checkify import (
     nan_checks,
     user_checks,
 )
+from fungrad.control.checkify import jax_debug_check as debug_check
 from fungrad.core.public_names import publish
 from fungrad.errors import RuntimeCheckError
 
@@ -27,6 +28,7 @@ __all__ = [
     "check",
     "check_error",
     "checkify",
+    "debug_check",
     "div_checks",
     "float_checks",
     "index_checks",

@@ -163,6 +163,22 @@ class Check(Primitive):
 check_p = Check("check")
 
 
+class DebugCheck(Check):
+    """A check that only ``checkify`` makes: wherever else the program runs there is nothing to do."""
+
+    def impl(self, code: np.ndarray, *payload: np.ndarray, sites: Sites) -> list:
+        return []
+
+    def lower(self, ctx: Any, *args: Any, sites: Sites) -> list:
+        return []
+
+    def checked(self, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        return [] if errors.kinds == EVERY else super().checked(errors, args, params)
+
+
+debug_check_p = DebugCheck("debug_check")
+
+
 def first_lane(
     axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], sites: Sites
 ) -> tuple[Any, list[Any], Sites]:
@@ -338,7 +354,9 @@ def needs_checks(jaxpr: Jaxpr, kinds: Kinds) -> bool:
 
 
 def _eqn_needs_checks(primitive: Primitive, params: dict[str, Any], kinds: Kinds) -> bool:
-    if primitive is check_p:
+    if primitive is debug_check_p and kinds == EVERY:
+        return False
+    if isinstance(primitive, Check):
         return any(collects(kinds, s) for s in params["sites"])
     if automatic_checks(primitive, kinds):
         return True
@@ -365,14 +383,14 @@ def eval_checked(jaxpr: Jaxpr, errors: Errors, consts: Sequence[Any], *args: Any
 
 def apply_checked(primitive: Primitive, errors: Errors, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """Applies a primitive in the current context and collects its errors."""
-    nested = any(needs_checks(j, errors.kinds) for j in jaxprs_in_params(params))
-    if nested or primitive is check_p:
-        if not primitive.has_rule("checked"):
-            raise NotImplementedError(
-                f"fungrad.debug.check: the function given to {primitive.name} contains a check, which "
-                "cannot be reported from there; check its arguments or its result instead"
-            )
-        return primitive.checked(errors, args, params)
+    if primitive.has_rule("checked"):
+        if isinstance(primitive, Check) or any(needs_checks(j, errors.kinds) for j in jaxprs_in_params(params)):
+            return primitive.checked(errors, args, params)
+    elif any(needs_checks(j, errors.kinds - AUTOMATIC_KINDS) for j in jaxprs_in_params(params)):
+        raise NotImplementedError(
+            f"fungrad.debug.check: the function given to {primitive.name} contains a check, which "
+            "cannot be reported from there; check its arguments or its result instead"
+        )
     out = primitive.bind(*args, **params)
     for rule in automatic_checks(primitive, errors.kinds):
         rule(errors, primitive, args, params, out if primitive.multiple_results else [out])
