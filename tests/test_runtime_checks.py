@@ -515,12 +515,16 @@ def test_automatic_checks():
     assert error_of(lambda x: 1 / x, jnp.float32(0), errors=checkify.nan_checks) is None
     out = error_of(lambda x, i: x[i], x, 5)
     assert type(out) is OOBError
-    assert str(out).startswith("out-of-bounds indexing for array of shape (3,): index 5 is out of bounds for axis 0 with size 3. At ")
+    assert str(out).startswith(
+        "out-of-bounds indexing for array of shape (3,): index 5 is out of bounds for axis 0 with size 3. At "
+    )
     assert error_of(lambda x, i: x[i], x, -1) is None
     assert error_of(lambda x, i: x[i], x, 5, errors=checkify.float_checks) is None
     two = jnp.zeros((2, 4))
     out = error_of(lambda x, i, j: x[i, j], two, jnp.array([0, 1, 1]), jnp.array([3, 7, 9]))
-    assert str(out).startswith("out-of-bounds indexing for array of shape (2, 4): index 7 is out of bounds for axis 1 with size 4. At ")
+    assert str(out).startswith(
+        "out-of-bounds indexing for array of shape (2, 4): index 7 is out of bounds for axis 1 with size 4. At "
+    )
     assert type(error_of(lambda x, i: x.at[i].set(1.0), x, 3)) is OOBError
     assert type(error_of(lambda x, i: x.at[i].add(1.0), x, jnp.array([0, 4]))) is OOBError
     assert error_of(lambda x, i: x.at[i].add(1.0), x, jnp.array([0, 2])) is None

@@ -67,7 +67,9 @@ def _check_division(
     errors.fail(_any(eq(divisor, zero)), _site(DivisionByZeroError, "division by zero"), ())
 
 
-_OUTSIDE = "out-of-bounds indexing for array of shape {{}}: index {index} is out of bounds for axis {axis} with size {size}"
+_OUTSIDE = (
+    "out-of-bounds indexing for array of shape {{}}: index {index} is out of bounds for axis {axis} with size {size}"
+)
 
 
 def _check_positions(errors: Errors, shape: tuple[int, ...], sizes: Sequence[int], axes: Any, indices: Any) -> None:
