@@ -80,6 +80,7 @@ from fungrad.core.dtypes import float0
 from fungrad.core.public_names import missing as _missing, publish as _publish
 from fungrad.core.refs import Ref, empty_ref, free_ref, freeze, new_ref
 from fungrad.core.source import named_call, named_scope
+from fungrad.core.version import VERSION as _VERSION
 from fungrad.drawing import Drawing, draw
 from fungrad.jit.front.api import clear_caches, fwd_and_bwd, jit
 from fungrad.sharding import NamedSharding, PartitionSpec as P, make_mesh, set_mesh
@@ -102,7 +103,7 @@ from fungrad.transforms.mapping import vmap
 remat = checkpoint
 check_tracer_leaks = checking_leaks
 
-__version__ = "0.1.0"
+__version__ = _VERSION
 
 # Imported when first used.
 _SUBMODULES = (
@@ -114,6 +115,7 @@ _SUBMODULES = (
     "debug",
     "example_libraries",
     "experimental",
+    "export",
     "extend",
     "flatten_util",
     "image",
@@ -144,6 +146,7 @@ if TYPE_CHECKING:
         data,
         debug,
         experimental,
+        export,
         extend,
         flatten_util,
         image,
@@ -232,6 +235,7 @@ __all__ = [
     "experimental",
     "explain",
     "explain_cache_misses",
+    "export",
     "extend",
     "flatten_util",
     "float0",

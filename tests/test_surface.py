@@ -27,6 +27,7 @@ MODULES = [
     "fungrad.experimental.random",
     "fungrad.experimental.shard_map",
     "fungrad.experimental.sparse",
+    "fungrad.export",
     "fungrad.io",
     "fungrad.lax",
     "fungrad.lax.linalg",

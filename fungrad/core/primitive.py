@@ -67,6 +67,7 @@ class Primitive:
       call_primitive, map_primitive: always false: JAX has primitives with functions among their operands, here jaxprs
         are parameters.
       built_in: whether the package itself has made it, so that its rules are those of the source.
+      home: the module of the package that makes it when it is imported, None for others.
       altered: whether some primitive of the package has been changed from outside, or another has taken its name.
       instances: all primitives, by name.
     """
@@ -86,6 +87,7 @@ class Primitive:
     uses_keys: bool = False
     uses_axis_names: bool = False
     built_in: bool = False
+    home: str | None = None
     call_primitive: bool = False
     map_primitive: bool = False
     altered: ClassVar[bool] = False
@@ -108,11 +110,13 @@ class Primitive:
         self.memo: dict[Any, Any] = {}
         # For eager evaluation, by the same keys: the aval of the result and a function of ndarrays.
         self.prepared: dict[Any, tuple[Any, Any]] = {}
-        built_in = _is_being_imported()
+        home = _module_being_imported()
+        built_in = home is not None
         before = Primitive.instances.get(name)
         if before is not None and before.built_in and not built_in:
             Primitive.altered = True
         Primitive.instances[name] = self
+        self.home = home
         self.built_in = built_in
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -295,14 +299,14 @@ class Primitive:
         return getattr(own, "__func__", own) is not getattr(Primitive, method)
 
 
-def _is_being_imported() -> bool:
-    """Whether the primitive that is being made belongs to a module of the package."""
+def _module_being_imported() -> str | None:
+    """The module of the package to which the primitive that is being made belongs."""
     frame = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith(PACKAGE_DIR):
         if frame.f_code.co_name == "<module>":
-            return True
+            return str(frame.f_globals["__name__"])
         frame = frame.f_back  # type: ignore[assignment]
-    return False
+    return None
 
 
 def _by_name(name: str) -> Primitive:

@@ -11,10 +11,10 @@ from fungrad.control.checkify import (
     float_checks,
     index_checks,
     init_error,
+    jax_debug_check as debug_check,
     nan_checks,
     user_checks,
 )
-from fungrad.control.checkify import jax_debug_check as debug_check
 from fungrad.core.public_names import publish
 from fungrad.errors import RuntimeCheckError
 

@@ -20,6 +20,7 @@ from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import evaluate
 from fungrad.core.primitive import is_linear
+from fungrad.core.printing import register_param_type
 from fungrad.ops._accuracy import check_accuracy
 from fungrad.ops._families import Elementwise, LinearElementwise, sum_of_terms, unbroadcast, unbroadcast_like
 from fungrad.ops._operands import constant, kind_of, lift, lift_pair
@@ -324,6 +325,7 @@ def ceil(x: Any) -> Array:
     return ceil_p.bind(lift(x, "fungrad.lax.ceil: x"))
 
 
+@register_param_type
 class RoundingMethod(enum.IntEnum):
     """What ``round`` does with numbers half way between two integers."""
 

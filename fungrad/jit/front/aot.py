@@ -132,6 +132,11 @@ class Traced(Stage):
     """A traced function: its jaxpr."""
 
     @property
+    def uses_references(self) -> bool:
+        """Whether the function touches references from outside."""
+        return self._entry.frame is not None
+
+    @property
     def jaxpr(self) -> Jaxpr:
         """The jaxpr, constants attached."""
         return self._entry.jaxpr

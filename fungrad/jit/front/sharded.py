@@ -25,24 +25,25 @@ class ShardedFunction:
 
     Attributes:
       compiled: the function without shardings.
+      in_shardings, out_shardings: as they were given.
     """
 
     def __init__(self, compiled: Any, fun: Callable[..., Any], in_shardings: Any, out_shardings: Any):
         functools.update_wrapper(self, fun)
         self.compiled = compiled
-        self._in = tuple(in_shardings) if isinstance(in_shardings, list) else in_shardings
-        self._out = out_shardings
+        self.in_shardings = tuple(in_shardings) if isinstance(in_shardings, list) else in_shardings
+        self.out_shardings = out_shardings
 
     @api_boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._in is not None:
+        if self.in_shardings is not None:
             self._check(args)
         result = self.compiled(*args, **kwargs)
-        if self._out is None:
+        if self.out_shardings is None:
             return result
         leaves, structure = tree.flatten(result)
         wanted = tree.broadcast_prefix(
-            self._out, result, is_leaf=_is_none, api="fungrad.jit", prefix_name="out_shardings"
+            self.out_shardings, result, is_leaf=_is_none, api="fungrad.jit", prefix_name="out_shardings"
         )
         out = []
         for x, each in zip(leaves, wanted, strict=True):
@@ -54,7 +55,9 @@ class ShardedFunction:
         return tree.unflatten(structure, out)
 
     def _check(self, args: tuple) -> None:
-        wanted = tree.broadcast_prefix(self._in, args, is_leaf=_is_none, api="fungrad.jit", prefix_name="in_shardings")
+        wanted = tree.broadcast_prefix(
+            self.in_shardings, args, is_leaf=_is_none, api="fungrad.jit", prefix_name="in_shardings"
+        )
         for i, (leaf, each) in enumerate(zip(tree.leaves(args), wanted, strict=True)):
             if each is None:
                 continue

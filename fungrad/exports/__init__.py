@@ -1,0 +1,1 @@
+"""Functions as data that another process can read: see ``fungrad.export``."""
