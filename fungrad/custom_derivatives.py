@@ -1,5 +1,6 @@
 """Custom derivative rules and what goes with them, under JAX's module name."""
 
+from fungrad.control.linear_call import linear_call
 from fungrad.transforms.custom_calls import custom_jvp_call_p, custom_vjp_call_p
 from fungrad.transforms.custom_rules import (
     CustomVJPPrimal,
@@ -22,5 +23,6 @@ __all__ = [
     "custom_vjp",
     "custom_vjp_call_p",
     "custom_vjp_primal_tree_values",
+    "linear_call",
     "zero_from_primal",
 ]

@@ -79,7 +79,7 @@ def custom_linear_solve(
         check_callables(api, transpose_solve=transpose_solve)
     leaves, structure = flat_operands(b, api, "b")
     avals = [x.aval for x in leaves]
-    like_b = _Like(api, "b", structure, avals)
+    like_b = Like(api, "b", structure, avals)
 
     operator = trace_function(matvec, (b,), avals, api)
     like_b.check("matvec", operator)
@@ -151,7 +151,7 @@ def custom_root(
     check_callables(api, f=f, solve=solve, tangent_solve=tangent_solve)
     leaves, structure = flat_operands(initial_guess, api, "initial_guess")
     avals = [x.aval for x in leaves]
-    like_guess = _Like(api, "initial_guess", structure, avals)
+    like_guess = Like(api, "initial_guess", structure, avals)
 
     function = trace_function(f, (initial_guess,), avals, api)
     like_guess.check("f", function)
@@ -201,7 +201,7 @@ def _no_tangent(x: Any) -> Any:
     return visible(Zero(x.aval.tangent()), x.aval)
 
 
-class _Like:
+class Like:
     """What the result of each function must look like."""
 
     def __init__(self, api: str, name: str, structure: PyTreeDef, avals: Sequence[ShapedArray]):
