@@ -61,6 +61,7 @@ LAZY_MODULES = {
     "fungrad.jit.products.driver",
     "fungrad.jit.products.kernels",
     "fungrad.jit.products.lanes",
+    "fungrad.jit.products.triangular",
 }
 
 

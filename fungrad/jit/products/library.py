@@ -38,26 +38,32 @@ def address(symbol: str) -> int:
 
 
 def own_address(symbol: str) -> int:
-    """Address of a function of `products.lanes`."""
-    name = f"lanes_{symbol.rpartition('_')[2]}"
+    """Address of a function of `products.lanes` or `products.triangular`."""
+    name, _, element = symbol.rpartition("_")
+    kind = "lanes" if name.startswith("lanes_") else name
+    product = f"{PREFIX}{element}"
+    symbols = {product: address(product)} if kind == _SOLVE else {}
     with _lock:
-        if name not in _loaded:
+        key = f"{kind}_{element}"
+        if key not in _loaded:
             session = native.session()
-            code = cache.module(name, partial(_lanes, name), session)
-            _loaded[name] = session.link(code, {}, *[n for n in _LANES if n.endswith(name[5:])])
-        return _loaded[name].addresses[symbol]
+            code = cache.module(key, partial(_own, kind, element), session)
+            exports = [symbol] if kind == _SOLVE else [f"{n}_{element}" for n in _LANES]
+            _loaded[key] = session.link(code, symbols, *exports)
+        return _loaded[key].addresses[symbol]
 
 
-_LANES = [f"lanes_{name}_{element}" for name in ("lu", "cholesky", "solve") for element in ("f32", "f64")]
+_LANES = ("lanes_lu", "lanes_cholesky", "lanes_solve")
+_SOLVE = "triangular_solve"
 
 provide("own", own_address)
 
 
-def _lanes(name: str) -> str:
-    """The module of factorisations in lanes for an element type."""
-    from fungrad.jit.products.lanes import module
+def _own(kind: str, element: str) -> str:
+    """The module of factorisations in lanes, or of triangular systems, for an element type."""
+    from fungrad.jit.products import lanes, triangular
 
-    return module(name.removeprefix("lanes_"))
+    return triangular.module(element, f"{PREFIX}{element}") if kind == _SOLVE else lanes.module(element)
 
 
 def _text(symbol: str, vector_bytes: int, l2_bytes: int) -> str:

@@ -21,9 +21,9 @@ from fungrad.ops.linalg.matrices import (
     as_diagonal,
     diagonal_of,
     failing_as_nan,
+    lower_product,
     lower_triangle,
     matrix_operand,
-    mm,
     with_dtype,
 )
 from fungrad.ops.linalg.triangular import triangular_solve
@@ -55,7 +55,7 @@ class Cholesky(MatrixPrimitive):
         right = triangular_solve(factor, da, left_side=False, lower=True, transpose_a=True, conjugate_a=True)
         inside = lower_triangle(triangular_solve(factor, right, left_side=True, lower=True))
         half = mul(as_diagonal(diagonal_of(inside)), scalar_like(-0.5, inside))
-        return factor, mm(factor, add(inside, half))
+        return factor, lower_product(factor, add(inside, half))
 
 
 cholesky_p = Cholesky("cholesky")

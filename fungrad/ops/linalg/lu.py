@@ -20,9 +20,10 @@ from fungrad.ops.linalg.matrices import (
     MatrixPrimitive,
     each,
     identity_like,
+    lower_product,
     lower_triangle,
     matrix_operand,
-    mm,
+    upper_product,
     upper_triangle,
     with_dtype,
 )
@@ -73,7 +74,7 @@ class LU(MatrixPrimitive):
         # With X = L^-1 dPA U^-1: dL = L times its strictly lower part, dU = its upper part times U.
         inside = triangular_solve(lower, permuted, left_side=True, lower=True, unit_diagonal=True)
         inside = triangular_solve(upper, inside, left_side=False, lower=False)
-        tangent = add(mm(lower, lower_triangle(inside, -1)), mm(upper_triangle(inside), upper))
+        tangent = add(lower_product(lower, lower_triangle(inside, -1)), upper_product(upper_triangle(inside), upper))
         return [lu, pivots, order], [tangent, Zero(pivots.aval.tangent()), Zero(order.aval.tangent())]
 
 

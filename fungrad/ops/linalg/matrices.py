@@ -21,7 +21,8 @@ from fungrad.ops.complex_parts import conj, real
 from fungrad.ops.dot import dot_general
 from fungrad.ops.elementwise import div, mul
 from fungrad.ops.foundation import batch_to, broadcast_in_dim, reduce_sum, transpose, zeros
-from fungrad.ops.shape import broadcasted_iota
+from fungrad.ops.joining import concatenate
+from fungrad.ops.shape import broadcasted_iota, pad, slice_in_dim
 
 # What LAPACK computes with.
 DTYPES = ("float32", "float64", "complex64", "complex128")
@@ -125,6 +126,34 @@ def mm(a: Any, b: Any) -> Any:
     batch = tuple(range(a.aval.ndim - 2))
     n = len(batch)
     return dot_general(a, b, (((n + 1,), (n,)), (batch, batch)))
+
+
+# Rows of triangular matrices from which on their products leave out most of what is multiplied by zeros.
+_HALVED = 256
+
+
+def lower_product(a: Any, b: Any) -> Any:
+    """The products of lower triangular matrices. Half of the terms, or less, are computed where the matrices are large:
+    products of quarters, of which one is zero. The other triangles must hold zeros."""
+    n = a.aval.shape[-1]
+    if n < _HALVED:
+        return mm(a, b)
+    half, last = n // 2, a.aval.ndim - 1
+    first, rest = (0, half), (half, n)
+
+    def part(x: Any, rows: tuple[int, int], columns: tuple[int, int]) -> Any:
+        return slice_in_dim(slice_in_dim(x, *rows, axis=last - 1), *columns, axis=last)
+
+    top = lower_product(part(a, first, first), part(b, first, first))
+    left = mm(part(a, rest, (0, n)), part(b, (0, n), first))
+    right = lower_product(part(a, rest, rest), part(b, rest, rest))
+    top = pad(top, scalar_like(0, top), [(0, 0, 0)] * last + [(0, n - half, 0)])
+    return concatenate([top, concatenate([left, right], last)], last - 1)
+
+
+def upper_product(a: Any, b: Any) -> Any:
+    """The products of upper triangular matrices."""
+    return transposed(lower_product(transposed(b), transposed(a)))
 
 
 def transposed(a: Any) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from fungrad.core import lapack as library
 from fungrad.core.avals import ShapedArray
 from fungrad.ops._operands import kind_of
-from fungrad.ops.linalg import lanes, lapack, small
+from fungrad.ops.linalg import blocks, lanes, lapack, small
 from fungrad.ops.linalg.lapack import in_program
 
 _BOOL, _INT32 = np.dtype(bool), np.dtype(np.int32)
@@ -210,6 +210,11 @@ def triangular_solve(
         return unstacked(ctx, x if left_side else swapped(ctx, x), b.shape[:-2])
     if small.is_small_solve(n, others):
         return _small_triangular(ctx, a, b, left_side, lower, transpose_a, conjugate_a, unit_diagonal)
+    if blocks.fits(b.dtype, others):
+        right = stacked(ctx, b) if left_side else swapped(ctx, stacked(ctx, b))
+        transpose = transpose_a if left_side else not transpose_a
+        x = blocks.solve(ctx, stacked(ctx, a), right, lower, transpose, unit_diagonal)
+        return unstacked(ctx, x if left_side else swapped(ctx, x), b.shape[:-2])
     work = n * n * others / 2
     if others >= 2 * _FEWEST_ROWS and math.prod(b.shape[:-2]) < _MANY_ITEMS and work > _LARGE_SOLVE:
         return _in_blocks(ctx, a, b, left_side, lower, transpose_a, conjugate_a, unit_diagonal)
