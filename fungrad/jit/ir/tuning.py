@@ -109,6 +109,8 @@ SWEPT_COLUMNS = 1024
 # About how long the blocks are in which a strided vector loop runs: their cache lines are used up before they leave
 # the first level.
 TILE_BLOCK = 128
+# Work before a loop that may be repeated in it, so that both loops can be tiled.
+SUNK_BEFORE = 6.0
 
 
 def streamed_bytes(machine: Machine) -> int:

@@ -40,21 +40,20 @@ def address(symbol: str) -> int:
 def own_address(symbol: str) -> int:
     """Address of a function of `products.lanes` or `products.triangular`."""
     name, _, element = symbol.rpartition("_")
-    kind = "lanes" if name.startswith("lanes_") else name
+    kind = "lanes" if name in _OWN["lanes"] else "triangular"
     product = f"{PREFIX}{element}"
-    symbols = {product: address(product)} if kind == _SOLVE else {}
+    symbols = {product: address(product)} if kind == "triangular" else {}
     with _lock:
         key = f"{kind}_{element}"
         if key not in _loaded:
             session = native.session()
             code = cache.module(key, partial(_own, kind, element), session)
-            exports = [symbol] if kind == _SOLVE else [f"{n}_{element}" for n in _LANES]
-            _loaded[key] = session.link(code, symbols, *exports)
+            _loaded[key] = session.link(code, symbols, *[f"{n}_{element}" for n in _OWN[kind]])
         return _loaded[key].addresses[symbol]
 
 
-_LANES = ("lanes_lu", "lanes_cholesky", "lanes_solve")
-_SOLVE = "triangular_solve"
+# Functions of the modules.
+_OWN = {"lanes": ("lanes_lu", "lanes_cholesky", "lanes_solve"), "triangular": ("triangular_solve", "cholesky")}
 
 provide("own", own_address)
 
@@ -63,7 +62,7 @@ def _own(kind: str, element: str) -> str:
     """The module of factorisations in lanes, or of triangular systems, for an element type."""
     from fungrad.jit.products import lanes, triangular
 
-    return triangular.module(element, f"{PREFIX}{element}") if kind == _SOLVE else lanes.module(element)
+    return lanes.module(element) if kind == "lanes" else triangular.module(element, f"{PREFIX}{element}")
 
 
 def _text(symbol: str, vector_bytes: int, l2_bytes: int) -> str:

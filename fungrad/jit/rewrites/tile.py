@@ -10,6 +10,8 @@ from fungrad.jit.ir.cost import statement_cost
 from fungrad.jit.ir.facts import divisor, is_independent, is_repeatable, outer_cells
 from fungrad.jit.ir.loops import (
     Affine,
+    Index,
+    Let,
     Load,
     Loop,
     Program,
@@ -17,6 +19,7 @@ from fungrad.jit.ir.loops import (
 )
 from fungrad.jit.ir.traverse import (
     substitute,
+    walk,
 )
 
 
@@ -56,14 +59,28 @@ def _contiguous_inside(program: Program, loop: Loop) -> Loop:
     return body
 
 
+def _perfect(program: Program, outer: Loop) -> Loop:
+    """The loop with nothing but another loop in it, if the few statements before that can as well stand inside."""
+    *before, inner = outer.body
+    if not before or type(inner) is not Loop or not all(type(s) in (Index, Let, Load) for s in before):
+        return outer
+    if sum(statement_cost(program, s, None, 1) for s in before) > tuning.SUNK_BEFORE:
+        return outer
+    written = {s.buffer for s in walk(inner.body) if type(s) is Store}
+    if any(type(s) is Load and s.buffer in written for s in before):
+        return outer
+    return outer.replace(body=[inner.replace(body=[*before, *inner.body])])
+
+
 def _tiled(program: Program, outer: Loop) -> list[Loop]:
+    given, outer = outer, _perfect(program, outer)
     inner = outer.body[0] if len(outer.body) == 1 else None
     if type(inner) is not Loop or not inner.vector or outer.ordered or outer.vector:
-        return [outer]
+        return [given]
     if any(type(s) is Loop for s in inner.body) or not _strides_across(outer, inner):
-        return [outer]
+        return [given]
     if outer_cells(outer) or not is_independent(program, outer):
-        return [outer]
+        return [given]
     square = _square(program, outer, inner)
     wanted = tuning.TILE_BLOCK // 2 if _is_crowded(program, outer, inner) else tuning.TILE_BLOCK
     block = divisor(inner.extent, wanted) or wanted

@@ -1,7 +1,7 @@
-"""Triangular systems with many right hand sides, in blocks of these: columns of one width, each block dense.
+"""Triangular systems with many right hand sides, and Cholesky factors of large matrices, by the library's own products.
 
-The blocks need nothing of each other, so that threads share them. `fungrad.jit.products.triangular` solves the systems
-of one; the library's own products do most of the work.
+Right hand sides are divided into blocks: columns of one width, each block dense. The blocks need nothing of each other,
+so that threads share them. `fungrad.jit.products.triangular` solves the systems of one, and factorises a matrix.
 
 May import ``core``.
 """
@@ -16,8 +16,11 @@ import numpy as np
 from fungrad.core.avals import ShapedArray
 from fungrad.core.library_calls import Function, LibraryCall, Operand, Result, Value
 
-# Bytes of a row of a block: four vectors of the widest registers.
-WIDTH_BYTES = 256
+# Bytes of a vector, on all processors, and of a row of a block: layouts do not depend on the width of registers.
+VECTOR_BYTES, WIDTH_BYTES = 64, 256
+# Equations that are solved one after the other, before a product adds what they say to the others: their part of the
+# work is small, and the rows of a product are not too few. Rows of a matrix to be factorised are filled up to as many.
+ROWS = 32
 # Columns from which on there are blocks.
 _FEWEST = 32
 _NAMES = {"float32": "f32", "float64": "f64"}
@@ -54,3 +57,23 @@ def solve(ctx: Any, a: Any, b: Any, lower: bool, transpose: bool, unit: bool) ->
     x = ctx.transpose(ctx.reshape(x, (items, blocks, n, width)), (0, 2, 1, 3))
     x = ctx.slice(ctx.reshape(x, (items, n, blocks * width)), (0, 0, 0), (items, n, columns), (1, 1, 1))
     return ctx.map(lambda m, v: -v, [x], x.dtype)
+
+
+@lru_cache(maxsize=1024)
+def _cholesky(dtype: np.dtype, n: int, row: int) -> LibraryCall:
+    name = f"own_cholesky_{_NAMES[dtype.name]}"
+    function = Function(name, (Result(0), Value(row * dtype.itemsize), Result(1), Value(n)))
+    return LibraryCall("cholesky in blocks", (function,), ((0, 0),), cost=n**3 / 6)
+
+
+def cholesky(ctx: Any, a: Any) -> tuple[Any, Any]:
+    """The adjoint factors of stacks of real matrices, of which the lower triangles are read, and whether each is there:
+    0, or 1 where a matrix is not positive definite. Below their diagonals the factors are undefined."""
+    items, n, _ = a.shape
+    row = -(-n // ROWS) * ROWS
+    upper = ctx.map(lambda m, v: -v, [ctx.transpose(a, (0, 2, 1))], a.dtype)
+    if row > n:
+        upper = ctx.pad(upper, ctx.constant(0, a.dtype), ((0, 0, 0), (0, 0, 0), (0, row - n, 0)))
+    avals = [ShapedArray((items, n, row), a.dtype), ShapedArray((items,), np.dtype(np.int32))]
+    factor, failed = ctx.library(_cholesky(a.dtype, n, row), [upper], avals)
+    return ctx.slice(factor, (0, 0, 0), (items, n, n), (1, 1, 1)), failed

@@ -155,7 +155,11 @@ def cholesky(ctx: Any, a: Any) -> Any:
     if lanes.fits(a.dtype, math.prod(batch), n):
         (factor,) = lanes.in_blocks(ctx, lanes.cholesky(a.dtype, n), [stacked(ctx, a)])
         return unstacked(ctx, factor, batch)
-    factor, status = in_program(ctx, lapack.potrf(a.dtype, n), [stacked(ctx, a)])
+    if blocks.fits(a.dtype, n):
+        upper, status = blocks.cholesky(ctx, stacked(ctx, a))
+        factor = swapped(ctx, upper)
+    else:
+        factor, status = in_program(ctx, lapack.potrf(a.dtype, n), [stacked(ctx, a)])
     factor = or_nan(ctx, triangle(ctx, factor, lower=True), succeeded(ctx, status))
     return unstacked(ctx, factor, batch)
 
