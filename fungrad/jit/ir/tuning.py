@@ -173,7 +173,8 @@ LONGEST_RECORD = 4
 DISTRIBUTED_BLOCK = 256
 DISTRIBUTED_LEAST = 64
 DISTRIBUTED_WORK = 2.0
-# Rows of a loop whose numbers go through memory between its stages, at most.
+# Rows of a loop whose numbers go through memory between its stages: at least two vectors, and at most.
+STRIPPED_LEAST = 32
 STRIPPED_ROWS = 1 << 20
 # Loops that change places: arrays with fewer elements are left to `regions`; with more carried values memory serves as
 # well as registers.

@@ -43,7 +43,7 @@ def _inside(program: Program, statements: Sequence[Any], around: Sequence[Loop])
 
 def _split(program: Program, loop: Loop, around: Sequence[Loop]) -> list[Any] | None:
     """The loop over strips, and one for the rows that are left; None if the loop should stay as it is."""
-    if loop.vector or loop.ordered or loop.extent < tuning.DISTRIBUTED_LEAST or not _has_rows(program, loop):
+    if loop.vector or loop.ordered or loop.extent < tuning.STRIPPED_LEAST or not _has_rows(program, loop):
         return None
     stages = _stages(loop.body)
     if stages is None or not _apart(program, loop, stages):
