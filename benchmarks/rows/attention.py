@@ -1,26 +1,27 @@
 """Multi-head self-attention with its four projections, forward and gradient."""
 
+from functools import partial
+
 import numpy as np
 
 from benchmarks.registry import row
 
-BATCH, LENGTH, WIDTH, HEADS = 8, 128, 512, 8
+BATCH, LENGTH, HEADS = 8, 128, 8
 TOKENS = BATCH * LENGTH
-FORWARD = 2.0 * TOKENS * (4 * WIDTH * WIDTH + 2 * LENGTH * WIDTH)
-INPUTS = [*[(WIDTH, WIDTH)] * 4, (BATCH, LENGTH, WIDTH)]
-BYTES = 4.0 * (4 * WIDTH * WIDTH + TOKENS * WIDTH)
+# By name of the rows: the width of the layer.
+WIDTHS = {"": 512, "_256": 256}
 
 
-def attention(einsum, softmax):
+def attention(width, einsum, softmax):
     """The layer as a function of four matrices and the input ``[batch, length, width]``."""
 
     def f(q, k, v, o, x):
-        scale = WIDTH**-0.5  # keeps the random projections near unit variance
-        split = (BATCH, LENGTH, HEADS, WIDTH // HEADS)
+        scale = width**-0.5  # keeps the random projections near unit variance
+        split = (BATCH, LENGTH, HEADS, width // HEADS)
         queries, keys, values = ((x @ w * scale).reshape(split) for w in (q, k, v))
-        scores = einsum("bqhd,bkhd->bhqk", queries, keys) * (WIDTH // HEADS) ** -0.5
+        scores = einsum("bqhd,bkhd->bhqk", queries, keys) * (width // HEADS) ** -0.5
         mixed = einsum("bhqk,bkhd->bqhd", softmax(scores), values)
-        return mixed.reshape((BATCH, LENGTH, WIDTH)) @ o * scale
+        return mixed.reshape((BATCH, LENGTH, width)) @ o * scale
 
     return f
 
@@ -38,32 +39,41 @@ def softmax_of(np_):
     return softmax
 
 
-@row("nn/attention_fwd", *INPUTS, tolerance=1e-3, bytes=BYTES + 4.0 * TOKENS * WIDTH, flops=FORWARD)
-def forward(lib):
-    return attention(lib.np.einsum, lib.nn.softmax)
+def layers(suffix, width):
+    """The rows of a layer of some width, forward and gradient."""
+    flops = 2.0 * TOKENS * (4 * width * width + 2 * LENGTH * width)
+    inputs = [*[(width, width)] * 4, (BATCH, LENGTH, width)]
+    nbytes = 4.0 * (4 * width * width + TOKENS * width)
+    every = (0, 1, 2, 3, 4)
+    of = partial(attention, width)
+
+    def torch(lib):
+        return of(lib.einsum, lambda x: lib.softmax(x, -1))
+
+    def numpy(lib):
+        return of(lambda *a: np.einsum(*a, optimize=True), softmax_of(np))
+
+    def autograd(lib):
+        loss = loss_of(of(lib.np.einsum, softmax_of(lib.np)))
+        slope = lib.grad(lambda arrays: lib.np.mean(loss(*arrays)))
+        return lambda *arrays: slope(arrays)
+
+    def own(lib):
+        return of(lib.np.einsum, lib.nn.softmax)
+
+    name = f"nn/attention{suffix}"
+    forward = row(f"{name}_fwd", *inputs, tolerance=1e-3, bytes=nbytes + 4.0 * TOKENS * width, flops=flops)(own)
+    forward.variant("torch", "torchc")(torch)
+    forward.variant("numpy")(numpy)
+    gradient = row(f"{name}_grad", *inputs, tolerance=1e-3, bytes=2 * nbytes, flops=3 * flops)(
+        lambda lib: lib.grad(loss_of(own(lib)), argnums=every)
+    )
+    gradient.variant("torch", "torchc")(lambda lib: lib.func.grad(loss_of(torch(lib)), argnums=every))
+    gradient.variant("autograd")(autograd)
 
 
-forward.variant("torch", "torchc")(lambda lib: attention(lib.einsum, lambda x: lib.softmax(x, -1)))
-forward.variant("numpy")(lambda lib: attention(lambda *a: np.einsum(*a, optimize=True), softmax_of(np)))
-
-
-@row("nn/attention_grad", *INPUTS, tolerance=1e-3, bytes=2 * BYTES, flops=3 * FORWARD)
-def gradient(lib):
-    return lib.grad(loss_of(attention(lib.np.einsum, lib.nn.softmax)), argnums=(0, 1, 2, 3, 4))
-
-
-@gradient.variant("torch", "torchc")
-def _(lib):
-    f = attention(lib.einsum, lambda x: lib.softmax(x, -1))
-    return lib.func.grad(loss_of(f), argnums=(0, 1, 2, 3, 4))
-
-
-@gradient.variant("autograd")
-def _(lib):
-    loss = loss_of(attention(lib.np.einsum, softmax_of(lib.np)))
-    slope = lib.grad(lambda arrays: lib.np.mean(loss(*arrays)))
-    return lambda *arrays: slope(arrays)
-
+for suffix, width in WIDTHS.items():
+    layers(suffix, width)
 
 SEQUENCE = (32, 512, 512)
 

@@ -37,6 +37,8 @@ argsort_of_32.variant("numpy")(lambda lib: lambda x: np.argsort(x, axis=1, kind=
 row("sort/sort_4096x1000", (4096, 1000))(lambda lib: lambda x: lib.np.sort(x, axis=1))
 top = row("sort/top10_of_4096x1000", (4096, 1000))(lambda lib: lambda x: lib.lax.top_k(x, 10))
 top.variant("torch")(lambda lib: lambda x: lib.topk(x, 10))
+top_of_one = row("sort/top64_of_1e6", (10**6,))(lambda lib: lambda x: lib.lax.top_k(x, 64))
+top_of_one.variant("torch")(lambda lib: lambda x: lib.topk(x, 64))
 row("sort/by_two_keys_1e5", (10**5,), (10**5,), (10**5,))(
     lambda lib: lambda x, y, z: lib.lax.sort((lib.np.round(x), y, z), num_keys=2)
 )
