@@ -134,3 +134,12 @@ def test_rows_read_in_several_loops(shape):
     mean, var = fungrad.jit(lambda x: (fnp.mean(x, axis=1), fnp.var(x, axis=1)))(x)
     assert np.allclose(np.asarray(mean), x.astype(float).mean(axis=1), atol=1e-6)
     assert np.allclose(np.asarray(var), x.astype(float).var(axis=1), rtol=1e-5)
+
+
+def test_statements_before_a_loop_do_not_hinder_tiling():
+    def lower(x, scale):
+        return fnp.where(fnp.arange(300)[:, None] >= fnp.arange(300), x.T, 0) * scale[:, None]
+
+    x, scale = np.arange(90_000, dtype=np.float32).reshape(300, 300), np.arange(300, dtype=np.float32)
+    assert " tile " in fungrad.jit(lower).lower(x, scale).as_text("steps")
+    np.testing.assert_array_equal(fungrad.jit(lower)(x, scale), np.tril(x.T) * scale[:, None])

@@ -736,3 +736,12 @@ def test_other_generators_are_accepted(impl):
     changed[0, 3] += 1
     assert not (np.asarray(random.key_data(random.wrap_key_data(changed, impl=impl)))[0] == data[0]).all()
     assert random.wrap_key_data(words[:, :2], impl=impl).shape == (3,)
+
+
+def test_hashes_of_several_vectors_run_side_by_side():
+    import re
+
+    text = fungrad.jit(lambda key: random.bits(key, (100_000,))).lower(random.key(0)).as_text("steps")
+    natural = fungrad.jit(lambda x: x.at[:].multiply(3)).lower(np.zeros(100_000, np.uint32)).as_text("steps")
+    lanes, one = (int(re.search(r"lanes (\d+)", t)[1]) for t in (text, natural))
+    assert lanes >= 32 >= one // 2

@@ -58,5 +58,7 @@ def test_where_strips_pay():
     w, x, y = data(5000, 67)
     assert strips(lambda w, x: nn.sigmoid(x @ w), w, x)
     assert strips(lambda w, x: jnp.sum(jnp.tanh(x @ w)[:, None] * x, 0), w, x)
+    w, x, y = data(2000, 30)  # the pieces of the sum have 50 rows
+    assert strips(lambda w, x: jnp.sum(nn.sigmoid(x @ w)[:, None] * x, 0), w, x)
     assert not strips(lambda w, x: (x @ w) * 2, w, x)
     assert not strips(lambda x: jnp.log(jnp.sum(x * x, 0)), x.T.copy())

@@ -63,6 +63,8 @@ _INTRINSICS = {
     "trunc": "trunc",
     "rint": "rint",
 }
+# Bits of the vectors that skip what is rare by themselves: the widest registers.
+_RARE_BITS = 512
 # Lanes of the functions that `outline` writes: a register of doubles.
 _OUTLINED_LANES = 8
 _FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
@@ -192,15 +194,37 @@ class LLVMScalars(ScalarBuilder):
         fallback: Fallback,
         *arguments: Value,
     ) -> tuple[Value, ...]:
-        """Branch around a call of the fallback, which becomes a function of its own."""
+        """Branch around a call of the fallback, which becomes a function of its own: for each register by itself, since
+        what is rare in an element is not in many."""
         if not self.branches:
             return super().rare(condition, usual, fallback, *arguments)
+        widest = max(bit_width(a.type) for a in (*usual, *arguments))
+        width = _RARE_BITS // widest
+        if self.lanes > width and self.lanes % width == 0:
+            return self._rare_in_parts(width, condition, usual, fallback, arguments)
         operands = " ".join(v.raw for v in (condition, *usual, *arguments))
         key = f"rare {fallback.__module__}.{fallback.__qualname__} {operands}"
         if key not in self._known:
             self._known[key] = " ".join(self._branch(condition, usual, fallback, arguments))
         registers = self._known[key].split(" ")
         return tuple(Value(self, a.type, r) for a, r in zip(usual, registers, strict=True))
+
+    def _rare_in_parts(
+        self, width: int, condition: Value, usual: tuple[Value, ...], fallback: Fallback, arguments: tuple[Value, ...]
+    ) -> tuple[Value, ...]:
+        """Some lanes after the other."""
+        narrow = LLVMScalars(self.names, self.declarations, self.flags, self.prefix, width)
+        narrow.lines, narrow.start, narrow.avx512, narrow._block = self.lines, self.start, self.avx512, self._block
+        found: list[list[str]] = [[] for _ in usual]
+        for start in range(0, self.lanes, width):
+            some, *rest = [
+                narrow.value(a.type, self._lanes(a, start, width)) for a in (condition, *usual, *arguments)
+            ]
+            parts, given = tuple(rest[: len(usual)]), tuple(rest[len(usual) :])
+            for results, value in zip(found, narrow.rare(some, parts, fallback, *given), strict=True):
+                results.append(value.raw)
+        self._block = narrow._block
+        return tuple(self.value(a.type, self._joined(a.type, parts)) for a, parts in zip(usual, found, strict=True))
 
     def _branch(
         self,

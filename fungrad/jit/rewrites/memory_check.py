@@ -30,6 +30,7 @@ from fungrad.jit.ir.loops import (
     Program,
     Repeat,
     Rows,
+    Series,
     Store,
     While,
 )
@@ -152,7 +153,7 @@ class _Run:
                 self.call(s)
             elif kind is Repeat:
                 self.loop(s.index, s.extent, s.steps, s.exchanges)
-            elif kind is Rows or kind is Parallel:
+            elif kind in (Rows, Parallel, Series):
                 self.steps(s.steps)
             elif kind is While:
                 self.require_read({self.value[s.condition]} - self.made([s]), s)

@@ -82,14 +82,20 @@ def scaled_erfc(m: ScalarBuilder, x: Value, precision: str) -> tuple[Value, Valu
 def erf_inv(m: ScalarBuilder, x: Value) -> Value:
     """Inverse of the error function; infinite at -1 and 1, NaN beyond."""
     size = m.abs(x)
-    far = size > 0.9908
-    gap = m.select(far, 1.0 - size, m.fma(-x, x, m.const(1.0, x)))
-    w = -log_positive(m, gap)
+    w = -log_positive(m, m.fma(-x, x, m.const(1.0, x)))
     central = x * polynomial(m, w - 1.0, ERF_INV[x.type])
+    # A root and two quotients cost more than all the rest, for one argument in a hundred if they are spread evenly.
+    (y,) = m.rare(~(size <= 0.9908), (central,), _erf_inv_tail, x)
+    return y
+
+
+def _erf_inv_tail(m: ScalarBuilder, x: Value) -> tuple[Value]:
+    """The inverse near and beyond the ends of the interval."""
+    size = m.abs(x)
+    w = -log_positive(m, 1.0 - size)
     s = m.sqrt(w)
     lost = m.fma(-s, s, w) / (s + s)  # what the square root has rounded off
     factor = polynomial(m, (s - 3.75) / (s + 3.75), ERF_INV_TAIL[x.type])
-    tail = m.fma(s, factor, lost * factor)
-    y = m.select(far, m.copysign(tail, x), central)
+    tail = m.copysign(m.fma(s, factor, lost * factor), x)
     limit = m.copysign(m.select(size == 1.0, INF, m.const(NAN, x)), x)
-    return m.select(size < 1.0, y, limit)
+    return (m.select(size < 1.0, tail, limit),)
