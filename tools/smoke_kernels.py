@@ -126,6 +126,36 @@ CASES = {
     "scan": (scan, scan_of, [normal(100, 5)], 1e-5),
     "mapped while": (mapped_loop, loop_of, [np.abs(normal(100))], 1e-5),
     "gradient": (gradient, gradient_of, [normal(20, 30), normal(16, 20)], 1e-4),
+    "systems in lanes": (
+        lambda a, b: jnp.linalg.solve(a, b),
+        lambda a, b: np.linalg.solve(a, b),
+        [normal(17, 16, 16) + 8 * np.eye(16, dtype="float32"), normal(17, 16, 3)],
+        1e-4,
+    ),
+    "factors in lanes": (
+        lambda a: jnp.linalg.cholesky(jnp.einsum("bij,bkj->bik", a, a) + 16 * jnp.eye(16)),
+        lambda a: np.linalg.cholesky(a @ a.swapaxes(1, 2) + 16 * np.eye(16)),
+        [normal(9, 16, 16)],
+        1e-4,
+    ),
+    "factor in blocks": (
+        lambda a: jnp.linalg.cholesky(a @ a.T + 70 * jnp.eye(70)),
+        lambda a: np.linalg.cholesky(a @ a.T + 70 * np.eye(70)),
+        [normal(70, 70)],
+        1e-4,
+    ),
+    "system in blocks": (
+        lambda a, b: lax.linalg.triangular_solve(a, b, left_side=True, lower=True),
+        lambda a, b: np.linalg.solve(np.tril(a), b),
+        [normal(70, 70) / 70 + np.eye(70, dtype="float32"), normal(70, 100)],
+        1e-4,
+    ),
+    "inverse of the error function": (
+        lambda x: lax.erf(lax.erf_inv(x)),
+        lambda x: x,
+        [np.linspace(-0.99999, 0.99999, 999, dtype="float32")],
+        1e-5,
+    ),
     "softmax": (
         lambda x: fungrad.nn.softmax(x, axis=1),
         lambda x: np.exp(x - x.max(1, keepdims=True)) / np.exp(x - x.max(1, keepdims=True)).sum(1, keepdims=True),
