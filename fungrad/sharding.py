@@ -56,6 +56,15 @@ class Sharding:
         """Whether all devices belong to this process: they do."""
         return True
 
+    @property
+    def _device_assignment(self) -> tuple[Device, ...]:
+        """The devices in the order of their parts; JAX's libraries for checkpoints ask for it."""
+        return tuple(sorted(self.device_set, key=lambda d: d.id))
+
+    @property
+    def _addressable_device_assignment(self) -> tuple[Device, ...]:
+        return self._device_assignment
+
     def shard_shape(self, global_shape: Sequence[int]) -> tuple[int, ...]:
         """Shape of the part that each device holds of an array of shape ``global_shape``."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it divides arrays")
@@ -614,6 +623,10 @@ class NamedSharding(Sharding):
     def device_set(self) -> set[Device]:
         """The devices of the mesh."""
         return set(self._mesh().devices.flat)
+
+    @property
+    def _device_assignment(self) -> tuple[Device, ...]:
+        return tuple(self._mesh().devices.flat)
 
     def _mesh(self) -> Mesh:
         if not isinstance(self.mesh, Mesh):

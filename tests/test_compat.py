@@ -103,3 +103,36 @@ def test_private_names_say_who_needs_them():
         module = importlib.import_module(f"fungrad.compat.overlay.jax._src.{name}".removesuffix(".__init__"))
         for each, row in {**module.NAMES, **getattr(module, "UNTIL_NATIVE", {})}.items():
             assert row.libraries, f"jax._src.{name}.{each} names no library"
+
+
+def test_utilities_for_several_processes_of_which_there_is_one(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent("""
+        import jax, jax.monitoring, jax.distributed, numpy as np
+        from jax.experimental import multihost_utils as hosts
+        from jax.experimental.pjit import pjit
+
+        assert not jax.distributed.is_initialized()
+        tree = hosts.broadcast_one_to_all({"x": jax.numpy.arange(3), "y": 2})
+        assert type(tree["x"]) is np.ndarray and tree["y"] == 2
+        assert hosts.process_allgather(np.ones(2)).shape == (1, 2)
+        assert hosts.process_allgather(np.ones(2), tiled=True).shape == (2,)
+        hosts.sync_global_devices("here")
+        mesh = jax.make_mesh((1,), ("x",))
+        out = hosts.host_local_array_to_global_array((np.ones(2), np.zeros(3)), mesh, jax.P("x"))
+        assert [x.sharding.spec for x in out] == [jax.P("x")] * 2
+        try:
+            hosts.reached_preemption_sync_point(3)
+        except RuntimeError as error:
+            print(error)
+        seen = []
+        listen = lambda event, seconds, **more: seen.append((event, seconds, more))
+        jax.monitoring.register_event_duration_secs_listener(listen)
+        jax.monitoring.record_event_duration_secs("/a", 1.5, kind="b")
+        jax.monitoring.record_event("/c")
+        jax.monitoring.unregister_event_duration_listener(listen)
+        jax.monitoring.record_event_duration_secs("/a", 2.5)
+        print(seen, pjit(lambda x: x + 1)(1))
+    """))
+    out, _ = run("-m", "fungrad.jax", str(script))
+    assert "not been initialized" in out and out.endswith("[('/a', 1.5, {'kind': 'b'})] 2\n")

@@ -209,3 +209,44 @@ def test_errors(mesh, call, error, words):
 def test_errors_of_shard_map(mesh, ins, outs, args, words):
     with pytest.raises(ValueError, match=words):
         fungrad.shard_map(lambda a, *_: a, mesh=mesh, in_specs=ins, out_specs=outs)(*args)
+
+
+def test_the_part_of_an_array_without_dimensions():
+    (shard,) = jnp.int32(3).addressable_shards
+    assert shard.data.shape == () and shard.index == () and int(shard.data) == 3
+
+
+@pytest.mark.parametrize("draw", [fungrad.random.uniform, fungrad.random.bits])
+def test_results_where_a_traced_value_is(draw):
+    key = fungrad.random.key(0)
+    out = fungrad.jit(lambda x: draw(key, x.shape, out_sharding=fungrad.typeof(x).sharding))(jnp.ones((2, 3)))
+    np.testing.assert_array_equal(out, draw(key, (2, 3)))
+
+
+def test_formats():
+    from fungrad.experimental.layout import Format, Layout
+
+    mesh = fungrad.make_mesh((1,), ("x",))
+    sharding = NamedSharding(mesh, P("x"))
+    x = fungrad.device_put(np.ones((2, 3), np.float32), Format(Layout((0, 1)), sharding))
+    assert x.sharding == sharding and x.format == Format(Layout((0, 1)), sharding)
+    assert fungrad.device_put(x, x.format).format == x.format and len({x.format, Format(Layout([0, 1]), sharding)}) == 1
+    assert fungrad.device_put(1.0, Format(Layout.AUTO)).format.layout == Layout(())
+    with pytest.raises(ValueError, match=r"C order, Layout\(\(0, 1\)\).*got Layout\(major_to_minor=\(1, 0\)\)"):
+        fungrad.device_put(x, Format(Layout((1, 0)), sharding))
+    with pytest.raises(ValueError, match="needs a Sharding"):
+        Format(Layout((0,)))
+    with pytest.raises(TypeError, match="layout must be"):
+        Format((0, 1), sharding)
+    with pytest.raises(TypeError, match="sharding must be"):
+        Format(None, 3)
+    with pytest.raises(NotImplementedError, match="tiles"):
+        Layout((0, 1), ((8, 128),))
+
+
+def test_memories():
+    device = fungrad.devices()[0]
+    assert device.addressable_memories() == [device.default_memory()] == [device.memory("device")]
+    assert device.default_memory().addressable_by_devices() == [device]
+    with pytest.raises(ValueError, match="kind must be 'device', got 'pinned_host'"):
+        device.memory("pinned_host")

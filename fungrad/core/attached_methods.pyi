@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fungrad.core.array import Array
+from fungrad.core.formats import Format
 from fungrad.numpy.updating import IndexUpdateHelper
 from fungrad.sharding import Sharding
 
@@ -32,6 +33,8 @@ class AttachedMethods:
     def device(self) -> Any: ...
     @property
     def sharding(self) -> Sharding: ...
+    @property
+    def format(self) -> Format: ...
     @property
     def committed(self) -> bool: ...
     def on_device_size_in_bytes(self) -> int: ...

@@ -2,7 +2,7 @@
 
 Programs written for accelerators call these; on the CPU they convert, note where the array is to be, and return.
 
-May import ``locks``, ``config``, ``core.array``, ``core.context``, ``core.placement`` and ``core.tree``.
+May import ``locks``, ``config`` and, of ``core``, ``array``, ``context``, ``formats``, ``placement`` and ``tree``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from fungrad.config import config
 from fungrad.core import tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.context import Tracer
+from fungrad.core.formats import Format
 from fungrad.core.placement import placed
 
 
@@ -57,6 +58,36 @@ class Client:
 _CLIENT = Client()
 
 
+class Memory:
+    """A memory of a device: that of this process.
+
+    Attributes:
+      kind: always ``device``.
+      platform: always ``cpu``.
+      process_index: always 0.
+    """
+
+    kind: str = "device"
+    platform: str = "cpu"
+    process_index: int = 0
+
+    def __init__(self, device: Device):
+        self._device = device
+
+    def addressable_by_devices(self) -> list[Device]:
+        """The devices that read and write it."""
+        return [self._device]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Memory) and other._device is self._device
+
+    def __hash__(self) -> int:
+        return hash((Memory, self._device.id))
+
+    def __repr__(self) -> str:
+        return f"Memory(kind={self.kind!r}, device={self._device!r})"
+
+
 class Device:
     """A device of this process: the CPU, or a part of it that stands for a device.
 
@@ -83,6 +114,27 @@ class Device:
     def memory_stats(self) -> dict[str, int] | None:
         """Use of the device's memory: None, since it is that of the process."""
         return None
+
+    def addressable_memories(self) -> list[Memory]:
+        """The memories that it reads and writes: that of the process."""
+        return [Memory(self)]
+
+    def default_memory(self) -> Memory:
+        """The memory where its arrays are: that of the process."""
+        return Memory(self)
+
+    def memory(self, kind: str) -> Memory:
+        """The memory of a kind, of which there is ``device``.
+
+        Raises:
+          ValueError: ``kind`` is another.
+        """
+        if kind != Memory.kind:
+            raise ValueError(
+                f"fungrad.Device.memory: Could not find memory addressable by device {self}: kind must be 'device', "
+                f"got {kind!r}"
+            )
+        return Memory(self)
 
     def __init__(self, id: int = 0):
         self.id = id
@@ -128,12 +180,13 @@ def _check_backend(backend: str | None, api: str) -> None:
 
 
 def check_device(device: Any, api: str) -> None:
-    """Raises unless ``device`` is None, a device or a sharding.
+    """Raises unless ``device`` is None, a device, a sharding or a format.
 
     Raises:
       ValueError: it is something else.
     """
-    if device is not None and not isinstance(device, Device) and not hasattr(device, "device_set"):
+    if device is not None and not isinstance(device, (Device, Format)) and not hasattr(type(device), "device_set"):
+        # Asked of the class: the sharding of a traced value has no devices that it could name.
         raise ValueError(
             f"{api}: device must be None or fungrad.devices()[0], got {device!r}; fungrad computes on the CPU"
         )
@@ -190,8 +243,8 @@ def device_put(
 
     Args:
       x: pytree of arrays and scalars.
-      device: None, a device, a sharding, or a tree of them that is a prefix of ``x``. Arrays have the sharding
-        afterwards; they are whole in memory as before.
+      device: None, a device, a sharding, a ``Format``, or a tree of them that is a prefix of ``x``. Arrays have the
+        sharding afterwards; they are whole in memory as before.
       src: ignored.
       donate: ignored.
       may_alias: ignored.
@@ -222,6 +275,8 @@ def _put(x: Array, where: Any) -> Array:
     check = getattr(where, "check_shape", None)
     if check is not None:
         check(x.shape, "fungrad.device_put")
+    if isinstance(where, Format):
+        where = where.sharding
     return x if where is None else placed(x, where)
 
 

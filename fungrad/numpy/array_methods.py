@@ -17,6 +17,7 @@ from fungrad.core.array import PYTHON_SCALARS, Array, DeletedArray, delete
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.device import CPU, Device, check_device
+from fungrad.core.formats import Format, Layout
 from fungrad.core.primitive import Primitive
 from fungrad.numpy import (
     creation,
@@ -257,6 +258,10 @@ def _sharding(self: Array) -> Sharding:
     return DEFAULT_SHARDING
 
 
+def _format(self: Array) -> Format:
+    return Format(Layout(tuple(range(self.ndim))), self.sharding)
+
+
 def _committed(self: Array) -> bool:
     self._concrete("committed")
     return False
@@ -355,6 +360,7 @@ def _methods() -> dict[str, Any]:
         "block_until_ready": _block_until_ready,
         "clip": _clip,
         "compress": _compress,
+        "format": property(_format, doc="How the array lies in memory, and where it is."),
         "committed": property(_committed, doc="Whether the array was put on a device on purpose: no."),
         "copy": _copy,
         "ctypes": property(lambda self: np.asarray(self).ctypes, doc="NumPy's ctypes: the address of the memory ..."),

@@ -36,7 +36,7 @@ class Shard:
     def data(self) -> Array:
         """The part, as an array on its device."""
         part = self._whole._concrete("Shard.data")[self.index]
-        return placed(as_array(np.ascontiguousarray(part)), SingleDeviceSharding(self.device))
+        return placed(as_array(np.asarray(part, order="C")), SingleDeviceSharding(self.device))
 
     def __repr__(self) -> str:
         return f"Shard(device={self.device!r}, index={self.index}, replica_id={self.replica_id}, data={self.data})"

@@ -22,11 +22,7 @@ PACKAGES = {"e3nn": "e3nn_jax"}
 
 # What is known not to run, and why.
 REFUSED = {
-    "orbax": "imports modules of JAX for several hosts",
     "quax": "defines traces of its own, subclasses of JAX's private class",
-}
-PROGRAMS_REFUSED = {
-    ("flax", "recurrent"): "nn.scan asks types for the sharding of their dimensions",
 }
 
 
@@ -42,6 +38,5 @@ def test_numbers_are_jaxs(library):
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert lines, done.stderr[-2000:]
-    found = [line for line in differences(library, json.loads(lines[-1]))
-             if (library, line.partition(":")[0].partition(".")[0]) not in PROGRAMS_REFUSED]  # fmt: skip
+    found = differences(library, json.loads(lines[-1]))
     assert not found, "\n".join(found)

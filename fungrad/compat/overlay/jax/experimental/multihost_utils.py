@@ -1,0 +1,55 @@
+"""``jax.experimental.multihost_utils``: what several processes agree on, where there is one."""
+
+from typing import Any
+
+import numpy as np
+
+import fungrad
+from fungrad.compat.rows import Row, adapter, inert, nothing
+
+
+def _broadcast(in_tree: Any, is_source: bool | None = None) -> Any:
+    """The tree itself, in the memory of the host: this process is the source."""
+    return fungrad.tree.map(np.asarray, in_tree)
+
+
+def _gather(in_tree: Any, tiled: bool = False) -> Any:
+    """The values of all processes: of the one, with a leading axis unless ``tiled``."""
+
+    return fungrad.tree.map(lambda x: np.asarray(x) if tiled else np.asarray(x)[None], in_tree)
+
+
+def _same(in_tree: Any, fail_message: str = "") -> None:
+    """All processes have the same values: there is one."""
+
+
+def _preempted(step_id: int) -> bool:
+    """Whether the processes are to save before they are stopped.
+
+    Raises:
+      RuntimeError: always, as in JAX where ``jax.distributed.initialize`` has not been called.
+    """
+    raise RuntimeError(
+        "Preemption sync manager has not been initialized: fungrad runs in one process, which nothing preempts"
+    )
+
+
+def _everywhere(inputs: Any, global_mesh: Any, pspecs: Any) -> Any:
+    """The arrays of this process are those of all: put where the mesh says."""
+
+    def of(spec: Any) -> Any:
+        return fungrad.NamedSharding(global_mesh, fungrad.P() if spec is None else spec)
+
+    shardings = fungrad.tree.map(of, pspecs, is_leaf=lambda x: x is None or isinstance(x, fungrad.P))
+    return fungrad.device_put(inputs, shardings)
+
+
+NAMES: dict[str, Row] = {
+    "assert_equal": inert(_same, "orbax"),
+    "broadcast_one_to_all": adapter(_broadcast, "orbax"),
+    "global_array_to_host_local_array": adapter(_everywhere),
+    "host_local_array_to_global_array": adapter(_everywhere),
+    "process_allgather": adapter(_gather, "orbax"),
+    "reached_preemption_sync_point": adapter(_preempted, "orbax"),
+    "sync_global_devices": inert(nothing, "orbax"),
+}
