@@ -769,3 +769,15 @@ def test_place_and_fill_diagonal():
                 same(fnp.fill_diagonal(sequence(*shape), values, wrap, inplace=False), expected)
     with pytest.raises(ValueError, match="all of the same size"):
         fnp.fill_diagonal(np.ones((2, 3, 2)), 1.0, inplace=False)
+
+
+@pytest.mark.parametrize("method", ["set", "add", "multiply", "min", "max", "divide", "power"])
+def test_updates_of_empty_dimensions_are_dropped(method):
+    x, i = fnp.zeros((0, 3)), fnp.array([0, 1])
+    for index in (i, (i, 0), fnp.array(0), (i[:, None], i)):
+        update = lambda x, index=index: getattr(x.at[index], method)(1.0)  # noqa: E731
+        assert update(x).shape == fungrad.jit(update)(x).shape == (0, 3)
+    assert fungrad.vmap(lambda k: getattr(fnp.zeros(0).at[k], method)(1.0))(i).shape == (2, 0)
+    assert x.at[i].apply(fnp.sin).shape == (0, 3)
+    with pytest.raises(IndexError, match="size 0"):
+        x[i]

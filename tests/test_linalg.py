@@ -275,3 +275,31 @@ def test_threads_share_the_right_hand_sides_of_large_systems(dtype, left, monkey
                 wanted = lax.linalg.triangular_solve(a, b, **options)
                 got = jit(lambda a, b, o=options: lax.linalg.triangular_solve(a, b, **o))(a, b)
                 np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", ["solve", "inv", "cholesky", "qr", "svd", "eigh", "pinv", "lstsq", "det", "matrix_power"]
+)
+def test_known_matrices_in_staged_functions(name):
+    a = jnp.array([[3.0, 1.0], [1.0, 2.0]])
+    call = {"solve": lambda b: jnp.linalg.solve(a, b), "lstsq": lambda b: jnp.linalg.lstsq(a, b)[0]}
+    call |= {"matrix_power": lambda b: jnp.linalg.matrix_power(a, -2) @ b}
+    f = call.get(
+        name, lambda b: sum(fungrad.tree.leaves(fungrad.tree.map(lambda x: x.sum(), getattr(jnp.linalg, name)(a)))) * b
+    )
+    b = jnp.array([1.0, 2.0])
+    for staged in (
+        fungrad.jit(f),
+        fungrad.checkpoint(f),
+        lambda b: lax.scan(lambda c, _: (c, f(c)), b, None, length=1)[1][0],
+        lambda b: lax.cond(b.sum() > 0, f, lambda b: 2 * f(b), b),
+    ):
+        np.testing.assert_allclose(staged(b), f(b), rtol=1e-5, atol=1e-6)
+    slope = grad(lambda b: f(b).sum())
+    np.testing.assert_allclose(jit(slope)(b), slope(b), rtol=1e-5, atol=1e-6)
+
+
+def test_singular_matrices_in_staged_functions():
+    zeros, b = jnp.zeros((2, 2)), jnp.ones(2)
+    assert lax.cond(False, lambda b: jnp.linalg.solve(zeros, b), lambda b: b, b).tolist() == [1, 1]
+    assert not np.isfinite(fungrad.jit(lambda b: jnp.linalg.solve(zeros, b))(b)).any()

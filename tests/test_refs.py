@@ -58,6 +58,29 @@ def test_jit_updates_in_place():
     assert ref.unsafe_buffer_pointer() == before
 
 
+def test_writes_leave_the_written_array_alone():
+    x, one, two = jnp.ones(2), fungrad.new_ref(jnp.zeros(2)), fungrad.new_ref(jnp.zeros(2))
+    one[...] = two[...] = x
+
+    @fungrad.jit
+    def update():
+        one[...] += 1
+        two[...] += 2
+
+    update()
+    update()
+    assert (x.tolist(), held(one), held(two)) == ([1, 1], [3, 3], [5, 5])
+
+
+@pytest.mark.parametrize("index", [2, -3, (0, 3), (..., 3), (slice(None), -4), jnp.array(2), np.int8(5)])
+def test_known_positions_out_of_range(index):
+    ref = fungrad.new_ref(jnp.zeros((2, 3)))
+    for call in (ref.__getitem__, lambda i: fungrad.ref.addupdate(ref, i, 1.0), lambda i: ref.__setitem__(i, 1.0)):
+        with pytest.raises(ValueError, match=r"fungrad\.ref\.\w+: Out of bound indexer: idx=-?\d for dimension"):
+            call(index)
+    assert held(ref) == [[0, 0, 0], [0, 0, 0]]
+
+
 def test_jit_with_closed_over_references():
     count, total = fungrad.new_ref(0), fungrad.new_ref(jnp.zeros(2))
     traces = []

@@ -151,3 +151,109 @@ def test_random_and_solve():
         sparse.bcoo_broadcast_in_dim(BCOO.fromdense(X[:1]), shape=(2, 3, 5), broadcast_dimensions=(1, 2)),
         np.broadcast_to(X[:1], (2, 3, 5)),
     )
+
+
+def random_parts(seed):
+    """Data, indices, shape and layout of an array with duplicates, padding, stored zeros and shared batches."""
+    rng = np.random.default_rng(seed)
+    n_batch, n_sparse, n_dense = [(0, 2, 0), (1, 1, 1), (2, 0, 0), (1, 2, 0), (0, 1, 1), (2, 1, 0), (1, 0, 1)][seed % 7]
+    shape = tuple(rng.integers(0 if seed > 20 else 1, 4, n_batch + n_sparse + n_dense).tolist())
+    batch, outer = shape[:n_batch], np.array(shape[n_batch : n_batch + n_sparse])
+    nse = int(rng.integers(0, 6))
+    some = [tuple(np.where(rng.uniform(size=n_batch) < 0.3, 1, batch).astype(int)) for _ in range(2)]
+    data = rng.integers(-2, 3, (*some[0], nse, *shape[n_batch + n_sparse :])).astype(np.float32)
+    indices = np.asarray(rng.integers(0, outer + 1, (*some[1], nse, n_sparse)), np.int32)
+    return jnp.asarray(data), indices, shape, n_batch, n_dense
+
+
+def densely(data, indices, shape, n_batch):
+    """The dense array, one element at a time."""
+    out = jnp.zeros(shape, data.dtype)
+    data = jnp.broadcast_to(data, (*shape[:n_batch], *data.shape[n_batch:]))
+    indices = np.broadcast_to(indices, (*shape[:n_batch], *indices.shape[n_batch:]))
+    outer = shape[n_batch : n_batch + indices.shape[-1]]
+    for at in np.ndindex(*indices.shape[:-1]):
+        if all(indices[at] < outer):
+            out = out.at[(*at[:-1], *indices[at].tolist())].add(data[at])
+    return out
+
+
+def operations(shape, n_batch, n_dense, seed):
+    """Pairs of what is done to the sparse array, and to the dense one."""
+    n, rng = len(shape), np.random.default_rng(seed)
+    axes = tuple(np.flatnonzero(rng.uniform(size=n) < 0.5).tolist())
+    start = rng.integers(0, np.array(shape) + 1).tolist()
+    stop, step = rng.integers(start, np.array(shape) + 1).tolist(), rng.integers(1, 3, n).tolist()
+    factor = rng.normal(size=[s if rng.uniform() < 0.6 else 1 for s in shape]).astype(np.float32)
+    right = rng.normal(size=(shape[-1], 2)).astype(np.float32)
+    contract = (((n - 1,), (0,)), ((), ()))
+    layouts = [(a, b) for a in range(n + 1) for b in range(n + 1 - a)]
+    yield lambda m: m, lambda x: x
+    yield lambda m: m.sum(axes), lambda x: x.sum(axes)
+    yield lambda m: m * factor, lambda x: x * factor
+    yield lambda m: m + m * 2.0, lambda x: x * 3
+    yield lambda m: sparse.bcoo_sum_duplicates(m, nse=m.nse, remove_zeros=False), lambda x: x
+    yield (
+        lambda m: sparse.bcoo_slice(m, start_indices=start, limit_indices=stop, strides=step),
+        lambda x: lax.slice(x, start, stop, step),
+    )
+    yield lambda m: sparse.bcoo_rev(m, dimensions=axes), lambda x: lax.rev(x, axes)
+    yield (
+        lambda m: sparse.bcoo_dot_general(m, right, dimension_numbers=contract),
+        lambda x: lax.dot_general(x, right, contract),
+    )
+    for d in range(n):
+        yield lambda m, d=d: sparse.bcoo_concatenate([m, m], dimension=d), lambda x, d=d: lax.concatenate([x, x], d)
+    for batch, inner in layouts:
+        yield (
+            lambda m, b=batch, i=inner: sparse.bcoo_update_layout(m, n_batch=b, n_dense=i, on_inefficient=None),
+            lambda x: x,
+        )
+    if n - n_batch - n_dense == 2:
+        yield BCSR.from_bcoo, lambda x: x
+
+
+@pytest.mark.parametrize("seed", range(28))
+def test_random_layouts(seed):
+    data, indices, shape, n_batch, n_dense = random_parts(seed)
+
+    def values(change):
+        m = change(BCOO((data, indices), shape=shape))
+        return m.todense() if isinstance(m, sparse.JAXSparse) else m
+
+    x = densely(data, indices, shape, n_batch)
+    for k, (change, expected) in enumerate(operations(shape, n_batch, n_dense, seed)):
+        wanted = expected(x)
+        np.testing.assert_allclose(values(change), wanted, rtol=1e-5, atol=1e-5, err_msg=f"operation {k}")
+        weights = jnp.asarray(np.random.default_rng(k).normal(size=wanted.shape).astype(np.float32))
+
+        def loss(d, change=change, weights=weights):
+            m = change(BCOO((d, indices), shape=shape))
+            return ((m.todense() if isinstance(m, sparse.JAXSparse) else m) * weights).sum()
+
+        def dense_loss(d, expected=expected, weights=weights):
+            return (expected(densely(d, indices, shape, n_batch)) * weights).sum()
+
+        if k % 3 == seed % 3:
+            np.testing.assert_allclose(
+                fungrad.grad(loss)(data), fungrad.grad(dense_loss)(data), rtol=1e-4, atol=1e-5, err_msg=f"operation {k}"
+            )
+        if k == seed % 8:
+            np.testing.assert_allclose(fungrad.jit(loss)(data), dense_loss(data), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: BCOO((jnp.ones(3), jnp.zeros((4, 2), int)), shape=(3, 3)),
+        lambda: BCOO((jnp.ones(3), jnp.zeros((3, 2))), shape=(3, 3)),
+        lambda: BCOO((jnp.ones(3), jnp.zeros((3, 2), int)), shape=(3,)),
+        lambda: BCOO((jnp.ones((3, 2)), jnp.zeros((3, 2), int)), shape=(3, 3, 4)),
+        lambda: BCOO((jnp.ones((2, 3)), jnp.zeros((2, 3, 1), int)), shape=(5, 3)),
+        lambda: BCSR((jnp.ones(3), jnp.array([0, 1, 2]), jnp.array([0, 1])), shape=(3, 3)),
+        lambda: BCSR((jnp.ones(3), jnp.array([0, 1]), jnp.array([0, 1, 2, 3])), shape=(3, 3)),
+    ],
+)
+def test_parts_that_do_not_fit(made):
+    with pytest.raises(ValueError, match=r"fungrad\.BC(OO|SR): .*shape"):
+        made()

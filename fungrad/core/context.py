@@ -75,6 +75,8 @@ class Trace:
     """
 
     __slots__ = ("parent", "alive", "label", "source", "__weakref__")
+    # Whether operations are recorded, also those on known values, instead of computed.
+    stages = False
 
     def __init__(self, parent: Trace, label: str = ""):
         self.parent = parent
@@ -413,6 +415,14 @@ def ensure_compile_time_eval() -> Iterator[None]:
 def current_trace() -> Trace:
     """The trace that interprets operations now."""
     return state.trace
+
+
+def staging() -> bool:
+    """Whether operations are recorded now: values are known that results computed from them are not."""
+    trace = state.trace
+    while trace is not None and not trace.stages:
+        trace = trace.parent
+    return trace is not None and not state.fold
 
 
 def mark_call_site(trace: Trace) -> None:

@@ -228,6 +228,9 @@ def store(ref: Ref, value: Array) -> None:
     """Replaces the contents."""
     if ref._state in ("freed", "frozen"):
         contents(ref)
+    if type(value) is ArrayImpl:
+        # Another array object, as in `read`: calls that update the reference in place use up the one that it holds.
+        value = wrap_unchecked(value._data, value.aval)
     state.trace.write_ref(ref, value)
 
 
@@ -242,11 +245,14 @@ def bound(refs: Sequence[Ref], values: Sequence[Any]) -> Iterator[list[Binding]]
     trace = state.trace
     before = dict(trace.bindings)
     made = [Binding(r, v) for r, v in zip(refs, values, strict=True)]
-    trace.bindings.update({id(b.ref): b for b in made})
+    here = {id(b.ref): b for b in made}
+    trace.bindings.update(here)
     try:
         yield made
     finally:
-        trace.bindings = before
+        # What else was met meanwhile is from outside of the whole trace, which must tell its caller.
+        met = {key: b for key, b in trace.bindings.items() if key not in here}
+        trace.bindings = {**met, **before}
 
 
 # -- operations -------------------------------------------------------------------------------------------------------
@@ -283,6 +289,7 @@ def get(ref: Ref, idx: Any = None) -> Array:
       Array([1, 2], dtype=int32)
     """
     value = read(check_ref(ref, "ref_get"))
+    _check_bounds(ref, idx, "get")
     return value if _is_whole(idx) else value[idx]  # type: ignore[index]
 
 
@@ -306,6 +313,7 @@ def swap(ref: Ref, idx: Any, value: Any, _api: str = "ref_swap") -> Array:
       Ref([ 0,  1,  2, 10,  4], dtype=int32)
     """
     check_ref(ref, _api)
+    _check_bounds(ref, idx, _api.removeprefix("ref_"))
     old = read(ref)
     before = old if _is_whole(idx) else old[idx]  # type: ignore[index]
     new = _checked(ref, before, value, "swap")
@@ -353,6 +361,7 @@ def addupdate(ref: Ref, idx: Any, x: Any) -> None:
       Ref([0., 2., 0.], dtype=float32)
     """
     check_ref(ref, "ref_addupdate")
+    _check_bounds(ref, idx, "addupdate")
     old = read(ref)
     before = old if _is_whole(idx) else old[idx]  # type: ignore[index]
     term = _checked(ref, before, x, "addupdate")
@@ -382,6 +391,37 @@ def _checked(ref: Ref, before: Array, value: Any, api: str) -> Array:
             f"{before.aval.shape}. Value shape: {x.aval.shape}. Broadcast the value first."
         )
     return x
+
+
+def _check_bounds(ref: Ref, idx: Any, api: str) -> None:
+    """Raises where a known integer of an index is out of range: it would be clamped in a read and lost in a write."""
+    parts = [p for p in (idx if isinstance(idx, tuple) else (idx,)) if p is not None]
+    known = [_known_integer(p) for p in parts]
+    if all(i is None for i in known):
+        return
+    counts = [0 if p is Ellipsis else _indexed_dims(p) for p in parts]
+    dim = 0
+    for part, i, n in zip(parts, known, counts, strict=True):
+        if i is not None and dim < ref.ndim and not -ref.shape[dim] <= i < ref.shape[dim]:
+            raise ValueError(
+                f"fungrad.ref.{api}: Out of bound indexer: idx={i} for dimension {dim} of {ref.aval.str_short()}, "
+                f"which has size {ref.shape[dim]}"
+            )
+        dim += ref.ndim - sum(counts) if part is Ellipsis else n
+
+
+def _known_integer(part: Any) -> int | None:
+    if isinstance(part, ArrayImpl):
+        part = part._data
+    if isinstance(part, (bool, np.bool_)) or not isinstance(part, (int, np.integer, np.ndarray)):
+        return None
+    return int(part) if np.ndim(part) == 0 and np.asarray(part).dtype.kind in "iu" else None
+
+
+def _indexed_dims(part: Any) -> int:
+    """How many dimensions a part of an index takes."""
+    dtype = getattr(part, "dtype", np.dtype(type(part)) if isinstance(part, bool) else None)
+    return int(np.ndim(part)) if dtype == np.bool_ else 1
 
 
 def _both_float(dtype: Any, x: Array) -> bool:

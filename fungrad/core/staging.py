@@ -70,6 +70,7 @@ class JaxprTracer(Tracer):
 class JaxprTrace(Trace):
     """Records operations as equations of one jaxpr."""
 
+    stages = True
     __slots__ = ("eqns", "invars", "constvars", "consts", "const_of", "debug", "frame", "bindings")
 
     def __init__(self, parent: Trace, debug: DebugInfo, frame: RefFrame | None = None):

@@ -342,7 +342,9 @@ def expand_bools(shape: Shape, entries: Sequence[Entry]) -> tuple[Shape, list[En
 _ADVANCED = (Kind.INT, Kind.SCALAR, Kind.ARRAY)
 
 
-def select_windows(shape: Shape, entries: Sequence[Entry], api: str, *, wrap: bool = True) -> Selection:
+def select_windows(
+    shape: Shape, entries: Sequence[Entry], api: str, *, wrap: bool = True, empty: bool = False
+) -> Selection:
     """The windows selected by ``entries`` in an array of ``shape``.
 
     Args:
@@ -350,6 +352,7 @@ def select_windows(shape: Shape, entries: Sequence[Entry], api: str, *, wrap: bo
       entries: from ``parse``; static integers may be out of range.
       api: for messages.
       wrap: whether negative positions count from the end.
+      empty: whether a dimension of size 0 may be indexed, for updates that drop what is outside.
 
     Raises:
       IndexError: index arrays do not broadcast to one shape, or a dimension of size 0 is indexed.
@@ -400,7 +403,7 @@ def select_windows(shape: Shape, entries: Sequence[Entry], api: str, *, wrap: bo
     stepped = {c.axis for c in columns if c.dims}
     for entry in entries:
         if entry.kind in _ADVANCED:
-            columns.append(_column(entry, shape, group, group_dims, api, wrap))
+            columns.append(_column(entry, shape, group, group_dims, api, wrap, empty))
     collapsed = stepped | {e.axis for e in entries if e.kind in _ADVANCED}
     columns.sort(key=lambda c: c.axis)
     numbers = GatherDimensionNumbers(
@@ -421,13 +424,13 @@ def _broadcast(arrays: Sequence[Any], api: str) -> Shape:
         raise IndexError(f"{api}: index arrays must broadcast to one shape, got shapes {shapes}") from None
 
 
-def _column(entry: Entry, shape: Shape, group: Shape, group_dims: Shape, api: str, wrap: bool) -> _Column:
+def _column(entry: Entry, shape: Shape, group: Shape, group_dims: Shape, api: str, wrap: bool, empty: bool) -> _Column:
     """The column of an entry that is not a slice, with negative positions replaced."""
     axis = entry.axis
     size, value = shape[axis], entry.value
     if entry.kind is Kind.INT:
         return _Column(axis, value + size if wrap and value < 0 else value, ())
-    if not size and (entry.kind is Kind.SCALAR or 0 not in group):
+    if not size and not empty and (entry.kind is Kind.SCALAR or 0 not in group):
         raise IndexError(f"{api}: an index is out of bounds for axis {axis} of size 0")
     value = wrapped(value, size) if wrap else value
     return _Column(axis, value, group_dims[len(group_dims) - value.ndim :])

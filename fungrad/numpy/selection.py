@@ -273,7 +273,7 @@ def compress(
     n = a.aval.shape[axis]
     if mask.aval.shape[0] > n:
         beyond = shape_ops.slice_in_dim(mask, n, None)
-        if not isinstance(mask, Tracer) and bool(np.asarray(beyond).any()):
+        if not isinstance(beyond, Tracer) and bool(np.asarray(beyond).any()):
             raise ValueError(
                 f"fungrad.numpy.compress: condition holds beyond the {n} positions of axis {axis} of "
                 f"{a.aval.str_short()}"

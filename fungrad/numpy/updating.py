@@ -7,6 +7,7 @@ May import everything below ``numpy`` and the modules of ``numpy`` for creation,
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -80,6 +81,8 @@ def index_update(
     chosen, options = _select(shape, idx, mode, wrap_negative_indices, indices_are_sorted, unique_indices, api)
     values = converted(values, common, api.removeprefix("fungrad.").removeprefix("numpy."), "values")
     x, values = cast(x, common, weak), _fit(values, chosen, api)
+    if not math.prod(shape):
+        return cast(x, dtype, weak)
     if scatter_function is scatter and type(chosen.indices) is np.ndarray:
         box = _static_box(chosen)
         if box is not None:
@@ -98,7 +101,7 @@ def _select(
     """The windows that are updated, and the options of the scatter."""
     parsed_mode = None if mode is None else GatherScatterMode.from_any(mode)
     entries = static_ints(shape, parse(shape, idx, api), parsed_mode, wrap, api)
-    chosen = select_windows(shape, entries, api, wrap=wrap)
+    chosen = select_windows(shape, entries, api, wrap=wrap, empty=not config.strict_index)
     if parsed_mode is None:
         # Updates outside are dropped, unless the configuration makes them an error.
         parsed_mode = GatherScatterMode.PROMISE_IN_BOUNDS if config.strict_index else GatherScatterMode.FILL_OR_DROP
@@ -288,6 +291,8 @@ class IndexUpdateRef:
         chosen, options = _select(
             x.aval.shape, self.index, mode, wrap_negative_indices, indices_are_sorted, unique_indices, api
         )
+        if not x.size:
+            return x
         whole = reshape(x, chosen.operand)
         numbers, shape = chosen.scatter_numbers, chosen.shape
         out = scatter_apply(whole, chosen.indices, func, numbers, update_shape=shape, **options)

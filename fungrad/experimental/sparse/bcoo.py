@@ -85,6 +85,32 @@ class BCOO(JAXSparse):
         self.data, self.indices = [x if _is_placeholder(x) else as_array(x, "fungrad.BCOO") for x in args]
         self.shape = tuple(shape)
         self.indices_sorted, self.unique_indices = indices_sorted, unique_indices
+        if isinstance(self.data, Array) and isinstance(self.indices, Array):
+            self._check()
+
+    def _check(self) -> None:
+        """Raises unless data and indices have shapes that belong to the shape of the array."""
+        data, indices, shape = self.data, self.indices, self.shape
+        if indices.ndim < 2 or not jnp.issubdtype(indices.dtype, jnp.integer):
+            raise ValueError(
+                "fungrad.BCOO: indices must be integers of shape (*batch, nse, n_sparse), got "
+                f"{indices.aval.str_short()}"
+            )
+        n, k = self.n_batch, self.n_sparse
+        batch, dense = shape[:n], shape[n + k :]
+        fits = (
+            len(shape) >= n + k
+            and data.ndim == len(shape) - k + 1
+            and data.shape[n] == indices.shape[n]
+            and tuple(data.shape[n + 1 :]) == dense
+            and all(s in (1, b) for part in (data, indices) for s, b in zip(part.shape, batch, strict=False))
+        )
+        if not fits:
+            raise ValueError(
+                f"fungrad.BCOO: for shape={shape} and indices of shape {indices.shape}, which have {n} batch and "
+                f"{k} sparse dimensions, data must have the shape (*batch, nse, *dense) and indices (*batch, nse, "
+                f"n_sparse), where batch={batch} and dense={dense}; got data of shape {data.shape}"
+            )
 
     @classmethod
     def fromdense(
@@ -374,7 +400,12 @@ def bcoo_fromdense(
             f"fungrad.experimental.sparse.bcoo_fromdense: n_batch={n_batch} and n_dense={n_dense} must not be negative "
             f"or larger together than the number of dimensions, {x.ndim}"
         )
-    mask = x != 0
+    return _fromdense(x, x != 0, nse, n_batch, n_dense, index_dtype)
+
+
+def _fromdense(x: Any, mask: Any, nse: int | None, n_batch: int, n_dense: int, index_dtype: Any) -> BCOO:
+    """The sparse form of a dense array whose elements are where ``mask`` is true."""
+    n_sparse = x.ndim - n_batch - n_dense
     if n_dense:
         mask = mask.any(axis=tuple(range(x.ndim - n_dense, x.ndim)))
     if nse is None:
@@ -397,8 +428,17 @@ def bcoo_fromdense(
 def _taken(mat: Any, indices: Any) -> Any:
     """Elements of a dense array at index vectors, zeros for padding."""
     if not indices.shape[-1]:
-        return jnp.broadcast_to(mat, (indices.shape[0], *mat.shape))
-    return mat.at[columns(indices)].get(mode="fill", fill_value=0)
+        # All index vectors are the same; the first one takes everything.
+        only = jnp.zeros((indices.shape[0], *mat.shape), mat.dtype)
+        return only.at[:1].set(mat)
+    return _elements(mat, columns(indices))
+
+
+def _elements(mat: Any, rows: tuple) -> Any:
+    """Elements of a dense array at positions along its first dimensions, zeros outside."""
+    if 0 in mat.shape[: len(rows)]:
+        return jnp.zeros((*rows[0].shape, *mat.shape[len(rows) :]), mat.dtype)
+    return mat.at[rows].get(mode="fill", fill_value=0)
 
 
 def bcoo_todense(mat: BCOO) -> Array:
@@ -473,13 +513,14 @@ def bcoo_sum_duplicates(mat: BCOO, nse: int | None = None, remove_zeros: bool = 
     shape = mat._sparse_shape
     if mat.n_sparse == 0:
         data = mat.data.sum(axis=mat.n_batch, keepdims=True).astype(mat.dtype)
-        return mat.with_(data, mat.indices[..., :1, :], indices_sorted=True, unique_indices=True)
+        only = jnp.zeros((*mat.indices.shape[:-2], 1, 0), mat.indices.dtype)
+        return mat.with_(data, only, indices_sorted=True, unique_indices=True)
     total = math.prod(shape)
 
     def place(data: Any, indices: Any) -> Any:
         kept = in_bounds(indices, shape)
         if remove_zeros:
-            kept = kept & (data != 0).reshape(data.shape[0], -1).any(-1)
+            kept = kept & (data != 0).any(tuple(range(1, data.ndim)))
         strides = np.cumprod([1, *shape[:0:-1]])[::-1].astype(np.int64)
         wide = jnp.int64 if total >= 2**31 else jnp.int32
         linear = (indices.astype(wide) * jnp.array(strides, wide)).sum(-1).astype(wide)
@@ -488,7 +529,7 @@ def bcoo_sum_duplicates(mat: BCOO, nse: int | None = None, remove_zeros: bool = 
     linear = over_batch(place, mat.n_batch, mat.data, mat.indices)
     if nse is None:
         flat = np.asarray(linear._concrete("nse of bcoo_sum_duplicates: give nse, or known values"))
-        rows = flat.reshape(-1, flat.shape[-1])
+        rows = flat.reshape(math.prod(flat.shape[:-1]), flat.shape[-1])
         nse = max([len(np.unique(r[r < total])) for r in rows], default=0)
     count = operator.index(nse)
 
@@ -529,8 +570,12 @@ def bcoo_update_layout(
     if (batch, dense) == (mat.n_batch, mat.n_dense):
         return mat
     # More batch or dense dimensions: every one of their positions gets as many elements as the fullest.
-    nse = mat.nse
-    return bcoo_fromdense(mat.todense(), nse=nse, n_batch=batch, n_dense=dense, index_dtype=mat.indices.dtype)
+    return _fromdense(mat.todense(), _present(mat), mat.nse, batch, dense, mat.indices.dtype)
+
+
+def _present(mat: BCOO) -> Any:
+    """Where the array has elements, stored zeros included: those have derivatives like any other."""
+    return mat.with_(jnp.ones(mat.data.shape, np.int32)).todense() != 0
 
 
 def _dense_to_sparse(mat: BCOO) -> BCOO:
@@ -546,7 +591,7 @@ def _dense_to_sparse(mat: BCOO) -> BCOO:
 
 
 def _batch_to_sparse(mat: BCOO, axis: int) -> BCOO:
-    """A batch dimension as the first sparse one, which is possible for the last batch dimension."""
+    """A batch dimension as the first sparse one."""
     n = mat.n_batch
     size = mat.shape[axis]
     data = jnp.broadcast_to(mat.data, (*mat.shape[:n], *mat.data.shape[n:]))
@@ -556,10 +601,10 @@ def _batch_to_sparse(mat: BCOO, axis: int) -> BCOO:
     indices = jnp.moveaxis(jnp.concatenate([along, indices], -1), axis, n - 1)
     data = jnp.moveaxis(data, axis, n - 1)
     lead = data.shape[: n - 1]
-    # Padding must stay outside in every dimension that could hide it; its other indices are outside already.
     return mat.with_(
         data.reshape((*lead, size * mat.nse, *data.shape[n + 1 :])),
         indices.reshape((*lead, size * mat.nse, mat.n_sparse + 1)),
+        (*mat.shape[:axis], *mat.shape[axis + 1 : n], size, *mat.shape[n:]),
     )
 
 
@@ -580,7 +625,7 @@ def bcoo_multiply_dense(sp_mat: BCOO, v: Any) -> BCOO:
     def one(data: Any, indices: Any, dense: Any) -> Any:
         # A dimension of size 1 has position 0 for all, padding included.
         rows = [jnp.zeros_like(indices[:, d]) if dense.shape[d] == 1 else indices[:, d] for d in range(k)]
-        taken = dense.at[tuple(rows)].get(mode="fill", fill_value=0) if k else jnp.expand_dims(dense, 0)
+        taken = _elements(dense, tuple(rows)) if k else jnp.expand_dims(dense, 0)
         return data * taken
 
     return sp_mat.with_(over_batch(one, n, sp_mat.data, sp_mat.indices, x), **_flags(sp_mat))
@@ -665,7 +710,7 @@ def _dot(lhs: BCOO, rhs: Any, lc: tuple, rc: tuple, lb: tuple, rb: tuple) -> Any
     def one(data: Any, indices: Any, dense: Any) -> Any:
         rows = dense
         if contracted:
-            rows = dense.at[tuple([indices[:, d] for d in contracted])].get(mode="fill", fill_value=0)
+            rows = _elements(dense, tuple([indices[:, d] for d in contracted]))
         else:
             rows = jnp.broadcast_to(dense, (data.shape[0], *dense.shape))
         terms = jnp.expand_dims(data.astype(dtype), tuple(range(1, 1 + len(rest_shape)))) * rows
@@ -732,40 +777,22 @@ def bcoo_concatenate_entries(parts: Sequence[BCOO]) -> BCOO:
 
 def bcoo_reduce_sum(mat: BCOO, *, axes: Sequence[int]) -> BCOO:
     """Sum over dimensions."""
-    chosen = sorted({a % mat.ndim for a in axes}, reverse=True)
-    shape = tuple([n for d, n in enumerate(mat.shape) if d not in chosen])
-    for d in chosen:
+    for d in sorted({a % mat.ndim for a in axes}, reverse=True):
         n, k = mat.n_batch, mat.n_sparse
-        rest = mat.shape[:d] + mat.shape[d + 1 :]
         if d >= n + k:
+            rest = mat.shape[:d] + mat.shape[d + 1 :]
             mat = mat.with_(mat.data.sum(axis=d - k + 1).astype(mat.dtype), shape=rest, **_flags(mat))
             continue
         if d < n:
             mat = _batch_to_sparse(mat, d)
-            n -= 1
-            d = n
+            n = d = n - 1
         # Padding must not be taken for an element when the dimension that shows it is gone.
-        inside = jnp.broadcast_to(in_bounds(mat.indices, _sparse_shape_after(mat, rest, d)), mat.indices.shape[:-1])
+        inside = in_bounds(mat.indices, mat._sparse_shape)
         data = jnp.where(jnp.expand_dims(inside, tuple(range(inside.ndim, mat.data.ndim))), mat.data, 0)
         kept = [c for c in range(mat.n_sparse) if c != d - n]
+        rest = mat.shape[:d] + mat.shape[d + 1 :]
         mat = mat.with_(data, mat.indices[..., jnp.array(kept, int)], shape=rest)
-    return mat.with_(shape=shape)
-
-
-def _sparse_shape_after(mat: BCOO, rest: tuple, d: int) -> tuple[int, ...]:
-    """Sizes of the sparse dimensions of an array whose shape without dimension ``d`` is ``rest``; that one is open."""
-    n, k = mat.n_batch, mat.n_sparse
-    sizes = list(rest[n : n + k - 1])
-    sizes.insert(d - n, np.iinfo(mat.indices.dtype).max)
-    original = mat.shape[n : n + k] if len(mat.shape) == len(rest) + 1 else None
-    return (
-        tuple(original)
-        if original is not None
-        and len(original) == k
-        and mat.n_batch + k <= len(mat.shape)
-        and (tuple(original[: d - n] + original[d - n + 1 :]) == tuple(rest[n : n + k - 1]))
-        else tuple(sizes)
-    )
+    return mat
 
 
 def bcoo_transpose(mat: BCOO, *, permutation: Sequence[int]) -> BCOO:
@@ -910,8 +937,9 @@ def bcoo_concatenate(operands: Sequence[BCOO], *, dimension: int) -> BCOO:
     shape[dimension] = sum(m.shape[dimension] for m in operands)
     if not n <= dimension < n + k:
         dense = jnp.concatenate([m.todense() for m in operands], dimension)
-        return bcoo_fromdense(dense, nse=max(m.nse for m in operands) if dimension < n else None, n_batch=n,
-                              n_dense=first.n_dense)  # fmt: skip
+        present = jnp.concatenate([_present(m) for m in operands], dimension)
+        nse = (max if dimension < n else sum)(m.nse for m in operands)
+        return _fromdense(dense, present, nse, n, first.n_dense, first.indices.dtype)
     offset, parts = 0, []
     target = jnp.array(shape[n : n + k], first.indices.dtype)
     for m in operands:
@@ -947,7 +975,11 @@ def bcoo_broadcast_in_dim(
 
 def bcoo_gather(operand: BCOO, start_indices: Any, dimension_numbers: Any, slice_sizes: Any, **options: Any) -> BCOO:
     """``lax.gather`` of a sparse array; computed densely."""
-    return bcoo_fromdense(lax.gather(operand.todense(), start_indices, dimension_numbers, slice_sizes, **options))
+    taken, present = [
+        lax.gather(x, start_indices, dimension_numbers, slice_sizes, **options)
+        for x in (operand.todense(), _present(operand))
+    ]
+    return _fromdense(taken, present, None, 0, 0, operand.indices.dtype)
 
 
 __all__ = [

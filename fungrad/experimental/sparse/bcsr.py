@@ -12,7 +12,7 @@ from fungrad.core.array import Array, as_array
 from fungrad.core.public_names import publish
 from fungrad.core.tree_registration import register_pytree_node_class
 from fungrad.experimental.sparse import bcoo
-from fungrad.experimental.sparse._base import JAXSparse, in_bounds, is_sparse, over_batch
+from fungrad.experimental.sparse._base import JAXSparse, is_sparse, over_batch
 from fungrad.experimental.sparse.bcoo import BCOO
 
 
@@ -68,6 +68,20 @@ class BCSR(JAXSparse):
         self.data, self.indices, self.indptr = [as_array(x, "fungrad.BCSR") for x in args]
         self.shape = tuple(shape)
         self.indices_sorted, self.unique_indices = indices_sorted, unique_indices
+        n = self.n_batch
+        fits = (
+            self.indices.ndim == n + 1
+            and self.data.ndim == len(self.shape) - 1
+            and self.data.shape[n] == self.indices.shape[n]
+            and tuple(self.data.shape[n + 1 :]) == self.shape[n + 2 :]
+            and self.indptr.shape[n] == self.shape[n] + 1
+        )
+        if not fits:
+            raise ValueError(
+                f"fungrad.BCSR: for shape={self.shape} and {n} batch dimensions, data must have the shape (*batch, "
+                f"nse, *dense), indices (*batch, nse) and indptr (*batch, rows + 1), got {self.data.shape}, "
+                f"{self.indices.shape} and {self.indptr.shape}"
+            )
 
     @classmethod
     def fromdense(
@@ -87,8 +101,8 @@ class BCSR(JAXSparse):
         rows = arr._sparse_shape[0]
 
         def pointers(indices: Any) -> Any:
-            kept = in_bounds(indices, arr._sparse_shape)
-            counts = jnp.zeros(rows, indices.dtype).at[jnp.where(kept, indices[:, 0], rows)].add(1, mode="drop")
+            # Padding may have a row in range: it counts there, so that the elements after it keep their places.
+            counts = jnp.zeros(rows, indices.dtype).at[indices[:, 0]].add(1, mode="drop")
             return jnp.concatenate([jnp.zeros(1, indices.dtype), jnp.cumsum(counts, dtype=indices.dtype)])
 
         indptr = over_batch(pointers, arr.n_batch, arr.indices)

@@ -16,7 +16,7 @@ import numpy as np
 from fungrad.control.solves import custom_linear_solve
 from fungrad.core import dtypes
 from fungrad.core.array import Array
-from fungrad.core.context import Tracer
+from fungrad.core.context import Tracer, staging
 from fungrad.numpy._promotion import broadcast_shapes, operand
 from fungrad.numpy.creation import full
 from fungrad.numpy.grids import eye
@@ -121,7 +121,7 @@ def solve(a: Any, b: Any) -> Array:
 
 
 def _check_regular(api: str, a: Array) -> None:
-    if isinstance(a, Tracer) or not np.isfinite(np.asarray(a)).all():
+    if isinstance(a, Tracer) or staging() or not np.isfinite(np.asarray(a)).all():
         return
     if not np.all(np.asarray(diagonal_of(_lu.lu(a)[0]))):
         raise np.linalg.LinAlgError(f"fungrad.numpy.{api}: the matrix is singular")
