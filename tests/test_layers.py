@@ -44,7 +44,7 @@ ROOMS = {
     "products": {"ir", "runtime", "llvm"},
     "llvm.program": {"ir", "kernels", "runtime", "llvm", "products"},
     "llvm.timed": {"ir", "llvm", "llvm.program"},
-    "passes": set(),
+    "passes": {"ir"},
     "formulas": {"passes", "ir", "kernels"},
     "fusion": {"formulas", "rewrites", "ir", "kernels"},
     "front": {"fusion", "formulas", "passes", "rewrites", "llvm", "llvm.program", "products", "runtime", "ir"},

@@ -8,7 +8,22 @@ import fungrad.numpy as jnp
 from fungrad import lax
 from fungrad.jit.fusion.overwrite import Overwriting
 from fungrad.jit.ir.loop_check import LoopError
-from fungrad.jit.ir.loops import Affine, Buffer, Call, Const, Let, Load, Loop, Nest, Program, Repeat, Store, View
+from fungrad.jit.ir.loops import (
+    Affine,
+    Buffer,
+    Call,
+    Const,
+    Let,
+    Load,
+    Loop,
+    Nest,
+    Parallel,
+    Program,
+    Repeat,
+    Series,
+    Store,
+    View,
+)
 from fungrad.jit.rewrites import buffers, memory_check, pipeline
 from fungrad.jit.rewrites.exchange import exchange
 
@@ -62,6 +77,14 @@ def test_a_carry_over_one_that_is_still_read(monkeypatch):
 def test_reads_of_what_nobody_has_written():
     with pytest.raises(LoopError, match="t is read, but nothing has been written there"):
         pipeline.run(program([plus("t", "y")], ["t"]))
+
+
+def test_steps_in_order_beside_others():
+    steps = [Parallel([Series([plus("x", "t"), plus("t", "y")]), plus("x", "z")])]
+    memory_check.Verifier().placed(buffers.arrange(program(steps, ["t"], ["y", "z"])))
+    steps = [Parallel([Series([plus("t", "y"), plus("x", "t")]), plus("x", "z")])]
+    with pytest.raises(LoopError, match="t is read, but nothing has been written there"):
+        memory_check.Verifier().placed(buffers.arrange(program(steps, ["t"], ["y", "z"])))
 
 
 def first_loads(f, *args):

@@ -12,6 +12,7 @@ import pytest
 
 import fungrad
 from fungrad.jit.front import load as runtime
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
@@ -91,7 +92,7 @@ def test_results_are_new_arrays_and_do_not_change_later():
 
 
 def test_large_results_reuse_memory_only_when_nothing_refers_to_it():
-    n = pool.LARGE
+    n = tuning.LARGE_RESULT
     executable = runtime.load(adder(n))
     x = np.zeros(n, "f4")
     (y,) = executable.run([x])
@@ -115,7 +116,7 @@ def test_large_results_reuse_memory_only_when_nothing_refers_to_it():
 
 
 def test_pool_gives_memory_back_above_its_limit(monkeypatch):
-    monkeypatch.setattr(pool, "LIMIT", 1 << 20)
+    monkeypatch.setattr(tuning, "KEPT_BYTES", 1 << 20)
     p = pool.Pool()
     arrays = [p.array((1 << 18,), np.dtype("u1"), 1 << 18) for _ in range(8)]
     assert p.waiting == 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,7 +20,8 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, Tracer, running, state
-from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, any_high, jaxprs_in_params, params_key
+from fungrad.core.ir import Atom, Builder, Jaxpr, Literal, Var, any_high, jaxprs_in_params, params_key
+from fungrad.core.jaxpr_parts import chosen, closed, memoised
 from fungrad.core.nonfinite import replaying
 from fungrad.core.primitive import Primitive
 from fungrad.core.promotion import lattice_result_type
@@ -83,20 +84,6 @@ class HigherOrderPrimitive(Primitive):
 # -- sequences -------------------------------------------------------------------------------------------------------
 
 
-def split_list(xs: Sequence[T], *sizes: int) -> list[list[T]]:
-    """Consecutive parts of ``xs`` of the given sizes, and the rest."""
-    parts, start = [], 0
-    for n in sizes:
-        parts.append(list(xs[start : start + n]))
-        start += n
-    return [*parts, list(xs[start:])]
-
-
-def chosen(xs: Iterable[T], mask: Sequence[bool]) -> list[T]:
-    """The elements of ``xs`` where ``mask`` is true."""
-    return [x for x, on in zip(xs, mask, strict=True) if on]
-
-
 def positions(mask: Sequence[bool]) -> list[int]:
     """Where ``mask`` is true."""
     return [i for i, on in enumerate(mask) if on]
@@ -127,18 +114,6 @@ def fixpoint(start: Sequence[bool], step: Callable[[list[bool]], Sequence[bool]]
 
 
 # -- jaxprs ----------------------------------------------------------------------------------------------------------
-
-
-def memoised(jaxpr: Jaxpr, key: Hashable, make: Callable[[], T]) -> T:
-    """``make()``, kept with ``jaxpr``."""
-    if key not in jaxpr.memo:
-        jaxpr.memo[key] = make()
-    return jaxpr.memo[key]
-
-
-def closed(jaxpr: Jaxpr) -> tuple[list[Any], Jaxpr]:
-    """The constants of a jaxpr, and the jaxpr with them as leading inputs."""
-    return list(jaxpr.consts), jaxpr.with_consts_as_inputs()
 
 
 def rewired(jaxpr: Jaxpr, ins: Sequence[int], outs: Sequence[int | ShapedArray]) -> Jaxpr:
@@ -178,32 +153,6 @@ def with_inputs(jaxpr: Jaxpr, avals: Sequence[ShapedArray]) -> Jaxpr:
 def pruned(jaxpr: Jaxpr, used: Sequence[bool]) -> Jaxpr:
     """A jaxpr without the outputs that are not used and what only they need; keeps its inputs."""
     return dce(jaxpr.replace(outvars=chosen(jaxpr.outvars, used)))
-
-
-def used_inputs(jaxpr: Jaxpr) -> list[bool]:
-    """Which inputs some equation or output of a jaxpr reads."""
-    read = {a for eqn in jaxpr.eqns for a in eqn.invars} | set(jaxpr.outvars)
-    return [v in read for v in jaxpr.invars]
-
-
-def dependent(jaxpr: Jaxpr, inputs: Iterable[Var]) -> set[Var]:
-    """The variables that depend on some of the inputs; those of equations with effects are taken to."""
-    found = set(inputs)
-    for eqn in jaxpr.eqns:
-        if eqn.has_effects or any(a in found for a in eqn.invars if type(a) is Var):
-            found.update(eqn.outvars)
-    return found
-
-
-def slice_of(jaxpr: Jaxpr, invars: Sequence[Var], outvars: Sequence[Atom]) -> Jaxpr:
-    """The part of a jaxpr that computes ``outvars`` from ``invars``."""
-    needed = {a for a in outvars if type(a) is Var}
-    eqns: list[Eqn] = []
-    for eqn in reversed(jaxpr.eqns):
-        if any(v in needed for v in eqn.outvars):
-            needed.update(a for a in eqn.invars if type(a) is Var)
-            eqns.append(eqn)
-    return Jaxpr((), invars, outvars, eqns[::-1])
 
 
 # -- traced functions ------------------------------------------------------------------------------------------------

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fungrad.control._base import closed, memoised, split_list
 from fungrad.control.scan_bodies import Loop
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import state
 from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.jaxpr_parts import closed, memoised, split_list
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import eq, ne, select

@@ -14,23 +14,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fungrad.config import config
-from fungrad.control._base import (
-    HigherOrderPrimitive,
-    chosen,
-    closed,
-    is_concrete,
-    is_nonzero,
-    memoised,
-    pruned,
-    rewired,
-    tangents_of,
-    used_inputs,
-)
+from fungrad.control._base import HigherOrderPrimitive, is_concrete, is_nonzero, pruned, rewired, tangents_of
 from fungrad.control.checked_bodies import checked_branches
 from fungrad.control.shields import needs_shields, shielded, with_shared
 from fungrad.core.avals import ShapedArray, same_type
 from fungrad.core.context import AxisData, state
 from fungrad.core.ir import Eqn, Jaxpr, Var, eval_jaxpr
+from fungrad.core.jaxpr_parts import chosen, closed, memoised, used_inputs
 from fungrad.core.lojax import lower_jaxpr, lowered, raised
 from fungrad.core.nonfinite import within
 from fungrad.core.primitive import is_linear

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from fungrad.control._base import HigherOrderPrimitive, check_callables, flat_operands, split_list, trace_function
+from fungrad.control._base import HigherOrderPrimitive, check_callables, flat_operands, trace_function
 from fungrad.control.solves import Like
 from fungrad.core import dtypes, tree
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import EVAL, AxisData, state
 from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.jaxpr_parts import split_list
 from fungrad.core.primitive import is_linear
 from fungrad.core.source import api_boundary
 from fungrad.jit.front.call import jit_p

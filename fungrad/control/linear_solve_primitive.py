@@ -13,15 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from fungrad.control._base import (
-    HigherOrderPrimitive,
-    closed,
-    fixpoint,
-    split_list,
-)
+from fungrad.control._base import HigherOrderPrimitive, fixpoint
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.jaxpr_parts import closed, split_list
 from fungrad.core.primitive import is_linear
 from fungrad.jit.front.call import jit_p
 from fungrad.jit.passes import run_passes

@@ -21,14 +21,13 @@ from fungrad.control._base import (
     threading_refs,
     trace_function,
 )
-from fungrad.control.scan_bodies import Loop
 from fungrad.control.scan_primitive import bind
-from fungrad.control.scan_unroll import at
 from fungrad.core import tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.avals import ShapedArray
 from fungrad.core.signatures import Carry, X, Y
 from fungrad.core.source import api_boundary, function_name
+from fungrad.jit.passes.scan_unroll import Loop, at
 from fungrad.ops.joining import stack
 
 API = "lax.scan"

@@ -2,30 +2,24 @@
 
 Everything here takes and returns jaxprs and flags; nothing runs.
 
-May import ``core``, ``ops`` and ``transforms``.
+May import ``core``, ``ops``, ``transforms``, ``jit.ir`` and ``jit.passes``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from fungrad.control._base import (
-    chosen,
-    closed,
-    dependent,
-    fixpoint,
-    memoised,
-    rewired,
-    slice_of,
-    split_list,
-)
+from fungrad.control._base import fixpoint, rewired
 from fungrad.core.array import as_array
 from fungrad.core.avals import Zero
 from fungrad.core.context import state, transformation
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Var, eval_jaxpr, substitute
+from fungrad.core.jaxpr_parts import chosen, closed, dependent, slice_of, split_list
 from fungrad.core.staging import DebugInfo, trace_flat
-from fungrad.jit.formulas import scalar_rules
+from fungrad.jit.ir import tuning
+from fungrad.jit.ir.cost import application_cost
+from fungrad.jit.passes.scan_unroll import Loop
 from fungrad.ops.foundation import add_any, zeros
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import (
@@ -38,53 +32,6 @@ from fungrad.transforms.linearization import (
 from fungrad.transforms.transposition import transpose_jaxpr
 
 T = TypeVar("T")
-
-
-class Loop(NamedTuple):
-    """The parameters of a scan, and how its operands and results are grouped.
-
-    Attributes:
-      jaxpr: the body, without constants, from ``(*consts, *carry, *slices)`` to ``(*carry, *slices)``.
-      length: number of steps.
-      num_consts, num_carry: how many operands are consts, and carries.
-      reverse: whether the last slice comes first.
-      unroll: how many steps the compiler puts into one iteration.
-    """
-
-    jaxpr: Jaxpr
-    length: int
-    num_consts: int
-    num_carry: int
-    reverse: bool
-    unroll: int
-
-    @property
-    def num_xs(self) -> int:
-        """Number of scanned operands."""
-        return len(self.jaxpr.invars) - self.num_consts - self.num_carry
-
-    @property
-    def num_ys(self) -> int:
-        """Number of stacked results."""
-        return len(self.jaxpr.outvars) - self.num_carry
-
-    def operands(self, args: Sequence[T]) -> list[list[T]]:
-        """``args`` as consts, carry and xs."""
-        return split_list(args, self.num_consts, self.num_carry)
-
-    def results(self, outs: Sequence[T]) -> list[list[T]]:
-        """``outs`` as carry and ys."""
-        return split_list(outs, self.num_carry)
-
-    def chosen(self, args: Sequence[T], flags: Sequence[bool]) -> list[list[T]]:
-        """The flagged ones of ``args``, as consts, carry and xs."""
-        return [
-            chosen(xs, f) for xs, f in zip(self.operands(args), self.operands(flags), strict=True)
-        ]
-
-    def derived(self, key: Hashable, make: Callable[[], T]) -> T:
-        """``make()``, kept with the body for this loop."""
-        return memoised(self.jaxpr, ("scan", self[1:], key, state.axis_env), make)
 
 
 def _carry_nonzero(
@@ -217,10 +164,6 @@ class Split:
         return [r for r, a in enumerate(atoms) if a not in varying], scanned, stacked
 
 
-# A residual is computed again if that takes at most so many cheap equations.
-_MOST_AGAIN = 6
-
-
 def _recomputing(
     loop: Loop, atoms: Sequence[Atom], n_out: int, linear: Jaxpr
 ) -> tuple[list[Atom], Jaxpr]:
@@ -252,7 +195,7 @@ def _recomputing(
         found: list[Eqn] = []
         for x in eqn.invars:
             part = equations(x, False)
-            if part is None or len(found) + len(part) >= _MOST_AGAIN:
+            if part is None or len(found) + len(part) >= tuning.RECOMPUTED_EQUATIONS:
                 return None
             found += [e for e in part if e not in found]
         return [*found, eqn]
@@ -286,11 +229,10 @@ def _is_cheap(eqn: Eqn) -> bool:
         return False
     kind = eqn.primitive.kind
     if kind == "elementwise":
-        return scalar_rules.cost(eqn.primitive) <= _CHEAP
+        return application_cost(eqn.primitive) <= tuning.CHEAP_FORMULA
     return kind == "structural" and eqn.primitive.name in _VIEWS
 
 
-_CHEAP = 2
 _VIEWS = ("broadcast_in_dim", "reshape", "transpose", "slice", "squeeze", "rev")
 
 

@@ -12,18 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.control import scan_motion
-from fungrad.control._base import (
-    HigherOrderPrimitive,
-    chosen,
-    closed,
-    fixpoint,
-    is_nonzero,
-    pruned,
-    split_list,
-    tangents_of,
-    used_inputs,
-)
+from fungrad.control._base import HigherOrderPrimitive, fixpoint, is_nonzero, pruned, tangents_of
 from fungrad.control.checked_bodies import checked_scan
 from fungrad.control.scan_bodies import (
     Loop,
@@ -34,14 +23,16 @@ from fungrad.control.scan_bodies import (
     separated,
     transposed_body,
 )
-from fungrad.control.scan_unroll import at
 from fungrad.control.shields import mapped_outputs, shield, shielded
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
+from fungrad.core.jaxpr_parts import chosen, closed, split_list, used_inputs
 from fungrad.core.lojax import lower_jaxpr, lowered, raised
 from fungrad.core.nonfinite import within
 from fungrad.core.primitive import is_linear
+from fungrad.jit.passes import scan_motion
+from fungrad.jit.passes.scan_unroll import at
 from fungrad.ops.foundation import batch_to, instantiate, move_dim, zeros
 from fungrad.ops.joining import stack
 from fungrad.transforms.batching import batch_jaxpr

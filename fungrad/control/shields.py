@@ -21,9 +21,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fungrad.control._base import closed
 from fungrad.core.context import state
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var, eval_jaxpr
+from fungrad.core.jaxpr_parts import closed
 from fungrad.core.source import attributed
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops._operands import constant

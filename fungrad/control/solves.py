@@ -9,17 +9,12 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fungrad.control._base import (
-    Traced,
-    check_callables,
-    flat_operands,
-    split_list,
-    trace_function,
-)
+from fungrad.control._base import Traced, check_callables, flat_operands, trace_function
 from fungrad.control.linear_solve_primitive import LinearSolve, custom_linear_solve_p
 from fungrad.core import tree
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.jaxpr_parts import split_list
 from fungrad.core.source import api_boundary
 from fungrad.core.treedef import PyTreeDef, differences, open_treedef
 from fungrad.ops.elementwise import neg

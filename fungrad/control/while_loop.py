@@ -21,9 +21,7 @@ from fungrad.control._base import (
     check_carry,
     flat_operands,
     is_concrete,
-    memoised,
     promote_weak,
-    split_list,
     threading_refs,
     trace_function,
 )
@@ -33,6 +31,7 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.jaxpr_parts import memoised, split_list
 from fungrad.core.signatures import T
 from fungrad.core.source import api_boundary
 from fungrad.core.staging import DebugInfo, trace_flat

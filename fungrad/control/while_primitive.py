@@ -18,30 +18,26 @@ import numpy as np
 
 from fungrad.control._base import (
     HigherOrderPrimitive,
-    chosen,
-    closed,
     fixpoint,
     is_nonzero,
-    memoised,
     pruned,
     rewired,
-    split_list,
     tangents_of,
-    used_inputs,
     with_inputs,
 )
 from fungrad.control.checked_bodies import checked_while
 from fungrad.control.cond_primitive import cond_p
-from fungrad.control.scan_bodies import Loop
 from fungrad.control.scan_primitive import scan_p
 from fungrad.control.shields import mapped_outputs, needs_shields, shield, shielded
 from fungrad.core.array import wrap
 from fungrad.core.avals import ShapedArray, same_type
 from fungrad.core.context import EVAL, AxisData, running, state
 from fungrad.core.ir import Eqn, Jaxpr, eval_jaxpr
+from fungrad.core.jaxpr_parts import chosen, closed, memoised, split_list, used_inputs
 from fungrad.core.lojax import lower_jaxpr, lowered, raised
 from fungrad.core.nonfinite import within
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.jit.passes.scan_unroll import Loop
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import select
 from fungrad.ops.elementwise import add

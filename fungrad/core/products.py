@@ -22,7 +22,7 @@ from fungrad import locks
 from fungrad.core import blas
 
 # Multiplications beyond which OpenBLAS uses threads of its own, of two matrices and of a matrix and a vector.
-_THREADED, _THREADED_VECTOR = 1 << 18, 1 << 13
+THREADED, THREADED_VECTOR = 1 << 18, 1 << 13
 # Multiplications from which several threads are tried. Below, they save at most 40 of 120 microseconds.
 _WORTH_TRYING = 1 << 22
 # How much longer than on one thread a product may take before the machine counts as busy: the factor, and seconds.
@@ -120,7 +120,7 @@ def _look() -> None:
 
 def is_small(work: int, rows: int, columns: int) -> bool:
     """Whether no BLAS shares a product of so many multiplications between threads."""
-    return work < _THREADED_VECTOR or (work <= _THREADED and rows > 1 and columns > 1)
+    return work < THREADED_VECTOR or (work <= THREADED and rows > 1 and columns > 1)
 
 
 def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:

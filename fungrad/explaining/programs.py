@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fungrad.core.ir import Eqn, Jaxpr
-from fungrad.explaining.costs import Cost, Estimate, cost_of, estimate, repeats
+from fungrad.explaining.costs import Estimate, estimate
 from fungrad.explaining.listings import Line, jaxpr_listing
 from fungrad.explaining.places import Place, places_of
 from fungrad.explaining.rates import Rates
@@ -20,6 +20,7 @@ from fungrad.jit.front.link import machine
 from fungrad.jit.front.load import Written
 from fungrad.jit.fusion.fuse import ONLY_AFTER
 from fungrad.jit.ir import provenance
+from fungrad.jit.ir.cost import Cost, cost_of, repeats
 from fungrad.jit.ir.loop_text import program_lines
 from fungrad.jit.ir.loops import Call, Host, Loop, Nest, Parallel, Rows, View
 from fungrad.jit.ir.traverse import buffers_of, children, defines, mentions, walk

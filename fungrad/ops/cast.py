@@ -156,6 +156,7 @@ class BitcastConvertType(Primitive):
     """The same bits as another dtype; a last dimension appears or disappears where sizes differ."""
 
     kind = "structural"
+    cost = 1
 
     def abstract_eval(self, x: ShapedArray, *, new_dtype: np.dtype) -> ShapedArray:
         api = "fungrad.lax.bitcast_convert_type"

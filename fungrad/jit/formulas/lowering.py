@@ -38,6 +38,7 @@ from fungrad.jit.formulas.tensors import (
     Tensor,
 )
 from fungrad.jit.ir import provenance, tuning
+from fungrad.jit.ir.cost import application_cost
 from fungrad.jit.ir.fourier import way_of_rows
 from fungrad.jit.kernels.scalars import HALF, Value, type_of
 from fungrad.jit.passes import run_passes
@@ -137,7 +138,7 @@ class Lowerer:
             types = [type_of(x.dtype) for x in (*operands, *avals)]
             rule = scalar_rules.scalar_rule(primitive, types)
             if rule is not None:
-                return self._elementwise(primitive, rule, operands, params, avals, scalar_rules.cost(primitive, types))
+                return self._elementwise(primitive, rule, operands, params, avals, application_cost(primitive, types))
         if primitive.kind == "reduction" and hasattr(primitive, "monoid") and "axes" in params:
             return self.reduce(operands[0], _MONOID_NAMES[primitive.monoid], params["axes"])
         return self.host(primitive, operands, params)
@@ -714,7 +715,7 @@ def _is_small(jaxpr: Jaxpr) -> bool:
         return False
     avals = [v.aval for e in jaxpr.eqns for v in e.outvars] + list(jaxpr.out_avals)
     return all(a.shape == () and scalar_rules.supports(a.dtype) for a in avals) and all(
-        e.primitive.kind == "elementwise" and scalar_rules.cost(e.primitive) <= 4 for e in jaxpr.eqns
+        e.primitive.kind == "elementwise" and application_cost(e.primitive) <= tuning.CHEAP_IN_LOOPS for e in jaxpr.eqns
     )
 
 

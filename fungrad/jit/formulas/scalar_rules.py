@@ -20,9 +20,6 @@ from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, PARTS, SIGNED, Sca
 
 ScalarRule = Callable[..., Any]
 
-# Rough worth of an elementary function in additions.
-TRANSCENDENTAL_COST = 12
-
 
 class Scalars:
     """A scalar builder on which every elementwise primitive can be called by name, as in ``m.exp(x)``."""
@@ -72,17 +69,6 @@ def scalar_rule(primitive: Any, types: Iterable[str] = ()) -> ScalarRule | None:
     if own is not None:
         return lambda m, *xs, **params: own(Scalars(m), *xs, **params)
     return TABLE.get(primitive.name)
-
-
-def cost(primitive: Any, types: Iterable[str] = ()) -> int:
-    """Rough cost of one application to operands and results of some scalar types, in additions."""
-    if any(t in PARTS for t in types):
-        if primitive.complex_cost is not None:
-            return primitive.complex_cost  # type: ignore[no-any-return]
-        return 2 if primitive.cheap else 3 * TRANSCENDENTAL_COST
-    if primitive.cost is not None:
-        return primitive.cost  # type: ignore[no-any-return]
-    return 1 if primitive.cheap or primitive.name in _SIMPLE else TRANSCENDENTAL_COST
 
 
 # -- rules -----------------------------------------------------------------------------------------------------------

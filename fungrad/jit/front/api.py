@@ -12,14 +12,13 @@ import functools
 import gc
 import inspect
 import itertools
-import operator
 import sys
 import time
 import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, Unpack, overload
 
 import numpy as np
 
@@ -41,22 +40,12 @@ from fungrad.jit.front.aot import Traced, Wrapped, check_compiler_options
 from fungrad.jit.front.cache_info import CacheInfo, note_trace, versions_of
 from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.front.explain import LOGGER, explain_miss
+from fungrad.jit.front.options import Keywords, Options, as_tuple, check_options, positional_names
 from fungrad.jit.front.sharded import ShardedFunction
 from fungrad.jit.front.tree_code import builder, is_time, reader
 from fungrad.jit.runtime.pool import pool
 from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values, vjp
 from fungrad.transforms.inspection import shape_struct
-
-
-class Options(NamedTuple):
-    """The options of one ``jit``."""
-
-    static_argnums: tuple[int, ...] = ()
-    static_argnames: tuple[str, ...] = ()
-    donate_argnums: tuple[int, ...] = ()
-    donate_argnames: tuple[str, ...] = ()
-    keep_unused: bool = False
-    inline: bool = False
 
 
 class Entry:
@@ -384,7 +373,7 @@ class JitFunction:
     def _parameters(self) -> tuple[str, ...]:
         found = self.__dict__.get("_parameter_names")
         if found is None:
-            found = _positional_names(self._fun)
+            found = positional_names(self._fun)
             self.__dict__["_parameter_names"] = found
         return found
 
@@ -597,69 +586,12 @@ def _is_on_own_memory(x: np.ndarray) -> bool:
     return x.flags.owndata or pool.lends(x)
 
 
-def _positional_names(fun: Any) -> tuple[str, ...]:
-    """Names of the positional parameters of ``fun``; empty if it has no signature."""
-    try:
-        parameters = inspect.signature(fun).parameters.values()
-    except (TypeError, ValueError):
-        return ()
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return tuple(p.name for p in parameters if p.kind in kinds)
-
-
-def _elements(value: Any) -> tuple:
-    """The elements of a sequence, Python integers instead of 0-d arrays; ``value`` itself if it is none."""
-    try:
-        return tuple(v if isinstance(v, str) else operator.index(v) for v in value)
-    except TypeError:
-        return (value,)
-
-
-def _as_tuple(value: Any, kind: type, what: str) -> tuple:
-    if value is None:
-        return ()
-    if isinstance(value, kind):
-        return (value,)
-    values = _elements(value)
-    if not all(isinstance(v, kind) for v in values):
-        raise TypeError(f"fungrad.jit: {what} must be {kind.__name__} or a sequence of {kind.__name__}, got {value!r}")
-    return values
+@overload
+def jit(fun: Callable[P, R], **options: Unpack[Keywords]) -> Wrapped[P, R]: ...
 
 
 @overload
-def jit(
-    fun: Callable[P, R],
-    *,
-    static_argnums: int | Sequence[int] | None = None,
-    static_argnames: str | Sequence[str] | None = None,
-    donate_argnums: int | Sequence[int] | None = None,
-    donate_argnames: str | Sequence[str] | None = None,
-    keep_unused: bool = False,
-    inline: bool = False,
-    device: Any = None,
-    backend: str | None = None,
-    in_shardings: Any = None,
-    out_shardings: Any = None,
-    compiler_options: Any = None,
-) -> Wrapped[P, R]: ...
-
-
-@overload
-def jit(
-    fun: None = None,
-    *,
-    static_argnums: int | Sequence[int] | None = None,
-    static_argnames: str | Sequence[str] | None = None,
-    donate_argnums: int | Sequence[int] | None = None,
-    donate_argnames: str | Sequence[str] | None = None,
-    keep_unused: bool = False,
-    inline: bool = False,
-    device: Any = None,
-    backend: str | None = None,
-    in_shardings: Any = None,
-    out_shardings: Any = None,
-    compiler_options: Any = None,
-) -> Callable[[Callable[P, R]], Wrapped[P, R]]: ...
+def jit(fun: None = None, **options: Unpack[Keywords]) -> Callable[[Callable[P, R]], Wrapped[P, R]]: ...
 
 
 def jit(
@@ -718,10 +650,10 @@ def jit(
         raise TypeError(f"fungrad.jit: backend must be 'cpu' or None, got {backend!r}")
     check_compiler_options(compiler_options, "fungrad.jit")
     options = Options(
-        _as_tuple(static_argnums, int, "static_argnums"),
-        _as_tuple(static_argnames, str, "static_argnames"),
-        _as_tuple(donate_argnums, int, "donate_argnums"),
-        _as_tuple(donate_argnames, str, "donate_argnames"),
+        as_tuple(static_argnums, int, "static_argnums"),
+        as_tuple(static_argnames, str, "static_argnames"),
+        as_tuple(donate_argnums, int, "donate_argnums"),
+        as_tuple(donate_argnames, str, "donate_argnames"),
         keep_unused,
         inline,
     )
@@ -730,7 +662,7 @@ def jit(
         return lambda f: jit(f, **options._asdict(), **places)
     check_callable(fun, "jit")
     if any(options[:4]):
-        _check_options(fun, options)
+        check_options(fun, options)
     compiled = JitFunction(fun, options)
     # A tree of None says nothing.
     return ShardedFunction(compiled, fun, **places) if any(map(tree.leaves, places.values())) else compiled
@@ -787,34 +719,6 @@ def fwd_and_bwd(
         return cotangents[0] if single else cotangents
 
     return (jit(fwd), jit(bwd)) if jitted else (fwd, bwd)
-
-
-def _check_options(fun: Any, options: Options) -> None:
-    """Whether static and donated arguments are parameters of the function."""
-    try:
-        parameters = inspect.signature(fun).parameters
-    except (TypeError, ValueError):
-        return
-    kinds = [p.kind for p in parameters.values()]
-    if inspect.Parameter.VAR_POSITIONAL not in kinds:
-        named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
-        positional = sum(k not in named for k in kinds)
-        for what in ("static_argnums", "donate_argnums"):
-            for number in getattr(options, what):
-                if not -positional <= number < positional:
-                    raise ValueError(
-                        f"fungrad.jit: {what} names argument {number}, but {function_name(fun)} takes {positional} "
-                        f"positional argument{'s' if positional != 1 else ''}: {', '.join(parameters)}"
-                    )
-    if inspect.Parameter.VAR_KEYWORD in kinds:
-        return
-    for what in ("static_argnames", "donate_argnames"):
-        for name in getattr(options, what):
-            if name not in parameters:
-                raise ValueError(
-                    f"fungrad.jit: {what} names {name!r}, but {function_name(fun)} has the parameters "
-                    f"{', '.join(parameters)}"
-                )
 
 
 def clear_caches() -> None:

@@ -19,10 +19,11 @@ from fungrad.jit.formulas.tensors import Tensor
 from fungrad.jit.front.link import Plan
 from fungrad.jit.front.load import Loaded, Written
 from fungrad.jit.fusion.build import build_program
-from fungrad.jit.ir import loops, products
+from fungrad.jit.ir import loops
+from fungrad.jit.ir.cost import cost_of, repeats
 from fungrad.jit.ir.loop_text import program_text
 from fungrad.jit.ir.machine import Machine
-from fungrad.jit.ir.traverse import buffers_of, children, walk
+from fungrad.jit.ir.traverse import walk
 from fungrad.jit.passes import run_passes
 from fungrad.jit.rewrites import pipeline
 from fungrad.transforms.runtime_checks import EVERY, Sites, check_jaxpr
@@ -179,10 +180,8 @@ class Compilation:
 
     def cost_analysis(self) -> dict[str, float]:
         """Scalar operations and bytes read and written by one call, estimated from the steps."""
-        flops = moved = 0.0
-        for step in self.program.steps:
-            f, b = _step_cost(self.program, step, 1)
-            flops, moved = flops + f, moved + b
+        costs = [(cost_of(self.program, step), times) for step, times, _ in repeats(self.program.steps)]
+        flops, moved = sum(c.flops * times for c, times in costs), sum(c.moved * times for c, times in costs)
         return {"flops": flops, "bytes accessed": moved}
 
     def memory_analysis(self) -> MemoryAnalysis:
@@ -195,34 +194,3 @@ class Compilation:
             alias_size_in_bytes=sum(b.nbytes for b in outputs if b.alias is not None),
             temp_size_in_bytes=self.written.image.arena_bytes,
         )
-
-
-def _step_cost(program: loops.Program, step: Any, times: float) -> tuple[float, float]:
-    kind = type(step)
-    if kind is loops.Repeat:
-        parts = [_step_cost(program, s, times * step.extent) for s in step.steps]
-        return sum(p[0] for p in parts), sum(p[1] for p in parts)
-    if kind in (loops.While, loops.Branch):
-        parts = [_step_cost(program, s, times) for nested in children(step) for s in nested]
-        return sum(p[0] for p in parts), sum(p[1] for p in parts)
-    reads, writes = buffers_of(step)
-    moved = times * sum(program.buffers[n].nbytes for n in [*reads, *writes])
-    if products.is_product(step):
-        return times * 2.0 * products.work(step), moved
-    if kind is loops.Call and step.routine == "library":
-        return times * 2.0 * step.outputs[0].shape[0] * step.attributes["call"].cost, moved
-    if kind is loops.Nest:
-        return times * _statement_cost(step.body, 1), moved
-    return 0.0, moved
-
-
-def _statement_cost(body: Sequence[Any], times: float) -> float:
-    total = 0.0
-    for s in body:
-        if type(s) in (loops.Let, loops.Update, loops.Prefix):
-            total += times
-        elif type(s) is loops.Loop:
-            total += _statement_cost(s.body, times * s.extent)
-        else:
-            total += sum(_statement_cost(nested, times) for nested in children(s))
-    return total

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fungrad.jit.fusion.declared import Declared
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.affine import address
 from fungrad.jit.ir.loops import Affine, Branch, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store
 from fungrad.jit.ir.traverse import buffers_of, defines, uses, walk
@@ -20,9 +21,6 @@ from fungrad.jit.rewrites.buffers import accesses, is_whole_copy, same_positions
 
 # The steps of some branches, and the pairs of names of a result and of the operand whose memory it may be given.
 Branches = tuple[list[list[Any]], list[tuple[str, str]]]
-
-# Of the bytes of an array, how many may be copied ahead: one part in so many.
-_PART = 2
 
 
 class Overwriting:
@@ -85,7 +83,7 @@ class Overwriting:
         steps = list(self.steps)
         self.made.clear()
         old = versions[0]
-        room = self.buffers[old].nbytes // _PART
+        room = self.buffers[old].nbytes // tuning.COPIED_AHEAD
         for _ in range(len(steps) + len(versions)):
             fault = self._next_fault(versions)
             if fault is None:

@@ -14,16 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Call, Program
-from fungrad.jit.ir.machine import Machine
 from fungrad.ops.convolution_shapes import Geometry, Part
-
-# Results along the last axis from which it is divided, into about how many, and at least.
-_LONG_LINE, _LINE, _SHORT_LINE = 768, 256, 8
-# Terms of a sum that are added up in registers before the result is touched.
-_DEPTH = 640
-# Blocks of a convolution that are worth having, so that all threads have work.
-_BLOCKS = 16
 
 
 class Span(NamedTuple):
@@ -88,11 +81,6 @@ def divisors(n: int) -> list[int]:
     return [d for d in range(n, 0, -1) if n % d == 0]
 
 
-def cache_bytes(machine: Machine) -> int:
-    """Bytes of a copy of the operand: it must stay in the second level, beside the kernel."""
-    return max(1 << 16, min(1 << 18, machine.l2_bytes // 4))
-
-
 class Blocks:
     """Plain convolutions that have as many results along each axis, in blocks.
 
@@ -136,7 +124,7 @@ class Blocks:
         lines = self.results[-2]
         others = self.g.batch * (self.results[-1] // self.width) * math.prod(self.results[:-2])
         fitting = [d for d in divisors(lines) if self._block(d, self.channels).nbytes <= self.cache] or [1]
-        return next((d for d in fitting if others * (lines // d) >= _BLOCKS), fitting[-1])
+        return next((d for d in fitting if others * (lines // d) >= tuning.CONVOLUTION_BLOCKS), fitting[-1])
 
     def _block(self, height: int, channels: int) -> Block:
         spans = []
@@ -159,7 +147,9 @@ class Blocks:
         return math.prod(self.extents)
 
 
-def blocks(g: Geometry, strides: Sequence[int], size: int, cache: int, depth: int = _DEPTH) -> list[Blocks]:
+def blocks(
+    g: Geometry, strides: Sequence[int], size: int, cache: int, depth: int = tuning.CONVOLUTION_DEPTH
+) -> list[Blocks]:
     """The blocks of all plain convolutions that make up one, with an operand of the given strides in bytes, that add up
     about `depth` terms at a time."""
     longest = _longest(g, size, cache)
@@ -177,7 +167,7 @@ def _longest(g: Geometry, size: int, cache: int) -> int:
     *others, last = g.axes
     column = math.prod(max(1, a.kernel) for a in others) * min(g.features, 8) * size
     columns = cache // column - (last.kernel - 1) * last.dilation - 1
-    return min(_LONG_LINE, max(_SHORT_LINE, columns // last.stride + 1))
+    return min(tuning.LONGEST_LINE, max(tuning.SHORTEST_LINE, columns // last.stride + 1))
 
 
 def _divided(part: Part, longest: int) -> list[Part]:
@@ -185,7 +175,7 @@ def _divided(part: Part, longest: int) -> list[Part]:
     n = part.taps.result
     if n <= longest:
         return [part]
-    size = -(-n // -(-n // min(_LINE, longest)))
+    size = -(-n // -(-n // min(tuning.LINE, longest)))
     return [
         part._replace(
             taps=part.taps._replace(result=count, low=part.taps.low - first * part.taps.stride),
@@ -200,7 +190,7 @@ def blocks_of(program: Program, call: Call) -> list[Blocks]:
     """The blocks of a `conv` or `conv_each` step."""
     x, size = call.inputs[0], program.buffers[call.outputs[0].buffer].dtype.itemsize
     strides = [s * size for s in x.dense_strides]
-    g, cache = call.attributes["geometry"], cache_bytes(program.target)
+    g, cache = call.attributes["geometry"], tuning.convolution_scratch(program.target)
     if call.routine == "conv_each":
         # What are groups there are features here, of which as many are copied at a time as the cache holds.
         return blocks(g._replace(groups=1, features=g.groups), [0, *strides], size, cache, cache)

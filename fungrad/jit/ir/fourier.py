@@ -3,7 +3,7 @@
 A `fft` call of the loop IR transforms along one dimension of its input (see `fungrad.jit.llvm.fourier`). Lengths must
 be products of small primes; others are made of those by `fungrad.ops.fft_lowering`.
 
-May import nothing of the compiler.
+May import ``ir.tuning``.
 """
 
 from __future__ import annotations
@@ -13,14 +13,10 @@ from functools import cache
 
 import numpy as np
 
+from fungrad.jit.ir import tuning
+
 # Prime factors of lengths that have code of their own.
 LARGEST_PRIME = 31
-# The longest transform that is made of one piece, in scratch arrays on the stack: lanes of all its elements.
-LONGEST_PIECE = 4096
-# The longest row whose two steps one thread makes with the row between them on its stack.
-LONGEST_ROW = 8192
-# Rows that are worth sharing between threads whole, and rows that fill the lanes of a register enough.
-MANY_ROWS, SOME_ROWS = 8, 4
 
 
 def factors(n: int) -> list[int]:
@@ -36,11 +32,6 @@ def factors(n: int) -> list[int]:
             n //= p
         p += 1
     return [*found, n] if n > 1 else found
-
-
-def is_smooth(n: int) -> bool:
-    """Whether a length has small prime factors only."""
-    return n >= 1 and max(factors(n), default=1) <= LARGEST_PRIME
 
 
 def radices(n: int) -> list[int]:
@@ -66,7 +57,7 @@ def split(n: int) -> tuple[int, int] | None:
     if n < 4:
         return None
     first = next((d for d in range(math.isqrt(n), 1, -1) if n % d == 0), 1)
-    return (first, n // first) if first > 1 and n // first <= LONGEST_PIECE else None
+    return (first, n // first) if first > 1 and n // first <= tuning.LONGEST_PIECE else None
 
 
 def way_of_rows(rows: int, n: int) -> str:
@@ -78,9 +69,9 @@ def way_of_rows(rows: int, n: int) -> str:
       `stepped`: in two steps, with what is between them in another array.
     """
     parts = split(n)
-    if parts is None or (n <= LONGEST_PIECE and rows >= SOME_ROWS) or n < 32:
+    if parts is None or (n <= tuning.LONGEST_PIECE and rows >= tuning.LANES_OF_ROWS) or n < tuning.SHORTEST_SPLIT:
         return "whole"
-    return "stacked" if n <= LONGEST_ROW and rows >= MANY_ROWS else "stepped"
+    return "stacked" if n <= tuning.LONGEST_ROW and rows >= tuning.SHARED_ROWS else "stepped"
 
 
 def roots(n: int, powers: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ import numpy as np
 
 from fungrad.jit.ir import provenance
 from fungrad.jit.ir.affine import Affine
-from fungrad.jit.ir.machine import Machine
+from fungrad.jit.ir.machine import LINE_BYTES, Machine
 from fungrad.jit.ir.node import (
     Node,
     cell,
@@ -521,8 +521,8 @@ class Branch(Node):
 Step = Nest | Call | Host | Repeat | Rows | Parallel | Series | While | Branch
 
 
-# Bytes at a multiple of which temporaries begin: those of a cache line.
-ALIGNMENT = 64
+# Bytes at a multiple of which temporaries begin.
+ALIGNMENT = LINE_BYTES
 
 
 class Program:

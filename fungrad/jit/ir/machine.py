@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Bytes of a cache line, on all processors that there is code for.
+LINE_BYTES = 64
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -37,3 +40,8 @@ class Machine:
     l2_bytes: int = 1 << 20
     l3_bytes: int = 32 << 20
     l1_ways: int = 8
+
+    @property
+    def registers(self) -> int:
+        """Vector registers: AVX-512 and NEON have 32, older ones of x86 have 16."""
+        return 32 if self.vector_bytes == 64 or self.arm else 16

@@ -17,12 +17,11 @@ from collections.abc import Callable
 from typing import Any
 
 from fungrad.jit.ir.loops import Affine, Const, Load, Store
+from fungrad.jit.ir.machine import LINE_BYTES
 from fungrad.jit.ir.ops import combine, neutral
 from fungrad.jit.kernels.scalars import Value
 from fungrad.jit.llvm.scalar import LLVMScalars, memory_size, memory_type
 from fungrad.jit.llvm.writer import NestWriter
-
-_LINE = 64  # bytes of a cache line
 
 
 class Access:
@@ -80,7 +79,7 @@ class Access:
         if vector is not None:
             return
         nest.module.declarations["@llvm.prefetch.p0"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
-        for first in range(0, nest.m.lanes, max(1, _LINE // memory_size(type))):
+        for first in range(0, nest.m.lanes, max(1, LINE_BYTES // memory_size(type))):
             place = nest.scalar.operand(f"add nsw i64 {base}, {ahead + first}")
             pointer = self.any_pointer(s.buffer, memory_type(type), place)
             nest.lines.append(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)")
@@ -269,7 +268,7 @@ class Access:
         if s.buffer not in nest.streamed or s.update is not None or vector is None or not vector.whole:
             return False
         steps = [vector.lanes if symbol == vector.symbol else c for symbol, c in s.index.terms]
-        return all(n * buffer.dtype.itemsize % _LINE == 0 for n in (*steps, s.index.const))
+        return all(n * buffer.dtype.itemsize % LINE_BYTES == 0 for n in (*steps, s.index.const))
 
     def store_one(self, s: Store, type: str, base: str, value: Value, condition: Value | None) -> None:
         """Write one element; in a vector loop the last lane stays, as in the loop it stands for."""

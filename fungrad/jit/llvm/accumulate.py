@@ -41,9 +41,6 @@ from fungrad.jit.llvm.writer import NestWriter
 # Factors of single precision that a product in double precision takes before its exponent must be moved: with
 # exponents from -149 to 128 it stays within a range of 2 to the powers of -894 and 772.
 FACTORS = 6
-# Iterations of a loop that multiplies plainly before the product is looked at: few enough for products of uniform
-# random numbers to stay in range for several of these, many enough for a look to cost nothing.
-PLAIN_BLOCK = 64
 # The leading bits of the exponent of a double, and what they have to be subtracted from for that of the scale that
 # takes them away. Without the last two bits the scale of infinity and nan is a normal number.
 _EXPONENT, _SCALE = 0x7FC0 << 48, 0x7FE0 << 48

@@ -20,10 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.fourier import radices, roots
-
-# The longest transform of whose roots there is a table.
-LONGEST_TABLE = 1 << 14
 
 # The parts of a number in all lanes: names of registers.
 Pair = tuple[str, str]
@@ -387,7 +385,7 @@ class _Writer:
         """`exp(-2 pi i k l / whole)` for the columns `l`: the root for the first of them, the product of two from
         tables, times those for the others counted from there."""
         of = self.of
-        if of.whole <= LONGEST_TABLE:
+        if of.whole <= tuning.LONGEST_TABLE:
             many = of.whole // of.n
             powers = np.arange(of.n)[:, None] * np.arange(many)[None]
             table = self.table(f"fft_all_{self.real}_{of.whole}_{of.n}", roots(of.whole, powers))

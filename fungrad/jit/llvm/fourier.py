@@ -20,15 +20,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.fourier import split, way_of_rows
 from fungrad.jit.ir.loops import Call, View
 from fungrad.jit.llvm.butterflies import Columns, Layout, define
 from fungrad.jit.llvm.writer import ProgramWriter
-
-# Numbers below which sharing costs more than it saves.
-_SHARED = 30_000
-# Bytes of both scratch arrays: threads may have little room on their stacks.
-_STACK = 512 << 10
 
 
 def emit_fft(program: ProgramWriter, call: Call) -> None:
@@ -78,7 +74,7 @@ class _Emitter:
     def lanes(self, count: int, n: int) -> int:
         """How many columns of `count`, of length `n`, are transformed at once."""
         lanes = min(self.most, 1 << (count.bit_length() - 1))
-        while lanes > 1 and 4 * lanes * n * self.size > _STACK:
+        while lanes > 1 and 4 * lanes * n * self.size > tuning.STACK_BYTES:
             lanes //= 2
         return lanes
 
@@ -206,8 +202,8 @@ class _Emitter:
     def share(self, function: str, units: int, numbers: int) -> None:
         """Call a function for all units, on several threads if it is worth it."""
         program = self.program
-        program.long = program.long or numbers > 2000
-        if program.module.machine.threads and units > 1 and numbers > _SHARED:
-            program.parallel(function, units, 4)
+        program.long = program.long or numbers > tuning.RELEASED_NUMBERS
+        if program.module.machine.threads and units > 1 and numbers > tuning.SHARED_TRANSFORM:
+            program.parallel(function, units, tuning.PIECES_PER_THREAD)
         else:
             program.lines.append(f"call void @{function}(ptr %table, i64 0, i64 {units})")

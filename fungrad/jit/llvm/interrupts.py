@@ -13,11 +13,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.llvm import subnormals
 from fungrad.jit.llvm.module import Module
-
-# Estimated vector instructions between two polls: some 20 milliseconds.
-_INTERVAL = 5e7
 
 # What `run` returns when a loop was stopped: a Python exception is set.
 STOPPED = 3
@@ -80,12 +78,12 @@ def period(work: float) -> int:
     Args:
       work: estimated vector instructions of one iteration.
     """
-    return 1 << max(0, int(_INTERVAL / max(1.0, work)).bit_length() - 1)
+    return 1 << max(0, int(tuning.POLLED_WORK / max(1.0, work)).bit_length() - 1)
 
 
 def is_long(work: float) -> bool:
     """Whether a loop of so many estimated vector instructions polls."""
-    return work > _INTERVAL
+    return work > tuning.POLLED_WORK
 
 
 def poll(writer: Writer, key: str, counter: str, every: int, leave: str) -> str:

@@ -213,12 +213,6 @@ class NestEmitter:
         for cell, k, register, type, initial, line in opened:
             self.lines[line] = f"{register} = phi {type} [ {initial}, %{before} ], [ {cell.values[k].raw}, %{latch} ]"
 
-    def loop_exit(self, opened: list) -> None:
-        """After a loop that tests at its head the states are those of the phis."""
-        for cell, k, register, _, _, _ in opened:
-            value = cell.values[k]
-            cell.values[k] = value.m.value(value.type, register)
-
     # -- statements --------------------------------------------------------------------------------
 
     def body(self, statements: Sequence[Any]) -> None:
@@ -446,8 +440,8 @@ class NestEmitter:
             part(first, end, most)
         elif not accumulate.multiplies_plainly(self, s.body, cells):
             careful(first, end)
-        elif most > accumulate.PLAIN_BLOCK:
-            self.blocks(s, first, end, accumulate.PLAIN_BLOCK * step, plain)
+        elif most > tuning.PLAIN_PRODUCTS:
+            self.blocks(s, first, end, tuning.PLAIN_PRODUCTS * step, plain)
         else:
             plain(first, end)
 

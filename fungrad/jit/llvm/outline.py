@@ -15,11 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-# Lines from which a body is worth a call.
-_SHORTEST = 8
-
-# Lines of joined functions: LLVM takes more than twice as long for a block of twice the length.
-_LONGEST = 300
+from fungrad.jit.ir import tuning
 
 _REFERENCE = re.compile(r"!(\d+)")
 _REGISTER = re.compile(r"%(?!table\b)([\w.]+)")
@@ -88,7 +84,7 @@ def outline(functions: list[str], nests: Sequence[NestFunction], metadata: Seque
     """
     alike: dict[tuple, list[NestFunction]] = {}
     for nest in nests:
-        if len(nest.body) >= _SHORTEST:
+        if len(nest.body) >= tuning.SHARED_LINES:
             # What differs in more than names of metadata differs without them.
             rough = (len(nest.body), tuple(nest.places), _REFERENCE.sub("!", "\n".join(nest.body)))
             alike.setdefault(rough, []).append(nest)
@@ -152,7 +148,7 @@ def _with_gathered(
             finish()
             out.append(line)
             continue
-        if sum(len(lines) for _, lines in run) + len(nest.setup) >= _LONGEST:
+        if sum(len(lines) for _, lines in run) + len(nest.setup) >= tuning.JOINED_LINES:
             finish()
         arguments = ", ".join(["ptr %table", "i64 0", f"i64 {found[2]}", *nest.places])
         lines = [*nest.setup, f"call void @{body}({arguments})"]
@@ -199,7 +195,7 @@ def join(functions: list[str], nests: list[NestFunction], lines: Sequence[str]) 
             finish()
             out.append(line)
             continue
-        if sum(len(n.setup) + len(n.body) for n in (*run, nest)) > _LONGEST:
+        if sum(len(n.setup) + len(n.body) for n in (*run, nest)) > tuning.JOINED_LINES:
             finish()
         run.append(nest)
     finish()

@@ -9,17 +9,16 @@ long programs and returns an integer: 0, or 1 if a host step failed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
 from fungrad.jit.ir import provenance, tuning
-from fungrad.jit.ir.cost import total_work
+from fungrad.jit.ir.cost import step_work, total_work
 from fungrad.jit.ir.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, Series, While
-from fungrad.jit.ir.products import is_product, work, work_of_step
-from fungrad.jit.ir.traverse import children, walk
+from fungrad.jit.ir.products import work_of_step
+from fungrad.jit.ir.traverse import walk
 from fungrad.jit.llvm import exchange, interrupts, subnormals
 from fungrad.jit.llvm.module import Module, pairs_of
 from fungrad.jit.llvm.nests import NestEmitter, split_loop, units
@@ -28,9 +27,6 @@ from fungrad.jit.products import blas
 from fungrad.jit.products.convolution import part_of_conv
 from fungrad.jit.products.products import Product, part_of_range
 from fungrad.jit.runtime.layout import DATA_OFFSET, FLAGS_OFFSET, SUITED, UNSUITED
-
-# Arrays whose addresses are taken by lines of their own, instead of in a loop.
-_WRITTEN_OUT = 64
 
 
 class ProgramEmitter:
@@ -135,7 +131,7 @@ class ProgramEmitter:
         """
         arrays = len(self.module.arguments) + 1  # the arena is the first
         inputs = [k for k, name in enumerate(self.module.arguments, 1) if self.program.buffers[name].kind == "input"]
-        if arrays > _WRITTEN_OUT and inputs == list(range(1, len(inputs) + 1)):
+        if arrays > tuning.LOOKED_UP_ARRAYS and inputs == list(range(1, len(inputs) + 1)):
             lines = [
                 "br label %each",
                 "each:",
@@ -514,20 +510,10 @@ def _flags(name: str) -> list[str]:
     ]
 
 
-def step_work(program: Program, step: Any) -> float:
-    """Estimated vector instructions of a step, loops of unknown length counted once."""
-    if type(step) is Nest:
-        return sum(total_work(program, s) if type(s) is Loop else 1.0 for s in step.body)
-    if type(step) is Call:
-        return float(work(step)) if is_product(step) else 30.0 * sum(math.prod(v.shape) for v in step.outputs)
-    inside = sum(step_work(program, s) for nested in children(step) for s in nested)
-    return inside * (step.extent if type(step) is Repeat else 1) + 1.0
-
-
 def rows_pieces(step: Rows) -> int:
     """How many pieces of the rows a thread gets: several where they are many, so that a piece stays in the cache and a
     slow thread does less; one otherwise, since products copy their right operand once per piece."""
-    return max(1, min(4, step.extent // tuning.ROWS_OF_A_PIECE))
+    return max(1, min(tuning.PIECES_PER_THREAD, step.extent // tuning.ROWS_OF_A_PIECE))
 
 
 def has_hosts(program: Program) -> bool:

@@ -30,6 +30,7 @@ from itertools import count
 
 import numpy as np
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.kernels.scalars import (
     FLOATS,
     HALF,
@@ -65,8 +66,6 @@ _INTRINSICS = {
 }
 # Bits of the vectors that skip what is rare by themselves: the widest registers.
 _RARE_BITS = 512
-# Lanes of the functions that `outline` writes: a register of doubles.
-_OUTLINED_LANES = 8
 _FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
 
 Fallback = Callable[..., tuple[Value, ...]]
@@ -256,13 +255,13 @@ class LLVMScalars(ScalarBuilder):
 
     def outline(self, function: Fallback, types: tuple[str, ...], *arguments: Value) -> tuple[Value, ...]:
         """Call a scalar function as an LLVM function, a few lanes at a time."""
-        if self.lanes <= _OUTLINED_LANES or self.lanes % _OUTLINED_LANES:
+        if self.lanes <= tuning.OUTLINED_LANES or self.lanes % tuning.OUTLINED_LANES:
             return tuple(self._outlined(function, types, arguments, ""))
-        narrow = LLVMScalars(self.names, self.declarations, self.flags, self.prefix, _OUTLINED_LANES)
+        narrow = LLVMScalars(self.names, self.declarations, self.flags, self.prefix, tuning.OUTLINED_LANES)
         narrow.lines = self.lines
         found: list[list[str]] = [[] for _ in types]
-        for start in range(0, self.lanes, _OUTLINED_LANES):
-            parts = tuple([narrow.value(a.type, self._lanes(a, start, _OUTLINED_LANES)) for a in arguments])
+        for start in range(0, self.lanes, tuning.OUTLINED_LANES):
+            parts = tuple([narrow.value(a.type, self._lanes(a, start, tuning.OUTLINED_LANES)) for a in arguments])
             for results, value in zip(found, narrow._outlined(function, types, parts, ""), strict=True):
                 results.append(value.raw)
         return tuple(self.value(t, self._joined(t, parts)) for t, parts in zip(types, found, strict=True))

@@ -16,15 +16,10 @@ Knuth 5.2.2 M), which has no branches that depend on data:
 
 from __future__ import annotations
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Call
 from fungrad.jit.llvm.writer import ProgramWriter
 
-# Networks of at most this many inputs are written out, and their values stay in registers.
-_WRITTEN_OUT = 32
-# Rows of at most this length are sorted in scalar registers when there are too few of them to fill the lanes.
-_SHORT = 64
-# Elements per lane of a run from which merging takes over.
-_RUN = 128
 # Lanes of one step.
 _LANES = {"i32": 16, "i64": 8}
 # The greatest integer fills up incomplete runs.
@@ -44,7 +39,7 @@ def emit_sort(program: ProgramWriter, call: Call) -> None:
     function = Rows(program, element, n).together() if together else Rows(program, element, n).alone()
     units = -(-rows // lanes) if together else rows
     per_unit = lanes if together else 1
-    program.long = program.long or rows * n > 2000
+    program.long = program.long or rows * n > tuning.RELEASED_NUMBERS
     with program.function() as name:
         x, y = program.address(source.buffer, source.offset), program.address(target.buffer, target.offset)
         lines = program.lines
@@ -59,8 +54,8 @@ def emit_sort(program: ProgramWriter, call: Call) -> None:
             "br i1 %more, label %unit, label %units",
             "units:",
         ]
-    if program.module.machine.threads and units > 1 and rows * n * size > 30_000:
-        program.parallel(name, units, 4)
+    if program.module.machine.threads and units > 1 and rows * n * size > tuning.SHARED_SORT_BYTES:
+        program.parallel(name, units, tuning.PIECES_PER_THREAD)
     else:
         program.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {units})")
 
@@ -146,7 +141,7 @@ class Rows:
 
     def sort_lanes(self, n: int, scratch: str) -> str:
         """The line that sorts `n` vectors in a scratch array."""
-        if n <= _WRITTEN_OUT:
+        if n <= tuning.SORTED_IN_REGISTERS:
             return f"call void @{self.written_out(n)}(ptr {scratch})"
         return f"call void @{self.network(self.vector)}(ptr {scratch}, i64 {n})"
 
@@ -270,7 +265,7 @@ class Rows:
             f"%from = getelementptr {element}, ptr %x, i64 %o",
             f"%to = getelementptr {element}, ptr %y, i64 %o",
         ]
-        if n <= _SHORT:
+        if n <= tuning.SORTED_ALONE:
             lines = [
                 f"call void @llvm.memmove.p0.p0.i64(ptr %to, ptr %from, i64 {nbytes}, i1 false)",
                 f"call void @{self.network(element)}(ptr %to, i64 {n})",
@@ -283,7 +278,7 @@ class Rows:
         """Lines that sort a long row in two scratch arrays of equal runs."""
         n, lanes, element = self.n, self.lanes, self.element
         groups = 1
-        while groups * lanes * _RUN < n:
+        while groups * lanes * tuning.MERGED_RUN < n:
             groups *= 2
         run = -(-n // (lanes * groups))
         block, whole = lanes * run, lanes * run * groups

@@ -10,12 +10,10 @@ they are sorted and the better half stays. In both, elements that are not greate
 
 from __future__ import annotations
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.loops import Call
 from fungrad.jit.llvm.sorting import Rows
 from fungrad.jit.llvm.writer import ProgramWriter
-
-# As many results stay in registers.
-_IN_REGISTERS = 32
 
 
 def emit_topk(program: ProgramWriter, call: Call) -> None:
@@ -27,11 +25,11 @@ def emit_topk(program: ProgramWriter, call: Call) -> None:
     dtype = program.program.buffers[source.buffer].dtype
     element = f"i{8 * dtype.itemsize}"
     kind = {"u": "unsigned", "b": "unsigned"}.get(dtype.kind, "signed" if dtype.kind == "i" else "float")
-    if k <= _IN_REGISTERS:
+    if k <= tuning.TOP_IN_REGISTERS:
         function = _top_function(program, element, kind, n, k)
     else:
         function = _collecting_function(program, element, kind, n, k)
-    program.long = program.long or rows * n > 20_000
+    program.long = program.long or rows * n > tuning.RELEASED_TOP
     with program.function() as name:
         x, y = program.address(source.buffer, source.offset), program.address(target.buffer, target.offset)
         program.lines += [
@@ -48,8 +46,8 @@ def emit_topk(program: ProgramWriter, call: Call) -> None:
             "br i1 %more, label %unit, label %units",
             "units:",
         ]
-    if program.module.machine.threads and rows > 1 and rows * n > 60_000:
-        program.parallel(name, rows, 4)
+    if program.module.machine.threads and rows > 1 and rows * n > tuning.SHARED_TOP:
+        program.parallel(name, rows, tuning.PIECES_PER_THREAD)
     else:
         program.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {rows})")
 

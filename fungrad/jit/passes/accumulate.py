@@ -19,14 +19,9 @@ import numpy as np
 
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, substitute
 from fungrad.core.primitive import Primitive
+from fungrad.jit.ir import tuning
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.indexing import ScatterDimensionNumbers
-
-# Arrays of up to so many elements are added as they are: they live in registers.
-_FEW = 8
-# How many times as large as the part an array must be for a padded part to be added where it belongs: pads otherwise
-# fuse with what is around.
-_PADDED = 8
 
 _SUMS = ("add", "add_any")
 _UPDATES = ("scatter-add", "scatter-sub")
@@ -81,7 +76,7 @@ class _Sweep:
         """New equations for a sum, and the atom that holds it; None if it has no part."""
         out = eqn.outvars[0].aval
         # A sum of another type (usually only of its weakness) than its terms stays.
-        if out.size <= _FEW or any(a.aval is not out for a in self._terms(eqn)):
+        if out.size <= tuning.FEW_ELEMENTS or any(a.aval is not out for a in self._terms(eqn)):
             return None
         whole: list[Atom] = []
         parts: list[Eqn] = []
@@ -163,7 +158,7 @@ class _Sweep:
             return [made]
         if name == "dynamic_update_slice" and self._is_zero(first):
             return [made]
-        if name == "pad" and self._is_zero(made.invars[1]) and first.aval.size * _PADDED <= a.aval.size:
+        if name == "pad" and self._is_zero(made.invars[1]) and first.aval.size * tuning.PADDED_PARTS <= a.aval.size:
             config = made.params["padding_config"]
             return [made] if all(low >= 0 and high >= 0 and gap == 0 for low, high, gap in config) else None
         return None

@@ -16,13 +16,10 @@ from __future__ import annotations
 from typing import Any
 
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Var, substitute
+from fungrad.jit.ir import tuning
 from fungrad.ops.foundation import broadcast_in_dim_p, reshape_p
 from fungrad.ops.joining import concatenate_p, stack_p
 from fungrad.ops.shape import slice_p
-
-# Elements of one array that may be computed apart, and equations that a jaxpr may gain by it.
-_MOST_ELEMENTS = 8
-_MOST_GAINED = 400
 
 
 def elements(jaxpr: Jaxpr) -> Jaxpr:
@@ -92,7 +89,7 @@ class _Sweep:
         if apart:
             alone = out not in self.otherwise and len({axis for axis, _ in places}) == 1
             cost = len(places) * len(eqn.invars)
-            if not alone or len(places) > _MOST_ELEMENTS or self.gained + cost > _MOST_GAINED:
+            if not alone or len(places) > tuning.FEW_ELEMENTS or self.gained + cost > tuning.GAINED_EQUATIONS:
                 return False
             self.gained += cost
         found: dict[tuple[int, int], Atom] = {}

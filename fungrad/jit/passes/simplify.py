@@ -19,6 +19,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, substitute
 from fungrad.core.primitive import Primitive
+from fungrad.jit.ir import tuning
 from fungrad.ops.cast import convert_element_type_p, copy_p, stop_gradient_p
 from fungrad.ops.compare import clamp_p, max_p, min_p, select_n_p
 from fungrad.ops.complex_parts import conj_p
@@ -35,13 +36,11 @@ from fungrad.transforms.checkpointing import name_p
 Rule = Callable[[Eqn, Callable[[Atom], Eqn | None]], "Atom | list[Eqn] | None"]
 RULES: dict[Primitive, list[Rule]] = {}
 
-_MAX_SWEEPS = 8
-_MAX_POWER = 64
 
 
 def simplify(jaxpr: Jaxpr) -> Jaxpr:
     """Applies the rules until none fits."""
-    for _ in range(_MAX_SWEEPS):
+    for _ in range(tuning.SIMPLIFYING_SWEEPS):
         new = _sweep(jaxpr)
         if new is jaxpr:
             break
@@ -210,7 +209,7 @@ def _integer_pow(eqn: Eqn, definition: Callable) -> Any:
     y = eqn.params["y"]
     if y == 1:
         return x
-    if not 2 <= abs(y) <= _MAX_POWER or (y < 0 and not _is_float(x)):
+    if not 2 <= abs(y) <= tuning.LARGEST_POWER or (y < 0 and not _is_float(x)):
         return None
     builder = Builder()
     result: Atom | None = None

@@ -24,7 +24,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from fungrad.jit.ir import tuning
-from fungrad.jit.ir.convolutions import Block, Blocks, Span, blocks_of, cache_bytes, divisors, work
+from fungrad.jit.ir.convolutions import Block, Blocks, Span, blocks_of, divisors, work
 from fungrad.jit.ir.loops import Call
 from fungrad.jit.llvm.writer import ProgramWriter
 from fungrad.jit.products.convolution_kernels import Tile, define_pack, define_tile
@@ -67,9 +67,8 @@ class _Emitter:
         self.type, self.size = _TYPES[dtype.name], dtype.itemsize
         machine = program.module.machine
         self.vector_bytes = machine.vector_bytes
-        self.cache = cache_bytes(machine)
-        wide = machine.vector_bytes == 64 or machine.arm
-        self.sums = 24 if wide else 12
+        self.cache = tuning.convolution_scratch(machine)
+        self.sums = tuning.convolution_sums(machine)
 
     def rows(self, columns: int) -> int:
         """Rows of a tile with so many columns."""

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.ir.convolutions import Block
 from fungrad.jit.llvm.writer import ProgramWriter
 from fungrad.jit.products.text import Function
-
-# Innermost loops of at most this many terms are written out.
-_WRITTEN_OUT = 12
 
 
 class Loop(NamedTuple):
@@ -104,7 +102,7 @@ def _tile(t: Tile, name: str) -> str:
     def nested(level: int, sums: list[str], a: str, b: str) -> list[str]:
         count, a_step, b_step = loops[level]
         last = level == len(loops) - 1
-        if last and isinstance(count, int) and count <= _WRITTEN_OUT:
+        if last and isinstance(count, int) and count <= tuning.TERMS_WRITTEN_OUT:
             for k in range(count):
                 sums = term(sums, a, b, k * a_step, k * b_step)
             return sums

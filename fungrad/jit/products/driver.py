@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
+from fungrad.jit.ir import tuning
 from fungrad.jit.products import packing
 from fungrad.jit.products.kernels import Shape, declarations, halved, kernel, kernel_name
 from fungrad.jit.products.text import Function
-
-# Terms of a sum that are added up in registers before the result is touched: a panel of that many rows stays in the
-# first-level cache. Sums of all products are cut here, so the results of both drivers are the same bits.
-DEPTH = 256
-# Rows of `a` that stay in the second-level cache while the panels of `b` pass.
-_ROWS = 1024
-# Where rows of `a` are copied, as many at a time as fill that part of the second level, in 1/8, while panels of `b` and
-# tiles of the result pass; on the stack, so not more than that. (Measured on 1 MB: 384 KB against 128 are 5 to 10 %.)
-_COPIED_EIGHTHS, _MOST_COPIED_BYTES = 3, 384 << 10
-# How many rows must be how many bytes apart for that.
-_MANY, _FAR = 256, 4096
-# Bytes over which the columns of a tile may be spread before the address translation of the first level runs out.
-_SPREAD = 1 << 17
-# Columns of a transposed result that are computed before they are copied to where they belong.
-_SWAPPED = 256
-# Rows of `a` up to which a panel of `b` is read where it is: asked for ahead, it comes as fast as a copy in the first
-# level. (Measured from 8 to 128 rows: 5 to 30 % faster than with a copy, up to a factor of 3 with few rows; equal from
-# 256.)
-# If its rows are so many and so far apart that they compete for places in the second level, only for few.
-_DIRECT_ROWS, _CROWDED_ROWS = 256, 32
-# The same for tiles of three vectors. Their panels are a line and a half wide, and every four rows read them again, so
-# that the second level does not keep up. (Measured from 24 rows on: up to 40 % slower in place.)
-_NARROW_DIRECT_ROWS = 16
 
 _OPERANDS = "ptr a, i64 ars, i64 acs, ptr b, i64 brs, i64 bcs, ptr c, i64 crs, i64 m, i64 n, i64 k, i64 add"
 
@@ -91,20 +69,20 @@ def _panel(f: Function, s: Shape, source: str, along: str, across: str, k: str, 
 def _plain(s: Shape, l2_bytes: int) -> str:
     """Vectors along the rows of `b`."""
     f = Function(f"plain_{s.suffix}", _parameters(_OPERANDS))
-    f.do(f"%panel = alloca [{DEPTH * s.columns * s.size} x i8], align 64")
-    most_copied = min(l2_bytes * _COPIED_EIGHTHS // 8, _MOST_COPIED_BYTES) // (DEPTH * s.size * s.rows) * s.rows
-    most_copied = max(most_copied, s.rows)
-    f.do(f"%tiles = alloca [{DEPTH * most_copied * s.size} x i8], align 64")
+    f.do(f"%panel = alloca [{tuning.PRODUCT_DEPTH * s.columns * s.size} x i8], align 64")
+    row_bytes = tuning.PRODUCT_DEPTH * s.size
+    most_copied = max(tuning.copied_bytes(l2_bytes) // (row_bytes * s.rows) * s.rows, s.rows)
+    f.do(f"%tiles = alloca [{row_bytes * most_copied} x i8], align 64")
     ordered = f.op(f"icmp eq i64 %bcs, {s.size}")
     # rows whose distance is a multiple of 2**i have l2_bytes / 2**i places between them
     power = f.op(f"and i64 %brs, {f.sub(0, '%brs')}")
-    crowded = f.op(f"icmp sgt i64 {power}, {l2_bytes // DEPTH}")
-    direct_rows = _NARROW_DIRECT_ROWS if s.vectors == 3 else _DIRECT_ROWS
-    most = f.op(f"select i1 {crowded}, i64 {min(_CROWDED_ROWS, direct_rows)}, i64 {direct_rows}")
+    crowded = f.op(f"icmp sgt i64 {power}, {l2_bytes // tuning.PRODUCT_DEPTH}")
+    direct_rows = tuning.NARROW_DIRECT_ROWS if s.vectors == 3 else tuning.DIRECT_ROWS
+    most = f.op(f"select i1 {crowded}, i64 {min(tuning.CROWDED_DIRECT_ROWS, direct_rows)}, i64 {direct_rows}")
     few = f.op(f"icmp sle i64 %m, {most}")
     direct = f.op(f"and i1 {ordered}, {few}")
     copied = _copies_tiles(f, s)
-    block = f.op(f"select i1 {copied}, i64 {most_copied}, i64 {_ROWS}")
+    block = f.op(f"select i1 {copied}, i64 {most_copied}, i64 {tuning.CACHED_ROWS}")
     tile_bytes = s.rows * s.size
 
     def rows(i: str, _: list[str]) -> list[str]:
@@ -112,7 +90,7 @@ def _plain(s: Shape, l2_bytes: int) -> str:
         a, c = f.at("%a", f.mul(i, "%ars")), f.at("%c", f.mul(i, "%crs"))
 
         def depth(p: str, _: list[str]) -> list[str]:
-            terms = f.least(f.sub("%k", p), DEPTH)
+            terms = f.least(f.sub("%k", p), tuning.PRODUCT_DEPTH)
             later = f.op(f"icmp ne i64 {p}, 0")
             add = f.op(f"select i1 {later}, i64 1, i64 %add")
             source, b = f.at(a, f.mul(p, "%acs")), f.at("%b", f.mul(p, "%brs"))
@@ -152,7 +130,7 @@ def _plain(s: Shape, l2_bytes: int) -> str:
             f.loop("%n", s.columns, columns)
             return []
 
-        f.loop("%k", DEPTH, depth, at_least_once=True)
+        f.loop("%k", tuning.PRODUCT_DEPTH, depth, at_least_once=True)
         return []
 
     f.loop("%m", block, rows)
@@ -164,10 +142,11 @@ def _copies_tiles(f: Function, s: Shape) -> str:
     many = f.op(f"icmp sge i64 %n, {4 * s.columns}")
     tall = f.op(f"icmp sge i64 %m, {4 * s.rows}")
     in_columns = f.op(f"icmp eq i64 %ars, {s.size}")
-    terms = f.least("%k", DEPTH)
-    spread = f.op(f"icmp sgt i64 {f.mul(terms, '%acs')}, {_SPREAD}")
+    terms = f.least("%k", tuning.PRODUCT_DEPTH)
+    spread = f.op(f"icmp sgt i64 {f.mul(terms, '%acs')}, {tuning.SPREAD_COLUMNS}")
     by_columns = f.op(f"and i1 {in_columns}, {spread}")
-    by_rows = f.op(f"and i1 {f.op(f'icmp sge i64 %m, {_MANY}')}, {f.op(f'icmp sge i64 %ars, {_FAR}')}")
+    rows, far = f.op(f"icmp sge i64 %m, {tuning.MANY_ROWS}"), f.op(f"icmp sge i64 %ars, {tuning.FAR_OPERAND_ROWS}")
+    by_rows = f.op(f"and i1 {rows}, {far}")
     either = f.op(f"or i1 {by_columns}, {by_rows}")
     return f.op(f"and i1 {f.op(f'and i1 {many}, {tall}')}, {either}")
 
@@ -176,19 +155,19 @@ def _swapped(s: Shape) -> str:
     """Vectors along the columns of `a`: the transposed result is computed and copied. `b` is read number by number, so
     its layout does not matter."""
     f = Function(f"swapped_{s.suffix}", _parameters(_OPERANDS))
-    f.do(f"%panel = alloca [{DEPTH * s.columns * s.size} x i8], align 64")
-    f.do(f"%block = alloca [{_SWAPPED * s.columns * s.size} x i8], align 64")
+    f.do(f"%panel = alloca [{tuning.PRODUCT_DEPTH * s.columns * s.size} x i8], align 64")
+    f.do(f"%block = alloca [{tuning.SWAPPED_COLUMNS * s.columns * s.size} x i8], align 64")
     row = s.columns * s.size
     across = f.mul("%bcs", s.rows)
 
     def columns(j: str, _: list[str]) -> list[str]:
-        width = f.least(f.sub("%n", j), _SWAPPED)
+        width = f.least(f.sub("%n", j), tuning.SWAPPED_COLUMNS)
 
         def rows(i: str, _: list[str]) -> list[str]:
             height = f.least(f.sub("%m", i), s.columns)
 
             def depth(p: str, _: list[str]) -> list[str]:
-                terms = f.least(f.sub("%k", p), DEPTH)
+                terms = f.least(f.sub("%k", p), tuning.PRODUCT_DEPTH)
                 later = f.op(f"icmp ne i64 {p}, 0")
                 add = f.op(f"select i1 {later}, i64 1, i64 0")
                 source = f.at(f.at("%a", f.mul(i, "%ars")), f.mul(p, "%acs"))
@@ -200,7 +179,7 @@ def _swapped(s: Shape) -> str:
                 )
                 return []
 
-            f.loop("%k", DEPTH, depth, at_least_once=True)
+            f.loop("%k", tuning.PRODUCT_DEPTH, depth, at_least_once=True)
             target = f.at(f.at("%c", f.mul(i, "%crs")), f.mul(j, s.size))
             f.do(
                 f"call void @transpose_{s.suffix}(ptr %block, i64 {row}, ptr {target}, i64 %crs, i64 {width}, "
@@ -211,7 +190,7 @@ def _swapped(s: Shape) -> str:
         f.loop("%m", s.columns, rows)
         return []
 
-    f.loop("%n", _SWAPPED, columns)
+    f.loop("%n", tuning.SWAPPED_COLUMNS, columns)
     return f.text()
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fungrad.jit.ir import tuning
+from fungrad.jit.ir.machine import LINE_BYTES
 from fungrad.jit.products.text import Function
 
 
@@ -127,11 +129,6 @@ def kernel_name(s: Shape, rows: int, vectors: int) -> str:
 
 # Rows of the operand of single numbers that are addressed from one register: at 0, 1 and 2 strides.
 _SHARED = 3
-# Bytes of a cache line.
-_LINE = 64
-# Bytes of the vectors whose masked stores are slow: those of AVX2 are microcode on many processors, some 20 cycles
-# each, and a tile has a dozen. Whole tiles do without; with AVX-512 a mask costs nothing.
-_SLOWLY_MASKED = 32
 
 
 def ask_for_next(f: Function, s: Shape, panel: str, vectors: int) -> None:
@@ -144,7 +141,7 @@ def ask_for_next(f: Function, s: Shape, panel: str, vectors: int) -> None:
     170 with; hence panels are hardly ever copied.
     """
     nbytes = vectors * s.lanes * s.size
-    for last in range(nbytes + _LINE - 1, 2 * nbytes + _LINE - 1, _LINE):
+    for last in range(nbytes + LINE_BYTES - 1, 2 * nbytes + LINE_BYTES - 1, LINE_BYTES):
         f.do(f"call void @llvm.prefetch.p0(ptr {f.at(panel, last)}, i32 0, i32 2, i32 1)")
 
 
@@ -156,7 +153,7 @@ def _ask_for_result(f: Function, s: Shape, c: str, rows: int, vectors: int) -> N
     """
     for i in range(rows):
         c = f.at(c, "%crs") if i else c
-        for offset in range(0, vectors * s.lanes * s.size, _LINE):
+        for offset in range(0, vectors * s.lanes * s.size, LINE_BYTES):
             f.do(f"call void @llvm.prefetch.p0(ptr {f.at(c, offset)}, i32 1, i32 2, i32 1)")
 
 
@@ -220,7 +217,7 @@ def kernel(s: Shape, rows: int, vectors: int) -> str:
         def result(valid: list[str | None]) -> None:
             f.choose(add, lambda: rows_of_result(True, valid), lambda: rows_of_result(False, valid))
 
-        if s.lanes * s.size == _SLOWLY_MASKED:
+        if s.lanes * s.size == tuning.SLOWLY_MASKED_BYTES:
             f.choose(whole, lambda: result([None] * vectors), lambda: result(valid))
         else:
             result(valid)

@@ -73,7 +73,7 @@ class _Rewriter:
         accs = [s for s in head if type(s) is Acc]
         if loop is None or not accs or any(type(s) not in (Acc, Let, Load, Index) for s in head):
             return None
-        if not only_reduces(loop, accs) or total_work(self.program, loop) < 16 * tuning.PARALLEL_WORK:
+        if not only_reduces(loop, accs) or total_work(self.program, loop) < tuning.SPLIT_REDUCTION_WORK:
             return None
         inside = Loop(loop.index, loop.extent, [*accs, *loop.body])
         if not is_independent(self.program, inside):
@@ -206,7 +206,7 @@ class _Rewriter:
         most = tuning.PRIVATE_BYTES * total_work(self.program, loop)
         if loop.ordered:
             # Scattered updates wait for memory, which the copies take up too.
-            most /= 32
+            most /= tuning.SCATTERED_WAIT
         for wanted in (tuning.REDUCTION_PIECES, tuning.REDUCTION_PIECES // 4, tuning.REDUCTION_PIECES // 8):
             pieces = divisor(loop.extent, wanted)
             if pieces is not None and size * pieces <= most:

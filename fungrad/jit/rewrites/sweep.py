@@ -55,7 +55,9 @@ class _Sweeper:
             return None
         if not only_reduces(rows, accs) or any(type(s) is Loop for s in walk(rows.body)):
             return None
-        if not self._far(columns, rows) or rows.extent < 4 * tuning.SWEPT_ROWS or columns.extent < 64:
+        if rows.extent < tuning.SWEEPS * tuning.SWEPT_ROWS or columns.extent < tuning.FEWEST_SWEPT:
+            return None
+        if not self._far(columns, rows):
             return None
         if any(a.init is not None and not isinstance(a.init, Const) for a in accs):
             return None

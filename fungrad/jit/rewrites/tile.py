@@ -130,9 +130,9 @@ def _square(program: Program, outer: Loop, inner: Loop) -> int | None:
         return None
     if any(type(s) is Load and s.where is not None for s in inner.body):
         return None
-    if sum(statement_cost(program, s, None, 1) for s in inner.body) > 16:
+    if sum(statement_cost(program, s, None, 1) for s in inner.body) > tuning.SQUARE_WORK:
         return None  # the body is written once per row of the square
-    side = 8 if max(b.dtype.itemsize for b in buffers) == 8 else 16
+    side = tuning.square_side(max(b.dtype.itemsize for b in buffers))
     return side if min(outer.extent, inner.extent) >= side else None
 
 

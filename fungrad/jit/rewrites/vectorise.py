@@ -117,11 +117,11 @@ def choose_lanes(program: Program, loop: Loop) -> int:
         factor = 1
     elif any(type(s) is LoopWhile for s in statements):
         # Every step waits for the one before: several vectors fill the time.
-        factor = 4 if operations <= 40 else 2 if operations <= 80 else 1
+        factor = tuning.vectors(operations, *tuning.ITERATED_WORK)
     elif reduces or inner:
-        factor = 4 if operations <= 12 else 2 if operations <= 40 else 1
+        factor = tuning.vectors(operations, *tuning.REDUCED_WORK)
     else:
-        factor = 2 if operations <= 6 else 1
+        factor = 2 if operations <= tuning.LIGHT_WORK else 1
     if not any(type(s) in (Prefix, LoopWhile) for s in statements):
         factor = max(factor, _in_flight(loop, operations))
     lanes = min(natural * factor, tuning.MOST_LANES)

@@ -18,17 +18,11 @@ from itertools import count
 from typing import Any
 
 from fungrad import locks
+from fungrad.jit.ir import tuning
 
 # Codegen does not scale with the optimisation level for straight-line vector code; 2 has everything
 # needed.
 _LEVEL = 2
-
-# Characters of a module that takes LLVM more than some tenths of a second.
-_LONG_TEXT = 200_000
-
-# Libraries that share one linking layer of LLVM. A layer keeps some 10 KB for each library it ever had, and making one
-# takes most of a millisecond: so layers are shared by a few libraries, and closed when the last of these is gone.
-_SHARING = 16
 
 
 @dataclass(frozen=True)
@@ -130,7 +124,7 @@ class Session:
 
         Ctrl-C stops waiting for it at once; what LLVM has begun it finishes on a thread of its own.
         """
-        if len(text) > _LONG_TEXT and threading.current_thread() is threading.main_thread():
+        if len(text) > tuning.LONG_TEXT and threading.current_thread() is threading.main_thread():
             return _on_a_thread(lambda: self._compiled(text, timings, parts))
         return self._compiled(text, timings, parts)
 
@@ -201,7 +195,7 @@ class _Layer:
         number = next(self._names)
         tracker = builder.link(self._linker[0], f"fungrad{number}")
         self._loaded.add(tracker.name)
-        self.full = number + 1 >= _SHARING
+        self.full = number + 1 >= tuning.SHARED_LAYER
         return tracker
 
     def unload(self, tracker: Any) -> None:

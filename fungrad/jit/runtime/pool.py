@@ -19,22 +19,12 @@ from typing import Any
 import numpy as np
 
 from fungrad import locks
-
-# Results from this size come from the pool; below, the allocator of NumPy is as good.
-LARGE = 1 << 20
-
-# Most memory that waits for reuse.
-LIMIT = 1 << 30
-
-
-# Memory from this size is asked for in huge pages where the system has them: a page table entry for 2 MiB instead of
-# 4 KiB saves most of the cost of fresh memory, and of strides and random accesses in it.
-_HUGE = 1 << 21
+from fungrad.jit.ir import tuning
 
 
 def aligned(nbytes: int) -> np.ndarray:
     """Uninitialised bytes that start at a multiple of 64."""
-    if nbytes >= _HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
+    if nbytes >= tuning.HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
         pages = mmap.mmap(-1, nbytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         # a kernel without huge pages refuses, and serves small ones
         with contextlib.suppress(OSError):
@@ -107,7 +97,7 @@ class Pool:
             block = self._returned.pop()
             self._free.setdefault(block.size, []).append(block)
             self.waiting += block.size
-        if self.waiting > LIMIT:
+        if self.waiting > tuning.KEPT_BYTES:
             self._trim()
 
     def _trim(self) -> None:
@@ -115,7 +105,7 @@ class Pool:
         left."""
         for size in sorted(self._free, reverse=True):
             blocks = self._free[size]
-            while blocks and self.waiting > LIMIT // 2:
+            while blocks and self.waiting > tuning.KEPT_BYTES // 2:
                 blocks.pop()
                 self.waiting -= size
             if not blocks:
@@ -148,6 +138,6 @@ def allocator(shape: Sequence[int], dtype: np.dtype) -> Callable[[], np.ndarray]
     nbytes = dtype.itemsize
     for n in shape:
         nbytes *= n
-    if nbytes < LARGE:
+    if nbytes < tuning.LARGE_RESULT:
         return partial(np.empty, shape, dtype)
     return partial(pool.array, shape, dtype, block_size(nbytes))

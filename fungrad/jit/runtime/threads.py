@@ -29,18 +29,9 @@ import time
 from fungrad import locks
 from fungrad.config import config
 from fungrad.core import blas
+from fungrad.jit.ir import tuning
 from fungrad.jit.runtime import cache, native
 from fungrad.jit.runtime.system import quota
-
-# Rounds of the waiting loop before a worker goes to sleep: some 30 microseconds, time to return to Python and back.
-_SPINS = 1500
-# Rounds in which the caller waits for the last pieces before it sleeps: what waking it would cost.
-_WAITS = 1000
-# Nanoseconds for which nobody is woken after it was in vain, at first and at most. Waking a worker takes up to 40
-# microseconds of the caller's processor if the worker comes to run there.
-_PAUSE_AFTER_FAILURE, _LONGEST_PAUSE = 100_000, 3_000_000
-# Nanoseconds between two questions whether a signal has come, while the caller sleeps.
-_POLLING = 10_000_000
 
 SYMBOLS = ("fg_parallel", "fg_parallel_polling", "fg_blas_enter", "fg_blas_leave")
 """What programs may call:
@@ -461,12 +452,12 @@ def _pool_text(processor: str) -> str:
         "PROCESSOR_DECLARATION": "declare i32 @sched_getcpu()" if linux else "",
         "PROCESSOR": _PROCESSOR if linux else "  ret i32 -1",
         "MONOTONIC": str(time.CLOCK_MONOTONIC),
-        "FIRST_PAUSE": str(_PAUSE_AFTER_FAILURE),
-        "LONGEST_PAUSE": str(_LONGEST_PAUSE),
-        "POLLING": str(_POLLING),
+        "FIRST_PAUSE": str(tuning.PAUSE_AFTER_FAILURE),
+        "LONGEST_PAUSE": str(tuning.LONGEST_PAUSE),
+        "POLLING": str(tuning.POLLING_PAUSE),
         "PAUSE": "call void @llvm.x86.sse2.pause()" if x86 else "",
-        "SPINS": str(_SPINS),
-        "WAITS": str(_WAITS),
+        "SPINS": str(tuning.WORKER_SPINS),
+        "WAITS": str(tuning.CALLER_SPINS),
     }
     return re.sub("|".join(words), lambda found: words[found.group()], _TEXT)
 

@@ -54,15 +54,6 @@ Reduced = tuple[Value, Value, Value]
 """(r, low, k): the argument is k pi/2 + r + low; of the bits k the lower two count."""
 
 
-def reduce_moderate(m: ScalarBuilder, x: Value) -> Reduced:
-    """Reduction of |x| < MODERATE, without the low part."""
-    k, bits = shifted_round(m, x, TWO_OVER_PI)
-    first, second, third = HALF_PI[x.type]
-    r = m.fma(k, -first, x)
-    r = m.fma(k, -second, r)
-    return m.fma(k, -third, r), m.const(0.0, x), bits
-
-
 def reduce_moderate_finely(m: ScalarBuilder, x: Value) -> Reduced:
     """Reduction of |x| < MODERATE."""
     k, bits = shifted_round(m, x, TWO_OVER_PI)

@@ -1,19 +1,63 @@
-"""Scans with several steps in one iteration: what ``unroll=`` asks for.
+"""Loop unrolling of scans: several steps in one iteration, which is what ``unroll=`` asks for.
 
-May import ``core``, ``ops`` and ``control.scan_bodies``.
+May import ``core`` and ``ops``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from fungrad.control.scan_bodies import Loop
+from fungrad.core.context import state
 from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.jaxpr_parts import chosen, memoised, split_list
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.foundation import reshape
 from fungrad.ops.joining import concatenate, stack
 from fungrad.ops.shape import slice_in_dim
+
+T = TypeVar("T")
+
+
+class Loop(NamedTuple):
+    """The parameters of a scan, and how its operands and results are grouped.
+
+    Attributes:
+      jaxpr: the body, without constants, from ``(*consts, *carry, *slices)`` to ``(*carry, *slices)``.
+      length: number of steps.
+      num_consts, num_carry: how many operands are consts, and carries.
+      reverse: whether the last slice comes first.
+      unroll: how many steps the compiler puts into one iteration.
+    """
+
+    jaxpr: Jaxpr
+    length: int
+    num_consts: int
+    num_carry: int
+    reverse: bool
+    unroll: int
+
+    @property
+    def num_ys(self) -> int:
+        """Number of stacked results."""
+        return len(self.jaxpr.outvars) - self.num_carry
+
+    def operands(self, args: Sequence[T]) -> list[list[T]]:
+        """``args`` as consts, carry and xs."""
+        return split_list(args, self.num_consts, self.num_carry)
+
+    def results(self, outs: Sequence[T]) -> list[list[T]]:
+        """``outs`` as carry and ys."""
+        return split_list(outs, self.num_carry)
+
+    def chosen(self, args: Sequence[T], flags: Sequence[bool]) -> list[list[T]]:
+        """The flagged ones of ``args``, as consts, carry and xs."""
+        return [chosen(xs, f) for xs, f in zip(self.operands(args), self.operands(flags), strict=True)]
+
+    def derived(self, key: Hashable, make: Callable[[], T]) -> T:
+        """``make()``, kept with the body for this loop."""
+        return memoised(self.jaxpr, ("scan", self[1:], key, state.axis_env), make)
+
 
 Bind = Callable[[Loop, Sequence[Any], Sequence[Any], Sequence[Any]], list[Any]]
 

@@ -1,4 +1,4 @@
-"""Code motion out of scans: what need not be done step by step is done before or after the loop.
+"""Loop-invariant code motion for scans: what need not be done step by step is done before or after the loop.
 
 * What does not change from step to step is computed once, before the loop.
 * A matrix that does not change and whose columns are multiplied is transposed once, before the loop.
@@ -9,7 +9,7 @@
 
 The compiler calls ``moved`` through ``Scan.moved``. Values are the same up to the order of summation.
 
-May import ``core``, ``ops``, ``transforms``, ``jit``, ``control.scan_bodies`` and ``control.scan_unroll``.
+May import ``core``, ``ops``, ``transforms``, ``jit.ir`` and ``jit.passes``.
 """
 
 from __future__ import annotations
@@ -19,30 +19,20 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from fungrad.control._base import chosen, closed, dependent, slice_of, split_list
-from fungrad.control.scan_bodies import Loop
-from fungrad.control.scan_unroll import Bind, unrolling
 from fungrad.core.avals import same_type
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Var, eval_jaxpr
+from fungrad.core.jaxpr_parts import chosen, closed, dependent, slice_of, split_list
 from fungrad.core.staging import DebugInfo, trace_flat
-from fungrad.jit.formulas import scalar_rules
+from fungrad.jit.ir import tuning
+from fungrad.jit.ir.cost import application_cost
 from fungrad.jit.passes import run_passes
 from fungrad.jit.passes.dce import dce
+from fungrad.jit.passes.scan_unroll import Bind, Loop, unrolling
 from fungrad.ops.dot import dot_general
 from fungrad.ops.elementwise import add_p
 from fungrad.ops.foundation import add_any, transpose_p
 from fungrad.transforms.batching import batch_jaxpr
-
-# Products with fewer multiplications per step stay where they are, and so do those whose stacked values take more
-# bytes.
-_LEAST_WORK = 1024
-_MOST_BYTES = 1 << 28
-# Products of at least so many vectors, with at least so many multiplications, gain from a transposed matrix.
-_MANY = 4
-_LARGE = 1 << 13
-# Scalar formulas that are cheaper than this are left to the loop.
-_CHEAP = 4
 
 
 def moved(loop: Loop, bind: Bind) -> Jaxpr | None:
@@ -145,7 +135,8 @@ def _runs_along_columns(eqn: Eqn, varying: set[Var]) -> bool:
     if type(matrix) is not Var or matrix in varying or x not in varying or batch:
         return False
     vectors = x.aval.size // max(math.prod(x.aval.shape[d] for d in inner), 1)
-    return matrix.aval.ndim == 2 and tuple(columns) == (1,) and vectors >= _MANY and _work(eqn) >= _LARGE
+    worth_it = vectors >= tuning.TURNED_VECTORS and _work(eqn) >= tuning.TURNED_PRODUCT
+    return matrix.aval.ndim == 2 and tuple(columns) == (1,) and worth_it
 
 
 def _worth_hoisting(invariant: Sequence[Eqn]) -> list[Eqn]:
@@ -168,7 +159,7 @@ def _worth_hoisting(invariant: Sequence[Eqn]) -> list[Eqn]:
 def _is_costly(eqn: Eqn) -> bool:
     kind = eqn.primitive.kind
     if kind == "elementwise":
-        return scalar_rules.cost(eqn.primitive) > _CHEAP
+        return application_cost(eqn.primitive) > tuning.CHEAP_IN_LOOPS
     return kind != "structural" and eqn.primitive.name not in ("iota", "split")
 
 
@@ -183,9 +174,9 @@ def _is_projection(eqn: Eqn, loop: Loop, varying: set[Var], turning: set[Var]) -
     """Whether an equation multiplies what depends on the scanned operands alone by what never changes."""
     if eqn.primitive.name != "dot_general" or eqn.outvars[0] in turning:
         return False
-    if eqn.outvars[0].aval.size * loop.length * eqn.outvars[0].aval.dtype.itemsize > _MOST_BYTES:
+    if eqn.outvars[0].aval.size * loop.length * eqn.outvars[0].aval.dtype.itemsize > tuning.STACKED_BYTES:
         return False
-    return sum(a in varying for a in eqn.invars) == 1 and _work(eqn) >= _LEAST_WORK
+    return sum(a in varying for a in eqn.invars) == 1 and _work(eqn) >= tuning.MOVED_PRODUCT
 
 
 def _work(eqn: Eqn) -> int:
@@ -296,7 +287,7 @@ def _is_deferrable(eqn: Eqn, loop: Loop, total: Var, varying: set[Var], known: S
         return False
     new = {a: a.aval for a in eqn.invars if a not in known}
     nbytes = sum(a.size * a.dtype.itemsize for a in new.values()) * loop.length
-    return sum(a.size for a in new.values()) <= total.aval.size and nbytes <= _MOST_BYTES
+    return sum(a.size for a in new.values()) <= total.aval.size and nbytes <= tuning.STACKED_BYTES
 
 
 def _stacked(a: Atom, xs: Sequence[Atom], ys: list[Atom]) -> tuple[str, int]:

@@ -1,0 +1,65 @@
+"""Parts of jaxprs, and of lists of their variables: what passes and the rules of loops and branches cut them with.
+
+May import ``core.ir``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from fungrad.core.ir import Atom, Eqn, Jaxpr, Var
+
+T = TypeVar("T")
+
+
+def split_list(xs: Sequence[T], *sizes: int) -> list[list[T]]:
+    """Consecutive parts of ``xs`` of the given sizes, and the rest."""
+    parts, start = [], 0
+    for n in sizes:
+        parts.append(list(xs[start : start + n]))
+        start += n
+    return [*parts, list(xs[start:])]
+
+
+def chosen(xs: Iterable[T], mask: Sequence[bool]) -> list[T]:
+    """The elements of ``xs`` where ``mask`` is true."""
+    return [x for x, on in zip(xs, mask, strict=True) if on]
+
+
+def memoised(jaxpr: Jaxpr, key: Hashable, make: Callable[[], T]) -> T:
+    """``make()``, kept with ``jaxpr``."""
+    if key not in jaxpr.memo:
+        jaxpr.memo[key] = make()
+    return jaxpr.memo[key]
+
+
+def closed(jaxpr: Jaxpr) -> tuple[list[Any], Jaxpr]:
+    """The constants of a jaxpr, and the jaxpr with them as leading inputs."""
+    return list(jaxpr.consts), jaxpr.with_consts_as_inputs()
+
+
+def used_inputs(jaxpr: Jaxpr) -> list[bool]:
+    """Which inputs some equation or output of a jaxpr reads."""
+    read = {a for eqn in jaxpr.eqns for a in eqn.invars} | set(jaxpr.outvars)
+    return [v in read for v in jaxpr.invars]
+
+
+def dependent(jaxpr: Jaxpr, inputs: Iterable[Var]) -> set[Var]:
+    """The variables that depend on some of the inputs; those of equations with effects are taken to."""
+    found = set(inputs)
+    for eqn in jaxpr.eqns:
+        if eqn.has_effects or any(a in found for a in eqn.invars if type(a) is Var):
+            found.update(eqn.outvars)
+    return found
+
+
+def slice_of(jaxpr: Jaxpr, invars: Sequence[Var], outvars: Sequence[Atom]) -> Jaxpr:
+    """The part of a jaxpr that computes ``outvars`` from ``invars``."""
+    needed = {a for a in outvars if type(a) is Var}
+    eqns: list[Eqn] = []
+    for eqn in reversed(jaxpr.eqns):
+        if any(v in needed for v in eqn.outvars):
+            needed.update(a for a in eqn.invars if type(a) is Var)
+            eqns.append(eqn)
+    return Jaxpr((), invars, outvars, eqns[::-1])
