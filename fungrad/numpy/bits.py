@@ -94,14 +94,23 @@ def packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Array:
         bits, axis = ravel(bits), 0
     axis = canonical_axis("fungrad.numpy.packbits", axis, bits.aval.ndim)
     bits = moveaxis(bits, axis, -1)
+    places = _bit_places(bitorder, "packbits")
+    # What does not fill a byte is packed apart: padding all would put a choice of bit or padding before every bit.
     n = _last(bits)
-    config = [(0, 0, 0)] * (bits.aval.ndim - 1) + [(0, -n % 8, 0)]
-    bits = shape_ops.pad(bits, scalar_array(0, dtypes.uint8), config)
+    whole = n - n % 8
+    packed = [_packed(shape_ops.slice_in_dim(bits, 0, whole, axis=-1), places)]
+    if whole < n:
+        rest = shape_ops.slice_in_dim(bits, whole, n, axis=-1)
+        config = [(0, 0, 0)] * (bits.aval.ndim - 1) + [(0, 8 - n % 8, 0)]
+        packed.append(_packed(shape_ops.pad(rest, scalar_array(0, dtypes.uint8), config), places))
+    return moveaxis(joining.concatenate(packed, bits.aval.ndim - 1), -1, axis)
+
+
+def _packed(bits: Array, places: Array) -> Array:
+    """Every eight bits of the last axis as a byte."""
     bits = foundation.reshape(bits, (*bits.aval.shape[:-1], _last(bits) // 8, 8))
-    shifted = shift_left(bits, foundation.broadcast(_bit_places(bitorder, "packbits"), bits.aval.shape))
-    return moveaxis(
-        cast(foundation.reduce_sum(cast(shifted, dtypes.uint32), (bits.aval.ndim - 1,)), dtypes.uint8), -1, axis
-    )
+    shifted = shift_left(bits, foundation.broadcast(places, bits.aval.shape))
+    return cast(foundation.reduce_sum(cast(shifted, dtypes.uint32), (bits.aval.ndim - 1,)), dtypes.uint8)
 
 
 def _bit_places(bitorder: str, api: str) -> Array:

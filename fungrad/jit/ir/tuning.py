@@ -312,8 +312,10 @@ PLAIN_PRODUCTS = 64
 LEVEL_UPDATES = 4
 LEVEL_ROW_UPDATES = 16
 LEVEL_BLOCKS = 4
-# Longest record whose elements are read and written as whole vectors.
+# Longest record whose elements are read and written as whole vectors, in elements; of narrow ones as many as have so
+# many bytes.
 LONGEST_RECORD = 4
+RECORD_BYTES = 16
 # Loops that must run in order: iterations of a block, fewest that are split, and the work per iteration for every value
 # that goes through memory from which that pays.
 DISTRIBUTED_BLOCK = 256

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.jit.ir import tuning
-from fungrad.jit.ir.loops import Affine, Load, Store, overlap
+from fungrad.jit.ir.loops import Affine, Buffer, Load, Store, overlap
 from fungrad.jit.ir.ops import combine
 from fungrad.jit.ir.traverse import buffers_of
 from fungrad.jit.kernels.scalars import Value
 from fungrad.jit.llvm.writer import NestWriter
 
-_TYPES = ("f32", "f64", "i32", "i64", "u32", "u64")
+_TYPES = ("f32", "f64", "i32", "i64", "u32", "u64", "i8", "u8", "i16", "u16", "i1", "f16", "bf16")
 
 
 class Group:
@@ -47,7 +47,7 @@ def groups(nest: NestWriter, statements: Sequence[Any]) -> dict[int, Group]:
     for at, s in enumerate(statements):
         if type(s) in (Load, Store) and _is_plain(nest, s):
             stride = s.index.coefficient(nest.vector.symbol)
-            if 2 <= stride <= tuning.LONGEST_RECORD:
+            if 2 <= stride <= _longest(nest.module.program.buffers[s.buffer], type(s)):
                 key = (type(s), s.buffer, s.index - s.index.const, getattr(s, "update", None))
                 families.setdefault(key, []).append((at, s))
     for (kind, _, index, _), family in families.items():
@@ -64,6 +64,13 @@ def groups(nest: NestWriter, statements: Sequence[Any]) -> dict[int, Group]:
         if _is_free(nest, statements[family[0][0] : family[-1][0] + 1], group, kind):
             found.update(dict.fromkeys(group.ids, group))
     return found
+
+
+def _longest(buffer: Buffer, kind: type) -> int:
+    """Elements of the longest record of a buffer that is read or written at once."""
+    if kind is Store:
+        return tuning.LONGEST_RECORD if buffer.type != "i1" else 0
+    return max(tuning.LONGEST_RECORD, tuning.RECORD_BYTES // buffer.dtype.itemsize)
 
 
 def _is_plain(nest: NestWriter, s: Any) -> bool:
@@ -95,12 +102,14 @@ def load(nest: NestWriter, group: Group, s: Load) -> Value:
 
 def _taken_apart(nest: NestWriter, group: Group) -> dict[int, Value]:
     wide, pointer, suffix = _place(nest, group)
-    records = wide.load(nest.module.program.buffers[group.buffer].type, pointer, suffix)
-    m = nest.m
-    return {
+    type, m = nest.module.program.buffers[group.buffer].type, nest.m
+    # Truth values are taken apart as the bytes that they are in memory: processors have no shuffles of single bits.
+    records = wide.load("u8" if type == "i1" else type, pointer, suffix)
+    values = {
         k: nest.access.shuffle(records, records, [lane * group.stride + k for lane in range(m.lanes)], m)
         for k in sorted(group.members)
     }
+    return {k: m.from_memory(type, v.raw) for k, v in values.items()} if type == "i1" else values
 
 
 def _place(nest: NestWriter, group: Group) -> tuple[Any, str, str]:

@@ -20,7 +20,7 @@ from fungrad.jit.kernels.scalars import FLOATS
 
 def unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
     """The statements with short loops written out where that makes a vector loop of the one around them."""
-    if not any(type(s) is Loop and s.extent <= tuning.UNROLLED_ITERATIONS for s in walk(statements)):
+    if not any(type(s) is Loop and _is_short(program, s) for s in walk(statements)):
         return list(statements)
     return _unrolled(program, statements)
 
@@ -44,7 +44,7 @@ def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
     inner = [s for s in loop.body if type(s) is Loop]
     if not inner or loop.extent < tuning.UNROLLED_AROUND or loop.ordered or loop.vector:
         return None
-    if any(not _is_short(s) for s in inner):
+    if any(not _is_short(program, s) for s in inner):
         return None
     body: list[Any] = []
     numbers = count()
@@ -61,9 +61,12 @@ def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
     return [*before, made, *after] if is_vectorisable(program, made) else None
 
 
-def _is_short(loop: Loop) -> bool:
-    plain = all(type(s) in (Let, Index, Load, Store, Update) for s in loop.body)
-    return plain and 0 < loop.extent <= tuning.UNROLLED_ITERATIONS and not loop.parallel and not loop.vector
+def _is_short(program: Program, loop: Loop) -> bool:
+    if any(type(s) not in (Let, Index, Load, Store, Update) for s in loop.body) or loop.parallel or loop.vector:
+        return False
+    sizes = [program.buffers[s.buffer].dtype.itemsize for s in loop.body if type(s) in (Load, Store)]
+    most = max(tuning.UNROLLED_ITERATIONS, tuning.RECORD_BYTES // max(sizes, default=tuning.RECORD_BYTES))
+    return 0 < loop.extent <= most
 
 
 def _copy(loop: Loop, k: int, suffix: str) -> list[Any]:
