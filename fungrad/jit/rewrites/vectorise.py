@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.jit.ir import tuning
-from fungrad.jit.ir.cost import operation_cost, statement_cost, vector_work
+from fungrad.jit.ir.cost import statement_cost, vector_work
 from fungrad.jit.ir.facts import is_vectorisable, outer_cells
 from fungrad.jit.ir.loops import (
     If,
@@ -24,6 +24,7 @@ from fungrad.jit.ir.loops import (
 )
 from fungrad.jit.ir.traverse import changes, children, defines, map_bodies, uses, walk
 from fungrad.jit.kernels.scalars import bit_width
+from fungrad.jit.kernels.vecmath import FUNCTIONS
 
 
 def vectorise(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -154,7 +155,7 @@ def _longest_chain(statements: Sequence[Any], ends: dict[str, float]) -> float:
         start = max([ends.get(n, 0.0) for n in uses(s)], default=0.0)
         own = 0.0
         if type(s) is Let:
-            own = operation_cost(s)
+            own = tuning.FUNCTION_COST if s.op in FUNCTIONS else max(1.0, s.cost or 0.0)
         for body in children(s):
             start = max(start, _longest_chain(body, ends))
         for n in (*defines(s), *changes(s)):
