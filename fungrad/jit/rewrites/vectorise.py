@@ -22,6 +22,7 @@ from fungrad.jit.ir.loops import (
     Program,
     Store,
 )
+from fungrad.jit.ir.ops import OPERATIONS
 from fungrad.jit.ir.traverse import changes, children, defines, map_bodies, uses, walk
 from fungrad.jit.kernels.scalars import bit_width
 from fungrad.jit.kernels.vecmath import FUNCTIONS
@@ -143,6 +144,13 @@ def _in_flight(loop: Loop, operations: float) -> int:
     return wanted
 
 
+def _latency(s: Let) -> float:
+    """How much a chain of dependent operations grows by one."""
+    if s.op in FUNCTIONS:
+        return tuning.FUNCTION_COST
+    return 1.0 if s.op in OPERATIONS else max(1.0, s.cost or 0.0)
+
+
 def _longest_chain(statements: Sequence[Any], ends: dict[str, float]) -> float:
     """Work of the longest chain of dependent statements, each iteration of loops inside counted once.
 
@@ -155,7 +163,7 @@ def _longest_chain(statements: Sequence[Any], ends: dict[str, float]) -> float:
         start = max([ends.get(n, 0.0) for n in uses(s)], default=0.0)
         own = 0.0
         if type(s) is Let:
-            own = tuning.FUNCTION_COST if s.op in FUNCTIONS else max(1.0, s.cost or 0.0)
+            own = _latency(s)
         for body in children(s):
             start = max(start, _longest_chain(body, ends))
         for n in (*defines(s), *changes(s)):
