@@ -93,11 +93,10 @@ def statement_cost(program: Program, s: Any, symbol: str | None, lanes: int) -> 
 
 
 def operation_cost(s: Let) -> float:
-    """Instructions of an operation: those that whoever wrote a function of its own says, where it is one."""
+    """Instructions of an operation; of functions that are not known here, as many as whoever wrote them says."""
     if s.op in OPERATIONS:
         return 1.0
-    known = tuning.FUNCTION_COST if s.op in FUNCTIONS else tuning.UNKNOWN_COST
-    return max(known, s.cost or 0.0)
+    return tuning.FUNCTION_COST if s.op in FUNCTIONS else max(tuning.UNKNOWN_COST, s.cost or 0.0)
 
 
 def total_work(program: Program, loop: Loop) -> float:
