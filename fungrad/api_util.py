@@ -8,9 +8,9 @@ from typing import Any
 from fungrad.core import staging, tree
 from fungrad.core.array import as_array
 from fungrad.core.avals import ShapedArray
+from fungrad.core.linear_util import Store, WrappedFun, transformation2, transformation_with_aux2
 from fungrad.core.public_names import publish
 from fungrad.core.staging import DebugInfo
-from fungrad.extend.linear_util import Store, WrappedFun, transformation2, transformation_with_aux2
 
 __all__ = [
     "argnums_partial",

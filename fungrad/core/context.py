@@ -26,7 +26,7 @@ from fungrad.core.hitypes import tracer_attribute
 from fungrad.core.nonfinite import examine
 from fungrad.core.source import Source, current_source
 from fungrad.core.tree import known_leaf_types
-from fungrad.errors import UnboundAxisNameError, UnexpectedTracerError
+from fungrad.errors import UnboundAxisNameError, UnexpectedTracerError, concretization_error_class
 
 if TYPE_CHECKING:
     from fungrad.core.primitive import Primitive
@@ -68,6 +68,9 @@ state = _State()
 class Trace:
     """One run of a transformation: interprets operations on its own tracers, and forwards all others to its parent.
 
+    The library's own traces define ``process``. Traces of users, which are like JAX's, define ``process_primitive``;
+    their tracers set ``_trace`` and define ``aval``.
+
     Attributes:
       parent: the trace that was current when this one was made.
       alive: false once the transformation has returned.
@@ -78,16 +81,17 @@ class Trace:
     # Whether operations are recorded, also those on known values, instead of computed.
     stages = False
 
-    def __init__(self, parent: Trace, label: str = ""):
-        self.parent = parent
+    def __init__(self, parent: Trace | None = None, label: str = ""):
+        # A trace of a user knows its parent by JAX's name, or is made where it will be used.
+        self.parent: Any = parent or getattr(self, "parent_trace", None) or state.trace
         self.alive = True
         self.label = label
         self.source: Source | None = None
 
     @property
     def main(self) -> Trace:
-        """What JAX's traces of one run had in common; here a run has one trace."""
-        return self
+        """What the traces of one run have in common: JAX's tag, or the trace."""
+        return getattr(self, "tag", self)
 
     def bind(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Applies ``primitive`` with this as the current trace, which it still is afterwards."""
@@ -99,7 +103,25 @@ class Trace:
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Applies ``primitive``; called with no current trace, may set ``state.trace`` freely."""
-        raise NotImplementedError
+        state.trace = self.parent
+        return primitive.process_in(self, args, params)
+
+    def process_primitive(self, primitive: Any, tracers: Sequence[Any], params: dict[str, Any], /) -> Any:
+        """Applies ``primitive`` to values of which some are tracers of this trace; called with the parent as current
+        trace. Traces of users define it."""
+        raise NotImplementedError(f"{type(self).__name__} must define process_primitive")
+
+    def process_custom_jvp_call(
+        self, primitive: Any, fun: Any, jvp: Any, tracers: Sequence[Any], /, *, symbolic_zeros: bool
+    ) -> Any:
+        """Applies a function with a rule for forward mode, given as wrapped functions of leaves."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must override process_custom_jvp_call to handle custom_jvp primitives"
+        )
+
+    def full_raise(self, x: Any) -> Any:
+        """``x``: every value may be given to every trace."""
+        return x
 
     def read_ref(self, ref: Any) -> Any:
         """The contents of a reference (``core.refs``): they are in the trace in which it was made."""
@@ -140,7 +162,9 @@ class Tracer(Array):
 
     def _concrete(self, what: str) -> np.ndarray:
         """The ndarray behind the tracer where the transformation has one; raises otherwise."""
-        raise NotImplementedError
+        raise concretization_error_class(what)(
+            f"{what} of a {type(self).__name__}: the transformation {type(self._trace).__name__} knows no value"
+        )
 
     def origin(self) -> str:
         """Where the value came from, for messages."""
@@ -195,7 +219,7 @@ class EvalTrace(Trace):
         return evaluate(primitive, args, params)
 
 
-EVAL = EvalTrace(None, "eager evaluation")  # type: ignore[arg-type]
+EVAL = EvalTrace(None, "eager evaluation")
 _State.trace = EVAL
 
 _new = object.__new__

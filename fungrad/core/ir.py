@@ -139,7 +139,7 @@ class Jaxpr:
     """
 
     __slots__ = ("constvars", "invars", "eqns", "outvars", "consts", "debug", "_key", "_hash", "_effects", "_high",
-                 "memo")
+                 "memo", "__weakref__")
 
     def __init__(
         self,

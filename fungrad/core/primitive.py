@@ -277,6 +277,15 @@ class Primitive:
             "them (fungrad.experimental.hijax)"
         )
 
+    def bind_with_trace(self, trace: Any, args: Sequence[Any], avals: Any, params: dict[str, Any]) -> Any:
+        """``bind`` in another trace than the current one; the types ``avals`` follow from ``args``."""
+        with context.running(trace):
+            return self.bind(*args, **params)
+
+    def process_in(self, trace: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Applies the primitive in a trace of a user, by the method that JAX calls for it."""
+        return trace.process_primitive(self, args, params)
+
     def step_through(self, args: Sequence[Any], params: dict[str, Any]) -> None:
         """Runs the jaxprs among the parameters on arrays, one operation at a time, so that each result is examined.
 

@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.core.array import wrap_unchecked
+from fungrad.core import tree
+from fungrad.core.array import as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, AxisData, Trace, Tracer, running, state
 from fungrad.core.ir import Jaxpr, Var, eval_jaxpr
+from fungrad.core.linear_util import wrap_init
 from fungrad.core.lojax import eval_low
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.staging import DebugInfo, trace_flat
@@ -44,6 +46,7 @@ from fungrad.transforms.rule_functions import (
     BatchedJvpRule,
     BatchedVjpRule,
     JvpRule,
+    Signature,
     VjpRule,
 )
 from fungrad.transforms.runtime_checks import Errors, eval_checked, without_checks
@@ -152,6 +155,38 @@ class CustomJvpCall(CustomCall):
         return self.bind(*args, **params), out_dims
 
 
+    def process_in(self, trace: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        body, rule = params["call_jaxpr"], params["jvp"]
+
+        def jvp(*both: Any) -> list[Any]:
+            n = len(both) // 2
+            outs, dots, _structure = rule.run(both[:n], both[n:])
+            return [*outs, *map(instantiate, dots)]
+
+        fun = wrap_init(lambda *xs: eval_jaxpr(body, (), *xs))
+        return trace.process_custom_jvp_call(self, fun, wrap_init(jvp), args, symbolic_zeros=False)
+
+    def bind_with_trace(self, trace: Any, args: Sequence[Any], avals: Any, params: dict[str, Any]) -> Any:
+        """As `Primitive.bind_with_trace`; the functions may be given as ``subfuns``, the function and its rule."""
+        if "subfuns" not in params:
+            return super().bind_with_trace(trace, args, avals, params)
+        fun, jvp = params["subfuns"]
+
+        def rule(primals: Any, tangents: Any) -> tuple[Any, Any]:
+            outs = jvp.call_wrapped(*primals, *tangents)
+            n = len(outs) // 2
+            return tuple(outs[:n]), tuple(outs[n:])
+
+        def body(*leaves: Any) -> tuple[list[Any], Any]:
+            outs, structure = tree.flatten(tuple(fun.call_wrapped(*leaves)))
+            return [as_array(x) for x in outs], structure
+
+        sig = Signature(fun.__name__, tree.structure(tuple(args)))
+        with running(trace):
+            custom = Custom(sig.name, body, JvpRule(sig, rule, params["symbolic_zeros"]), None)
+            return call(custom, [as_array(x) for x in args])
+
+
 class CustomVjpCall(CustomCall):
     """A function with rules for reverse mode, and perhaps one for forward mode too (``jvp``)."""
 
@@ -162,6 +197,11 @@ class CustomVjpCall(CustomCall):
             return linearize_by_rules(fwd, None, primals, tangents)[:2]
         outs, out_tangents, _structure = jvp.run(primals, tangents)
         return outs, out_tangents
+
+    def process_in(self, trace: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        raise NotImplementedError(
+            f"{type(trace).__name__}: custom_vjp functions, such as {params['name']}, are not handed to traces of users"
+        )
 
     def linearize(
         self, primals: Sequence[Any], tangents: Sequence[Any], *, jvp: Any, fwd: Any, **_: Any

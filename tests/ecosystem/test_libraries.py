@@ -20,18 +20,12 @@ ROOT = Path(__file__).parent.parent.parent
 LIBRARIES = sorted(path.stem for path in NUMBERS.glob("*.json"))
 PACKAGES = {"e3nn": "e3nn_jax"}
 
-# What is known not to run, and why.
-REFUSED = {
-    "quax": "defines traces of its own, subclasses of JAX's private class",
-}
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_numbers_are_jaxs(library):
     if importlib.util.find_spec(PACKAGES.get(library, library)) is None:
         pytest.skip(f"{library} is not installed")
-    if library in REFUSED:
-        pytest.xfail(REFUSED[library])
     done = subprocess.run(
         [sys.executable, "-m", "fungrad.jax", "-m", "tests.ecosystem.run", library],
         capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=900,

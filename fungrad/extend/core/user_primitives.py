@@ -17,7 +17,7 @@ import numpy as np
 from fungrad.core import primitive as _core
 from fungrad.core.array import Array, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
-from fungrad.core.context import EVAL, running
+from fungrad.core.context import EVAL, running, state
 from fungrad.core.ir import Jaxpr
 from fungrad.core.staging import DebugInfo, trace_flat
 
@@ -111,7 +111,17 @@ class Primitive(_core.Primitive, metaclass=_AnyPrimitive):
 
     def bind(self, *args: Any, **params: Any) -> Any:
         """Applies the primitive to arrays, tracers and numbers; parameters are static."""
-        return super().bind(*args, **{name: _closed(value) for name, value in params.items()})
+        operands = [as_array(x, f"operand of {self.name}") for x in args]
+        closed = {name: _closed(value) for name, value in params.items()}
+        if state.trace is EVAL and not self.has_rule("abstract_eval") and self.has_rule("impl"):
+            # As in JAX, what is only evaluated needs no rule for types.
+            out = self.impl(*[x._concrete(self.name) for x in operands], **closed)
+            outs = [wrap_unchecked(x, ShapedArray(x.shape, x.dtype)) for x in (out if self.multiple_results else [out])]
+            return outs if self.multiple_results else outs[0]
+        return super().bind(*operands, **closed)
+
+    def process_in(self, trace: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        return trace.process_primitive(self, args, opened(params))
 
     def def_impl(self, impl: Callable[..., Any]) -> Callable[..., Any]:
         """Registers ``impl(*arrays, **params)``, which returns an array (a sequence if ``multiple_results``).

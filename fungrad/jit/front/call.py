@@ -89,6 +89,9 @@ class Jit(Primitive):
     def expand(self, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
         return expand_call(self, args, params, "jaxpr")
 
+    def process_in(self, trace: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        return trace.process_primitive(self, args, {"inline": False, **params})
+
     def step_through(self, args: Sequence[Any], params: dict[str, Any]) -> None:
         with replaying():
             one_by_one(params["jaxpr"], [x._data for x in args], params["name"])

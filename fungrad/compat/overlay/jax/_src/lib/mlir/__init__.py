@@ -1,0 +1,5 @@
+"""``jax._src.lib.mlir``: a package on the way to the operations of MLIR."""
+
+from fungrad.compat.rows import Row
+
+NAMES: dict[str, Row] = {}
