@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 import fungrad
-from fungrad import lax
+from fungrad import lax, numpy as jnp
 from fungrad.core.array import wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import Jaxpr, eval_jaxpr
@@ -426,3 +426,37 @@ def test_many_parameters_with_their_moments():
     # so many arrays are looked at in a loop; one of them is not contiguous
     *_, last = program.run([*arrays[:-1], np.asfortranarray(arrays[-1])])
     np.testing.assert_array_equal(last, program.run(arrays)[-1])
+
+
+@pytest.mark.parametrize("offset", [-8, -1, 0, 2, 30])
+@pytest.mark.parametrize("shape", [(40, 40), (33, 70), (70, 33), (9, 5)])
+def test_gradient_along_a_diagonal(shape, offset):
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    count = np.diagonal(x, offset).size
+    weights = np.arange(1, count + 1, dtype=np.float32)
+    run = fungrad.jit(fungrad.grad(lambda x: (jnp.diagonal(x, offset) * weights).sum()))
+    wanted, i = np.zeros_like(x), np.arange(count)
+    wanted[i + max(0, -offset), i + max(0, offset)] = weights
+    np.testing.assert_array_equal(run(x), wanted)
+    if offset == 0 and shape[0] <= shape[1]:
+        # Positions in the matrix are compared, not divided.
+        text = run.lower(x).as_text("steps")
+        assert " rem " not in text and " div " not in text
+
+
+@pytest.mark.parametrize("interior", [1, 2, 6, 7])
+@pytest.mark.parametrize("columns", [2, 3, 5, 10])
+def test_spread_numbers_in_rows(interior, columns):
+    x = np.arange(1, 51, dtype=np.float32)
+    size = 49 * (interior + 1) + 1
+    for before in (0, 2):
+        after = -(size + before) % columns
+
+        def f(x, before=before, after=after):
+            return jnp.reshape(lax.pad(x, np.float32(9), [(before, after, interior)]), (-1, columns))
+
+        wanted = np.full(before + size + after, 9, np.float32)
+        wanted[before : before + size : interior + 1] = x
+        wanted = wanted.reshape(-1, columns)
+        np.testing.assert_array_equal(fungrad.jit(f)(x), wanted)
+        np.testing.assert_array_equal(fungrad.jit(lambda x: f(x).T)(x), wanted.T)

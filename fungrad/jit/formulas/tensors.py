@@ -158,10 +158,23 @@ class Idx:
     __rmul__ = __mul__
 
     def _split(self, divisor: int) -> tuple[Idx, Idx]:
-        """`quotient, rest` with `self == quotient * divisor + rest` and as little as possible in the rest."""
+        """`quotient, rest` with `self == quotient * divisor + rest` and as little as possible in the rest.
+
+        Coefficients near a multiple of the divisor leave a small rest if that makes its range narrow: positions
+        `n * i + j` in a matrix are `i * (n + 1) + (j - i)`. One counter alone stays as it is: what walks along a
+        diagonal had better not join a loop over rows, of which it needs one element each.
+        """
         whole = {a: c // divisor for a, c in self.terms.items() if c % divisor == 0}
-        rest = {a: c for a, c in self.terms.items() if c % divisor}
-        return Idx(self.const // divisor, whole), Idx(self.const % divisor, rest)
+        rest = Idx(self.const % divisor, {a: c for a, c in self.terms.items() if c % divisor})
+        bounds = rest.bounds()
+        if len(rest.terms) > 1 and bounds is not None and bounds[1] - bounds[0] >= 2 * divisor:
+            nearest = {a: (2 * c + divisor) // (2 * divisor) for a, c in rest.terms.items()}
+            near = Idx(rest.const, {a: c - nearest[a] * divisor for a, c in rest.terms.items()})
+            low, high = near.bounds()  # type: ignore[misc]
+            if high - low < 2 * divisor:
+                whole |= {a: q for a, q in nearest.items() if q}
+                rest = near
+        return Idx(self.const // divisor, whole), rest
 
     def __floordiv__(self, divisor: int) -> Idx:
         if divisor == 1:
@@ -370,6 +383,25 @@ def operands_of(expr: Expr) -> tuple[Expr, ...]:
     if kind is Guard:
         return (expr.condition, expr.value, expr.other)  # type: ignore[attr-defined]
     return ()
+
+
+def known_quotients(condition: Expr, env: dict[Axis, Idx]) -> dict[Any, int]:
+    """Quotients of positions that are known where a condition holds: it says that they leave no rest, and there is one
+    multiple of the divisor in their range."""
+    if type(condition) is not Apply or condition.fn is not None:
+        return {}
+    if condition.op == "and":
+        return known_quotients(condition.args[0], env) | known_quotients(condition.args[1], env)
+    position, number = (*condition.args, None, None)[:2]
+    if condition.op != "eq" or type(position) is not Position or type(number) is not Number or number.value:
+        return {}
+    index = position.index.substitute(env)
+    ((part, c),) = index.terms.items() if len(index.terms) == 1 else ((None, 0),)
+    if type(part) is not Part or part.kind != "mod" or c != 1 or index.const:
+        return {}
+    low, high = part.index.bounds() or (0, 2 * part.divisor)
+    least, greatest = -(-low // part.divisor), high // part.divisor
+    return {Part("div", part.index, part.divisor): least} if least == greatest else {}
 
 
 def free_axes(expr: Expr) -> set[Axis]:

@@ -27,6 +27,7 @@ from fungrad.jit.formulas.tensors import (
     Scatter,
     Source,
     Tensor,
+    known_quotients,
     linear,
 )
 from fungrad.jit.fusion import pairs
@@ -107,6 +108,8 @@ class NestWriter:
         self.made: set[Tensor] = set()
         self.stage: Stage | None = None
         self._depth_of_mask: dict[str, int] = {}
+        # What is known where a mask holds.
+        self._quotients: dict[str | None, dict[Any, int]] = {}
         self._types: dict[str, str] = {}
         self._count = 0
 
@@ -603,6 +606,9 @@ class NestWriter:
             depth = max(depth, self._depth_of_mask[mask])
             self.blocks[depth].append(loops.Let(inner, "and", (mask, condition), "i1"))
         self._depth_of_mask[inner] = depth
+        known = self._quotients.get(mask, {}) | known_quotients(expr.condition, dict(zip(axes, position, strict=True)))
+        if known:
+            self._quotients[inner] = known
         value, value_depth = self._value(expr.value, axes, position, inner)
         other, other_depth = self._value(expr.other, axes, position, mask)
         depth = max(depth, value_depth, other_depth)
@@ -633,8 +639,11 @@ class NestWriter:
     def _affine(self, index: Idx, mask: str | None = None) -> tuple[loops.Affine, int]:
         """An index as an address, and the depth of the block in which it is known."""
         result, depth = loops.Affine(index.const), 0
+        known = self._quotients.get(mask, {})
         for atom, c in index.terms.items():
-            if type(atom) is Axis:
+            if atom in known:
+                result, d = result + known[atom] * c, 0
+            elif type(atom) is Axis:
                 counter, d = self.symbols[atom]
                 result = result + counter * c
             elif type(atom) is Part:
@@ -676,7 +685,13 @@ class NestWriter:
             return name
 
         bounds = part.index.bounds()
-        if bounds is not None and bounds[0] >= 0:
+        if bounds is not None and 0 <= bounds[0] and bounds[1] < 2 * part.divisor:
+            over, name = self._name("v"), self._name("n")
+            self.blocks[depth].append(loops.Let(over, "ge", (operand, divisor), "i1"))
+            yes, no = (1, 0) if part.kind == "div" else (integer("sub", operand, divisor), operand)
+            choices = tuple([loops.Const(x, "i64") if isinstance(x, int) else x for x in (yes, no)])
+            self.blocks[depth].append(loops.Let(name, "select", (over, *choices), "i64"))
+        elif bounds is not None and bounds[0] >= 0:
             name = integer("div" if part.kind == "div" else "rem", operand, divisor)
         else:
             # Division truncates: round down for what may be negative.

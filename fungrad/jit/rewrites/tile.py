@@ -61,8 +61,10 @@ def _contiguous_inside(program: Program, loop: Loop) -> Loop:
 
 def _perfect(program: Program, outer: Loop) -> Loop:
     """The loop with nothing but another loop in it, if the few statements before that can as well stand inside."""
+    if len(outer.body) < 2:
+        return outer
     *before, inner = outer.body
-    if not before or type(inner) is not Loop or not all(type(s) in (Index, Let, Load) for s in before):
+    if type(inner) is not Loop or not all(type(s) in (Index, Let, Load) for s in before):
         return outer
     if sum(statement_cost(program, s, None, 1) for s in before) > tuning.SUNK_BEFORE:
         return outer
