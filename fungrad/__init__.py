@@ -65,6 +65,7 @@ from fungrad.core.context import checking_leaks, ensure_compile_time_eval, no_ex
 from fungrad.core.device import (
     Device,
     block_until_ready,
+    copy_to_host_async,
     default_backend,
     device_count,
     device_get,
@@ -77,6 +78,8 @@ from fungrad.core.device import (
     process_index,
 )
 from fungrad.core.dtypes import float0
+from fungrad.core.environment import host_count, host_id, host_ids, print_environment_info, process_indices
+from fungrad.core.live import live_arrays
 from fungrad.core.public_names import missing as _missing, publish as _publish
 from fungrad.core.refs import Ref, empty_ref, free_ref, freeze, new_ref
 from fungrad.core.source import named_call, named_scope
@@ -107,6 +110,7 @@ __version__ = _VERSION
 
 # Imported when first used.
 _SUBMODULES = (
+    "ad",
     "ad_checkpoint",
     "api_util",
     "custom_batching",
@@ -121,8 +125,10 @@ _SUBMODULES = (
     "image",
     "interpreters",
     "io",
+    "monitoring",
     "nn",
     "optim",
+    "profiler",
     "random",
     "ref",
     "scipy",
@@ -140,6 +146,7 @@ _EXPLAINING = ("Explanation", "Profile", "explain", "profile")
 
 if TYPE_CHECKING:
     from fungrad import (
+        ad,
         ad_checkpoint,
         custom_batching,
         custom_derivatives,
@@ -151,9 +158,11 @@ if TYPE_CHECKING:
         flatten_util,
         image,
         io,
+        monitoring,
         nn,
         ops,
         optim,
+        profiler,
         random,
         ref,
         scipy,
@@ -190,6 +199,7 @@ __all__ = [
     "ShapeDtypeStruct",
     "Shard",
     "__version__",
+    "ad",
     "ad_checkpoint",
     "allow_f16_reductions",
     "api_util",
@@ -202,6 +212,7 @@ __all__ = [
     "clear_caches",
     "closure_convert",
     "config",
+    "copy_to_host_async",
     "custom_batching",
     "custom_derivatives",
     "custom_gradient",
@@ -245,6 +256,9 @@ __all__ = [
     "fwd_and_bwd",
     "grad",
     "hessian",
+    "host_count",
+    "host_id",
+    "host_ids",
     "image",
     "interpreters",
     "io",
@@ -258,6 +272,7 @@ __all__ = [
     "legacy_prng_key",
     "linear_transpose",
     "linearize",
+    "live_arrays",
     "local_device_count",
     "local_devices",
     "log_compiles",
@@ -266,6 +281,7 @@ __all__ = [
     "make_array_from_single_device_arrays",
     "make_jaxpr",
     "make_mesh",
+    "monitoring",
     "named_call",
     "named_scope",
     "new_ref",
@@ -278,9 +294,12 @@ __all__ = [
     "ops",
     "optim",
     "pmap",
+    "print_environment_info",
     "process_count",
     "process_index",
+    "process_indices",
     "profile",
+    "profiler",
     "pure_callback",
     "random",
     "ref",

@@ -13,6 +13,7 @@ import pytest
 LISTS = Path(__file__).parent / "surface"
 MODULES = [
     "fungrad",
+    "fungrad.ad",
     "fungrad.ad_checkpoint",
     "fungrad.custom_batching",
     "fungrad.data",
@@ -31,6 +32,7 @@ MODULES = [
     "fungrad.io",
     "fungrad.lax",
     "fungrad.lax.linalg",
+    "fungrad.monitoring",
     "fungrad.numpy",
     "fungrad.numpy.fft",
     "fungrad.numpy.linalg",
@@ -47,6 +49,7 @@ MODULES = [
     "fungrad.optim.transforms",
     "fungrad.optim.tree",
     "fungrad.optim.tree_utils",
+    "fungrad.profiler",
     "fungrad.ref",
     "fungrad.scipy.cluster.vq",
     "fungrad.scipy.fft",

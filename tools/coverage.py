@@ -67,7 +67,8 @@ LEFT_OUT = [
     ("jax.extend.core.primitives", "approx_top_k_p", "`approx_max_k` is exact: `top_k`"),
     ("jax.numpy", "int1", "dtypes of one bit; use bool"),
     ("jax.numpy", "uint1", "dtypes of one bit; use bool"),
-    ("jax.profiler", "*device_memory_profile*", "about the memory of accelerators"),
+    ("jax.profiler", "Profile[DEP][!p]*", "the format of XLA's profiles; traces are JSON"),
+    ("jax.profiler", "register_subprocess", "each process writes a trace of its own"),
 ]
 
 

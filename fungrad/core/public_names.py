@@ -33,7 +33,7 @@ _MODULES = (
 
 # Names of JAX (and, for fungrad.optim, of optax) that may be asked for. One that exists meanwhile is never looked up.
 _NOT_YET = {
-    "fungrad": "distributed dlpack ffi live_arrays monitoring profiler",
+    "fungrad": "distributed dlpack ffi",
     "fungrad.lax": "after_all ragged_dot_general rng_bit_generator rng_uniform scaled_dot",
     "fungrad.debug": "log",
 }  # fmt: skip

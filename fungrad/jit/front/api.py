@@ -41,6 +41,7 @@ from fungrad.jit.front.cache_info import CacheInfo, note_trace, versions_of
 from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.front.explain import LOGGER, explain_miss
 from fungrad.jit.front.options import Keywords, Options, as_tuple, check_options, positional_names
+from fungrad.jit.front.recorded import note_tracing, prepared
 from fungrad.jit.front.sharded import ShardedFunction
 from fungrad.jit.front.tree_code import builder, is_time, reader
 from fungrad.jit.runtime.pool import pool
@@ -79,6 +80,7 @@ class Entry:
         "trace_key",
         "frame",
         "place",
+        "__weakref__",
         "high",
     )
 
@@ -126,6 +128,7 @@ class Entry:
         if config.log_compiles:
             LOGGER.warning("Compiling %s for types (%s)", self.name, ", ".join(map(str, self.jaxpr.in_avals)))
         self.run = self.program().direct
+        prepared.add(self)
         if config.log_compiles:
             LOGGER.warning("Finished compilation of jit(%s) in %.6f sec", self.name, time.perf_counter() - began)
         if config.check_results:
@@ -458,6 +461,7 @@ class JitFunction:
         frame = RefFrame()
         began = time.perf_counter()
         jaxpr, out_tree = trace_tree(fun if static else self._fun, call.treedef, avals, debug, frame)
+        note_tracing(self._name, time.perf_counter() - began)
         if config.log_compiles:
             LOGGER.warning(
                 "Finished tracing %s for jit in %.6f sec, argument types (%s)",

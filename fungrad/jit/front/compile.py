@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.core import timeline
 from fungrad.core.ir import Jaxpr
 from fungrad.jit.formulas.lowering import Graph, lower_jaxpr
 from fungrad.jit.formulas.tensors import Tensor
@@ -85,7 +86,8 @@ class Compilation:
 
     def _timed(self, stage: str, fn: Callable[[], Any]) -> Any:
         start = time.perf_counter()
-        result = fn()
+        with timeline.span(stage, "compile", program=self.name):
+            result = fn()
         self.timings[stage] = time.perf_counter() - start
         return result
 

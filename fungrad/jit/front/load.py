@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 
+from fungrad.core import timeline
 from fungrad.jit.front.link import addresses, machine
 from fungrad.jit.ir import provenance
 from fungrad.jit.ir.loop_text import program_text
@@ -39,7 +40,8 @@ class Written:
 
     def __init__(self, program: Program, target: Machine, emitter: type[ProgramEmitter] = ProgramEmitter):
         start = time.perf_counter()
-        self.program = pipeline.run(program.aimed_at(target), pipeline.TARGETED)
+        with timeline.span("rewrite", "compile"):
+            self.program = pipeline.run(program.aimed_at(target), pipeline.TARGETED)
         rewritten = time.perf_counter()
         writer = emitter(self.program)
         self._compressed = zlib.compress(writer.emit().encode(), 1)
@@ -49,6 +51,7 @@ class Written:
         self.lasting = emitter is ProgramEmitter and not any(linking.has_addresses(p) for p in self.parts)
         self.emitter = None if emitter is ProgramEmitter and not provenance.is_on() else writer
         self.timings = {"rewrite": rewritten - start, "emit": time.perf_counter() - rewritten}
+        timeline.add_last("emit", "compile", self.timings["emit"])
 
     @property
     def llvm(self) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 
 from fungrad import locks
 from fungrad.config import config
+from fungrad.core import monitoring, timeline
 from fungrad.core.digest import digest
 from fungrad.core.ir import Jaxpr
 from fungrad.core.lowering import OnHost
@@ -84,6 +85,12 @@ class CompiledProgram:
         Raises:
           RuntimeCheckError: a check in the program failed.
         """
+        if timeline.recording is not None:
+            with timeline.span(self.name, "call", inputs=len(arrays)):
+                return self._run(arrays)
+        return self._run(arrays)
+
+    def _run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         if self._consts:
             arrays = [*self._consts, *arrays]
         outs = self._executable.run(arrays)
@@ -98,7 +105,12 @@ class CompiledProgram:
 
     @property
     def direct(self) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
-        """The shortest way to run the program: the executable's own method where nothing has to be rearranged."""
+        """The shortest way to run the program: the executable's own method where nothing has to be rearranged.
+
+        While calls are recorded it is ``run``; see ``core.timeline``.
+        """
+        if timeline.recording is not None:
+            return self.run
         if self._plain and not self._consts and not self._sites:
             return self._executable.run
         return self.run
@@ -157,9 +169,14 @@ def program(jaxpr: Jaxpr, name: str, donated: Sequence[bool] = ()) -> CompiledPr
     found = _read(place) if place is not None else None
     if found is not None:
         plan, executable = found
+        monitoring.record_event(monitoring.CACHE_HIT)
+        timeline.add_last(f"find {name}", "compile", time.perf_counter() - start)
         program = CompiledProgram(jaxpr, name, donated, target, plan, executable)
         program.timings["find"] = time.perf_counter() - start
         return program
+    if place is not None:
+        monitoring.record_event(monitoring.CACHE_USED)
+        monitoring.record_event(monitoring.CACHE_MISS)
     compiled = _compiled(jaxpr, name, donated, target)
     if place is not None:
         _write(place, compiled)
@@ -182,8 +199,13 @@ def _compiled(jaxpr: Jaxpr, name: str, donated: Sequence[bool], target: Machine)
     with locks.imports:
         from fungrad.jit.front.compile import Compilation
 
-    compilation = Compilation(jaxpr, name, donated, target)
-    loaded = compilation.load()
+    with timeline.span(f"compile {name}", "compile"):
+        began = time.perf_counter()
+        compilation = Compilation(jaxpr, name, donated, target)
+        planned = time.perf_counter()
+        monitoring.record_event_duration_secs(monitoring.PLANNING, planned - began, fun_name=name)
+        loaded = compilation.load()
+        monitoring.record_event_duration_secs(monitoring.COMPILING, time.perf_counter() - planned, fun_name=name)
     program = CompiledProgram(jaxpr, name, donated, target, compilation.plan, loaded, compilation)
     program.timings = {**compilation.timings, **program.timings}
     return program

@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any
 
 from fungrad import locks
+from fungrad.core import timeline
 from fungrad.jit.ir import tuning
 
 # Codegen does not scale with the optimisation level for straight-line vector code; 2 has everything
@@ -141,6 +142,7 @@ class Session:
             if timings is not None:
                 timings["parse"] = parsed - start
                 timings["codegen"] = time.perf_counter() - parsed
+                timeline.add_last("codegen", "compile", timings["codegen"])
             return code
 
     def quickly(self, text: str) -> bytes:
