@@ -12,6 +12,7 @@ from typing import Any
 from fungrad.control._base import check_callables, flat_operands
 from fungrad.control.scan import scan
 from fungrad.core import tree
+from fungrad.core.refs import Ref
 from fungrad.core.signatures import X, Y
 from fungrad.core.source import api_boundary
 from fungrad.ops.foundation import reshape
@@ -47,6 +48,8 @@ def map(f: Callable[[X], Y], xs: X, *, batch_size: int | None = None) -> Y:
       Array([0, 1, 4, 9], dtype=int32)
     """
     check_callables(API, f=f)
+    if batch_size is None and any(isinstance(x, Ref) for x in tree.leaves(xs)):
+        return _one_by_one(f, xs)
     leaves, structure = flat_operands(xs, API, "xs")
     sizes = {x.aval.shape[:1] for x in leaves}
     if len(sizes) != 1 or sizes == {()}:

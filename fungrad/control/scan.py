@@ -22,6 +22,7 @@ from fungrad.control._base import (
     trace_function,
 )
 from fungrad.control.scan_primitive import bind
+from fungrad.control.sliced_refs import SlicedRefs
 from fungrad.core import tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.avals import ShapedArray
@@ -60,7 +61,8 @@ def scan(
       f: function ``(carry, x) -> (carry, y)`` of trees of arrays. The carry keeps its structure, shapes and dtypes;
         ``y`` may be any tree, or None.
       init: initial carry, a tree of arrays.
-      xs: tree of arrays with leading dimensions of one size, or None for steps without inputs.
+      xs: tree of arrays with leading dimensions of one size, or None for steps without inputs. Of a reference
+        (``new_ref``) each step gets a reference to its slice.
       length: number of steps; needed only if ``xs`` has no arrays.
       reverse: whether to go from the last element of ``xs`` to the first; ``ys`` is in the order of ``xs`` all the
         same.
@@ -83,6 +85,9 @@ def scan(
       (Array(6., dtype=float32), Array([0., 2., 9.], dtype=float32))
     """
     check_callables(API, f=f)
+    sliced = SlicedRefs(xs, API)
+    if sliced.refs:
+        return _scan_slices(sliced, f, init, length, reverse, unroll)
 
     def run(refs: Threaded) -> tuple[Any, Any]:
         if not refs.refs:
@@ -100,6 +105,20 @@ def scan(
         return carry, ys
 
     return threading_refs(run)
+
+
+def _scan_slices(
+    sliced: SlicedRefs,
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    length: int | None,
+    reverse: bool,
+    unroll: int | bool,
+) -> tuple[Any, Any]:
+    """The loop where there are references among ``xs``."""
+    carry, (ys, stacked) = scan(sliced.step(f), init, sliced.arrays(), length, reverse, unroll)
+    sliced.store(stacked)
+    return carry, ys
 
 
 def _scan(

@@ -48,6 +48,10 @@ class AbstractRef:
         """The type in short, such as ``Ref{f32[3]}``."""
         return f"Ref{{{self.inner_aval.str_short()}}}"
 
+    def short(self, **_: Any) -> str:
+        """``str_short``, as types of arrays have it."""
+        return self.str_short()
+
     def __repr__(self) -> str:
         return self.str_short()
 

@@ -9,6 +9,7 @@ May import ``core``, ``ops.foundation`` and the trace modules of ``transforms``.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import Tracer
 from fungrad.core.primitive import Primitive
-from fungrad.core.refs import Ref
+from fungrad.core.refs import Ref, contents, passed, store
 from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.ops._operands import scalar_array
@@ -66,6 +67,8 @@ def is_record(x: Any) -> bool:
 
 def other_values(x: Any) -> str:
     """What to do with an argument that is no tree of arrays."""
+    if isinstance(x, Ref):
+        return "pass what it holds, ref[...]; what vjp returns adds cotangents to references: with_refs"
     if is_record(x):
         return f"make its fields a tree with fungrad.tree_util.register_dataclass({type(x).__name__})"
     return "pass other values through a closure or functools.partial"
@@ -119,7 +122,8 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
 
     Args:
       fun: function of arrays and trees of arrays.
-      primals: tuple or list of the arguments at which to differentiate.
+      primals: tuple or list of the arguments at which to differentiate. Of a reference (``new_ref``) the tangent is a
+        reference too; where the function writes, both get new contents.
       tangents: tuple or list like ``primals``: the direction. Integer and boolean arguments have tangents of dtype
         ``float0``.
       has_aux: whether ``fun`` returns a pair of the output and auxiliary data that are not differentiated.
@@ -142,6 +146,8 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
             "fungrad.jvp: primals and tangents must be tuples or lists of arguments, got "
             f"{type(primals).__name__} and {type(tangents).__name__}; write jvp(f, (x,), (t,))"
         )
+    if any(isinstance(x, Ref) for x in tree.leaves(tuple(primals))):
+        return _jvp_with_refs(fun, tuple(primals), tuple(tangents), has_aux)
     flat_primals, in_tree = flat_arrays(tuple(primals), "jvp", "primals")
     flat_tangents, tangent_tree = tree.flatten(tuple(tangents))
     if in_tree != tangent_tree:
@@ -161,6 +167,41 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
         flat_fun.out_tree, [visible(t, x.aval) for t, x in zip(out_tangents[:n], outs[:n], strict=True)]
     )
     return (value, tangent, flat_fun.aux(outs[n:])) if has_aux else (value, tangent)
+
+
+def _jvp_with_refs(fun: Callable[..., Any], primals: tuple, tangents: tuple, has_aux: bool) -> Any:
+    """``jvp`` where arguments are references: what they hold, and the tangents of that, are read and stored."""
+    (leaves, in_tree), (dots, tangent_tree) = tree.flatten(primals), tree.flatten(tangents)
+    refs = {i: x for i, x in enumerate(leaves) if isinstance(x, Ref)}
+    if in_tree == tangent_tree:
+        for i in refs:
+            if not isinstance(dots[i], Ref):
+                raise TypeError(
+                    f"fungrad.jvp: primals{tree.leaf_paths(primals)[i]} is a reference, so its tangent must be one "
+                    f"too, got {dots[i]!r} of type {type(dots[i]).__name__}"
+                )
+        used = [*refs.values(), *[dots[i] for i in refs]]
+        if len(set(map(id, used))) < len(used):
+            raise ValueError("fungrad.jvp: a reference appears twice among primals and tangents")
+
+    def discharged(*args: Any) -> Any:
+        flat = tree.leaves(args)
+        local = {i: passed(flat[i], refs[i].aval) for i in refs}
+        result = fun(*tree.unflatten(in_tree, [local.get(i, x) for i, x in enumerate(flat)]))
+        result, *aux = result if has_aux else (result,)
+        held = [r._value for r in local.values()]
+        return ((result, held), *aux) if has_aux else (result, held)
+
+    def arrays(given: Sequence[Any], structure: Any) -> tuple:
+        return tree.unflatten(structure, [contents(x) if isinstance(x, Ref) else x for x in given])  # type: ignore
+
+    (out, held), (out_dot, held_dots), *aux = jvp(
+        functools.wraps(fun)(discharged), arrays(leaves, in_tree), arrays(dots, tangent_tree), has_aux
+    )
+    for i, value, dot in zip(refs, held, held_dots, strict=True):
+        store(refs[i], value)
+        store(dots[i], dot)
+    return (out, out_dot, *aux)
 
 
 @api_boundary

@@ -18,8 +18,10 @@ from fungrad.core.array import as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, same_type
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr
+from fungrad.core.refs import AbstractRef, Ref
 from fungrad.core.signatures import P, R_co
 from fungrad.core.source import api_boundary
+from fungrad.jit.front.references import call_with_refs
 from fungrad.sharding import DEFAULT
 from fungrad.transforms.inspection import shape_struct
 
@@ -96,8 +98,16 @@ class Stage:
     @property
     def args_info(self) -> Any:
         """The arguments as ``(args, kwargs)`` with leaves ``ArgInfo``."""
-        avals = self._entry.jaxpr.in_avals
+        avals = self._argument_avals
         return tree.unflatten(self.in_tree, [ArgInfo(a, d) for a, d in zip(avals, self._donated, strict=True)])
+
+    @property
+    def _argument_avals(self) -> list[Any]:
+        """Types of the leaves of the arguments: the jaxpr takes what references hold, also those closed over."""
+        avals: list[Any] = list(self._entry.jaxpr.in_avals[: self.in_tree.num_leaves])
+        for i in self._entry.frame.args if self._entry.frame is not None else ():
+            avals[i] = AbstractRef(avals[i])
+        return avals
 
     @property
     def donate_argnums(self) -> tuple[int, ...]:
@@ -107,7 +117,12 @@ class Stage:
     @property
     def out_avals(self) -> Any:
         """Types of the results, a tree of ``ShapedArray``."""
-        return tree.unflatten(self._entry.out_tree, list(self._entry.out_avals))
+        return tree.unflatten(self._entry.out_tree, self._result_avals)
+
+    @property
+    def _result_avals(self) -> list[Any]:
+        """Types of the leaves of the result; what references hold comes after them."""
+        return list(self._entry.out_avals[: self._entry.out_tree.num_leaves])
 
     @property
     def out_tree(self) -> Any:
@@ -117,12 +132,12 @@ class Stage:
     @property
     def in_avals(self) -> Any:
         """Types of the arguments, as ``(args, kwargs)``."""
-        return tree.unflatten(self.in_tree, self._entry.jaxpr.in_avals)
+        return tree.unflatten(self.in_tree, self._argument_avals)
 
     @property
     def out_info(self) -> Any:
         """Types of the results, a tree of ``ShapeDtypeStruct``."""
-        return tree.unflatten(self._entry.out_tree, [shape_struct(a) for a in self._entry.out_avals])
+        return tree.unflatten(self._entry.out_tree, [shape_struct(a) for a in self._result_avals])
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.fun_name}>"
@@ -230,7 +245,7 @@ class Compiled(Lowered):
     @property
     def output_shardings(self) -> Any:
         """Where the results are, a tree like the result."""
-        return tree.unflatten(self._entry.out_tree, [DEFAULT] * len(self._entry.out_avals))
+        return tree.unflatten(self._entry.out_tree, [DEFAULT] * len(self._result_avals))
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The same as calling it."""
@@ -244,11 +259,6 @@ class Compiled(Lowered):
     @api_boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         entry = self._entry
-        if entry.frame is not None:
-            raise NotImplementedError(
-                f"fungrad.jit: the compiled {self.fun_name} uses references, which a compiled function does not store; "
-                "call the jitted function itself"
-            )
         leaves, treedef = tree.flatten((args, kwargs))
         if treedef != self.in_tree:
             raise TypeError(
@@ -256,9 +266,9 @@ class Compiled(Lowered):
                 f"the compiled {self.fun_name} takes {self.in_tree}, got {treedef}; static arguments are already fixed "
                 "and must be left out"
             )
-        arrays: list[Any] = [as_array(x) for x in leaves]
-        for i, (x, aval) in enumerate(zip(arrays, entry.jaxpr.in_avals, strict=True)):
-            if not same_type(x.aval, aval):
+        arrays: list[Any] = [x if isinstance(x, Ref) else as_array(x) for x in leaves]
+        for i, (x, aval) in enumerate(zip(arrays, self._argument_avals, strict=True)):
+            if isinstance(x, Ref) != isinstance(aval, AbstractRef) or not same_type(x.aval, aval):
                 path = tree.leaf_paths((args, kwargs))[i]
                 raise TypeError(
                     "fungrad.jit: Argument types differ from the types for which this computation was compiled: "
@@ -273,10 +283,15 @@ class Compiled(Lowered):
         if entry.high:
             return tree.unflatten(entry.out_tree, entry.call_high(arrays))
         run = entry.run or entry.prepare()
+        if entry.frame is not None:
+            names = [f"argument{path}" for path in tree.leaf_paths((args, kwargs))]
+            return call_with_refs(entry, arrays, names, self.fun_name, lambda given: self._outs(run, given))
+        return tree.unflatten(entry.out_tree, self._outs(run, arrays))
+
+    def _outs(self, run: Callable[..., Any], arrays: Sequence[Any]) -> list[Any]:
+        entry = self._entry
         outs = run(entry.const_data + entry.take(arrays))
-        return tree.unflatten(
-            entry.out_tree, [wrap_unchecked(d, a) for d, a in zip(outs, entry.out_avals, strict=True)]
-        )
+        return [wrap_unchecked(d, a) for d, a in zip(outs, entry.out_avals, strict=True)]
 
 
 @runtime_checkable

@@ -32,7 +32,7 @@ from fungrad.core.device import check_device
 from fungrad.core.ir import Jaxpr
 from fungrad.core.key_uses import use, used_operands
 from fungrad.core.lojax import lower_jaxpr
-from fungrad.core.refs import Ref, RefFrame, contents, store
+from fungrad.core.refs import Ref, RefFrame
 from fungrad.core.signatures import P, R
 from fungrad.core.source import Source, api_boundary, current_source, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
@@ -42,6 +42,7 @@ from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.front.explain import LOGGER, explain_miss
 from fungrad.jit.front.options import Keywords, Options, as_tuple, check_options, positional_names
 from fungrad.jit.front.recorded import note_tracing, prepared
+from fungrad.jit.front.references import call_with_refs
 from fungrad.jit.front.sharded import ShardedFunction
 from fungrad.jit.front.tree_code import builder, is_time, reader
 from fungrad.jit.runtime.pool import pool
@@ -301,40 +302,19 @@ class JitFunction:
 
     def _call_with_refs(self, entry: Entry, call: Call) -> Any:
         """A call of a function that uses references: what they hold is passed, and what comes out is stored."""
-        frame: Any = entry.frame
-        names = self._leaf_names(call)
-        seen: dict[int, int] = {}
-        for i in frame.args:
-            if id(call.leaves[i]) in seen:
-                raise ValueError(
-                    "fungrad.jit: only one reference to a mutable array may be passed as an argument to a function, "
-                    f"but when calling {self._name} the mutable array reference of type "
-                    f"{call.leaves[i].aval.str_short()} appeared at both {names[seen[id(call.leaves[i])]]} and "
-                    f"{names[i]}"
-                )
-            seen[id(call.leaves[i])] = i
-        for ref in frame.closed:
-            if id(ref) in seen:
-                raise ValueError(
-                    f"fungrad.jit: when calling {self._name}, a mutable array reference of type "
-                    f"{ref.aval.str_short()} was both closed over and passed as the argument {names[seen[id(ref)]]}"
-                )
-        refs = [*[call.leaves[i] for i in frame.args], *frame.closed]
-        written = [*frame.args_written, *frame.written]
-        given = [contents(x) if isinstance(x, Ref) else as_array(x) for x in [*call.leaves, *frame.closed]]
-        if config.debug_key_reuse:
-            self._use_keys(entry, given)
-        known = state.trace is EVAL and not any(isinstance(x, Tracer) for x in given)
-        if known and not entry.has_tracers and not entry.high:
-            outs = self._run(entry, given)
-        else:
+
+        def run(given: list[Any]) -> Sequence[Any]:
+            if config.debug_key_reuse:
+                self._use_keys(entry, given)
+            if state.trace is EVAL and not any(isinstance(x, Tracer) for x in given):
+                if not entry.has_tracers and not entry.high:
+                    return self._run(entry, given)
             params = {"inline": True} if self._options.inline else {}
-            outs = jit_p.bind(*entry.jaxpr.consts, *given, jaxpr=entry.closed, name=self._name, **params)
-        n = len(outs) - len(refs)
-        for ref, value, changed in zip(refs, outs[n:], written, strict=True):
-            if changed:
-                store(ref, value)
-        return tree.unflatten(entry.out_tree, outs[:n])
+            return jit_p.bind(  # type: ignore[no-any-return]
+                *entry.jaxpr.consts, *given, jaxpr=entry.closed, name=self._name, **params
+            )
+
+        return call_with_refs(entry, call.leaves, self._leaf_names(call), self._name, run)
 
     def _use_keys(self, entry: Entry, arrays: list[Any]) -> None:
         """Notes the keys that a call uses up; calls do not take the short path while somebody wants to know."""
