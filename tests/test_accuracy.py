@@ -1,5 +1,7 @@
 """Errors of long sums, products and running results do not grow with the number of terms."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,11 @@ SUMS = {
     "running down": (lambda x: jnp.cumsum(x, 0), lambda x: x.cumsum(0), lambda n: (n // 3, 3)),
     "running along": (lambda x: jnp.cumsum(x, 1), lambda x: x.cumsum(1), lambda n: (3, n // 3)),
     "running logsumexp": (lambda x: lax.cumlogsumexp(x), lambda x: np.logaddexp.accumulate(x), lambda n: (n,)),
+    "running logsumexp down": (
+        lambda x: lax.cumlogsumexp(x - 10_000, 0),
+        lambda x: np.logaddexp.accumulate(x - 10_000, 0),
+        lambda n: (n // 20, 20),
+    ),
     "product": (lambda x: jnp.prod(1 + x / 8192), lambda x: np.prod(1 + x / 8192), lambda n: (min(n, 100_003),)),
     "running product": (
         lambda x: jnp.cumprod(1 + x / 8192),
@@ -43,7 +50,7 @@ SUMS = {
 def test_sums(name, kind, n):
     function, reference, shape = SUMS[name]
     x = KINDS[kind](shape(n))
-    if "product" in name:
+    if "product" in name or name == "running logsumexp down":
         x = np.round(x * 16) / 16  # so that the factors are the same in all precisions
     if reference is None:
         scaled = np.float32(x) * np.arange(x.size, dtype=np.float32) / np.float32(x.size)
@@ -261,6 +268,31 @@ def test_gradient_of_running_logsumexp(run):
     y = np.logaddexp.accumulate(wide)
     expected = np.exp(wide) * np.cumsum((w * np.exp(-y))[::-1])[::-1]
     np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("run", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
+def test_running_logsumexp_of_special_numbers(run, dtype):
+    """All sequences of four, along both dimensions."""
+    values = [np.inf, -np.inf, np.nan, 0.0, -3.0, float(np.finfo(dtype).max), float(np.finfo(dtype).min)]
+    x = np.array(list(itertools.product(values, repeat=4)), dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        expected = np.logaddexp.accumulate(x.astype(np.float64), 1).astype(dtype)
+    rows, columns = run(lambda x: (lax.cumlogsumexp(x, 1), lax.cumlogsumexp(x.T, 0)))(jnp.asarray(x, dtype=dtype))
+    digits = {"float16": 1e-3, "float32": 2e-7, "float64": 1e-15}[dtype]
+    np.testing.assert_allclose(rows, expected, rtol=digits, atol=digits)
+    np.testing.assert_allclose(columns, expected.T, rtol=digits, atol=digits)
+
+
+@pytest.mark.parametrize("number, rows", [(-1e4, 30_000), (0.7, 3000)])
+def test_running_logsumexp_of_equal_numbers_and_of_its_own_results(number, rows):
+    """What is added is less than a last bit of the result; and each number meets a result of about its size."""
+    x = np.full((rows, 17), number, np.float32)
+    if number == 0.7:
+        x = (x * np.arange(rows)[:, None]).astype(np.float32)
+        x[:, ::2] = np.logaddexp.accumulate(x[:, ::2].astype(np.float64), 0)
+    found = fungrad.jit(lambda x: lax.cumlogsumexp(x, 0))(jnp.asarray(x))
+    np.testing.assert_allclose(found, np.logaddexp.accumulate(x.astype(np.float64), 0), rtol=1e-7, atol=1e-6)
 
 
 @pytest.mark.parametrize("flush", [True, False])

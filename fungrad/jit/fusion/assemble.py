@@ -38,7 +38,7 @@ from fungrad.jit.ir import loops, provenance, tuning
 from fungrad.jit.ir.affine import address as element_address
 from fungrad.jit.ir.ops import apply, neutral
 from fungrad.jit.kernels.scalars import FLOATS, HALF, PARTS, SIGNED, UNSIGNED, NumpyScalars, dtype_of, type_of
-from fungrad.jit.kernels.vecmath.exp_log import add_single_exp
+from fungrad.jit.kernels.vecmath.exp_log import add_single_exp, add_single_exp_in_two
 
 # Operations and types that are computed here when all operands are known.
 _FOLDED = frozenset(
@@ -105,6 +105,8 @@ class NestWriter:
         self.registers: dict[Tensor, Placed] = {}
         self.accumulators: dict[Stage, Operand] = {}
         self.rows: dict[Stage, str] = {}
+        # What rounding has left of the numbers in a row.
+        self.rests: dict[Stage, str] = {}
         self.made: set[Tensor] = set()
         self.stage: Stage | None = None
         self._depth_of_mask: dict[str, int] = {}
@@ -421,9 +423,12 @@ class NestWriter:
         names = {a: self._name("z") for a in inner}
         type = _state_type(tensor)
         if isinstance(tensor, Running):
-            buffer = self.new_buffer(dtype_of(type), [a.extent for a in inner])
-            self.rows[stage] = buffer
-            address = element_address([a.extent for a in inner], [names[a] for a in inner])
+            extents = [a.extent for a in inner]
+            if _is_in_two(tensor):
+                type = "f32"
+                self.rests[stage] = self.new_buffer(dtype_of(type), extents)
+            self.rows[stage] = buffer = self.new_buffer(dtype_of(type), extents)
+            address = element_address(extents, [names[a] for a in inner])
         else:
             buffer = self.memory.buffer[tensor]
             saved = dict(self.symbols)
@@ -433,10 +438,12 @@ class NestWriter:
             self.symbols = saved
         self.open()
         self.store(buffer, address, pairs.constant(neutral(tensor.monoid, type), type))  # type: ignore[attr-defined]
-        (fill,) = self.close()
+        if stage in self.rests:
+            self.store(self.rests[stage], address, loops.Const(0, type))
+        fill = self.close()
         for a in reversed(inner):
-            fill = loops.Loop(names[a], a.extent, [fill])
-        self.blocks[-1].append(fill)
+            fill = [loops.Loop(names[a], a.extent, fill)]
+        self.blocks[-1] += fill
 
     def _running(self, stage: Stage, tensor: Running, position: tuple[Idx, ...], value: Operand) -> None:
         type = _state_type(tensor)
@@ -452,6 +459,8 @@ class NestWriter:
             at = stage.kinds.index("s")
             inner = stage.axes[at + 1 :]
             address = element_address([a.extent for a in inner], [self.symbols[a][0] for a in inner])
+            if stage in self.rests:
+                return self._running_in_two(stage, tensor, row, address, value)
             before = self._load(self.blocks[-1], row, address, type)
             result = self._combined(tensor, before, value, factor)
             self.store(row, address, result)
@@ -464,6 +473,16 @@ class NestWriter:
             result = self._combined(tensor, self.accumulators[stage], value, factor)
             self.assign([self.accumulators[stage]], [result])
         self._keep_running(stage, tensor, result)
+
+    def _running_in_two(self, stage: Stage, tensor: Running, row: str, address: loops.Affine, value: Operand) -> None:
+        """Combines a value with an element of a row, which is two numbers of single precision."""
+        block, rest = self.blocks[-1], self.rests[stage]
+        value = self._operation(block, "convert", (value,), ("f64",), "f32")
+        operands = (self._load(block, row, address, "f32"), self._load(block, rest, address, "f32"), value)
+        new, left = self._operation(block, "logaddexp", operands, ("f32",) * 3, ("f32", "f32"), add_single_exp_in_two)
+        self.store(row, address, new)
+        self.store(rest, address, left)
+        self._keep(stage, new, len(self.blocks) - 1)
 
     def _keep_running(self, stage: Stage, tensor: Running, result: Operand) -> None:
         """Keeps a running result, in the type of the results."""
@@ -751,6 +770,11 @@ def _has_narrow_terms(tensor: Tensor) -> bool:
     """Whether the terms of a combination are converted to double precision for it."""
     expr = tensor.expr  # type: ignore[attr-defined]
     return type(expr) is Apply and expr.op == "convert" and expr.type == "f64" and expr.args[0].type in _NARROW
+
+
+def _is_in_two(tensor: Running) -> bool:
+    """Whether rows of results so far are two of single precision: functions run twice as wide on them as on doubles."""
+    return tensor.monoid == "logaddexp" and _has_narrow_terms(tensor) and type_of(tensor.dtype) == "f32"
 
 
 def _state_type(tensor: Any) -> str:

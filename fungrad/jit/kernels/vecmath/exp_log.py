@@ -295,6 +295,26 @@ def add_single_exp(m: ScalarBuilder, total: Value, x: Value) -> Value:
     """`logaddexp` of a result so far and a value that was in single precision, both in double precision. What is added
     to the greater of them is computed in single precision: its relative error is that of a term, not of the result."""
     with m.precise():
-        high, low = m.maximum(total, x), m.minimum(total, x)
-        gap = m.select(high == low, 0.0, low - high)
-        return high + m.convert(log1p_exp(m, m.convert(gap, "f32")), "f64")
+        single = m.convert(x, "f32")
+        gap = m.convert(total - x, "f32")
+        # No gap is a number between equal infinities, which give themselves as `single` does, and where one is nan:
+        # as the result so far it is the greater, and as `single` it is added.
+        more = m.select(m.is_nan(gap), single, log1p_exp(m, -m.abs(gap)))
+        return m.max(x, total) + m.convert(more, "f64")
+
+
+def add_single_exp_in_two(m: ScalarBuilder, total: Value, rest: Value, x: Value) -> tuple[Value, Value]:
+    """`add_single_exp` without a number of double precision: the result so far is `total` and what its rounding has
+    left, and so is the new one. That is 0 beside infinities and nan."""
+    with m.precise():
+        gap = (total - x) + rest
+        more = m.select(m.is_nan(gap), x, log1p_exp(m, -m.abs(gap)))
+        below = gap < 0.0
+        greater = m.select(below, x, total)
+        rough = greater + more
+        # Where `more` is the larger one this is as wrong as `more` itself.
+        lost = more - (rough - greater)
+        lost = m.select(below, lost, lost + rest)
+        finite = m.compare("eq", lost, lost)
+        new = m.select(finite, rough + lost, rough)
+        return new, m.select(finite, lost - (new - rough), 0.0)
