@@ -180,6 +180,12 @@ def cast(x: Array, dtype: np.dtype, weak_type: bool = False) -> Array:
     return convert_element_type_p.bind(x, new_dtype=dtype, weak_type=weak_type)
 
 
+def weak_as(out: Array, *operands: Any) -> Array:
+    """A result that is weak where all operands are, which Python's scalars are; True and False only beside others."""
+    weak = all(x.aval.weak_type if isinstance(x, Array) else _is_scalar(x) for x in operands)
+    return cast(out, out.aval.dtype, weak and not all(isinstance(x, bool) for x in operands))
+
+
 def promote_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
     """Two operands with a common dtype, and broadcastable by ``lax``: equal ranks or 0-d.
 

@@ -51,7 +51,7 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
     out = ufuncs.logical_or(ufuncs.logical_and(near, ufuncs.isfinite(y)), ufuncs.equal(x, y))
     if equal_nan:
         out = ufuncs.logical_or(out, ufuncs.logical_and(ufuncs.isnan(x), ufuncs.isnan(y)))
-    return out
+    return cast(out, dtypes.bool_)
 
 
 def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Array:
@@ -98,12 +98,12 @@ def _comparable(x: Any) -> Array | None:
 
 def isreal(x: Any) -> Array:
     """Whether the imaginary part is zero, for each element."""
-    return ufuncs.equal(ufuncs.imag(x), 0)
+    return ufuncs.equal(ufuncs.imag(x), False)  # beside which booleans are no numbers
 
 
 def iscomplex(x: Any) -> Array:
     """Whether the imaginary part is not zero, for each element."""
-    return ufuncs.not_equal(ufuncs.imag(x), 0)
+    return ufuncs.not_equal(ufuncs.imag(x), False)
 
 
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Array:

@@ -439,5 +439,5 @@ def _eye_mask(rows: int, columns: int, k: int) -> Array:
 
 def diagflat(v: Any, k: int = 0) -> Array:
     """The matrix with the flattened ``v`` as its diagonal."""
-    return diag(ravel(v), k)
-
+    v = diag(ravel(v), k)
+    return cast(v, v.aval.dtype)

@@ -46,6 +46,8 @@ def _sort_rows(x: Array, equal_nan: bool) -> _Sorted:
     places = shape_ops.iota(index, n)
     order = lax_sort.sort((*columns, places), 0, num_keys=len(columns))[-1] if columns else places
     rows = take_1d(x, order, 0)
+    if dtypes.is_complex(rows.aval.dtype):
+        rows = cast(rows, rows.aval.dtype)  # weak types are kept of real numbers only, as JAX does
     if n == 0:
         return _Sorted(rows, creation.zeros(0, bool), order)
     before, after = slice_in_dim(rows, 0, n - 1), slice_in_dim(rows, 1, n)

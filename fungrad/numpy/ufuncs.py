@@ -24,6 +24,7 @@ from fungrad.numpy._promotion import (
     operand,
     promote_pair,
     promote_pair_inexact,
+    weak_as,
 )
 from fungrad.ops import cast as cast_ops, compare, complex_parts, elementwise, integer, transcendental
 from fungrad.ops._operands import scalar_array, scalar_like
@@ -121,8 +122,7 @@ def _logical(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any],
 
     def f(x: Any, y: Any, /, out: None = None, where: None = None) -> Array:
         refuse_out(name, out, where)
-        x, y = match_ranks(name, truth(x, name), truth(y, name))
-        return primitive.bind(x, y)
+        return weak_as(primitive.bind(*match_ranks(name, truth(x, name), truth(y, name))), x, y)
 
     return _named(f, name, _binary_doc(what))
 
@@ -169,8 +169,8 @@ def _log_to_base(x: Any, base: float, api: str) -> Array:
     if dtypes.is_complex(x.aval.dtype):
         # By parts: dividing infinities by a complex number gives NaN.
         re, im = complex_parts.real(x), complex_parts.imag(x)
-        return complex_parts.complex(elementwise.div(re, scale), elementwise.div(im, scale))
-    return elementwise.div(x, scalar_like(scale, x))
+        return _strong(complex_parts.complex(elementwise.div(re, scale), elementwise.div(im, scale)))
+    return _strong(elementwise.div(x, scalar_like(scale, x)))
 
 
 def log2(x: Any, /) -> Array:
@@ -188,7 +188,7 @@ def logaddexp(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Arra
     refuse_out("logaddexp", out, where)
     x, y = promote_pair_inexact("logaddexp", x1, x2)
     if dtypes.is_complex(x.aval.dtype):
-        return _logaddexp_complex(x, y)
+        return weak_as(_logaddexp_complex(x, y), x1, x2)
     # Not max and min: at equal operands their derivatives are shares, and the second derivative of the gap is lost.
     first = greater_equal(x, y)
     x, y = broadcast(x, first.aval.shape), broadcast(y, first.aval.shape)
@@ -210,7 +210,7 @@ def _logaddexp_complex(x: Array, y: Array) -> Array:
     top, low = compare.select_n(first, y, x), compare.select_n(first, x, y)
     out = elementwise.add(top, transcendental.log1p(transcendental.exp(elementwise.sub(low, top))))
     turns = divmod(elementwise.add(complex_parts.imag(out), float(np.pi)), float(2 * np.pi))[1]
-    return _strong(complex_parts.complex(complex_parts.real(out), elementwise.sub(turns, float(np.pi))))
+    return complex_parts.complex(complex_parts.real(out), elementwise.sub(turns, float(np.pi)))
 
 
 def logaddexp2(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Array:
@@ -218,7 +218,7 @@ def logaddexp2(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Arr
     refuse_out("logaddexp2", out, where)
     x, y = promote_pair_inexact("logaddexp2", x1, x2)
     ln2 = float(np.log(2.0))
-    return _strong(elementwise.div(logaddexp(elementwise.mul(x, ln2), elementwise.mul(y, ln2)), ln2))
+    return weak_as(elementwise.div(logaddexp(elementwise.mul(x, ln2), elementwise.mul(y, ln2)), ln2), x1, x2)
 
 
 def deg2rad(x: Any, /) -> Array:
@@ -375,7 +375,8 @@ def power(x1: Any, x2: Any, /) -> Array:
             # Keeps the derivative with respect to the exponent out of it.
             return transcendental.pow(*match_ranks("power", x, x2))
         return transcendental.pow(x, y)
-    return _integer_power(x, y)
+    out = _integer_power(x, y)
+    return out if isinstance(x1, bool) else weak_as(out, x1, x2)
 
 
 pow = power
@@ -448,7 +449,7 @@ def hypot(x1: Any, x2: Any, /) -> Array:
     inside = where_value(zero, 1, elementwise.add(*squares))
     scaled = elementwise.mul(scale, elementwise.sqrt(inside))
     infinite = integer.bitwise_or(isinf(x), isinf(y))
-    return _strong(where_value(infinite, float("inf"), compare.select_n(zero, scaled, top)))
+    return weak_as(where_value(infinite, float("inf"), compare.select_n(zero, scaled, top)), x1, x2)
 
 
 def copysign(x1: Any, x2: Any, /) -> Array:
@@ -464,13 +465,12 @@ def copysign(x1: Any, x2: Any, /) -> Array:
 def heaviside(x1: Any, x2: Any, /) -> Array:
     """Step function: 0 below zero, 1 above, ``x2`` at zero."""
     x, y = promote_pair_inexact("heaviside", x1, x2)
-    weak = x.aval.weak_type and y.aval.weak_type
     x = elementwise.add(x, cast_ops.full_like(y, 0))
     y = elementwise.add(y, cast_ops.full_like(x, 0))
     step = where_value(compare.gt(x, 0), 1, cast_ops.full_like(x, 0))
     step = compare.select_n(compare.eq(x, 0), step, y)
     step = where_value(compare.ne(x, x), float("nan"), step)
-    return cast_ops.convert_element_type(step, step.aval.dtype, weak)
+    return weak_as(step, x1, x2)
 
 
 def ldexp(x1: Any, x2: Any, /) -> Array:
@@ -496,7 +496,6 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
 def gcd(x1: Any, x2: Any) -> Array:
     """Greatest common divisor."""
     x, y = _integer_pair("gcd", x1, x2)
-    dtype = x.aval.dtype
 
     def one(a: Array, b: Array) -> Array:
         """Euclid's algorithm."""
@@ -505,7 +504,7 @@ def gcd(x1: Any, x2: Any) -> Array:
         )[0]
         return found
 
-    return cast(_each(one, _magnitude(x), _magnitude(y)), dtype)
+    return weak_as(cast(_each(one, _magnitude(x), _magnitude(y)), x.aval.dtype), x1, x2)
 
 
 def _magnitude(x: Array) -> Array:
@@ -524,7 +523,7 @@ def lcm(x1: Any, x2: Any) -> Array:
     product = elementwise.mul(
         x, elementwise.div(elementwise.add(y, cast_ops.full_like(common, 0)), where_value(zero, 1, common))
     )
-    return _strong(where_value(zero, 0, product))
+    return weak_as(where_value(zero, 0, product), x1, x2)
 
 
 def _integer_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
@@ -567,7 +566,7 @@ def signbit(x: Any, /) -> Array:
     if dtypes.is_bool(dtype) or dtypes.is_unsigned(dtype):
         return cast_ops.full_like(x, False, dtype=np.dtype(bool))
     if dtypes.is_integer(dtype):
-        return compare.lt(x, 0)
+        return _strong(compare.lt(x, 0))
     if dtypes.is_complex(dtype):
         raise TypeError("fungrad.numpy.signbit: complex operands have no sign")
     bits = np.dtype(f"int{8 * dtype.itemsize}")
