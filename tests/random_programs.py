@@ -6,6 +6,7 @@ that both libraries compute exactly, so that rounding cannot turn a tie.
 """
 
 import dataclasses
+import os
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,6 +14,12 @@ from hypothesis import strategies as st
 DTYPES = ("float32", "float32", "float32", "int32", "bool", "float16", "bfloat16", "complex64")
 # Multiples of 1/4 of moderate size: sums and products of a few of them are exact in float32.
 NUMBERS = (-2.0, -1.5, -1.0, -0.5, -0.25, 0.0, 0.0, 0.25, 0.5, 1.0, 1.25, 2.0)
+
+
+def many(number):
+    """How many random programs a slow test runs: a number that takes one core at most a quarter of an hour, times the
+    environment variable ``FUNGRAD_MANY``."""
+    return max(1, round(number * float(os.environ.get("FUNGRAD_MANY", "1"))))
 
 
 @dataclasses.dataclass(frozen=True)

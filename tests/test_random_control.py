@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import random_control
 from hypothesis import strategies as st
-from random_programs import arguments, inputs, modes, programs
+from random_programs import arguments, inputs, many, modes, programs
 
 import fungrad
 from fungrad.config import config
@@ -88,9 +88,10 @@ def test_eager_and_compiled(program, seed):
 
 
 @pytest.mark.slow
-@hypothesis.settings(max_examples=2000, **common)
+@hypothesis.settings(max_examples=many(1000), **common)
 @hypothesis.given(program=random_programs(8), seed=st.integers(0, 1000))
 def test_many_eager_and_compiled(program, seed):
+    """Some ten minutes; ``many`` says how to run more."""
     check_compiled(program, seed)
 
 
@@ -106,9 +107,10 @@ def test_as_jax(program, seed):
 
 @pytest.mark.slow
 @pytest.mark.parity
-@hypothesis.settings(max_examples=2000, **common)
+@hypothesis.settings(max_examples=many(600), **common)
 @hypothesis.given(program=random_programs(8), seed=st.integers(0, 1000))
 def test_many_as_jax(program, seed):
+    """Some ten minutes, half of them JAX's."""
     pytest.importorskip("jax")
     from test_random_programs import check
 

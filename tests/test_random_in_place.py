@@ -5,6 +5,7 @@ import in_place_plans
 import numpy as np
 import pytest
 import random_in_place
+from random_programs import many
 
 import fungrad
 from fungrad.jit.fusion import build, overwrite
@@ -105,7 +106,7 @@ def test_risky_programs(seed, hazard, gradient):
 @pytest.mark.slow
 @pytest.mark.parametrize("gradient", [False, True])
 @pytest.mark.parametrize("hazard", random_in_place.HAZARDS)
-@pytest.mark.parametrize("seed", range(100, 300))
+@pytest.mark.parametrize("seed", range(100, 100 + many(200)))
 def test_many_risky_programs(seed, hazard, gradient):
     check_risky(seed, hazard, gradient)
 
@@ -187,13 +188,13 @@ def test_gradients_of_random_programs(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(5000, 6000))
+@pytest.mark.parametrize("seed", range(5000, 5000 + many(1000)))
 def test_many_gradients_of_random_programs(seed):
     check_gradient(seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1000, 4000))
+@pytest.mark.parametrize("seed", range(1000, 1000 + many(3000)))
 def test_many_random_programs(seed):
     check(seed)
 

@@ -4,6 +4,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from random_programs import many
 
 import fungrad
 
@@ -158,7 +159,7 @@ def test_random_loops(program, seed):
 
 
 @pytest.mark.slow
-@hypothesis.settings(max_examples=500, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=many(500), deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(program=programs(), seed=st.integers(0, 999))
 def test_many_random_loops(program, seed):
     check(program, seed)

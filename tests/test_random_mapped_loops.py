@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from random_programs import many
 
 import fungrad
 import fungrad.numpy as jnp
@@ -115,6 +116,6 @@ def test_random_mapped_loops(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 1500))
+@pytest.mark.parametrize("seed", range(100, 100 + many(1400)))
 def test_many_random_mapped_loops(seed):
     check(seed)

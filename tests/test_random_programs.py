@@ -6,7 +6,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from random_programs import arguments, inputs, modes, programs
+from random_programs import arguments, inputs, many, modes, programs
 
 import fungrad
 
@@ -103,7 +103,8 @@ def test_random_programs(program, seed):
 
 
 @pytest.mark.slow
-@hypothesis.settings(max_examples=3000, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=many(1500), deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(program=programs(abstract, max_steps=9), seed=st.integers(0, 1000))
 def test_many_random_programs(program, seed):
+    """Some ten minutes; ``many`` says how to run more."""
     check(program, seed)

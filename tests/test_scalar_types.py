@@ -22,12 +22,13 @@ not_equal less less_equal greater greater_equal isclose allclose array_equal arr
 # What needs other arguments than numbers and arrays, or another library.
 OTHERS = "save savez load frombuffer fromfile fromstring fromfunction from_dlpack set_printoptions vectorize".split()
 
-# What JAX makes of arguments that are refused here: lengths, axes and distances that are no integers, complex numbers
-# that have no order or angle, differences that lose imaginary parts; and shapes that are truth values.
+# What JAX makes of arguments that are refused here: lengths, axes, positions and distances that are no integers,
+# complex numbers that have no order or angle, differences that lose imaginary parts, gradients along no axis.
 REFUSED_HERE = set("""
-arctan2 atan2 argmax argmin nanargmax nanargmin bartlett blackman hamming hanning kaiser ediff1d roll trim_zeros
-unravel_index
+arctan2 atan2 argmax argmin nanargmax nanargmin bartlett blackman hamming hanning kaiser delete ediff1d gradient roll
+trim_zeros unravel_index vsplit
 """.split())  # fmt: skip
+# Shapes of truth values.
 OTHER_TYPES = {"broadcast_shapes"}
 
 

@@ -23,6 +23,7 @@ SMOKE = ROOT / "tools" / "smoke_kernels.py"
 
 # Only SSE4.2, AVX2, AVX-512 as far as QEMU has it (it shows 256 bits); then another architecture.
 PROCESSORS = ["Nehalem", "Haswell", "Skylake-Server", "arm64"]
+_WITHOUT_AVX = ("Nehalem", "Westmere")
 
 _PACKAGES = """python3.11-minimal libpython3.11-minimal libpython3.11-stdlib libc6 libstdc++6 libgcc-s1 zlib1g libexpat1
 libffi8 libssl3 libbz2-1.0 liblzma5 libgomp1""".split()
@@ -34,7 +35,12 @@ def x86(processor: str) -> list[str]:
     """Command that runs the smoke test with this interpreter on another x86 processor."""
     paths = os.pathsep.join([str(ROOT), sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"]])
     interpreter = Path(sys.executable).resolve()
-    return ["qemu-x86_64-static", "-cpu", processor, "-E", f"PYTHONPATH={paths}", str(interpreter), str(SMOKE)]
+    settings = [f"PYTHONPATH={paths}"]
+    if processor in _WITHOUT_AVX:
+        # The BLAS of NumPy and SciPy would choose kernels with AVX by the model's number.
+        settings.append("OPENBLAS_CORETYPE=Nehalem")
+    options = [x for s in settings for x in ("-E", s)]
+    return ["qemu-x86_64-static", "-cpu", processor, *options, str(interpreter), str(SMOKE)]
 
 
 def arm64(directory: Path) -> list[str]:
