@@ -302,12 +302,17 @@ class LLVMScalars(ScalarBuilder):
 
     def _joined(self, type: str, parts: list[str]) -> str:
         """Vectors of equal width one after the other."""
-        width = self.lanes // len(parts)
+        width, llvm = self.lanes // len(parts), _LLVM_TYPES[type]
+        # The rest of a loop may have three times as many lanes as a part.
+        parts = [*parts, *["poison"] * ((1 << (len(parts) - 1).bit_length()) - len(parts))]
         while len(parts) > 1:
-            half, width = f"<{width} x {_LLVM_TYPES[type]}>", 2 * width
+            half, width = f"<{width} x {llvm}>", 2 * width
             mask = ", ".join(f"i32 {k}" for k in range(width))
             pairs = zip(parts[::2], parts[1::2], strict=True)
             parts = [self._operand(f"shufflevector {half} {x}, {half} {y}, <{width} x i32> <{mask}>") for x, y in pairs]
+        if width > self.lanes:
+            mask, whole = ", ".join(f"i32 {k}" for k in range(self.lanes)), f"<{width} x {llvm}>"
+            return self._operand(f"shufflevector {whole} {parts[0]}, {whole} poison, <{self.lanes} x i32> <{mask}>")
         return parts[0]
 
     def _outlined(
