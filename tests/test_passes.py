@@ -5,6 +5,7 @@ nothing more.
 from __future__ import annotations
 
 import importlib
+import re
 
 import numpy as np
 import pytest
@@ -348,3 +349,9 @@ def test_rules_of_the_compiler_are_those_of_primitives():
     functions = {"log2", "log10", "hypot", "sinpi", "cospi", "random_loggamma"}  # what rules of primitives call
     assert set(scalar_rules.TABLE) - functions <= set(Primitive.instances)
     assert set(complexmath.RULES) <= set(Primitive.instances)
+
+
+def test_modules_name_their_passes_as_textbooks_do():
+    for name, step in PASSES:
+        first = importlib.import_module(step.__module__).__doc__.splitlines()[0]
+        assert re.match(r"Pass ``\w+``: [-a-z ]+\. [A-Z]", first), f"{name}: {first}"

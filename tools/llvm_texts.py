@@ -48,7 +48,7 @@ class Keeper:
 
     def install(self) -> None:
         """Looks over the shoulder of the emitter."""
-        emitter = _emitter()
+        emitter: Any = importlib.import_module("fungrad.jit.llvm.program").ProgramEmitter
         emit = emitter.emit
 
         def noting(this: Any) -> str:
@@ -57,15 +57,6 @@ class Keeper:
             return text
 
         emitter.emit = noting
-
-
-def _emitter() -> Any:
-    for name in ("fungrad.jit.llvm.program", "fungrad.jit.llvm.program"):
-        try:
-            return importlib.import_module(name).ProgramEmitter
-        except ModuleNotFoundError:
-            continue
-    raise ImportError("llvm_texts: there is no ProgramEmitter")
 
 
 # -- plugin ------------------------------------------------------------------------------------------------------------

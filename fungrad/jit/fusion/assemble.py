@@ -1,4 +1,4 @@
-"""Writes fused stages as statements of the loop IR.
+"""Code generation with value numbering: writes fused stages as statements of the loop IR.
 
 `NestWriter` walks one tree of loops. A statement goes into the outermost block in which everything it depends on is
 known, so what does not change in a loop is computed before it, and equal formulas at equal positions are written once

@@ -1,4 +1,4 @@
-"""From a graph of tensors to a program of the loop IR.
+"""Lowering: from a graph of tensors to a program of the loop IR.
 
 `build_program` plans, fuses and writes the whole program. Bodies of control flow are regions: graphs of their own
 whose inputs and outputs are places in buffers that the region around them owns.

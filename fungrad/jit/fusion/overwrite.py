@@ -1,4 +1,4 @@
-"""New carries of loops that are made in the memory of the old ones.
+"""Copy coalescing: new carries of loops that are made in the memory of the old ones.
 
 A step of a loop that changes part of a carried array makes a copy of it, changes the copy, and copies that over the
 old array. Where nothing reads the old values once the first of them has been changed, both copies go. `overwrite` sees
@@ -15,7 +15,7 @@ from typing import Any
 from fungrad.jit.fusion.declared import Declared
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.affine import address
-from fungrad.jit.ir.loops import Affine, Branch, Buffer, Call, Host, Index, Let, Load, Loop, Nest, Store
+from fungrad.jit.ir.loops import Affine, Branch, Buffer, Call, Host, Load, Loop, Nest, Store
 from fungrad.jit.ir.traverse import buffers_of, defines, uses, walk
 from fungrad.jit.rewrites.buffers import accesses, is_whole_copy, same_positions
 
@@ -292,7 +292,7 @@ class Overwriting:
         for s in reversed(list(walk(nest.body))):
             if id(s) not in kept and (type(s) is Loop or wanted.isdisjoint(defines(s))):
                 continue
-            if type(s) not in (Let, Index, Load) or (type(s) is Load and self.root(s.buffer) in written):
+            if not s.is_pure or (type(s) is Load and self.root(s.buffer) in written):
                 return None
             kept.add(id(s))
             wanted |= uses(s)

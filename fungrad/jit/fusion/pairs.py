@@ -1,4 +1,4 @@
-"""Complex values in the loop IR: a pair of operands, and operations that take and give pairs.
+"""Scalar replacement of complex values: a pair of operands, and operations that take and give pairs.
 
 The loop IR knows real scalars only. While a nest is written, a complex value is a `Pair` of the operands that hold its
 parts; an operation on complex values becomes one statement on parts, whose function puts them together for the rule

@@ -1,4 +1,4 @@
-"""Which tensors are kept, and the loops that each of them needs.
+"""Rematerialisation against storage: which tensors are kept, and the loops that each of them needs.
 
 `plan` walks the graph of tensors from the outputs and decides which values are *stages*, computed by loops of their
 own, and which are formulas written into their users. A stage is not necessarily memory: when the fuser puts all users

@@ -192,7 +192,7 @@ def _of_nest(program: Program, nest: Nest) -> Cost:
     touched: tuple[dict[str, int], dict[str, int]] = ({}, {})
     flops = work = 0.0
     for s, extents in walk_in_loops(nest.body, {}):
-        if type(s) in (Load, Store):
+        if s.is_access:
             buffer = program.buffers[s.buffer]
             symbols = s.index.symbols()
             known = [extents[x] for x in symbols if x in extents]

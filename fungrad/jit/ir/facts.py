@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from fungrad.jit.ir.loops import Acc, If, Loop, LoopWhile, Prefix, Program, Set, Store, Update, Var, overlap
+from fungrad.jit.ir.loops import Acc, If, Loop, LoopWhile, Prefix, Program, Set, Store, Update, overlap
 from fungrad.jit.ir.traverse import buffers_of, defines, walk
 
 
@@ -21,7 +21,7 @@ def is_vectorisable(program: Program, loop: Loop) -> bool:
     """Whether iterations of a loop may run side by side."""
     if loop.ordered:
         return False
-    declared = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
+    declared = {s.name for s in walk(loop.body) if s.declares_cell}
     values = {n for s in walk(loop.body) if type(s) is not Loop for n in defines(s)}
     direct = {s.acc for s in loop.body if type(s) is Prefix}
     for s in walk(loop.body):
@@ -55,7 +55,7 @@ def is_independent(program: Program, loop: Loop) -> bool:
     """Whether iterations of a loop may run on different threads."""
     if loop.ordered:
         return False
-    declared = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
+    declared = {s.name for s in walk(loop.body) if s.declares_cell}
     values = {n for s in walk(loop.body) if type(s) is not Loop for n in defines(s)}
     for s in walk(loop.body):
         kind = type(s)

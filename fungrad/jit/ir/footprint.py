@@ -10,7 +10,7 @@ from typing import Any
 
 from fungrad.jit.ir import convolutions, products
 from fungrad.jit.ir.facts import is_independent
-from fungrad.jit.ir.loops import Affine, Call, Index, Let, Load, Loop, Nest, Program, Repeat, Store, View
+from fungrad.jit.ir.loops import Affine, Call, Load, Loop, Nest, Program, Repeat, Store, View
 from fungrad.jit.ir.traverse import walk, walk_in_loops
 
 # Where the rows of a step are in a buffer: the bytes from row to row, and the address of the first, in elements.
@@ -106,7 +106,7 @@ def _of_nest(program: Program, nest: Nest, extent: int, counters: set[str]) -> F
         return None
     found = Footprint(extent // loop.extent)
     for s, extents in walk_in_loops(nest.body, {}):
-        if type(s) not in (Load, Store):
+        if not s.is_access:
             continue
         size = program.buffers[s.buffer].dtype.itemsize
         stride = s.index.coefficient(loop.index)
@@ -131,4 +131,4 @@ def row_loop(nest: Nest) -> Loop | None:
     last = nest.body[-1] if nest.body else None
     if type(last) is not Loop or last.extent == 0 or last.ordered:
         return None
-    return last if all(type(s) in (Let, Index, Load) for s in nest.body[:-1]) else None
+    return last if all(s.is_pure for s in nest.body[:-1]) else None

@@ -15,9 +15,6 @@ import numpy as np
 
 from fungrad.jit.ir import tuning
 
-# Prime factors of lengths that have code of their own.
-LARGEST_PRIME = 31
-
 
 def factors(n: int) -> list[int]:
     """The prime factors of a number, in ascending order.

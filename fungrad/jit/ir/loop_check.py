@@ -323,7 +323,7 @@ class _Checker:
 
     def independent(self, loop: Loop) -> None:
         """Nothing sequential passes from one iteration to the next."""
-        declared = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
+        declared = {s.name for s in walk(loop.body) if s.declares_cell}
         for s in walk(loop.body):
             if type(s) is Set and s.var not in declared:
                 self.fail(loop, f"{s.var} makes the iterations depend on each other")

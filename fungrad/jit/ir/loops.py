@@ -23,7 +23,7 @@ functions in `fungrad.jit.kernels` (`exp`, `tanh` ...), or a Python function ove
 (`Let.fn`).
 
 Statements and steps never change, and their fields declare what they are for: `operand`, `cell`,
-`definition`, `place`, `nested`, `reading`, `writing`. Whatever walks through programs asks for these
+`declaration`, `definition`, `place`, `nested`, `reading`, `writing`. Whatever walks through programs asks for these
 roles (`traverse`), so a new statement is its class, its line in the printer, the verifier and the
 interpreter, and its emitter.
 
@@ -46,6 +46,7 @@ from fungrad.jit.ir.machine import LINE_BYTES, Machine
 from fungrad.jit.ir.node import (
     Node,
     cell,
+    declaration,
     definition,
     exchanging,
     nested,
@@ -247,7 +248,7 @@ class Acc(Node):
         is the result times two to that power.
     """
 
-    name: str = definition()
+    name: str = declaration()
     op: str
     type: str
     init: Operand | None = operand(default=None)
@@ -283,7 +284,7 @@ class Prefix(Node):
 class Var(Node):
     """Declare a sequential variable. Reading its name gives the value at that point."""
 
-    name: str = definition()
+    name: str = declaration()
     type: str
     init: Operand = operand()
 

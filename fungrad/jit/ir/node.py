@@ -29,6 +29,11 @@ def definition(*, default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={_ROLE: "definition"})
 
 
+def declaration() -> Any:
+    """A field with the name of a cell, which the node declares."""
+    return dataclasses.field(metadata={_ROLE: "declaration"})
+
+
 def place(*, default: Any = dataclasses.MISSING) -> Any:
     """A field with an `Affine` expression over counters and integer values; given as a name or number too."""
     return dataclasses.field(default=default, metadata={_ROLE: "address"})
@@ -67,6 +72,9 @@ class Node:
       USES, CHANGES, DEFINITIONS, ADDRESSES, BODIES, READS, WRITES: names of the fields of each role; `USES` includes
         `CHANGES`.
       SEVERAL: whether the one body field holds a tuple of bodies.
+      is_access: whether the node reads or writes an element of a buffer.
+      declares_cell: whether it declares an accumulator or a variable.
+      is_pure: whether it does nothing but define a value: it may run again, or elsewhere.
       made_by, reason: see `provenance`; only there while a program is explained.
     """
 
@@ -81,6 +89,9 @@ class Node:
     READS: ClassVar[tuple[str, ...]] = ()
     WRITES: ClassVar[tuple[str, ...]] = ()
     SEVERAL: ClassVar[bool] = False
+    is_access: ClassVar[bool] = False
+    declares_cell: ClassVar[bool] = False
+    is_pure: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if provenance.state.thread:
@@ -120,6 +131,7 @@ class Node:
         operand,
         cell,
         definition,
+        declaration,
         place,
         nested,
         several,
@@ -140,7 +152,11 @@ def node(cls: Any) -> Any:
 
     made.FIELDS = tuple(roles)
     made.USES, made.CHANGES = having("use", "change"), having("change")
-    made.DEFINITIONS, made.ADDRESSES = having("definition"), having("address")
+    made.DEFINITIONS, made.ADDRESSES = having("definition", "declaration"), having("address")
     made.BODIES, made.SEVERAL = having("body", "bodies"), bool(having("bodies"))
     made.READS, made.WRITES = having("read", "exchange"), having("write", "exchange")
+    made.is_access = bool(made.ADDRESSES and (made.READS or made.WRITES))
+    made.declares_cell = bool(having("declaration"))
+    acts = made.declares_cell or made.CHANGES or made.BODIES or made.WRITES
+    made.is_pure = bool(made.DEFINITIONS and not acts)
     return made

@@ -45,7 +45,7 @@ def groups(nest: NestWriter, statements: Sequence[Any]) -> dict[int, Group]:
         return found
     families: dict[Any, list[tuple[int, Any]]] = {}
     for at, s in enumerate(statements):
-        if type(s) in (Load, Store) and _is_plain(nest, s):
+        if s.is_access and _is_plain(nest, s):
             stride = s.index.coefficient(nest.vector.symbol)
             if 2 <= stride <= _longest(nest.module.program.buffers[s.buffer], type(s)):
                 key = (type(s), s.buffer, s.index - s.index.const, getattr(s, "update", None))

@@ -724,7 +724,7 @@ def split_loop(nest: Nest) -> Loop | None:
     last = nest.body[-1] if nest.body else None
     if type(last) is not Loop or not last.parallel or last.extent == 0:
         return None
-    return last if all(type(s) in (Let, Index, Load) for s in nest.body[:-1]) else None
+    return last if all(s.is_pure for s in nest.body[:-1]) else None
 
 
 def units(program: Program, nest: Nest) -> int:

@@ -1,4 +1,5 @@
-"""Pass ``accumulate``: adds parts to arrays where they belong, instead of whole arrays of zeros with a part in them.
+"""Pass ``accumulate``: sparse accumulation of cotangents. Adds parts to arrays where they belong, instead of whole
+arrays of zeros with a part in them.
 
 The derivative of a read of part of an array is an array of zeros with the cotangent put or added at its place, and
 the cotangents of all reads are added up. In a loop whose steps read parts of an array from outside that would go

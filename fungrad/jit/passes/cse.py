@@ -1,4 +1,4 @@
-"""Pass ``cse``: computes equal things once.
+"""Pass ``cse``: common subexpression elimination. Computes equal things once.
 
 Contract: of equations with the same primitive, operands, parameters and result types only the first stays. Operands
 of commutative primitives are compared without order. Equations that have effects or draw random numbers (``random``)

@@ -1,4 +1,4 @@
-"""Pass ``dce``: removes equations whose results nobody uses.
+"""Pass ``dce``: dead code elimination. Removes equations whose results nobody uses.
 
 Contract: an equation stays if it has effects or if one of its results reaches an output; equations with several
 results may be narrowed by their primitive through a method ``dce(eqn, used) -> Eqn | None``, where ``used`` has one

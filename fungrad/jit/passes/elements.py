@@ -1,4 +1,5 @@
-"""Pass ``elements``: computes the elements of small arrays one by one where they are used one by one.
+"""Pass ``elements``: scalar replacement of aggregates. Computes the elements of small arrays one by one where they are
+used one by one.
 
 The right-hand side of an ordinary differential equation is often written as ``stack([f(y[0], y[1]), g(y[0], y[1])])``.
 Taken literally, every stage of an integrator fills a tiny array and picks it apart again, and under ``vmap`` the lanes

@@ -1,4 +1,4 @@
-"""Pass ``fold``: computes scalar operations on literals at compile time.
+"""Pass ``fold``: constant folding. Computes scalar operations on literals at compile time.
 
 Contract: an equation whose operands are all literals and whose single result is 0-d is replaced by a literal holding
 what the NumPy ``impl`` of its primitive returns. Larger results are never folded: literals are scalars, and a big

@@ -1,4 +1,4 @@
-"""Pass ``inline``: replaces calls of jaxprs by their bodies.
+"""Pass ``inline``: inline expansion. Replaces calls of jaxprs by their bodies.
 
 Contract: afterwards no equation is a call. Calls are equations of a primitive with an attribute ``inline_param`` (the
 name of the parameter that holds the body: nested ``jit``, functions with custom derivative rules) or ``expansion`` (a

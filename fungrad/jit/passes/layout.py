@@ -1,4 +1,4 @@
-"""Pass ``layout``: moves transposes to where they are free.
+"""Pass ``layout``: layout assignment. Moves transposes to where they are free.
 
 Contract: a product reads what its operands were before they were transposed, unless that would reorder its result; a
 product whose only use is a transpose that swaps the sides of its result is the product of swapped operands; and a

@@ -1,4 +1,4 @@
-"""Pass ``motion``: moves work out of loops.
+"""Pass ``motion``: loop-invariant code motion. Moves work out of loops; that of scans is in `scan_motion`.
 
 Contract: a primitive with a method ``moved(eqn) -> Jaxpr | None`` may replace its equation by a jaxpr of the same
 operands, in which work that need not be done in every iteration is done before or after the loop. Values are the same

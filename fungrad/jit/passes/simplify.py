@@ -1,4 +1,4 @@
-"""Pass ``simplify``: rewrites equations into cheaper ones with the same results.
+"""Pass ``simplify``: algebraic simplification. Rewrites equations into cheaper ones with the same results.
 
 Contract: every rule keeps the result for all operands, infinities, NaNs (but for their sign) and signed zeros
 included (so ``x + 0.0`` stays, as it turns -0.0 into 0.0, while ``x + -0.0`` goes), except that ``integer_pow`` and

@@ -26,6 +26,7 @@ from collections.abc import Callable, Sequence
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.convolutions import Block, Blocks, Span, blocks_of, divisors, work
 from fungrad.jit.ir.loops import Call
+from fungrad.jit.ir.machine import LINE_BYTES
 from fungrad.jit.llvm.writer import ProgramWriter
 from fungrad.jit.products.convolution_kernels import Tile, define_pack, define_tile
 from fungrad.jit.products.products import part_of_range
@@ -367,8 +368,8 @@ class _Deep(_Emitter):
         f, name = self.function()
         plain = [self.part(parts) for parts in combinations]
         plain = [p for p in plain if p.items and math.prod(q.taps.result for q in p.parts)]
-        scratch = max([p.block.nbytes for p in plain], default=64)
-        panel = max([p.panel_bytes for p in plain], default=64)
+        scratch = max([p.block.nbytes for p in plain], default=LINE_BYTES)
+        panel = max([p.panel_bytes for p in plain], default=LINE_BYTES)
         f.do(f"%block = alloca [{scratch} x i8], align 64")
         f.do(f"%panel = alloca [{panel} x i8], align 64")
         self.program.module.declarations["@llvm.memset.p0.i64"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
@@ -418,7 +419,7 @@ class _DeepPart:
         self.items = self.g.features * math.prod(self.outer) * self.heights * self.widths
         self.block = self._block(self.height, self.examples)
         self.columns = panel_columns(self.size, self.g.outputs)
-        self.panel_bytes = max(64, self.height * self.width * self.columns * self.size)
+        self.panel_bytes = max(LINE_BYTES, self.height * self.width * self.columns * self.size)
 
     def _sizes(self) -> tuple[int, int]:
         """Lines of taps of a block, and examples that are copied at a time."""

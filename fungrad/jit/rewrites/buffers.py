@@ -190,7 +190,7 @@ def accesses(items: Sequence[Any], path: tuple = ()) -> list[tuple[tuple, Any]]:
     """Loads and stores in program order, each with the statements around it."""
     found = []
     for s in items:
-        if type(s) in (Load, Store):
+        if s.is_access:
             found.append((path, s))
         for nested in children(s):
             found.extend(accesses(nested, (*path, s)))

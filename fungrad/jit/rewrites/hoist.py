@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from fungrad.jit.ir.loops import (
-    Acc,
     Buffer,
     Index,
     Let,
@@ -14,7 +13,6 @@ from fungrad.jit.ir.loops import (
     Loop,
     LoopWhile,
     Program,
-    Var,
     overlap,
 )
 from fungrad.jit.ir.traverse import (
@@ -65,7 +63,7 @@ def _cells(statements: Sequence[Any]) -> set[str]:
     """Names of what changes while the statements run."""
     changing: set[str] = set()
     for s in walk(statements):
-        if type(s) in (Acc, Var):
+        if s.declares_cell:
             changing.update(defines(s))
         changing.update(changes(s))
     return changing

@@ -128,7 +128,7 @@ def _chain(statements: Sequence[Any], symbol: str) -> tuple[list[Loop], Sequence
     loops: list[Loop] = []
     while statements and type(statements[-1]) is Loop:
         before, loop = statements[:-1], statements[-1]
-        if loop.ordered or not all(type(s) in (Let, Index, Load) for s in before) or _mentions(before, symbol):
+        if loop.ordered or not all(s.is_pure for s in before) or _mentions(before, symbol):
             return [], []
         loops.append(loop)
         statements = loop.body
@@ -163,7 +163,7 @@ def _carried(program: Program, inner: Sequence[Any], step: Repeat, loops: Sequen
     reads: dict[str, set[Affine]] = {}
     writes: dict[str, set[Affine]] = {}
     for s in inner:
-        if type(s) not in (Load, Store):
+        if not s.is_access:
             continue
         if s.where is not None or (type(s) is Store and s.update is not None):
             return None
@@ -187,13 +187,13 @@ def _carried(program: Program, inner: Sequence[Any], step: Repeat, loops: Sequen
 
 def _is_read_first(program: Program, inner: Sequence[Any], root: str) -> bool:
     """Whether a step needs what was in some memory before: otherwise nobody may have written there yet."""
-    accesses = (s for s in inner if type(s) in (Load, Store) and program.root(s.buffer).name == root)
+    accesses = (s for s in inner if s.is_access and program.root(s.buffer).name == root)
     return type(next(accesses)) is Load
 
 
 def _one_dtype(program: Program, inner: Sequence[Any], root: str) -> bool:
     """Whether all names for some memory have its dtype."""
-    names = {s.buffer for s in inner if type(s) in (Load, Store) and program.root(s.buffer).name == root}
+    names = {s.buffer for s in inner if s.is_access and program.root(s.buffer).name == root}
     return all(program.buffers[n].dtype == program.buffers[root].dtype for n in names)
 
 

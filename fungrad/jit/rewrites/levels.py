@@ -68,7 +68,7 @@ class _Levels:
         paths = list(_paths(loop.body, []))
         roots: dict[str, list[tuple[Any, list[Any]]]] = {}
         for s, path in paths:
-            if type(s) in (Load, Store):
+            if s.is_access:
                 roots.setdefault(self.program.root(s.buffer).name, []).append((s, path))
         found = []
         for accesses in roots.values():

@@ -189,7 +189,7 @@ class _Region:
         def visit(items: Sequence[Any], known: dict[str, bool]) -> None:
             """``known``: the loops around, and whether they can be written out."""
             for s in items:
-                if type(s) in (Load, Store):
+                if s.is_access:
                     buffer = program.buffers[s.buffer]
                     root = program.root(s.buffer)
                     fits = _is_few(root) and buffer.dtype == root.dtype and buffer.size == root.size
@@ -269,7 +269,7 @@ class _Region:
         """The innermost list of statements outside of which a memory is not used."""
         around = []
         for s in statements:
-            if type(s) in (Load, Store) and self.program.root(s.buffer).name == name:
+            if s.is_access and self.program.root(s.buffer).name == name:
                 return statements
             around += [b for b in children(s) if _accesses(self.program, b)[name]]
         return self.scope(around[0], name) if len(around) == 1 else statements
@@ -338,7 +338,7 @@ class _Region:
             zero = Const(False if buffer.type == "i1" else 0, buffer.type)
             result += [Var(_cell(name, k), buffer.type, zero) for k in range(buffer.size)]
         for s in statements:
-            root = self.program.root(s.buffer) if type(s) in (Load, Store) else None
+            root = self.program.root(s.buffer) if s.is_access else None
             if root is None or root.name not in self.cells:
                 result.append(map_bodies(self.scalars, s))
             elif not 0 <= s.index.const < root.size:

@@ -38,7 +38,6 @@ from fungrad.jit.ir.loops import (
     Program,
     Store,
     Update,
-    Var,
 )
 from fungrad.jit.ir.ops import neutral
 from fungrad.jit.ir.traverse import changes, map_bodies, own_buffers, substitute, walk, walk_in_loops
@@ -194,7 +193,7 @@ class _Rewriter:
             [s for p in mine for s in p.resume(Affine.var(piece))],
         )
         before = [s for s in head if type(s) is not Acc]
-        pure = [s for s in before if type(s) in (Let, Index, Load)]
+        pure = [s for s in before if s.is_pure]
         first = [Nest(before, nest.name)] if len(before) > len(pure) else []
         combine = [_combined(self.program.buffers[b], rows[b], op, piece, pieces) for b, op in sums.items()]
         last = [*accs, *pure, *([gather] if mine else []), *combine, *tail]
@@ -221,12 +220,12 @@ class _Rewriter:
         """Buffers that an ordered loop sums into (with the monoid) and those it uses as scratch memory in every
         iteration; None if iterations depend on each other in another way."""
         plain = {a.name for a in accs if a.op not in ("argmax", "argmin")}
-        inside = {s.name for s in walk(loop.body) if type(s) in (Acc, Var)}
+        inside = {s.name for s in walk(loop.body) if s.declares_cell}
         by_root: dict[str, list[tuple[Any, dict[str, int]]]] = {}
         for s, extents in walk_in_loops(loop.body, {}):
             if any(cell not in inside and (type(s) is not Update or cell not in plain) for cell in changes(s)):
                 return None
-            if type(s) in (Load, Store):
+            if s.is_access:
                 by_root.setdefault(self.program.root(s.buffer).name, []).append((s, extents))
             elif type(s) in (If, LoopWhile):
                 return None
@@ -305,7 +304,7 @@ def _reads(program: Program, s: Any, root: Buffer) -> int:
 
 def redirected(s: Any, rows: dict[str, Buffer], piece: str) -> Any:
     """A statement with accesses to some buffers moved to the row of a piece in their copies."""
-    if type(s) in (Load, Store) and s.buffer in rows:
+    if s.is_access and s.buffer in rows:
         copies = rows[s.buffer]
         return s.replace(buffer=copies.name, index=s.index + Affine.var(piece, copies.shape[1]))
     return map_bodies(lambda body: [redirected(t, rows, piece) for t in body], s)

@@ -76,7 +76,7 @@ def without_sums(program: Program, nest: Nest, extent: int) -> tuple[Nest, Nest]
     body = splitter.body(loop.body, [])
     if body is None or not splitter.sums or splitter.is_read(body):
         return None
-    pure = [s for s in before if type(s) in (Let, Index, Load)]
+    pure = [s for s in before if s.is_pure]
     rows = Nest([*pure, Loop(loop.index, extent, body)], nest.name)
     return rows, Nest([*before, Loop(loop.index, extent, splitter.sums), *after], nest.name)
 
@@ -89,7 +89,7 @@ def with_own_scratch(program: Program, nest: Nest, extent: int) -> Nest | None:
         return None
     by_name: dict[str, list[tuple[Any, dict[str, int]]]] = {}
     for s, extents in walk_in_loops(last.body, {}):
-        if type(s) in (Load, Store):
+        if s.is_access:
             by_name.setdefault(s.buffer, []).append((s, extents))
     most = tuning.scratch_of_rows(program.target)
     copies: dict[str, Buffer] = {}
@@ -147,7 +147,7 @@ class _Splitter:
         """Whether statements use a sum that is not complete."""
         summed = {self.program.root(s.buffer).name for s in walk(self.sums) if type(s) is Store}
         for s in walk(statements):
-            if type(s) in (Load, Store) and self.program.root(s.buffer).name in summed:
+            if s.is_access and self.program.root(s.buffer).name in summed:
                 return True
             if not self.cells.isdisjoint(uses(s)):
                 return True

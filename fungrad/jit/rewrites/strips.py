@@ -109,7 +109,7 @@ def _stages(body: Sequence[Any]) -> list[list[Any]] | None:
     # What needs no loop belongs to the first stage that needs it.
     for k in reversed(range(len(body))):
         s = body[k]
-        if type(s) in (Let, Index, Load) and number[k] == 0:
+        if s.is_pure and number[k] == 0:
             users = [
                 number[j]
                 for j, t in enumerate(body)
@@ -142,7 +142,7 @@ def _apart(program: Program, loop: Loop, stages: Sequence[Sequence[Any]]) -> boo
                 roots.setdefault(program.root(b).name, set()).add(k)
     accesses: dict[str, list[Any]] = {}
     for s, extents in walk_in_loops(loop.body, {}):
-        if type(s) in (Load, Store):
+        if s.is_access:
             accesses.setdefault(program.root(s.buffer).name, []).append((s, extents))
     return all(
         len({s.buffer for s, _ in accesses[b]}) == 1 and own_region(loop, accesses[b])
@@ -192,7 +192,7 @@ def _rows_of_a_strip(program: Program, loop: Loop, stages: Sequence[Sequence[Any
         return tuning.DISTRIBUTED_BLOCK
     read = 0
     for s, extents in walk_in_loops(loop.body, {}):
-        if type(s) in (Load, Store) and s.index.coefficient(loop.index):
+        if s.is_access and s.index.coefficient(loop.index):
             moving = [e for symbol, e in extents.items() if s.index.coefficient(symbol)]
             read += math.prod(moving) * program.buffers[s.buffer].dtype.itemsize
     room = program.target.l1_bytes // (2 * max(read, 1))

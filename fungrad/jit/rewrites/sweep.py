@@ -67,7 +67,7 @@ class _Sweeper:
         """The loop over columns in a loop over rows, perfectly nested: what is read once a row, as a factor of the row,
         is sunk into it. It is read once for every vector of a row then, so it must be cheap. None for other loops."""
         before, columns = rows.body[:-1], rows.body[-1] if rows.body else None
-        if type(columns) is not Loop or any(type(s) not in (Load, Index, Let) for s in before):
+        if type(columns) is not Loop or any(not s.is_pure for s in before):
             return None
         if before and vector_work(self.program, before, None, 1) > tuning.REPEATED_WORK:
             return None

@@ -6,9 +6,6 @@ from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import total_work
 from fungrad.jit.ir.facts import is_independent
 from fungrad.jit.ir.loops import (
-    Index,
-    Let,
-    Load,
     Loop,
     Nest,
     Program,
@@ -28,7 +25,7 @@ def parallelise(program: Program, nest: Nest) -> Nest:
     last = nest.body[-1] if nest.body else None
     if not program.target.threads:
         return nest
-    if type(last) is not Loop or not all(type(s) in (Let, Index, Load) for s in nest.body[:-1]):
+    if type(last) is not Loop or not all(s.is_pure for s in nest.body[:-1]):
         return nest
     if last.parallel or not is_independent(program, last):
         return nest

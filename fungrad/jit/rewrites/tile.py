@@ -10,8 +10,6 @@ from fungrad.jit.ir.cost import statement_cost
 from fungrad.jit.ir.facts import divisor, is_independent, is_repeatable, outer_cells
 from fungrad.jit.ir.loops import (
     Affine,
-    Index,
-    Let,
     Load,
     Loop,
     Program,
@@ -64,7 +62,7 @@ def _perfect(program: Program, outer: Loop) -> Loop:
     if len(outer.body) < 2:
         return outer
     *before, inner = outer.body
-    if type(inner) is not Loop or not all(type(s) in (Index, Let, Load) for s in before):
+    if type(inner) is not Loop or not all(s.is_pure for s in before):
         return outer
     if sum(statement_cost(program, s, None, 1) for s in before) > tuning.SUNK_BEFORE:
         return outer
@@ -98,7 +96,7 @@ def _is_crowded(program: Program, outer: Loop, inner: Loop) -> bool:
     """Whether the rows of some operand or result fall on the same places of a cache."""
     crowded = tuning.crowded_stride(program.target)
     for s in inner.body:
-        if type(s) in (Load, Store):
+        if s.is_access:
             size = program.buffers[s.buffer].dtype.itemsize
             strides = [abs(s.index.coefficient(x.index)) * size for x in (outer, inner)]
             if any(x >= crowded and x % crowded == 0 for x in strides):
@@ -127,7 +125,7 @@ def _in_blocks(outer: Loop, inner: Loop, chosen: Loop, block: int, square: int |
 def _square(program: Program, outer: Loop, inner: Loop) -> int | None:
     """Side of the squares in which two loops can run with transpositions in registers, None if they
     cannot."""
-    buffers = [program.buffers[s.buffer] for s in inner.body if type(s) in (Load, Store)]
+    buffers = [program.buffers[s.buffer] for s in inner.body if s.is_access]
     if any(b.is_complex or b.dtype.itemsize > 8 for b in buffers) or not is_repeatable(program, outer):
         return None
     if any(type(s) is Load and s.where is not None for s in inner.body):

@@ -20,18 +20,19 @@ import numpy as np
 
 from fungrad import locks
 from fungrad.jit.ir import tuning
+from fungrad.jit.ir.machine import LINE_BYTES
 
 
 def aligned(nbytes: int) -> np.ndarray:
-    """Uninitialised bytes that start at a multiple of 64."""
+    """Uninitialised bytes that start where a cache line does."""
     if nbytes >= tuning.HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
         pages = mmap.mmap(-1, nbytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         # a kernel without huge pages refuses, and serves small ones
         with contextlib.suppress(OSError):
             pages.madvise(mmap.MADV_HUGEPAGE)
         return np.frombuffer(pages, np.uint8)
-    raw = np.empty(nbytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
+    raw = np.empty(nbytes + LINE_BYTES, np.uint8)
+    start = -raw.ctypes.data % LINE_BYTES
     return raw[start : start + nbytes]
 
 
