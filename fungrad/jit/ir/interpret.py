@@ -13,34 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.jit.ir import loops as ir
 from fungrad.jit.ir.fourier import transformed
-from fungrad.jit.ir.loops import (
-    Acc,
-    Affine,
-    Branch,
-    Call,
-    Const,
-    Host,
-    If,
-    Index,
-    Let,
-    Load,
-    Loop,
-    LoopWhile,
-    Nest,
-    Parallel,
-    Prefix,
-    Program,
-    Repeat,
-    Rows,
-    Series,
-    Set,
-    Store,
-    Update,
-    Var,
-    View,
-    While,
-)
+from fungrad.jit.ir.loops import Affine, Program
 from fungrad.jit.ir.ops import apply, combine, names_and_types, neutral
 from fungrad.jit.ir.products import CONVOLUTIONS
 from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, NumpyScalars, Value
@@ -88,30 +63,30 @@ class _Interpreter:
     def steps(self, steps: Sequence[Any]) -> None:
         for s in steps:
             kind = type(s)
-            if kind is Nest:
+            if kind is ir.Nest:
                 _Scope(self).block(s.body)
-            elif kind is Call:
+            elif kind is ir.Call:
                 self.call(s)
-            elif kind is Host:
+            elif kind is ir.Host:
                 results = s.fn(*(_read_only(self.view(v)) for v in s.inputs))
                 if len(s.outputs) == 1 and not isinstance(results, (list, tuple)):
                     results = (results,)
                 for v, r in zip(s.outputs, results, strict=True):
                     self.view(v)[...] = r
-            elif kind is Repeat:
+            elif kind is ir.Repeat:
                 for k in range(s.extent):
                     self.counters[s.index] = k
                     self.steps(s.steps)
                     self.exchange(s.exchanges)
-            elif kind in (Rows, Parallel, Series):
+            elif kind in (ir.Rows, ir.Parallel, ir.Series):
                 self.steps(s.steps)
-            elif kind is While:
+            elif kind is ir.While:
                 self.steps(s.test)
                 while self.array(s.condition)[0]:
                     self.steps(s.steps)
                     self.exchange(s.exchanges)
                     self.steps(s.test)
-            elif kind is Branch:
+            elif kind is ir.Branch:
                 k = int(self.array(s.selector)[0])
                 self.steps(s.branches[k if 0 <= k < len(s.branches) else -1])
             else:
@@ -123,7 +98,7 @@ class _Interpreter:
             self.memory[old][:] = self.memory[new]
             self.memory[new][:] = 0xC1
 
-    def view(self, v: View) -> np.ndarray:
+    def view(self, v: ir.View) -> np.ndarray:
         flat = self.array(v.buffer)
         offset = v.offset.const + sum(c * self.counters[s] for s, c in v.offset.terms)
         strides = [step * flat.itemsize for step in v.dense_strides]
@@ -131,7 +106,7 @@ class _Interpreter:
             return np.empty(v.shape, flat.dtype)
         return np.ndarray(v.shape, flat.dtype, flat, offset * flat.itemsize, strides)
 
-    def call(self, s: Call) -> None:
+    def call(self, s: ir.Call) -> None:
         out = self.view(s.outputs[0])
         if s.routine == "gemm":
             a, b = (self.view(v) for v in s.inputs)
@@ -158,15 +133,14 @@ class _Interpreter:
         else:
             raise KeyError(f"no routine {s.routine}")
 
-    def library(self, s: Call) -> None:
+    def library(self, s: ir.Call) -> None:
         views = s.outputs[: len(s.outputs) - len(s.attributes["call"].work)]
         results = [np.empty(v.shape, self.program.buffers[v.buffer].dtype) for v in views]
         s.attributes["call"].run([self.view(v) for v in s.inputs], results)
         for v, r in zip(views, results, strict=True):
             self.view(v)[...] = r
 
-
-    def convolution(self, s: Call, out: np.ndarray) -> None:
+    def convolution(self, s: ir.Call, out: np.ndarray) -> None:
         g = s.attributes["geometry"]
         x, w = (self.view(v) for v in s.inputs)
         if s.routine == "conv_each":
@@ -209,7 +183,7 @@ class _Scope:
             _RUN[type(s)](self, s)
 
     def operand(self, x: Any) -> Value:
-        return self.m.const(x.value, x.type) if isinstance(x, Const) else self.values[x]
+        return self.m.const(x.value, x.type) if isinstance(x, ir.Const) else self.values[x]
 
     def affine(self, expression: Affine) -> int:
         total = expression.const
@@ -224,26 +198,26 @@ class _Scope:
             return flat
         return flat.view(NUMPY_DTYPES[self.outer.program.buffers[buffer].type])[part::2]
 
-    def place(self, s: Load | Store) -> int:
+    def place(self, s: ir.Load | ir.Store) -> int:
         at = self.affine(s.index)
         if not 0 <= at < self.outer.program.buffers[s.buffer].size:
             raise IndexError(f"address {at} outside of {self.outer.program.buffers[s.buffer]}")
         return at
 
-    def let(self, s: Let) -> None:
+    def let(self, s: ir.Let) -> None:
         results = apply(self.m, s, [self.operand(x) for x in s.args])
         self.values.update(zip(names_and_types(s)[0], results, strict=True))
 
-    def index(self, s: Index) -> None:
+    def index(self, s: ir.Index) -> None:
         self.values[s.name] = self.m.const(self.affine(s.affine), s.type)
 
-    def load(self, s: Load) -> None:
+    def load(self, s: ir.Load) -> None:
         if s.where is not None and not self.values[s.where].raw:
             self.values[s.name] = self.operand(s.other)
         else:
             self.values[s.name] = self.m.value(self.elements(s.buffer, s.part)[self.place(s)])
 
-    def store(self, s: Store) -> None:
+    def store(self, s: ir.Store) -> None:
         if s.where is not None and not self.values[s.where].raw:
             return
         at = self.place(s)
@@ -254,8 +228,8 @@ class _Scope:
                 value = combine(self.m, s.update, self.m.value(elements[at]), value)
             elements[at] = value.raw
 
-    def acc(self, s: Acc) -> None:
-        start = Const(neutral(s.op, s.type), s.type)
+    def acc(self, s: ir.Acc) -> None:
+        start = ir.Const(neutral(s.op, s.type), s.type)
         self.cells[s.name] = s
         self.values[s.name] = self.operand(start if s.init is None else s.init)
         if s.op == "mul" and s.type in FLOATS:
@@ -264,7 +238,7 @@ class _Scope:
         elif s.position is not None:
             self.values[s.position] = self.m.const(-1, "i64")
 
-    def update(self, s: Update) -> None:
+    def update(self, s: ir.Update) -> None:
         acc = self.cells[s.acc]
         state, value = self.values[s.acc], self.operand(s.value)
         if s.acc in self.products:
@@ -280,7 +254,7 @@ class _Scope:
             self.values[s.acc] = value
             self.values[acc.position] = self.m.const(self.affine(Affine.of(s.position or 0)), "i64")
 
-    def multiply(self, acc: Acc, factor: float, exponent: int) -> None:
+    def multiply(self, acc: ir.Acc, factor: float, exponent: int) -> None:
         """Multiply a factor and a power of two onto a product."""
         product, scale = self.products[acc.name]
         product, more = math.frexp(product)
@@ -294,28 +268,28 @@ class _Scope:
             self.values[acc.name] = self.m.const(product, acc.type)
             self.values[acc.position] = self.m.const(scale, "i64")
 
-    def prefix(self, s: Prefix) -> None:
+    def prefix(self, s: ir.Prefix) -> None:
         acc = self.cells[s.acc]
         self.values[s.acc] = combine(self.m, acc.op, self.values[s.acc], self.operand(s.value))
         self.values[s.name] = self.values[s.acc]
 
-    def var(self, s: Var) -> None:
+    def var(self, s: ir.Var) -> None:
         self.cells[s.name] = s
         self.values[s.name] = self.operand(s.init)
 
-    def set(self, s: Set) -> None:
+    def set(self, s: ir.Set) -> None:
         self.values[s.var] = self.operand(s.value)
 
-    def loop(self, s: Loop) -> None:
+    def loop(self, s: ir.Loop) -> None:
         for k in range(s.extent):
             self.symbols[s.index] = k
             self.block(s.body)
         self.symbols.pop(s.index, None)
 
-    def branch(self, s: If) -> None:
+    def branch(self, s: ir.If) -> None:
         self.block(s.then if self.values[s.condition].raw else s.orelse)
 
-    def loop_while(self, s: LoopWhile) -> None:
+    def loop_while(self, s: ir.LoopWhile) -> None:
         self.block(s.test)
         while self.values[s.condition].raw:
             self.block(s.body)
@@ -323,16 +297,16 @@ class _Scope:
 
 
 _RUN: dict[type, Callable[[_Scope, Any], None]] = {
-    Let: _Scope.let,
-    Index: _Scope.index,
-    Load: _Scope.load,
-    Store: _Scope.store,
-    Acc: _Scope.acc,
-    Update: _Scope.update,
-    Prefix: _Scope.prefix,
-    Var: _Scope.var,
-    Set: _Scope.set,
-    Loop: _Scope.loop,
-    If: _Scope.branch,
-    LoopWhile: _Scope.loop_while,
+    ir.Let: _Scope.let,
+    ir.Index: _Scope.index,
+    ir.Load: _Scope.load,
+    ir.Store: _Scope.store,
+    ir.Acc: _Scope.acc,
+    ir.Update: _Scope.update,
+    ir.Prefix: _Scope.prefix,
+    ir.Var: _Scope.var,
+    ir.Set: _Scope.set,
+    ir.Loop: _Scope.loop,
+    ir.If: _Scope.branch,
+    ir.LoopWhile: _Scope.loop_while,
 }

@@ -9,38 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from fungrad.jit.ir import loops as ir
 from fungrad.jit.ir.dependence import Dependence, Pile
 from fungrad.jit.ir.footprint import counters_of, footprint
 from fungrad.jit.ir.loop_text import statements_text
-from fungrad.jit.ir.loops import (
-    MONOIDS,
-    Acc,
-    Affine,
-    Branch,
-    Buffer,
-    Call,
-    Const,
-    Host,
-    If,
-    Index,
-    Let,
-    Load,
-    Loop,
-    LoopWhile,
-    Nest,
-    Parallel,
-    Prefix,
-    Program,
-    Repeat,
-    Rows,
-    Series,
-    Set,
-    Store,
-    Update,
-    Var,
-    View,
-    While,
-)
+from fungrad.jit.ir.loops import Affine, Buffer, Program
 from fungrad.jit.ir.traverse import buffers_of, walk
 from fungrad.jit.kernels.scalars import FLOATS
 
@@ -106,33 +79,33 @@ class _Checker:
     def steps(self, steps: Sequence[Any], extents: dict[str, int]) -> None:
         for step in steps:
             kind = type(step)
-            if kind is Nest:
+            if kind is ir.Nest:
                 self.block(step.body, {}, {}, dict(extents), None)
-            elif kind is Series:
+            elif kind is ir.Series:
                 self.steps(step.steps, extents)
-            elif kind is Repeat:
+            elif kind is ir.Repeat:
                 self.exchanges(step)
                 self.steps(step.steps, {**extents, step.index: step.extent})
-            elif kind is Rows:
+            elif kind is ir.Rows:
                 self.rows(step, extents)
-            elif kind is Parallel:
+            elif kind is ir.Parallel:
                 order = Dependence(self.program)
                 for k, s in enumerate(step.steps):
                     if order.between(s, Pile(order, step.steps[:k])):
                         self.fail(step, f"{statements_text(self.program, [s])}\nneeds another step")
                 self.steps(step.steps, extents)
-            elif kind is While:
+            elif kind is ir.While:
                 if self.buffer(step, step.condition).dtype != bool:
                     self.fail(step, "the condition is not boolean")
                 self.exchanges(step)
                 self.steps(step.test, extents)
                 self.steps(step.steps, extents)
-            elif kind is Branch:
+            elif kind is ir.Branch:
                 if self.buffer(step, step.selector).dtype != "int32":
                     self.fail(step, "the selector is not int32")
                 for branch in step.branches:
                     self.steps(branch, extents)
-            elif kind in (Call, Host):
+            elif kind in (ir.Call, ir.Host):
                 for v in (*step.inputs, *step.outputs):
                     self.view(step, v, extents)
                 for v in step.outputs:
@@ -141,10 +114,10 @@ class _Checker:
             else:
                 self.fail(step, f"{kind.__name__} is not a step")
 
-    def rows(self, step: Rows, extents: dict[str, int]) -> None:
+    def rows(self, step: ir.Rows, extents: dict[str, int]) -> None:
         """Every step divides into the same rows, and none needs a row of another."""
         for s in step.steps:
-            if type(s) not in (Nest, Call):
+            if type(s) not in (ir.Nest, ir.Call):
                 self.fail(step, f"{type(s).__name__} is not a step on rows")
         self.steps(step.steps, extents)
         footprints = [footprint(self.program, s, step.extent, counters_of(self.program)) for s in step.steps]
@@ -154,7 +127,7 @@ class _Checker:
             if any(not later.meets_in_rows(earlier) for earlier in footprints[:k]):  # type: ignore[union-attr,arg-type]
                 self.fail(step, "a step needs rows of another")
 
-    def exchanges(self, step: Repeat | While) -> None:
+    def exchanges(self, step: ir.Repeat | ir.While) -> None:
         """What changes places is memory of its own, of one size, and in one pair only."""
         seen: set[str] = set()
         for pair in step.exchanges:
@@ -165,7 +138,7 @@ class _Checker:
                 self.fail(step, f"{new.name} or {old.name} changes places twice")
             seen.update(pair)
 
-    def view(self, s: Any, v: View, extents: dict[str, int]) -> None:
+    def view(self, s: Any, v: ir.View, extents: dict[str, int]) -> None:
         b = self.buffer(s, v.buffer)
         if 0 in v.shape:
             return
@@ -186,7 +159,7 @@ class _Checker:
         types: dict[str, str],
         cells: dict[str, Any],
         extents: dict[str, int],
-        vector: Loop | None,
+        vector: ir.Loop | None,
     ) -> None:
         types, cells = dict(types), dict(cells)
         for s in statements:
@@ -196,7 +169,7 @@ class _Checker:
             handler(self, s, types, cells, extents, vector)
 
     def operand(self, s: Any, x: Any, types: dict, cells: dict) -> str:
-        if isinstance(x, Const):
+        if isinstance(x, ir.Const):
             return x.type
         if x in types:
             return types[x]
@@ -229,7 +202,7 @@ class _Checker:
                 self.fail(s, f"{symbol} is not an integer")
         return expression.bounds(extents)
 
-    def let(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+    def let(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
         for x in s.args:
             self.operand(s, x, types, cells)
         names = (s.name,) if isinstance(s.name, str) else s.name
@@ -239,11 +212,11 @@ class _Checker:
         for name, type in zip(names, result_types, strict=True):
             self.define(s, name, type, types, cells, extents)
 
-    def index(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+    def index(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
         self.affine(s, s.affine, types, cells, extents)
         self.define(s, s.name, s.type, types, cells, extents)
 
-    def load(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+    def load(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
         self.address(s, types, cells, extents)
         b = self.program.buffers[s.buffer]
         if b.is_complex != (s.part is not None):
@@ -253,7 +226,7 @@ class _Checker:
             self.expect(s, s.other, b.type, types, cells)
         self.define(s, s.name, b.type, types, cells, extents)
 
-    def store(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+    def store(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
         self.address(s, types, cells, extents)
         b = self.program.buffers[s.buffer]
         if self.program.root(s.buffer).kind == "const":
@@ -265,11 +238,11 @@ class _Checker:
             self.expect(s, s.imag, b.type, types, cells)
         if s.where is not None:
             self.expect(s, s.where, "i1", types, cells)
-        if s.update is not None and s.update not in MONOIDS[:-2]:
+        if s.update is not None and s.update not in ir.MONOIDS[:-2]:
             self.fail(s, f"unknown combination {s.update}")
 
-    def acc(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
-        if s.op not in MONOIDS:
+    def acc(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
+        if s.op not in ir.MONOIDS:
             self.fail(s, f"unknown monoid {s.op}")
         if s.init is not None:
             self.expect(s, s.init, s.type, types, cells)
@@ -279,9 +252,9 @@ class _Checker:
         if s.position is not None:
             self.define(s, s.position, "i64", types, cells, extents)
 
-    def update(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+    def update(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
         acc = cells.get(s.acc)
-        if type(acc) is not Acc:
+        if type(acc) is not ir.Acc:
             self.fail(s, f"{s.acc} is not an accumulator")
         self.expect(s, s.value, acc.type, types, cells)
         is_product = acc.op == "mul" and acc.type in FLOATS
@@ -290,26 +263,26 @@ class _Checker:
         if s.position is not None:
             self.affine(s, Affine.of(s.position), types, cells, extents)
 
-    def prefix(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+    def prefix(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
         acc = cells.get(s.acc)
-        if type(acc) is not Acc or acc.op in ("argmax", "argmin"):
+        if type(acc) is not ir.Acc or acc.op in ("argmax", "argmin"):
             self.fail(s, f"{s.acc} is not a plain accumulator")
         self.expect(s, s.value, acc.type, types, cells)
         self.define(s, s.name, acc.type, types, cells, extents)
 
-    def var(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+    def var(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
         self.expect(s, s.init, s.type, types, cells)
         if s.name in types or s.name in cells:
             self.fail(s, f"{s.name} is already defined")
         cells[s.name] = s
 
-    def set(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+    def set(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
         var = cells.get(s.var)
-        if type(var) is not Var:
+        if type(var) is not ir.Var:
             self.fail(s, f"{s.var} is not a variable")
         self.expect(s, s.value, var.type, types, cells)
 
-    def loop(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+    def loop(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
         if s.extent < 0:
             self.fail(s, "negative extent")
         if s.index in extents or s.index in types or s.index in cells:
@@ -321,37 +294,37 @@ class _Checker:
         inner = s if s.vector else vector
         self.block(s.body, types, cells, {**extents, s.index: s.extent}, inner)
 
-    def independent(self, loop: Loop) -> None:
+    def independent(self, loop: ir.Loop) -> None:
         """Nothing sequential passes from one iteration to the next."""
         declared = {s.name for s in walk(loop.body) if s.declares_cell}
         for s in walk(loop.body):
-            if type(s) is Set and s.var not in declared:
+            if type(s) is ir.Set and s.var not in declared:
                 self.fail(loop, f"{s.var} makes the iterations depend on each other")
         if loop.ordered:
             self.fail(loop, "an ordered loop is neither vector nor parallel")
 
-    def branch(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+    def branch(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
         self.expect(s, s.condition, "i1", types, cells)
         self.block(s.then, types, cells, extents, vector)
         self.block(s.orelse, types, cells, extents, vector)
 
-    def loop_while(self, s: Any, types: dict, cells: dict, extents: dict, vector: Loop | None) -> None:
+    def loop_while(self, s: Any, types: dict, cells: dict, extents: dict, vector: ir.Loop | None) -> None:
         inner = dict(types)
-        self.block([*s.test, If(s.condition, [])], types, cells, extents, vector)
+        self.block([*s.test, ir.If(s.condition, [])], types, cells, extents, vector)
         self.block([*s.test, *s.body], inner, cells, extents, vector)
 
 
 _CHECK: dict[type, Callable[..., None]] = {
-    Let: _Checker.let,
-    Index: _Checker.index,
-    Load: _Checker.load,
-    Store: _Checker.store,
-    Acc: _Checker.acc,
-    Update: _Checker.update,
-    Prefix: _Checker.prefix,
-    Var: _Checker.var,
-    Set: _Checker.set,
-    Loop: _Checker.loop,
-    If: _Checker.branch,
-    LoopWhile: _Checker.loop_while,
+    ir.Let: _Checker.let,
+    ir.Index: _Checker.index,
+    ir.Load: _Checker.load,
+    ir.Store: _Checker.store,
+    ir.Acc: _Checker.acc,
+    ir.Update: _Checker.update,
+    ir.Prefix: _Checker.prefix,
+    ir.Var: _Checker.var,
+    ir.Set: _Checker.set,
+    ir.Loop: _Checker.loop,
+    ir.If: _Checker.branch,
+    ir.LoopWhile: _Checker.loop_while,
 }

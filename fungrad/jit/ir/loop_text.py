@@ -20,34 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fungrad.jit.ir.loops import (
-    Acc,
-    Affine,
-    Branch,
-    Buffer,
-    Call,
-    Const,
-    Host,
-    If,
-    Index,
-    Let,
-    Load,
-    Loop,
-    LoopWhile,
-    Nest,
-    Parallel,
-    Prefix,
-    Program,
-    Repeat,
-    Rows,
-    Series,
-    Set,
-    Store,
-    Update,
-    Var,
-    View,
-    While,
-)
+from fungrad.jit.ir import loops as ir
+from fungrad.jit.ir.loops import Affine, Buffer, Program
 
 
 def program_text(program: Program) -> str:
@@ -101,7 +75,7 @@ class _Printer:
         place = repr(index) if known is None else element_index(known, index)
         return f"{buffer}[{place}]" + ("" if part is None else (".re", ".im")[part])
 
-    def view(self, v: View) -> str:
+    def view(self, v: ir.View) -> str:
         b = self.program.buffers[v.buffer]
         if v.strides is None and v.shape == b.shape and v.offset == Affine():
             return v.buffer
@@ -109,11 +83,11 @@ class _Printer:
         strides = "" if v.strides is None else f" strides {','.join(map(str, v.strides))}"
         return f"{v.buffer}[{v.offset}: {shape}{strides}]"
 
-    def nest(self, s: Nest, indent: str) -> None:
+    def nest(self, s: ir.Nest, indent: str) -> None:
         self.lines.append(f"{indent}nest {s.name}".rstrip())
         self.block(s.body, indent + "  ")
 
-    def loop(self, s: Loop, indent: str) -> None:
+    def loop(self, s: ir.Loop, indent: str) -> None:
         marks = [m for m in ("parallel", "vector", "ordered") if getattr(s, m)]
         if s.lanes:
             marks.append(f"lanes {s.lanes}")
@@ -122,7 +96,7 @@ class _Printer:
         self.lines.append(f"{indent}for {s.index} in 0..{s.extent} {' '.join(marks)}".rstrip())
         self.block(s.body, indent + "  ")
 
-    def branch_if(self, s: If, indent: str) -> None:
+    def branch_if(self, s: ir.If, indent: str) -> None:
         self.lines.append(f"{indent}if {s.condition}")
         self.block(s.then, indent + "  ")
         if s.orelse:
@@ -130,89 +104,89 @@ class _Printer:
             self.block(s.orelse, indent + "  ")
 
     def loop_while(self, s: Any, indent: str) -> None:
-        self.lines.append(f"{indent}while{_exchanges(s) if type(s) is While else ''}")
+        self.lines.append(f"{indent}while{_exchanges(s) if type(s) is ir.While else ''}")
         self.block(s.test, indent + "  ")
         self.lines.append(f"{indent}{s.condition} do")
-        self.block(s.body if type(s) is LoopWhile else s.steps, indent + "  ")
+        self.block(s.body if type(s) is ir.LoopWhile else s.steps, indent + "  ")
 
-    def let(self, s: Let, indent: str) -> None:
+    def let(self, s: ir.Let, indent: str) -> None:
         names = s.name if isinstance(s.name, str) else ", ".join(s.name)
         target = f" -> {s.type}" if s.op in ("convert", "bitcast") else ""
         self.lines.append(f"{indent}{names} = {s.op} {' '.join(map(operand, s.args))}{target}")
 
-    def index(self, s: Index, indent: str) -> None:
+    def index(self, s: ir.Index, indent: str) -> None:
         self.lines.append(f"{indent}{s.name} = index {s.affine}: {s.type}")
 
-    def load(self, s: Load, indent: str) -> None:
+    def load(self, s: ir.Load, indent: str) -> None:
         guard = f" where {s.where} else {operand(s.other)}" if s.where else ""
         self.lines.append(f"{indent}{s.name} = load {self.element(s.buffer, s.index, s.part)}{guard}")
 
-    def store(self, s: Store, indent: str) -> None:
+    def store(self, s: ir.Store, indent: str) -> None:
         value = operand(s.value) + (f" + {operand(s.imag)}i" if s.imag is not None else "")
         guard = f" where {s.where}" if s.where else ""
         op = f"{s.update}=" if s.update else "="
         self.lines.append(f"{indent}store {self.element(s.buffer, s.index)} {op} {value}{guard}")
 
-    def acc(self, s: Acc, indent: str) -> None:
+    def acc(self, s: ir.Acc, indent: str) -> None:
         init = "" if s.init is None else f" from {operand(s.init)}"
         names = s.name if s.position is None else f"{s.name}, {s.position}"
         self.lines.append(f"{indent}acc {names}: {s.type} = {s.op}{init}")
 
-    def update(self, s: Update, indent: str) -> None:
+    def update(self, s: ir.Update, indent: str) -> None:
         at = "" if s.position is None else f" at {s.position}"
         self.lines.append(f"{indent}{s.acc} <- {operand(s.value)}{at}")
 
-    def prefix(self, s: Prefix, indent: str) -> None:
+    def prefix(self, s: ir.Prefix, indent: str) -> None:
         self.lines.append(f"{indent}{s.name} = {s.acc} <- {operand(s.value)}")
 
-    def var(self, s: Var, indent: str) -> None:
+    def var(self, s: ir.Var, indent: str) -> None:
         self.lines.append(f"{indent}var {s.name}: {s.type} = {operand(s.init)}")
 
-    def set(self, s: Set, indent: str) -> None:
+    def set(self, s: ir.Set, indent: str) -> None:
         self.lines.append(f"{indent}{s.var} := {operand(s.value)}")
 
-    def call(self, s: Call, indent: str) -> None:
+    def call(self, s: ir.Call, indent: str) -> None:
         extra = " ".join(f"{k}={v}" for k, v in s.attributes.items())
         self.lines.append(
             f"{indent}{', '.join(map(self.view, s.outputs))} = {s.routine} "
             f"{', '.join(map(self.view, s.inputs))} {extra}".rstrip()
         )
 
-    def host(self, s: Host, indent: str) -> None:
+    def host(self, s: ir.Host, indent: str) -> None:
         self.lines.append(
             f"{indent}{', '.join(map(self.view, s.outputs))} = host {s.name} "
             f"{', '.join(map(self.view, s.inputs))}".rstrip()
         )
 
-    def repeat(self, s: Repeat, indent: str) -> None:
+    def repeat(self, s: ir.Repeat, indent: str) -> None:
         self.lines.append(f"{indent}repeat {s.index} in 0..{s.extent}{_exchanges(s)}")
         self.block(s.steps, indent + "  ")
 
-    def rows(self, s: Rows, indent: str) -> None:
+    def rows(self, s: ir.Rows, indent: str) -> None:
         self.lines.append(f"{indent}rows 0..{s.extent} by {s.block}")
         self.block(s.steps, indent + "  ")
 
-    def parallel(self, s: Parallel, indent: str) -> None:
+    def parallel(self, s: ir.Parallel, indent: str) -> None:
         self.lines.append(f"{indent}parallel")
         self.block(s.steps, indent + "  ")
 
-    def series(self, s: Series, indent: str) -> None:
+    def series(self, s: ir.Series, indent: str) -> None:
         self.lines.append(f"{indent}series")
         self.block(s.steps, indent + "  ")
 
-    def branch(self, s: Branch, indent: str) -> None:
+    def branch(self, s: ir.Branch, indent: str) -> None:
         for k, steps in enumerate(s.branches):
             self.lines.append(f"{indent}case {k} of {s.selector}")
             self.block(steps, indent + "  ")
 
 
-def _exchanges(s: Repeat | While) -> str:
+def _exchanges(s: ir.Repeat | ir.While) -> str:
     return "".join([f" exchanging {new}, {old}" for new, old in s.exchanges])
 
 
 def operand(x: Any) -> str:
     """A value name or a literal."""
-    return x if isinstance(x, str) else (str(x.value) if isinstance(x, Const) else str(x))
+    return x if isinstance(x, str) else (str(x.value) if isinstance(x, ir.Const) else str(x))
 
 
 def element_index(buffer: Buffer, index: Affine) -> str:
@@ -250,25 +224,25 @@ def element_index(buffer: Buffer, index: Affine) -> str:
 
 
 _PRINT: dict[type, Callable[[_Printer, Any, str], None]] = {
-    Nest: _Printer.nest,
-    Loop: _Printer.loop,
-    If: _Printer.branch_if,
-    LoopWhile: _Printer.loop_while,
-    While: _Printer.loop_while,
-    Let: _Printer.let,
-    Index: _Printer.index,
-    Load: _Printer.load,
-    Store: _Printer.store,
-    Acc: _Printer.acc,
-    Update: _Printer.update,
-    Prefix: _Printer.prefix,
-    Var: _Printer.var,
-    Set: _Printer.set,
-    Call: _Printer.call,
-    Host: _Printer.host,
-    Repeat: _Printer.repeat,
-    Rows: _Printer.rows,
-    Parallel: _Printer.parallel,
-    Series: _Printer.series,
-    Branch: _Printer.branch,
+    ir.Nest: _Printer.nest,
+    ir.Loop: _Printer.loop,
+    ir.If: _Printer.branch_if,
+    ir.LoopWhile: _Printer.loop_while,
+    ir.While: _Printer.loop_while,
+    ir.Let: _Printer.let,
+    ir.Index: _Printer.index,
+    ir.Load: _Printer.load,
+    ir.Store: _Printer.store,
+    ir.Acc: _Printer.acc,
+    ir.Update: _Printer.update,
+    ir.Prefix: _Printer.prefix,
+    ir.Var: _Printer.var,
+    ir.Set: _Printer.set,
+    ir.Call: _Printer.call,
+    ir.Host: _Printer.host,
+    ir.Repeat: _Printer.repeat,
+    ir.Rows: _Printer.rows,
+    ir.Parallel: _Printer.parallel,
+    ir.Series: _Printer.series,
+    ir.Branch: _Printer.branch,
 }

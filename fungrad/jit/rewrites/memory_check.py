@@ -13,27 +13,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from fungrad.jit.ir import loops as ir
 from fungrad.jit.ir.loop_check import LoopError
 from fungrad.jit.ir.loop_text import statements_text
-from fungrad.jit.ir.loops import (
-    Affine,
-    Branch,
-    Buffer,
-    Call,
-    Host,
-    If,
-    Load,
-    Loop,
-    LoopWhile,
-    Nest,
-    Parallel,
-    Program,
-    Repeat,
-    Rows,
-    Series,
-    Store,
-    While,
-)
+from fungrad.jit.ir.loops import Affine, Buffer, Program
 from fungrad.jit.ir.traverse import buffers_of
 from fungrad.jit.rewrites import buffers as planner
 
@@ -54,7 +37,7 @@ class Verifier:
         _Run(program, before, lambda a, b: memory[a] == memory[b]).program(kept)
 
     def carried(
-        self, buffers: Mapping[str, Buffer], before: Mapping[str, str], steps: Sequence[Any], copies: Sequence[Call]
+        self, buffers: Mapping[str, Buffer], before: Mapping[str, str], steps: Sequence[Any], copies: Sequence[ir.Call]
     ) -> None:
         """After new carries of a loop have been put into the memory of old ones.
 
@@ -147,18 +130,18 @@ class _Run:
         """Steps one after the other."""
         for s in steps:
             kind = type(s)
-            if kind is Nest:
+            if kind is ir.Nest:
                 self.nest(s)
-            elif kind is Call or kind is Host:
+            elif kind is ir.Call or kind is ir.Host:
                 self.call(s)
-            elif kind is Repeat:
+            elif kind is ir.Repeat:
                 self.loop(s.index, s.extent, s.steps, s.exchanges)
-            elif kind in (Rows, Parallel, Series):
+            elif kind in (ir.Rows, ir.Parallel, ir.Series):
                 self.steps(s.steps)
-            elif kind is While:
+            elif kind is ir.While:
                 self.require_read({self.value[s.condition]} - self.made([s]), s)
                 self.loop_while(s)
-            elif kind is Branch:
+            elif kind is ir.Branch:
                 self.require_read({self.value[s.selector]}, s)
                 self.branches(s.branches)
             else:
@@ -185,7 +168,7 @@ class _Run:
             self.begin(self.value[old], _size(self.of, self.value[old]))
             self.end(self.value[new])
 
-    def loop_while(self, s: While) -> None:
+    def loop_while(self, s: ir.While) -> None:
         self.steps(s.test)
         self.require_read({self.value[s.condition]}, s)
         states = [self.state()]
@@ -250,12 +233,12 @@ class _Run:
             if elements_to_come is not None:
                 self.missing[v] = elements_to_come
 
-    def call(self, s: Call | Host) -> None:
+    def call(self, s: ir.Call | ir.Host) -> None:
         reads = {self.value[v.buffer] for v in s.inputs if math.prod(v.shape)}
-        if type(s) is Call and s.attributes.get("beta"):
+        if type(s) is ir.Call and s.attributes.get("beta"):
             reads |= {self.value[v.buffer] for v in s.outputs if math.prod(v.shape)}
         self.require_read(reads, s)
-        if type(s) is Call and s.routine == "copy" and self.onto_itself(s):
+        if type(s) is ir.Call and s.routine == "copy" and self.onto_itself(s):
             target = self.value[s.outputs[0].buffer]
             self.begin_unchanged(target, _size(self.of, target))
             return
@@ -268,7 +251,7 @@ class _Run:
                     self.fail(f"{target} is written into the memory of {other}, which is read", s)
             self.begin(target, math.prod(v.shape) * self.times(v.offset))
 
-    def onto_itself(self, s: Call) -> bool:
+    def onto_itself(self, s: ir.Call) -> bool:
         """Whether a copy is of all of one memory to all of the same."""
         (source,), (target,) = s.inputs, s.outputs
         whole = all(
@@ -281,10 +264,10 @@ class _Run:
         """In how many places the loops around put what has an address."""
         return math.prod(n for name, n in self.counters.items() if address.coefficient(name))
 
-    def nest(self, s: Nest) -> None:
-        found: list[tuple[Load | Store, int]] = []
+    def nest(self, s: ir.Nest) -> None:
+        found: list[tuple[ir.Load | ir.Store, int]] = []
         _accesses(s.body, {}, found)
-        stores = [(a, n) for a, n in found if type(a) is Store and n]
+        stores = [(a, n) for a, n in found if type(a) is ir.Store and n]
         made = {self.value[a.buffer] for a, _ in stores}
         first: set[str] = set()
         for a, n in found:
@@ -292,11 +275,11 @@ class _Run:
             if not n:
                 continue
             # What the nest has written before it is read is the nest's own.
-            if (type(a) is Load or type(a) is Store and a.update) and value not in first:
+            if (type(a) is ir.Load or type(a) is ir.Store and a.update) and value not in first:
                 self.require_read({value}, s)
-            if type(a) is Store:
+            if type(a) is ir.Store:
                 first.add(value)
-        reads = {a.buffer for a, n in found if n and type(a) is Load}
+        reads = {a.buffer for a, n in found if n and type(a) is ir.Load}
         unchanged: set[str] = set()
         for target in sorted(made):
             others = self.sharing[target]
@@ -316,13 +299,13 @@ class _Run:
             begin = self.begin_unchanged if target in unchanged else self.begin
             begin(target, n * self.times(a.index))
 
-    def moves_nothing(self, found: Sequence[tuple[Load | Store, int]], target: str, source: str) -> bool:
+    def moves_nothing(self, found: Sequence[tuple[ir.Load | ir.Store, int]], target: str, source: str) -> bool:
         """Whether all that a nest writes to one array is what another one has at the same places."""
         if not self.same(target, source):
             return False
-        loads = {a.name: a for a, _ in found if type(a) is Load and self.value[a.buffer] == source}
+        loads = {a.name: a for a, _ in found if type(a) is ir.Load and self.value[a.buffer] == source}
         for a, _ in found:
-            if type(a) is not Store or self.value[a.buffer] != target:
+            if type(a) is not ir.Store or self.value[a.buffer] != target:
                 continue
             for part, value in ((None, a.value),) if a.imag is None else ((0, a.value), (1, a.imag)):
                 load = loads.get(value) if isinstance(value, str) else None
@@ -341,18 +324,18 @@ def _accesses(body: Sequence[Any], extents: dict[str, int], found: list[tuple[An
     """Loads and stores in program order, each with the number of elements that it goes through."""
     for s in body:
         kind = type(s)
-        if kind is Load or kind is Store:
+        if kind is ir.Load or kind is ir.Store:
             around = math.prod(extents[x] for x in extents if s.index.coefficient(x))
             # An address may be computed from counters.
             computed = any(x not in extents for x in s.index.symbols())
             empty = any(n == 0 for n in extents.values())
             found.append((s, 0 if empty else math.prod(extents.values()) if computed else around))
-        elif kind is Loop:
+        elif kind is ir.Loop:
             _accesses(s.body, {**extents, s.index: s.extent}, found)
-        elif kind is If:
+        elif kind is ir.If:
             _accesses(s.then, extents, found)
             _accesses(s.orelse, extents, found)
-        elif kind is LoopWhile:
+        elif kind is ir.LoopWhile:
             _accesses(s.test, extents, found)
             _accesses(s.body, extents, found)
 
