@@ -83,6 +83,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Array, ...]:
     indices = operand(indices, "unravel_index", "indices")
     require_integers(indices, "unravel_index", "indices")
     sizes = canonical_shape(shape, "unravel_index")
+    weak = indices.aval.weak_type and not isinstance(shape, Array)
     total = size_like(indices, math.prod(sizes))
     indices = cast(indices, total.aval.dtype, indices.aval.weak_type)
     if indices.aval.dtype.kind == "i":
@@ -91,7 +92,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Array, ...]:
     out = []
     for size in reversed(sizes):
         n = asarray(size, total.aval.dtype)
-        out.append(division.remainder(indices, n))
+        out.append(cast(division.remainder(indices, n), n.aval.dtype, weak))
         indices = division.floor_divide(indices, n)
     return tuple(reversed(out))
 

@@ -465,12 +465,13 @@ def copysign(x1: Any, x2: Any, /) -> Array:
 def heaviside(x1: Any, x2: Any, /) -> Array:
     """Step function: 0 below zero, 1 above, ``x2`` at zero."""
     x, y = promote_pair_inexact("heaviside", x1, x2)
+    weak = x.aval.weak_type and y.aval.weak_type and not x.aval.shape
     x = elementwise.add(x, cast_ops.full_like(y, 0))
     y = elementwise.add(y, cast_ops.full_like(x, 0))
     step = where_value(compare.gt(x, 0), 1, cast_ops.full_like(x, 0))
     step = compare.select_n(compare.eq(x, 0), step, y)
     step = where_value(compare.ne(x, x), float("nan"), step)
-    return weak_as(step, x1, x2)
+    return cast(step, step.aval.dtype, weak)
 
 
 def ldexp(x1: Any, x2: Any, /) -> Array:
