@@ -380,3 +380,30 @@ def test_saved_files_have_the_permissions_of_new_files(tmp_path):
     io.save(tmp_path / "x.safetensors", {"w": 1})
     (tmp_path / "new").touch()
     assert (tmp_path / "x.safetensors").stat().st_mode == (tmp_path / "new").stat().st_mode
+
+
+def test_damaged_descriptions_are_refused(tmp_path):
+    path = tmp_path / "a.safetensors"
+    io.save(path, {"a": jnp.ones((2, 3)), "b": [jnp.ones(2), 3, "text"], "c": collections.deque([1.0])})
+    whole = path.read_bytes()
+    length = struct.unpack("<Q", whole[:8])[0]
+    rng = np.random.default_rng(0)
+    for at in range(8, 8 + length):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << int(rng.integers(7))
+        path.write_bytes(damaged)
+        try:
+            io.load(path)
+        except ValueError as error:
+            assert str(error).startswith("fungrad."), (at, error)
+
+
+def test_files_of_numpy_are_not_written(tmp_path):
+    with pytest.raises(ValueError, match=r"fungrad\.io\.save: path must not end in \.npz"):
+        io.save(tmp_path / "a.npz", {"a": jnp.ones(2)})
+
+
+def test_arrays_of_another_byte_order(tmp_path):
+    path, tree = tmp_path / "a.safetensors", {"a": np.arange(3, dtype=">f4")}
+    io.save(path, tree)
+    assert io.load(path, like=tree)["a"].tolist() == [0, 1, 2]

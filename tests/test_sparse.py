@@ -257,3 +257,9 @@ def test_random_layouts(seed):
 def test_parts_that_do_not_fit(made):
     with pytest.raises(ValueError, match=r"fungrad\.BC(OO|SR): .*shape"):
         made()
+
+
+@pytest.mark.parametrize("index", [(0, 0, 0), jnp.array([0, 1]), None, "a", 4, 1.5, (0, -6)])
+def test_wrong_indices(index):
+    with pytest.raises((IndexError, TypeError), match=r"fungrad\.BCOO: .*ind(ex|ices)"):
+        BCOO.fromdense(X)[index]

@@ -9,11 +9,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 import fungrad.numpy as jnp
 from fungrad import lax, nn, random
 from fungrad.core import tree
 from fungrad.core.arguments import index, integers, number
 from fungrad.core.array import Array, as_array
+from fungrad.core.context import Tracer
 from fungrad.transforms.mapping import vmap
 
 
@@ -67,6 +70,21 @@ def shift(key: Any, x: Any, amount: int | Sequence[int], *, axes: Sequence[int] 
         widths[d] = (a, a)
     padded = jnp.pad(x, widths, constant_values=fill)
     return _windows(key, padded, x.shape)
+
+
+def _within(api: str, name: str, value: Any, low: float, high: float = np.inf, open_ended: bool = False) -> None:
+    """Checks that a number is between bounds, if its value is known.
+
+    Raises:
+      TypeError: it is no number.
+      ValueError: it is outside.
+    """
+    number(f"fungrad.data.{api}", name, value)
+    if isinstance(value, Tracer) or np.ndim(value):
+        return
+    if not low <= float(value) <= high or (open_ended and float(value) == low):
+        bounds = f"greater than {low}" if open_ended else f"at least {low}" if high == np.inf else f"{low} to {high}"
+        raise ValueError(f"fungrad.data.{api}: {name} must be {bounds}, got {value}")
 
 
 def _windows(key: Any, x: Array, shape: tuple[int, ...]) -> Array:
@@ -145,7 +163,7 @@ def flip(key: Any, x: Any, *, axis: int = 2, probability: Any = 0.5) -> Array:
     """
     x = _batch("flip", x)
     (along,) = _axes("flip", "axis", axis, x)
-    number("fungrad.data.flip", "probability", probability)
+    _within("flip", "probability", probability, 0, 1)
     turned = random.bernoulli(key, probability, (x.shape[0],))
     return jnp.where(turned.reshape(-1, *[1] * (x.ndim - 1)), jnp.flip(x, along), x)
 
@@ -173,6 +191,7 @@ def noise(key: Any, x: Any, stddev: Any = 0.1) -> Array:
     x = _batch("noise", x, 0)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"fungrad.data.noise: x must have a floating dtype, got {x.aval.str_short()}")
+    _within("noise", "stddev", stddev, 0)
     return (x + stddev * random.normal(key, x.shape, x.dtype)).astype(x.dtype)
 
 
@@ -205,6 +224,7 @@ def mixup(key: Any, batch: Any, alpha: Any = 0.2) -> Any:
                 f"fungrad.data.mixup: batch{tree.keystr(path)} must have a floating dtype and an axis of examples; use "
                 "nn.one_hot for labels"
             )
+    _within("mixup", "alpha", alpha, 0, open_ended=True)
     leaves = [jnp.asarray(leaf) for leaf in tree.leaves(batch)]
     if not leaves:
         return batch

@@ -83,6 +83,10 @@ def jet(
     flat, in_tree = flat_arrays(tuple(primals), api, "primals")
     terms: list[list[Any]] = []
     for i, (primal, each) in enumerate(zip(primals, series, strict=True)):
+        if not isinstance(each, (ZeroSeries, list, tuple, dict)) and np.ndim(each) == 0:
+            raise TypeError(
+                f"fungrad.{api}: series[{i}] must be a list of the derivatives of primals[{i}], got {each!r}"
+            )
         n, structure = len(tree.leaves(primal)), tree.structure(primal)
         if structure.is_leaf():
             terms.append([each] if isinstance(each, ZeroSeries) else list(each))  # type: ignore[list-item]

@@ -189,6 +189,9 @@ def check_like(name: str, found: Any, like: Any) -> None:
       ValueError: shape or dtype differ, or one is an array and the other is not.
     """
     wanted = getattr(like, "shape", None), getattr(like, "dtype", None)
+    if isinstance(like, np.ndarray):
+        # Files have one order of bytes.
+        wanted = like.shape, like.dtype.newbyteorder("=")
     got = getattr(found, "shape", None), getattr(found, "dtype", None)
     if (wanted[0] is None) != (got[0] is None):
         raise ValueError(f"fungrad.io.load: {name} is {_described(found)} in the file and {_described(like)} in like")

@@ -56,6 +56,7 @@ def save(path: Any, tree: Any) -> None:
 
     Raises:
       TypeError: a leaf is something else.
+      ValueError: the path ends in ``.npz``, which ``load`` takes for a file of NumPy.
       ImportError: safetensors is not installed (extra ``io``).
       OSError: the file cannot be written.
 
@@ -68,7 +69,10 @@ def save(path: Any, tree: Any) -> None:
       >>> io.load(path)
       {'w': Array([1., 1.], dtype=float32), 'step': 3}
     """
-    save_described(_path("fungrad.io.save", path), tree, {}, api="fungrad.io.save")
+    path = _path("fungrad.io.save", path)
+    if path.endswith(".npz"):
+        raise ValueError(f"fungrad.io.save: path must not end in .npz, got {path}; the file is a safetensors file")
+    save_described(path, tree, {}, api="fungrad.io.save")
 
 
 def save_described(path: str, value: Any, extra: dict[str, str], api: str) -> None:
@@ -147,6 +151,18 @@ def load(path: Any, like: Any = None) -> Any:
             f"{api}: {path} has been saved by another version of fungrad, in version {description.get('version')} of "
             f"the description; this one reads {_VERSION}"
         )
+    try:
+        return _assembled(path, arrays, description, like, api)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        if description is None or (like is not None and isinstance(error, TypeError)):
+            raise
+        raise ValueError(
+            f"{api}: {path} is damaged: its description and its arrays do not belong together ({error!r})"
+        ) from None
+
+
+def _assembled(path: str, arrays: dict[str, np.ndarray], description: Any, like: Any, api: str) -> Any:
+    """The tree of the arrays in a file."""
     leaves = {name: {"kind": "array"} for name in arrays} if description is None else description["leaves"]
 
     def leaf(name: str) -> Any:
@@ -181,7 +197,15 @@ def _safetensors(api: str, path: str) -> tuple[dict[str, np.ndarray], dict[str, 
         known = dtypes.canonicalize_dtype(dtype, api)
         # A copy of its own is aligned, and may be given away.
         arrays[name] = np.frombuffer(entry["data"], known).reshape(entry["shape"]).copy()
-    return arrays, json.loads(described) if described else None
+    if not described:
+        return arrays, None
+    try:
+        description = json.loads(described)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{api}: {path} is damaged: its description is no JSON ({error})") from None
+    if not isinstance(description, dict):
+        raise ValueError(f"{api}: {path} is damaged: its description is no dict")
+    return arrays, description
 
 
 def _npz(api: str, path: str) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ from fungrad.control.checkify import debug_check
 from fungrad.core import dtypes
 from fungrad.core.arguments import index
 from fungrad.core.array import Array, as_array
+from fungrad.core.context import Tracer
 from fungrad.optim.losses import softmax_cross_entropy_with_integer_labels
 
 
@@ -289,7 +290,10 @@ def roc_auc(scores: Any, labels: Any) -> Array:
     scores = as_array(scores, "fungrad.train.roc_auc: scores")
     if scores.ndim != 1:
         raise ValueError(f"fungrad.train.roc_auc: scores must be a vector, got {scores.aval.str_short()}")
-    ones = _labels("roc_auc", labels, scores.shape).astype(bool)
+    found = _labels("roc_auc", labels, scores.shape)
+    ones = found.astype(bool)
+    if not isinstance(found, Tracer) and not np.isin(np.asarray(found), (0, 1)).all():
+        raise ValueError("fungrad.train.roc_auc: labels must be 0 or 1, got others")
     ordered = jnp.sort(scores)
     # The mean rank of all equal scores.
     rank = (jnp.searchsorted(ordered, scores) + jnp.searchsorted(ordered, scores, side="right") + 1).astype(

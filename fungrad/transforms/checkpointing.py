@@ -353,6 +353,8 @@ def checkpoint_name(x: Any, name: str) -> Any:
       f32[] from the argument x
       f32[] named 'c' from ...
     """
+    if not isinstance(name, str):
+        raise TypeError(f"fungrad.checkpoint_name: name must be a text, got {name!r} of type {type(name).__name__}")
     return tree.map(
         lambda leaf: name_p.bind(as_array(leaf, "fungrad.checkpoint_name: x"), name=name), x
     )

@@ -35,7 +35,7 @@ from fungrad import (
     tree_util,
     tune,
 )
-from fungrad.experimental import checkify
+from fungrad.experimental import checkify, sparse
 
 
 @dataclasses.dataclass
@@ -63,6 +63,8 @@ NAMES = {
     "q": jnp.ones((1, 4, 2, 8)), "X": np.ones((4, 3)), "x4": jnp.ones((3, 2, 5, 4)), "w4": jnp.ones((4, 2, 3, 3)),
     "n3": lax.ConvDimensionNumbers((0, 2, 1), (0, 2, 1), (0, 2, 1)),
     "params": {"a": jnp.ones(3), "b": jnp.ones(2)},
+    "sparse": sparse, "M": sparse.BCOO.fromdense(jnp.eye(2, 3)),
+    "R": fungrad.new_ref(jnp.zeros((2, 3))), "J": jnp.zeros((3, 1), int),
 }  # fmt: skip
 
 

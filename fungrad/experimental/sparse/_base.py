@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import fungrad.numpy as jnp
+from fungrad.core.arguments import integers, shown
 from fungrad.core.array import Array, as_array
 from fungrad.transforms.mapping import vmap
 
@@ -87,6 +88,28 @@ class JAXSparse:
 
     def _details(self) -> str:
         return ""
+
+
+def require(api: str, name: str, value: Any, kind: type) -> None:
+    """Raises TypeError unless ``value`` is a sparse array of a class."""
+    if not isinstance(value, kind):
+        raise TypeError(
+            f"fungrad.experimental.sparse.{api}: {name} must be a {kind.__name__} array, got {shown(value)}"
+        )
+
+
+def dims_of(api: str, name: str, dims: Any, ndim: int) -> tuple[int, ...]:
+    """Dimensions of an array, counted from the front.
+
+    Raises:
+      ValueError: there is no such dimension.
+    """
+    api = f"fungrad.experimental.sparse.{api}"
+    found = integers(api, name, dims)
+    for d in found:
+        if not -ndim <= d < ndim:
+            raise ValueError(f"{api}: {name} must be dimensions of an array that has {ndim}, got {d}")
+    return tuple([d % ndim for d in found])
 
 
 def is_sparse(x: Any) -> bool:

@@ -17,10 +17,11 @@ import numpy as np
 
 import fungrad.numpy as jnp
 from fungrad import lax
+from fungrad.core.arguments import integers, shown
 from fungrad.core.array import Array, as_array
 from fungrad.core.public_names import publish
 from fungrad.core.tree_registration import register_pytree_node_class
-from fungrad.experimental.sparse._base import JAXSparse, columns, in_bounds, is_sparse, over_batch
+from fungrad.experimental.sparse._base import JAXSparse, columns, dims_of, in_bounds, is_sparse, over_batch, require
 
 
 class BCOOProperties(NamedTuple):
@@ -82,8 +83,10 @@ class BCOO(JAXSparse):
             self.data, self.indices, self.shape = made.data, made.indices, made.shape
             self.indices_sorted = self.unique_indices = True
             return
+        if not isinstance(args, (tuple, list)) or len(args) != 2:
+            raise TypeError(f"fungrad.BCOO: args must be the pair (data, indices), got {shown(args)}")
         self.data, self.indices = [x if _is_placeholder(x) else as_array(x, "fungrad.BCOO") for x in args]
-        self.shape = tuple(shape)
+        self.shape = integers("fungrad.BCOO", "shape", shape, least=0)
         self.indices_sorted, self.unique_indices = indices_sorted, unique_indices
         if isinstance(self.data, Array) and isinstance(self.indices, Array):
             self._check()
@@ -219,8 +222,8 @@ class BCOO(JAXSparse):
 
     def sum(self, axis: Any = None) -> Any:
         """Sum over dimensions; sparse, or dense if nothing is left."""
-        axes = tuple(range(self.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-        out = bcoo_reduce_sum(self, axes=tuple([a % self.ndim for a in axes]))
+        axes = tuple(range(self.ndim)) if axis is None else dims_of("BCOO.sum", "axis", axis, self.ndim)
+        out = bcoo_reduce_sum(self, axes=axes)
         return out if out.shape else out.todense()
 
     def sum_duplicates(self, nse: int | None = None, remove_zeros: bool = True) -> BCOO:
@@ -252,6 +255,8 @@ class BCOO(JAXSparse):
         if Ellipsis in [k for k in keys if k is Ellipsis]:
             at = next(i for i, k in enumerate(keys) if k is Ellipsis)
             keys[at : at + 1] = [slice(None)] * (self.ndim - (len(keys) - 1))
+        if len(keys) > self.ndim:
+            raise IndexError(f"fungrad.BCOO: too many indices, {len(keys)} for {self.ndim} dimensions")
         keys += [slice(None)] * (self.ndim - len(keys))
         starts, limits, strides, dropped, reversed_ = [], [], [], [], []
         for d, (k, n) in enumerate(zip(keys, self.shape, strict=True)):
@@ -265,6 +270,11 @@ class BCOO(JAXSparse):
                 limits.append(start + (count - 1) * step + 1 if count else start)
                 strides.append(step)
             else:
+                if not hasattr(k, "__index__") or np.ndim(k):
+                    raise TypeError(
+                        f"fungrad.BCOO: an index must be of integers, slices and an ellipsis, got {shown(k)}; convert "
+                        "the array with todense() for others"
+                    )
                 i = operator.index(k)
                 if not -n <= i < n:
                     raise IndexError(f"fungrad.BCOO: index {i} is out of bounds for axis {d} of size {n}")
@@ -777,7 +787,7 @@ def bcoo_concatenate_entries(parts: Sequence[BCOO]) -> BCOO:
 
 def bcoo_reduce_sum(mat: BCOO, *, axes: Sequence[int]) -> BCOO:
     """Sum over dimensions."""
-    for d in sorted({a % mat.ndim for a in axes}, reverse=True):
+    for d in sorted(set(dims_of("bcoo_reduce_sum", "axes", axes, mat.ndim)), reverse=True):
         n, k = mat.n_batch, mat.n_sparse
         if d >= n + k:
             rest = mat.shape[:d] + mat.shape[d + 1 :]
@@ -849,7 +859,7 @@ def bcoo_reshape(mat: BCOO, *, new_sizes: Sequence[int], dimensions: Any = None,
 
 def bcoo_squeeze(arr: BCOO, *, dimensions: Sequence[int]) -> BCOO:
     """The array without dimensions of size 1."""
-    gone = {d % arr.ndim for d in dimensions}
+    gone = set(dims_of("bcoo_squeeze", "dimensions", dimensions, arr.ndim))
     if any(arr.shape[d] != 1 for d in gone):
         raise ValueError(
             f"fungrad.experimental.sparse.bcoo_squeeze: dimensions must have size 1, got {sorted(gone)} of {arr.shape}"
@@ -869,8 +879,17 @@ def bcoo_slice(
     mat: BCOO, *, start_indices: Sequence[int], limit_indices: Sequence[int], strides: Sequence[int] | None = None
 ) -> BCOO:
     """A part of the array, as ``lax.slice``; elements outside become padding."""
-    steps = [1] * mat.ndim if strides is None else list(strides)
-    starts, limits = list(start_indices), list(limit_indices)
+    api = "fungrad.experimental.sparse.bcoo_slice"
+    steps = [1] * mat.ndim if strides is None else list(integers(api, "strides", strides, least=1))
+    starts = list(integers(api, "start_indices", start_indices, least=0))
+    limits = list(integers(api, "limit_indices", limit_indices, least=0))
+    if not (len(starts) == len(limits) == len(steps) == mat.ndim) or any(
+        not a <= b <= n for a, b, n in zip(starts, limits, mat.shape, strict=True)
+    ):
+        raise ValueError(
+            f"{api}: start_indices, limit_indices and strides must have one entry for each dimension of {mat.shape}, "
+            f"with 0 <= start <= limit <= size, got {tuple(starts)}, {tuple(limits)} and {tuple(steps)}"
+        )
     sizes = [max(0, -(-(b - a) // s)) for a, b, s in zip(starts, limits, steps, strict=True)]
     n, k = mat.n_batch, mat.n_sparse
 
@@ -902,6 +921,17 @@ def bcoo_dynamic_slice(mat: BCOO, start_indices: Sequence[Any], slice_sizes: Seq
         raise NotImplementedError(
             "fungrad.experimental.sparse.bcoo_dynamic_slice: n_batch and n_dense must be 0; use update_layout"
         )
+    api = "fungrad.experimental.sparse.bcoo_dynamic_slice"
+    lengths = integers(api, "slice_sizes", slice_sizes, least=0)
+    if (
+        len(lengths) != mat.ndim
+        or len(start_indices) != mat.ndim
+        or any(a > n for a, n in zip(lengths, mat.shape, strict=True))
+    ):
+        raise ValueError(
+            f"{api}: start_indices and slice_sizes must have one entry for each dimension of {mat.shape}, and sizes be "
+            f"no larger, got {len(start_indices)} starts and {lengths}"
+        )
     sizes = jnp.array(slice_sizes, mat.indices.dtype)
     starts = jnp.clip(
         jnp.stack([jnp.asarray(s, mat.indices.dtype) for s in start_indices]), 0, _sizes(mat, sizes) - sizes
@@ -915,7 +945,7 @@ def bcoo_dynamic_slice(mat: BCOO, start_indices: Sequence[Any], slice_sizes: Seq
 def bcoo_rev(operand: BCOO, *, dimensions: Sequence[int]) -> BCOO:
     """The array with the order along dimensions reversed."""
     n, k = operand.n_batch, operand.n_sparse
-    chosen = {d % operand.ndim for d in dimensions}
+    chosen = set(dims_of("bcoo_rev", "dimensions", dimensions, operand.ndim))
     data = lax.rev(operand.data, [d if d < n else d - k + 1 for d in chosen if d < n or d >= n + k])
     indices = lax.rev(operand.indices, [d for d in chosen if d < n])
     inside = in_bounds(indices, operand._sparse_shape)
@@ -929,7 +959,21 @@ def bcoo_rev(operand: BCOO, *, dimensions: Sequence[int]) -> BCOO:
 
 def bcoo_concatenate(operands: Sequence[BCOO], *, dimension: int) -> BCOO:
     """Arrays joined along a dimension."""
+    api = "bcoo_concatenate"
+    if not operands:
+        raise ValueError(f"fungrad.experimental.sparse.{api}: operands must have one array at least")
+    for i, m in enumerate(operands):
+        require(api, f"operands[{i}]", m, BCOO)
     first = operands[0]
+    (dimension,) = dims_of(api, "dimension", dimension, first.ndim)
+    for i, m in enumerate(operands):
+        if m.ndim != first.ndim or any(
+            a != b for d, (a, b) in enumerate(zip(m.shape, first.shape, strict=True)) if d != dimension
+        ):
+            raise ValueError(
+                f"fungrad.experimental.sparse.{api}: shapes must agree but for dimension {dimension}, got "
+                f"{first.shape} and operands[{i}] of shape {m.shape}"
+            )
     n, k = first.n_batch, first.n_sparse
     if len({(m.n_batch, m.n_sparse, m.n_dense) for m in operands}) > 1:
         raise ValueError("fungrad.experimental.sparse.bcoo_concatenate: arrays must have one layout")
@@ -957,7 +1001,14 @@ def bcoo_broadcast_in_dim(
     """The array repeated along new dimensions and those of size 1, as ``lax.broadcast_in_dim``."""
     if mat.n_batch or mat.n_dense:
         mat = bcoo_update_layout(mat, n_batch=0, n_dense=0)
-    shape, dims = tuple(shape), tuple(broadcast_dimensions)
+    api = "fungrad.experimental.sparse.bcoo_broadcast_in_dim"
+    shape = integers(api, "shape", shape, least=0)
+    dims = dims_of("bcoo_broadcast_in_dim", "broadcast_dimensions", broadcast_dimensions, len(shape))
+    if len(dims) != mat.ndim or any(n not in (1, shape[d]) for n, d in zip(mat.shape, dims, strict=True)):
+        raise ValueError(
+            f"{api}: broadcast_dimensions must name a dimension of {shape} for each one of {mat.shape}, of the same "
+            f"size unless that is 1, got {dims}"
+        )
     inside = in_bounds(mat.indices, mat.shape)
     rows = [jnp.zeros(mat.nse, mat.indices.dtype) for _ in shape]
     for own, d in enumerate(dims):

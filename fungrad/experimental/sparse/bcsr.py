@@ -12,7 +12,7 @@ from fungrad.core.array import Array, as_array
 from fungrad.core.public_names import publish
 from fungrad.core.tree_registration import register_pytree_node_class
 from fungrad.experimental.sparse import bcoo
-from fungrad.experimental.sparse._base import JAXSparse, is_sparse, over_batch
+from fungrad.experimental.sparse._base import JAXSparse, is_sparse, over_batch, require
 from fungrad.experimental.sparse.bcoo import BCOO
 
 
@@ -93,6 +93,7 @@ class BCSR(JAXSparse):
     @classmethod
     def from_bcoo(cls, arr: BCOO) -> BCSR:
         """The array in compressed rows; it must have two sparse dimensions."""
+        require("BCSR.from_bcoo", "arr", arr, BCOO)
         if arr.n_sparse != 2:
             raise NotImplementedError(
                 f"fungrad.BCSR.from_bcoo: there must be two sparse dimensions, got {arr.n_sparse}"

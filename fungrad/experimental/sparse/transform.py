@@ -11,6 +11,7 @@ from typing import Any
 
 import fungrad.numpy as jnp
 from fungrad.core import tree
+from fungrad.core.arguments import function
 from fungrad.core.array import as_array
 from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import Jaxpr, Literal, jaxprs_in_params
@@ -47,6 +48,8 @@ def sparsify(f: Callable[..., Any], use_tracer: bool = False) -> Callable[..., A
       >>> print(f(sparse.BCOO.fromdense(jnp.eye(3)), jnp.ones(3)))
       6.0
     """
+
+    function("fungrad.experimental.sparse.sparsify", "f", f)
 
     @functools.wraps(f)
     @api_boundary
