@@ -21,6 +21,8 @@ from fungrad.transforms.api import jvp, vjp
 _EPS = {2: 1e-1, 4: 1e-2, 8: 1e-4}
 _TOLERANCE = {2: 3e-1, 4: 2e-2, 8: 1e-5}
 
+Tolerance = float | dict[Any, float] | None
+
 
 def _is_float0(x: Any) -> bool:
     return getattr(x, "dtype", None) == dtypes.float0
@@ -42,6 +44,16 @@ def _narrowest(values: Any) -> int:
         if not _is_float0(x) and dtypes.is_inexact(as_array(x).dtype)
     ]
     return min(sizes, default=8)
+
+
+def _tolerance(tolerance: Tolerance, values: Any) -> float:
+    """What differences may be, by default as the narrowest leaf lets expect; of a dictionary the greatest entry for a
+    dtype of a leaf."""
+    if isinstance(tolerance, dict):
+        by_dtype = {np.dtype(k): v for k, v in tolerance.items()}
+        found = [by_dtype[d] for d in {as_array(x).dtype for x in tree.leaves(values)} if d in by_dtype]
+        return max(found, default=_TOLERANCE[_narrowest(values)])
+    return _TOLERANCE[_narrowest(values)] if tolerance is None else tolerance
 
 
 def _direction(rng: np.random.Generator, x: Any) -> Any:
@@ -110,8 +122,8 @@ def check_jvp(
     f: Callable[..., Any],
     f_jvp: Callable[..., Any],
     args: tuple,
-    atol: float | None = None,
-    rtol: float | None = None,
+    atol: Tolerance = None,
+    rtol: Tolerance = None,
     eps: float | None = None,
     err_msg: str = "",
 ) -> None:
@@ -121,15 +133,14 @@ def check_jvp(
       f: function of arrays and trees of arrays.
       f_jvp: ``f_jvp(primals, tangents)`` returns the output and its tangent, as ``fungrad.jvp`` does.
       args: tuple of arguments.
-      atol, rtol: tolerances; default by dtype.
+      atol, rtol: tolerances: numbers, or dictionaries of them by dtype; default by dtype.
       eps: step of the differences; default by dtype.
       err_msg: added to failures.
 
     Raises:
       AssertionError: they differ.
     """
-    tolerance = _TOLERANCE[_narrowest(args)]
-    atol, rtol = (tolerance if t is None else t for t in (atol, rtol))
+    atol, rtol = (_tolerance(t, args) for t in (atol, rtol))
     rng = np.random.default_rng(0)
     tangents = tree.map(functools.partial(_direction, rng), args)
     value, tangent = f_jvp(args, tangents)
@@ -141,8 +152,8 @@ def check_vjp(
     f: Callable[..., Any],
     f_vjp: Callable[..., Any],
     args: tuple,
-    atol: float | None = None,
-    rtol: float | None = None,
+    atol: Tolerance = None,
+    rtol: Tolerance = None,
     eps: float | None = None,
     err_msg: str = "",
 ) -> None:
@@ -156,8 +167,7 @@ def check_vjp(
     Raises:
       AssertionError: they differ.
     """
-    tolerance = _TOLERANCE[_narrowest(args)]
-    atol, rtol = (tolerance if t is None else t for t in (atol, rtol))
+    atol, rtol = (_tolerance(t, args) for t in (atol, rtol))
     rng = np.random.default_rng(1)
     tangents = tree.map(functools.partial(_direction, rng), args)
     numerical = numerical_jvp(f, args, tangents, eps)
@@ -174,8 +184,8 @@ def check_grads(
     args: Sequence[Any],
     order: int,
     modes: Sequence[str] = ("fwd", "rev"),
-    atol: float | None = None,
-    rtol: float | None = None,
+    atol: Tolerance = None,
+    rtol: Tolerance = None,
     eps: float | None = None,
 ) -> None:
     """Checks derivatives of a function against central differences, in random directions.
@@ -185,7 +195,7 @@ def check_grads(
       args: its arguments.
       order: highest order of derivatives to check.
       modes: ``"fwd"`` (jvp) and ``"rev"`` (vjp); orders above one nest them in every combination.
-      atol, rtol: tolerances; default by dtype.
+      atol, rtol: tolerances: numbers, or dictionaries of them by dtype; default by dtype.
       eps: step of the differences; default by dtype.
 
     Raises:

@@ -525,7 +525,7 @@ x3 = jnp.ones(3)
             "lax.scan: the truth value",
         ),
         (lambda: lax.map(lambda x: x, 1.0), ValueError, "leading dimension"),
-        (lambda: lax.map(lambda x: x, x3, batch_size=0), ValueError, "batch_size must be positive"),
+        (lambda: lax.map(lambda x: x, x3, batch_size=-1), ValueError, "batch_size must not be negative"),
         (
             lambda: lax.associative_scan(jnp.add, (x3, jnp.ones(2))),
             ValueError,
@@ -542,7 +542,7 @@ def test_errors(call, error, message):
 # -- map and associative_scan ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch_size", [None, 1, 2, 3, 7, 10])
+@pytest.mark.parametrize("batch_size", [None, 0, 1, 2, 3, 7, 10])
 def test_map(batch_size):
     xs = {"a": normal(7), "b": normal(7, 2)}
 
@@ -636,3 +636,19 @@ def test_random_programs_agree_with_jax(choices, length, reverse):
     for g, e in zip(fungrad.tree.leaves(got), jax.tree.leaves(expected), strict=True):
         assert g.dtype == e.dtype and g.shape == e.shape
         np.testing.assert_allclose(g, e, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("init", [1.0, np.ones(3, np.float32), (1.0, np.ones((2, 3), np.float32))])
+@pytest.mark.parametrize("steps", [0, 1, 5])
+def test_a_loop_that_does_nothing(init, steps):
+    loops = (
+        lambda c: lax.scan(lambda c, x: (c, None), c, None, length=steps)[0],
+        lambda c: lax.fori_loop(0, steps, lambda i, c: c, c),
+        lambda c: lax.fori_loop(0, jnp.int32(steps), lambda i, c: c, c),
+    )
+    for loop in loops:
+        for f in (loop, fungrad.jit(loop)):
+            for got, want in zip(fungrad.tree.leaves(f(init)), fungrad.tree.leaves(init), strict=True):
+                np.testing.assert_array_equal(got, want)
+    slopes = fungrad.grad(lambda c: sum(jnp.sum(x) for x in fungrad.tree.leaves(loops[0](c))))(init)
+    assert all((x == 1).all() for x in fungrad.tree.leaves(slopes))

@@ -403,3 +403,14 @@ def test_errors_name_the_function_that_was_called_and_none_inside(api, use):
     assert not said & others, message
     if api in ("jacfwd", "hessian"):
         assert "allow_int" not in said, message
+
+
+def test_tolerances_of_checks_by_dtype():
+    f, x = fungrad.numpy.sin, np.ones(3, np.float32)
+    doubled = lambda primals, tangents: (f(*primals), 2 * tangents[0])  # noqa: E731
+    for tolerance in (10.0, {np.float32: 10.0}, {"float32": 10.0, np.float64: 0.0}):
+        fungrad.test_util.check_jvp(f, doubled, (x,), rtol=tolerance)
+        fungrad.test_util.check_grads(f, (x,), 1, rtol=tolerance)
+    for tolerance in (1e-3, {np.float32: 1e-3}, {np.float64: 10.0}, None):
+        with pytest.raises(AssertionError, match="the JVP"):
+            fungrad.test_util.check_jvp(f, doubled, (x,), rtol=tolerance)

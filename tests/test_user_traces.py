@@ -161,3 +161,12 @@ def test_a_primitive_that_is_only_evaluated_needs_no_types():
     assert p.bind(2.0, 3.0) == 6
     with pytest.raises(NotImplementedError, match="Abstract evaluation for 'only_evaluated'"):
         fungrad.jit(p.bind)(2.0, 3.0)
+
+
+def test_jaxprs_are_evaluated_on_ndarrays_and_numbers():
+    jaxpr = fungrad.make_jaxpr(lambda x, y, z: jnp.sin(x) * y + z)(X, X, 1.0)
+    f = lambda x: fungrad.core.eval_jaxpr(jaxpr, (), x, X, 2.0)[0].sum()  # noqa: E731
+    for g in (f, fungrad.jit(f)):
+        np.testing.assert_allclose(fungrad.grad(g)(X), np.cos(X) * X, rtol=1e-5)
+        np.testing.assert_allclose(fungrad.jvp(g, (X,), (X,))[1], (np.cos(X) * X * X).sum(), rtol=1e-5)
+        np.testing.assert_allclose(fungrad.vmap(g)(np.stack([X, X])), [(np.sin(X) * X + 2).sum()] * 2, rtol=1e-5)

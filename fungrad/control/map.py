@@ -33,13 +33,14 @@ def map(f: Callable[[X], Y], xs: X, *, batch_size: int | None = None) -> Y:
     Args:
       f: function of one element, a tree of arrays, that returns a tree of arrays.
       xs: tree of arrays with leading dimensions of one size.
-      batch_size: how many elements are computed at once, by ``vmap``; the last batch may be smaller.
+      batch_size: how many elements are computed at once, by ``vmap``; the last batch may be smaller. 0 stands for all
+        of them.
 
     Returns:
       The tree of results, stacked along a new leading dimension.
 
     Raises:
-      ValueError: there is nothing to map over, sizes disagree, or ``batch_size`` is not positive.
+      ValueError: there is nothing to map over, sizes disagree, or ``batch_size`` is negative.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -60,8 +61,10 @@ def map(f: Callable[[X], Y], xs: X, *, batch_size: int | None = None) -> Y:
     if batch_size is None:
         return _one_by_one(f, xs)
     size = operator.index(batch_size)
-    if size < 1:
-        raise ValueError(f"fungrad.{API}: batch_size must be positive, got {batch_size}")
+    if size < 0:
+        raise ValueError(f"fungrad.{API}: batch_size must not be negative, got {batch_size}")
+    if not size:
+        return vmap(f)(xs)
     (n,) = sizes.pop()
     whole = n // size * size
     parts = []

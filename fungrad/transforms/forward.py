@@ -47,6 +47,7 @@ class JVPTrace(Trace):
                 tangents.append(a.tangent)
                 active = active or type(a.tangent) is not Zero
             else:
+                a = as_array(a)
                 primals.append(a)
                 tangents.append(Zero(a.aval.tangent()))
         state.trace = self.parent

@@ -209,6 +209,7 @@ class LinearizeTrace(Trace):
                 tangents.append(a.tangent)
                 active = active or type(a.tangent) is not Zero
             else:
+                a = as_array(a)
                 primals.append(a)
                 tangents.append(Zero(a.aval.tangent()))
         if not active:
