@@ -20,7 +20,7 @@ from fungrad.core.context import AxisData, evaluate
 from fungrad.core.evaluation import binary_bind, unary_bind
 from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.primitive import Primitive
-from fungrad.ops._operands import check_kind
+from fungrad.ops._operands import check_kind, constant
 from fungrad.ops.foundation import (
     add_any,
     add_any_p,
@@ -33,6 +33,37 @@ from fungrad.ops.foundation import (
     reshape,
     unbroadcast_now,
 )
+
+# -- partial derivatives -------------------------------------------------------------------------------------------
+
+
+class _OfArrays:
+    """The elementwise primitives by name, on arrays and tracers; Python numbers take the dtype of the first array."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        primitive = Primitive.instances[name]
+
+        def operation(*xs: Any) -> Any:
+            like = next(x for x in xs if type(x) is not float)
+            return primitive.bind(*[constant(like, x) if type(x) is float else x for x in xs])
+
+        setattr(self, name, operation)
+        return operation
+
+
+class _OfNumbers:
+    """The same on ndarrays and NumPy scalars, where Python numbers are weak."""
+
+    add, sub, mul, div, neg = np.add, np.subtract, np.multiply, np.divide, np.negative
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        operation = Primitive.instances[name].impl
+        setattr(self, name, operation)
+        return operation
+
+
+_of_arrays, _of_numbers = _OfArrays(), _OfNumbers()
+
 
 # -- elementwise ---------------------------------------------------------------------------------------------------
 
@@ -47,9 +78,12 @@ class Elementwise(Primitive):
       name: name of the primitive.
       impl: NumPy function of the operands and the parameters.
       accepts: letters of the accepted dtype kinds (``kind_of``).
-      jvp: for unary primitives ``rule(g, x, y, **params)``, for others a tuple with one rule
-        ``rule(g, y, *xs, **params)`` (or None) per operand, where ``g`` is a tangent and ``y`` the result; ``None``
-        means that derivatives are zero.
+      jvp: where ``partial`` does not serve: for unary primitives ``rule(g, x, y, **params)``, for others a tuple with
+        one rule ``rule(g, y, *xs, **params)`` (or None) per operand, where ``g`` is a tangent and ``y`` the result.
+        Without either, derivatives are zero.
+      partial: the derivative of a unary primitive, ``partial(m, x, y)``, written with the primitives ``m`` (as in
+        ``m.mul(2.0, x)``): the rule for tangents follows from it, and the short form on ndarrays for eager
+        differentiation.
       result: function from operand dtype to result dtype; default the same.
       scalar: ``rule(m, *xs, **params)`` native code in terms of a scalar builder; default the builder's method of this
         name.
@@ -58,8 +92,6 @@ class Elementwise(Primitive):
       cost, complex_cost: of the operation on real and on complex numbers, in additions; default 1 and 2 if it is cheap,
         else that of an elementary function.
       mixed: operands may have different dtypes; ``result`` then gets all dtypes.
-      factor: the derivative of a unary primitive once more, for eager differentiation: ``factor(x, y)`` on ndarrays (or
-        NumPy scalars) of float32 and float64 is what ``jvp`` multiplies the tangent with.
     """
 
     kind = "elementwise"
@@ -82,7 +114,7 @@ class Elementwise(Primitive):
         cheap: bool = False,
         commutative: bool = False,
         mixed: bool = False,
-        factor: Callable[[Any, Any], Any] | None = None,
+        partial: Callable[[Any, Any, Any], Any] | None = None,
         cost: int | None = None,
         complex_cost: int | None = None,
     ):
@@ -91,7 +123,7 @@ class Elementwise(Primitive):
         self.complex_cost = complex_cost
         self.impl = impl  # type: ignore[method-assign]
         self.accepts = accepts
-        self.jvp_rule = jvp
+        self.jvp_rule: Any = jvp if partial is None else self._times_partial
         self.result_dtype = result
         self.scalar = scalar
         if getattr(scalar, "primitive", "") is None:
@@ -100,9 +132,9 @@ class Elementwise(Primitive):
         self.cheap = cheap
         self.commutative = commutative
         self.mixed = mixed
-        self.factor = factor
-        if factor is not None:
-            self.linearize_now = self._linearize_by_factor
+        self.partial = partial
+        if partial is not None:
+            self.linearize_now = self._linearize_by_partial
         elif jvp is None and type(self).jvp is Elementwise.jvp:
             self.linearize_now = self._linearize_to_zero
         if arity <= 2 and not self.variadic:
@@ -159,7 +191,10 @@ class Elementwise(Primitive):
             total = t if total is None else add_any(total, t)
         return y, Zero(y.aval.tangent()) if total is None else total
 
-    def _linearize_by_factor(
+    def _times_partial(self, g: Any, x: Any, y: Any) -> Any:
+        return self.product.bind(g, self.partial(_of_arrays, x, y))  # type: ignore[misc]
+
+    def _linearize_by_partial(
         self, record: Any, primals: Sequence[Any], tangents: Sequence[Any], params: dict
     ) -> tuple[Any, Any]:
         (x,) = primals
@@ -172,11 +207,11 @@ class Elementwise(Primitive):
         token = silence(SILENT)
         try:
             data = self.impl(x._data)
-            factor = self.factor(x._data, data)  # type: ignore[misc]
+            partial = self.partial(_of_numbers, x._data, data)  # type: ignore[misc]
         finally:
             unsilence(token)
         y = wrap_unchecked(data if type(data) is np.ndarray else np.asarray(data), aval)
-        slope = wrap_unchecked(factor if type(factor) is np.ndarray else np.asarray(factor), aval)
+        slope = wrap_unchecked(partial if type(partial) is np.ndarray else np.asarray(partial), aval)
         (g,) = tangents
         return y, record(Elementwise.product, (g, slope), {}, aval if g.aval is x.aval else None)
 

@@ -32,6 +32,7 @@ FLOAT = "f"
 
 # -- sums and products ---------------------------------------------------------------------------
 
+
 class Neg(LinearElementwise):
     """Negation."""
 
@@ -365,8 +366,7 @@ def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZER
         method = RoundingMethod(rounding_method)
     except ValueError:
         raise ValueError(
-            "fungrad.lax.round: rounding_method must be a fungrad.lax.RoundingMethod, got "
-            f"{rounding_method!r}"
+            f"fungrad.lax.round: rounding_method must be a fungrad.lax.RoundingMethod, got {rounding_method!r}"
         ) from None
     return round_p.bind(x, rounding_method=method)
 
@@ -408,9 +408,8 @@ square_p = Elementwise(
     "square",
     np.square,
     NUMERIC,
-    lambda g, x, y: mul(g, mul(2.0, x)),
+    partial=lambda m, x, y: m.mul(2.0, x),
     cheap=True,
-    factor=lambda x, y: 2.0 * x,
     complex_cost=3,
 )
 
@@ -430,9 +429,8 @@ sqrt_p = Elementwise(
     "sqrt",
     np.sqrt,
     INEXACT,
-    lambda g, x, y: mul(g, div(0.5, y)),
+    partial=lambda m, x, y: m.div(0.5, y),
     cheap=True,
-    factor=lambda x, y: 0.5 / y,
     cost=4,
     complex_cost=24,
 )
@@ -472,9 +470,8 @@ rsqrt_p = Elementwise(
     "rsqrt",
     in_float32(lambda x: np.reciprocal(np.sqrt(x))),
     INEXACT,
-    lambda g, x, y: mul(g, mul(-0.5, div(y, x))),
+    partial=lambda m, x, y: m.mul(-0.5, m.div(y, x)),
     cheap=True,
-    factor=lambda x, y: -0.5 * (y / x),
     cost=6,
     complex_cost=36,
 )
@@ -498,7 +495,7 @@ def rsqrt(x: Any, *, accuracy: Any = None) -> Array:
     return rsqrt_p.bind(lift(x, "fungrad.lax.rsqrt: x"))
 
 
-cbrt_p = Elementwise("cbrt", np.cbrt, FLOAT, lambda g, x, y: mul(g, div(1 / 3, square(y))))
+cbrt_p = Elementwise("cbrt", np.cbrt, FLOAT, partial=lambda m, x, y: m.div(1 / 3, m.square(y)))
 
 
 def cbrt(x: Any, *, accuracy: Any = None) -> Array:

@@ -21,7 +21,7 @@ from fungrad.ops._families import Elementwise
 from fungrad.ops._operands import constant, lift, lift_like, lift_pair
 from fungrad.ops.compare import gt, select_n
 from fungrad.ops.complex_parts import abs
-from fungrad.ops.elementwise import FLOAT, add, in_float32, mul, neg, reciprocal, sign, square, sub
+from fungrad.ops.elementwise import FLOAT, add, in_float32, mul, neg, reciprocal, sign, sub
 from fungrad.ops.transcendental import exp, log, log1p
 
 _functions: dict[str, Callable[..., Any]] = {}
@@ -61,19 +61,19 @@ erf_p = Elementwise(
     "erf",
     _impl("erf"),
     FLOAT,
-    lambda g, x, y: mul(g, mul(_TWO_OVER_SQRT_PI, exp(neg(square(x))))),
+    partial=lambda m, x, y: m.mul(_TWO_OVER_SQRT_PI, m.exp(m.neg(m.square(x)))),
 )
 erfc_p = Elementwise(
     "erfc",
     _impl("erfc"),
     FLOAT,
-    lambda g, x, y: mul(g, mul(-_TWO_OVER_SQRT_PI, exp(neg(square(x))))),
+    partial=lambda m, x, y: m.mul(-_TWO_OVER_SQRT_PI, m.exp(m.neg(m.square(x)))),
 )
 erf_inv_p = Elementwise(
     "erf_inv",
     _impl("erfinv"),
     FLOAT,
-    lambda g, x, y: mul(g, mul(1 / _TWO_OVER_SQRT_PI, exp(square(y)))),
+    partial=lambda m, x, y: m.mul(1 / _TWO_OVER_SQRT_PI, m.exp(m.square(y))),
 )
 
 
@@ -140,10 +140,8 @@ def _zeta(x: np.ndarray, q: np.ndarray) -> Any:
     return np.where(np.isnan(x) | np.isnan(q), np.nan, out).astype(x.dtype)
 
 
-lgamma_p = Elementwise("lgamma", in_float32(_lgamma), FLOAT, lambda g, x, y: mul(g, digamma(x)))
-digamma_p = Elementwise(
-    "digamma", in_float32(_digamma), FLOAT, lambda g, x, y: mul(g, polygamma(constant(x, 1), x))
-)
+lgamma_p = Elementwise("lgamma", in_float32(_lgamma), FLOAT, partial=lambda m, x, y: m.digamma(x))
+digamma_p = Elementwise("digamma", in_float32(_digamma), FLOAT, lambda g, x, y: mul(g, polygamma(constant(x, 1), x)))
 polygamma_p = Elementwise(
     "polygamma",
     in_float32(_polygamma),
@@ -350,7 +348,7 @@ bessel_i0e_p = Elementwise(
     "bessel_i0e",
     _impl("i0e"),
     FLOAT,
-    lambda g, x, y: mul(g, sub(bessel_i1e(x), mul(sign(x), y))),
+    partial=lambda m, x, y: m.sub(m.bessel_i1e(x), m.mul(m.sign(x), y)),
 )
 bessel_i1e_p = Elementwise("bessel_i1e", _impl("i1e"), FLOAT, _i1e_jvp)
 

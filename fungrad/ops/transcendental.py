@@ -34,7 +34,7 @@ from fungrad.ops.elementwise import (
 
 # -- exponentials and logarithms -----------------------------------------------------------------
 
-exp_p = Elementwise("exp", np.exp, INEXACT, lambda g, x, y: mul(g, y), factor=lambda x, y: y)
+exp_p = Elementwise("exp", np.exp, INEXACT, partial=lambda m, x, y: y)
 
 
 def exp(x: Any, *, accuracy: Any = None) -> Array:
@@ -56,12 +56,10 @@ def exp(x: Any, *, accuracy: Any = None) -> Array:
 
 
 def _exp2(x: np.ndarray) -> Any:
-    return (
-        np.exp2(x) if kind_of(x.dtype) == "f" else np.exp(np.multiply(x, x.dtype.type(math.log(2))))
-    )
+    return np.exp2(x) if kind_of(x.dtype) == "f" else np.exp(np.multiply(x, x.dtype.type(math.log(2))))
 
 
-exp2_p = Elementwise("exp2", _exp2, INEXACT, lambda g, x, y: mul(g, mul(math.log(2), y)))
+exp2_p = Elementwise("exp2", _exp2, INEXACT, partial=lambda m, x, y: m.mul(math.log(2), y))
 
 
 def exp2(x: Any, *, accuracy: Any = None) -> Array:
@@ -95,9 +93,7 @@ def _expm1(x: np.ndarray) -> Any:
     return out
 
 
-expm1_p = Elementwise(
-    "expm1", _expm1, INEXACT, lambda g, x, y: mul(g, add(y, 1.0)), factor=lambda x, y: y + 1.0
-)
+expm1_p = Elementwise("expm1", _expm1, INEXACT, partial=lambda m, x, y: m.add(y, 1.0))
 
 
 def expm1(x: Any, *, accuracy: Any = None) -> Array:
@@ -116,7 +112,6 @@ def expm1(x: Any, *, accuracy: Any = None) -> Array:
     if accuracy is not None:
         check_accuracy("expm1", accuracy)
     return expm1_p.bind(lift(x, "fungrad.lax.expm1: x"))
-
 
 
 class Log(Elementwise):
@@ -193,8 +188,7 @@ logistic_p = Elementwise(
     "logistic",
     in_float32(_logistic),
     INEXACT,
-    lambda g, x, y: mul(g, mul(y, sub(1.0, y))),
-    factor=lambda x, y: y * (1.0 - y),
+    partial=lambda m, x, y: m.mul(y, m.sub(1.0, y)),
 )
 
 
@@ -279,17 +273,15 @@ def pow(x: Any, y: Any) -> Array:
       >>> lax.pow(2.0, 0.5)
       Array(1.4142135, dtype=float32, weak_type=True)
     """
-    if type(y) is int or (
-        isinstance(y, Array) and kind_of(y.aval.dtype) in "iu" and type(x) in PYTHON_SCALARS
-    ):
+    if type(y) is int or (isinstance(y, Array) and kind_of(y.aval.dtype) in "iu" and type(x) in PYTHON_SCALARS):
         return pow_p.bind(lift(x, "fungrad.lax.pow: x"), lift(y, "fungrad.lax.pow: y"))
     return pow_p.bind(*lift_pair("pow", x, y))
 
 
 # -- trigonometric -------------------------------------------------------------------------------
 
-sin_p = Elementwise("sin", np.sin, INEXACT, lambda g, x, y: mul(g, cos(x)), factor=lambda x, y: np.cos(x))
-cos_p = Elementwise("cos", np.cos, INEXACT, lambda g, x, y: mul(g, neg(sin(x))), factor=lambda x, y: -np.sin(x))
+sin_p = Elementwise("sin", np.sin, INEXACT, partial=lambda m, x, y: m.cos(x))
+cos_p = Elementwise("cos", np.cos, INEXACT, partial=lambda m, x, y: m.neg(m.sin(x)))
 
 
 def _tan(x: np.ndarray) -> Any:
@@ -300,7 +292,7 @@ def _tan(x: np.ndarray) -> Any:
     return out
 
 
-tan_p = Elementwise("tan", _tan, INEXACT, lambda g, x, y: mul(g, add(1.0, square(y))))
+tan_p = Elementwise("tan", _tan, INEXACT, partial=lambda m, x, y: m.add(1.0, m.square(y)))
 
 
 def sin(x: Any, *, accuracy: Any = None) -> Array:
@@ -357,10 +349,8 @@ def tan(x: Any, *, accuracy: Any = None) -> Array:
     return tan_p.bind(lift(x, "fungrad.lax.tan: x"))
 
 
-asin_p = Elementwise("asin", np.arcsin, INEXACT, lambda g, x, y: mul(g, rsqrt(sub(1.0, square(x)))))
-acos_p = Elementwise(
-    "acos", np.arccos, INEXACT, lambda g, x, y: mul(g, neg(rsqrt(sub(1.0, square(x)))))
-)
+asin_p = Elementwise("asin", np.arcsin, INEXACT, partial=lambda m, x, y: m.rsqrt(m.sub(1.0, m.square(x))))
+acos_p = Elementwise("acos", np.arccos, INEXACT, partial=lambda m, x, y: m.neg(m.rsqrt(m.sub(1.0, m.square(x)))))
 atan_p = Elementwise("atan", np.arctan, INEXACT, lambda g, x, y: div(g, add(1.0, square(x))))
 
 
@@ -422,8 +412,10 @@ def atan2(x: Any, y: Any) -> Array:
 
 # -- hyperbolic ----------------------------------------------------------------------------------
 
-sinh_p = Elementwise("sinh", np.sinh, INEXACT, lambda g, x, y: mul(g, cosh(x)))
-cosh_p = Elementwise("cosh", np.cosh, INEXACT, lambda g, x, y: mul(g, sinh(x)))
+sinh_p = Elementwise("sinh", np.sinh, INEXACT, partial=lambda m, x, y: m.cosh(x))
+cosh_p = Elementwise("cosh", np.cosh, INEXACT, partial=lambda m, x, y: m.sinh(x))
+
+
 def _tanh(x: np.ndarray) -> Any:
     out = np.tanh(x)
     if x.dtype.kind == "c":
@@ -433,9 +425,7 @@ def _tanh(x: np.ndarray) -> Any:
     return out
 
 
-tanh_p = Elementwise(
-    "tanh", _tanh, INEXACT, lambda g, x, y: mul(g, sub(1.0, square(y))), factor=lambda x, y: 1.0 - y * y
-)
+tanh_p = Elementwise("tanh", _tanh, INEXACT, partial=lambda m, x, y: m.sub(1.0, m.square(y)))
 
 
 def sinh(x: Any) -> Array:
@@ -479,14 +469,10 @@ def tanh(x: Any, *, accuracy: Any = None) -> Array:
     return tanh_p.bind(lift(x, "fungrad.lax.tanh: x"))
 
 
-asinh_p = Elementwise(
-    "asinh", np.arcsinh, INEXACT, lambda g, x, y: mul(g, rsqrt(add(square(x), 1.0)))
-)
+asinh_p = Elementwise("asinh", np.arcsinh, INEXACT, partial=lambda m, x, y: m.rsqrt(m.add(m.square(x), 1.0)))
 # The product of two roots, not the root of a product: right for complex x as well.
 acosh_p = Elementwise("acosh", np.arccosh, INEXACT, lambda g, x, y: mul(g, _acosh_slope(x)))
-atanh_p = Elementwise(
-    "atanh", np.arctanh, INEXACT, lambda g, x, y: div(g, mul(add(1.0, x), sub(1.0, x)))
-)
+atanh_p = Elementwise("atanh", np.arctanh, INEXACT, lambda g, x, y: div(g, mul(add(1.0, x), sub(1.0, x))))
 
 
 def _acosh_slope(x: Any) -> Array:
