@@ -62,7 +62,8 @@ MODULES = {
     "Debugging and extending": [
         "fungrad.debug", "fungrad.experimental.checkify", "fungrad.errors", "fungrad.test_util", "fungrad.extend",
         "fungrad.experimental.hijax",
-        "fungrad.ad", "fungrad.api_util", "fungrad.export", "fungrad.monitoring", "fungrad.profiler", "fungrad.stages", "fungrad.dtypes", "fungrad.typing", "fungrad.compat",
+        "fungrad.ad", "fungrad.api_util", "fungrad.distributed", "fungrad.dlpack",
+        "fungrad.export", "fungrad.monitoring", "fungrad.profiler", "fungrad.stages", "fungrad.dtypes", "fungrad.typing", "fungrad.compat",
         "fungrad.experimental.shard_map", "fungrad.experimental.mesh_utils",
         "fungrad.extend.core", "fungrad.extend.linear_util", "fungrad.interpreters.ad", "fungrad.interpreters.batching",
         "fungrad.interpreters.mlir", "fungrad.interpreters.partial_eval", "fungrad.interpreters.xla",

@@ -25,7 +25,7 @@ LAYERS = [
     ["fungrad.example_libraries", "fungrad.optim", "fungrad.io", "fungrad.data", "fungrad.exports"],
     ["fungrad.train", "fungrad.tune"],
     ["fungrad.drawing", "fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
-    ["fungrad.ad", "fungrad.export", "fungrad.monitoring", "fungrad.profiler"],
+    ["fungrad.ad", "fungrad.distributed", "fungrad.dlpack", "fungrad.export", "fungrad.monitoring", "fungrad.profiler"],
     ["fungrad.api_util", "fungrad.interpreters"],
     ["fungrad.explaining"],
     ["fungrad"],

@@ -10,6 +10,7 @@ May import ``core``, ``ops`` and ``transforms``.
 
 from __future__ import annotations
 
+import logging
 import string
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -606,15 +607,61 @@ def debug_print(
       >>> _ = f(1.5)
       x = 1.50
     """
+    _show(print, "print", fmt, args, kwargs, skip_format_check, ordered, partitioned)
+
+
+def debug_log(
+    fmt: str,
+    *args: Any,
+    ordered: bool = False,
+    partitioned: bool = False,
+    skip_format_check: bool = False,
+    **kwargs: Any,
+) -> None:
+    """As ``debug.print``, but writes to the logger ``fungrad.debug``, at the level INFO.
+
+    Args:
+      fmt: format as for ``str.format``.
+      *args: what its positional placeholders stand for.
+      ordered: whether lines must keep their order (they always do).
+      partitioned: accepted for compatibility.
+      skip_format_check: whether not to check that ``fmt`` uses all arguments.
+      **kwargs: what its named placeholders stand for.
+
+    Raises:
+      TypeError: ``fmt`` is not a string.
+      ValueError: an argument is not used by ``fmt``.
+      KeyError, IndexError: ``fmt`` uses an argument that was not given.
+
+    Example:
+      >>> import fungrad
+      >>> fungrad.jit(lambda x: fungrad.debug.log("x = {x}", x=x))(1.5)
+    """
+    _show(_LOGGER.info, "log", fmt, args, kwargs, skip_format_check, ordered, partitioned)
+
+
+_LOGGER = logging.getLogger("fungrad.debug")
+
+
+def _show(
+    write: Callable[[str], Any],
+    api: str,
+    fmt: str,
+    args: tuple,
+    kwargs: dict[str, Any],
+    skip_format_check: bool,
+    ordered: bool,
+    partitioned: bool,
+) -> None:
     if not isinstance(fmt, str):
         raise TypeError(
-            f"fungrad.debug.print: the format must be a string, got {fmt!r} of type "
+            f"fungrad.debug.{api}: the format must be a string, got {fmt!r} of type "
             f"{type(fmt).__name__}"
         )
     if not skip_format_check:
         _Format().format(fmt, *args, **kwargs)
 
     def show(*values: Any, **named: Any) -> None:
-        print(fmt.format(*values, **named))
+        write(fmt.format(*values, **named))
 
     debug_callback(show, *args, ordered=ordered, partitioned=partitioned, **kwargs)

@@ -404,6 +404,12 @@ from fungrad.ops.special import (
     zeta as zeta,
     zeta_p as zeta_p,
 )
+from fungrad.ops.tokens import (
+    after_all as after_all,
+    after_all_p as after_all_p,
+    create_token as create_token,
+    create_token_p as create_token_p,
+)
 from fungrad.ops.transcendental import (
     acos as acos,
     acos_p as acos_p,
