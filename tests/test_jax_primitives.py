@@ -201,3 +201,23 @@ def test_axes_of_trees():
     with pytest.raises(ValueError, match="in_axes specification must be a tree prefix"):
         api_util.flatten_axes("in_axes", tree, {"a": None})
     assert api_util.rebase_donate_argnums((2,), (0, 1)) == (0,)
+
+
+def test_rules_that_return_numbers():
+    p = core.Primitive("constant_rule")
+    p.def_impl(lambda x, y: x * y)
+    p.def_abstract_eval(lambda x, y: x)
+    for out, tangent in ((lambda *a: p.bind(*a), 0.0), (lambda *a: 6.0, np.float32(7))):
+        ad.primitive_jvps[p] = lambda primals, tangents, out=out, tangent=tangent: (out(*primals), tangent)
+        y, t = fungrad.jvp(p.bind, (2.0, 3.0), (1.0, 1.0))
+        assert isinstance(t, fungrad.Array) and (float(y), float(t)) == (6.0, float(tangent))
+        assert fungrad.jit(lambda x: fungrad.jvp(p.bind, (x, 3.0), (1.0, 1.0))[1])(2.0) == tangent
+
+
+def test_linear_transpose_of_a_linear_primitive():
+    p = core.Primitive("scaled")
+    p.def_impl(lambda x, *, s: x * s)
+    p.def_abstract_eval(lambda x, *, s: x)
+    ad.deflinear2(p, lambda ct, x, *, s: [p.bind(ct, s=s)])
+    assert fungrad.linear_transpose(lambda x: p.bind(x, s=2.0), 1.0)(3.0) == (6.0,)
+    assert fungrad.grad(lambda x: p.bind(x, s=2.0) * x)(3.0) == 12.0

@@ -22,6 +22,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from fungrad.core.array import as_array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.primitive import Linear as UndefinedPrimal, Primitive, is_linear as is_undefined_primal
@@ -62,14 +64,21 @@ def _our_jvp(primitive: Primitive, rule: Callable[..., Any]) -> Callable[..., An
     def jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
         out, tangent = rule(tuple(primals), tuple(tangents), **opened(params))
         if primitive.multiple_results:
-            return list(out), [_tangent(t, x) for t, x in zip(tangent, out, strict=True)]
+            outs = [as_array(x, f"result of the rule of {primitive.name}") for x in out]
+            return outs, [_tangent(t, x) for t, x in zip(tangent, outs, strict=True)]
+        out = as_array(out, f"result of the rule of {primitive.name}")
         return out, _tangent(tangent, out)
 
     return jvp
 
 
 def _tangent(t: Any, primal: Any) -> Any:
-    return Zero(as_array(primal).aval.tangent()) if t is None else t
+    if t is None:
+        return Zero(primal.aval.tangent())
+    if isinstance(t, (int, float, complex, np.ndarray, np.generic)):
+        # Rules may return numbers.
+        return as_array(np.asarray(t, primal.aval.tangent().dtype))
+    return t
 
 
 def _their_jvp(primitive: Primitive) -> Callable[..., Any]:

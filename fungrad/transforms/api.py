@@ -19,7 +19,6 @@ from fungrad.core.arguments import shown
 from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import Tracer
-from fungrad.core.primitive import Primitive
 from fungrad.core.refs import Ref, contents, passed, store
 from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
@@ -330,7 +329,7 @@ def _check_linear(program: LinearProgram, name: str) -> None:
             linear = all([type(eqn.args[i]) is not TangentVar for i in positions])
             linear = linear or (len(positions) == 2 and not all(type(eqn.args[i]) is TangentVar for i in positions))
         else:
-            linear = type(primitive).transpose is not Primitive.transpose
+            linear = primitive.has_rule("transpose")
         if not linear:
             place = f" at {eqn.source}" if eqn.source is not None else ""
             raise TypeError(
