@@ -160,6 +160,7 @@ def polydiv(u: Any, v: Any, *, trim_leading_zeros: bool = False) -> tuple[Array,
 
         left, quotient = scan(step, shape_ops.slice_in_dim(x, 0, n), shape_ops.slice_in_dim(x, n, None))
         rest = joining.concatenate([creation.zeros(steps, x.aval.dtype), left], 0)
+        quotient, rest = cast(quotient, x.aval.dtype), cast(rest, x.aval.dtype, x.aval.weak_type)
     if trim_leading_zeros:
         limit = float(dtypes.finfo(rest.aval.dtype).eps) ** 0.5
         places = np.flatnonzero(np.abs(rest._known("polydiv() with trim_leading_zeros=True")) > limit)
