@@ -71,7 +71,6 @@ LEFT_OUT = [
     ("jax.ffi", "*", "the binary interface of XLA; `extend` calls kernels of numba"),
     ("jax.debug", "*Effect", "effects have no kinds: they happen in the order of the program"),
     ("jax.experimental.sparse.transform", "[!es]*", "internals of JAX's `sparsify`"),
-    ("jax.experimental.sparse.transform", "s[!p]*", "internals of JAX's `sparsify`"),
     ("jax.experimental.sparse.transform", "spvalues*", "internals of JAX's `sparsify`"),
     ("jax.experimental.sparse.transform", "sparsify_*", "internals of JAX's `sparsify`"),
     ("jax.experimental.sparse", "SparseTracer", "internals of JAX's `sparsify`"),
