@@ -97,3 +97,18 @@ def test_core_and_log(caplog):
     assert [r.getMessage() for r in caplog.records] == ["x = 1.5"]
     with pytest.raises(TypeError, match=r"fungrad.debug.log: (fmt|the format) must be a string, got 3"):
         fungrad.debug.log(3)
+
+
+def test_primitives_have_jaxs_names():
+    from fungrad.extend.core import primitives
+
+    key = fungrad.random.key(0)
+    programs = {
+        "cholesky_p": lambda x: lax.linalg.cholesky(x),
+        "random_bits_p": lambda x: x + fungrad.random.bits(key, (2, 2)),
+        "random_split_p": lambda x: fungrad.random.split(key),
+        "name_p": lambda x: fungrad.ad_checkpoint.checkpoint_name(x, "n"),
+        "remat_p": fungrad.checkpoint(jnp.sin),
+    }
+    for name, f in programs.items():
+        assert getattr(primitives, name) in [e.primitive for e in fungrad.make_jaxpr(f)(jnp.eye(2)).eqns], name
