@@ -5,6 +5,9 @@ They are exported as ``fungrad.errors``.  May import nothing from the package.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class FungradTypeError(TypeError):
     """Base of the errors about what a traced value can and cannot do."""
@@ -187,7 +190,35 @@ class TypePromotionError(ValueError, TypeError):
     Fixed, by an explicit conversion::
 
       jnp.float32(1) + jnp.int32(1).astype(jnp.float32)
+
+    Attributes:
+      operands: the dtype of each operand, and whether it is weak.
     """
+
+    def __init__(self, message: str, operands: Sequence[tuple[Any, bool]] = ()):
+        super().__init__(message)
+        self.operands = tuple(operands)
+
+
+class RankPromotionError(ValueError):
+    """Operands of different ranks while ``numpy_rank_promotion`` is on guard.
+
+    Broken::
+
+      with fungrad.numpy_rank_promotion("raise"):
+          jnp.ones((2, 3)) + jnp.ones(3)
+
+    Fixed, by adding the dimension::
+
+      jnp.ones((2, 3)) + jnp.ones(3)[None, :]
+
+    Attributes:
+      shapes: those of the operands.
+    """
+
+    def __init__(self, message: str, shapes: Sequence[tuple[int, ...]] = ()):
+        super().__init__(message)
+        self.shapes = tuple(shapes)
 
 
 class IncompatibleShapesError(TypeError, ValueError):
@@ -334,6 +365,7 @@ __all__ = [
     "NonConcreteBooleanIndexError",
     "NonFiniteError",
     "OOBError",
+    "RankPromotionError",
     "RuntimeCheckError",
     "TracerArrayConversionError",
     "TracerBoolConversionError",

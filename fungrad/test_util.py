@@ -6,7 +6,7 @@ May import every layer below ``fungrad``.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,12 @@ from fungrad.core.array import as_array, wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.public_names import publish
 from fungrad.core.source import function_name
-from fungrad.transforms.api import jvp, vjp
+from fungrad.transforms.api import jvp, linearize, vjp
+
+Tolerance = float | Mapping[Any, float] | None
 
 _EPS = {2: 1e-1, 4: 1e-2, 8: 1e-4}
 _TOLERANCE = {2: 3e-1, 4: 2e-2, 8: 1e-5}
-
-Tolerance = float | dict[Any, float] | None
 
 
 def _is_float0(x: Any) -> bool:
@@ -46,14 +46,13 @@ def _narrowest(values: Any) -> int:
     return min(sizes, default=8)
 
 
-def _tolerance(tolerance: Tolerance, values: Any) -> float:
-    """What differences may be, by default as the narrowest leaf lets expect; of a dictionary the greatest entry for a
-    dtype of a leaf."""
-    if isinstance(tolerance, dict):
-        by_dtype = {np.dtype(k): v for k, v in tolerance.items()}
-        found = [by_dtype[d] for d in {as_array(x).dtype for x in tree.leaves(values)} if d in by_dtype]
-        return max(found, default=_TOLERANCE[_narrowest(values)])
-    return _TOLERANCE[_narrowest(values)] if tolerance is None else tolerance
+def _tolerance(given: Tolerance, args: Any) -> float:
+    """The tolerance for the dtypes of arguments: that given, or the largest of those given for them."""
+    if isinstance(given, Mapping):
+        by_dtype = {np.dtype(dtype): value for dtype, value in given.items()}
+        leaves = [as_array(x) for x in tree.leaves(args) if not _is_float0(x)]
+        given = max([by_dtype[x.dtype] for x in leaves if x.dtype in by_dtype], default=None)
+    return _TOLERANCE[_narrowest(args)] if given is None else given
 
 
 def _direction(rng: np.random.Generator, x: Any) -> Any:
@@ -133,14 +132,14 @@ def check_jvp(
       f: function of arrays and trees of arrays.
       f_jvp: ``f_jvp(primals, tangents)`` returns the output and its tangent, as ``fungrad.jvp`` does.
       args: tuple of arguments.
-      atol, rtol: tolerances: numbers, or dictionaries of them by dtype; default by dtype.
+      atol, rtol: tolerances, or dicts of them by dtype; default by dtype.
       eps: step of the differences; default by dtype.
       err_msg: added to failures.
 
     Raises:
       AssertionError: they differ.
     """
-    atol, rtol = (_tolerance(t, args) for t in (atol, rtol))
+    atol, rtol = _tolerance(atol, args), _tolerance(rtol, args)
     rng = np.random.default_rng(0)
     tangents = tree.map(functools.partial(_direction, rng), args)
     value, tangent = f_jvp(args, tangents)
@@ -167,7 +166,7 @@ def check_vjp(
     Raises:
       AssertionError: they differ.
     """
-    atol, rtol = (_tolerance(t, args) for t in (atol, rtol))
+    atol, rtol = _tolerance(atol, args), _tolerance(rtol, args)
     rng = np.random.default_rng(1)
     tangents = tree.map(functools.partial(_direction, rng), args)
     numerical = numerical_jvp(f, args, tangents, eps)
@@ -194,8 +193,9 @@ def check_grads(
       f: function of arrays and trees of arrays.
       args: its arguments.
       order: highest order of derivatives to check.
-      modes: ``"fwd"`` (jvp) and ``"rev"`` (vjp); orders above one nest them in every combination.
-      atol, rtol: tolerances: numbers, or dictionaries of them by dtype; default by dtype.
+      modes: ``"fwd"`` (jvp), ``"rev"`` (vjp) and ``"lin"`` (linearize); orders above one nest them in every
+        combination.
+      atol, rtol: tolerances, or dicts of them by dtype; default by dtype.
       eps: step of the differences; default by dtype.
 
     Raises:
@@ -208,8 +208,8 @@ def check_grads(
     """
     modes = (modes,) if isinstance(modes, str) else tuple(modes)
     for mode in modes:
-        if mode not in ("fwd", "rev"):
-            raise ValueError(f"fungrad.test_util.check_grads: modes are 'fwd' and 'rev', got {mode!r}")
+        if mode not in ("fwd", "rev", "lin"):
+            raise ValueError(f"fungrad.test_util.check_grads: modes are 'fwd', 'rev' and 'lin', got {mode!r}")
     _check_grads(f, tuple(args), order, modes, atol, rtol, eps, f"derivative of {function_name(f)}")
 
 
@@ -217,16 +217,9 @@ def _check_grads(
     f: Callable[..., Any], args: tuple, order: int, modes: tuple, atol: Any, rtol: Any, eps: Any, message: str
 ) -> None:
     # Differences of derivatives are less exact than those of values.
-    if "fwd" in modes:
-        check_jvp(f, functools.partial(jvp, f), args, atol, rtol, eps, f"{message}, fwd")
-        if order > 1:
-            rng = np.random.default_rng(2)
-            tangents = tree.map(functools.partial(_direction, rng), args)
-
-            def pushed(*xs: Any) -> Any:
-                return jvp(f, xs, tangents)[1]
-
-            _check_grads(pushed, args, order - 1, modes, atol, rtol, eps, f"{message}, fwd")
+    for mode, derive in (("fwd", jvp), ("lin", _jvp_by_linearize)):
+        if mode in modes:
+            _check_pushed(f, derive, args, order, modes, atol, rtol, eps, f"{message}, {mode}")
     if "rev" in modes:
         check_vjp(f, functools.partial(vjp, f), args, atol, rtol, eps, f"{message}, rev")
         if order > 1:
@@ -238,6 +231,26 @@ def _check_grads(
                 return [x for x in tree.leaves(out) if not _is_float0(x)]
 
             _check_grads(pulled, args, order - 1, modes, atol, rtol, eps, f"{message}, rev")
+
+
+def _jvp_by_linearize(f: Callable[..., Any], primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+    value, pushforward = linearize(f, *primals)
+    return value, pushforward(*tangents)
+
+
+def _check_pushed(
+    f: Callable[..., Any], derive: Callable[..., Any], args: tuple, order: int, modes: tuple, atol: Any, rtol: Any,
+    eps: Any, message: str,
+) -> None:  # fmt: skip
+    check_jvp(f, functools.partial(derive, f), args, atol, rtol, eps, message)
+    if order > 1:
+        rng = np.random.default_rng(2)
+        tangents = tree.map(functools.partial(_direction, rng), args)
+
+        def pushed(*xs: Any) -> Any:
+            return derive(f, xs, tangents)[1]
+
+        _check_grads(pushed, args, order - 1, modes, atol, rtol, eps, message)
 
 
 __all__ = ["check_grads", "check_jvp", "check_vjp", "numerical_jvp"]

@@ -79,7 +79,7 @@ OPS = [
         diff=(1,),
         special=False,
     ),
-    binary("zeta", special.zeta, domains=((1.5, 4.0), (0.5, 3.0)), diff=(1,), special=False),
+    binary("zeta", special.zeta, domains=((1.5, 4.0), (0.5, 3.0)), special=False),
     binary("igamma", special.gammainc, order=1, special=False),
     binary("igammac", special.gammaincc, order=1, special=False),
     binary("igamma_grad_a", slope_in_a, order=0, special=False, rtol={"float32": 1e-5, "float64": 1e-8}),

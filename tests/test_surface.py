@@ -93,6 +93,21 @@ def test_functions_of_numpy_are_documented():
     assert not bare
 
 
+EXPLAINED = [
+    "numpy", "numpy.fft", "numpy.linalg", "lax", "lax.linalg", "nn", "nn.initializers", "random", "image", "dtypes",
+    "scipy.cluster.vq", "scipy.fft", "scipy.integrate", "scipy.linalg", "scipy.ndimage", "scipy.optimize",
+    "scipy.signal", "scipy.sparse.linalg", "scipy.special", "scipy.stats",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", EXPLAINED)
+def test_functions_have_an_example(module):
+    found = importlib.import_module(f"fungrad.{module}")
+    named = {n: getattr(found, n) for n in found.__all__ if not n.endswith("_p")}
+    functions = {n: value for n, value in named.items() if callable(value) and not isinstance(value, type)}
+    assert [n for n, value in functions.items() if ">>>" not in (value.__doc__ or "")] == []
+
+
 def test_jit_is_the_function_and_its_package_stays_importable():
     import fungrad
     from fungrad.jit.front.api import jit

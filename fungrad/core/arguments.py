@@ -27,13 +27,14 @@ import numpy as np
 import optree
 
 from fungrad.config import config
-from fungrad.core.array import Array, is_array_like
+from fungrad.core.array import Array, is_array_like, typeof
 from fungrad.core.avals import ShapedArray
 from fungrad.core.scalar_types import canonicalize_dtype
 from fungrad.core.source import PACKAGE_DIR
 from fungrad.errors import (
     ConcretizationTypeError,
     FungradTypeError,
+    RankPromotionError,
     RuntimeCheckError,
     TracerArrayConversionError,
     TracerIntegerConversionError,
@@ -220,6 +221,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "Sequence[Any]": ("a sequence", lambda value: _elements(value) is not None or isinstance(value, (Array, Iterable))),
     "Iterable[Any]": ("an iterable", lambda value: isinstance(value, (Iterable, Array))),
     "Sequence[Callable[..., Any]]": ("a sequence of functions", _all(callable)),
+    "Mapping[Any, float]": ("a dict of real numbers", lambda value: isinstance(value, Mapping)),
     "Hashable": ("hashable", _is_hashable),
     "PyTreeDef": ("a tree structure", lambda value: isinstance(value, optree.PyTreeSpec)),
     "Iterable[PyTreeDef]": ("a sequence of tree structures", _all(lambda v: isinstance(v, optree.PyTreeSpec))),
@@ -245,6 +247,7 @@ _ALIASES = {
     "C": ["type"],
     "type[T]": ["type"],
     "ScalarOrSchedule": ["float", "Callable"],
+    "Tolerance": ["float", "Mapping[Any, float]", "None"],
 }
 # What parameters annotated Any take, by their names. Those of other names are not judged.
 _NAMED: dict[str, list[str]] = {
@@ -495,6 +498,32 @@ def reword(error: Exception, api: str, fun: Callable[..., Any], args: tuple, kwa
     raise better from (None if config.traceback_filtering else error)
 
 
+_PROMOTIONS = (TypePromotionError, RankPromotionError)
+
+
+def _of_own_making(error: Exception, args: tuple, kwargs: dict) -> bool:
+    """Whether a promotion that is forbidden is not in the arguments but in what a function computes with them."""
+    if not inside(error):
+        return False
+    leaves: list[Any] = optree.tree_leaves((args, kwargs), namespace="fungrad")  # type: ignore[arg-type]
+    arrays = [x for x in leaves if isinstance(x, (Array, np.ndarray, np.generic))]
+    if any(map(_holds_function, leaves)) or any(x.dtype.kind == "V" and x.dtype.names for x in arrays):
+        return False
+    if isinstance(error, TypePromotionError):
+        given = {(aval.dtype, aval.weak_type) for aval in (typeof(x) for x in leaves if is_array_like(x))}
+        return not given.issuperset(error.operands)
+    return not {tuple(x.shape) for x in arrays}.issuperset(error.shapes)  # type: ignore[attr-defined]
+
+
+def _permitted(api: str, fun: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
+    """Calls a function that promotes by itself: what is forbidden to the user's program is allowed to the library."""
+    try:
+        with config.override("numpy_dtype_promotion", "standard"), config.override("numpy_rank_promotion", "allow"):
+            return fun(*args, **kwargs)
+    except REFUSALS as error:
+        reword(error, api, fun, args, kwargs)
+
+
 def guarded(api: str, fun: Callable[..., Any], early: bool = False) -> Callable[..., Any]:
     """``fun`` as the public function ``api``, a dotted name, whose errors name it and the wrong argument.
 
@@ -512,6 +541,8 @@ def guarded(api: str, fun: Callable[..., Any], early: bool = False) -> Callable[
                 check(api, fun, args, kwargs)
             return fun(*args, **kwargs)
         except REFUSALS as error:
+            if isinstance(error, _PROMOTIONS) and _of_own_making(error, args, kwargs):
+                return _permitted(api, fun, args, kwargs)
             reword(error, api, fun, args, kwargs)
 
     # Pickles refer to functions by these.

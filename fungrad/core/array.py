@@ -383,6 +383,8 @@ def from_numpy(x: np.ndarray | np.generic, *, what: str = "argument", copy: bool
       OverflowError: an integer does not fit the default width.
       TypeError: the dtype is not one that fungrad computes with.
     """
+    if type(x) is not np.ndarray and hasattr(x, "mask"):
+        raise ValueError(f"{what} is a masked array of NumPy, whose mask would be lost; fill it with .filled first")
     x = np.asarray(x)
     if x.dtype.kind not in "biufcV" or (x.dtype.kind == "V" and not dtypes.is_known(x.dtype)):
         raise TypeError(f"{what} has dtype {x.dtype}, which is not a numeric dtype; convert it with .astype first")

@@ -13,7 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from fungrad.core.promotion import lattice_result_type, promote_types
+from fungrad.core.promotion import lattice_result_type, promote_types, requested_result_type
 from fungrad.core.scalar_types import (
     INTEGERS,
     NARROWED,
@@ -136,6 +136,7 @@ __all__ = [
     "key_words",
     "keys_from_words",
     "lattice_result_type",
+    "requested_result_type",
     "number_dtypes",
     "position_dtype",
     "prng_key",
@@ -270,6 +271,12 @@ def scalar_type_of(x: Any) -> type:
 
     Raises:
       TypeError: when the elements are not numbers or truth values.
+
+    Example:
+      >>> from fungrad import dtypes
+      >>> import numpy as np
+      >>> dtypes.scalar_type_of(np.float32(1)), dtypes.scalar_type_of(True)
+      (<class 'float'>, <class 'bool'>)
     """
     if isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic):
         dtype = scalar_dtype(x)

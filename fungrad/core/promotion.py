@@ -153,6 +153,18 @@ def lattice_result_type(*operands: _Operand) -> _Operand:
     return narrow if narrow is wide or not config.enable_x64 else wide
 
 
+def requested_result_type(*operands: np.dtype) -> np.dtype:
+    """The common dtype of dtypes that somebody asked for together, which strict promotion does not forbid.
+
+    Raises:
+      TypePromotionError: when there is no common dtype.
+    """
+    found = _resolve(tuple([(dtype, False) for dtype in operands]), "standard")
+    if found is None:
+        raise _promotion_error(tuple([(dtype, False) for dtype in operands]), allowed_otherwise=False)
+    return found[1 if config.enable_x64 else 0][0]
+
+
 def _memoise(operands: tuple[_Operand, ...]) -> tuple:
     if not operands:
         raise ValueError("lattice_result_type: expected at least one operand, got none")
@@ -218,7 +230,7 @@ def _promotion_error(operands: tuple[_Operand, ...], allowed_otherwise: bool) ->
     else:
         why = "have no common dtype: float0 and random keys are never promoted"
         fix = "look for the operand that is a random key or an integer's tangent"
-    return TypePromotionError(f"dtypes {shown} {why}; {fix}")
+    return TypePromotionError(f"dtypes {shown} {why}; {fix}", tuple(ordered))
 
 
 def promote_types(a: Any, b: Any) -> np.dtype:

@@ -44,7 +44,14 @@ def _beside_floats(x: Any, name: str) -> Array:
 
 
 def identity(x: Any) -> Array:
-    """The argument itself, as an array."""
+    """The argument itself, as an array.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.identity(jnp.array([-1.0, 0.0, 2.0]))
+      Array([-1.,  0.,  2.], dtype=float32)
+    """
     return _array(x, "identity")
 
 
@@ -78,7 +85,14 @@ def relu6(x: Any) -> Array:
 
 
 def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Array:
-    """``x`` for ``x >= 0`` and ``negative_slope * x`` below."""
+    """``x`` for ``x >= 0`` and ``negative_slope * x`` below.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.leaky_relu(jnp.array([-1.0, 0.0, 2.0]))
+      Array([-0.01,  0.  ,  2.  ], dtype=float32)
+    """
     x = _array(x, "leaky_relu")
     return jnp.where(x >= 0, x, negative_slope * x)
 
@@ -87,6 +101,12 @@ def elu(x: Any, alpha: Any = 1.0) -> Array:
     """Exponential linear unit: ``x`` for ``x > 0`` and ``alpha * (exp(x) - 1)`` below.
 
     Reference: Clevert et al., https://arxiv.org/abs/1511.07289.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.elu(jnp.array([-1.0, 0.0, 2.0]))
+      Array([-0.63212055,  0.        ,  2.        ], dtype=float32)
     """
     x = _beside_floats(x, "elu")
     positive = x > 0
@@ -97,6 +117,12 @@ def celu(x: Any, alpha: Any = 1.0) -> Array:
     """Continuously differentiable exponential linear unit: ``max(x, 0) + alpha * expm1(min(x, 0) / alpha)``.
 
     Reference: Barron, https://arxiv.org/abs/1704.07483.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.celu(jnp.array([-1.0, 0.0, 2.0]))
+      Array([-0.63212055,  0.        ,  2.        ], dtype=float32)
     """
     x = _beside_floats(x, "celu")
     return jnp.maximum(x, 0) + alpha * jnp.expm1(jnp.minimum(x, 0) / alpha)
@@ -106,6 +132,12 @@ def selu(x: Any) -> Array:
     """Self-normalising exponential linear unit, a scaled ``elu``.
 
     Reference: Klambauer et al., https://arxiv.org/abs/1706.02515.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.selu(jnp.array([-1.0, 0.0, 2.0]))
+      Array([-1.1113307,  0.       ,  2.101402 ], dtype=float32)
     """
     return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
 
@@ -149,7 +181,14 @@ def sigmoid(x: Any) -> Array:
 
 
 def silu(x: Any) -> Array:
-    """Sigmoid-weighted linear unit ``x * sigmoid(x)``, also called swish."""
+    """Sigmoid-weighted linear unit ``x * sigmoid(x)``, also called swish.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.silu(jnp.array([-1.0, 0.0, 2.0]))
+      Array([-0.2689414,  0.       ,  1.761594 ], dtype=float32)
+    """
     x = _inexact(x, "silu")
     return x * logistic(x)
 
@@ -178,13 +217,26 @@ def mish(x: Any) -> Array:
     """``x * tanh(softplus(x))``.
 
     Reference: Misra, https://arxiv.org/abs/1908.08681.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.mish(jnp.array([-1.0, 0.0, 2.0]))
+      Array([-0.3034014,  0.       ,  1.9439589], dtype=float32)
     """
     x = _array(x, "mish")
     return x * jnp.tanh(softplus(x))
 
 
 def log_sigmoid(x: Any) -> Array:
-    """``log(sigmoid(x))``, accurate for all ``x``."""
+    """``log(sigmoid(x))``, accurate for all ``x``.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.log_sigmoid(jnp.array([-100.0, 0.0]))
+      Array([-100.       ,   -0.6931472], dtype=float32)
+    """
     return -softplus(-_inexact(x, "log_sigmoid"))
 
 
@@ -192,6 +244,12 @@ def log1mexp(x: Any) -> Array:
     """``log(1 - exp(-x))`` for ``x >= 0``, accurate for small and large ``x``.
 
     Reference: Mächler, "Accurately Computing ``log(1 - exp(-|a|))``", 2012.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.log1mexp(jnp.array([1.0, 50.0]))
+      Array([-4.5867509e-01, -1.9287499e-22], dtype=float32)
     """
     x = _inexact(x, "log1mexp")
     switch = math.log(2)
@@ -202,7 +260,14 @@ def log1mexp(x: Any) -> Array:
 
 
 def soft_sign(x: Any) -> Array:
-    """``x / (|x| + 1)``."""
+    """``x / (|x| + 1)``.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.soft_sign(jnp.array([-1.0, 0.0, 2.0]))
+      Array([-0.5      ,  0.       ,  0.6666667], dtype=float32)
+    """
     x = _array(x, "soft_sign")
     return x / (jnp.abs(x) + 1)
 
@@ -215,24 +280,51 @@ def squareplus(x: Any, b: Any = 4) -> Array:
     Args:
       x: array.
       b: smoothness; 0 gives ``relu``.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.squareplus(jnp.array([-1.0, 0.0, 2.0]))
+      Array([0.618034 , 1.       , 2.4142137], dtype=float32)
     """
     x = _array(x, "squareplus")
     return (x + jnp.sqrt(jnp.square(x) + b)) / 2
 
 
 def sparse_plus(x: Any) -> Array:
-    """0 up to -1, ``x`` from 1 on, and ``(x + 1)**2 / 4`` between; the derivative is ``sparse_sigmoid(x)``."""
+    """0 up to -1, ``x`` from 1 on, and ``(x + 1)**2 / 4`` between; the derivative is ``sparse_sigmoid(x)``.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.sparse_plus(jnp.array([-1.0, 0.0, 2.0]))
+      Array([0.  , 0.25, 2.  ], dtype=float32)
+    """
     x = _array(x, "sparse_plus")
     return jnp.where(x <= -1.0, 0.0, jnp.where(x >= 1, x, (x + 1.0) ** 2 / 4))
 
 
 def sparse_sigmoid(x: Any) -> Array:
-    """0 up to -1, 1 from 1 on, and linear between."""
+    """0 up to -1, 1 from 1 on, and linear between.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.sparse_sigmoid(jnp.array([-1.0, 0.0, 2.0]))
+      Array([0. , 0.5, 1. ], dtype=float32)
+    """
     return 0.5 * jnp.clip(_array(x, "sparse_sigmoid") + 1.0, 0.0, 2.0)
 
 
 def hard_sigmoid(x: Any) -> Array:
-    """``relu6(x + 3) / 6``, which is piecewise linear."""
+    """``relu6(x + 3) / 6``, which is piecewise linear.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.hard_sigmoid(jnp.array([-3.0, 0.0, 3.0]))
+      Array([0. , 0.5, 1. ], dtype=float32)
+    """
     return relu6(_array(x, "hard_sigmoid") + 3.0) / 6.0
 
 
@@ -240,6 +332,12 @@ def hard_silu(x: Any) -> Array:
     """``x * hard_sigmoid(x)``, also called hard swish.
 
     Reference: Howard et al., https://arxiv.org/abs/1905.02244.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.hard_silu(jnp.array([-3.0, 0.0, 3.0]))
+      Array([-0.,  0.,  3.], dtype=float32)
     """
     x = _array(x, "hard_silu")
     return x * hard_sigmoid(x)
@@ -249,7 +347,14 @@ hard_swish = hard_silu
 
 
 def hard_tanh(x: Any) -> Array:
-    """``x`` moved into [-1, 1]; its derivative at -1 and 1 is 1."""
+    """``x`` moved into [-1, 1]; its derivative at -1 and 1 is 1.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.hard_tanh(jnp.array([-1.0, 0.0, 2.0]))
+      Array([-1.,  0.,  1.], dtype=float32)
+    """
     x = _array(x, "hard_tanh")
     below = x if dtypes.is_unsigned(x.aval.dtype) else jnp.where(x < -1, -1, x)
     return jnp.where(x > 1, 1, below)
@@ -273,6 +378,12 @@ def glu(x: Any, axis: int = -1) -> Array:
 
     Raises:
       ValueError: the size of the axis is odd, or there is no such axis.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.glu(jnp.array([1.0, 2.0, 0.0, 0.0]))
+      Array([0.5, 1. ], dtype=float32)
     """
     x = _inexact(x, "glu")
     axis = canonical_axis("fungrad.nn.glu", axis, x.ndim)

@@ -58,7 +58,14 @@ def zeros(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
 
 
 def ones(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
-    """Ones; the key is not used."""
+    """Ones; the key is not used.
+
+    Example:
+      >>> from fungrad import random
+      >>> from fungrad.nn import initializers
+      >>> initializers.ones(random.key(0), (2,))
+      Array([1., 1.], dtype=float32)
+    """
     return jnp.ones(shape, _dtype(dtype))
 
 
@@ -68,6 +75,12 @@ def constant(value: Any, dtype: Any = None) -> Initializer:
     Args:
       value: scalar, or an array that broadcasts to the shape.
       dtype: default dtype of the initializer.
+
+    Example:
+      >>> from fungrad import random
+      >>> from fungrad.nn import initializers
+      >>> initializers.constant(0.5)(random.key(0), (2,))
+      Array([0.5, 0.5], dtype=float32)
     """
     own = dtype
 
@@ -111,6 +124,12 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
     Args:
       stddev: standard deviation.
       dtype: default dtype of the initializer.
+
+    Example:
+      >>> from fungrad import random
+      >>> from fungrad.nn import initializers
+      >>> initializers.normal(0.1)(random.key(0), (2, 3)).shape
+      (2, 3)
     """
     number("fungrad.nn.initializers.normal", "stddev", stddev)
     own = dtype
@@ -131,6 +150,12 @@ def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, u
       dtype: default dtype of the initializer.
       lower: lower bound, in units of ``stddev``.
       upper: upper bound, likewise.
+
+    Example:
+      >>> from fungrad import random
+      >>> from fungrad.nn import initializers
+      >>> initializers.truncated_normal(0.1)(random.key(0), (2, 3)).shape
+      (2, 3)
     """
     number("fungrad.nn.initializers.truncated_normal", "stddev", stddev)
     own = dtype
@@ -285,6 +310,12 @@ def glorot_normal(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()
 
     Args:
       in_axis, out_axis, batch_axis, dtype: as for ``variance_scaling``.
+
+    Example:
+      >>> from fungrad import random
+      >>> from fungrad.nn import initializers
+      >>> initializers.glorot_normal()(random.key(0), (2, 3)).shape
+      (2, 3)
     """
     return variance_scaling(1.0, "fan_avg", "truncated_normal", in_axis, out_axis, batch_axis, dtype)
 
@@ -294,6 +325,12 @@ def lecun_uniform(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()
 
     Args:
       in_axis, out_axis, batch_axis, dtype: as for ``variance_scaling``.
+
+    Example:
+      >>> from fungrad import random
+      >>> from fungrad.nn import initializers
+      >>> initializers.lecun_uniform()(random.key(0), (2, 3)).shape
+      (2, 3)
     """
     return variance_scaling(1.0, "fan_in", "uniform", in_axis, out_axis, batch_axis, dtype)
 
@@ -303,6 +340,12 @@ def lecun_normal(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
 
     Args:
       in_axis, out_axis, batch_axis, dtype: as for ``variance_scaling``.
+
+    Example:
+      >>> from fungrad import random
+      >>> from fungrad.nn import initializers
+      >>> initializers.lecun_normal()(random.key(0), (2, 3)).shape
+      (2, 3)
     """
     return variance_scaling(1.0, "fan_in", "truncated_normal", in_axis, out_axis, batch_axis, dtype)
 
@@ -314,6 +357,12 @@ def he_uniform(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), d
 
     Args:
       in_axis, out_axis, batch_axis, dtype: as for ``variance_scaling``.
+
+    Example:
+      >>> from fungrad import random
+      >>> from fungrad.nn import initializers
+      >>> initializers.he_uniform()(random.key(0), (2, 3)).shape
+      (2, 3)
     """
     return variance_scaling(2.0, "fan_in", "uniform", in_axis, out_axis, batch_axis, dtype)
 
@@ -323,6 +372,12 @@ def he_normal(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dt
 
     Args:
       in_axis, out_axis, batch_axis, dtype: as for ``variance_scaling``.
+
+    Example:
+      >>> from fungrad import random
+      >>> from fungrad.nn import initializers
+      >>> initializers.he_normal()(random.key(0), (2, 3)).shape
+      (2, 3)
     """
     return variance_scaling(2.0, "fan_in", "truncated_normal", in_axis, out_axis, batch_axis, dtype)
 

@@ -163,6 +163,12 @@ def logmeanexp(x: Any, axis: Axis = None, where: Any = None, keepdims: bool = Fa
 
     Raises:
       ValueError: there is no such axis.
+
+    Example:
+      >>> from fungrad import nn
+      >>> import fungrad.numpy as jnp
+      >>> nn.logmeanexp(jnp.array([1000.0, 1000.0]))
+      Array(1000., dtype=float32)
     """
     x = _inexact(x, "logmeanexp")
     if where is None:

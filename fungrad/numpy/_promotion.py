@@ -26,7 +26,7 @@ from fungrad.core.array import (
 )
 from fungrad.core.avals import ShapedArray, scalar_aval
 from fungrad.core.context import EVAL, state
-from fungrad.errors import IncompatibleShapesError
+from fungrad.errors import IncompatibleShapesError, RankPromotionError
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import convert_element_type_p
 from fungrad.ops.foundation import broadcast_in_dim_p
@@ -295,11 +295,11 @@ def inexact(x: Any, api: str) -> Array:
 
 
 def inexact_by_default(x: Any, api: str) -> Array:
-    """An operand with integers and booleans converted to the default floating dtype, or 64 bit if they have that."""
+    """An operand with integers and booleans converted to the default floating dtype."""
     x = operand(x, api, "x")
     if x.aval.inexact:
         return x
-    return cast(x, dtypes.lattice_result_type((x.aval.dtype, False), (dtypes.default_float(), True))[0])
+    return cast(x, dtypes.default_float())
 
 
 def match_ranks(api: str, *xs: Array) -> tuple[Array, ...]:
@@ -363,7 +363,7 @@ def _check_rank_promotion(api: str, shapes: Sequence[tuple[int, ...]]) -> None:
         "fungrad.config.numpy_rank_promotion is on guard; add dimensions explicitly with x[None, :] or reshape"
     )
     if mode == "raise":
-        raise ValueError(message)
+        raise RankPromotionError(message, shapes)
     warnings.warn(message, stacklevel=4)
 
 

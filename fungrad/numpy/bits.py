@@ -18,7 +18,7 @@ from fungrad.numpy.manipulation import moveaxis, ravel
 from fungrad.numpy.selection import where
 from fungrad.ops import foundation, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_array
-from fungrad.ops.cast import bitcast_convert_type, stop_gradient
+from fungrad.ops.cast import bitcast_convert_type, full_like, stop_gradient
 from fungrad.ops.complex_parts import complex as make_complex
 from fungrad.ops.integer import shift_left, shift_right_logical
 from fungrad.ops.shape import canonical_axis
@@ -204,7 +204,11 @@ def spacing(x: Any, /) -> Array:
     x = stop_gradient(inexact(x, "spacing"))
     if dtypes.is_complex(x.aval.dtype):
         raise TypeError("fungrad.numpy.spacing: complex numbers have no neighbours; take the parts")
-    away = where(ufuncs.less(x, 0), -float("inf"), float("inf"))
-    following = ufuncs.nextafter(x, cast(away, x.aval.dtype))
-    out = ufuncs.subtract(following, x)
-    return cast(where(ufuncs.isinf(x), float("nan"), out), x.aval.dtype)
+    dtype = x.aval.dtype
+    infinity = full_like(x, float("inf"))
+    if dtype == dtypes.float16:  # as NumPy
+        return where(ufuncs.isinf(x), full_like(x, float("nan")), ufuncs.subtract(ufuncs.nextafter(x, infinity), x))
+    out = ufuncs.subtract(ufuncs.nextafter(x, ufuncs.copysign(infinity, x)), x)
+    # A difference that is subnormal is lost where these are taken for zero.
+    least = ufuncs.copysign(full_like(x, dtypes.finfo(dtype).smallest_subnormal), x)
+    return where(ufuncs.isinf(x), full_like(x, float("nan")), where(ufuncs.equal(out, 0), least, out))

@@ -71,7 +71,13 @@ def _edge(values: Any, x: Array, axis: int, name: str) -> Array:
 
 
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
-    """Differences of neighbours in the flattened array, between given first and last values."""
+    """Differences of neighbours in the flattened array, between given first and last values.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.ediff1d(jnp.array([1, 4, 9]))
+      Array([3, 5], dtype=int32)
+    """
     x = ravel(operand(ary, "ediff1d", "ary"))
     parts = [diff(x)]
     if to_begin is not None:
@@ -135,7 +141,7 @@ def _gradient_along(x: Array, spacing: Any, axis: int) -> Array:
     if np.ndim(spacing) == 0:
         middle = ufuncs.true_divide(ufuncs.subtract(part(2, n), part(0, n - 2)), 2)
         return ufuncs.true_divide(joining.concatenate(promote_dtypes("gradient", first, middle, last), axis), spacing)
-    at = converted(spacing, dtypes.to_real_dtype(x.aval.dtype), "gradient", "spacing")
+    at = converted(spacing, x.aval.dtype, "gradient", "spacing")
     if at.aval.shape != (n,):
         raise ValueError(
             f"fungrad.numpy.gradient: coordinates along axis {axis} must have shape ({n},), got {at.aval.shape}"
@@ -340,7 +346,13 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None, prefe
 def correlate(
     a: Any, v: Any, mode: str = "valid", *, precision: Any = None, preferred_element_type: Any = None
 ) -> Array:
-    """Correlation of two vectors: convolution with the second reversed and conjugated; see ``convolve``."""
+    """Correlation of two vectors: convolution with the second reversed and conjugated; see ``convolve``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.correlate(jnp.array([1.0, 2.0, 3.0]), jnp.array([0.0, 1.0]))
+      Array([2., 3.], dtype=float32)
+    """
     x, y = promote_dtypes_inexact("correlate", raw_operand(a, "correlate", "a"), raw_operand(v, "correlate", "v"))
     y = ufuncs.conjugate(y)
     if x.aval.ndim == y.aval.ndim == 1 and x.aval.shape[0] < y.aval.shape[0]:
@@ -375,7 +387,13 @@ def polyval(p: Any, x: Any, *, unroll: int = 16) -> Array:
 
 
 def polyadd(a1: Any, a2: Any) -> Array:
-    """Sum of two polynomials, coefficients of the highest power first."""
+    """Sum of two polynomials, coefficients of the highest power first.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.polyadd(jnp.array([1, 2]), jnp.array([3, 4, 5]))
+      Array([3, 5, 7], dtype=int32)
+    """
     x, y = _polynomials("polyadd", a1, a2)
     n = max(x.aval.shape[0], y.aval.shape[0])
     return ufuncs.add(_lengthened(x, n), _lengthened(y, n))
@@ -397,7 +415,13 @@ def _lengthened(p: Array, n: int) -> Array:
 
 
 def polysub(a1: Any, a2: Any) -> Array:
-    """Difference of two polynomials, coefficients of the highest power first."""
+    """Difference of two polynomials, coefficients of the highest power first.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.polysub(jnp.array([1, 2]), jnp.array([3, 4, 5]))
+      Array([-3, -3, -3], dtype=int32)
+    """
     x, y = _polynomials("polysub", a1, a2)
     return polyadd(x, ufuncs.negative(y))
 
@@ -409,6 +433,11 @@ def polymul(a1: Any, a2: Any, *, trim_leading_zeros: bool = False) -> Array:
       a1: coefficients.
       a2: coefficients.
       trim_leading_zeros: leave out leading zeros of the operands, whose values must be known then.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.polymul(jnp.array([1, 2]), jnp.array([1, -2]))
+      Array([ 1.,  0., -4.], dtype=float32)
     """
     x, y = promote_dtypes_inexact("polymul", raw_operand(a1, "polymul", "a1"), raw_operand(a2, "polymul", "a2"))
     if trim_leading_zeros and x.aval.size > 1 and y.aval.size > 1:
@@ -424,7 +453,13 @@ def _trimmed(p: Array) -> Array:
 
 
 def polyder(p: Any, m: int = 1) -> Array:
-    """Derivative of order ``m`` of a polynomial, coefficients of the highest power first."""
+    """Derivative of order ``m`` of a polynomial, coefficients of the highest power first.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.polyder(jnp.array([3.0, 2.0, 1.0]))
+      Array([6., 2.], dtype=float32)
+    """
     (p,) = promote_dtypes_inexact("polyder", operand(p, "polyder", "p"))
     m = operator.index(m)
     if m < 0:
@@ -443,6 +478,11 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Array:
       p: coefficients.
       m: order.
       k: constants of integration, by default 0.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.polyint(jnp.array([6.0, 2.0]))
+      Array([3., 2., 0.], dtype=float32)
     """
     m = operator.index(m)
     if m < 0:

@@ -55,7 +55,13 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
 
 
 def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Array:
-    """Whether all elements are close; see ``isclose``."""
+    """Whether all elements are close; see ``isclose``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> bool(jnp.allclose(jnp.array([1.0, 2.0]), jnp.array([1.0, 2.0 + 1e-6])))
+      True
+    """
     return reductions.all(isclose(a, b, rtol, atol, equal_nan))
 
 
@@ -77,7 +83,13 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Array:
 
 
 def array_equiv(a1: Any, a2: Any) -> Array:
-    """Whether two arrays broadcast to one shape with equal elements."""
+    """Whether two arrays broadcast to one shape with equal elements.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> bool(jnp.array_equiv(jnp.array([1, 1]), 1))
+      True
+    """
     x, y = _comparable(a1), _comparable(a2)
     if x is None or y is None:
         return creation.asarray(False)
@@ -97,12 +109,24 @@ def _comparable(x: Any) -> Array | None:
 
 
 def isreal(x: Any) -> Array:
-    """Whether the imaginary part is zero, for each element."""
+    """Whether the imaginary part is zero, for each element.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.isreal(jnp.array([1 + 0j, 1j]))
+      Array([ True, False], dtype=bool)
+    """
     return ufuncs.equal(ufuncs.imag(x), False)  # beside which booleans are no numbers
 
 
 def iscomplex(x: Any) -> Array:
-    """Whether the imaginary part is not zero, for each element."""
+    """Whether the imaginary part is not zero, for each element.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.iscomplex(jnp.array([1 + 0j, 1j]))
+      Array([False,  True], dtype=bool)
+    """
     return ufuncs.not_equal(ufuncs.imag(x), False)
 
 
@@ -171,7 +195,7 @@ def isin(
     if n == 0:
         found = creation.zeros(x.aval.shape, bool)
     elif method == "compare_all" or method == "auto" and (n <= 16 or dtypes.is_complex(x.aval.dtype)):
-        found = reductions.any(ufuncs.equal(expand_dims(x, -1), tests), -1)
+        found = reductions.any(ufuncs.equal(expand_dims(x, -1), reshape(tests, (1,) * x.aval.ndim + (n,))), -1)
     else:
         ordered = sorting.sort(tests)
         place = sorting.searchsorted(ordered, x, method="sort" if method == "sort" else "scan")

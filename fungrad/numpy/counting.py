@@ -188,6 +188,13 @@ def histogramdd(
 
     Returns:
       The counts, and the edges of each dimension.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> counts, edges = jnp.histogramdd(jnp.array([[0.0, 0.0], [1.0, 1.0]]), bins=2)
+      >>> counts
+      Array([[1, 0],
+             [0, 1]], dtype=int32)
     """
     if isinstance(sample, (tuple, list)):
         columns = [ravel(operand(s, "histogramdd", f"sample[{i}]")) for i, s in enumerate(sample)]
@@ -238,7 +245,15 @@ _range = range
 def histogram2d(
     x: Any, y: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool | None = None
 ) -> tuple[Array, Array, Array]:
-    """Histogram of points in the plane; see ``histogramdd``."""
+    """Histogram of points in the plane; see ``histogramdd``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> counts, _, _ = jnp.histogram2d(jnp.array([0.0, 1.0, 1.0]), jnp.array([0.0, 1.0, 1.0]), bins=2)
+      >>> counts
+      Array([[1, 0],
+             [0, 2]], dtype=int32)
+    """
     per_axis = bins
     if not isinstance(bins, (int, np.integer)) and len(bins) == 1:
         per_axis = [bins[0], bins[0]]
@@ -285,7 +300,8 @@ def cov(
     if ddof is None:
         ddof = 0 if bias else 1
     w = _observation_weights(fweights, aweights, x)
-    mean = reductions.average(x, axis=1, weights=w) if n else reductions.mean(x, 1)
+    weights = None if w is None else cast(w, x.aval.dtype)
+    mean = reductions.average(x, axis=1, weights=weights) if n else reductions.mean(x, 1)
     total: Any = n if w is None else reductions.sum(w)
     if w is None:
         left: Any = n - ddof
@@ -299,9 +315,9 @@ def cov(
             total, ufuncs.true_divide(ufuncs.multiply(ddof, reductions.sum(ufuncs.multiply(w, a))), total)
         )
     apart = ufuncs.subtract(x, expand_dims(mean, 1))
-    scaled = apart if w is None else ufuncs.multiply(apart, w)
+    scaled = apart if weights is None else ufuncs.multiply(apart, expand_dims(weights, 0))
     products = dot(apart, ufuncs.conjugate(scaled).T)
-    divisor = float(left) if w is None else left
+    divisor = float(left) if w is None else cast(left, x.aval.dtype)
     if w is None and divisor <= 0:
         divisor = 0.0
     out = ufuncs.true_divide(products, divisor)
@@ -342,7 +358,14 @@ def _relative_weights(aweights: Any, x: Array) -> Array:
 
 
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, dtype: Any = None) -> Array:
-    """Matrix of correlation coefficients of variables; see ``cov``."""
+    """Matrix of correlation coefficients of variables; see ``cov``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.corrcoef(jnp.array([[0.0, 2.0], [2.0, 0.0]]))
+      Array([[ 1., -1.],
+             [-1.,  1.]], dtype=float32)
+    """
     c = cov(x, y, rowvar, dtype=dtype)
     if not c.aval.ndim:
         return ufuncs.true_divide(c, c)

@@ -215,7 +215,13 @@ def _leaves(x: Any) -> Any:
 
 
 def copy(a: object, order: str | None = None) -> Array:
-    """A copy of an array."""
+    """A copy of an array.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.copy(jnp.array([1, 2]))
+      Array([1, 2], dtype=int32)
+    """
     return array(a, copy=True)
 
 
@@ -299,12 +305,25 @@ def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: No
 
 
 def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
-    """An array of ones, of the default floating dtype unless ``dtype`` is given."""
+    """An array of ones, of the default floating dtype unless ``dtype`` is given.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.ones((2, 2), dtype=int)
+      Array([[1, 1],
+             [1, 1]], dtype=int32)
+    """
     return _filled("ones", 1, shape, dtype, device)
 
 
 def empty(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
-    """The same as ``zeros``: there is no uninitialised memory."""
+    """The same as ``zeros``: there is no uninitialised memory.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.empty((2, 3)).shape
+      (2, 3)
+    """
     return _filled("empty", 0, shape, dtype, device)
 
 
@@ -369,24 +388,48 @@ def _filled_like(api: str, value: int, a: Any, dtype: Any, shape: Any, device: A
 
 
 def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
-    """Zeros of the shape and dtype of ``a``, either of which may be replaced."""
+    """Zeros of the shape and dtype of ``a``, either of which may be replaced.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.zeros_like(jnp.array([1.5, 2.5]))
+      Array([0., 0.], dtype=float32)
+    """
     return _filled_like("zeros_like", 0, a, dtype, shape, device)
 
 
 def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
-    """Ones of the shape and dtype of ``a``, either of which may be replaced."""
+    """Ones of the shape and dtype of ``a``, either of which may be replaced.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.ones_like(jnp.array([1.5, 2.5]))
+      Array([1., 1.], dtype=float32)
+    """
     return _filled_like("ones_like", 1, a, dtype, shape, device)
 
 
 def empty_like(prototype: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Array:
-    """The same as ``zeros_like``: there is no uninitialised memory."""
+    """The same as ``zeros_like``: there is no uninitialised memory.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.empty_like(jnp.array([1, 2])).dtype
+      dtype('int32')
+    """
     return _filled_like("empty_like", 0, prototype, dtype, shape, device)
 
 
 def full_like(
     a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: None = None
 ) -> Array:
-    """One value in the shape and dtype of ``a``, either of which may be replaced."""
+    """One value in the shape and dtype of ``a``, either of which may be replaced.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.full_like(jnp.array([1.0, 2.0]), 7)
+      Array([7., 7.], dtype=float32)
+    """
     sizes, found, weak = _like("full_like", a, dtype, shape, device)
     return _full(fill_value, sizes, found, weak, "full_like")
 

@@ -75,6 +75,16 @@ def remainder(x1: Any, x2: Any, /) -> Array:
     """Remainder with the sign of the divisor, as Python's ``%``.
 
     Where it is NaN, for a divisor 0 or an infinite dividend, its derivative by the divisor is NaN too.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.mod(jnp.array([7, -7]), 3)
+      Array([1, 2], dtype=int32)
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.remainder(jnp.array([7, -7]), 3)
+      Array([1, 2], dtype=int32)
     """
     x, y = promote_numbers("remainder", x1, x2)
     if dtypes.is_complex(x.aval.dtype):
@@ -96,13 +106,25 @@ mod = remainder
 
 
 def fmod(x1: Any, x2: Any, /) -> Array:
-    """Remainder with the sign of the dividend, as C's ``fmod``; derivatives as for ``remainder``."""
+    """Remainder with the sign of the dividend, as C's ``fmod``; derivatives as for ``remainder``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.fmod(jnp.array([7.0, -7.0]), 3.0)
+      Array([ 1., -1.], dtype=float32)
+    """
     x, y = promote_numbers("fmod", x1, x2)
     return elementwise.rem(x, where_value(compare.eq(y, 0), 1, y) if dtypes.is_integer(y.aval.dtype) else y)
 
 
 def divmod(x1: Any, x2: Any, /) -> tuple[Array, Array]:
-    """Quotient rounded down, and remainder with the sign of the divisor."""
+    """Quotient rounded down, and remainder with the sign of the divisor.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.divmod(jnp.array([7, -7]), 3)
+      (Array([ 2, -3], dtype=int32), Array([1, 2], dtype=int32))
+    """
     x, y = promote_numbers("divmod", x1, x2)
     if dtypes.is_integer(x.aval.dtype):
         return floor_divide(x, y), remainder(x, y)

@@ -91,6 +91,15 @@ def load(file: Any, *args: Any, **kwargs: Any) -> Any:
 
     Example:
       See ``save``.
+
+    Example:
+      >>> import io
+      >>> import fungrad.numpy as jnp
+      >>> file = io.BytesIO()
+      >>> jnp.save(file, jnp.array([1, 2]))
+      >>> place = file.seek(0)
+      >>> jnp.load(file)
+      Array([1, 2], dtype=int32)
     """
     found = np.load(file, *args, **kwargs)
     if not isinstance(found, np.ndarray):

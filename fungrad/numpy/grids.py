@@ -220,12 +220,27 @@ def _matrix_shape(api: str, n: Any, m: Any) -> tuple[int, int]:
 
 
 def identity(n: int, dtype: Any = None) -> Array:
-    """The identity matrix."""
+    """The identity matrix.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.identity(2)
+      Array([[1., 0.],
+             [0., 1.]], dtype=float32)
+    """
     return eye(n, dtype=dtype)
 
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
-    """A matrix with ones on and below a diagonal, float32 unless ``dtype`` is given."""
+    """A matrix with ones on and below a diagonal, float32 unless ``dtype`` is given.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.tri(3, 2)
+      Array([[1., 0.],
+             [1., 1.],
+             [1., 1.]], dtype=float32)
+    """
     rows, columns = _matrix_shape("tri", N, M)
     found = requested_dtype(dtype, "tri")
     mask = _compare_places(rows, columns, k, ufuncs.greater_equal)
@@ -254,7 +269,14 @@ def tril(m: Any, k: int = 0) -> Array:
 
 
 def triu(m: Any, k: int = 0) -> Array:
-    """Matrices with zeros below a diagonal."""
+    """Matrices with zeros below a diagonal.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.triu(jnp.array([[1, 2], [3, 4]]))
+      Array([[1, 2],
+             [0, 4]], dtype=int32)
+    """
     return _triangle("triu", m, k, ufuncs.less_equal)
 
 
@@ -383,17 +405,35 @@ def _numpy_request(dtype: Any, api: str) -> np.dtype:
 
 
 def frombuffer(buffer: Any, dtype: Any = float, count: int = -1, offset: int = 0) -> Array:
-    """An array of the bytes of a buffer."""
+    r"""An array of the bytes of a buffer.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.frombuffer(b'\x01\x02', dtype='uint8')
+      Array([1, 2], dtype=uint8)
+    """
     return _read(np.frombuffer(buffer, _numpy_request(dtype, "frombuffer"), count, offset), dtype, "frombuffer")
 
 
 def fromiter(iter: Any, dtype: Any, count: int = -1) -> Array:
-    """An array of the numbers that an iterable yields."""
+    """An array of the numbers that an iterable yields.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.fromiter((n * n for n in range(4)), dtype='int32')
+      Array([0, 1, 4, 9], dtype=int32)
+    """
     return _read(np.fromiter(iter, _numpy_request(dtype, "fromiter"), count), dtype, "fromiter")
 
 
 def fromstring(string: str, dtype: Any = float, count: int = -1, *, sep: str) -> Array:
-    """An array of the numbers in a text, separated by ``sep``."""
+    """An array of the numbers in a text, separated by ``sep``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.fromstring('1 2 3', dtype='int32', sep=' ')
+      Array([1, 2, 3], dtype=int32)
+    """
     return _read(np.fromstring(string, _numpy_request(dtype, "fromstring"), count, sep=sep), dtype, "fromstring")
 
 

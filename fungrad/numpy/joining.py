@@ -77,7 +77,13 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Array:
 
 
 def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Array:
-    """Arrays joined along an existing axis; see ``concatenate``."""
+    """Arrays joined along an existing axis; see ``concatenate``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.concat([jnp.array([1, 2]), jnp.array([3])])
+      Array([1, 2, 3], dtype=int32)
+    """
     return concatenate(arrays, axis)
 
 
@@ -107,7 +113,13 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Ar
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
-    """The slices of an array along an axis."""
+    """The slices of an array along an axis.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.unstack(jnp.array([[1, 2], [3, 4]]))
+      (Array([1, 2], dtype=int32), Array([3, 4], dtype=int32))
+    """
     x = operand(x, "unstack", "x")
     if x.aval.ndim == 0:
         raise ValueError("fungrad.numpy.unstack: x must have at least one dimension, got a scalar")
@@ -119,23 +131,50 @@ def _widened(tup: Any, widen: Any, api: str, dtype: Any = None) -> list[Array]:
 
 
 def vstack(tup: Any, dtype: Any = None) -> Array:
-    """Arrays joined as rows (axis 0)."""
+    """Arrays joined as rows (axis 0).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.vstack([jnp.array([1, 2]), jnp.array([3, 4])])
+      Array([[1, 2],
+             [3, 4]], dtype=int32)
+    """
     return concatenate(_widened(tup, atleast_2d, "vstack", dtype), 0)
 
 
 def hstack(tup: Any, dtype: Any = None) -> Array:
-    """Arrays joined side by side (axis 1; axis 0 for vectors)."""
+    """Arrays joined side by side (axis 1; axis 0 for vectors).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.hstack([jnp.array([1, 2]), jnp.array([3])])
+      Array([1, 2, 3], dtype=int32)
+    """
     xs = _widened(tup, atleast_1d, "hstack", dtype)
     return concatenate(xs, 0 if xs[0].aval.ndim == 1 else 1)
 
 
 def dstack(tup: Any, dtype: Any = None) -> Array:
-    """Arrays joined in depth (axis 2)."""
+    """Arrays joined in depth (axis 2).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.dstack([jnp.array([1, 2]), jnp.array([3, 4])])
+      Array([[[1, 3],
+              [2, 4]]], dtype=int32)
+    """
     return concatenate(_widened(tup, atleast_3d, "dstack", dtype), 2)
 
 
 def column_stack(tup: Any) -> Array:
-    """Vectors joined as columns of a matrix, next to matrices as they are."""
+    """Vectors joined as columns of a matrix, next to matrices as they are.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.column_stack([jnp.array([1, 2]), jnp.array([3, 4])])
+      Array([[1, 3],
+             [2, 4]], dtype=int32)
+    """
     xs = _widened(tup, atleast_1d, "column_stack")
     return concatenate([shape_ops.expand_dims(x, (1,)) if x.aval.ndim == 1 else x for x in xs], 1)
 
@@ -191,23 +230,47 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
 
 
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
-    """An array cut along an axis into sections that need not be equal; see ``split``."""
+    """An array cut along an axis into sections that need not be equal; see ``split``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.array_split(jnp.arange(5), 2)
+      [Array([0, 1, 2], dtype=int32), Array([3, 4], dtype=int32)]
+    """
     return _cut("array_split", ary, indices_or_sections, axis, False)
 
 
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
-    """An array cut along axis 0."""
+    """An array cut along axis 0.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.vsplit(jnp.array([[1, 2], [3, 4]]), 2)
+      [Array([[1, 2]], dtype=int32), Array([[3, 4]], dtype=int32)]
+    """
     return _cut("vsplit", _rank_at_least(ary, 2, "vsplit"), indices_or_sections, 0, True)
 
 
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
-    """An array cut along axis 1 (axis 0 for vectors)."""
+    """An array cut along axis 1 (axis 0 for vectors).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.hsplit(jnp.array([[1, 2, 3, 4]]), 2)
+      [Array([[1, 2]], dtype=int32), Array([[3, 4]], dtype=int32)]
+    """
     x = _rank_at_least(ary, 1, "hsplit")
     return _cut("hsplit", x, indices_or_sections, 0 if x.aval.ndim == 1 else 1, True)
 
 
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
-    """An array cut along axis 2."""
+    """An array cut along axis 2.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> [x.shape for x in jnp.dsplit(jnp.zeros((1, 2, 4)), 2)]
+      [(1, 2, 2), (1, 2, 2)]
+    """
     return _cut("dsplit", _rank_at_least(ary, 3, "dsplit"), indices_or_sections, 2, True)
 
 
@@ -222,7 +285,13 @@ def _rank_at_least(ary: Any, least: int, api: str) -> Array:
 
 
 def append(arr: Any, values: Any, axis: int | None = None) -> Array:
-    """Values put after an array, both flattened unless an axis is given."""
+    """Values put after an array, both flattened unless an axis is given.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.append(jnp.array([1, 2]), jnp.array([[3]]))
+      Array([1, 2, 3], dtype=int32)
+    """
     return concatenate([raw_operand(arr, "append", "arr"), raw_operand(values, "append", "values")], axis)
 
 

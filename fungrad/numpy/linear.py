@@ -170,7 +170,13 @@ def _batched_matmul(x: Array, y: Array, lead: tuple[int, ...], precision: Any, p
 
 
 def vdot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Array:
-    """Inner product of the flattened operands, the first conjugated."""
+    """Inner product of the flattened operands, the first conjugated.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.vdot(jnp.array([1j, 2.0]), jnp.array([1j, 3.0]))
+      Array(7.+0.j, dtype=complex64)
+    """
     x = ufuncs.conjugate(ravel(operand(a, "vdot", "a")))
     return dot(x, ravel(operand(b, "vdot", "b")), precision=precision, preferred_element_type=preferred_element_type)
 
@@ -197,12 +203,24 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None, prefer
 
 
 def matvec(x1: Any, x2: Any, /) -> Array:
-    """Product of matrices and vectors; leading axes broadcast."""
+    """Product of matrices and vectors; leading axes broadcast.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.matvec(jnp.array([[1, 2], [3, 4]]), jnp.array([1, 1]))
+      Array([3, 7], dtype=int32)
+    """
     return _checked_squeeze("matvec", x1, 2, x2, 1, lambda x, y: (x, shape_ops.expand_dims(y, (-1,))), -1)
 
 
 def vecmat(x1: Any, x2: Any, /) -> Array:
-    """Product of vectors, conjugated, and matrices; leading axes broadcast."""
+    """Product of vectors, conjugated, and matrices; leading axes broadcast.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.vecmat(jnp.array([1, 1]), jnp.array([[1, 2], [3, 4]]))
+      Array([4, 6], dtype=int32)
+    """
     return _checked_squeeze(
         "vecmat", x1, 1, x2, 2, lambda x, y: (shape_ops.expand_dims(ufuncs.conjugate(x), (-2,)), y), -2
     )
@@ -219,7 +237,13 @@ def _checked_squeeze(api: str, a: Any, rank_a: int, b: Any, rank_b: int, widen: 
 
 
 def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Array:
-    """Product over the last axes of both operands."""
+    """Product over the last axes of both operands.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.inner(jnp.array([1, 2]), jnp.array([3, 4]))
+      Array(11, dtype=int32)
+    """
     x, y = _pair("inner", a, b)
     if not x.aval.ndim or not y.aval.ndim:
         return dot(x, y, precision=precision, preferred_element_type=preferred_element_type)
@@ -405,7 +429,13 @@ def _diagonal_span(a: Array, offset: int, axis1: int, axis2: int, api: str) -> t
 
 
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
-    """Sum of the diagonal of the planes of two axes; see ``diagonal``."""
+    """Sum of the diagonal of the planes of two axes; see ``diagonal``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.trace(jnp.array([[1, 2], [3, 4]]))
+      Array(5, dtype=int32)
+    """
     no_out("trace", out)
     return reductions.sum(diagonal(a, offset, axis1, axis2), -1, dtype)
 
@@ -438,6 +468,13 @@ def _eye_mask(rows: int, columns: int, k: int) -> Array:
 
 
 def diagflat(v: Any, k: int = 0) -> Array:
-    """The matrix with the flattened ``v`` as its diagonal."""
+    """The matrix with the flattened ``v`` as its diagonal.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.diagflat(jnp.array([1, 2]))
+      Array([[1, 0],
+             [0, 2]], dtype=int32)
+    """
     v = diag(ravel(v), k)
     return cast(v, v.aval.dtype)

@@ -113,7 +113,13 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None, o
 
 
 def ravel(a: Any, order: str = "C", *, out_sharding: None = None) -> Array:
-    """The elements of an array in one dimension."""
+    """The elements of an array in one dimension.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.ravel(jnp.array([[1, 2], [3, 4]]))
+      Array([1, 2, 3, 4], dtype=int32)
+    """
     return reshape(a, (-1,) if operand(a, "ravel", "a").aval.size else (0,), "C" if order in ("K", "A") else order)
 
 
@@ -136,7 +142,13 @@ def transpose(a: Any, axes: Sequence[int] | None = None) -> Array:
 
 
 def permute_dims(a: Any, /, axes: Sequence[int]) -> Array:
-    """The dimensions of an array in another order; see ``transpose``."""
+    """The dimensions of an array in another order; see ``transpose``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.permute_dims(jnp.zeros((2, 3, 4)), (2, 0, 1)).shape
+      (4, 2, 3)
+    """
     return transpose(a, axes)
 
 
@@ -145,6 +157,12 @@ def matrix_transpose(x: Any, /) -> Array:
 
     Raises:
       ValueError: the array has fewer than two dimensions.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.matrix_transpose(jnp.array([[1, 2], [3, 4]]))
+      Array([[1, 3],
+             [2, 4]], dtype=int32)
     """
     x = operand(x, "matrix_transpose", "x")
     if x.aval.ndim < 2:
@@ -153,7 +171,13 @@ def matrix_transpose(x: Any, /) -> Array:
 
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Array:
-    """Two dimensions exchanged."""
+    """Two dimensions exchanged.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.swapaxes(jnp.zeros((2, 3, 4)), 0, 2).shape
+      (4, 3, 2)
+    """
     a = operand(a, "swapaxes", "a")
     order = list(range(a.aval.ndim))
     i, j = (canonical_axis("fungrad.numpy.swapaxes", x, len(order)) for x in (axis1, axis2))
@@ -183,7 +207,13 @@ def moveaxis(a: Any, source: int | Sequence[int], destination: int | Sequence[in
 
 
 def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
-    """Dimension ``axis`` moved before dimension ``start``."""
+    """Dimension ``axis`` moved before dimension ``start``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.rollaxis(jnp.zeros((2, 3, 4)), 2).shape
+      (4, 2, 3)
+    """
     a = operand(a, "rollaxis", "a")
     n = a.aval.ndim
     axis = canonical_axis("fungrad.numpy.rollaxis", axis, n)
@@ -194,7 +224,13 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
 
 
 def expand_dims(a: Any, axis: int | Sequence[int]) -> Array:
-    """Dimensions of size 1 inserted at positions of the result."""
+    """Dimensions of size 1 inserted at positions of the result.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.expand_dims(jnp.array([1, 2]), 0)
+      Array([[1, 2]], dtype=int32)
+    """
     a = operand(a, "expand_dims", "a")
     count = len(axis) if isinstance(axis, Sequence) else 1
     return shape_ops.expand_dims(a, axes_tuple("expand_dims", axis, a.aval.ndim + count))
@@ -205,6 +241,11 @@ def squeeze(a: Any, axis: int | Sequence[int] | None = None) -> Array:
 
     Raises:
       ValueError: a dimension is larger than 1.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.squeeze(jnp.zeros((1, 3, 1))).shape
+      (3,)
     """
     a = operand(a, "squeeze", "a")
     shape = a.aval.shape
@@ -219,12 +260,24 @@ def squeeze(a: Any, axis: int | Sequence[int] | None = None) -> Array:
 
 
 def atleast_1d(*arys: Any) -> Any:
-    """Arrays with at least one dimension."""
+    """Arrays with at least one dimension.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.atleast_1d(2.0)
+      Array([2.], dtype=float32, weak_type=True)
+    """
     return _atleast("atleast_1d", arys, lambda x: shape_ops.expand_dims(x, (0,)) if x.aval.ndim < 1 else x)
 
 
 def atleast_2d(*arys: Any) -> Any:
-    """Arrays with at least two dimensions; new ones come first."""
+    """Arrays with at least two dimensions; new ones come first.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.atleast_2d(jnp.array([1, 2]))
+      Array([[1, 2]], dtype=int32)
+    """
 
     def widen(x: Array) -> Array:
         return shape_ops.expand_dims(x, tuple(range(2 - x.aval.ndim))) if x.aval.ndim < 2 else x
@@ -233,7 +286,13 @@ def atleast_2d(*arys: Any) -> Any:
 
 
 def atleast_3d(*arys: Any) -> Any:
-    """Arrays with at least three dimensions; vectors become (1, n, 1) and matrices (m, n, 1)."""
+    """Arrays with at least three dimensions; vectors become (1, n, 1) and matrices (m, n, 1).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.atleast_3d(jnp.array([1, 2])).shape
+      (1, 2, 1)
+    """
 
     def widen(x: Array) -> Array:
         new = {0: (0, 1, 2), 1: (0, 2), 2: (2,)}.get(x.aval.ndim)
@@ -302,12 +361,26 @@ def flip(m: Any, axis: int | Sequence[int] | None = None) -> Array:
 
 
 def fliplr(m: Any) -> Array:
-    """Columns in reversed order (axis 1)."""
+    """Columns in reversed order (axis 1).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.fliplr(jnp.array([[1, 2], [3, 4]]))
+      Array([[2, 1],
+             [4, 3]], dtype=int32)
+    """
     return flip(_of_rank(m, 2, "fliplr"), 1)
 
 
 def flipud(m: Any) -> Array:
-    """Rows in reversed order (axis 0)."""
+    """Rows in reversed order (axis 0).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.flipud(jnp.array([[1, 2], [3, 4]]))
+      Array([[3, 4],
+             [1, 2]], dtype=int32)
+    """
     return flip(_of_rank(m, 1, "flipud"), 0)
 
 

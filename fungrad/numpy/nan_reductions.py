@@ -41,7 +41,13 @@ def nansum(
     initial: Any = None,
     where: Any = None,
 ) -> Array:
-    """Sum over axes of the elements that are not NaN; see ``sum``."""
+    """Sum over axes of the elements that are not NaN; see ``sum``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nansum(jnp.array([1.0, jnp.nan, 2.0]))
+      Array(3., dtype=float32)
+    """
     return reductions.sum(_without_nan("nansum", a, 0)[0], axis, dtype, out, keepdims, initial, where)
 
 
@@ -54,7 +60,13 @@ def nanprod(
     initial: Any = None,
     where: Any = None,
 ) -> Array:
-    """Product over axes of the elements that are not NaN; see ``sum``."""
+    """Product over axes of the elements that are not NaN; see ``sum``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nanprod(jnp.array([2.0, jnp.nan, 3.0]))
+      Array(6., dtype=float32)
+    """
     return reductions.prod(_without_nan("nanprod", a, 1)[0], axis, dtype, out, keepdims, initial, where)
 
 
@@ -90,14 +102,26 @@ def nanmax(
 def nanmin(
     a: Any, axis: Axis = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
 ) -> Array:
-    """Smallest element over axes that is not NaN; NaN if there is none. See ``max``."""
+    """Smallest element over axes that is not NaN; NaN if there is none. See ``max``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nanmin(jnp.array([2.0, jnp.nan, 3.0]))
+      Array(2., dtype=float32)
+    """
     return _nan_extreme("nanmin", reductions.min, highest, a, axis, out, keepdims, initial, where)
 
 
 def nanmean(
     a: Any, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False, where: Any = None
 ) -> Array:
-    """Mean over axes of the elements that are not NaN; see ``mean``."""
+    """Mean over axes of the elements that are not NaN; see ``mean``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nanmean(jnp.array([1.0, jnp.nan, 2.0]))
+      Array(1.5, dtype=float32)
+    """
     no_out("nanmean", out)
     filled, mask = _without_nan("nanmean", a, 0)
     if mask is None:
@@ -111,13 +135,20 @@ def nanvar(
     a: Any, axis: Axis = None, dtype: Any = None, out: None = None, ddof: int = 0, keepdims: bool = False,
     where: Any = None, mean: Any = None,
 ) -> Array:  # fmt: skip
-    """Variance over axes of the elements that are not NaN; see ``var``."""
+    """Variance over axes of the elements that are not NaN; see ``var``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nanvar(jnp.array([1.0, jnp.nan, 3.0]))
+      Array(1., dtype=float32)
+    """
     no_out("nanvar", out)
     x = operand(a, "nanvar", "a")
     if not dtypes.is_inexact(x.aval.dtype):
         return reductions.var(x, axis, dtype, out, ddof, keepdims, where=where, mean=mean)
-    x = x if dtype is None else cast(x, dtypes.lattice_result_type(
-        (x.aval.dtype, False), (dtypes.canonicalize_dtype(dtype, "fungrad.numpy.nanvar"), False))[0])  # fmt: skip
+    if dtype is not None:
+        found = dtypes.canonicalize_dtype(dtype, "fungrad.numpy.nanvar")
+        x = cast(x, dtypes.requested_result_type(x.aval.dtype, found))
     mask = ufuncs.isnan(x)
     center = nanmean(x, axis, keepdims=True, where=where) if mean is None else operand(mean, "nanvar", "mean")
     apart = choose(mask, full_like(x, 0), ufuncs.subtract(x, center))
@@ -133,7 +164,13 @@ def nanstd(
     a: Any, axis: Axis = None, dtype: Any = None, out: None = None, ddof: int = 0, keepdims: bool = False,
     where: Any = None, mean: Any = None,
 ) -> Array:  # fmt: skip
-    """Standard deviation over axes of the elements that are not NaN; see ``var``."""
+    """Standard deviation over axes of the elements that are not NaN; see ``var``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nanstd(jnp.array([1.0, jnp.nan, 5.0]))
+      Array(2., dtype=float32)
+    """
     return ufuncs.sqrt(nanvar(a, axis, dtype, out, ddof, keepdims, where, mean))
 
 
@@ -150,22 +187,46 @@ def _nan_arg(api: str, arg: Callable, worst: float, a: Any, axis: int | None, ou
 
 
 def nanargmax(a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Array:
-    """Position of the largest element that is not NaN; -1 if there is none."""
+    """Position of the largest element that is not NaN; -1 if there is none.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nanargmax(jnp.array([1.0, jnp.nan, 3.0]))
+      Array(2, dtype=int32)
+    """
     return _nan_arg("nanargmax", reductions.argmax, float("-inf"), a, axis, out, keepdims)
 
 
 def nanargmin(a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Array:
-    """Position of the smallest element that is not NaN; -1 if there is none."""
+    """Position of the smallest element that is not NaN; -1 if there is none.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nanargmin(jnp.array([jnp.nan, 2.0, 1.0]))
+      Array(2, dtype=int32)
+    """
     return _nan_arg("nanargmin", reductions.argmin, float("inf"), a, axis, out, keepdims)
 
 
 def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
-    """Running sum along an axis in which NaN counts as 0."""
+    """Running sum along an axis in which NaN counts as 0.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nancumsum(jnp.array([1.0, jnp.nan, 2.0]))
+      Array([1., 1., 3.], dtype=float32)
+    """
     return reductions.cumsum(_without_nan("nancumsum", a, 0)[0], axis, dtype, out)
 
 
 def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
-    """Running product along an axis in which NaN counts as 1."""
+    """Running product along an axis in which NaN counts as 1.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nancumprod(jnp.array([2.0, jnp.nan, 3.0]))
+      Array([2., 2., 6.], dtype=float32)
+    """
     return reductions.cumprod(_without_nan("nancumprod", a, 1)[0], axis, dtype, out)
 
 

@@ -221,6 +221,11 @@ def diag_indices_from(arr: Any) -> tuple[Array, ...]:
 
     Raises:
       ValueError: ``arr`` has fewer than two dimensions, or their sizes differ.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.diag_indices_from(jnp.zeros((2, 2)))
+      (Array([0, 1], dtype=int32), Array([0, 1], dtype=int32))
     """
     shape = operand(arr, "diag_indices_from", "arr").aval.shape
     _require_cube("diag_indices_from", "arr", shape)
@@ -258,6 +263,11 @@ def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Array, Array
       n: number of rows.
       k: the lowest diagonal that belongs to it; 0 is the main one, positive ones are above.
       m: number of columns; default ``n``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.triu_indices(2)
+      (Array([0, 0, 1], dtype=int32), Array([0, 1, 1], dtype=int32))
     """
     rows, columns = np.triu_indices(operator.index(n), operator.index(k), None if m is None else operator.index(m))
     return asarray(rows), asarray(columns)
@@ -268,6 +278,11 @@ def tril_indices_from(arr: Any, k: int = 0) -> tuple[Array, Array]:
 
     Raises:
       ValueError: ``arr`` is not 2-dimensional.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.tril_indices_from(jnp.zeros((2, 2)))
+      (Array([0, 1, 1], dtype=int32), Array([0, 0, 1], dtype=int32))
     """
     rows, columns = _matrix_shape("tril_indices_from", arr)
     return tril_indices(rows, k, columns)
@@ -278,6 +293,11 @@ def triu_indices_from(arr: Any, k: int = 0) -> tuple[Array, Array]:
 
     Raises:
       ValueError: ``arr`` is not 2-dimensional.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.triu_indices_from(jnp.zeros((2, 2)))
+      (Array([0, 0, 1], dtype=int32), Array([0, 1, 1], dtype=int32))
     """
     rows, columns = _matrix_shape("triu_indices_from", arr)
     return triu_indices(rows, k, columns)

@@ -12,9 +12,17 @@ from typing import Any
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import creation, division, reductions, ufuncs
-from fungrad.numpy._promotion import cast, converted, inexact, operand, promote_dtypes_inexact, raw_operand
-from fungrad.numpy.manipulation import moveaxis, no_out, ravel
-from fungrad.numpy.reductions import Axis, reduction_axes, restore_dims
+from fungrad.numpy._promotion import (
+    cast,
+    converted,
+    inexact,
+    inexact_result_type,
+    operand,
+    promote_dtypes_inexact,
+    raw_operand,
+)
+from fungrad.numpy.manipulation import expand_dims, moveaxis, no_out, ravel
+from fungrad.numpy.reductions import Axis, aligned_weights, cumsum, reduction_axes, restore_dims
 from fungrad.numpy.selection import clip, where as choose
 from fungrad.ops import foundation, shape as shape_ops, sort as lax_sort
 from fungrad.ops.sort import take_along
@@ -75,10 +83,18 @@ def _weighted(low: Array, high: Array, position: Array, floor: Array, method: st
     return ufuncs.add(ufuncs.multiply(low, ufuncs.subtract(1, part)), ufuncs.multiply(high, part))
 
 
-def _quantile(api: str, a: Any, q: Any, axis: Axis, method: str, keepdims: bool, skip_nan: bool) -> Array:
+def _quantile(
+    api: str, a: Any, q: Any, axis: Axis, method: str, keepdims: bool, skip_nan: bool, weights: Any = None
+) -> Array:
     if method not in _METHODS:
         raise ValueError(f"fungrad.numpy.{api}: method must be one of {', '.join(_METHODS)}, got {method!r}")
     (a,) = promote_dtypes_inexact(api, operand(a, api, "a"))
+    w = None if weights is None else operand(weights, api, "weights")
+    if w is not None:
+        _check_weights(api, w, method)
+        a, w = promote_dtypes_inexact(api, a, w)
+        if w.aval.shape != a.aval.shape:
+            w = aligned_weights(api, a, w, axis)
     if dtypes.is_complex(a.aval.dtype):
         raise TypeError(f"fungrad.numpy.{api}: complex numbers have no order, got {a.aval.str_short()}")
     result = a.aval.dtype
@@ -88,19 +104,62 @@ def _quantile(api: str, a: Any, q: Any, axis: Axis, method: str, keepdims: bool,
     if q.aval.ndim > 1:
         raise ValueError(f"fungrad.numpy.{api}: q must be a number or a vector, got {q.aval.str_short()}")
     axes = reduction_axes(api, axis, a.aval.ndim)
-    kept = [d for d in range(a.aval.ndim) if d not in axes]
-    rows = foundation.transpose(a, [*kept, *axes])
-    rows = foundation.reshape(rows, [*(a.aval.shape[d] for d in kept), math.prod(a.aval.shape[d] for d in axes)])
+    rows = _rows(a, axes)
     last = rows.aval.ndim - 1
     size = rows.aval.shape[last]
     if size == 0:
         raise ValueError(f"fungrad.numpy.{api}: there are no elements along axis {axis} of {a.aval.str_short()}")
-    found = _of_rows(rows, q, method, skip_nan)
+    if w is None:
+        found = _of_rows(rows, q, method, skip_nan)
+    else:
+        found = _of_weighted_rows(rows, _rows(cast(w, compute), axes), q, skip_nan)
     # The quantiles come first.
     out = moveaxis(found, -1, 0) if q.aval.ndim else shape_ops.squeeze(found, (last,))
     if keepdims:
         out = restore_dims(out, tuple(d + q.aval.ndim for d in axes))
     return cast(out, result)
+
+
+def _check_weights(api: str, weights: Array, method: str) -> None:
+    if method != "inverted_cdf":
+        raise NotImplementedError(
+            f"fungrad.numpy.{api}: method {method!r} has no weights; with weights, method must be 'inverted_cdf'"
+        )
+    if dtypes.is_complex(weights.aval.dtype):
+        raise ValueError(f"fungrad.numpy.{api}: weights must be real, got {weights.aval.str_short()}")
+
+
+def _rows(x: Array, axes: tuple[int, ...]) -> Array:
+    """``x`` with ``axes`` as its last axis."""
+    kept = [d for d in range(x.aval.ndim) if d not in axes]
+    rows = foundation.transpose(x, [*kept, *axes])
+    return foundation.reshape(rows, [*(x.aval.shape[d] for d in kept), math.prod(x.aval.shape[d] for d in axes)])
+
+
+def _of_weighted_rows(rows: Array, weights: Array, q: Array, skip_nan: bool) -> Array:
+    """The smallest elements of the last axis up to which the weights are at least ``q`` of their sum."""
+    last = rows.aval.ndim - 1
+    size = rows.aval.shape[last]
+    nan = ufuncs.isnan(rows)
+    bad = reductions.any(ufuncs.logical_or(ufuncs.less(weights, 0), ufuncs.isnan(weights)), last, keepdims=True)
+    none = reductions.all(nan, last, keepdims=True) if skip_nan else reductions.any(nan, last, keepdims=True)
+    weights = choose(nan, creation.zeros_like(weights), weights)
+    ordered, weights = lax_sort.sort((rows, weights), last, num_keys=1)
+    upto = cumsum(weights, last)
+    total = shape_ops.slice_in_dim(upto, size - 1, size, axis=last)
+    shape = (*rows.aval.shape[:-1], q.aval.size)
+    wanted = foundation.broadcast(ravel(q), shape)
+    target = ufuncs.multiply(wanted, foundation.broadcast(total, shape))
+    # How many elements are before the quantile; those with NaN are the last ones.
+    fewer = ufuncs.less(expand_dims(upto, -2), expand_dims(target, -1))
+    place = reductions.sum(fewer, -1, dtypes.position_dtype(size))
+    real = reductions.sum(ufuncs.logical_not(nan), last, place.aval.dtype, keepdims=True) if skip_nan else size
+    top = ufuncs.subtract(real, 1)
+    top = top if isinstance(top, Array) and not top.aval.ndim else foundation.broadcast(top, shape)
+    out = _take(ordered, clip(place, 0, top))
+    outside = ufuncs.logical_or(ufuncs.less(wanted, 0), ufuncs.greater(wanted, 1))
+    wrong = ufuncs.logical_or(outside, foundation.broadcast(ufuncs.logical_or(bad, none), shape))
+    return choose(wrong, creation.full_like(out, float("nan")), out)
 
 
 def _of_rows(rows: Array, q: Array, method: str, skip_nan: bool) -> Array:
@@ -144,17 +203,15 @@ def _take(x: Array, indices: Array) -> Array:
     return take_along(x, indices, x.aval.ndim - 1, distinct=False)
 
 
-def _no_weights(api: str, weights: Any, overwrite_input: bool, out: Any) -> None:
+def _no_buffers(api: str, overwrite_input: bool, out: Any) -> None:
     no_out(api, out)
     if overwrite_input:
         raise ValueError(f"fungrad.numpy.{api}: overwrite_input is not possible, arrays are immutable")
-    if weights is not None:
-        raise NotImplementedError(f"fungrad.numpy.{api}: weights are not supported; repeat elements instead")
 
 
 def quantile(
     a: Any, q: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: bool = False, *, weights: None = None,
+    keepdims: bool = False, *, weights: Any = None,
 ) -> Array:  # fmt: skip
     """Quantiles over axes; NaN where an element is NaN.
 
@@ -167,63 +224,97 @@ def quantile(
       method: how to choose between two elements: ``linear``, ``lower``, ``higher``, ``midpoint``, ``nearest``, or one
         of the estimators of Hyndman and Fan as in NumPy.
       keepdims: keep the axes with size 1.
-      weights: must be None.
+      weights: how much each element counts, of the shape of ``a`` or of its shape along ``axis``; only with the
+        method ``inverted_cdf``.
 
     Example:
       >>> import fungrad.numpy as jnp
       >>> jnp.quantile(jnp.arange(5), jnp.array([0.25, 0.5]))
       Array([1., 2.], dtype=float32)
     """
-    _no_weights("quantile", weights, overwrite_input, out)
-    return _quantile("quantile", a, q, axis, method, keepdims, False)
+    _no_buffers("quantile", overwrite_input, out)
+    return _quantile("quantile", a, q, axis, method, keepdims, False, weights)
 
 
 def nanquantile(
     a: Any, q: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: bool = False, *, weights: None = None,
+    keepdims: bool = False, *, weights: Any = None,
 ) -> Array:  # fmt: skip
-    """Quantiles over axes of the elements that are not NaN; see ``quantile``."""
-    _no_weights("nanquantile", weights, overwrite_input, out)
-    return _quantile("nanquantile", a, q, axis, method, keepdims, True)
+    """Quantiles over axes of the elements that are not NaN; see ``quantile``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nanquantile(jnp.array([1.0, jnp.nan, 3.0]), 0.5)
+      Array(2., dtype=float32)
+    """
+    _no_buffers("nanquantile", overwrite_input, out)
+    return _quantile("nanquantile", a, q, axis, method, keepdims, True, weights)
 
 
-def _hundredth(api: str, of: Callable, a: Any, q: Any, axis: Axis, method: str, keepdims: bool) -> Array:
+def _hundredth(
+    api: str, of: Callable, a: Any, q: Any, axis: Axis, method: str, keepdims: bool, weights: Any
+) -> Array:
     # In the dtype of `a`, if that has more digits.
-    q = promote_dtypes_inexact(api, raw_operand(q, api, "q"), inexact(a, api))[0]
-    return of(a, ufuncs.true_divide(q, 100), axis, method=method, keepdims=keepdims)
+    wide = dtypes.requested_result_type(inexact(a, api).aval.dtype, inexact_result_type(raw_operand(q, api, "q")))
+    hundredth = ufuncs.true_divide(converted(q, wide, api, "q"), 100)
+    return of(a, hundredth, axis, method=method, keepdims=keepdims, weights=weights)
 
 
 def percentile(
     a: Any, q: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: bool = False, *, weights: None = None,
+    keepdims: bool = False, *, weights: Any = None,
 ) -> Array:  # fmt: skip
-    """Percentiles over axes: quantiles with ``q`` in [0, 100]; see ``quantile``."""
-    _no_weights("percentile", weights, overwrite_input, out)
-    return _hundredth("percentile", quantile, a, q, axis, method, keepdims)
+    """Percentiles over axes: quantiles with ``q`` in [0, 100]; see ``quantile``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.percentile(jnp.array([0.0, 1.0, 2.0]), 25)
+      Array(0.5, dtype=float32)
+    """
+    _no_buffers("percentile", overwrite_input, out)
+    return _hundredth("percentile", quantile, a, q, axis, method, keepdims, weights)
 
 
 def nanpercentile(
     a: Any, q: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: bool = False, *, weights: None = None,
+    keepdims: bool = False, *, weights: Any = None,
 ) -> Array:  # fmt: skip
-    """Percentiles over axes of the elements that are not NaN; see ``quantile``."""
-    _no_weights("nanpercentile", weights, overwrite_input, out)
-    return _hundredth("nanpercentile", nanquantile, a, q, axis, method, keepdims)
+    """Percentiles over axes of the elements that are not NaN; see ``quantile``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nanpercentile(jnp.array([1.0, jnp.nan, 3.0]), 50)
+      Array(2., dtype=float32)
+    """
+    _no_buffers("nanpercentile", overwrite_input, out)
+    return _hundredth("nanpercentile", nanquantile, a, q, axis, method, keepdims, weights)
 
 
 def median(
     a: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Array:
-    """Median over axes; NaN where an element is NaN."""
-    _no_weights("median", None, overwrite_input, out)
+    """Median over axes; NaN where an element is NaN.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.median(jnp.array([3.0, 1.0, 2.0, 8.0]))
+      Array(2.5, dtype=float32)
+    """
+    _no_buffers("median", overwrite_input, out)
     return quantile(a, 0.5, axis, keepdims=keepdims, method="midpoint")
 
 
 def nanmedian(
     a: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Array:
-    """Median over axes of the elements that are not NaN."""
-    _no_weights("nanmedian", None, overwrite_input, out)
+    """Median over axes of the elements that are not NaN.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.nanmedian(jnp.array([3.0, jnp.nan, 1.0]))
+      Array(2., dtype=float32)
+    """
+    _no_buffers("nanmedian", overwrite_input, out)
     return nanquantile(a, 0.5, axis, keepdims=keepdims, method="midpoint")
 
 

@@ -49,7 +49,13 @@ def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
 
 
 def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
-    """Whether values of one dtype can be converted to another under NumPy's casting rules."""
+    """Whether values of one dtype can be converted to another under NumPy's casting rules.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.can_cast('int32', 'float32'), jnp.can_cast('int8', 'int32')
+      (False, True)
+    """
     return bool(np.can_cast(_numpy_dtype(from_), _numpy_dtype(to), casting))  # type: ignore[arg-type]
 
 
@@ -66,19 +72,39 @@ def _aval_of(x: Any, api: str) -> Any:
 
 
 def shape(a: Any) -> tuple[int, ...]:
-    """Shape of an array or scalar."""
+    """Shape of an array or scalar.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.shape(jnp.zeros((2, 3)))
+      (2, 3)
+    """
     return _aval_of(a, "shape").shape
 
 
 def ndim(a: Any) -> int:
-    """Number of dimensions of an array or scalar."""
+    """Number of dimensions of an array or scalar.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.ndim(jnp.zeros((2, 3))), jnp.ndim(1.0)
+      (2, 0)
+    """
     return len(_aval_of(a, "ndim").shape)
 
 
 def size(a: Any, axis: int | Sequence[int] | None = None) -> int:
-    """Number of elements of an array or scalar, or along some of its axes."""
+    """Number of elements of an array or scalar, or along some of its axes.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.size(jnp.zeros((2, 3))), jnp.size(jnp.zeros((2, 3)), 1)
+      (6, 3)
+    """
     sizes = _aval_of(a, "size").shape
     axes = range(len(sizes)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    if len({d % len(sizes) for d in axes if sizes}) < len(axes):
+        raise ValueError(f"fungrad.numpy.size: axis {axis} has a repeated axis")
     out = 1
     for d in axes:
         if not -len(sizes) <= d < len(sizes):
@@ -105,17 +131,37 @@ def isscalar(element: Any) -> bool:
 
 
 def iterable(y: Any) -> bool:
-    """Whether the argument can be iterated over."""
+    """Whether the argument can be iterated over.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.iterable(jnp.arange(3)), jnp.iterable(3)
+      (True, False)
+    """
     if isinstance(y, Array):
         return y.aval.ndim > 0
     return bool(np.iterable(y))
 
 
 def iscomplexobj(x: Any) -> bool:
-    """Whether the dtype is complex."""
+    """Whether the dtype is complex.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.iscomplexobj(jnp.array([1 + 0j])), jnp.iscomplexobj(1.0)
+      (True, False)
+    """
+    if isinstance(x, (list, tuple)):
+        return bool(np.iscomplexobj(x))
     return x is not None and dtypes.is_complex(_operand_type(x)[0])
 
 
 def isrealobj(x: Any) -> bool:
-    """Whether the dtype is not complex."""
+    """Whether the dtype is not complex.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.isrealobj(1.0)
+      True
+    """
     return not iscomplexobj(x)

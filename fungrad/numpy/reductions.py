@@ -88,7 +88,22 @@ def _masked(api: str, a: Array, where: Any, neutral: Any) -> Array:
     if where is None:
         return a
     fill = scalar_array(neutral, a.aval.dtype, a.aval.weak_type)
-    return choose(ufuncs.truth(where, api), a, fill)
+    return choose(_mask(where, api), a, fill)
+
+
+def _mask(where: Any, api: str) -> Array:
+    """The argument ``where``.
+
+    Raises:
+      ValueError: it is not boolean.
+    """
+    mask = operand(where, api, "where")
+    if not dtypes.is_bool(mask.aval.dtype):
+        raise ValueError(
+            f"fungrad.numpy.{api}: where must be None or a boolean array, got {mask.aval.str_short()}; compare with "
+            "`!= 0`"
+        )
+    return mask
 
 
 def _arithmetic_reduction(
@@ -192,7 +207,13 @@ def prod(
     a: Any, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
     where: Any = None, promote_integers: bool = True,
 ) -> Array:  # fmt: skip
-    """Product over axes; see ``sum`` for the arguments."""
+    """Product over axes; see ``sum`` for the arguments.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.prod(jnp.array([2, 3, 4]))
+      Array(24, dtype=int32)
+    """
     return _arithmetic_reduction(
         "prod", reduce.reduce_prod, lax.mul, 1, a, axis, dtype, out, keepdims, initial, where, promote_integers
     )
@@ -271,7 +292,13 @@ def max(
 def min(
     a: Any, axis: Axis = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
 ) -> Array:
-    """Smallest element over axes; NaN if there is one. See ``max`` for the arguments."""
+    """Smallest element over axes; NaN if there is one. See ``max`` for the arguments.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.min(jnp.array([[1, 4], [3, 2]]), axis=0)
+      Array([1, 2], dtype=int32)
+    """
     return _extreme("min", reduce.reduce_min, min_p, reduce.highest, a, axis, out, keepdims, initial, where)
 
 
@@ -279,7 +306,13 @@ amax, amin = max, min
 
 
 def ptp(a: Any, axis: Axis = None, out: None = None, keepdims: bool = False) -> Array:
-    """Difference between the largest and the smallest element over axes."""
+    """Difference between the largest and the smallest element over axes.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.ptp(jnp.array([3, 9, 4]))
+      Array(6, dtype=int32)
+    """
     no_out("ptp", out)
     return ufuncs.subtract(max(a, axis, keepdims=keepdims), min(a, axis, keepdims=keepdims))
 
@@ -295,17 +328,35 @@ def _truth_reduction(
 
 
 def all(a: Any, axis: Axis = None, out: None = None, keepdims: bool = False, *, where: Any = None) -> Array:
-    """Whether all elements over axes are true (not zero)."""
+    """Whether all elements over axes are true (not zero).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.all(jnp.array([[True, False], [True, True]]), axis=1)
+      Array([False,  True], dtype=bool)
+    """
     return _truth_reduction("all", reduce.reduce_and, True, a, axis, out, keepdims, where)
 
 
 def any(a: Any, axis: Axis = None, out: None = None, keepdims: bool = False, *, where: Any = None) -> Array:
-    """Whether an element over axes is true (not zero)."""
+    """Whether an element over axes is true (not zero).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.any(jnp.array([[0, 1], [0, 0]]), axis=1)
+      Array([ True, False], dtype=bool)
+    """
     return _truth_reduction("any", reduce.reduce_or, False, a, axis, out, keepdims, where)
 
 
 def count_nonzero(a: Any, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Number of elements over axes that are not zero."""
+    """Number of elements over axes that are not zero.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.count_nonzero(jnp.array([[0, 1], [2, 3]]), axis=1)
+      Array([1, 2], dtype=int32)
+    """
     return sum(ufuncs.truth(a, "count_nonzero"), axis, keepdims=keepdims)
 
 
@@ -316,7 +367,7 @@ def _count(a: Array, axes: Sequence[int], where: Any, dtype: np.dtype, keepdims:
     """Number of elements that take part: a Python number, or an array with a mask."""
     if where is None:
         return math.prod(a.aval.shape[d] for d in axes)
-    mask = broadcast_to(ufuncs.truth(where, "mean"), a.aval.shape)
+    mask = broadcast_to(_mask(where, "mean"), a.aval.shape)
     return sum(mask, tuple(axes), dtype, keepdims=keepdims)
 
 
@@ -392,9 +443,7 @@ def var(
             f"fungrad.numpy.var: dtype {found.name} cannot hold the mean of {a.aval.str_short()}; use a complex dtype"
         )
     natural = inexact_dtype(a.aval.dtype)
-    compute = (
-        natural if found is None else dtypes.lattice_result_type((natural, False), (inexact_dtype(found), False))[0]
-    )
+    compute = natural if found is None else dtypes.requested_result_type(natural, inexact_dtype(found))
     compute = dtypes.float32 if _is_half(compute) else compute
     result = dtypes.to_real_dtype(natural) if found is None else found
     a = cast(a, compute)
@@ -422,7 +471,13 @@ def std(
     a: Any, axis: Axis = None, dtype: Any = None, out: None = None, ddof: int = 0, keepdims: bool = False, *,
     where: Any = None, mean: Any = None, correction: float | None = None,
 ) -> Array:  # fmt: skip
-    """Standard deviation over axes: the square root of the variance. See ``var`` for the arguments."""
+    """Standard deviation over axes: the square root of the variance. See ``var`` for the arguments.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.std(jnp.array([1.0, 3.0]))
+      Array(1., dtype=float32)
+    """
     found = requested_dtype(dtype, "std")
     if found is not None and not dtypes.is_inexact(found):
         raise ValueError(f"fungrad.numpy.std: dtype must be inexact, got {found.name}")
@@ -452,23 +507,23 @@ def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
     else:
         a, w = promote_dtypes_inexact("average", a, raw_operand(weights, "average", "weights"))
         if w.aval.shape != a.aval.shape:
-            w = _aligned_weights(a, w, axis)
+            w = aligned_weights("average", a, w, axis)
         total = sum(w, axes, keepdims=keepdims)
         out = ufuncs.true_divide(sum(ufuncs.multiply(a, w), axes, keepdims=keepdims), total)
     return (out, broadcast_to(total, out.aval.shape)) if returned else out
 
 
-def _aligned_weights(a: Array, w: Array, axis: Axis) -> Array:
+def aligned_weights(api: str, a: Array, w: Array, axis: Axis) -> Array:
     """Weights along some axes of ``a``, made to broadcast against it."""
     if axis is None:
         raise TypeError(
-            f"fungrad.numpy.average: axis is needed when weights of shape {w.aval.shape} differ in shape from a "
+            f"fungrad.numpy.{api}: axis is needed when weights of shape {w.aval.shape} differ in shape from a "
             f"{a.aval.shape}"
         )
-    axes = axes_tuple("average", axis, a.aval.ndim)
+    axes = axes_tuple(api, axis, a.aval.ndim)
     if w.aval.shape != tuple(a.aval.shape[d] for d in axes):
         raise ValueError(
-            f"fungrad.numpy.average: weights must have the shape {tuple(a.aval.shape[d] for d in axes)} of a along "
+            f"fungrad.numpy.{api}: weights must have the shape {tuple(a.aval.shape[d] for d in axes)} of a along "
             f"axis {axis}, got {w.aval.shape}"
         )
     order = sorted(range(len(axes)), key=lambda i: axes[i])
@@ -510,7 +565,13 @@ def argmax(a: Any, axis: int | None = None, out: None = None, keepdims: bool | N
 
 
 def argmin(a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Array:
-    """Position of the first smallest element along an axis, or in the flattened array; a NaN is smallest."""
+    """Position of the first smallest element along an axis, or in the flattened array; a NaN is smallest.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.argmin(jnp.array([3, 1, 1]))
+      Array(1, dtype=int32)
+    """
     return _arg_extreme("argmin", reduce.argmin, a, axis, out, keepdims)
 
 
@@ -530,6 +591,8 @@ def _running(api: str, lax_running: Callable, a: Any, axis: int | None, dtype: A
     if dtypes.is_bool(a.aval.dtype) and (found is None or dtypes.is_bool(found)):
         a = cast(a, dtypes.default_int())
         result = dtypes.default_int() if found is None else result
+    elif dtypes.is_bool(result):
+        a = cast(ufuncs.truth(a, api), dtypes.default_int())
     else:  # strong, too
         a = cast(a, result)
     y = lax_running(a, axis)
@@ -548,7 +611,13 @@ def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None)
 
 
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
-    """Running product along an axis, or of the flattened array."""
+    """Running product along an axis, or of the flattened array.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.cumprod(jnp.array([1, 2, 3]))
+      Array([1, 2, 6], dtype=int32)
+    """
     return _running("cumprod", cumulative.cumprod, a, axis, dtype, out)
 
 
@@ -573,10 +642,22 @@ def _cumulative(
 
 
 def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
-    """Running sum along an axis, with a leading 0 if wished."""
+    """Running sum along an axis, with a leading 0 if wished.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.cumulative_sum(jnp.array([1, 2, 3]), include_initial=True)
+      Array([0, 1, 3, 6], dtype=int32)
+    """
     return _cumulative("cumulative_sum", cumsum, 0, x, axis, dtype, include_initial)
 
 
 def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
-    """Running product along an axis, with a leading 1 if wished."""
+    """Running product along an axis, with a leading 1 if wished.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.cumulative_prod(jnp.array([1, 2, 3]), include_initial=True)
+      Array([1, 1, 2, 6], dtype=int32)
+    """
     return _cumulative("cumulative_prod", cumprod, 1, x, axis, dtype, include_initial)

@@ -239,7 +239,13 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Arra
 
 
 def flatnonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> Array:
-    """Positions of the elements of the flattened array that are not zero; see ``nonzero``."""
+    """Positions of the elements of the flattened array that are not zero; see ``nonzero``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.flatnonzero(jnp.array([[0, 5], [7, 0]]))
+      Array([1, 2], dtype=int32)
+    """
     return nonzero(ravel(a), size=size, fill_value=fill_value)[0]
 
 
@@ -293,7 +299,13 @@ def compress(
 
 
 def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: Any = 0) -> Array:
-    """The elements of an array for which a condition of the same size holds, flattened; see ``compress``."""
+    """The elements of an array for which a condition of the same size holds, flattened; see ``compress``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.extract(jnp.array([True, False, True]), jnp.array([1, 2, 3]))
+      Array([1, 3], dtype=int32)
+    """
     return compress(ravel(ufuncs.truth(condition, "extract")), ravel(arr), 0, size=size, fill_value=fill_value)
 
 

@@ -178,22 +178,48 @@ class UniqueInverse(NamedTuple):
 
 
 def unique_all(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> UniqueAll:
-    """Different elements with first positions, inverse and counts; every NaN counts."""
+    """Different elements with first positions, inverse and counts; every NaN counts.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.unique_all(jnp.array([3, 1, 3])).indices
+      Array([1, 0], dtype=int32)
+    """
     return UniqueAll(*unique(x, True, True, True, equal_nan=False, size=size, fill_value=fill_value))
 
 
 def unique_counts(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> UniqueCounts:
-    """Different elements with counts; every NaN counts."""
+    """Different elements with counts; every NaN counts.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> values, counts = jnp.unique_counts(jnp.array([3, 1, 3]))
+      >>> counts
+      Array([1, 2], dtype=int32)
+    """
     return UniqueCounts(*unique(x, return_counts=True, equal_nan=False, size=size, fill_value=fill_value))
 
 
 def unique_inverse(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> UniqueInverse:
-    """Different elements with the inverse; every NaN counts."""
+    """Different elements with the inverse; every NaN counts.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> values, inverse = jnp.unique_inverse(jnp.array([3, 1, 3]))
+      >>> inverse
+      Array([1, 0, 1], dtype=int32)
+    """
     return UniqueInverse(*unique(x, return_inverse=True, equal_nan=False, size=size, fill_value=fill_value))
 
 
 def unique_values(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> Array:
-    """Different elements; every NaN counts."""
+    """Different elements; every NaN counts.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.unique_values(jnp.array([3, 1, 3]))
+      Array([1, 3], dtype=int32)
+    """
     return unique(x, equal_nan=False, size=size, fill_value=fill_value)
 
 
@@ -257,7 +283,13 @@ def setdiff1d(
 def setxor1d(
     ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None
 ) -> Array:
-    """The different elements that only one of two arrays has; fills with the smallest of them. See ``setdiff1d``."""
+    """The different elements that only one of two arrays has; fills with the smallest of them. See ``setdiff1d``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.setxor1d(jnp.array([1, 2, 3]), jnp.array([2, 3, 4]))
+      Array([1, 4], dtype=int32)
+    """
     x, y = _two("setxor1d", ar1, ar2)
     both = concatenate([x, y])
     rows, first, order = _sort_rows(both, True)

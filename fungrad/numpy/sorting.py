@@ -86,7 +86,13 @@ def argsort(
 
 
 def sort_complex(a: Any) -> Array:
-    """Elements as complex numbers, ordered by real, then imaginary part, along the last axis."""
+    """Elements as complex numbers, ordered by real, then imaginary part, along the last axis.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.sort_complex(jnp.array([2 + 1j, 1 + 3j, 1 + 2j]))
+      Array([1.+2.j, 1.+3.j, 2.+1.j], dtype=complex64)
+    """
     out = sort(a)
     return cast(out, dtypes.to_complex_dtype(out.aval.dtype))
 
@@ -124,14 +130,26 @@ def _check_kth(api: str, a: Array, kth: int, axis: int) -> None:
 
 
 def partition(a: Any, kth: int, axis: int = -1) -> Array:
-    """Elements arranged so that the one of rank ``kth`` is in place, smaller ones before and larger ones after it."""
+    """Elements arranged so that the one of rank ``kth`` is in place, smaller ones before and larger ones after it.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.partition(jnp.array([5, 1, 4]), 1)[1]
+      Array(4, dtype=int32)
+    """
     x = operand(a, "partition", "a")
     _check_kth("partition", x, kth, canonical_axis("fungrad.numpy.partition", axis, x.aval.ndim))
     return sort(x, axis)
 
 
 def argpartition(a: Any, kth: int, axis: int = -1) -> Array:
-    """Positions of the elements arranged as by ``partition``."""
+    """Positions of the elements arranged as by ``partition``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.argpartition(jnp.array([5, 1, 4]), 0)[0]
+      Array(1, dtype=int32)
+    """
     x = operand(a, "argpartition", "a")
     _check_kth("argpartition", x, kth, canonical_axis("fungrad.numpy.argpartition", axis, x.aval.ndim))
     return argsort(x, axis)

@@ -1,6 +1,6 @@
 """Elementwise functions of ``fungrad.numpy``: NumPy's names, promotion and broadcasting over the primitives of ``lax``.
 
-May import ``core``, ``ops`` and ``numpy._promotion``.
+May import ``core``, ``ops``, ``numpy._promotion``, ``numpy._ufunc_factories`` and ``numpy.logic``, whose names it has.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fungrad.core import dtypes
 from fungrad.core.arguments import REFUSALS, index, reword
 from fungrad.core.array import Array
 from fungrad.core.primitive import Primitive
-from fungrad.numpy._ordering import comparison, promote_extremum
+from fungrad.numpy._ordering import promote_extremum
 from fungrad.numpy._promotion import (
     cast,
     inexact,
@@ -26,136 +26,76 @@ from fungrad.numpy._promotion import (
     promote_pair_inexact,
     weak_as,
 )
+from fungrad.numpy._ufunc_factories import (
+    binary,
+    binary_doc,
+    binary_inexact,
+    named,
+    promote_numbers,
+    refuse_out,
+    strong,
+    truth,
+    unary_inexact,
+    where_value,
+)
+from fungrad.numpy.logic import (
+    bitwise_and,
+    bitwise_count,
+    bitwise_invert,
+    bitwise_left_shift,
+    bitwise_not,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+    equal,
+    fmax,
+    fmin,
+    greater,
+    greater_equal,
+    invert,
+    isfinite,
+    isinf,
+    isnan,
+    isneginf,
+    isposinf,
+    left_shift,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    not_equal,
+    right_shift,
+)
 from fungrad.ops import cast as cast_ops, compare, complex_parts, elementwise, integer, transcendental
 from fungrad.ops._operands import scalar_array, scalar_like
 from fungrad.ops.foundation import broadcast, reshape, zeros
 from fungrad.transforms.mapping import vmap
 
-
-def refuse_out(api: str, out: Any, where: Any) -> None:
-    """Refuses the arguments by which NumPy writes to an array.
-
-    Raises:
-      NotImplementedError: one of them is not None.
-    """
-    if out is not None:
-        raise NotImplementedError(f"fungrad.numpy.{api}: out must be None; arrays are immutable, use the result")
-    if where is not None:
-        raise NotImplementedError(
-            f"fungrad.numpy.{api}: where must be None: what is not computed would have no value; use "
-            "fungrad.numpy.where on the result"
-        )
-
-
-# -- constructors ------------------------------------------------------------------------------------------------------
-
-
-def _named(fun: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
-    fun.__name__ = fun.__qualname__ = name
-    fun.__doc__ = doc
-    return fun
-
-
-def _unary_inexact(name: str, primitive: Primitive, what: str, example: str = "") -> Callable[[Any], Array]:
-    """A function of one operand that is made floating first."""
-    bind = primitive.bind
-
-    def f(x: Any, /) -> Array:
-        try:
-            if not isinstance(x, Array) or not x.aval.inexact:
-                x = inexact(x, name)
-            return bind(x)
-        except REFUSALS as error:
-            reword(error, f"fungrad.numpy.{name}", f, (x,), {})
-
-    doc = f"""{what}
-
-    Args:
-      x: array or scalar; integers and booleans are converted to the default floating dtype.
-
-    Returns:
-      Array of the shape of ``x``.
-    """
-    return _named(f, name, doc + example)
-
-
-def _binary(name: str, primitive: Primitive, what: str, promote: Any = promote_pair) -> Callable[[Any, Any], Array]:
-    """A function of two operands of a common dtype."""
-    bind = primitive.bind
-
-    def f(x: Any, y: Any, /, out: None = None, where: None = None) -> Array:
-        try:
-            if out is not None or where is not None:
-                refuse_out(name, out, where)
-            x, y = promote(name, x, y)
-            return bind(x, y)
-        except REFUSALS as error:
-            reword(error, f"fungrad.numpy.{name}", f, (x, y), {})
-
-    return _named(f, name, _binary_doc(what))
-
-
-def _binary_inexact(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
-    """A function of two operands of a common floating dtype."""
-    return _binary(name, primitive, what, promote_pair_inexact)
-
-
-def _binary_doc(what: str) -> str:
-    return f"""{what}
-
-    Args:
-      x: array or scalar.
-      y: array or scalar; dtypes are promoted and shapes broadcast.
-      out: must be None.
-      where: must be None.
-
-    Returns:
-      Array of the broadcast shape.
-
-    Raises:
-      ValueError: the shapes do not broadcast.
-    """
-
-
-def _logical(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
-    """A function of two truth values."""
-
-    def f(x: Any, y: Any, /, out: None = None, where: None = None) -> Array:
-        refuse_out(name, out, where)
-        return weak_as(primitive.bind(*match_ranks(name, truth(x, name), truth(y, name))), x, y)
-
-    return _named(f, name, _binary_doc(what))
-
-
-def truth(x: Any, api: str) -> Array:
-    """``x`` as booleans: whether it is not zero."""
-    x = operand(x, api, "x")
-    return x if dtypes.is_bool(x.aval.dtype) else compare.ne(x, 0)
-
-
 # -- exponentials, logarithms, trigonometry ----------------------------------------------------------------------------
 
-exp = _unary_inexact("exp", transcendental.exp_p, "Exponential.")
-exp2 = _unary_inexact("exp2", transcendental.exp2_p, "Two to the power of ``x``.")
-expm1 = _unary_inexact("expm1", transcendental.expm1_p, "``exp(x) - 1``, accurate for small ``x``.")
-log = _unary_inexact("log", transcendental.log_p, "Natural logarithm.")
-log1p = _unary_inexact("log1p", transcendental.log1p_p, "``log(1 + x)``, accurate for small ``x``.")
-sqrt = _unary_inexact("sqrt", elementwise.sqrt_p, "Square root.")
-cbrt = _unary_inexact("cbrt", elementwise.cbrt_p, "Cube root.")
-sin = _unary_inexact("sin", transcendental.sin_p, "Sine of an angle in radians.")
-cos = _unary_inexact("cos", transcendental.cos_p, "Cosine of an angle in radians.")
-tan = _unary_inexact("tan", transcendental.tan_p, "Tangent of an angle in radians.")
-arcsin = _unary_inexact("arcsin", transcendental.asin_p, "Inverse sine, in radians.")
-arccos = _unary_inexact("arccos", transcendental.acos_p, "Inverse cosine, in radians.")
-arctan = _unary_inexact("arctan", transcendental.atan_p, "Inverse tangent, in radians.")
-sinh = _unary_inexact("sinh", transcendental.sinh_p, "Hyperbolic sine.")
-cosh = _unary_inexact("cosh", transcendental.cosh_p, "Hyperbolic cosine.")
-tanh = _unary_inexact("tanh", transcendental.tanh_p, "Hyperbolic tangent.")
-arcsinh = _unary_inexact("arcsinh", transcendental.asinh_p, "Inverse hyperbolic sine.")
-arccosh = _unary_inexact("arccosh", transcendental.acosh_p, "Inverse hyperbolic cosine.")
-arctanh = _unary_inexact("arctanh", transcendental.atanh_p, "Inverse hyperbolic tangent.")
-arctan2 = _binary_inexact("arctan2", transcendental.atan2_p, "Angle of the point ``(y, x)``, in radians.")
-nextafter = _binary_inexact(
+exp = unary_inexact("exp", transcendental.exp_p, "Exponential.")
+exp2 = unary_inexact("exp2", transcendental.exp2_p, "Two to the power of ``x``.")
+expm1 = unary_inexact("expm1", transcendental.expm1_p, "``exp(x) - 1``, accurate for small ``x``.")
+log = unary_inexact("log", transcendental.log_p, "Natural logarithm.")
+log1p = unary_inexact("log1p", transcendental.log1p_p, "``log(1 + x)``, accurate for small ``x``.")
+sqrt = unary_inexact("sqrt", elementwise.sqrt_p, "Square root.")
+cbrt = unary_inexact("cbrt", elementwise.cbrt_p, "Cube root.")
+sin = unary_inexact("sin", transcendental.sin_p, "Sine of an angle in radians.")
+cos = unary_inexact("cos", transcendental.cos_p, "Cosine of an angle in radians.")
+tan = unary_inexact("tan", transcendental.tan_p, "Tangent of an angle in radians.")
+arcsin = unary_inexact("arcsin", transcendental.asin_p, "Inverse sine, in radians.")
+arccos = unary_inexact("arccos", transcendental.acos_p, "Inverse cosine, in radians.")
+arctan = unary_inexact("arctan", transcendental.atan_p, "Inverse tangent, in radians.")
+sinh = unary_inexact("sinh", transcendental.sinh_p, "Hyperbolic sine.")
+cosh = unary_inexact("cosh", transcendental.cosh_p, "Hyperbolic cosine.")
+tanh = unary_inexact("tanh", transcendental.tanh_p, "Hyperbolic tangent.")
+arcsinh = unary_inexact("arcsinh", transcendental.asinh_p, "Inverse hyperbolic sine.")
+arccosh = unary_inexact("arccosh", transcendental.acosh_p, "Inverse hyperbolic cosine.")
+arctanh = unary_inexact("arctanh", transcendental.atanh_p, "Inverse hyperbolic tangent.")
+arctan2 = binary_inexact("arctan2", transcendental.atan2_p, "Angle of the point ``(y, x)``, in radians.")
+nextafter = binary_inexact(
     "nextafter", elementwise.nextafter_p, "Next representable number after ``x`` towards ``y``."
 )
 
@@ -169,22 +109,40 @@ def _log_to_base(x: Any, base: float, api: str) -> Array:
     if dtypes.is_complex(x.aval.dtype):
         # By parts: dividing infinities by a complex number gives NaN.
         re, im = complex_parts.real(x), complex_parts.imag(x)
-        return _strong(complex_parts.complex(elementwise.div(re, scale), elementwise.div(im, scale)))
-    return _strong(elementwise.div(x, scalar_like(scale, x)))
+        return strong(complex_parts.complex(elementwise.div(re, scale), elementwise.div(im, scale)))
+    return strong(elementwise.div(x, scalar_like(scale, x)))
 
 
 def log2(x: Any, /) -> Array:
-    """Logarithm to base 2."""
+    """Logarithm to base 2.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.log2(jnp.array([1.0, 8.0]))
+      Array([0., 3.], dtype=float32)
+    """
     return _log_to_base(x, 2.0, "log2")
 
 
 def log10(x: Any, /) -> Array:
-    """Logarithm to base 10."""
+    """Logarithm to base 10.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.log10(jnp.array([1.0, 100.0]))
+      Array([0., 2.], dtype=float32)
+    """
     return _log_to_base(x, 10.0, "log10")
 
 
 def logaddexp(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Array:
-    """``log(exp(x1) + exp(x2))`` without overflow."""
+    """``log(exp(x1) + exp(x2))`` without overflow.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.logaddexp(jnp.array([0.0, 1000.0]), jnp.array([-jnp.inf, 0.0]))
+      Array([   0., 1000.], dtype=float32)
+    """
     refuse_out("logaddexp", out, where)
     x, y = promote_pair_inexact("logaddexp", x1, x2)
     if dtypes.is_complex(x.aval.dtype):
@@ -214,7 +172,13 @@ def _logaddexp_complex(x: Array, y: Array) -> Array:
 
 
 def logaddexp2(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Array:
-    """``log2(2**x1 + 2**x2)`` without overflow."""
+    """``log2(2**x1 + 2**x2)`` without overflow.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.logaddexp2(jnp.array([3.0, 0.0]), jnp.array([3.0, -jnp.inf]))
+      Array([4., 0.], dtype=float32)
+    """
     refuse_out("logaddexp2", out, where)
     x, y = promote_pair_inexact("logaddexp2", x1, x2)
     ln2 = float(np.log(2.0))
@@ -222,13 +186,25 @@ def logaddexp2(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Arr
 
 
 def deg2rad(x: Any, /) -> Array:
-    """Degrees to radians."""
+    """Degrees to radians.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.deg2rad(jnp.array([90.0, 180.0]))
+      Array([1.5707964, 3.1415927], dtype=float32)
+    """
     x = inexact(x, "deg2rad")
     return elementwise.mul(x, float(np.pi / 180))
 
 
 def rad2deg(x: Any, /) -> Array:
-    """Radians to degrees."""
+    """Radians to degrees.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.rad2deg(jnp.array([0.0, jnp.pi]))
+      Array([  0., 180.], dtype=float32)
+    """
     x = inexact(x, "rad2deg")
     return elementwise.mul(x, float(180 / np.pi))
 
@@ -237,24 +213,23 @@ radians, degrees = deg2rad, rad2deg
 
 
 def sinc(x: Any, /) -> Array:
-    """``sin(pi x) / (pi x)``, one at zero."""
+    """``sin(pi x) / (pi x)``, one at zero.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.sinc(jnp.array([0.0, 0.5]))
+      Array([1.        , 0.63661975], dtype=float32)
+    """
     x = inexact(x, "sinc")
     zero = compare.eq(x, 0)
     # Both branches of the select stay finite, so that derivatives do too.
     scaled = elementwise.mul(where_value(zero, 1, x), float(np.pi))
-    near = elementwise.sub(1, elementwise.mul(elementwise.square(x), float(np.pi**2 / 6)))
+    # Its derivatives at zero are those of the Taylor series, up to the eighth.
+    square = elementwise.mul(elementwise.square(x), float(np.pi**2))
+    near: Array = cast_ops.full_like(x, 1.0)
+    for n in (72, 42, 20, 6):
+        near = elementwise.sub(1, elementwise.mul(elementwise.mul(square, 1.0 / n), near))
     return compare.select_n(zero, elementwise.div(transcendental.sin(scaled), scaled), near)
-
-
-def _strong(x: Array) -> Array:
-    """``x`` with a strong dtype."""
-    return cast(x, x.aval.dtype)
-
-
-def where_value(mask: Array, value: float, x: Array) -> Array:
-    """``x`` with the constant ``value`` where ``mask`` holds."""
-    filled = cast_ops.full_like(x, value)
-    return compare.select_n(mask, x, filled)
 
 
 # -- arithmetic --------------------------------------------------------------------------------------------------------
@@ -272,13 +247,13 @@ def _arithmetic(name: str, primitive: Primitive, for_bool: Primitive, what: str)
         except REFUSALS as error:
             reword(error, f"fungrad.numpy.{name}", f, (x, y), {})
 
-    return _named(f, name, _binary_doc(what))
+    return named(f, name, binary_doc(what))
 
 
 add = _arithmetic("add", elementwise.add_p, integer.or_p, "Sum; for booleans OR.")
 multiply = _arithmetic("multiply", elementwise.mul_p, integer.and_p, "Product; for booleans AND.")
-subtract = _binary("subtract", elementwise.sub_p, "Difference.")
-divide = _binary_inexact("divide", elementwise.div_p, "Quotient; integers are converted to floating first.")
+subtract = binary("subtract", elementwise.sub_p, "Difference.")
+divide = binary_inexact("divide", elementwise.div_p, "Quotient; integers are converted to floating first.")
 true_divide = divide
 
 
@@ -288,7 +263,7 @@ def _extremum(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any]
         x, y = promote_extremum(name, x, y, primitive is compare.max_p)
         return primitive.bind(x, y)
 
-    return _named(f, name, _binary_doc(what))
+    return named(f, name, binary_doc(what))
 
 
 maximum = _extremum("maximum", compare.max_p, "Larger of two operands; NaN if either is.")
@@ -313,16 +288,14 @@ def negative(x: Any, /, out: None = None, where: None = None) -> Array:
 
 
 def positive(x: Any, /) -> Array:
-    """The operand itself."""
+    """The operand itself.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.positive(jnp.array([-1, 2]))
+      Array([-1,  2], dtype=int32)
+    """
     return operand(x, "positive", "x")
-
-
-def promote_numbers(api: str, x1: Any, x2: Any) -> tuple[Array, Array]:
-    """Two operands of a common dtype, integers of 32 bit instead of booleans."""
-    x, y = promote_pair(api, x1, x2)
-    if dtypes.is_bool(x.aval.dtype):
-        return cast(x, dtypes.int32), cast(y, dtypes.int32)
-    return x, y
 
 
 def modf(x: Any, /, out: None = None) -> tuple[Array, Array]:
@@ -393,7 +366,7 @@ def _integer_power(x: Array, y: Array) -> Array:
 
     def one(x: Array, y: Array) -> Array:
         found: Array = while_loop(
-            lambda state: compare.ne(state[2], 0), step, (cast_ops.full_like(x, 1), _strong(x), _strong(y))
+            lambda state: compare.ne(state[2], 0), step, (cast_ops.full_like(x, 1), strong(x), strong(y))
         )[0]
         return found
 
@@ -416,24 +389,48 @@ def full_mask(mask: Array, like: Array) -> Array:
 
 
 def float_power(x: Any, y: Any, /) -> Array:
-    """``x`` to the power of ``y`` in floating arithmetic."""
+    """``x`` to the power of ``y`` in floating arithmetic.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.float_power(jnp.array([2, 3]), 2)
+      Array([4., 9.], dtype=float32)
+    """
     return transcendental.pow(*promote_pair_inexact("float_power", x, y))
 
 
 def square(x: Any, /) -> Array:
-    """Square."""
+    """Square.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.square(jnp.array([2, -3]))
+      Array([4, 9], dtype=int32)
+    """
     x = operand(x, "square", "x")
     return elementwise.square(cast(x, dtypes.int32) if dtypes.is_bool(x.aval.dtype) else x)
 
 
 def reciprocal(x: Any, /) -> Array:
-    """One over ``x``."""
+    """One over ``x``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.reciprocal(jnp.array([2.0, -4.0]))
+      Array([ 0.5 , -0.25], dtype=float32)
+    """
     x = inexact(x, "reciprocal")
     return elementwise.div(scalar_like(1, x), x)
 
 
 def hypot(x1: Any, x2: Any, /) -> Array:
-    """``sqrt(x1**2 + x2**2)`` without overflow."""
+    """``sqrt(x1**2 + x2**2)`` without overflow.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.hypot(3.0, jnp.array([4.0, 0.0]))
+      Array([5., 3.], dtype=float32)
+    """
     x, y = promote_pair_inexact("hypot", x1, x2)
     if dtypes.is_complex(x.aval.dtype):
         raise ValueError("fungrad.numpy.hypot: complex operands are not supported; take abs of them first")
@@ -453,7 +450,13 @@ def hypot(x1: Any, x2: Any, /) -> Array:
 
 
 def copysign(x1: Any, x2: Any, /) -> Array:
-    """Magnitude of ``x1`` with the sign of ``x2``."""
+    """Magnitude of ``x1`` with the sign of ``x2``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.copysign(jnp.array([1.0, 2.0]), jnp.array([-0.0, 3.0]))
+      Array([-1.,  2.], dtype=float32)
+    """
     x, y = promote_pair_inexact("copysign", x1, x2)
     size = complex_parts.abs(x)
     negative_y = signbit(y)
@@ -463,7 +466,13 @@ def copysign(x1: Any, x2: Any, /) -> Array:
 
 
 def heaviside(x1: Any, x2: Any, /) -> Array:
-    """Step function: 0 below zero, 1 above, ``x2`` at zero."""
+    """Step function: 0 below zero, 1 above, ``x2`` at zero.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.heaviside(jnp.array([-1.0, 0.0, 2.0]), 0.5)
+      Array([0. , 0.5, 1. ], dtype=float32)
+    """
     x, y = promote_pair_inexact("heaviside", x1, x2)
     weak = x.aval.weak_type and y.aval.weak_type and not x.aval.shape
     x = elementwise.add(x, cast_ops.full_like(y, 0))
@@ -475,7 +484,13 @@ def heaviside(x1: Any, x2: Any, /) -> Array:
 
 
 def ldexp(x1: Any, x2: Any, /) -> Array:
-    """``x1 * 2**x2``."""
+    """``x1 * 2**x2``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.ldexp(jnp.array([0.5, 3.0]), jnp.array([2, -1]))
+      Array([2. , 1.5], dtype=float32)
+    """
     x2 = operand(x2, "ldexp", "x2")
     if dtypes.is_bool(x2.aval.dtype):
         x2 = cast(x2, dtypes.int32)
@@ -491,11 +506,17 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
     third = trunc(elementwise.div(y, 3.0))
     factor = transcendental.exp2(third)
     last = transcendental.exp2(elementwise.sub(y, elementwise.mul(third, 2.0)))
-    return _strong(elementwise.mul(elementwise.mul(elementwise.mul(x, factor), factor), last))
+    return strong(elementwise.mul(elementwise.mul(elementwise.mul(x, factor), factor), last))
 
 
 def gcd(x1: Any, x2: Any) -> Array:
-    """Greatest common divisor."""
+    """Greatest common divisor.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.gcd(12, jnp.array([8, 18, 5]))
+      Array([4, 6, 1], dtype=int32)
+    """
     x, y = _integer_pair("gcd", x1, x2)
 
     def one(a: Array, b: Array) -> Array:
@@ -515,7 +536,13 @@ def _magnitude(x: Array) -> Array:
 
 
 def lcm(x1: Any, x2: Any) -> Array:
-    """Least common multiple."""
+    """Least common multiple.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.lcm(6, jnp.array([4, 9]))
+      Array([12, 18], dtype=int32)
+    """
     x, y = _integer_pair("lcm", x1, x2)
     if dtypes.is_signed(x.aval.dtype):
         x, y = complex_parts.abs(x), complex_parts.abs(y)
@@ -538,7 +565,13 @@ def _integer_pair(api: str, x: Any, y: Any) -> tuple[Array, Array]:
 
 
 def absolute(x: Any, /) -> Array:
-    """Magnitude; real for complex operands."""
+    """Magnitude; real for complex operands.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.abs(jnp.array([-1.5, 2.0])), jnp.abs(3 + 4j)
+      (Array([1.5, 2. ], dtype=float32), Array(5., dtype=float32, weak_type=True))
+    """
     x = operand(x, "absolute", "x")
     kind = x.aval.dtype.kind
     return x if kind in "bu" else complex_parts.abs(x)
@@ -548,7 +581,13 @@ abs = absolute
 
 
 def fabs(x: Any, /) -> Array:
-    """Magnitude as a floating number."""
+    """Magnitude as a floating number.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.fabs(jnp.array([-2, 3]))
+      Array([2., 3.], dtype=float32)
+    """
     x = inexact(x, "fabs")
     if dtypes.is_complex(x.aval.dtype):
         raise TypeError("fungrad.numpy.fabs: complex operands are not supported; use abs")
@@ -556,18 +595,30 @@ def fabs(x: Any, /) -> Array:
 
 
 def sign(x: Any, /) -> Array:
-    """-1, 0 or 1; for complex operands ``x / abs(x)``."""
+    """-1, 0 or 1; for complex operands ``x / abs(x)``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.sign(jnp.array([-2.0, 0.0, 3.0]))
+      Array([-1.,  0.,  1.], dtype=float32)
+    """
     return elementwise.sign(operand(x, "sign", "x"))
 
 
 def signbit(x: Any, /) -> Array:
-    """Whether the sign is negative (also of -0.0)."""
+    """Whether the sign is negative (also of -0.0).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.signbit(jnp.array([-1.0, -0.0, 0.0]))
+      Array([ True,  True, False], dtype=bool)
+    """
     x = operand(x, "signbit", "x")
     dtype = x.aval.dtype
     if dtypes.is_bool(dtype) or dtypes.is_unsigned(dtype):
         return cast_ops.full_like(x, False, dtype=np.dtype(bool))
     if dtypes.is_integer(dtype):
-        return _strong(compare.lt(x, 0))
+        return strong(compare.lt(x, 0))
     if dtypes.is_complex(dtype):
         raise TypeError("fungrad.numpy.signbit: complex operands have no sign")
     bits = np.dtype(f"int{8 * dtype.itemsize}")
@@ -581,7 +632,7 @@ def _rounding(name: str, rule: Callable[[Array], Array], what: str) -> Callable[
             return x
         return rule(x)
 
-    return _named(f, name, what + " Integers are returned unchanged.")
+    return named(f, name, what + " Integers are returned unchanged.")
 
 
 floor = _rounding("floor", elementwise.floor, "Largest integer not above ``x``.")
@@ -597,7 +648,13 @@ fix = trunc
 
 
 def rint(x: Any, /) -> Array:
-    """``x`` rounded to the nearest integer, halves to even."""
+    """``x`` rounded to the nearest integer, halves to even.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.rint(jnp.array([0.5, 1.5, -2.3]))
+      Array([ 0.,  2., -2.], dtype=float32)
+    """
     x = inexact_by_default(x, "rint")
     return _round_even(x)
 
@@ -642,19 +699,37 @@ around = round
 
 
 def real(val: Any, /) -> Array:
-    """Real part."""
+    """Real part.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.real(jnp.array([1 + 2j, 3.0]))
+      Array([1., 3.], dtype=float32)
+    """
     x = operand(val, "real", "val")
     return complex_parts.real(x) if dtypes.is_complex(x.aval.dtype) else x
 
 
 def imag(val: Any, /) -> Array:
-    """Imaginary part; zeros for real operands."""
+    """Imaginary part; zeros for real operands.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.imag(jnp.array([1 + 2j, 3.0]))
+      Array([2., 0.], dtype=float32)
+    """
     x = operand(val, "imag", "val")
     return complex_parts.imag(x) if dtypes.is_complex(x.aval.dtype) else cast_ops.full_like(x, 0)
 
 
 def conjugate(x: Any, /) -> Array:
-    """Complex conjugate."""
+    """Complex conjugate.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.conjugate(jnp.array([1 + 2j, 3.0]))
+      Array([1.-2.j, 3.-0.j], dtype=complex64)
+    """
     x = operand(x, "conjugate", "x")
     return complex_parts.conj(x) if dtypes.is_complex(x.aval.dtype) else x
 
@@ -663,149 +738,31 @@ conj = conjugate
 
 
 def angle(z: Any, deg: bool = False) -> Array:
-    """Argument of a complex number, in radians (degrees with ``deg``)."""
+    """Argument of a complex number, in radians (degrees with ``deg``).
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> jnp.angle(1j, deg=True)
+      Array(90., dtype=float32, weak_type=True)
+    """
     z = inexact_by_default(z, "angle")
     if dtypes.is_complex(z.aval.dtype):
         out = transcendental.atan2(complex_parts.imag(z), complex_parts.real(z))
     else:
-        out = _strong(transcendental.atan2(cast_ops.full_like(z, 0), z))
+        out = strong(transcendental.atan2(cast_ops.full_like(z, 0), z))
     return rad2deg(out) if deg else out
 
 
-# -- comparison and logic ----------------------------------------------------------------------------------------------
-
-
-def _comparison(name: str, primitive: Primitive, what: str) -> Callable[[Any, Any], Array]:
-    """A comparison; integers compare by value whatever their dtypes."""
-    return _named(comparison(name, primitive), name, _binary_doc(what))
-
-
-equal = _comparison("equal", compare.eq_p, "Whether the operands are equal.")
-not_equal = _comparison("not_equal", compare.ne_p, "Whether the operands differ.")
-less = _comparison("less", compare.lt_p, "Whether ``x < y``; complex numbers by real, then imaginary part.")
-less_equal = _comparison("less_equal", compare.le_p, "Whether ``x <= y``.")
-greater = _comparison("greater", compare.gt_p, "Whether ``x > y``.")
-greater_equal = _comparison("greater_equal", compare.ge_p, "Whether ``x >= y``.")
-
-logical_and = _logical("logical_and", integer.and_p, "Whether both operands are true (not zero).")
-logical_or = _logical("logical_or", integer.or_p, "Whether an operand is true (not zero).")
-logical_xor = _logical("logical_xor", integer.xor_p, "Whether exactly one operand is true (not zero).")
-
-
-def logical_not(x: Any, /) -> Array:
-    """Whether the operand is false (zero)."""
-    return integer.bitwise_not(truth(x, "logical_not"))
-
-
-def fmax(x1: Any, x2: Any) -> Array:
-    """Larger of two operands; a NaN yields to a number."""
-    x, y = promote_extremum("fmax", x1, x2, True)
-    return _ignoring_nan(x, y, greater(x, y))
-
-
-def fmin(x1: Any, x2: Any) -> Array:
-    """Smaller of two operands; a NaN yields to a number."""
-    x, y = promote_extremum("fmin", x1, x2, False)
-    return _ignoring_nan(x, y, less(x, y))
-
-
-def _ignoring_nan(x: Array, y: Array, first: Array) -> Array:
-    """``x`` where ``first`` holds or ``y`` is NaN, otherwise ``y``."""
-    first = integer.bitwise_or(first, compare.ne(y, y))
-    shape = first.aval.shape
-    return compare.select_n(first, broadcast(y, shape), broadcast(x, shape))
-
-
-def isnan(x: Any, /) -> Array:
-    """Whether the operand is NaN."""
-    x = operand(x, "isnan", "x")
-    return compare.ne(x, x)
-
-
-def isfinite(x: Any, /) -> Array:
-    """Whether the operand is neither infinite nor NaN."""
-    x = operand(x, "isfinite", "x")
-    dtype = x.aval.dtype
-    if dtypes.is_complex(dtype):
-        both = integer.bitwise_and(
-            elementwise.is_finite(complex_parts.real(x)), elementwise.is_finite(complex_parts.imag(x))
-        )
-        return cast_ops.convert_element_type(both, dtypes.bool_, x.aval.weak_type)
-    return elementwise.is_finite(x) if dtypes.is_float(dtype) else cast_ops.full_like(x, True, dtype=np.dtype(bool))
-
-
-def isinf(x: Any, /) -> Array:
-    """Whether the operand is infinite."""
-    x = operand(x, "isinf", "x")
-    dtype = x.aval.dtype
-    if dtypes.is_complex(dtype):
-        return integer.bitwise_or(isinf(complex_parts.real(x)), isinf(complex_parts.imag(x)))
-    if not dtypes.is_float(dtype):
-        return cast_ops.full_like(x, False, dtype=np.dtype(bool))
-    return _strong(compare.eq(complex_parts.abs(x), float("inf")))
-
-
-def isposinf(x: Any, /, out: None = None) -> Array:
-    """Whether the operand is positive infinity."""
-    refuse_out("isposinf", out, None)
-    x = operand(x, "isposinf", "x")
-    if dtypes.is_complex(x.aval.dtype):
-        raise ValueError("fungrad.numpy.isposinf: complex infinities have no sign; test the parts")
-    if not dtypes.is_float(x.aval.dtype):
-        return cast_ops.full_like(x, False, dtype=np.dtype(bool))
-    return _strong(compare.eq(x, float("inf")))
-
-
-def isneginf(x: Any, /, out: None = None) -> Array:
-    """Whether the operand is negative infinity."""
-    refuse_out("isneginf", out, None)
-    x = operand(x, "isneginf", "x")
-    if dtypes.is_complex(x.aval.dtype):
-        raise ValueError("fungrad.numpy.isneginf: complex infinities have no sign; test the parts")
-    if not dtypes.is_float(x.aval.dtype):
-        return cast_ops.full_like(x, False, dtype=np.dtype(bool))
-    return _strong(compare.eq(x, -float("inf")))
-
-
-# -- bits --------------------------------------------------------------------------------------------------------------
-
-bitwise_and = _binary("bitwise_and", integer.and_p, "AND of the bits of integers or booleans.")
-bitwise_or = _binary("bitwise_or", integer.or_p, "OR of the bits of integers or booleans.")
-bitwise_xor = _binary("bitwise_xor", integer.xor_p, "XOR of the bits of integers or booleans.")
-
-
-def left_shift(x: Any, y: Any, /) -> Array:
-    """Bits of ``x`` shifted left by ``y``."""
-    return integer.shift_left(*promote_numbers("left_shift", x, y))
-
-
-bitwise_left_shift = left_shift
-
-
-def invert(x: Any, /) -> Array:
-    """All bits inverted; for booleans NOT."""
-    return integer.bitwise_not(operand(x, "invert", "x"))
-
-
-bitwise_not = bitwise_invert = invert
-
-
-def right_shift(x1: Any, x2: Any, /) -> Array:
-    """Bits of ``x1`` shifted right by ``x2``; signed integers keep their sign."""
-    x, y = promote_numbers("right_shift", x1, x2)
-    if dtypes.is_signed(x.aval.dtype):
-        return integer.shift_right_arithmetic(x, y)
-    return integer.shift_right_logical(x, y)
-
-
-bitwise_right_shift = right_shift
-
-
-def bitwise_count(x: Any, /) -> Array:
-    """Number of one bits in the magnitude, as uint8."""
-    x = operand(x, "bitwise_count", "x")
-    if dtypes.is_bool(x.aval.dtype):
-        x = cast(x, dtypes.uint8)
-    if dtypes.is_signed(x.aval.dtype):
-        x = complex_parts.abs(x)
-    return cast(integer.population_count(x), np.dtype(np.uint8))
+__all__ = [
+    "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "arctanh", "around", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_count", "bitwise_invert",
+    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "cbrt", "ceil", "conj",
+    "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide", "equal", "exp", "exp2", "expm1", "fabs",
+    "fix", "float_power", "floor", "fmax", "fmin", "full_mask", "gcd", "greater", "greater_equal", "heaviside",
+    "hypot", "imag", "invert", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "lcm", "ldexp", "left_shift",
+    "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "maximum", "minimum", "modf", "multiply", "negative", "nextafter", "not_equal",
+    "positive", "pow", "power", "promote_numbers", "rad2deg", "radians", "real", "reciprocal", "refuse_out",
+    "right_shift", "rint", "round", "sign", "signbit", "sin", "sinc", "sinh", "sqrt", "square", "subtract", "tan",
+    "tanh", "true_divide", "trunc", "truth", "where_value",
+]  # fmt: skip

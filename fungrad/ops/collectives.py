@@ -358,7 +358,14 @@ def pmax(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
 
 
 def pmin(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
-    """Elementwise minimum of ``x`` over all members of a mapped axis; see ``pmax``."""
+    """Elementwise minimum of ``x`` over all members of a mapped axis; see ``pmax``.
+
+    Example:
+      >>> import fungrad
+      >>> import fungrad.numpy as jnp
+      >>> fungrad.vmap(lambda x: fungrad.lax.pmin(x, 'i'), axis_name='i')(jnp.array([3, 1]))
+      Array([1, 1], dtype=int32)
+    """
     return _pextremum(pmin_p, x, axis_name, axis_index_groups)
 
 

@@ -446,6 +446,14 @@ def all_to_all(
 def pswapaxes(x: Any, axis_name: Any, axis: int, *, axis_index_groups: Any = None) -> Any:
     """Exchanges dimension ``axis`` of ``x``, which has the size of the mapped axis, with that axis:
     ``all_to_all`` in place.
+
+    Example:
+      >>> import fungrad
+      >>> import fungrad.numpy as jnp
+      >>> x = jnp.array([[1, 2], [3, 4]])
+      >>> fungrad.vmap(lambda row: fungrad.lax.pswapaxes(row, 'i', 0), axis_name='i')(x)
+      Array([[1, 3],
+             [2, 4]], dtype=int32)
     """
     return all_to_all(x, axis_name, axis, axis, axis_index_groups=axis_index_groups)
 

@@ -216,7 +216,15 @@ def scatter_sub(
     unique_indices: bool = False,
     mode: str | GatherScatterMode | None = None,
 ) -> Array:
-    """A copy of ``operand`` with ``updates`` subtracted from windows of it; arguments as of ``scatter_add``."""
+    """A copy of ``operand`` with ``updates`` subtracted from windows of it; arguments as of ``scatter_add``.
+
+    Example:
+      >>> from fungrad import lax
+      >>> import fungrad.numpy as jnp
+      >>> numbers = lax.ScatterDimensionNumbers((), (0,), (0,))
+      >>> lax.scatter_sub(jnp.array([1, 2, 3]), jnp.array([[0], [2]]), jnp.array([5, 2]), numbers)
+      Array([-4,  2,  1], dtype=int32)
+    """
     return bind_scatter(
         scatter_sub_p, operand, scatter_indices, updates, dimension_numbers,
         indices_are_sorted=indices_are_sorted, unique_indices=unique_indices, mode=mode,
@@ -236,6 +244,13 @@ def scatter_mul(
     """A copy of ``operand`` with windows of it multiplied by ``updates``; arguments as of ``scatter_add``.
 
     The derivative by the updates exists only with ``unique_indices=True``.
+
+    Example:
+      >>> from fungrad import lax
+      >>> import fungrad.numpy as jnp
+      >>> numbers = lax.ScatterDimensionNumbers((), (0,), (0,))
+      >>> lax.scatter_mul(jnp.array([1, 2, 3]), jnp.array([[0], [2]]), jnp.array([5, 2]), numbers)
+      Array([5, 2, 6], dtype=int32)
     """
     return bind_scatter(
         scatter_mul_p, operand, scatter_indices, updates, dimension_numbers,
@@ -253,7 +268,15 @@ def scatter_min(
     unique_indices: bool = False,
     mode: str | GatherScatterMode | None = None,
 ) -> Array:
-    """A copy of ``operand`` with the minimum of windows of it and ``updates``; arguments as of ``scatter_add``."""
+    """A copy of ``operand`` with the minimum of windows of it and ``updates``; arguments as of ``scatter_add``.
+
+    Example:
+      >>> from fungrad import lax
+      >>> import fungrad.numpy as jnp
+      >>> numbers = lax.ScatterDimensionNumbers((), (0,), (0,))
+      >>> lax.scatter_min(jnp.array([1, 2, 3]), jnp.array([[0], [2]]), jnp.array([5, 2]), numbers)
+      Array([1, 2, 2], dtype=int32)
+    """
     return bind_scatter(
         scatter_min_p, operand, scatter_indices, updates, dimension_numbers,
         indices_are_sorted=indices_are_sorted, unique_indices=unique_indices, mode=mode,
@@ -270,7 +293,15 @@ def scatter_max(
     unique_indices: bool = False,
     mode: str | GatherScatterMode | None = None,
 ) -> Array:
-    """A copy of ``operand`` with the maximum of windows of it and ``updates``; arguments as of ``scatter_add``."""
+    """A copy of ``operand`` with the maximum of windows of it and ``updates``; arguments as of ``scatter_add``.
+
+    Example:
+      >>> from fungrad import lax
+      >>> import fungrad.numpy as jnp
+      >>> numbers = lax.ScatterDimensionNumbers((), (0,), (0,))
+      >>> lax.scatter_max(jnp.array([1, 2, 3]), jnp.array([[0], [2]]), jnp.array([5, 2]), numbers)
+      Array([5, 2, 3], dtype=int32)
+    """
     return bind_scatter(
         scatter_max_p, operand, scatter_indices, updates, dimension_numbers,
         indices_are_sorted=indices_are_sorted, unique_indices=unique_indices, mode=mode,

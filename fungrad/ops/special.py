@@ -140,6 +140,38 @@ def _zeta(x: np.ndarray, q: np.ndarray) -> Any:
     return np.where(np.isnan(x) | np.isnan(q), np.nan, out).astype(x.dtype)
 
 
+# Terms of the zeta function that are summed, and B_2k / (2k)! for those that the rest is expanded in.
+_ZETA_TERMS = 12
+_BERNOULLI = (
+    1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600,
+    -3617 / 10670622842880000,
+)  # fmt: skip
+
+
+def _zeta_slope(x: Any, q: Any) -> Array:
+    """The derivative of the zeta function by its exponent, by the Euler-Maclaurin formula."""
+    total: Any = None
+    for n in range(_ZETA_TERMS):
+        ln = log(add(q, float(n)))
+        term = mul(ln, exp(neg(mul(x, ln))))
+        total = term if total is None else add(total, term)
+    last = add(q, float(_ZETA_TERMS))
+    ln = log(last)
+    power = exp(neg(mul(x, ln)))  # last ** -x
+    over = reciprocal(sub(x, 1.0))
+    rest = add(mul(mul(mul(last, power), over), add(ln, over)), mul(mul(ln, power), 0.5))
+    # The product x (x + 1) ... (x + 2k - 2) and its derivative, times last ** (-x - 2k + 1).
+    product, slope = x, constant(x, 1)
+    scale = mul(power, reciprocal(last))
+    for k, coefficient in enumerate(_BERNOULLI):
+        rest = add(rest, mul(mul(scale, coefficient), sub(mul(ln, product), slope)))
+        for shift in (2.0 * k + 1, 2.0 * k + 2):
+            factor = add(x, shift)
+            product, slope = mul(product, factor), add(mul(slope, factor), product)
+        scale = mul(scale, reciprocal(mul(last, last)))
+    return neg(add(total, rest))
+
+
 lgamma_p = Elementwise("lgamma", in_float32(_lgamma), FLOAT, partial=lambda m, x, y: m.digamma(x))
 digamma_p = Elementwise("digamma", in_float32(_digamma), FLOAT, lambda g, x, y: mul(g, polygamma(constant(x, 1), x)))
 polygamma_p = Elementwise(
@@ -154,7 +186,10 @@ zeta_p = Elementwise(
     "zeta",
     in_float32(_zeta),
     FLOAT,
-    (no_derivative("zeta", "x"), lambda g, z, x, q: mul(g, mul(neg(x), zeta(add(x, 1.0), q)))),
+    (
+        lambda g, z, x, q: mul(g, _zeta_slope(x, q)),
+        lambda g, z, x, q: mul(g, mul(neg(x), zeta(add(x, 1.0), q))),
+    ),
     arity=2,
     cost=100,
 )
@@ -288,7 +323,14 @@ def igammac(a: Any, x: Any) -> Array:
 
 
 def igamma_grad_a(a: Any, x: Any) -> Array:
-    """Elementwise derivative of ``igamma(a, x)`` with respect to ``a``."""
+    """Elementwise derivative of ``igamma(a, x)`` with respect to ``a``.
+
+    Example:
+      >>> from fungrad import lax
+      >>> import fungrad.numpy as jnp
+      >>> lax.igamma_grad_a(2.0, 1.0)
+      Array(-0.27619603, dtype=float32, weak_type=True)
+    """
     return igamma_grad_a_p.bind(*lift_pair("igamma_grad_a", a, x))
 
 
@@ -297,6 +339,12 @@ def random_gamma_grad(a: Any, x: Any) -> Array:
 
     The sample moves so that its probability ``igamma(a, x)`` stays (implicit reparameterization: M.
     Figurnov, S. Mohamed, A. Mnih, "Implicit reparameterization gradients", 2018).
+
+    Example:
+      >>> from fungrad import lax
+      >>> import fungrad.numpy as jnp
+      >>> lax.random_gamma_grad(2.0, 1.0)
+      Array(0.7507787, dtype=float32, weak_type=True)
     """
     return random_gamma_grad_p.bind(*lift_pair("random_gamma_grad", a, x))
 

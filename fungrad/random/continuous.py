@@ -132,6 +132,11 @@ def lognormal(key: Any, sigma: Any = 1.0, shape: Any = None, dtype: Any = None, 
       shape: shape of the result, None for that of ``sigma``.
       dtype: floating dtype; default the default floating dtype.
       out_sharding: None, or a sharding on the device of this process.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.lognormal(random.key(0), shape=(2,))
+      Array([5.066458, 7.578117], dtype=float32)
     """
     check_device(out_sharding, "fungrad.random.lognormal: out_sharding")
     single, dims, found, (deviation,) = draw_with("lognormal", key, shape, dtype, sigma=sigma)
@@ -146,6 +151,11 @@ def maxwell(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any =
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
       out_sharding: None, or a sharding on the device of this process.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.maxwell(random.key(0), (2,))
+      Array([2.6310966 , 0.99103296], dtype=float32)
     """
     check_device(out_sharding, "fungrad.random.maxwell: out_sharding")
     return _maxwell(*_draw("maxwell", key, shape, dtype))
@@ -168,6 +178,11 @@ def double_sided_maxwell(key: Any, loc: Any, scale: Any, shape: Any = (), dtype:
 
     Returns:
       An array of shape ``shape + broadcast(loc, scale)``.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.double_sided_maxwell(random.key(0), 1.0, 2.0, (2,))
+      Array([4.091442 , 4.1482553], dtype=float32)
     """
     api = "double_sided_maxwell"
     single, parameters, found, _ = draw_with(api, key, None, dtype, loc=loc, scale=scale)
@@ -188,6 +203,11 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None, *, out_shard
       shape: shape of the result, None for that of ``mean``.
       dtype: floating dtype; default the default floating dtype.
       out_sharding: None, or a sharding on the device of this process.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.wald(random.key(0), 1.0, (2,))
+      Array([0.38059747, 0.41566533], dtype=float32)
     """
     check_device(out_sharding, "fungrad.random.wald: out_sharding")
     single, dims, found, (mu,) = draw_with("wald", key, shape, dtype, mean=mean)
@@ -215,6 +235,11 @@ def exponential(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: A
     Raises:
       TypeError: ``key`` is not a key.
       ValueError: ``dtype`` is not floating, or ``key`` is an array of keys.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.exponential(random.key(0), (2,))
+      Array([2.950128 , 3.8434246], dtype=float32)
     """
     check_device(out_sharding, "fungrad.random.exponential: out_sharding")
     return standard_exponential(*_draw("exponential", key, shape, dtype))
@@ -270,6 +295,11 @@ def laplace(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any =
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
       out_sharding: None, or a sharding on the device of this process.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.laplace(random.key(0), (2,))
+      Array([-2.2569816, -3.1502788], dtype=float32)
     """
     check_device(out_sharding, "fungrad.random.laplace: out_sharding")
     single, dims, found = _draw("laplace", key, shape, dtype)
@@ -286,6 +316,11 @@ def logistic(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any 
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
       out_sharding: None, or a sharding on the device of this process.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.logistic(random.key(0), (2,))
+      Array([2.896376 , 3.8217716], dtype=float32)
     """
     check_device(out_sharding, "fungrad.random.logistic: out_sharding")
     single, dims, found = _draw("logistic", key, shape, dtype)
@@ -301,6 +336,11 @@ def cauchy(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = 
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
       out_sharding: None, or a sharding on the device of this process.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.cauchy(random.key(0), (2,))
+      Array([ 6.0274944, 14.837895 ], dtype=float32)
     """
     check_device(out_sharding, "fungrad.random.cauchy: out_sharding")
     single, dims, found = _draw("cauchy", key, shape, dtype)
@@ -317,6 +357,11 @@ def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_shardi
       shape: shape of the result, None for that of ``b``.
       dtype: floating dtype; default the default floating dtype.
       out_sharding: None, or a sharding on the device of this process.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.pareto(random.key(0), 3.0, (2,))
+      Array([2.673467 , 3.6007476], dtype=float32)
     """
     check_device(out_sharding, "fungrad.random.pareto: out_sharding")
     single, dims, found, (exponent,) = draw_with("pareto", key, shape, dtype, b=b)
@@ -332,6 +377,11 @@ def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None, *, out_
       shape: shape of the result, None for that of ``scale``.
       dtype: floating dtype; default the default floating dtype.
       out_sharding: None, or a sharding on the device of this process.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.rayleigh(random.key(0), 1.0, (2,))
+      Array([0.32787833, 0.20810027], dtype=float32)
     """
     check_device(out_sharding, "fungrad.random.rayleigh: out_sharding")
     single, dims, found, (width,) = draw_with("rayleigh", key, shape, dtype, scale=scale)
@@ -347,6 +397,11 @@ def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = None, dty
       concentration: shape parameter, positive.
       shape: shape of the result, None for that of the broadcast parameters (where JAX would draw a single number).
       dtype: floating dtype; default the default floating dtype.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.weibull_min(random.key(0), 1.0, 2.0, (2,))
+      Array([1.7175937, 1.9604654], dtype=float32)
     """
     single, dims, found, (width, power) = draw_with(
         "weibull_min", key, shape, dtype, scale=scale, concentration=concentration

@@ -169,6 +169,11 @@ def key_impl(keys: Any) -> str:
 
     Raises:
       TypeError: ``keys`` are not keys.
+
+    Example:
+      >>> from fungrad import random
+      >>> random.key_impl(random.key(0))
+      'threefry2x32'
     """
     any_keys("key_impl", keys, "keys")
     return IMPLEMENTATION

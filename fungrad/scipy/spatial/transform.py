@@ -298,7 +298,8 @@ class Rotation(NamedTuple):
 
     def inv(self) -> Rotation:
         """The inverse rotations."""
-        return Rotation(self.quat * jnp.asarray([-1, -1, -1, 1], self.quat.dtype))
+        signs = jnp.asarray([-1, -1, -1, 1], self.quat.dtype)
+        return Rotation(self.quat * (signs if self.quat.ndim == 1 else signs[None, :]))
 
     def magnitude(self) -> Array:
         """The angles, between 0 and pi."""

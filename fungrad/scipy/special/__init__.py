@@ -8,19 +8,17 @@ from fungrad.core.public_names import (
     public_names as _public_names,
     publish as _publish,
 )
-from fungrad.nn.normalization import (
-    log_softmax as log_softmax,
-    logsumexp as logsumexp,
-    softmax as softmax,
-)
+from fungrad.nn.normalization import logsumexp as logsumexp
 from fungrad.scipy.special._entropy import (
     boxcox as boxcox,
     boxcox1p as boxcox1p,
     entr as entr,
     expit as expit,
     kl_div as kl_div,
+    log_softmax as log_softmax,
     logit as logit,
     rel_entr as rel_entr,
+    softmax as softmax,
     xlog1py as xlog1py,
     xlogy as xlogy,
 )

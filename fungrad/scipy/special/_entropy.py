@@ -7,13 +7,48 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import fungrad.numpy as jnp
 from fungrad.core.array import Array
+from fungrad.nn import normalization
 from fungrad.ops.transcendental import logistic
 from fungrad.scipy.special._base import in_single, is_single, one, pair, real_pair
 from fungrad.transforms.custom_rules import custom_jvp
+
+
+def softmax(x: Any, /, *, axis: int | Sequence[int] | None = None) -> Array:
+    """Softmax, ``exp(x) / sum(exp(x))``, by default over all elements (``fungrad.nn.softmax``: over the last axis).
+
+    Args:
+      x: array.
+      axis: one or several dimensions; may be negative, None for all.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.scipy import special
+      >>> print(special.softmax(jnp.zeros((2, 2))))
+      [[0.25 0.25]
+       [0.25 0.25]]
+    """
+    return normalization.softmax(x, axis)
+
+
+def log_softmax(x: Any, /, *, axis: int | Sequence[int] | None = None) -> Array:
+    """Logarithm of ``softmax``, accurate for small probabilities.
+
+    Args:
+      x: array.
+      axis: as for ``softmax``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.scipy import special
+      >>> print(special.log_softmax(jnp.array([0.0, 200.0])))
+      [-200.    0.]
+    """
+    return normalization.log_softmax(x, axis)
 
 
 def expit(x: Any) -> Array:

@@ -162,7 +162,9 @@ def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, diff_n: int | None = None, 
     degree, order, polar, azimuth = jnp.broadcast_arrays(degree, order, jnp.atleast_1d(polar), azimuth)
     polar, azimuth = polar.astype(dtype), azimuth.astype(dtype)
     size = jnp.abs(order)
+    # The associated Legendre functions are those of the cosine, as in SciPy: their sine is not negative.
     cosine, sine = jnp.cos(polar), jnp.sin(polar)
+    sine = jnp.where(sine < 0, -sine, sine)
 
     def diagonal(k: Any, value: Any) -> Any:
         k = (k + 1).astype(dtype)
