@@ -351,7 +351,11 @@ def abstract_argument(x: Any, api: str, whole: Any, position: int) -> ShapedArra
             f"fungrad.{api}: the argument{tree.leaf_paths(whole)[position]} must be an array, a scalar or a "
             f"ShapeDtypeStruct, got {x!r} of type {type(x).__name__}"
         )
-    return as_array(x, f"fungrad.{api}: the argument{tree.leaf_paths(whole)[position]}").aval
+    try:
+        return as_array(x).aval
+    except (TypeError, ValueError, OverflowError):
+        # Once more for the message: finding the name of the argument takes longer than everything else here.
+        return as_array(x, f"fungrad.{api}: the argument{tree.leaf_paths(whole)[position]}").aval
 
 
 def grad(
