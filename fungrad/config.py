@@ -228,6 +228,8 @@ class Config(threading.local):
         self.update(name, value)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "x64_enabled":  # JAX's other name
+            return self.enable_x64
         if name.startswith(("jax_", "fungrad_")):
             return getattr(self, _option_name(name))
         raise AttributeError(f"fungrad.config has no option {name!r}; options: {', '.join(_OPTIONS)}")
@@ -317,7 +319,17 @@ def _switch(name: str, default: Any, doc: str) -> Callable[..., contextlib.Abstr
 
 
 enable_x64 = _switch("enable_x64", True, "Makes 64 bit the default width inside a ``with`` block.")
-disable_jit = _switch("disable_jit", True, "Runs jitted functions operation by operation inside a ``with`` block.")
+
+
+def disable_jit(disable: bool = True) -> contextlib.AbstractContextManager:
+    """Runs jitted functions operation by operation inside a ``with`` block.
+
+    Args:
+      disable: False compiles them, where an enclosing block does not.
+    """
+    return config.override("disable_jit", disable)
+
+
 debug_nans = _switch("debug_nans", True, "Raises at the first operation that produces a NaN inside a ``with`` block.")
 debug_infs = _switch("debug_infs", True, "Raises at the first operation that produces an infinity.")
 debug_key_reuse = _switch(

@@ -652,3 +652,14 @@ def test_a_loop_that_does_nothing(init, steps):
                 np.testing.assert_array_equal(got, want)
     slopes = fungrad.grad(lambda c: sum(jnp.sum(x) for x in fungrad.tree.leaves(loops[0](c))))(init)
     assert all((x == 1).all() for x in fungrad.tree.leaves(slopes))
+
+
+@pytest.mark.parametrize("shape", [(0, 8), (3, 0), (0, 0)])
+def test_series_mapped_over_no_examples(shape):
+    def series(x, c):
+        return lax.scan(lambda a, t: (((1 - t[0]) * (t[0] + t[1] * a) + a),) * 2, 0.0, (x, c), reverse=True)[1]
+
+    x = np.ones(shape, np.float32)
+    mapped = fungrad.vmap(series)
+    assert fungrad.jit(mapped)(x, x).shape == mapped(x, x).shape == shape
+    assert fungrad.jit(fungrad.grad(lambda x: mapped(x, x).sum()))(x).shape == shape

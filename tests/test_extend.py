@@ -369,3 +369,15 @@ def test_kernels_call_other_functions():
     x = np.float32([1, 2, 3, 4, 5])
     for f in (p.bind, fungrad.jit(p.bind)):
         np.testing.assert_allclose(np.asarray(f(x)), [1.5, 2.5, 6.5, 24.5, 120.5])
+
+
+@pytest.mark.parametrize("value", [np.float32(3), 3.0, np.full((), 3, np.float32)])
+def test_bind_converts_values_in_every_transformation(value):
+    def divided(x):
+        return lax.div_p.bind(value, x)
+
+    x = jnp.float32(2)
+    assert float(divided(x)) == float(fungrad.jit(divided)(x)) == float(fungrad.vmap(divided)(x[None])[0]) == 1.5
+    for slope in (fungrad.grad(divided), fungrad.jacfwd(divided), fungrad.jit(fungrad.grad(divided))):
+        assert float(slope(x)) == -0.75
+    assert float(fungrad.jvp(divided, (x,), (x,))[1]) == float(fungrad.linearize(divided, x)[1](x)) == -1.5

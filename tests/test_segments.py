@@ -1,4 +1,4 @@
-"""``fungrad.ops``: reductions by segment."""
+"""``ops``: reductions by segment."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_no_segments():
     "arguments, error, text",
     [
         ((np.ones(3), np.array([0, 1])), ValueError, "one entry per row of data"),
-        ((np.float32(1), np.array([0])), ValueError, "one entry per row of data"),
+        ((np.ones((2, 2)), np.array(0)), ValueError, "one entry per row of data"),
         ((np.ones(3), np.ones(3), 3), TypeError, "signed integer"),
         ((np.ones(3), np.arange(3), -1), ValueError, "must not be negative"),
         ((np.ones(3), np.arange(3), 3, False, False, 0), ValueError, "bucket_size must be positive"),
@@ -84,3 +84,26 @@ def test_errors(arguments, error, text):
 def test_the_number_of_segments_must_be_known():
     with pytest.raises(fg.errors.ConcretizationTypeError, match="pass it as num_segments"):
         fg.jit(ops.segment_sum)(np.ones(3, np.float32), np.arange(3))
+
+
+@pytest.mark.parametrize(
+    "shape, ids",
+    [((), [0, 1, 1, 2]), ((1,), [0, 1, 1, 2]), ((1, 3), [0, 1, 1, 2]), ((3,), [[0, 1, 2], [0, 0, 0]]),
+     ((2, 2, 3), [[0, 1], [1, 2]]), ((2, 1, 3), [[0, 1], [1, 1]])],
+)  # fmt: skip
+def test_data_of_other_shapes_are_broadcast_to_one_row_per_entry(shape, ids):
+    data, ids = np.random.default_rng(0).standard_normal(shape).astype(np.float32), np.array(ids)
+    full = np.broadcast_to(data, (*ids.shape, *shape[1:])).reshape(ids.size, *shape[1:])
+    expected = np.zeros((4, *shape[1:]), np.float32)
+    np.add.at(expected, ids.reshape(-1), full)
+    np.testing.assert_allclose(ops.segment_sum(data, ids, 4), expected, rtol=1e-6)
+    run = fg.jit(lambda d: ops.segment_max(d, ids, 3))
+    expected = np.stack([full[ids.reshape(-1) == k].max(0, initial=-np.inf) for k in range(3)])
+    np.testing.assert_array_equal(run(data), expected)
+    check_grads(lambda d: ops.segment_sum(d, ids, 4) ** 2, (data,), order=1)
+
+
+def test_data_that_do_not_fit():
+    for shape, ids in [((2, 3), [0, 1, 2]), ((4, 2), 1), ((0, 2), [0, 1])]:
+        with pytest.raises(ValueError, match="one entry per row of data"):
+            ops.segment_sum(np.ones(shape, np.float32), np.array(ids), 4)

@@ -72,14 +72,14 @@ def _aval_of(x: Any, api: str) -> Any:
 
 
 def shape(a: Any) -> tuple[int, ...]:
-    """Shape of an array or scalar.
+    """Shape of an array or scalar; of None, as in NumPy, ``()``.
 
     Example:
       >>> import fungrad.numpy as jnp
       >>> jnp.shape(jnp.zeros((2, 3)))
       (2, 3)
     """
-    return _aval_of(a, "shape").shape
+    return () if a is None else _aval_of(a, "shape").shape
 
 
 def ndim(a: Any) -> int:

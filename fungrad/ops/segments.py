@@ -17,7 +17,7 @@ from fungrad.errors import ConcretizationTypeError
 from fungrad.ops._operands import check_kind, lift, scalar_array
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.elementwise import div
-from fungrad.ops.foundation import broadcast_in_dim, reduce_sum_p, zeros
+from fungrad.ops.foundation import broadcast_in_dim, reduce_sum_p, reshape, zeros
 from fungrad.ops.indexing import ScatterDimensionNumbers, scatter_add
 from fungrad.ops.joining import concatenate
 from fungrad.ops.reduce import NEUTRAL, reduce_max_p, reduce_min_p, reduce_prod_p
@@ -41,16 +41,13 @@ def _by_segment(
     api = f"fungrad.ops.{name}"
     data, ids = lift(data, f"{api}: data"), lift(segment_ids, f"{api}: segment_ids")
     check_kind(f"ops.{name}", ids.aval, "iu", 1)
-    if not data.aval.shape or ids.aval.shape != data.aval.shape[:1]:
-        raise ValueError(
-            f"{api}: segment_ids must have one entry per row of data, got {ids.aval.str_short()} for data "
-            f"{data.aval.str_short()}"
-        )
+    data, rows = _by_row(api, data, ids)
+    ids = reshape(ids, (ids.aval.size,)) if ids.aval.ndim != 1 else ids
     count = _number_of_segments(api, ids, num_segments)
     if count == 0:
-        return zeros(data.aval.update(shape=(0, *data.aval.shape[1:])).strip_weak_type())
+        return zeros(data.aval.update(shape=(0, *rows)).strip_weak_type())
     indices = expand_dims(ids, (1,))
-    shape: tuple[int, ...] = (count, *data.aval.shape[1:])
+    shape: tuple[int, ...] = (count, *rows)
     placed: tuple[int, ...] = (0,)
     if bucket_size is not None:
         # Results of each bucket apart, so that sums are of numbers of about one size.
@@ -77,6 +74,22 @@ def _by_segment(
         mode=mode,
     )
     return out if bucket_size is None else reduction.bind(out, axes=(0,))
+
+
+def _by_row(api: str, data: Array, ids: Array) -> tuple[Array, tuple[int, ...]]:
+    """The data with one row per entry of ``ids``, and the shape of a row."""
+    shape, rows = data.aval.shape, data.aval.shape[1:]
+    full = (*ids.aval.shape, *rows)
+    if shape != full:
+        first = len(full) - len(shape)
+        if first < 0 or any(n not in (1, m) for n, m in zip(shape, full[first:], strict=True)):
+            raise ValueError(
+                f"{api}: segment_ids must have one entry per row of data, got {ids.aval.str_short()} for data "
+                f"{data.aval.str_short()}, which cannot be broadcast to one row per entry"
+            )
+        kept = [d for d, n in enumerate(shape) if n == full[first + d]]
+        data = broadcast_in_dim(reshape(data, tuple([shape[d] for d in kept])), full, [first + d for d in kept])
+    return data if ids.aval.ndim == 1 else reshape(data, (ids.aval.size, *rows)), rows
 
 
 def _number_of_segments(api: str, ids: Array, num_segments: int | None) -> int:
@@ -106,8 +119,8 @@ def segment_sum(
     """Sums of the rows of an array by segment.
 
     Args:
-      data: array of shape ``(n, ...)``.
-      segment_ids: ``n`` integers: the segment that each row belongs to, in any order.
+      data: array of shape ``(n, ...)``; one that can be broadcast to ``(*segment_ids.shape, *data.shape[1:])`` is.
+      segment_ids: ``n`` integers, or an array of them: the segment that each row belongs to, in any order.
       num_segments: how many segments there are; by default one more than the greatest id, which must then be known
         while tracing.
       indices_are_sorted: a promise that ids come in increasing order.
