@@ -55,11 +55,17 @@ def test_completion_offers_public_names_only(module):
 
 
 @pytest.mark.parametrize("function", [jnp.sum, jnp.concatenate, lax.scan, nn.softmax, jnp.sin, lax.add])
-def test_guarded_functions_keep_signature_and_pickle(function):
+def test_guarded_functions_keep_signature(function):
     assert inspect.signature(function).parameters
     assert function.__doc__
-    if function is not jnp.sin:
-        assert pickle.loads(pickle.dumps(function)) is function
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_public_functions_pickle(module):
+    found = importlib.import_module(f"fungrad.{module}")
+    for function in [getattr(found, name) for name in found.__all__]:
+        if inspect.isfunction(function):
+            assert pickle.loads(pickle.dumps(function)) is function
 
 
 def test_errors_of_the_users_functions_stay_as_they_are():

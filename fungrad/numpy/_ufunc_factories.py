@@ -44,7 +44,8 @@ def refuse_out(api: str, out: Any, where: Any) -> None:
 
 
 def named(fun: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
-    fun.__name__ = fun.__qualname__ = name
+    # Pickles refer to functions by these.
+    fun.__module__, fun.__name__, fun.__qualname__ = "fungrad.numpy", name, name
     fun.__doc__ = with_example(name, doc)
     return fun
 
