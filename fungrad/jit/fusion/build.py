@@ -17,9 +17,10 @@ from fungrad.core.library_calls import runs_of
 from fungrad.jit.formulas.lowering import Graph
 from fungrad.jit.formulas.tensors import Compute, Opaque, Reduction, Running, Scatter, Source, Tensor
 from fungrad.jit.fusion import lanes, pairs
-from fungrad.jit.fusion.assemble import Memory, NestWriter
+from fungrad.jit.fusion.assemble import NestWriter
 from fungrad.jit.fusion.declared import Declared
 from fungrad.jit.fusion.fuse import Item, Storage, fuse, lenders, storages
+from fungrad.jit.fusion.memory import Memory
 from fungrad.jit.fusion.overwrite import Overwriting, overwrite_in_branches
 from fungrad.jit.fusion.plan import (
     Plan,

@@ -13,7 +13,8 @@ from typing import Any
 
 from fungrad.jit.formulas.lowering import Graph
 from fungrad.jit.formulas.tensors import Axis, Compute, Idx, Opaque
-from fungrad.jit.fusion.assemble import Memory, NestWriter
+from fungrad.jit.fusion.assemble import NestWriter
+from fungrad.jit.fusion.memory import Memory
 from fungrad.jit.fusion.plan import Stage, plan
 from fungrad.jit.ir import loops
 from fungrad.jit.ir.affine import address
