@@ -90,11 +90,11 @@ class JAXSparse:
         return ""
 
 
-def require(api: str, name: str, value: Any, kind: type) -> None:
-    """Raises TypeError unless ``value`` is a sparse array of a class."""
+def require(api: str, name: str, value: Any, kind: type, called: str = "") -> None:
+    """Raises TypeError unless ``value`` is a sparse array of a class, which the user knows as ``called``."""
     if not isinstance(value, kind):
         raise TypeError(
-            f"fungrad.experimental.sparse.{api}: {name} must be a {kind.__name__} array, got {shown(value)}"
+            f"fungrad.experimental.sparse.{api}: {name} must be a {called or kind.__name__} array, got {shown(value)}"
         )
 
 
@@ -153,3 +153,19 @@ def in_bounds(indices: Any, shape: Sequence[int]) -> Any:
 def columns(indices: Any) -> tuple:
     """The index vectors as a tuple of one array per dimension."""
     return tuple([indices[..., k] for k in range(indices.shape[-1])])
+
+
+def taken(mat: Any, indices: Any) -> Any:
+    """Elements of a dense array at index vectors, zeros for padding."""
+    if not indices.shape[-1]:
+        # All index vectors are the same; the first one takes everything.
+        only = jnp.zeros((indices.shape[0], *mat.shape), mat.dtype)
+        return only.at[:1].set(mat)
+    return elements(mat, columns(indices))
+
+
+def elements(mat: Any, rows: tuple) -> Any:
+    """Elements of a dense array at positions along its first dimensions, zeros outside."""
+    if 0 in mat.shape[: len(rows)]:
+        return jnp.zeros((*rows[0].shape, *mat.shape[len(rows) :]), mat.dtype)
+    return mat.at[rows].get(mode="fill", fill_value=0)
