@@ -276,6 +276,14 @@ def _is_whole(index: Any) -> bool:
     return index is None or index is Ellipsis or (isinstance(index, tuple) and (not index or index == (Ellipsis,)))
 
 
+def _found(ref: Any, idx: Any, api: str) -> tuple[Array, Array]:
+    """The contents of a reference and what of them is at an index, for an operation on references."""
+    check_ref(ref, api)
+    _check_bounds(ref, idx, api.removeprefix("ref_"))
+    whole = read(ref)
+    return whole, whole if _is_whole(idx) else whole[idx]  # type: ignore[index]
+
+
 def get(ref: Ref, idx: Any = None) -> Array:
     """Reads a reference: the same as ``ref[idx]``.
 
@@ -292,9 +300,7 @@ def get(ref: Ref, idx: Any = None) -> Array:
       >>> fungrad.ref.get(ref, slice(1, 3))
       Array([1, 2], dtype=int32)
     """
-    value = read(check_ref(ref, "ref_get"))
-    _check_bounds(ref, idx, "get")
-    return value if _is_whole(idx) else value[idx]  # type: ignore[index]
+    return _found(ref, idx, "ref_get")[1]
 
 
 def swap(ref: Ref, idx: Any, value: Any, _api: str = "ref_swap") -> Array:
@@ -316,10 +322,7 @@ def swap(ref: Ref, idx: Any, value: Any, _api: str = "ref_swap") -> Array:
       >>> ref
       Ref([ 0,  1,  2, 10,  4], dtype=int32)
     """
-    check_ref(ref, _api)
-    _check_bounds(ref, idx, _api.removeprefix("ref_"))
-    old = read(ref)
-    before = old if _is_whole(idx) else old[idx]  # type: ignore[index]
+    old, before = _found(ref, idx, _api)
     new = _checked(ref, before, value, "swap")
     store(ref, new if _is_whole(idx) else old.at[idx].set(new))  # type: ignore[attr-defined]
     return before
@@ -364,10 +367,7 @@ def addupdate(ref: Ref, idx: Any, x: Any) -> None:
       >>> ref
       Ref([0., 2., 0.], dtype=float32)
     """
-    check_ref(ref, "ref_addupdate")
-    _check_bounds(ref, idx, "addupdate")
-    old = read(ref)
-    before = old if _is_whole(idx) else old[idx]  # type: ignore[index]
+    old, before = _found(ref, idx, "ref_addupdate")
     term = _checked(ref, before, x, "addupdate")
     store(ref, old + term if _is_whole(idx) else old.at[idx].add(term))  # type: ignore[attr-defined, operator]
 
