@@ -50,7 +50,14 @@ def members(names: Names, api: str) -> int:
     return math.prod([context.axis_size(name, api) for name in names])
 
 
-def check_arguments(api: str, names: Names, groups: Any) -> None:
+def checked_names(api: str, axis_name: Any, groups: Any = None) -> Names:
+    """The names that the arguments of a collective give.
+
+    Raises:
+      ValueError: a name occurs twice.
+      NotImplementedError: groups of members are asked for.
+    """
+    names = axis_names_of(axis_name)
     if len(set(names)) != len(names):
         raise ValueError(f"fungrad.lax.{api}: axis names must be distinct, got {names}")
     if groups is not None:
@@ -58,6 +65,7 @@ def check_arguments(api: str, names: Names, groups: Any) -> None:
             f"fungrad.lax.{api}: axis_index_groups is not supported for axes of vmap; reshape the "
             "mapped axis into two, and map each with its own name"
         )
+    return names
 
 
 class Collective(Primitive):
@@ -101,18 +109,18 @@ def without(names: Names, name: Hashable) -> Names:
 # -- reductions over members -----------------------------------------------------------------------
 
 
-class PSum(LinearCollective):
-    """Sum over all members."""
+class OverMembers(Collective):
+    """A reduction over all members, which gives every one the same."""
 
     param = "axes"
 
-    def abstract_eval(self, x: ShapedArray, *, axes: Names, axis_index_groups: None) -> ShapedArray:
-        members(axes, "psum")
-        return x
+    def reduced(self, x: Any, d: int | None, size: int) -> Any:
+        """The result for ``size`` members, whose operands are along dimension ``d``, or are all ``x`` if it is None."""
+        raise NotImplementedError
 
-    def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
-        # Every member's operand reaches every member's result.
-        return (self.bind(ct, **params),)
+    def abstract_eval(self, x: ShapedArray, *, axes: Names, axis_index_groups: None) -> ShapedArray:
+        members(axes, self.name)
+        return x
 
     def batch(
         self,
@@ -125,25 +133,30 @@ class PSum(LinearCollective):
     ) -> tuple[Any, Any]:
         (x,), (d,) = args, dims
         if axis.name in axes:
-            x = times_size(x, axis.size) if d is None else reduce_sum(x, (d,))
+            x = self.reduced(x, d, axis.size)
             axes, d = without(axes, axis.name), None
         return (self.bind(x, axes=axes, axis_index_groups=None) if axes else x), d
 
 
-class PExtremum(Collective):
+class PSum(OverMembers, LinearCollective):
+    """Sum over all members."""
+
+    def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
+        # Every member's operand reaches every member's result.
+        return (self.bind(ct, **params),)
+
+    def reduced(self, x: Any, d: int | None, size: int) -> Any:
+        return times_size(x, size) if d is None else reduce_sum(x, (d,))
+
+
+class PExtremum(OverMembers):
     """Elementwise maximum or minimum over all members; its derivative is shared evenly among those
     that attain it.
     """
 
-    param = "axes"
-
     def __init__(self, name: str, reduction: Reduction):
         super().__init__(name)
         self.reduction = reduction
-
-    def abstract_eval(self, x: ShapedArray, *, axes: Names, axis_index_groups: None) -> ShapedArray:
-        members(axes, self.name)
-        return x
 
     def jvp(
         self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
@@ -155,20 +168,8 @@ class PExtremum(Collective):
         count = psum_p.bind(select(attained, one, zero), **params)
         return y, div(psum_p.bind(select(attained, g, zero), **params), count)
 
-    def batch(
-        self,
-        axis: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[Any],
-        *,
-        axes: Names,
-        axis_index_groups: None,
-    ) -> tuple[Any, Any]:
-        (x,), (d,) = args, dims
-        if axis.name in axes:
-            x = x if d is None else self.reduction.bind(x, axes=(d,))
-            axes, d = without(axes, axis.name), None
-        return (self.bind(x, axes=axes, axis_index_groups=None) if axes else x), d
+    def reduced(self, x: Any, d: int | None, size: int) -> Any:
+        return x if d is None else self.reduction.bind(x, axes=(d,))
 
 
 class PVary(LinearCollective):
@@ -239,8 +240,7 @@ def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
       >>> fungrad.vmap(lambda x: x / lax.psum(x, 'i'), axis_name='i')(jnp.array([1., 3.]))
       Array([0.25, 0.75], dtype=float32)
     """
-    given = axis_names_of(axis_name)
-    check_arguments("psum", given, axis_index_groups)
+    given = checked_names("psum", axis_name, axis_index_groups)
     dimensions = [n for n in given if isinstance(n, int)]
     names = tuple([n for n in given if not isinstance(n, int)])
     size = members(names, "psum")
@@ -324,8 +324,7 @@ def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
 
 
 def _pextremum(primitive: PExtremum, x: Any, axis_name: Any, groups: Any) -> Any:
-    names = axis_names_of(axis_name)
-    check_arguments(primitive.name, names, groups)
+    names = checked_names(primitive.name, axis_name, groups)
 
     def one(leaf: Any) -> Any:
         leaf = lift(leaf, f"fungrad.lax.{primitive.name}: x")

@@ -24,7 +24,7 @@ from fungrad.ops.collectives import (
     axis_index,
     axis_names_of,
     axis_size,
-    check_arguments,
+    checked_names,
     members,
     psum_p,
     times_size,
@@ -160,8 +160,7 @@ def all_gather(
       Array([[1., 3.],
              [1., 3.]], dtype=float32)
     """
-    names = axis_names_of(axis_name)
-    check_arguments("all_gather", names, axis_index_groups)
+    names = checked_names("all_gather", axis_name, axis_index_groups)
     size = members(names, "all_gather")
 
     def one(leaf: Any) -> Any:
@@ -286,8 +285,7 @@ def psum_scatter(
       >>> f(jnp.array([[1., 2.], [3., 4.]]))
       Array([4., 6.], dtype=float32)
     """
-    names = axis_names_of(axis_name)
-    check_arguments("psum_scatter", names, axis_index_groups)
+    names = checked_names("psum_scatter", axis_name, axis_index_groups)
     size = members(names, "psum_scatter")
 
     def one(leaf: Any) -> Any:
@@ -414,8 +412,7 @@ def all_to_all(
              [2., 4.]], dtype=float32)
     """
     api = "fungrad.lax.all_to_all"
-    names = axis_names_of(axis_name)
-    check_arguments("all_to_all", names, axis_index_groups)
+    names = checked_names("all_to_all", axis_name, axis_index_groups)
     size = members(names, "all_to_all")
     name = names[0] if len(names) == 1 else names
 
@@ -547,8 +544,7 @@ def ppermute(x: Any, axis_name: Any, perm: Sequence[tuple[int, int]]) -> Any:
       >>> f(jnp.array([1., 2., 3.]))
       Array([0., 1., 2.], dtype=float32)
     """
-    names = axis_names_of(axis_name)
-    check_arguments("ppermute", names, None)
+    names = checked_names("ppermute", axis_name)
     pairs = tuple([(operator.index(source), operator.index(to)) for source, to in perm])
 
     def one(leaf: Any) -> Any:
