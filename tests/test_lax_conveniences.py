@@ -125,3 +125,74 @@ def test_accuracy_is_accepted(name):
 def test_wrong_calls(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+RAGGED = {
+    "stays": ((((1,), (1,)), ((), ())), [0], [0]),
+    "contracted": ((((0,), (0,)), ((), ())), [0], []),
+    "batched": ((((2,), (2,)), ((0,), (0,))), [1], [1]),
+}
+
+
+@pytest.mark.parametrize("kind", RAGGED)
+@pytest.mark.parametrize("compile", [lambda f: f, fungrad.jit], ids=["eager", "compiled"])
+def test_general_ragged_products(kind, compile):
+    numbers, ragged, group = RAGGED[kind]
+    rng = np.random.default_rng(0)
+    sizes = np.array([2, 0, 1], np.int32)
+    f = compile(lambda a, b: lax.ragged_dot_general(a, b, sizes, lax.RaggedDotDimensionNumbers(numbers, ragged, group)))
+    if kind == "stays":
+        x, y = rng.standard_normal((4, 5)), rng.standard_normal((3, 5, 6))
+        expected = np.concatenate([x[:2] @ y[0], x[2:3] @ y[2], np.zeros((1, 6))])
+    elif kind == "contracted":
+        x, y = rng.standard_normal((4, 5)), rng.standard_normal((4, 6))
+        expected = np.stack([x[:2].T @ y[:2], np.zeros((5, 6)), x[2:3].T @ y[2:3]])
+    else:
+        x, y = rng.standard_normal((2, 4, 5)), rng.standard_normal((2, 3, 5, 6))
+        expected = np.concatenate([x[:, :2] @ y[:, 0], x[:, 2:3] @ y[:, 2], np.zeros((2, 1, 6))], 1)
+    x, y = x.astype("float32"), y.astype("float32")
+    np.testing.assert_allclose(f(x, y), expected, rtol=1e-5, atol=1e-5)
+    check_grads(f, (x, y), order=2, rtol=2e-2, atol=2e-2)
+    both = fungrad.vmap(f)(np.stack([x, 2 * x]), np.stack([y, y]))
+    np.testing.assert_allclose(both[1], 2 * expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("compile", [lambda f: f, fungrad.jit], ids=["eager", "compiled"])
+def test_scaled_products(compile):
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(-4, 5, (2, 3, 8)), rng.integers(-4, 5, (2, 8, 5))
+    scales = 2.0 ** rng.integers(-2, 3, (2, 3, 2)), 2.0 ** rng.integers(-2, 3, (2, 4, 1))
+    f = compile(lambda a, b, s, t: lax.scaled_dot(a, b, lhs_scale=s, rhs_scale=t, preferred_element_type="float32"))
+    found = f(
+        jnp.array(x, "float8_e4m3fn"), jnp.array(y, "float32"),
+        jnp.array(scales[0], "float8_e8m0fnu"), jnp.array(scales[1], "float32"),
+    )  # fmt: skip
+    expected = (x * np.repeat(scales[0], 4, 2)) @ (y * np.repeat(scales[1], 2, 1))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    with pytest.raises(TypeError, match="scaled_dot: the sizes of lhs_scale must divide"):
+        lax.scaled_dot(jnp.ones((2, 4)), jnp.ones((4, 2)), lhs_scale=jnp.ones((2, 3)))
+
+
+@pytest.mark.parametrize("compile", [lambda f: f, fungrad.jit], ids=["eager", "compiled"])
+def test_random_bits_of_a_state(compile):
+    draw = compile(lambda k: lax.rng_bit_generator(k, (3,)))
+    state, bits = draw(jnp.array([1, 2, 3, 4], "uint32"))
+    np.testing.assert_array_equal(bits, [512747620, 1298009047, 1267190206])  # XLA's
+    np.testing.assert_array_equal(state, [1, 2, 4, 4])
+    with pytest.raises(TypeError, match="rng_bit_generator: key must be uint32"):
+        lax.rng_bit_generator(jnp.zeros(3, "uint32"), (2,))
+
+
+@pytest.mark.parity
+def test_random_bits_are_xlas():
+    import jax
+
+    with jax.enable_x64(True), fungrad.enable_x64(True):
+        for algorithm in (0, 1, 2):
+            for shape in ((), (3,), (8,), (3, 4), (3, 5), (3, 5, 7), (4, 6), (0,), (7, 1, 2)):
+                for dtype in ("uint8", "uint32", "uint64"):
+                    for key in (np.array([2**32 - 1, 5, 2**32 - 2, 2**32 - 1], "u4"), np.array([5, 2**64 - 2], "u8")):
+                        theirs = jax.lax.rng_bit_generator(key, shape, dtype, jax.lax.RandomAlgorithm(algorithm))
+                        ours = lax.rng_bit_generator(key, shape, dtype, algorithm)
+                        for a, b in zip(ours, theirs, strict=True):
+                            np.testing.assert_array_equal(a, b)

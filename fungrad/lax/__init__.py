@@ -67,6 +67,16 @@ from fungrad.core.public_names import (
 from fungrad.lax import (
     linalg as linalg,
 )
+from fungrad.lax.bit_generators import (
+    RandomAlgorithm as RandomAlgorithm,
+    rng_bit_generator as rng_bit_generator,
+)
+from fungrad.lax.scaled_and_ragged_dot import (
+    DotDimensionNumbers as DotDimensionNumbers,
+    RaggedDotDimensionNumbers as RaggedDotDimensionNumbers,
+    ragged_dot_general as ragged_dot_general,
+    scaled_dot as scaled_dot,
+)
 from fungrad.ops._accuracy import (
     AccuracyMode as AccuracyMode,
     Tolerance as Tolerance,
