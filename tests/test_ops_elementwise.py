@@ -15,6 +15,7 @@ from optable_base import array
 from fungrad import lax
 from fungrad.core.array import Array
 from fungrad.core.primitive import Primitive
+from fungrad.jit.front.api import jit
 from fungrad.ops import gamma_slopes
 from fungrad.transforms.api import grad, jvp, vjp
 from fungrad.transforms.inspection import make_jaxpr
@@ -68,6 +69,31 @@ def test_bessel_at_zero():
 
 def test_sqrt_at_zero_is_infinite():
     assert slope(lax.sqrt, 0.0) == INF
+
+
+@pytest.mark.parametrize(
+    ("fun", "first", "second"),
+    [
+        (lax.cbrt, [np.inf, np.inf, 0.0, 0.0], [-np.inf, np.inf, -0.0, 0.0]),
+        (lax.sqrt, [np.inf, -np.inf, 0.0, np.nan], [-np.inf, np.inf, -0.0, np.nan]),
+        (lax.exp, [1.0, 1.0, np.inf, 0.0], [1.0, 1.0, np.inf, 0.0]),
+        (lax.tanh, [1.0, 1.0, 0.0, 0.0], [-0.0, 0.0, -0.0, 0.0]),
+    ],
+    ids=["cbrt", "sqrt", "exp", "tanh"],
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_two_derivatives_at_zero_and_infinity(fun, first, second, compiled):
+    x = np.array([0.0, -0.0, np.inf, -np.inf], np.float32)
+    ones = np.ones_like(x)
+
+    def derivative(x):
+        return jvp(fun, (x,), (ones,))[1]
+
+    def both(x):
+        return jvp(derivative, (x,), (ones,))
+
+    got = (jit(both) if compiled else both)(x)
+    np.testing.assert_array_equal(got, [first, second])
 
 
 def test_stop_gradient_of_a_tree():

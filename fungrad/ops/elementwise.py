@@ -9,6 +9,7 @@ May import ``core``, ``ops._operands``, ``ops._families`` and ``ops.foundation``
 from __future__ import annotations
 
 import enum
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -495,7 +496,8 @@ def rsqrt(x: Any, *, accuracy: Any = None) -> Array:
     return rsqrt_p.bind(lift(x, "fungrad.lax.rsqrt: x"))
 
 
-cbrt_p = Elementwise("cbrt", np.cbrt, FLOAT, partial=lambda m, x, y: m.div(1 / 3, m.square(y)))
+# As a square of the quotient, since the derivative of 1 / y**2 is inf / inf at 0.
+cbrt_p = Elementwise("cbrt", np.cbrt, FLOAT, partial=lambda m, x, y: m.square(m.div(1 / math.sqrt(3), y)))
 
 
 def cbrt(x: Any, *, accuracy: Any = None) -> Array:
