@@ -23,6 +23,7 @@ NOT_ROWS = frozenset(
     {
         "jit",
         "linear_call",
+        "debug_check",
         "create_token",
         "after_all",
         "pborder",

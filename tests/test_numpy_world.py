@@ -133,7 +133,6 @@ THEIRS = {
     "choose with booleans": lambda x: np.choose(np.array([True, False, True]), [x, x * x]),
     "convolve with a number": lambda x: np.convolve(x, 2),
     "tril of a vector": lambda x: np.tril(x),
-    "quantile weights": lambda x: np.quantile(x, 0.5, weights=[1, 1, 2], method="inverted_cdf"),
     "frompyfunc": lambda x: np.frompyfunc(lambda v: v * v, 1, 1)(x).astype(float),
 }
 

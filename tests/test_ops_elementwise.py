@@ -107,7 +107,6 @@ def test_stop_gradient_of_a_tree():
 @pytest.mark.parametrize(
     "fun, args, name",
     [
-        (lambda x: lax.zeta(x, 2.0), (3.0,), "lax.zeta.*with respect to x"),
         (lambda x: lax.betainc(x, 2.0, 0.5), (3.0,), "lax.betainc.*with respect to a"),
         (lambda x: lax.polygamma(x, 2.0), (1.0,), "lax.polygamma.*with respect to m"),
         (lambda x: lax.random_gamma_grad(1.0, x), (1.0,), "lax.random_gamma_grad.*to x"),
@@ -397,6 +396,10 @@ def test_table_of_primitives_is_up_to_date():
 def test_no_primitive_lacks_a_rule():
     out = subprocess.run([sys.executable, "-m", "fungrad.ops"], capture_output=True, text=True, check=True)
     rows = [line for line in out.stdout.splitlines() if line.startswith("| `")]
-    assert len(rows) >= len([p for p in Primitive.instances.values() if type(p).__module__.startswith("fungrad.")])
+    listed = {line.split("`")[1] for line in rows}
+    ours = {n: type(p).__module__ for n, p in Primitive.instances.items() if type(p).__module__.startswith("fungrad.")}
+    # Those of `experimental.hijax` stand for primitives of users' own.
+    absent = {n for n, module in ours.items() if not module.startswith("fungrad.experimental.")} - listed
+    assert not absent
     lacking = [line for line in rows if "missing" in line]
     assert not lacking, "\n".join(lacking)

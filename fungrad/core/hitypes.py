@@ -77,6 +77,10 @@ def tracer_attribute(tracer: Any, name: str) -> Any:
         return partial(found.fun, tracer)
     if type(found) is aval_property:
         return found.fget(tracer)
+    own = getattr(type(tracer), name, None)
+    if isinstance(own, property) and own.fget is not None:
+        # Python asks here after a property has raised AttributeError; once more, for its message.
+        return own.fget(tracer)
     what = ""
     if isinstance(aval, HiType):
         what = f": in transformations a value of type {aval.str_short()} is taken apart by primitives only"
