@@ -337,13 +337,13 @@ def export(
     Example:
       >>> import fungrad, fungrad.numpy as jnp
       >>> from fungrad import export
-      >>> exported = export.export(fungrad.jit(jnp.sin))(jnp.arange(4.0))
+      >>> exported = export.export(fungrad.jit(jnp.square))(jnp.arange(4.0))
       >>> exported.in_avals
       (ShapedArray(float32[4]),)
       >>> data = exported.serialize(vjp_order=1)
       >>> again = export.deserialize(data)
-      >>> again.call(jnp.array([0.1, 0.2, 0.3, 0.4]))
-      Array([0.09983341, 0.19866933, 0.29552022, 0.38941833], dtype=float32)
+      >>> again.call(jnp.array([0.5, 1.0, 1.5, 2.0]))
+      Array([0.25, 1.  , 2.25, 4.  ], dtype=float32)
       >>> fungrad.grad(lambda x: again.call(x).sum())(jnp.zeros(4))
       Array([1., 1., 1., 1.], dtype=float32)
     """

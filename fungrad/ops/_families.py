@@ -37,11 +37,18 @@ from fungrad.ops.foundation import (
 # -- partial derivatives -------------------------------------------------------------------------------------------
 
 
+def _primitive(name: str) -> Primitive:
+    try:
+        return Primitive.instances[name]
+    except KeyError:
+        raise AttributeError(f"there is no primitive {name!r}") from None
+
+
 class _OfArrays:
     """The elementwise primitives by name, on arrays and tracers; Python numbers take the dtype of the first array."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        primitive = Primitive.instances[name]
+        primitive = _primitive(name)
 
         def operation(*xs: Any) -> Any:
             like = next(x for x in xs if type(x) is not float)
@@ -57,7 +64,7 @@ class _OfNumbers:
     add, sub, mul, div, neg = np.add, np.subtract, np.multiply, np.divide, np.negative
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        operation = Primitive.instances[name].impl
+        operation = _primitive(name).impl
         setattr(self, name, operation)
         return operation
 
