@@ -108,7 +108,9 @@ def test_functions_have_an_example(module):
     functions = {
         n: value for n, value in named.items() if callable(value) and not isinstance(value, (type, types.GenericAlias))
     }
-    assert [n for n, value in functions.items() if ">>>" not in (value.__doc__ or "")] == []
+    lacking = {n: value for n, value in functions.items() if ">>>" not in (value.__doc__ or "")}
+    # Some are NumPy's own, whose older versions have none either.
+    assert [n for n, value in lacking.items() if getattr(value, "__module__", "").partition(".")[0] != "numpy"] == []
 
 
 def test_jit_is_the_function_and_its_package_stays_importable():
