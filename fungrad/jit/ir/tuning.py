@@ -2,7 +2,8 @@
 
 Work is counted in vector instructions (`ir/cost.py`), products in multiplications. What depends on caches or registers
 is a function of the `Machine`, with what was measured as its greatest value. Nothing depends on the number of cores:
-results do not depend on it either. The numbers were chosen on the machine of `benchmarks/RESULTS.md`.
+results do not depend on it either. The numbers were chosen on an Intel Sapphire Rapids and an AMD EPYC (Zen 5), both
+with AVX-512, and looked at with AVX2.
 
 Elsewhere stand only costs of primitives (on the primitive: `cost`, `complex_cost`, `cheap`), limits on what Python
 keeps (programs of `front/`, files of `runtime/cache.py`), and numbers that follow from a format or an instruction.
