@@ -43,3 +43,14 @@ def test_divisors_agree_with_numpy(dtype):
     keep = (b != 0) & (b.astype(np.int64) != -1)
     np.testing.assert_array_equal(fungrad.jit(lambda a, b: a // b)(a, b)[keep], a[keep] // b[keep])
     np.testing.assert_array_equal(fungrad.jit(lambda a, b: a % b)(a, b)[keep], a[keep] % b[keep])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "int8", "int32"])
+@pytest.mark.parametrize("period", [3, 4, 7])
+def test_integers_are_unwrapped(dtype, period):
+    turns = np.random.default_rng(0).integers(0, period, 40)
+    expected = np.unwrap(turns, period=period).astype(dtype)
+    for f in (jnp.unwrap, fungrad.jit(jnp.unwrap, static_argnames="period")):
+        found = f(jnp.array(turns, dtype), period=period)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, expected)

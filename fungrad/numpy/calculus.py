@@ -23,6 +23,7 @@ from fungrad.numpy.selection import clip, where
 from fungrad.numpy.sorting import argsort, searchsorted
 from fungrad.ops import foundation, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_array
+from fungrad.ops.cast import bitcast_convert_type
 from fungrad.ops.shape import canonical_axis, slice_in_dim
 
 # -- differences -------------------------------------------------------------------------------------------------------
@@ -214,12 +215,17 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * math.p
     half = period // 2 if whole else period / 2
     low = -half
     apart = diff(x, axis=axis)
+    unsigned = dtypes.is_unsigned(x.aval.dtype)
+    if unsigned:  # differences have signs; their bits are the same
+        apart = bitcast_convert_type(apart, np.dtype(f"i{x.aval.dtype.itemsize}"))
     wrapped = ufuncs.add(division.remainder(ufuncs.subtract(apart, low), period), low)
     if not whole or period % 2 == 0:
         edge = ufuncs.logical_and(ufuncs.equal(wrapped, low), ufuncs.greater(apart, 0))
         wrapped = where(edge, half, wrapped)
     limit = period / 2 if discont is None else discont
     shift = where(ufuncs.less(ufuncs.absolute(apart), limit), 0, ufuncs.subtract(wrapped, apart))
+    if unsigned:
+        shift = bitcast_convert_type(shift, x.aval.dtype)
     first, rest = slice_in_dim(x, 0, 1, axis=axis), slice_in_dim(x, 1, None, axis=axis)
     return concatenate([first, cast(ufuncs.add(rest, reductions.cumsum(shift, axis)), x.aval.dtype)], axis)
 
