@@ -181,6 +181,35 @@ def test_extremes_and_limits_beyond_the_dtype():
         assert f(x).dtype in (np.uint8, np.bool_, np.int32)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"])
+@pytest.mark.parametrize("largest", [True, False])
+def test_an_initial_value_that_never_wins_does_not_wrap(dtype, largest):
+    info = np.iinfo(dtype)
+    x = np.array([[3, info.max, info.min], [7, 5, 9]], dtype)
+    mask = np.array([[True, False, False], [True, True, False]])
+    beyond = int(info.min) - 5 if largest else int(info.max) + 5
+    name = "max" if largest else "min"
+    initials = [beyond]
+    if np.iinfo("int64").min <= beyond <= np.iinfo("int64").max:
+        initials += [np.int64(beyond), np.array(beyond), fnp.array(beyond, "int64")]
+    for initial in initials:
+        for where in (None, mask, np.zeros_like(mask)):
+            for api in (getattr(fnp, name), getattr(fnp, "nan" + name)):
+
+                def f(x, mask, start, api=api, where=where):
+                    return api(x, axis=1, initial=start, **({} if where is None else {"where": mask}))
+
+                nearest = info.min if largest else info.max
+                wanted = getattr(np, name)(x, axis=1, initial=nearest, where=True if where is None else where)
+                given = fnp.asarray(x, dtype)
+                got = f(given, where, initial)
+                assert got.dtype == dtype and got.tolist() == wanted.tolist()
+                got = fungrad.jit(lambda x, mask, f=f, initial=initial: f(x, mask, initial))(given, where)
+                assert got.tolist() == wanted.tolist()
+                if isinstance(initial, fungrad.Array):
+                    assert fungrad.jit(f)(given, where, initial).tolist() == wanted.tolist()
+
+
 def test_results_that_do_not_fit_are_refused():
     x = fnp.array([0, 5, 255], "uint8")
     for f in (
@@ -190,8 +219,9 @@ def test_results_that_do_not_fit_are_refused():
         lambda: fnp.pad(x, 1, constant_values=300), lambda: fnp.append(x, 300), lambda: fnp.insert(x, 0, 300),
         lambda: fnp.select([x > 0], [x], 300), lambda: x + 2**40, lambda: fnp.array([1], "int32") + 2**40,
         lambda: x.at[0].min(300), lambda: fungrad.lax.full((2,), 300, "uint8"), lambda: x + 2**70,
-        lambda: fnp.max(x, initial=300), lambda: fnp.min(x, initial=-1), lambda: fnp.max(x, initial=-1, where=x > 0),
-        lambda: fnp.max(x[:0], initial=-1), lambda: fnp.nanmin(x, initial=300, where=x > 0),
+        lambda: fnp.max(x, initial=300), lambda: fnp.min(x, initial=-1),
+        lambda: fnp.max(x, initial=np.int64(300), where=x > 0),
+        lambda: fnp.max(x[:0], initial=-1), lambda: fnp.nanmin(x, initial=-1, where=x > 0),
         lambda: fnp.sum(x, initial=2**40),
     ):  # fmt: skip
         with pytest.raises(OverflowError, match=r"fungrad\.\w+\..*(300|-1|1099511627776|\d{22})"):

@@ -240,15 +240,40 @@ def _extreme(
         )
     y = _complex_extreme(lax_reduce, a, axes) if dtypes.is_complex(a.aval.dtype) else lax_reduce(a, axes)
     if initial is not None:
-        try:
-            start = _scalar(initial, a.aval.dtype, api)
-        except ScalarRangeError as error:
-            # Beyond the dtype on the side that never wins; but where nothing takes part, it is the result.
-            if primitive is (max_p if error.value > 0 else min_p) or where is not None or not a.aval.size:
-                raise
-        else:
-            y = primitive.bind(start, y)
+        # Where no element takes part, `initial` is the result.
+        alone = where is None and not a.aval.size
+        y = primitive.bind(_extreme_start(api, initial, a.aval.dtype, primitive is max_p, alone), y)
     return restore_dims(y, axes) if keepdims else y
+
+
+def _extreme_start(api: str, initial: Any, dtype: np.dtype, largest: bool, alone: bool) -> Array:
+    """``initial`` of a maximum (``largest``) or minimum of elements of ``dtype``; integers by value, not by residue.
+
+    An integer beyond the dtype on the side that never wins counts as the nearest that the dtype has, which wins no more
+    often. On the other side it would be the result: arrays, whose values a traced function does not know, count as the
+    nearest there too.
+
+    Args:
+      alone: there is nothing but ``initial``.
+
+    Raises:
+      ScalarRangeError: a number does not fit the dtype and is the result.
+    """
+    if isinstance(initial, np.integer) or (isinstance(initial, np.ndarray) and initial.dtype.kind in "iu"):
+        initial = initial.item() if not initial.shape else initial
+    if isinstance(initial, Array) and initial.aval.dtype.kind in "iu" and dtype.kind in "iu":
+        own, info = dtypes.iinfo(initial.aval.dtype), dtypes.iinfo(dtype)
+        if own.min < info.min:
+            initial = max_p.bind(initial, scalar_array(int(info.min), initial.aval.dtype, initial.aval.weak_type))
+        if own.max > info.max:
+            initial = min_p.bind(initial, scalar_array(int(info.max), initial.aval.dtype, initial.aval.weak_type))
+    try:
+        return _scalar(initial, dtype, api)
+    except ScalarRangeError as error:
+        if alone or largest == (error.value > 0):
+            raise
+        info = dtypes.iinfo(dtype)
+        return scalar_array(int(info.min if largest else info.max), dtype)
 
 
 def _complex_extreme(lax_reduce: Callable, a: Array, axes: tuple[int, ...]) -> Array:
@@ -274,7 +299,8 @@ def max(
       axis: axis or axes, by default all.
       out: must be None.
       keepdims: keep the axes with size 1.
-      initial: scalar that takes part; needed for empty arrays and with ``where``.
+      initial: scalar that takes part; needed for empty arrays and with ``where``. An integer less than all numbers
+        of the dtype of ``a`` counts as the least of them.
       where: mask of the elements that take part.
 
     Raises:
