@@ -81,6 +81,46 @@ def test_known_positions_out_of_range(index):
     assert held(ref) == [[0, 0, 0], [0, 0, 0]]
 
 
+@pytest.mark.parametrize("wrap", ["jit", "vmap", "scan", "cond"])
+@pytest.mark.parametrize(
+    "shape, index",
+    [
+        ((5,), lambda k: k),
+        ((3, 4), lambda k: (slice(1, 3), k)),
+        ((3, 4), lambda k: (k, k)),
+        ((4, 2), lambda k: (..., k, slice(None))),
+    ],
+)
+def test_integers_of_run_time_are_moved_inside(wrap, shape, index):
+    """A read and a write of the same index find the same place; JAX is the judge."""
+    jax = pytest.importorskip("jax")
+
+    def run(lib, num, k, index):
+        def f(k):
+            ref = lib.new_ref(num.arange(float(np.prod(shape)), dtype="float32").reshape(shape))
+            before = lib.ref.swap(ref, index(k), ref[index(k)] * 0 + 100.0)
+            lib.ref.addupdate(ref, index(k), ref[index(k)] + 1.0)
+            ref[index(k)] += 0.5
+            return before, ref[index(k)], ref[...]
+
+        k = num.asarray(k, "int32")
+        if wrap == "vmap" and lib is fungrad:
+            return lib.vmap(f)(k[None])
+        if wrap == "scan":
+            return lib.lax.scan(lambda c, k: (c, f(k)), 0, k[None])[1]
+        if wrap == "cond":
+            return lib.jit(lambda k: lib.lax.cond(k == k, f, lambda k: f(k * 0), k))(k)
+        return lib.jit(f)(k)
+
+    for k in (0, 2, -1, 7, 100, -4, -9, np.iinfo("int32").max):
+        got, want = run(fungrad, jnp, k, index), run(jax, jax.numpy, k, index)
+        for g, w in zip(got, want, strict=True):
+            np.testing.assert_array_equal(np.asarray(g).reshape(np.shape(w)), w)
+    ref = fungrad.new_ref(jnp.zeros(3))
+    fungrad.jit(lambda ref, k: fungrad.ref.set(ref, k, jnp.ones(2)))(ref, jnp.array([1, 7]))
+    assert held(ref) == [0, 1, 0]  # positions in arrays are dropped
+
+
 def test_jit_with_closed_over_references():
     count, total = fungrad.new_ref(0), fungrad.new_ref(jnp.zeros(2))
     traces = []

@@ -324,7 +324,7 @@ def swap(ref: Ref, idx: Any, value: Any, _api: str = "ref_swap") -> Array:
     """
     old, before = _found(ref, idx, _api)
     new = _checked(ref, before, value, "swap")
-    store(ref, new if _is_whole(idx) else old.at[idx].set(new))  # type: ignore[attr-defined]
+    store(ref, new if _is_whole(idx) else old.at[idx].set(new, mode=_write_mode(idx)))  # type: ignore[attr-defined]
     return before
 
 
@@ -369,7 +369,25 @@ def addupdate(ref: Ref, idx: Any, x: Any) -> None:
     """
     old, before = _found(ref, idx, "ref_addupdate")
     term = _checked(ref, before, x, "addupdate")
-    store(ref, old + term if _is_whole(idx) else old.at[idx].add(term))  # type: ignore[attr-defined, operator]
+    whole = _is_whole(idx)
+    store(ref, old + term if whole else old.at[idx].add(term, mode=_write_mode(idx)))  # type: ignore[attr-defined, operator]
+
+
+def _write_mode(idx: Any) -> str | None:
+    """The mode of a write: integers that are known only at run time are moved inside, as a read moves them.
+
+    So a write goes to the place that a read with the same index reads, and ``swap`` returns what it has replaced.
+    Beside an array of positions they are positions like the others, which are dropped if they are outside.
+    """
+    at_run_time = False
+    for part in idx if isinstance(idx, tuple) else (idx,):
+        if isinstance(part, Array) and not isinstance(part, ArrayImpl) and not part.aval.shape:
+            if part.aval.dtype.kind not in "iu":
+                return None
+            at_run_time = True
+        elif not (part is None or part is Ellipsis or isinstance(part, slice) or _known_integer(part) is not None):
+            return None
+    return "clip" if at_run_time else None
 
 
 def _checked(ref: Ref, before: Array, value: Any, api: str) -> Array:
