@@ -198,6 +198,11 @@ def position_dtype(size: int) -> np.dtype:
     return int64 if size > 2**31 - 1 else default_int()
 
 
+def short_position_dtype(size: int) -> np.dtype:
+    """The dtype of positions that do not follow the default width: int32, or int64 where that is too short."""
+    return int64 if size > 2**31 - 1 else int32
+
+
 def scalar_dtype(value_or_type: Any) -> np.dtype:
     """The dtype of a Python bool, int, float or complex, or of its type, at default width.
 

@@ -279,8 +279,8 @@ def cov(
       rowvar: whether rows are variables.
       bias: divide by the number of observations, not one less.
       ddof: what is subtracted from the number of observations; overrides ``bias``.
-      fweights: how often each observation was made.
-      aweights: relative weight of each observation.
+      fweights: how often each observation was made; signs do not count.
+      aweights: relative weight of each observation; signs do not count.
       dtype: dtype of the result.
 
     Example:
@@ -300,8 +300,9 @@ def cov(
     if ddof is None:
         ddof = 0 if bias else 1
     w = _observation_weights(fweights, aweights, x)
-    weights = None if w is None else cast(w, x.aval.dtype)
-    mean = reductions.average(x, axis=1, weights=weights) if n else reductions.mean(x, 1)
+    if w is not None and dtype is not None:
+        w = cast(w, dtypes.to_real_dtype(x.aval.dtype))
+    mean = reductions.average(x, axis=1, weights=w) if n else reductions.mean(x, 1)
     total: Any = n if w is None else reductions.sum(w)
     if w is None:
         left: Any = n - ddof
@@ -310,14 +311,14 @@ def cov(
     elif aweights is None:
         left = ufuncs.subtract(total, ddof)
     else:
-        a = _relative_weights(aweights, x)
+        a = ufuncs.absolute(_relative_weights(aweights, x))
         left = ufuncs.subtract(
             total, ufuncs.true_divide(ufuncs.multiply(ddof, reductions.sum(ufuncs.multiply(w, a))), total)
         )
     apart = ufuncs.subtract(x, expand_dims(mean, 1))
-    scaled = apart if weights is None else ufuncs.multiply(apart, expand_dims(weights, 0))
+    scaled = apart if w is None else ufuncs.multiply(apart, expand_dims(w, 0))
     products = dot(apart, ufuncs.conjugate(scaled).T)
-    divisor = float(left) if w is None else cast(left, x.aval.dtype)
+    divisor = float(left) if w is None else left
     if w is None and divisor <= 0:
         divisor = 0.0
     out = ufuncs.true_divide(products, divisor)
@@ -347,6 +348,7 @@ def _observation_weights(fweights: Any, aweights: Any, x: Array) -> Array | None
             )
         if name == "fweights" and not dtypes.is_integer(w.aval.dtype):
             raise TypeError(f"fungrad.numpy.cov: fweights must be integers, got {w.aval.str_short()}")
+        w = ufuncs.absolute(w)
         out = w if out is None else ufuncs.multiply(out, w)
     return out
 

@@ -189,13 +189,14 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, meth
         a, v = promote_dtypes("searchsorted", a, v)
     except ScalarRangeError as error:
         # Before or behind all elements.
-        return creation.full(np.shape(v), a.aval.size if error.value > 0 else 0, dtypes.position_dtype(a.aval.size))
+        place = a.aval.size if error.value > 0 else 0
+        return creation.full(np.shape(v), place, dtypes.short_position_dtype(a.aval.size))
     if a.aval.ndim != 1:
         raise ValueError(f"fungrad.numpy.searchsorted: a must have one dimension, got {a.aval.str_short()}")
     if sorter is not None:
         a = take_1d(a, operand(sorter, "searchsorted", "sorter"), 0)
     n = a.aval.shape[0]
-    index = dtypes.position_dtype(n)
+    index = dtypes.short_position_dtype(n)
     if n == 0:
         return creation.zeros(v.aval.shape, index)
     if method == "compare_all":
@@ -246,11 +247,12 @@ def _by_sorting(a: Array, v: Array, side: str, index: np.dtype) -> Array:
     m = flat.aval.shape[0]
     # Of equal ones, those that stand first in the joined vector come first.
     joined = joining.concatenate([flat, a] if side == "left" else [a, flat], 0)
-    is_element = shape_ops.iota(index, n + m)
+    joint = dtypes.short_position_dtype(n + m)
+    is_element = shape_ops.iota(joint, n + m)
     is_element = ufuncs.greater_equal(is_element, m) if side == "left" else ufuncs.less(is_element, n)
-    order = argsort(joined, dtype=index)
+    order = argsort(joined, dtype=joint)
     elements_before = lax_cumsum(cast(take_1d(is_element, order, 0), index), 0)
-    back = argsort(order, dtype=index)
+    back = argsort(order, dtype=joint)
     mine = shape_ops.slice_in_dim(back, 0, m) if side == "left" else shape_ops.slice_in_dim(back, n, n + m)
     return reshape(take_1d(elements_before, mine, 0), v.aval.shape)
 
@@ -275,7 +277,7 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
     n = edges.aval.shape[0]
     x = raw_operand(x, "digitize", "x")
     if n == 0:
-        return creation.zeros(np.shape(x), dtypes.position_dtype(n))
+        return creation.zeros(np.shape(x), dtypes.short_position_dtype(n))
     side = "left" if right else "right"
     how = method or "scan"
     upward = searchsorted(edges, x, side, method=how)
