@@ -5,6 +5,8 @@ this facade gives it JAX's names, key paths, and errors that say where two trees
 
     tree_keys          names of children, key paths
     tree_nodes         node types and their names for people
+    tree_code          code written out for one structure
+    tree_cache         structures that turn up again and again, and their code
     treedef            structures, flattening, matching
     flat_tree          `FlatTree`
     tree_registration  registering classes, `Partial`
@@ -33,7 +35,7 @@ from fungrad.core.tree_keys import (
     SequenceKey,
     keystr,
 )
-from fungrad.core.tree_nodes import NAMESPACE
+from fungrad.core.tree_nodes import NAMESPACE, known_leaf_types
 from fungrad.core.treedef import (
     LEAF,
     Difference,
@@ -43,10 +45,10 @@ from fungrad.core.treedef import (
     flatten_up_to,
     flatten_with_path,
     key_paths,
-    known_leaf_types,
     open_treedef,
     open_value,
     raise_mismatch,
+    read_known,
     subtrees_at_leaves,
     unflatten,
 )
@@ -183,6 +185,8 @@ def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf | None = N
     if not rest:
         return unflatten(treedef, [f(leaf) for leaf in flat])
     others = _flatten_rest(treedef, rest, "fungrad.tree.map")
+    if len(others) == 1:
+        return unflatten(treedef, [f(x, y) for x, y in zip(flat, others[0], strict=True)])
     return unflatten(treedef, [f(*args) for args in zip(flat, *others, strict=True)])
 
 
@@ -223,7 +227,9 @@ def _flatten_rest(treedef: PyTreeDef, rest: tuple[Any, ...], api: str) -> list[l
     """The subtrees of each further argument of `map` at the leaves of the first."""
     flats = []
     for i, tree in enumerate(rest):
-        flat = subtrees_at_leaves(treedef, tree)
+        # Most often the trees have one structure, and code that knows it.
+        known = read_known(tree)
+        flat = known[0] if known is not None and known[1] is treedef else subtrees_at_leaves(treedef, tree)
         if flat is None:
             raise_mismatch(
                 differences(treedef, tree, open_treedef, open_value, prefix=True),

@@ -7,7 +7,7 @@ print as the Python expression that reaches the child.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,45 +23,63 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class SequenceKey:
     """Position of a child in a tuple or list; prints as `[idx]`."""
 
     idx: int
 
+    def __init__(self, idx: int) -> None:
+        _set_idx(self, idx)
+
     def __str__(self) -> str:
         return f"[{self.idx!r}]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class DictKey:
     """Key of a child in a dict, `OrderedDict` or `defaultdict`; prints as `[key]`."""
 
     key: Any
 
+    def __init__(self, key: Any) -> None:
+        _set_dict_key(self, key)
+
     def __str__(self) -> str:
         return f"[{self.key!r}]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class GetAttrKey:
     """Field name of a child in a namedtuple, dataclass or keyed class; prints as `.name`."""
 
     name: str
 
+    def __init__(self, name: str) -> None:
+        _set_name(self, name)
+
     def __str__(self) -> str:
         return f".{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class FlattenedIndexKey:
     """Position of a child in a registered class that gives no better names."""
 
     key: int
 
+    def __init__(self, key: int) -> None:
+        _set_index(self, key)
+
     def __str__(self) -> str:
         return f"[<flat index {self.key}>]"
 
+
+# What dataclasses write for frozen instances takes three times as long, and keys are made for each child of a node.
+_set_idx: Callable[[Any, Any], None] = SequenceKey.__dict__["idx"].__set__
+_set_dict_key: Callable[[Any, Any], None] = DictKey.__dict__["key"].__set__
+_set_name: Callable[[Any, Any], None] = GetAttrKey.__dict__["name"].__set__
+_set_index: Callable[[Any, Any], None] = FlattenedIndexKey.__dict__["key"].__set__
 
 KeyEntry = Any
 KeyPath = tuple[KeyEntry, ...]

@@ -19,7 +19,15 @@ import optree
 
 from fungrad.core.tree_keys import DictKey, FlattenedIndexKey, GetAttrKey, KeyEntry, sequence_keys
 
-__all__ = ["NAMESPACE", "NodeType", "flattened_index_keys", "node_type", "register", "registrations"]
+__all__ = [
+    "NAMESPACE",
+    "NodeType",
+    "flattened_index_keys",
+    "known_leaf_types",
+    "node_type",
+    "register",
+    "registered_types",
+]
 
 NAMESPACE = "fungrad"
 
@@ -31,19 +39,29 @@ class NodeType:
       cls: the type.
       open: `instance -> (keys, children, metadata)`.
       description: `(metadata, number of children) -> text`, how an error message names the node.
+      fields: names of the attributes that are children and of those that are metadata, of a registered class whose
+        constructor takes them by keyword; else None.
+      flatten: `instance -> (children, metadata)` of a registered class; it may return anything else by mistake.
+      paired: `instance -> (pairs of key and child, metadata)` of a class that was registered with nothing else.
+      unflatten: `(metadata, children) -> instance` of a registered class.
     """
 
-    __slots__ = ("cls", "description", "open")
+    __slots__ = ("cls", "description", "fields", "flatten", "open", "paired", "unflatten")
 
     def __init__(
         self,
         cls: type,
         open: Callable[[Any], tuple[Sequence[KeyEntry], Sequence[Any], Any]],
         description: Callable[[Any, int], str] | None = None,
+        fields: tuple[tuple[str, ...], tuple[str, ...]] | None = None,
     ):
         self.cls = cls
         self.open = open
         self.description = description or self._describe_custom
+        self.fields = fields
+        self.flatten: Callable[[Any], Any] | None = None
+        self.paired: Callable[[Any], Any] | None = None
+        self.unflatten: Callable[[Any, tuple[Any, ...]], Any] | None = None
 
     def _describe_custom(self, meta: Any, length: int) -> str:
         text = f"{self.cls.__qualname__} with {length} {'child' if length == 1 else 'children'}"
@@ -118,22 +136,12 @@ _node_types: dict[type, NodeType] = {
 }
 
 
-class Registrations:
-    """How many classes have been registered: what is known of a class without registration holds until the next one.
-
-    Attributes:
-      count: the number.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
-registrations = Registrations()
+# Types that are known to be leaves: flattening one needs no walk. `core.array` adds arrays, `core.tree_cache` others.
+known_leaf_types: set[type] = {int, float, bool, complex}
 
 # Namedtuples are nodes without registration, and may be registered with another rule.
 _builtin_types = frozenset(_node_types)
-_registered_types: set[type] = set()
+registered_types: set[type] = set()
 
 
 def node_type(cls: type) -> NodeType | None:
@@ -148,8 +156,14 @@ def register(
     node: NodeType,
     flatten: Callable[[Any], tuple[Iterable[Any], Any]],
     unflatten: Callable[[Any, tuple[Any, ...]], Any],
+    given: Callable[[Any], Any] | None = None,
 ) -> None:
     """Adds a node type.
+
+    Args:
+      node: the type.
+      flatten, unflatten: how its instances are taken apart and put together.
+      given: what the user gave as `flatten`, before its result is checked.
 
     Raises:
       TypeError: `node.cls` is not a class.
@@ -158,7 +172,7 @@ def register(
     cls = node.cls
     if not isinstance(cls, type):
         raise TypeError(f"fungrad.tree_util.register_pytree_node: expected a class to register, got {cls!r}.")
-    if cls in _builtin_types or cls in _registered_types:
+    if cls in _builtin_types or cls in registered_types:
         raise ValueError(
             "fungrad.tree_util.register_pytree_node: Duplicate custom PyTreeDef type registration for "
             f"{cls!r}, which is a pytree node already. Register each class once, where it is defined."
@@ -166,6 +180,7 @@ def register(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*is a subclass of `collections.namedtuple`", UserWarning)
         optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)  # type: ignore[arg-type]
-    _registered_types.add(cls)
-    registrations.count += 1
+    node.flatten, node.unflatten = given or flatten, unflatten
+    known_leaf_types.discard(cls)
+    registered_types.add(cls)
     _node_types[cls] = node

@@ -86,7 +86,7 @@ def register_pytree_node(
         pairs = list(pairs)
         return [key for key, _ in pairs], [child for _, child in pairs], meta
 
-    register(NodeType(nodetype, open_node), flatten_node, unflatten_func)
+    register(NodeType(nodetype, open_node), flatten_node, unflatten_func, flatten_func)
 
 
 def _checked_pair(nodetype: type, result: Any) -> tuple[Any, Any]:
@@ -166,6 +166,8 @@ def register_pytree_with_keys(
     register_pytree_node(
         nodetype, flatten_func or flatten_without_keys, unflatten_func, flatten_with_keys
     )
+    if flatten_func is None:
+        node_type(nodetype).paired = flatten_with_keys  # type: ignore[union-attr]
 
 
 def register_pytree_with_keys_class(cls: C) -> C:
@@ -244,8 +246,9 @@ def register_dataclass(
     keys = tuple([GetAttrKey(name) for name in data])
 
     flatten_node, unflatten_node = _written_out(nodetype, data, meta)
+    fields = (data, meta) if _are_identifiers((*data, *meta)) else None
     register(
-        NodeType(nodetype, lambda instance: (keys, get_data(instance), get_meta(instance))),
+        NodeType(nodetype, lambda instance: (keys, get_data(instance), get_meta(instance)), fields=fields),
         flatten_node,
         unflatten_node,
     )
@@ -257,7 +260,7 @@ def _written_out(
 ) -> tuple[Callable[[Any], tuple[Any, Any]], Callable[[Any, tuple[Any, ...]], Any]]:
     """How instances are taken apart and put together, with the names of the fields in the code: it runs for each node
     of each tree."""
-    if not all(name.isidentifier() and not keyword.iskeyword(name) for name in (*data, *meta)):
+    if not _are_identifiers((*data, *meta)):
         get_data, get_meta = _attributes_getter(data), _attributes_getter(meta)
 
         def unflatten_node(values: tuple[Any, ...], children: tuple[Any, ...]) -> Any:
@@ -271,6 +274,10 @@ def _written_out(
         eval(f"lambda x: (({children}), ({values}))"),
         eval(f"lambda m, c: nodetype({', '.join(fields)})", {"nodetype": nodetype}),
     )
+
+
+def _are_identifiers(names: tuple[str, ...]) -> bool:
+    return all(name.isidentifier() and not keyword.iskeyword(name) for name in names)
 
 
 def _dataclass_fields(

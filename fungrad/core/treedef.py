@@ -3,7 +3,7 @@
 A `PyTreeDef` is optree's `PyTreeSpec`.  Key paths and differences are computed level by level in Python, and only for
 errors and for the functions that return paths.
 
-May import ``core.tree_keys`` and ``core.tree_nodes``.
+May import ``core.tree_keys``, ``core.tree_nodes`` and ``core.tree_cache``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ from typing import Any, NoReturn
 
 import optree
 
+from fungrad.core.tree_cache import SIZED, constructors, flatten_and_note, readers, unflatten_and_note
 from fungrad.core.tree_keys import KeyEntry, KeyPath, keystr
-from fungrad.core.tree_nodes import NAMESPACE, NodeType, flattened_index_keys, node_type
+from fungrad.core.tree_nodes import NAMESPACE, NodeType, flattened_index_keys, known_leaf_types, node_type
 
 PyTreeDef = optree.PyTreeSpec
 
 LEAF: PyTreeDef = optree.tree_structure(0, namespace=NAMESPACE)  # type: ignore[arg-type]
-
-# Types that are known to be leaves: flattening one needs no walk. `core.array` adds the concrete array.
-known_leaf_types: set[type] = {int, float, bool, complex}
 
 
 def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], PyTreeDef]:
@@ -42,9 +40,17 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
       >>> leaves
       [3, 1, 2]
     """
-    if is_leaf is None and type(tree) in known_leaf_types:
+    if is_leaf is not None:
+        return optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
+    cls = type(tree)
+    if cls in known_leaf_types:
         return [tree], LEAF
-    return optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
+    key = (cls, len(tree)) if cls in SIZED else cls
+    for read in readers.get(key, ()):
+        found = read(tree)
+        if found is not None:
+            return found
+    return flatten_and_note(tree, key)
 
 
 def unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
@@ -65,11 +71,14 @@ def unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
       >>> tree.unflatten(tree.structure({'a': 0, 'b': (0, 0)}), [1, 2, 3])
       {'a': 1, 'b': (2, 3)}
     """
-    if not isinstance(leaves, (list, tuple)):
+    if type(leaves) is not list and type(leaves) is not tuple:
         leaves = list(leaves)
+    known = constructors.get(id(treedef))
+    if known is not None and known.count == len(leaves):
+        return known.build(leaves)
     if len(leaves) != treedef.num_leaves:
         _raise_wrong_number_of_leaves(treedef, len(leaves))
-    return treedef.unflatten(leaves)
+    return unflatten_and_note(treedef, leaves)
 
 
 def _raise_wrong_number_of_leaves(treedef: PyTreeDef, got: int) -> None:
@@ -165,6 +174,16 @@ def flatten_with_path(
     if is_leaf_takes_path:
         return found, optree.tree_structure(tree, lambda x: id(x) in stops, namespace=NAMESPACE)
     return found, optree.tree_structure(tree, is_leaf, namespace=NAMESPACE)
+
+
+def read_known(tree: Any) -> tuple[list[Any], PyTreeDef] | None:
+    """What ``flatten`` gives, for a tree of a structure that code has been written for; else None."""
+    cls = type(tree)
+    for read in readers.get((cls, len(tree)) if cls in SIZED else cls, ()):
+        found = read(tree)
+        if found is not None:
+            return found
+    return None
 
 
 # Matching ----------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, Unpack, overload
 import numpy as np
 
 from fungrad.config import config
-from fungrad.core import tree
+from fungrad.core import tree, tree_cache
 from fungrad.core.arguments import integers
 from fungrad.core.array import Array, ArrayImpl, as_array, give_away, is_array_like, wrap_unchecked
 from fungrad.core.avals import ShapedArray
@@ -78,6 +78,7 @@ class Entry:
         "build",
         "calls",
         "read",
+        "refusals",
         "trace_key",
         "frame",
         "place",
@@ -105,6 +106,7 @@ class Entry:
         self.build: Callable[[Sequence[np.ndarray]], Any] = self._unflatten
         self.calls = 0
         self.read: Callable[[tuple, dict], list[np.ndarray] | None] | None = None
+        self.refusals = 0
         self.trace_key = config.trace_key
         self.place: Source | None = None
 
@@ -189,6 +191,12 @@ class Versions:
         avals, data = [x.aval for x in leaves], [x._data for x in leaves]
         found = self.entries.get((treedef, tuple(avals), config.trace_key))
         if found is not None:
+            if found.read is not None and found in self.readers:
+                # Code that refuses trees of its own structure, since their metadata is equal but not the same.
+                found.refusals += 1
+                if found.refusals == _MOST_REFUSALS:
+                    found.read = None
+                    self.readers = [e for e in self.readers if e is not found]
             self.hit(found, treedef, avals)
             if found.donated:
                 data = leaves
@@ -217,6 +225,7 @@ _CONCRETE = {ArrayImpl}
 
 # A call tries so many of them in turn.
 _MOST_READERS = 3
+_MOST_REFUSALS = 8
 
 # Functions jitted again with equal options share their versions.
 _shared: weakref.WeakKeyDictionary[Any, dict[Options, Versions]] = weakref.WeakKeyDictionary()
@@ -708,6 +717,7 @@ def fwd_and_bwd(
 def clear_caches() -> None:
     """Forgets every traced function and compiled program of the process."""
     clear_programs()
+    tree_cache.clear()
     for by_options in list(_shared.values()):
         for versions in by_options.values():
             versions.clear()
