@@ -54,3 +54,13 @@ def test_integers_are_unwrapped(dtype, period):
         found = f(jnp.array(turns, dtype), period=period)
         assert found.dtype == dtype
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64"])
+def test_negative_exponents_give_the_whole_part_of_the_power(dtype):
+    bases = jnp.array([-128, -3, -1, 0, 1, 2, 127], dtype)[:, None]
+    exponents = jnp.array([-128, -3, -2, -1], dtype)
+    expected = np.zeros((7, 4), dtype)
+    expected[4], expected[2] = 1, [1, -1, 1, -1]
+    for f in (jnp.power, fungrad.jit(jnp.power), lambda x, y: x**y):
+        np.testing.assert_array_equal(f(bases, exponents), expected)

@@ -41,10 +41,10 @@ NOT_JAX = {
     "np.logaddexp(x, n": ("complex64",),
     "np.logaddexp2": ("complex64",),
     # The array API standard: limits at infinities, zeros with the sign of the exact quotient.
-    "np.floor_divide(n": ("float32",),
-    "np.floor_divide(x, n": ("float32",),
-    "np.divmod(n": ("float32",),
-    "np.divmod(x, n": ("float32",),
+    "np.floor_divide(n": ("float16", "float32", "float64"),
+    "np.floor_divide(x, n": ("float16", "float32", "float64"),
+    "np.divmod(n": ("float16", "float32", "float64"),
+    "np.divmod(x, n": ("float16", "float32", "float64"),
     # Small integers are widened as those of cumulative_sum.
     "np.cumulative_prod": ("int8", "uint8"),
     # Booleans are accepted as numbers.
@@ -58,7 +58,7 @@ NOT_JAX = {
     # Division by zero of numbers that were booleans; powers with negative integer exponents.
     "np.divide": ("bool",),
     "np.fmod": ("bool",),
-    "np.power": ("int32",),
+    "np.power": ("int8", "int32", "int64"),
     "np.float_power": ("bool",),
     # Reads an iterator, which JAX refuses.
     "np.fromiter": None,

@@ -319,8 +319,9 @@ def modf(x: Any, /, out: None = None) -> tuple[Array, Array]:
 def power(x1: Any, x2: Any, /) -> Array:
     """``x1`` to the power of ``x2``.
 
-    A static integer exponent is computed by repeated multiplication; integer bases need exponents that are not
-    negative.
+    A static integer exponent is computed by repeated multiplication; it must not be negative if the base is an integer.
+    In an array of integer exponents, where the base is an integer, negative ones give the exact power of 1 and -1, and
+    0 for other bases.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -364,13 +365,21 @@ def _integer_power(x: Array, y: Array) -> Array:
         result = compare.select_n(odd, result, elementwise.mul(result, base))
         return result, elementwise.mul(base, base), integer.shift_right_logical(rest, scalar_like(1, rest))
 
-    def one(x: Array, y: Array) -> Array:
+    def positive(x: Array, y: Array) -> Array:
         found: Array = while_loop(
             lambda state: compare.ne(state[2], 0), step, (cast_ops.full_like(x, 1), strong(x), strong(y))
         )[0]
         return found
 
-    return _each(one, x, y)
+    def one(x: Array, y: Array) -> Array:
+        negative = compare.lt(y, scalar_like(0, y))
+        # The powers of 1 and -1 go by the last bit of the exponent.
+        found = positive(x, compare.select_n(negative, y, integer.bitwise_and(y, 1)))
+        unit = integer.bitwise_or(compare.eq(x, scalar_like(1, x)), compare.eq(x, scalar_like(-1, x)))
+        exact = integer.bitwise_or(unit, integer.bitwise_not(negative))
+        return compare.select_n(exact, cast_ops.full_like(found, 0), found)
+
+    return _each(positive if dtypes.is_unsigned(x.aval.dtype) else one, x, y)
 
 
 def _each(one: Callable[[Array, Array], Array], x: Array, y: Array) -> Array:
