@@ -60,6 +60,10 @@ NOT_JAX = {
     "np.fmod": ("bool",),
     "np.power": ("int8", "int32", "int64"),
     "np.float_power": ("bool",),
+    # A value that never wins is taken by its value; JAX takes -5 modulo the dtype.
+    "np.max(x, where=b, initial=-5)": ("uint8", "uint32"),
+    # NaN at infinity, as NumPy's.
+    "np.spacing(n)": ("float16",),
     # Reads an iterator, which JAX refuses.
     "np.fromiter": None,
 }

@@ -758,6 +758,8 @@ def angle(z: Any, deg: bool = False) -> Array:
     if dtypes.is_complex(z.aval.dtype):
         out = transcendental.atan2(complex_parts.imag(z), complex_parts.real(z))
     else:
+        if not z.aval.ndim:  # single numbers have at least the default dtype
+            z = cast(z, dtypes.promote_types(z.aval.dtype, dtypes.default_float()))
         out = strong(transcendental.atan2(cast_ops.full_like(z, 0), z))
     return rad2deg(out) if deg else out
 
