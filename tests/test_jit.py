@@ -326,3 +326,64 @@ def test_static_and_donated_arguments_must_be_parameters(options):
     with pytest.raises(ValueError, match=r"fungrad\.jit: (static|donate)_arg(num|name)s names .* <lambda>"):
         fungrad.jit(lambda x: x, **options)
     assert fungrad.jit(lambda *xs: xs[3], static_argnums=3)(1, 2, 3, 4) == 4
+
+
+# Warm calls with static arguments ----------------------------------------------------------------
+
+
+def test_warm_calls_with_static_arguments():
+    def g(x, n, t, scale, mode):
+        return x * n + t["a"] * scale + len(mode)
+
+    g = fungrad.jit(g, static_argnums=1, static_argnames="mode")
+    x, t = jnp.ones(2), {"a": jnp.arange(2.0)}
+    for _ in range(5):
+        for n in (1, 2, 3):
+            for mode in ("up", "down"):
+                expected = [n + len(mode), n + len(mode) + 2.0]
+                assert g(x, n, t, 2.0, mode).tolist() == expected
+                assert g(x, n, t, scale=2.0, mode=mode).tolist() == expected
+                assert g(x, n, mode=mode, t=t, scale=2.0).tolist() == expected
+                assert g(x, n=n, mode=mode, t=t, scale=jnp.asarray(2.0)).tolist() == expected
+    with pytest.raises(ValueError, match="the static argument 'mode' of .* must be hashable"):
+        g(x, 1, t, 2.0, ["up"])
+    with pytest.raises(TypeError):
+        g(x, 1, {"a": "text"}, 2.0, "up")
+    assert g(x, 1, {"a": 3}, 2.0, "up").tolist() == [9.0, 9.0]
+    with fungrad.enable_x64():
+        assert g(np.ones(2), 1, t, 2.0, "up").dtype == jnp.float64
+    assert g(np.ones(2), 1, t, 2.0, "up").dtype == jnp.float32
+    with fungrad.disable_jit():
+        assert g(x, 2, t, 2.0, "up").tolist() == [4.0, 6.0]
+    assert fungrad.vmap(lambda x: g(x, 2, {"a": 1.0}, 2.0, "up"))(x).tolist() == [6.0, 6.0]
+
+
+def test_static_arguments_of_warm_calls_that_are_equal():
+    class Option:
+        def __init__(self, value):
+            self.value = value
+
+        def __eq__(self, other):
+            return type(other) is Option and self.value == other.value
+
+        def __hash__(self):
+            return hash(self.value)
+
+    f = fungrad.jit(lambda x, option: x + option.value, static_argnames="option")
+    for _ in range(4):
+        for value in (1, 2):
+            assert f(jnp.zeros(()), Option(value)) == value
+            assert f(jnp.zeros(()), option=Option(value)) == value
+    assert f.cache_info().traces == 4
+    f.clear_cache()
+    assert f(jnp.zeros(()), Option(1)) == 1 and f.cache_info().currsize == 1
+
+
+def test_donation_with_static_arguments():
+    f = fungrad.jit(lambda x, n: [x[0] + n], static_argnums=1, donate_argnums=0)
+    x = [jnp.zeros(3)]
+    for i in range(6):
+        old, x = x, f(x, 1 + i % 2)
+        with pytest.raises(RuntimeError, match="donated to jit"):
+            old[0] + 1
+    assert x[0].tolist() == [9.0] * 3

@@ -313,3 +313,90 @@ def test_containers_without_code():
     for value in (collections.OrderedDict(b=1, a=2), [collections.defaultdict(list, a=1)], {1.5: 1}, {(1, 2): 3}):
         leaves, treedef = hot(value)
         assert leaves == flat(value)[0] and exact(tree.unflatten(treedef, leaves)) == exact(value)
+
+
+# Predicates --------------------------------------------------------------------------------------
+
+
+def is_none(x):
+    return x is None
+
+
+def is_pair(x):
+    return isinstance(x, (Pair, tuple))
+
+
+def is_even(x):
+    return not isinstance(x, bool) and isinstance(x, int) and x % 2 == 0
+
+
+def asked(flatten, predicate, value):
+    """What a predicate is asked about, what it answers, and the leaves and structure."""
+    calls = []
+
+    def noted(x):
+        calls.append((id(x), predicate(x)))
+        return calls[-1][1]
+
+    leaves, treedef = flatten(value, noted)
+    return calls, [id(x) for x in leaves], exact(treedef.unflatten(leaves)), treedef
+
+
+@check
+@given(st.lists(ROOTS, min_size=1, max_size=3), st.sampled_from([is_none, is_pair, is_even]))
+def test_predicates_are_asked_as_optree_asks(values, predicate):
+    expected = [asked(lambda v, p: optree.tree_flatten(v, p, namespace=NAMESPACE), predicate, v) for v in values]
+    for _ in range(MANY + 2):
+        for value, what in zip(values, expected, strict=True):
+            assert asked(tree.flatten, predicate, value) == what
+
+
+def test_a_predicate_that_answers_otherwise():
+    value = {"a": [1, (2, 3)], "b": Layer(None, 4)}
+    for limit in range(9):
+        for change in (0, 1):
+            # One code object, whose answers depend on a variable: first for a while as usual, then otherwise.
+            state = {"stop": None}
+
+            def predicate(x, state=state):
+                state["count"] += 1
+                return state["count"] == state["stop"]
+
+            def ask(flatten, state=state, predicate=predicate, stop=None):
+                state.update(count=0, stop=stop)
+                return *flatten(value, predicate), state["count"]
+
+            for _ in range(MANY + 2):
+                ask(tree.flatten)
+            stop = limit + change
+            expected = ask(lambda v, p: optree.tree_flatten(v, p, namespace=NAMESPACE), stop=stop)
+            assert ask(tree.flatten, stop=stop) == expected
+    assert any(type(key) is tuple and dict in key[1:] for key in tree_cache.readers)
+
+
+def test_a_predicate_that_raises():
+    def predicate(x):
+        if x == 3:
+            raise RuntimeError("three")
+        return x is None
+
+    for _ in range(MANY + 2):
+        assert tree.leaves([1, [2, None]], is_leaf=predicate) == [1, 2, None]
+    with pytest.raises(RuntimeError, match="three"):
+        tree.leaves([1, [3, None]], is_leaf=predicate)
+
+
+def test_predicates_without_code():
+    for predicate in (callable, [None, 1].__contains__, tree_util.Partial(is_none)):
+        for _ in range(MANY):
+            assert tree.leaves([1, [2]], is_leaf=predicate) == [1, 2]
+
+
+def test_other_trees_of_map_with_a_predicate():
+    dynamic = [Layer(1, None), {"a": None, "b": (2, None)}]
+    static = [Layer(None, "x"), {"a": [3], "b": (None, 4)}]
+    for _ in range(MANY + 2):
+        both = tree.map(lambda x, y: y if x is None else x, dynamic, static, is_leaf=lambda x: x is None)
+        assert both == [Layer(1, "x"), {"a": [3], "b": (2, 4)}]
+    with pytest.raises(ValueError, match="the keys differ"):
+        tree.map(lambda x, y: y, dynamic, [static[0], {"a": 1}], is_leaf=lambda x: x is None)

@@ -48,7 +48,6 @@ from fungrad.core.treedef import (
     open_treedef,
     open_value,
     raise_mismatch,
-    read_known,
     subtrees_at_leaves,
     unflatten,
 )
@@ -227,9 +226,7 @@ def _flatten_rest(treedef: PyTreeDef, rest: tuple[Any, ...], api: str) -> list[l
     """The subtrees of each further argument of `map` at the leaves of the first."""
     flats = []
     for i, tree in enumerate(rest):
-        # Most often the trees have one structure, and code that knows it.
-        known = read_known(tree)
-        flat = known[0] if known is not None and known[1] is treedef else subtrees_at_leaves(treedef, tree)
+        flat = subtrees_at_leaves(treedef, tree)
         if flat is None:
             raise_mismatch(
                 differences(treedef, tree, open_treedef, open_value, prefix=True),

@@ -52,6 +52,7 @@ class TreeReader:
       lines: the code; it returns None where a tree differs.
       leaves: text of an element of a list display for each leaf or run of leaves.
       has_runs: whether there are runs.
+      nodes: variables of nodes and leaves, in depth-first order; without what is in runs.
     """
 
     def __init__(self, runs: bool = False) -> None:
@@ -59,6 +60,7 @@ class TreeReader:
         self.lines: list[str] = []
         self.leaves: list[str] = []
         self.has_runs = False
+        self.nodes: list[str] = []
         self._runs = runs
         self._numbers = itertools.count()
 
@@ -85,6 +87,7 @@ class TreeReader:
           example: a tree of the structure, if ``exact``.
           exact: whether dicts must have their keys in the order of the example.
         """
+        self.nodes.append(value)
         if spec.is_leaf():
             self.leaf(value)
             return

@@ -14,7 +14,15 @@ from typing import Any, NoReturn
 
 import optree
 
-from fungrad.core.tree_cache import SIZED, constructors, flatten_and_note, readers, unflatten_and_note
+from fungrad.core.tree_cache import (
+    SIZED,
+    flatten_and_note,
+    flatten_until,
+    note_use,
+    readers,
+    structures,
+    unflatten_and_note,
+)
 from fungrad.core.tree_keys import KeyEntry, KeyPath, keystr
 from fungrad.core.tree_nodes import NAMESPACE, NodeType, flattened_index_keys, known_leaf_types, node_type
 
@@ -41,7 +49,7 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
       [3, 1, 2]
     """
     if is_leaf is not None:
-        return optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
+        return flatten_until(is_leaf, tree)
     cls = type(tree)
     if cls in known_leaf_types:
         return [tree], LEAF
@@ -73,7 +81,7 @@ def unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
     """
     if type(leaves) is not list and type(leaves) is not tuple:
         leaves = list(leaves)
-    known = constructors.get(id(treedef))
+    known = structures.get(id(treedef))
     if known is not None and known.count == len(leaves):
         return known.build(leaves)
     if len(leaves) != treedef.num_leaves:
@@ -176,23 +184,20 @@ def flatten_with_path(
     return found, optree.tree_structure(tree, is_leaf, namespace=NAMESPACE)
 
 
-def read_known(tree: Any) -> tuple[list[Any], PyTreeDef] | None:
-    """What ``flatten`` gives, for a tree of a structure that code has been written for; else None."""
-    cls = type(tree)
-    for read in readers.get((cls, len(tree)) if cls in SIZED else cls, ()):
-        found = read(tree)
-        if found is not None:
-            return found
-    return None
-
-
 # Matching ----------------------------------------------------------------------------------------
 
 
 def subtrees_at_leaves(treedef: PyTreeDef, tree: Any) -> list[Any] | None:
     """The subtrees of `tree` where `treedef` has its leaves; None if the structures do not match."""
-    if treedef.is_leaf():
+    known = structures.get(id(treedef))
+    if known is not None:
+        found = known.open(tree)
+        if found is not None:
+            return found
+    elif treedef.is_leaf():
         return [tree]
+    else:
+        note_use(treedef)
     try:
         return treedef.flatten_up_to(tree)
     except (ValueError, TypeError):

@@ -166,16 +166,18 @@ class Versions:
       flat: the same entries for calls with nothing but concrete arrays by position: by configuration and types.
       with_refs: as ``entries``, those of calls that use references, which take no short way.
       readers: entries called lately that have a ``read``, the last first.
+      by_static: versions for the other arguments of calls with static ones: by the places of those and their values.
       traces: how often the function was traced.
     """
 
-    __slots__ = ("entries", "flat", "with_refs", "readers", "traces", "__weakref__")
+    __slots__ = ("entries", "flat", "with_refs", "readers", "traces", "by_static", "__weakref__")
 
     def __init__(self) -> None:
         self.entries: dict[Any, Entry] = {}
         self.flat: dict[Any, Entry] = {}
         self.with_refs: dict[Any, Entry] = {}
         self.readers: list[Entry] = []
+        self.by_static: dict[tuple, Versions] = {}
         self.traces = 0
 
     def find(self, args: tuple, kwargs: dict) -> tuple[Entry | None, list[np.ndarray]]:
@@ -218,6 +220,7 @@ class Versions:
         self.entries.clear()
         self.flat.clear()
         self.with_refs.clear()
+        self.by_static.clear()
         self.readers = []
 
 
@@ -250,27 +253,34 @@ class JitFunction:
         self._name = function_name(fun)
         self._versions = _versions_of(fun, options)
         self._plain = not (options.static_argnums or options.static_argnames)
+        self._splits: dict[tuple, Split] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             # The path of warm calls: everything that can be looked up has been. The configuration is part of the key,
             # so a changed one (disable_jit among them) finds no entry here.
-            if state.trace is EVAL and self._plain:
+            versions: Versions | None = None
+            if state.trace is EVAL:
+                if self._plain:
+                    versions, given, named = self._versions, args, kwargs
+                else:
+                    versions, given, named = self._for_static(args, kwargs)
+            if versions is not None:
                 avals: list[Any] = [config.trace_key]
                 data = []
                 entry = None
-                if not kwargs:
-                    for x in args:
+                if not named:
+                    for x in given:
                         if type(x) is not ArrayImpl:
                             break
                         avals.append(x.aval)
                         data.append(x._data)
                     else:
-                        entry = self._versions.flat.get(tuple(avals))
+                        entry = versions.flat.get(tuple(avals))
                         if entry is not None and entry.donated:
-                            data = list(args)
-                if entry is None and (kwargs or len(data) < len(args)):
-                    entry, data = self._versions.find(args, kwargs)
+                            data = list(given)
+                if entry is None and (named or len(data) < len(given)):
+                    entry, data = versions.find(given, named)
                 if entry is not None and entry.run is not None:
                     if entry.donated:
                         data = entry.take(data)
@@ -294,8 +304,12 @@ class JitFunction:
         arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
         known = state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays)
         if known and not entry.has_tracers and not entry.high:
-            if not call.static and not state.axis_env and not config.debug_key_reuse:
-                self._versions.hit(entry, call.treedef, [x.aval for x in arrays])
+            if not state.axis_env and not config.debug_key_reuse:
+                avals = [x.aval for x in arrays]
+                if call.static:
+                    self._note_static(entry, call, avals)
+                else:
+                    self._versions.hit(entry, call.treedef, avals)
             for k, x in enumerate(arrays):
                 if type(x) is not ArrayImpl:
                     x._concrete(f"jit of {self._name}: argument {self._leaf_names(call)[k]}")
@@ -341,26 +355,53 @@ class JitFunction:
     def _arguments(self, args: tuple, kwargs: dict) -> Call:
         """Splits static from traced arguments and flattens the latter."""
         static: dict[int | str, Any] = {}
-        names = self._options.static_argnames
         dynamic, keywords = args, kwargs
         if not self._plain:
-            for a in self._options.static_argnums:
-                if -len(args) <= a < len(args):
-                    static[a % len(args)] = args[a % len(args)]
-            for i, name in enumerate(self._parameters()[: len(args)]):
-                if name in names:
-                    static[i] = args[i]
-            parameters = self._parameters()
-            numbered = {parameters[a] for a in self._options.static_argnums if -len(parameters) <= a < len(parameters)}
-            for k in kwargs:
-                if k in names or k in numbered:
-                    static[k] = kwargs[k]
+            split = self._split(len(args), tuple(kwargs))
+            static = {w: args[w] if isinstance(w, int) else kwargs[w] for w in split.static}
             for where, value in static.items():
                 self._check_hashable(where, value)
-            dynamic = tuple(x for i, x in enumerate(args) if i not in static)
-            keywords = {k: v for k, v in kwargs.items() if k not in static}
+            dynamic = tuple([args[i] for i in split.positions])
+            keywords = {k: kwargs[k] for k in split.names}
         leaves, treedef = tree.flatten((dynamic, keywords))
         return Call(args, kwargs, static, dynamic, keywords, leaves, treedef)
+
+    def _split(self, count: int, keywords: tuple[str, ...]) -> Split:
+        """Which arguments are static in calls with so many by position and with these keywords."""
+        found = self._splits.get((count, keywords))
+        if found is None:
+            numbers, names, parameters = self._options.static_argnums, self._options.static_argnames, self._parameters()
+            positions = {a % count for a in numbers if -count <= a < count}
+            positions |= {i for i, name in enumerate(parameters[:count]) if name in names}
+            numbered = {parameters[a] for a in numbers if -len(parameters) <= a < len(parameters)}
+            named = [k for k in keywords if k in names or k in numbered]
+            found = self._splits[count, keywords] = Split(
+                (*sorted(positions), *sorted(named)),
+                tuple([i for i in range(count) if i not in positions]),
+                tuple([k for k in keywords if k not in named]),
+            )
+        return found
+
+    def _for_static(self, args: tuple, kwargs: dict) -> tuple[Versions | None, tuple, dict]:
+        """The versions for the static arguments of a call, None if there are none yet; and the other arguments."""
+        split = self._split(len(args), tuple(kwargs))
+        values = tuple([args[w] if type(w) is int else kwargs[w] for w in split.static])
+        try:
+            versions = self._versions.by_static.get((split.static, values)) if values else self._versions
+        except TypeError:  # not hashable: the general way says so
+            return None, (), {}
+        return versions, tuple([args[i] for i in split.positions]), {k: kwargs[k] for k in split.names}
+
+    def _note_static(self, entry: Entry, call: Call, avals: list[ShapedArray]) -> None:
+        """Notes a call with static arguments that found ``entry``."""
+        key = (self._split(len(call.args), tuple(call.kwargs)).static, tuple(call.static.values()))
+        versions = self._versions.by_static.get(key)
+        if versions is None:
+            versions = self._versions.by_static[key] = Versions()
+        versions.entries[call.treedef, tuple(avals), config.trace_key] = entry
+        if not call.keywords and all(type(x) is ArrayImpl for x in call.dynamic):
+            versions.flat[(config.trace_key, *avals)] = entry
+        versions.hit(entry, call.treedef, avals)
 
     def _parameters(self) -> tuple[str, ...]:
         found = self.__dict__.get("_parameter_names")
@@ -388,7 +429,7 @@ class JitFunction:
         avals = tuple([self._aval(x, call, i) for i, x in enumerate(call.leaves)])
         key: Any = (call.treedef, avals, config.trace_key)
         if call.static or state.axis_env:
-            key = (*key, tuple(sorted(call.static.items(), key=_static_order)), state.axis_env)
+            key = (*key, tuple(call.static.items()), state.axis_env)
         entries = self._versions.entries
         entry = entries.get(key) or self._versions.with_refs.get(key)
         if entry is None:
@@ -565,8 +606,18 @@ class Call(NamedTuple):
     treedef: Any
 
 
-def _static_order(item: tuple) -> tuple:
-    return (isinstance(item[0], str), item[0])
+class Split(NamedTuple):
+    """Which arguments of calls are static.
+
+    Attributes:
+      static: positions and names of those, in order.
+      positions: of the others.
+      names: of the others that are given by keyword.
+    """
+
+    static: tuple[int | str, ...]
+    positions: tuple[int, ...]
+    names: tuple[str, ...]
 
 
 def _is_on_own_memory(x: np.ndarray) -> bool:
