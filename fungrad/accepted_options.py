@@ -1,6 +1,7 @@
 """Options of JAX that change nothing here: ``fungrad.config`` takes and keeps them, so that programs that set them run.
 
-An option that would change what is computed is no such option, except at the value that is the behaviour here.
+Those about random keys are kept here too; ``fungrad.random`` looks at them. Another option that would change what is
+computed is no such option, except at the value that is the behaviour here.
 
 May import nothing.
 """
@@ -57,6 +58,7 @@ _INTEGERS = {
     "cpu_get_global_topology_timeout_minutes": 5, "cpu_get_local_topology_timeout_minutes": 2,
     "embedded_constants_max_bytes": 32, "export_calling_convention_version": 10, "mock_num_gpu_processes": 0,
     "persistent_cache_min_entry_size_bytes": 0, "pgle_aggregation_percentile": 90, "pgle_profiling_runs": 3,
+    "random_seed_offset": 0,
     "serialization_version": 0, "share_binary_between_hosts_timeout_ms": 1_200_000,
     "traceback_in_locations_limit": 100, "tracer_error_num_traceback_frames": 5, "xla_profile_version": 0,
 }  # fmt: skip
@@ -77,10 +79,10 @@ _CHOICES = {
     "default_matmul_precision": (
         None, "default", "high", "highest", "bfloat16", "tensorfloat32", "float32", *_DOT_ALGORITHMS,
     ),
-    "default_prng_impl": ("threefry2x32",),
-    "enable_custom_prng": (False,),
-    "high_dynamic_range_gumbel": (False,),
-    "legacy_prng_key": ("allow",),
+    "default_prng_impl": ("threefry2x32", "threefry4x32", "rbg", "unsafe_rbg", "philox2x32", "philox4x32"),
+    "enable_custom_prng": (False, True),
+    "high_dynamic_range_gumbel": (False, True),
+    "legacy_prng_key": ("allow", "warn", "error"),
     "logging_level": ("NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", None),
     "memory_fitting_level": ("O2", *_LEVELS),
     "optimization_level": _LEVELS,

@@ -57,6 +57,11 @@ _SEMANTIC = (
     "debug_infs",
     "debug_key_reuse",
     "disable_jit",
+    "default_prng_impl",
+    "enable_custom_prng",
+    "legacy_prng_key",
+    "random_seed_offset",
+    "high_dynamic_range_gumbel",
 )
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -409,16 +414,35 @@ Example:
 """,
 )
 default_prng_impl = _switch(
-    "default_prng_impl", "threefry2x32", "Sets the generator of new keys inside a ``with`` block: ``threefry2x32``."
+    "default_prng_impl",
+    "threefry2x32",
+    """Sets the generator of keys for which none is named, and of raw keys, inside a ``with`` block.
+
+Args:
+  value: ``threefry2x32``, ``threefry4x32``, ``rbg``, ``unsafe_rbg``, ``philox2x32`` or ``philox4x32``.
+
+Raises:
+  ValueError: there is no such generator.
+
+Example:
+  >>> import fungrad
+  >>> with fungrad.default_prng_impl("rbg"):
+  ...     fungrad.random.key(0).dtype == fungrad.random.key_dtype("rbg")
+  True
+""",
 )
 enable_checks = _switch("enable_checks", True, "Accepted for compatibility; internal checks are those of the tests.")
 enable_custom_prng = _switch(
-    "enable_custom_prng", False, "Must be False: ``random.key`` makes typed keys, not ``PRNGKey``."
+    "enable_custom_prng",
+    True,
+    "Makes ``PRNGKey``, and functions given raw keys, return typed keys inside a ``with`` block.",
 )
 threefry_partitionable = _switch(
     "threefry_partitionable", True, "Must be True: bits do not depend on how they are divided."
 )
-legacy_prng_key = _switch("legacy_prng_key", "allow", "Must be ``allow``: raw keys are always accepted.")
+legacy_prng_key = _switch(
+    "legacy_prng_key", "allow", "What raw keys do inside a ``with`` block: ``allow`` them, ``warn``, or ``error``."
+)
 softmax_custom_jvp = _switch("softmax_custom_jvp", True, "Without effect: ``softmax`` has one rule, the stable one.")
 allow_f16_reductions = _switch("allow_f16_reductions", True, "Without effect: 16-bit floats are added up in single.")
 array_garbage_collection_guard = _switch(

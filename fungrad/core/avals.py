@@ -40,6 +40,7 @@ class ShapedArray(AbstractValue):
       ndim: number of dimensions.
       size: number of elements.
       inexact: whether the dtype is floating point or complex.
+      compound: whether compiled programs know values by what they are made of (``core.lojax``).
 
     Example:
       >>> from fungrad.core.avals import ShapedArray
@@ -49,13 +50,14 @@ class ShapedArray(AbstractValue):
       True
     """
 
-    __slots__ = ("shape", "dtype", "weak_type", "ndim", "size", "inexact", "_tangent", "__weakref__")
+    __slots__ = ("shape", "dtype", "weak_type", "ndim", "size", "inexact", "compound", "_tangent", "__weakref__")
     shape: tuple[int, ...]
     dtype: np.dtype
     weak_type: bool
     ndim: int
     size: int
     inexact: bool
+    compound: bool
     _tangent: ShapedArray | None
 
     def __new__(
@@ -173,6 +175,7 @@ def _intern(cls: type, shape: tuple[int, ...], dtype: np.dtype, weak_type: bool)
             size *= d
         new.size = size
         new.inexact = dtypes.is_inexact(dtype)
+        new.compound = dtypes.is_compound(dtype)
         new._tangent = None
         _interned[key] = _recent[key] = new
         return new

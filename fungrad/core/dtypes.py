@@ -13,6 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from fungrad.core.key_types import is_compound, is_key, key_words, keys_from_words
 from fungrad.core.promotion import lattice_result_type, promote_types, requested_result_type
 from fungrad.core.scalar_types import (
     INTEGERS,
@@ -68,6 +69,7 @@ from fungrad.core.scalar_types import (
     signed_dtypes,
     small_floats,
     small_integers,
+    special_names,
     uint2,
     uint4,
     uint8,
@@ -122,6 +124,7 @@ __all__ = [
     "int8",
     "integer_dtypes",
     "is_bool",
+    "is_compound",
     "is_complex",
     "is_float",
     "is_float0",
@@ -223,11 +226,6 @@ def is_float0(dtype: np.dtype) -> bool:
     return dtype is float0 or dtype == float0
 
 
-def is_key(dtype: np.dtype) -> bool:
-    """Whether ``dtype`` is the dtype of typed random keys."""
-    return dtype is prng_key or dtype == prng_key
-
-
 def to_inexact_dtype(dtype: np.dtype) -> np.dtype:
     """The inexact dtype in which functions such as ``sin`` and ``mean`` compute for ``dtype``.
 
@@ -265,7 +263,10 @@ _SIZE_IN_BITS = {dtype: 8 * dtype.itemsize for dtype in all_dtypes} | {
 def itemsize_bits(dtype: np.dtype) -> int:
     """Number of bits of one value; in an array, the small types use a whole byte for each."""
     found = _SIZE_IN_BITS.get(dtype)
-    return _SIZE_IN_BITS[canonicalize_dtype(dtype, "itemsize_bits")] if found is None else found
+    if found is None:
+        dtype = canonicalize_dtype(dtype, "itemsize_bits")
+        found = _SIZE_IN_BITS.get(dtype, 8 * dtype.itemsize)
+    return found
 
 
 def scalar_type_of(x: Any) -> type:
@@ -461,17 +462,14 @@ def _shortened(name: str) -> str:
     return name if stem is None else _SHORT_STEMS[stem] + name.removeprefix(stem)
 
 
-_SHORT = {dtype: _shortened(dtype.name) for dtype in number_dtypes} | {
-    float0: "float0",
-    prng_key: "key<fry>",
-}
+_SHORT = {dtype: _shortened(dtype.name) for dtype in number_dtypes}
 _FROM_SHORT = {name: dtype for dtype, name in _SHORT.items()}
 
 
 def short_name(dtype: np.dtype) -> str:
     """The name of ``dtype`` in jaxprs: ``f32``, ``i8``, ``bf16``, ``bool``, ``key<fry>``."""
-    found = _SHORT.get(dtype)
-    return _SHORT[canonicalize_dtype(dtype, "short_name")] if found is None else found
+    found = _SHORT.get(dtype) or special_names.get(dtype)
+    return short_name(canonicalize_dtype(dtype, "short_name")) if found is None else found
 
 
 def from_short_name(name: str) -> np.dtype:
@@ -480,33 +478,10 @@ def from_short_name(name: str) -> np.dtype:
     Raises:
       ValueError: when no dtype has this short name.
     """
-    try:
-        return _FROM_SHORT[name]
-    except KeyError:
-        known = ", ".join(sorted(_FROM_SHORT))
-        raise ValueError(f"from_short_name: {name!r} is not one of {known}") from None
-
-
-# --------------------------------------------------------------------------------------------------
-# Arrays of random keys
-
-_KEY_FIELD = "key"
-
-
-def key_words(keys: np.ndarray) -> np.ndarray:
-    """The words of an array of keys, a uint32 view of shape ``keys.shape + (2,)``."""
-    return keys[_KEY_FIELD]
-
-
-def keys_from_words(words: np.ndarray) -> np.ndarray:
-    """The array of keys with the given words, of shape ``words.shape[:-1]``; a view if possible.
-
-    Raises:
-      ValueError: when ``words`` is not a uint32 array whose last dimension is 2.
-    """
-    if words.dtype != uint32 or words.ndim == 0 or words.shape[-1] != 2:
-        raise ValueError(
-            f"keys_from_words: expected uint32 words of shape (..., 2), got {words.dtype.name} "
-            f"of shape {words.shape}"
-        )
-    return np.ascontiguousarray(words).view(prng_key)[..., 0]
+    found = _FROM_SHORT.get(name)
+    if found is None:
+        found = next((dtype for dtype, special in special_names.items() if special == name), None)
+    if found is None:
+        known = ", ".join(sorted([*_FROM_SHORT, *special_names.values()]))
+        raise ValueError(f"from_short_name: {name!r} is not one of {known}")
+    return found

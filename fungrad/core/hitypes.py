@@ -112,6 +112,7 @@ class HiType(AbstractValue):
     """
 
     is_high: ClassVar[bool] = True
+    compound: ClassVar[bool] = True
     has_qdd: ClassVar[bool] = False
     weak_type: ClassVar[bool] = False
     inexact: ClassVar[bool] = True

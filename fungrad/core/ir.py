@@ -204,9 +204,9 @@ class Jaxpr:
 
     @property
     def is_high(self) -> bool:
-        """Whether a type of a user's own (``core.hitypes``), or an operation on one, is anywhere in it."""
+        """Whether a compound type (of a user's own, or of keys), or an operation on one, is anywhere in it."""
         if self._high is None:
-            self._high = any(a.aval.is_high for a in (*self.all_invars, *self.outvars)) or any(
+            self._high = any(a.aval.compound for a in (*self.all_invars, *self.outvars)) or any(
                 eqn.primitive.is_high_in(eqn.params) for eqn in self.eqns
             )
         return self._high

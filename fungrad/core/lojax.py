@@ -1,11 +1,12 @@
-"""Lowering of values and jaxprs with types of users' own (``core.hitypes``) to arrays.
+"""Lowering of values and jaxprs with compound types to arrays: those of users' own (``core.hitypes``), and random keys.
 
 A jaxpr is high if such a type or an operation on one is anywhere in it. Transformations map high jaxprs as any other.
 What runs is the low jaxpr: its inputs and outputs are the arrays that make up the values, and each operation that
 knows such types is replaced by what it is in terms of arrays (``Primitive.expand``). Inside of ``expand`` values are
-instances of the users' classes, with arrays or tracers in them.
+instances of the users' classes, with arrays or tracers in them. Keys of other generators than threefry2x32 are arrays
+to transformations, and are lowered to their words (``core.key_values``).
 
-May import ``core.ir``, ``core.primitive`` and ``core.staging``.
+May import ``core.ir``, ``core.key_values``, ``core.primitive`` and ``core.staging``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from fungrad.core.array import as_array
 from fungrad.core.avals import same_type
 from fungrad.core.ir import Jaxpr, Literal
+from fungrad.core.key_values import bind_on_words, keys_of, words_aval, words_of
 from fungrad.core.primitive import Primitive
 from fungrad.core.source import attributed
 from fungrad.core.staging import DebugInfo, trace_flat
@@ -24,7 +26,11 @@ from fungrad.core.staging import DebugInfo, trace_flat
 
 def low_avals(avals: Sequence[Any]) -> list[Any]:
     """Types of the arrays that make up values of these types."""
-    return [lo for aval in avals for lo in aval.lo_ty()]
+    return [lo for aval in avals for lo in _parts(aval)]
+
+
+def _parts(aval: Any) -> list[Any]:
+    return [words_aval(aval)] if aval.compound and not aval.is_high else aval.lo_ty()  # type: ignore[no-any-return]
 
 
 def lowered(values: Sequence[Any], avals: Sequence[Any]) -> list[Any]:
@@ -36,7 +42,7 @@ def lowered(values: Sequence[Any], avals: Sequence[Any]) -> list[Any]:
     out: list[Any] = []
     for x, aval in zip(values, avals, strict=True):
         if not aval.is_high:
-            out.append(as_array(x))
+            out.append(words_of(x) if aval.compound else as_array(x))
             continue
         los = [as_array(lo) for lo in aval.lower_val(x)]
         expected = aval.lo_ty()
@@ -52,7 +58,12 @@ def lowered(values: Sequence[Any], avals: Sequence[Any]) -> list[Any]:
 def raised(los: Sequence[Any], avals: Sequence[Any]) -> list[Any]:
     """The values of these types that arrays make up."""
     given = iter(los)
-    return [aval.raise_val(*itertools.islice(given, len(aval.lo_ty()))) for aval in avals]
+    return [
+        aval.raise_val(*itertools.islice(given, len(aval.lo_ty())))
+        if aval.is_high or not aval.compound
+        else keys_of(next(given), aval)
+        for aval in avals
+    ]
 
 
 def lower_jaxpr(jaxpr: Jaxpr) -> Jaxpr:
@@ -72,7 +83,7 @@ def lower_jaxpr(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def eval_low(jaxpr: Jaxpr, args: Sequence[Any]) -> list[Any]:
-    """The results of a jaxpr without constants, with its operations on types of users' own expanded."""
+    """The results of a jaxpr without constants, with its operations on compound types expanded."""
     env: dict[Any, Any] = dict(zip(jaxpr.invars, args, strict=True))
 
     def read(a: Any) -> Any:
@@ -83,6 +94,8 @@ def eval_low(jaxpr: Jaxpr, args: Sequence[Any]) -> list[Any]:
         with attributed(eqn.source):
             if eqn.primitive.is_high_in(eqn.params):
                 out = eqn.primitive.expanded(operands, eqn.params)
+            elif any(v.aval.compound for v in eqn.invars):
+                out = bind_on_words(eqn.primitive, operands, eqn.params, [v.aval for v in eqn.outvars])
             else:
                 out = eqn.primitive.bind(*operands, **eqn.params)
         env.update(zip(eqn.outvars, out if eqn.primitive.multiple_results else [out], strict=True))

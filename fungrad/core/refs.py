@@ -34,6 +34,7 @@ class AbstractRef:
     __slots__ = ("inner_aval",)
     is_ref = True
     is_high = False
+    compound = False
 
     def __init__(self, inner_aval: ShapedArray):
         self.inner_aval = inner_aval

@@ -117,7 +117,8 @@ NARROWED: dict[np.dtype, np.dtype] = {
     complex128: complex64,
 }
 
-_SPECIAL_NAMES = {float0: "float0", prng_key: "key<fry>"}
+# NumPy has no names for these; ``core.key_types`` adds the keys of other generators.
+special_names: dict[np.dtype, str] = {float0: "float0", prng_key: "key<fry>"}
 
 # Python's types, and their names as strings, stand for the default width of their kind.
 PYTHON_KIND: dict[type, str] = {bool: "b", int: "i", float: "f", complex: "c"}
@@ -170,7 +171,7 @@ def is_known(dtype: np.dtype) -> bool:
 
 def display_name(dtype: np.dtype) -> str:
     """The name of ``dtype`` in error messages; NumPy has no name for float0 and for keys."""
-    return _SPECIAL_NAMES.get(dtype) or dtype.name
+    return special_names.get(dtype) or dtype.name
 
 
 def default_int() -> np.dtype:

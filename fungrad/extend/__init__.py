@@ -13,7 +13,7 @@ from typing import Any
 
 from fungrad.core.avals import ShapedArray
 from fungrad.core.public_names import publish
-from fungrad.extend import core, linear_util
+from fungrad.extend import core, linear_util, random
 from fungrad.jit.llvm.foreign import ArrayKernel, ScalarKernel
 from fungrad.ops._families import Elementwise, LinearElementwise
 
@@ -27,6 +27,7 @@ __all__ = [
     "linear_util",
     "numba_array_kernel",
     "numba_kernel",
+    "random",
 ]
 
 

@@ -70,6 +70,7 @@ from fungrad.lax import (
 from fungrad.lax.bit_generators import (
     RandomAlgorithm as RandomAlgorithm,
     rng_bit_generator as rng_bit_generator,
+    rng_bit_generator_p as rng_bit_generator_p,
 )
 from fungrad.lax.scaled_and_ragged_dot import (
     DotDimensionNumbers as DotDimensionNumbers,

@@ -5,8 +5,10 @@ random numbers: as easy as 1, 2, 3", 2011): element ``i`` of a draw depends on t
 do not depend on how the work is divided, draws of different keys can be made in one operation, and a compiled program
 computes a bit where it is used.
 
-Arrays of keys have the dtype ``core.dtypes.prng_key``; compiled code holds a key in one 64-bit integer, the first word
-in its lower half.
+Arrays of these keys have the dtype ``core.dtypes.prng_key``; compiled code holds a key in one 64-bit integer, the first
+word in its lower half. Keys of other generators have dtypes of their own (``core.key_types``), and what is done with
+them is made up of operations on their words, by functions that ``fungrad.random.implementations`` hands to
+``attach_general``.
 
 May import ``core``, ``ops._operands`` and ``ops.foundation``.
 """
@@ -15,18 +17,19 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from fungrad.core import dtypes
-from fungrad.core.array import Array
+from fungrad.core import dtypes, key_types
+from fungrad.core.array import Array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
-from fungrad.core.context import AxisData
+from fungrad.core.context import EVAL, AxisData, running
+from fungrad.core.key_values import keys_of, words_aval, words_of
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, lift
-from fungrad.ops.foundation import Dims, batch_to, move_dim
+from fungrad.ops.foundation import Dims, batch_to, move_dim, reshape
 
 # -- the hash ----------------------------------------------------------------------------------------------------------
 
@@ -161,40 +164,93 @@ def key_at(m: Any, key: Any, position: Any) -> tuple[Any, Any]:
     return hash_scalar(_first(m, key), _second(m, key), high, _first(m, position))
 
 
+# -- other generators --------------------------------------------------------------------------------------------------
+
+_general: dict[str, Callable[..., Array]] = {}
+
+
+def attach_general(functions: dict[str, Callable[..., Array]]) -> None:
+    """Sets the operations on keys of any generator; called once by ``fungrad.random``.
+
+    Args:
+      functions: by name of a primitive. Each takes the dtype of the keys, the operands (keys as words, those of one key
+        in the last dimension) and the parameters, and returns an array, or words.
+    """
+    _general.update(functions)
+
+
+class KeyPrimitive(Primitive):
+    """An operation on keys: ``impl`` and ``lower`` are for those of threefry2x32, this class does the others."""
+
+    def evaluated(self, keys: np.ndarray, *args: np.ndarray, **params: Any) -> np.ndarray:
+        """The result for keys of another generator."""
+        avals = [ShapedArray(x.shape, x.dtype) for x in (keys, *args)]
+        with running(EVAL):
+            operands = [wrap_unchecked(x, aval) for x, aval in zip((keys, *args), avals, strict=True)]
+            return self.on_key_words(operands, params)._concrete(self.name)
+
+    def on_key_words(self, args: Sequence[Any], params: dict[str, Any]) -> Array:
+        """The result for keys of another generator, in terms of their words (``core.key_values``)."""
+        keys, *rest = args
+        out = _general[self.name](keys.aval.dtype, words_of(keys), *rest, **params)
+        aval = self.abstract((keys.aval, *[x.aval for x in rest]), params)
+        return keys_of(out, aval) if aval.compound else out
+
+
 # -- representation of keys --------------------------------------------------------------------------------------------
 
 
 class RandomWrap(Primitive):
-    """Pairs of words, the last dimension of a uint32 array, as keys."""
+    """Words, the last dimensions of a uint32 array, as keys of the generator ``impl``."""
 
     cheap = True
 
-    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
-        if x.dtype != dtypes.uint32 or x.shape[-1:] != (2,):
-            raise TypeError(f"random_wrap: a key is two uint32 words in the last dimension, got {x.str_short()}")
-        return ShapedArray(x.shape[:-1], dtypes.prng_key)
+    def abstract_eval(self, x: ShapedArray, *, impl: str) -> ShapedArray:
+        dtype = key_types.dtype_of(impl)
+        inner = key_types.key_shape(dtype)
+        if x.dtype != dtypes.uint32 or x.ndim < len(inner) or x.shape[x.ndim - len(inner) :] != inner:
+            raise TypeError(
+                f"random_wrap: the words of a key of type {dtypes.short_name(dtype)} are uint32 of shape "
+                f"({', '.join(map(str, ('...', *inner)))}), got {x.str_short()}"
+            )
+        return ShapedArray(x.shape[: x.ndim - len(inner)], dtype)
 
-    def impl(self, x: np.ndarray) -> np.ndarray:
+    def impl(self, x: np.ndarray, *, impl: str) -> np.ndarray:
         return dtypes.keys_from_words(x)
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        return self.bind(move_dim(args[0], dims[0], 0)), 0
+    def is_high_in(self, params: dict[str, Any]) -> bool:
+        return params["impl"] != key_types.THREEFRY  # type: ignore[no-any-return]
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def expand(self, args: Sequence[Any], params: dict[str, Any]) -> Array:
+        aval = self.abstract((args[0].aval,), params)
+        return keys_of(_reshaped(args[0], words_aval(aval).shape), aval)
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, impl: str) -> tuple[Any, Any]:
+        return self.bind(move_dim(args[0], dims[0], 0), impl=impl), 0
+
+    def lower(self, ctx: Any, x: Any, *, impl: str) -> Any:
         def key(m: Any, *i: Any) -> Any:
             return _joined(m, m.load(x, *i, 0), m.load(x, *i, 1))
 
         return ctx.compute(x.shape[:-1], dtypes.prng_key, key)
 
 
+def _reshaped(x: Array, shape: Dims) -> Array:
+    return x if x.aval.shape == shape else reshape(x, shape)
+
+
 class RandomUnwrap(Primitive):
-    """The two words of each key, in a new last dimension."""
+    """The words of each key, in new last dimensions."""
 
     cheap = True
 
     def abstract_eval(self, keys: ShapedArray) -> ShapedArray:
         check_kind(self.name, keys, "k")
-        return ShapedArray((*keys.shape, 2), dtypes.uint32)
+        return ShapedArray((*keys.shape, *key_types.key_shape(keys.dtype)), dtypes.uint32)
+
+    def on_key_words(self, args: Sequence[Any], params: dict[str, Any]) -> Array:
+        """The words, in the shape of one key."""
+        return _reshaped(words_of(args[0]), self.abstract((args[0].aval,), params).shape)
 
     def impl(self, keys: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(dtypes.key_words(keys))
@@ -214,13 +270,13 @@ random_wrap_p = RandomWrap("random_wrap")
 random_unwrap_p = RandomUnwrap("random_unwrap")
 
 
-def random_wrap(words: Any) -> Array:
-    """uint32 words of shape ``[..., 2]`` as an array of keys of shape ``[...]``."""
-    return random_wrap_p.bind(lift(words, "random_wrap: words"))
+def random_wrap(words: Any, impl: str = key_types.THREEFRY) -> Array:
+    """uint32 words of shape ``[..., 2]`` (or what the generator has) as an array of keys of shape ``[...]``."""
+    return random_wrap_p.bind(lift(words, "random_wrap: words"), impl=impl)
 
 
 def random_unwrap(keys: Any) -> Array:
-    """The words of an array of keys of shape ``[...]``, uint32 of shape ``[..., 2]``."""
+    """The words of an array of keys of shape ``[...]``, uint32 of shape ``[..., 2]`` or what the generator has."""
     return random_unwrap_p.bind(keys)
 
 
@@ -230,21 +286,28 @@ def random_unwrap(keys: Any) -> Array:
 class RandomSeed(Primitive):
     """One key per integer: its upper and its lower 32 bits (narrower integers have zeros for the upper ones)."""
 
-    def abstract_eval(self, seeds: ShapedArray) -> ShapedArray:
+    def abstract_eval(self, seeds: ShapedArray, *, impl: str) -> ShapedArray:
         check_kind(self.name, seeds, "iu")
-        return ShapedArray(seeds.shape, dtypes.prng_key)
+        return ShapedArray(seeds.shape, key_types.dtype_of(impl))
 
-    def impl(self, seeds: np.ndarray) -> np.ndarray:
+    def is_high_in(self, params: dict[str, Any]) -> bool:
+        return params["impl"] != key_types.THREEFRY  # type: ignore[no-any-return]
+
+    def expand(self, args: Sequence[Any], params: dict[str, Any]) -> Array:
+        aval = self.abstract((args[0].aval,), params)
+        return keys_of(_general[self.name](aval.dtype, args[0]), aval)
+
+    def impl(self, seeds: np.ndarray, *, impl: str) -> np.ndarray:
         words = np.zeros((*seeds.shape, 2), np.uint32)
         if seeds.dtype.itemsize == 8:
             words[..., 0] = np.right_shift(seeds, 32).astype(np.uint32)
         words[..., 1] = seeds.astype(np.uint32)
         return dtypes.keys_from_words(words)
 
-    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        return self.bind(*args), dims[0]
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, impl: str) -> tuple[Any, Any]:
+        return self.bind(*args, impl=impl), dims[0]
 
-    def lower(self, ctx: Any, seeds: Any) -> Any:
+    def lower(self, ctx: Any, seeds: Any, *, impl: str) -> Any:
         wide = seeds.dtype.itemsize == 8
 
         def random_seed(m: Any, x: Any) -> Any:
@@ -255,16 +318,18 @@ class RandomSeed(Primitive):
         return ctx.map(random_seed, [seeds], dtypes.prng_key)
 
 
-class RandomSplit(Primitive):
+class RandomSplit(KeyPrimitive):
     """``shape`` new keys for each key: the hashes of their positions."""
 
     uses_keys = True
 
     def abstract_eval(self, keys: ShapedArray, *, shape: Dims) -> ShapedArray:
         check_kind(self.name, keys, "k")
-        return ShapedArray((*keys.shape, *shape), dtypes.prng_key)
+        return ShapedArray((*keys.shape, *shape), keys.dtype)
 
     def impl(self, keys: np.ndarray, *, shape: Dims) -> np.ndarray:
+        if keys.dtype != dtypes.prng_key:
+            return self.evaluated(keys, shape=shape)
         count = math.prod(shape)
         out = np.empty((keys.size, count, 2), np.uint32)
         for rows, columns, first, second in _hash_positions(keys.reshape(-1), count):
@@ -282,31 +347,37 @@ class RandomSplit(Primitive):
         return ctx.map(random_split, with_positions(ctx, keys, shape), dtypes.prng_key, cost=_HASH_COST)
 
 
-class RandomFoldIn(Primitive):
-    """For each key and each 32-bit number a new key: the hash of the number."""
+class RandomFoldIn(KeyPrimitive):
+    """For each key and each 32-bit number a new key: the hash of the number. Dimensions of size 1 are repeated."""
 
     def abstract_eval(self, keys: ShapedArray, data: ShapedArray) -> ShapedArray:
         check_kind(self.name, keys, "k", 0)
-        if data.dtype != dtypes.uint32 or data.shape != keys.shape:
+        together = keys.ndim == data.ndim and all(
+            n == m or 1 in (n, m) for n, m in zip(keys.shape, data.shape, strict=True)
+        )
+        if data.dtype != dtypes.uint32 or not together:
             raise TypeError(
                 f"random_fold_in: expected one uint32 number per key, got {data.str_short()} for {keys.str_short()}"
             )
-        return keys
+        return ShapedArray(np.broadcast_shapes(keys.shape, data.shape), keys.dtype)
 
     def impl(self, keys: np.ndarray, data: np.ndarray) -> np.ndarray:
+        if keys.dtype != dtypes.prng_key:
+            return self.evaluated(keys, data)
         words = dtypes.key_words(keys)
-        if keys.size == 1:
+        if keys.size == data.size == 1:
             k0, k1 = words.reshape(2).tolist()
             pair = _hash_ints(k0, k1, 0, int(data.reshape(())))
             return dtypes.keys_from_words(np.array(pair, np.uint32)).reshape(keys.shape)
-        second = np.array(data, copy=True).reshape(-1)
+        shape = np.broadcast_shapes(keys.shape, data.shape)
+        second = np.array(np.broadcast_to(data, shape))
         first = np.zeros_like(second)
-        hash_in_place(words[..., 0].reshape(-1), words[..., 1].reshape(-1), first, second)
-        out = np.stack([first, second], axis=-1)
-        return dtypes.keys_from_words(out).reshape(keys.shape)
+        hash_in_place(words[..., 0], words[..., 1], first, second)
+        return dtypes.keys_from_words(np.stack([first, second], axis=-1))
 
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        return self.bind(*[batch_to(x, d, 0, axis.size) for x, d in zip(args, dims, strict=True)]), 0
+        # What is not mapped is not repeated: generators may look at how many there are.
+        return self.bind(*[batch_to(x, d, 0, 1) for x, d in zip(args, dims, strict=True)]), 0
 
     def lower(self, ctx: Any, keys: Any, data: Any) -> Any:
         def random_fold_in(m: Any, key: Any, number: Any) -> Any:
@@ -320,9 +391,9 @@ random_split_p = RandomSplit("random_split")
 random_fold_in_p = RandomFoldIn("random_fold_in")
 
 
-def random_seed(seeds: Any) -> Array:
+def random_seed(seeds: Any, impl: str = key_types.THREEFRY) -> Array:
     """A key for each integer."""
-    return random_seed_p.bind(lift(seeds, "random_seed: seeds"))
+    return random_seed_p.bind(lift(seeds, "random_seed: seeds"), impl=impl)
 
 
 def random_split(keys: Any, shape: Sequence[int]) -> Array:
@@ -338,7 +409,7 @@ def random_fold_in(keys: Any, data: Any) -> Array:
 # -- bits --------------------------------------------------------------------------------------------------------------
 
 
-class RandomBits(Primitive):
+class RandomBits(KeyPrimitive):
     """An array of ``shape`` random unsigned integers for each key.
 
     64 bits are both words of the hash of a position, the first one on top; 32 bits their exclusive or, and fewer bits
@@ -354,6 +425,8 @@ class RandomBits(Primitive):
         return ShapedArray((*keys.shape, *shape), np.dtype(f"uint{bit_width}"))
 
     def impl(self, keys: np.ndarray, *, bit_width: int, shape: Dims) -> np.ndarray:
+        if keys.dtype != dtypes.prng_key:
+            return self.evaluated(keys, bit_width=bit_width, shape=shape)
         count = math.prod(shape)
         out = np.empty((keys.size, count), f"uint{bit_width}")
         for rows, columns, first, second in _hash_positions(keys.reshape(-1), count):
@@ -385,3 +458,57 @@ random_bits_p = RandomBits("random_bits")
 def random_bits(keys: Any, bit_width: int, shape: Sequence[int]) -> Array:
     """Random unsigned integers of ``bit_width`` bits, an array of shape ``keys.shape + shape``."""
     return random_bits_p.bind(keys, bit_width=bit_width, shape=tuple(map(operator.index, shape)))
+
+
+# -- the hash by itself ------------------------------------------------------------------------------------------------
+
+
+class Threefry2x32(Primitive):
+    """The hash of pairs of words under pairs of words. 0-d operands, and dimensions of size 1, are repeated."""
+
+    multiple_results = True
+
+    def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        if len(avals) != 4 or any(a.dtype != dtypes.uint32 for a in avals):
+            raise TypeError(
+                f"threefry2x32: expected four uint32 operands, got {', '.join(a.str_short() for a in avals)}"
+            )
+        shapes = [a.shape for a in avals if a.shape]
+        if len({len(shape) for shape in shapes}) > 1:
+            raise TypeError(f"threefry2x32: operands must have the same number of dimensions, got shapes {shapes}")
+        return [ShapedArray(np.broadcast_shapes(*shapes), dtypes.uint32)] * 2
+
+    def impl(self, *args: np.ndarray) -> list[np.ndarray]:
+        shape = np.broadcast_shapes(*[x.shape for x in args])
+        k0, k1, x0, x1 = (np.array(np.broadcast_to(x, shape or (1,))) for x in args)
+        hash_in_place(k0, k1, x0, x1)
+        return [x0.reshape(shape), x1.reshape(shape)]
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        rank = max(x.aval.ndim - (d is not None) for x, d in zip(args, dims, strict=True))
+        moved = []
+        for x, d in zip(args, dims, strict=True):
+            if d is not None:
+                x = move_dim(x, d, 0)
+                x = reshape(x, (axis.size, *(1,) * (rank + 1 - x.aval.ndim), *x.aval.shape[1:]))
+            elif x.aval.ndim:
+                x = batch_to(x, None, 0, 1)
+            moved.append(x)
+        return self.bind(*moved), [0, 0]
+
+    def lower(self, ctx: Any, *args: Any) -> Any:
+        words = np.dtype(np.uint32)
+        return ctx.maps(hash_scalar_of, args, [words, words], cost=_HASH_COST)
+
+
+def hash_scalar_of(m: Any, *words: Any) -> tuple[Any, Any]:
+    """``hash_scalar`` as a function for the elements of arrays."""
+    return hash_scalar(*words)
+
+
+threefry2x32_p = Threefry2x32("threefry2x32")
+
+
+def threefry2x32(k0: Any, k1: Any, x0: Any, x1: Any) -> list[Array]:
+    """The hashes of the pairs (x0, x1) under the keys (k0, k1)."""
+    return threefry2x32_p.bind(*[lift(x, "threefry2x32: operand") for x in (k0, k1, x0, x1)])

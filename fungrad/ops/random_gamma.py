@@ -18,12 +18,11 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
-from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, constant
 from fungrad.ops.compare import lt, select_n
 from fungrad.ops.elementwise import add, div, mul, sub
 from fungrad.ops.foundation import batch_to
-from fungrad.ops.random_bits import hash_in_place, key_at, with_positions
+from fungrad.ops.random_bits import KeyPrimitive, hash_in_place, key_at, with_positions
 from fungrad.ops.special import digamma, random_gamma_grad
 from fungrad.ops.transcendental import exp
 
@@ -123,7 +122,7 @@ def _variates(keys: np.ndarray, a: np.ndarray, log_space: bool) -> np.ndarray:
 # -- the primitive -----------------------------------------------------------------------------------------------------
 
 
-class RandomGamma(Primitive):
+class RandomGamma(KeyPrimitive):
     """For each key variates of the gamma distribution, one for each parameter.
 
     The parameters have the shape of the keys, and then that of the draw. With ``log_space`` the results are logarithms.
@@ -144,6 +143,8 @@ class RandomGamma(Primitive):
         return ShapedArray(a.shape, a.dtype)
 
     def impl(self, keys: np.ndarray, a: np.ndarray, *, log_space: bool) -> np.ndarray:
+        if keys.dtype != dtypes.prng_key:
+            return self.evaluated(keys, a, log_space=log_space)
         count = math.prod(a.shape[keys.ndim :])
         words = np.moveaxis(dtypes.key_words(keys).reshape(-1, 2), 1, 0)
         positions = np.tile(np.arange(count, dtype=np.uint32), words.shape[1])

@@ -7,7 +7,8 @@ machine.  So a key is used once, and new keys are made of it::
     key, subkey = random.split(key)
     x = random.normal(subkey, (3,))
 
-The bits are those of the threefry2x32 generator in the layout of JAX, so equal keys give equal bits there and here.
+The bits are those of JAX: equal keys of the same generator give equal bits there and here. The generator is
+threefry2x32 unless ``impl`` of ``key``, or the option ``default_prng_impl``, names another.
 
 The file holds no code.
 """
@@ -15,6 +16,9 @@ The file holds no code.
 from fungrad.core.public_names import (
     public_names as _public_names,
     publish as _publish,
+)
+from fungrad.ops.random_gamma import (
+    random_gamma_p as random_gamma_p,
 )
 from fungrad.random.bits import (
     bits as bits,

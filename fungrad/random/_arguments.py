@@ -1,11 +1,12 @@
 """Arguments of the functions of ``fungrad.random``: keys, shapes, dtypes and parameters of distributions.
 
-May import ``core`` and ``ops``.
+May import ``core``, ``ops`` and ``random.implementations``.
 """
 
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,12 +15,14 @@ import numpy as np
 from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array, is_array_like, typeof
+from fungrad.core.key_types import identify
 from fungrad.core.key_uses import use
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import at_full_width, convert_element_type
 from fungrad.ops.foundation import Dims
-from fungrad.ops.random_bits import random_wrap
+from fungrad.ops.random_bits import random_unwrap, random_wrap
 from fungrad.ops.shape import broadcast_shapes, broadcast_to_rank
+from fungrad.random.implementations import default_prng_impl
 
 # -- keys --------------------------------------------------------------------------------------------------------------
 
@@ -40,12 +43,39 @@ def any_keys(api: str, key: Any, name: str = "key") -> tuple[Array, bool]:
     aval = typeof(key)
     if dtypes.is_key(aval.dtype):
         return as_array(key), False
-    if aval.dtype != dtypes.uint32 or aval.shape[-1:] != (2,):
+    impl = default_prng_impl()
+    inner = tuple(impl.key_shape)
+    if aval.dtype != dtypes.uint32 or aval.ndim < len(inner) or aval.shape[aval.ndim - len(inner) :] != inner:
         raise TypeError(
             f"fungrad.random.{api}: {name} must be a random key made by fungrad.random.key, split or fold_in, or the "
-            f"two words of one as uint32[2], got {aval.str_short()}"
+            f"words of one as uint32[{','.join(map(str, inner))}] (of {impl.name}), got {aval.str_short()}"
         )
-    return random_wrap(as_array(key)), True
+    if config.legacy_prng_key != "allow" or config.enable_custom_prng:
+        _raw_key(f"fungrad.random.{api}: {name}")
+    return random_wrap(as_array(key), identify(impl)), True
+
+
+def _raw_key(what: str) -> None:
+    """Says what the options want to be said of raw keys."""
+    if config.legacy_prng_key == "error":
+        raise ValueError(
+            f"{what} is a raw key, an array of uint32, which the option legacy_prng_key='error' forbids; make keys "
+            "with fungrad.random.key"
+        )
+    if config.legacy_prng_key == "warn":
+        warnings.warn(f"{what} is a raw key, an array of uint32; make keys with fungrad.random.key", stacklevel=4)
+    else:
+        warnings.warn(
+            f"{what} is a raw key, which is taken for one of {config.default_prng_impl}; make keys with "
+            "fungrad.random.key",
+            FutureWarning,
+            stacklevel=4,
+        )
+
+
+def returned_keys(keys: Array, raw: bool) -> Array:
+    """Keys in the form in which a key was given."""
+    return random_unwrap(keys) if raw and not config.enable_custom_prng else keys
 
 
 def one_key(api: str, key: Any) -> tuple[Array, bool]:

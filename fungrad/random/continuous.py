@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.device import check_device
@@ -278,6 +279,8 @@ def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None
 def standard_gumbel(key: Array, shape: Dims, dtype: np.dtype, mode: str | None = None) -> Array:
     """As ``gumbel``, of checked arguments."""
     info = dtypes.finfo(dtype)
+    if mode is None and config.high_dynamic_range_gumbel:
+        mode = "high"
     if mode != "high":
         return neg(log(neg(log(uniform_between(key, shape, dtype, float(info.tiny), 1.0)))))
     upper, lower = unstack(unit(key, (2, *shape), dtype))

@@ -46,6 +46,7 @@ def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = None) -> Array:
     Raises:
       TypeError: ``key`` is not a key, or ``lam`` is not real.
       ValueError: ``shape`` does not fit ``lam``, or ``dtype`` is not an integer dtype.
+      NotImplementedError: the key is not one of threefry2x32.
 
     Example:
       >>> from fungrad import random
@@ -55,6 +56,11 @@ def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = None) -> Array:
     """
     found = dtype_of("poisson", dtype, "iu", dtypes.default_int())
     single, _ = one_key("poisson", key)
+    if single.aval.dtype != dtypes.prng_key:
+        raise NotImplementedError(
+            "fungrad.random.poisson: key must be one of threefry2x32, the generator whose Poisson numbers are defined, "
+            f"got {single.aval.str_short()}"
+        )
     rate = parameter("poisson", "lam", lam, dtypes.float32)
     rate = jnp.broadcast_to(rate, common_shape("poisson", shape, lam=rate))
     small = jnp.isnan(rate) | (rate < _LARGE_RATE)

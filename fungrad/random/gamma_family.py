@@ -22,6 +22,7 @@ from fungrad.ops.compare import max
 from fungrad.ops.complex_parts import abs
 from fungrad.ops.elementwise import add, div, mul, sqrt, sub
 from fungrad.ops.foundation import Dims, broadcast_in_dim, reduce_sum
+from fungrad.ops.random_bits import attach_general
 from fungrad.ops.random_gamma import random_gamma
 from fungrad.ops.reduce import reduce_max
 from fungrad.ops.shape import expand_dims
@@ -30,6 +31,9 @@ from fungrad.random._arguments import common_shape, dtype_of, one_key, parameter
 from fungrad.random.bits import split_keys
 from fungrad.random.continuous import draw_with, standard_exponential, standard_normal
 from fungrad.random.discrete import rademacher
+from fungrad.random.gamma_loops import gamma_of_words
+
+attach_general({"random_gamma": gamma_of_words})
 
 
 def variates(key: Array, a: Array, shape: Dims, log_space: bool = False) -> Array:

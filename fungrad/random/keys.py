@@ -1,6 +1,6 @@
 """Random keys: making them from seeds, and new ones from old ones.
 
-May import ``core``, ``ops`` and ``random._arguments``.
+May import ``core``, ``ops``, ``random._arguments`` and ``random.implementations``.
 """
 
 from __future__ import annotations
@@ -13,44 +13,42 @@ import numpy as np
 from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array, from_numpy, is_array_like, typeof
+from fungrad.core.key_types import PRNGImpl, dtype_of, identifier_of, identify, impl_of, registered
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import convert_element_type
-from fungrad.ops.joining import stack, unstack
+from fungrad.ops.elementwise import add
 from fungrad.ops.random_bits import random_fold_in, random_seed, random_split, random_unwrap, random_wrap
-from fungrad.random._arguments import any_keys, one_key, shape_of
-
-IMPLEMENTATION = "threefry2x32"
-# Generators of JAX that have no promise of numbers that stay: here their keys are those of the one generator.
-_LIKEWISE = ("rbg", "unsafe_rbg")
+from fungrad.random._arguments import any_keys, one_key, returned_keys, shape_of
+from fungrad.random.implementations import PRNGSpec, resolve_prng_impl
 
 
-def _check_implementation(api: str, impl: Any, dtype: Any = None) -> None:
+def _generator(api: str, impl: Any, dtype: Any = None) -> PRNGImpl:
     if impl is not None and dtype is not None:
         raise ValueError(f"fungrad.random.{api}: give either impl or dtype, not both")
-    if dtype is not None and (not isinstance(dtype, np.dtype) or not dtypes.is_key(dtype)):
-        raise TypeError(f"fungrad.random.{api}: dtype must be fungrad.random.key_dtype(), got {dtype!r}")
-    if impl is None or isinstance(impl, np.dtype) and dtypes.is_key(impl):
-        return
-    if isinstance(impl, str) and impl in (IMPLEMENTATION, "fry", *_LIKEWISE):
-        return
-    raise ValueError(
-        f"fungrad.random.{api}: impl must be {IMPLEMENTATION!r} (or 'rbg' or 'unsafe_rbg', which mean the same), got "
-        f"{impl!r}"
-    )
+    return resolve_prng_impl(dtype, api, "dtype") if dtype is not None else resolve_prng_impl(impl, api)
 
 
 def _seed_key(api: str, seed: Any, impl: Any, dtype: Any) -> Array:
-    _check_implementation(api, impl, dtype)
+    generator = _generator(api, impl, dtype)
     if not is_array_like(seed) or np.ndim(seed) or kind_of(typeof(seed).dtype) not in "biu":
         described = typeof(seed).str_short() if is_array_like(seed) else repr(seed)
         raise TypeError(
             f"fungrad.random.{api}: seed must be an integer scalar, got {described}; for several seeds use "
             "fungrad.vmap(fungrad.random.key)"
         )
-    return random_seed(_seed_array(api, seed))
+    return seeded(seed_array(api, seed), generator)
 
 
-def _seed_array(api: str, seed: Any) -> Array:
+def seeded(seeds: Array, generator: PRNGImpl) -> Array:
+    """Keys of a generator for integers, which the option ``random_seed_offset`` moves."""
+    if config.random_seed_offset:
+        offset = config.random_seed_offset % 2 ** (8 * seeds.aval.dtype.itemsize)
+        seeds = add(seeds, convert_element_type(scalar_array(offset, dtypes.uint64), seeds.aval.dtype))
+    return random_seed(seeds, identify(generator))
+
+
+def seed_array(api: str, seed: Any) -> Array:
+    """A seed, or an array of seeds, as an integer array."""
     if isinstance(seed, Array):
         return convert_element_type(seed, dtypes.int32) if dtypes.is_bool(seed.aval.dtype) else seed
     value = int(seed)
@@ -70,15 +68,16 @@ def key(seed: Any, *, impl: Any = None, dtype: Any = None) -> Array:
 
     Args:
       seed: an integer, or 0-d integer array.  Unless 64-bit types are enabled, only its lower 32 bits count.
-      impl: ``"threefry2x32"``, which is the default and only generator.  ``"rbg"`` and ``"unsafe_rbg"`` are accepted
-        and mean the same: JAX does not promise the numbers of those to stay, and here they are those of threefry2x32.
-      dtype: ``fungrad.random.key_dtype()``, likewise.
+      impl: the generator: ``"threefry2x32"``, ``"rbg"``, ``"unsafe_rbg"``, ``"threefry4x32"``, ``"philox2x32"``,
+        ``"philox4x32"``, or what ``fungrad.extend.random.define_prng_impl`` returns; default that of the option
+        ``default_prng_impl``, which is threefry2x32.  Mapped over keys of ``rbg``, draws depend on how many there are.
+      dtype: ``fungrad.random.key_dtype(impl)``, likewise.
 
     Returns:
-      A 0-d array of dtype ``key<fry>``.
+      A 0-d array of the dtype of the keys of the generator, such as ``key<fry>``.
 
     Raises:
-      TypeError: the seed is not an integer scalar.
+      TypeError: the seed is not an integer scalar, or the generator is named by something that cannot name one.
       ValueError: there is no such generator.
 
     Example:
@@ -92,9 +91,10 @@ def key(seed: Any, *, impl: Any = None, dtype: Any = None) -> Array:
 
 
 def PRNGKey(seed: Any, *, impl: Any = None) -> Array:  # noqa: N802
-    """A random key made from a seed, as raw words: uint32 of shape [2].
+    """A random key made from a seed, as raw words: uint32 of shape [2], or what the generator has.
 
-    All functions of ``fungrad.random`` accept raw keys as well; new programs should use ``key``.
+    All functions of ``fungrad.random`` accept raw keys as well, which they take for those of the option
+    ``default_prng_impl``; new programs should use ``key``.
 
     Args:
       seed: as for ``key``.
@@ -105,7 +105,7 @@ def PRNGKey(seed: Any, *, impl: Any = None) -> Array:  # noqa: N802
       >>> random.PRNGKey(7)
       Array([0, 7], dtype=uint32)
     """
-    return random_unwrap(_seed_key("PRNGKey", seed, impl, None))
+    return returned_keys(_seed_key("PRNGKey", seed, impl, None), True)
 
 
 def key_data(keys: Any) -> Array:
@@ -115,7 +115,7 @@ def key_data(keys: Any) -> Array:
       keys: array of keys of shape ``[...]``, or raw words.
 
     Returns:
-      uint32 array of shape ``[..., 2]``.
+      uint32 array of shape ``[..., 2]``, or what the generator has.
 
     Raises:
       TypeError: ``keys`` are not keys.
@@ -133,8 +133,7 @@ def wrap_key_data(key_bits_array: Any, *, impl: Any = None, dtype: Any = None) -
     """Keys with the given words, the inverse of ``key_data``.
 
     Args:
-      key_bits_array: uint32 array of shape ``[..., 2]``.  Keys of ``"rbg"`` may have four words, as in JAX, which are
-        hashed to two.
+      key_bits_array: uint32 array of shape ``[..., 2]``, or what the generator has.
       impl: as for ``key``.
       dtype: as for ``key``.
 
@@ -142,30 +141,30 @@ def wrap_key_data(key_bits_array: Any, *, impl: Any = None, dtype: Any = None) -
       Array of keys of shape ``[...]``.
 
     Raises:
-      TypeError: the argument is not a uint32 array whose last dimension is 2.
+      TypeError: the argument is not a uint32 array whose last dimensions are those of a key.
 
     Example:
       >>> import numpy as np
       >>> from fungrad import random
       >>> random.wrap_key_data(np.zeros((3, 2), np.uint32)).shape
       (3,)
+      >>> random.wrap_key_data(np.zeros((3, 4), np.uint32), impl="rbg").shape
+      (3,)
     """
-    _check_implementation("wrap_key_data", impl, dtype)
-    words = key_bits_array
-    wide = impl in _LIKEWISE if isinstance(impl, str) else False
-    if wide and is_array_like(words) and np.shape(words)[-1:] == (4,) and typeof(words).dtype == dtypes.uint32:
-        first, second, third, fourth = unstack(as_array(words), -1)
-        return random_fold_in(random_fold_in(random_wrap(stack([first, second], -1)), third), fourth)
-    if not is_array_like(words) or np.shape(words)[-1:] != (2,) or typeof(words).dtype != dtypes.uint32:
+    generator = _generator("wrap_key_data", impl, dtype)
+    words, inner = key_bits_array, tuple(generator.key_shape)
+    given = np.shape(words) if is_array_like(words) else ()
+    if not is_array_like(words) or given[len(given) - len(inner) :] != inner or typeof(words).dtype != dtypes.uint32:
         described = typeof(words).str_short() if is_array_like(words) else repr(words)
         raise TypeError(
-            f"fungrad.random.wrap_key_data: key_bits_array must be a uint32 array of shape [..., 2], got {described}"
+            f"fungrad.random.wrap_key_data: key_bits_array must be a uint32 array of shape "
+            f"[..., {', '.join(map(str, inner))}], got {described}; those are the words of {generator.name}"
         )
-    return random_wrap(as_array(words))
+    return random_wrap(as_array(words), identify(generator))
 
 
-def key_impl(keys: Any) -> str:
-    """Name of the generator of keys: ``"threefry2x32"``.
+def key_impl(keys: Any) -> str | PRNGSpec:
+    """The generator of keys: its name, such as ``"threefry2x32"``, or its specification if it has no registered one.
 
     Raises:
       TypeError: ``keys`` are not keys.
@@ -175,20 +174,25 @@ def key_impl(keys: Any) -> str:
       >>> random.key_impl(random.key(0))
       'threefry2x32'
     """
-    any_keys("key_impl", keys, "keys")
-    return IMPLEMENTATION
+    found, _ = any_keys("key_impl", keys, "keys")
+    impl = impl_of(found.aval.dtype)
+    return impl.name if registered.get(impl.name) == impl else PRNGSpec(impl)
 
 
 def key_dtype(impl_spec: Any = None) -> np.dtype:
-    """The dtype of typed keys.
+    """The dtype of typed keys of a generator, by default that of the option ``default_prng_impl``.
+
+    Args:
+      impl_spec: as ``impl`` of ``key``.
 
     Example:
       >>> import fungrad
       >>> fungrad.random.key(0).dtype == fungrad.random.key_dtype()
       True
+      >>> fungrad.random.key(0, impl="rbg").dtype == fungrad.random.key_dtype("rbg")
+      True
     """
-    _check_implementation("key_dtype", impl_spec)
-    return dtypes.prng_key
+    return dtype_of(identify(_generator("key_dtype", impl_spec)))
 
 
 def split(key: Any, num: int | Sequence[int] = 2) -> Array:
@@ -213,7 +217,7 @@ def split(key: Any, num: int | Sequence[int] = 2) -> Array:
     """
     single, raw = one_key("split", key)
     keys = random_split(single, shape_of("split", num, "num"))
-    return random_unwrap(keys) if raw else keys
+    return returned_keys(keys, raw)
 
 
 def fold_in(key: Any, data: Any) -> Array:
@@ -251,7 +255,7 @@ def fold_in(key: Any, data: Any) -> Array:
         array = from_numpy(np.asarray(data).astype(np.uint32)) if isinstance(data, (np.generic, np.ndarray)) else data
         number = convert_element_type(array, dtypes.uint32)
     new = random_fold_in(single, number)
-    return random_unwrap(new) if raw else new
+    return returned_keys(new, raw)
 
 
 def clone(key: Any) -> Array:
@@ -266,4 +270,4 @@ def clone(key: Any) -> Array:
     keys, raw = any_keys("clone", key)
     # Another array with the same words, which counts as a new key where uses are followed.
     words = random_unwrap(keys)
-    return words if raw else random_wrap(words)
+    return words if raw else random_wrap(words, identifier_of(keys.aval.dtype))

@@ -16,6 +16,7 @@ _named = {
 _named |= {
     name: _Primitive.instances[printed]
     for name, printed in {
+        "add_jaxvals_p": "add_any",
         "custom_jvp_call_p": "custom_jvp_call",
         "custom_lin_p": "custom_lin",
         "custom_vjp_call_p": "custom_vjp_call",

@@ -1,0 +1,240 @@
+"""Keys of the other generators: the bits of JAX, a dtype for each generator, and every operation on arrays of keys."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import fungrad
+import fungrad.numpy as jnp
+from fungrad import lax, random
+from fungrad.extend.random import (
+    define_prng_impl,
+    random_seed,
+    rbg_prng_impl,
+    seed_with_impl,
+    threefry_2x32,
+    threefry_prng_impl as fry,
+)
+
+IMPLS = {
+    "threefry2x32": ("key<fry>", (2,)),
+    "rbg": ("key<rbg>", (4,)),
+    "unsafe_rbg": ("key<urbg>", (4,)),
+    "threefry4x32": ("key<fry4>", (4,)),
+    "philox2x32": ("key<phx2>", (1,)),
+    "philox4x32": ("key<phx4>", (2,)),
+}
+OTHERS = [name for name in IMPLS if name != "threefry2x32"]
+each = pytest.mark.parametrize("impl", IMPLS)
+
+
+@pytest.fixture
+def jax():
+    return pytest.importorskip("jax")
+
+
+def words(keys):
+    return np.asarray(random.key_data(keys))
+
+
+def draws(m, key):
+    """What is made of a key, under fungrad or JAX."""
+    r, data = m.random, m.random.key_data
+    keys = r.split(key, 3)
+    numbers = m.numpy.arange(3, dtype="uint32")
+    return {
+        "split": [data(r.split(key, shape)) for shape in ((), 3, (2, 3), 0)],
+        "fold_in": [data(r.fold_in(key, n)) for n in (0, 5, 2**32 - 1)],
+        "bits": [r.bits(key, shape, f"uint{width}") for width in (8, 16, 32) for shape in ((), (5,), (2, 3), (4, 0))],
+        "mapped bits": m.vmap(lambda k: r.bits(k, (2,)))(keys),
+        "mapped twice": [
+            m.vmap(m.vmap(lambda k: r.bits(k, (2,))), in_axes=axis)(r.split(key, (3, 2))) for axis in (0, 1)
+        ],
+        "mapped split": data(m.vmap(lambda k: r.split(k, 2))(keys)),
+        "mapped keys": data(m.vmap(lambda k: r.fold_in(k, 3))(keys)),
+        "mapped numbers": data(m.vmap(lambda n: r.fold_in(key, n))(numbers)),
+        "mapped both": data(m.vmap(r.fold_in)(keys, numbers)),
+        "mapped in turn": data(m.vmap(lambda k: m.vmap(lambda n: r.fold_in(k, n))(numbers))(keys)),
+        "gamma": r.gamma(key, m.numpy.array([0.5, 2.0])),
+        "normal": r.normal(key, (4,)),
+        "permutation": r.permutation(key, 7),
+    }
+
+
+def same(a, b):
+    for name, value in a.items():
+        for x, y in zip(fungrad.tree.leaves(value), fungrad.tree.leaves(b[name]), strict=True):
+            x, y = np.asarray(x), np.asarray(y)
+            assert x.dtype == y.dtype and x.shape == y.shape, name
+            np.testing.assert_allclose(x, y, rtol=0 if x.dtype.kind in "iu" else 1e-5, err_msg=name)
+
+
+@pytest.mark.parity
+@each
+def test_bits_are_those_of_jax(jax, impl):
+    for seed in (0, -7, 2**31 + 5):
+        np.testing.assert_array_equal(
+            words(random.key(seed, impl=impl)), jax.random.key_data(jax.random.key(seed, impl=impl))
+        )
+    same(draws(fungrad, random.key(3, impl=impl)), draws(jax, jax.random.key(3, impl=impl)))
+    with jax.enable_x64(True):
+        expected = np.asarray(jax.random.bits(jax.random.key(3, impl=impl), (2, 3), "uint64"))
+    np.testing.assert_array_equal(random.bits(random.key(3, impl=impl), (2, 3), "uint64"), expected)
+
+
+@pytest.mark.parametrize("impl", OTHERS)
+def test_compiled_bits_are_the_eager_ones(impl):
+    def some(key):
+        keys = random.split(key, 3)
+        return {
+            "bits": [random.bits(key, (5,)), random.bits(key, (2, 3), "uint64")],
+            "mapped bits": fungrad.vmap(lambda k: random.bits(k, (2,)))(keys),
+            "mapped numbers": words_of(fungrad.vmap(lambda n: random.fold_in(key, n))(jnp.arange(3))),
+            "mapped both": words_of(fungrad.vmap(random.fold_in)(keys, jnp.arange(3))),
+            "mapped split": words_of(fungrad.vmap(lambda k: random.split(k, 2))(keys)),
+        }
+
+    words_of = random.key_data
+    key = random.key(3, impl=impl)
+    same(fungrad.jit(some)(key), some(key))
+
+
+@each
+def test_types_and_names(impl):
+    name, shape = IMPLS[impl]
+    key = random.key(1, impl=impl)
+    assert name in repr(key) and key.aval.str_short() == f"{name}[]" and words(key).shape == shape
+    assert random.key_impl(key) == impl and random.key_dtype(impl) == key.dtype == random.key(1, dtype=impl).dtype
+    assert jnp.issubdtype(key.dtype, fungrad.dtypes.prng_key)
+    assert random.wrap_key_data(random.key_data(key), impl=impl) == key
+    assert random.wrap_key_data(random.key_data(key), dtype=key.dtype) == key
+    again = pickle.loads(pickle.dumps(key))
+    assert again.dtype == key.dtype and again == key
+    assert f"random_seed[impl={name[4:-1]}]" in str(fungrad.make_jaxpr(lambda s: random.key(s, impl=impl))(3))
+    with fungrad.default_prng_impl(impl):
+        raw = random.PRNGKey(1)
+        assert raw.shape == shape and random.key(1).dtype == key.dtype
+        np.testing.assert_array_equal(random.bits(raw, (3,)), random.bits(key, (3,)))
+        np.testing.assert_array_equal(random.split(raw), words(random.split(key)))
+
+
+def test_keys_of_different_generators_do_not_mix():
+    keys = {name: random.key(0, impl=name) for name in IMPLS}
+    assert len({key.dtype for key in keys.values()}) == len(IMPLS)
+    for other in OTHERS:
+        for combine in (lambda a, b: a == b, lambda a, b: jnp.stack([a, b]), lambda a, b: jnp.where(True, a, b)):
+            with pytest.raises((TypeError, ValueError)):
+                combine(keys["threefry2x32"], keys[other])
+    with pytest.raises(TypeError, match=r"shape \[..., 4\], got u32\[2\]; those are the words of rbg"):
+        random.wrap_key_data(np.zeros(2, np.uint32), impl="rbg")
+    with pytest.raises(NotImplementedError, match="poisson"):
+        random.poisson(keys["rbg"], 3.0)
+    with pytest.raises(TypeError, match="no common dtype"):
+        keys["rbg"] + 1
+    with fungrad.default_prng_impl("rbg"), pytest.raises(TypeError, match=r"uint32\[4\] \(of rbg\)"):
+        random.bits(np.zeros(2, np.uint32))
+
+
+def moved(key):
+    """Operations that move keys, each as words."""
+    keys = random.split(key, (4, 3))
+    two = jnp.array([2, 0])
+    carry, out = lax.scan(lambda c, k: (random.fold_in(c, 1), random.split(k)[0]), key, keys[0])
+    made = [
+        keys[1:3, ::-1], keys[two], keys.reshape(2, 6).T, keys.at[1].set(keys[0]), jnp.concatenate([keys, keys[:1]]),
+        jnp.where(jnp.arange(4)[:, None] > 1, keys, keys[:1]), jnp.broadcast_to(key, (2, 3)), jnp.roll(keys, 1),
+        lax.dynamic_slice(keys, (two[0], 1), (2, 2)), lax.dynamic_update_slice(keys, keys[:2], (two[1], 0)),
+        jnp.take(keys, two, axis=1), jnp.repeat(keys, 2, axis=0), carry, out,
+        lax.cond(two[0] > 1, lambda k: random.split(k)[1], lambda k: k, key),
+        lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, random.split(c[1])[0]), (0, key))[1],
+        fungrad.jit(lambda k: random.split(k)[1])(key), fungrad.checkpoint(lambda k: random.fold_in(k, 2))(key),
+    ]  # fmt: skip
+    slope = fungrad.grad(lambda x: (random.normal(key, (3,)) * x).sum())(2.0)
+    return [*map(random.key_data, made), keys == keys[0], keys != key, slope]
+
+
+@pytest.mark.parametrize("impl", ["rbg", "philox2x32"])
+def test_operations_that_move_keys(impl):
+    key = random.key(5, impl=impl)
+    eager, compiled = moved(key), fungrad.jit(moved)(key)
+    for x, y in zip(eager, compiled, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-6)
+    keys = np.asarray(random.key_data(random.split(key, (4, 3))))
+    for at, expected in enumerate((keys[1:3, ::-1], keys[[2, 0]], keys.reshape(2, 6, -1).swapaxes(0, 1))):
+        np.testing.assert_array_equal(eager[at], expected)
+    out = fungrad.jit(lambda k: random.split(k))(key)
+    assert out.dtype == key.dtype and out.shape == (2,)
+
+
+def doubled():
+    """A generator whose keys are two keys of threefry2x32."""
+    return define_prng_impl(
+        key_shape=(2, 2),
+        seed=lambda seed: jnp.stack([fry.seed(seed), fry.seed(seed + 1)]),
+        split=lambda key, shape: jnp.stack([fry.split(key[0], shape), fry.split(key[1], shape)], axis=-2),
+        random_bits=lambda key, width, shape: fry.random_bits(key[0], width, shape),
+        fold_in=lambda key, data: jnp.stack([fry.fold_in(key[0], data), fry.fold_in(key[1], data)]),
+        name="doubled",
+        tag="fry2",
+    )
+
+
+def test_generator_of_ones_own():
+    impl = doubled()
+    key, plain = random.key(3, impl=impl), random.key(3)
+    assert "key<fry2>" in repr(key) and words(key).shape == (2, 2) and random.key_impl(key) == impl
+    assert repr(impl) == "PRNGSpec('doubled')" and random.key_dtype(impl) == key.dtype
+    # Functions that are made anew are those of another generator, whose keys have a dtype of their own.
+    assert random.key_dtype(doubled()) != key.dtype
+    for run in (lambda f: f, fungrad.jit):
+        np.testing.assert_array_equal(run(lambda k: random.bits(k, (3,)))(key), random.bits(plain, (3,)))
+        keys = run(lambda k: random.split(k, 4))(key)
+        assert words(keys).shape == (4, 2, 2)
+        np.testing.assert_array_equal(words(keys)[:, 0], words(random.split(plain, 4)))
+        np.testing.assert_array_equal(
+            run(fungrad.vmap(lambda k: random.uniform(k, (2,))))(keys),
+            fungrad.vmap(lambda k: random.uniform(k, (2,)))(random.split(plain, 4)),
+        )
+        out = run(lambda k: random.gamma(random.fold_in(k, 9), 2.0))(key)
+        np.testing.assert_allclose(out, random.gamma(random.fold_in(plain, 9), 2.0), rtol=1e-6)
+    short = define_prng_impl(
+        key_shape=(2,), seed=lambda seed: jnp.zeros(3, "uint32"), split=fry.split, random_bits=fry.random_bits,
+        fold_in=fry.fold_in, tag="short",
+    )  # fmt: skip
+    with pytest.raises(TypeError, match=r"key<short> returned u32\[3\]; the words of its keys are uint32 of shape"):
+        random.key(0, impl=short)
+
+
+def test_seeds_and_hashes_of_extend():
+    seeds = jnp.arange(3)
+    np.testing.assert_array_equal(words(random_seed(seeds, rbg_prng_impl))[:, 1], [0, 1, 2])
+    assert seed_with_impl(rbg_prng_impl, 3) == random.key(3, impl="rbg")
+    pair = np.uint32([1, 2])
+    one = threefry_2x32(pair, np.uint32([0, 7]))
+    np.testing.assert_array_equal(one, words(random.fold_in(random.wrap_key_data(pair), 7)))
+    five = np.arange(5, dtype=np.uint32)
+    np.testing.assert_array_equal(fungrad.jit(threefry_2x32)(pair, five), threefry_2x32(pair, five))
+    np.testing.assert_array_equal(
+        fungrad.vmap(threefry_2x32, (None, 0))(pair, np.uint32([[0, 7], [1, 2]]))[0], one
+    )
+    with pytest.raises(TypeError, match="count must be uint32"):
+        threefry_2x32(pair, jnp.arange(3))
+
+
+def test_options_about_keys():
+    raw = random.PRNGKey(0)
+    with fungrad.legacy_prng_key("error"), pytest.raises(ValueError, match="raw key"):
+        random.bits(raw)
+    with fungrad.legacy_prng_key("warn"), pytest.warns(UserWarning, match="raw key"):
+        random.bits(raw)
+    with fungrad.enable_custom_prng(True):
+        assert random.PRNGKey(0).dtype == random.key_dtype()
+        with pytest.warns(FutureWarning, match="raw key"):
+            assert random.split(raw).dtype == random.key_dtype()
+    with fungrad.config.override("random_seed_offset", 3):
+        assert words(random.key(2)).tolist() == [0, 5]
+    assert words(random.key(2)).tolist() == [0, 2]
+    with fungrad.config.override("high_dynamic_range_gumbel", True):
+        high = random.gumbel(random.key(0), (3,))
+    np.testing.assert_array_equal(high, random.gumbel(random.key(0), (3,), mode="high"))
