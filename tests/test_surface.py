@@ -5,6 +5,7 @@ After a deliberate change, write the lists anew with ``python tests/test_surface
 
 import importlib
 import inspect
+import pkgutil
 import subprocess
 import sys
 import types
@@ -96,10 +97,16 @@ def test_functions_of_numpy_are_documented():
     assert not bare
 
 
+DISTRIBUTIONS = [
+    f"scipy.stats.{found.name}"
+    for found in pkgutil.iter_modules(importlib.import_module("fungrad.scipy.stats").__path__)
+    if not found.name.startswith("_")
+]
 EXPLAINED = [
     "numpy", "numpy.fft", "numpy.linalg", "lax", "lax.linalg", "nn", "nn.initializers", "random", "image", "dtypes",
-    "scipy.cluster.vq", "scipy.fft", "scipy.integrate", "scipy.linalg", "scipy.ndimage", "scipy.optimize",
-    "scipy.signal", "scipy.sparse.linalg", "scipy.special", "scipy.stats",
+    "scipy.cluster.vq", "scipy.fft", "scipy.integrate", "scipy.interpolate", "scipy.linalg", "scipy.ndimage",
+    "scipy.optimize", "scipy.signal", "scipy.sparse.linalg", "scipy.spatial.transform", "scipy.special", "scipy.stats",
+    "extend.random", *DISTRIBUTIONS,
 ]  # fmt: skip
 
 
@@ -113,6 +120,23 @@ def test_functions_have_an_example(module):
     lacking = {n: value for n, value in functions.items() if ">>>" not in (value.__doc__ or "")}
     # Some are NumPy's own, whose older versions have none either.
     assert [n for n, value in lacking.items() if inspect.unwrap(value) is not getattr(np, n, None)] == []
+
+
+@pytest.mark.parametrize("module", ["scipy.interpolate", "scipy.spatial.transform", "scipy.stats"])
+def test_classes_and_their_methods_have_an_example(module):
+    found = importlib.import_module(f"fungrad.{module}")
+    classes = [value for value in (getattr(found, n) for n in found.__all__) if isinstance(value, type)]
+    assert classes
+    # What serves pytrees, and what only says that it is not available, needs none.
+    exempt = {"tree_flatten", "tree_unflatten", "integrate_box", "set_bandwidth"}
+    lacking = [
+        f"{cls.__name__}.{name}"
+        for cls in classes
+        for name, value in vars(cls).items()
+        if not name.startswith("_") and name not in exempt and callable(getattr(cls, name))
+        and ">>>" not in (getattr(cls, name).__doc__ or "")
+    ]  # fmt: skip
+    assert not lacking + [cls.__name__ for cls in classes if ">>>" not in (cls.__doc__ or "")]
 
 
 def test_jit_is_the_function_and_its_package_stays_importable():

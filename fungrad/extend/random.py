@@ -92,7 +92,14 @@ def random_seed(seeds: Any, impl: Any) -> Array:
 
 
 def seed_with_impl(impl: Any, seed: Any) -> Array:
-    """``random_seed`` with its arguments the other way round."""
+    """``random_seed`` with its arguments the other way round.
+
+    Example:
+      >>> from fungrad.extend.random import rbg_prng_impl, seed_with_impl
+      >>> seed_with_impl(rbg_prng_impl, 3)
+      Array((), dtype=key<rbg>) overlaying:
+      [0 3 0 3]
+    """
     return random_seed(seed, impl)
 
 

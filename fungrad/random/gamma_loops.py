@@ -82,7 +82,8 @@ def _variates(keys: Array, a: Array, *, log_space: bool) -> list[Array]:
     own = random_split(reshape(keys, (keys.aval.size,)), (count,))
 
     def step(carry: Any, x: Any) -> Any:
-        return carry, _variate(*x, log_space=log_space)
+        key, parameter = x
+        return carry, _variate(key, parameter, log_space)
 
     size = a.aval.size
     _, out = scan(step, (), (reshape(own, (size,)), reshape(a, (size,))))

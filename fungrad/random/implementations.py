@@ -253,8 +253,8 @@ def philox2x32_fold_in(key: Array, data: Array) -> Array:
 
 def philox2x32_random_bits(key: Array, bit_width: int, shape: Sequence[int]) -> Array:
     """Random bits: hashes of their positions."""
-    out = _hash_of(_philox2x32, key, _positions(tuple(shape)))
-    return _as_bits(*out, _xor(*out), bit_width)
+    upper, lower = _hash_of(_philox2x32, key, _positions(tuple(shape)))
+    return _as_bits(upper, lower, bitwise_xor(upper, lower), bit_width)
 
 
 def philox4x32_seed(seed: Any) -> Array:

@@ -82,7 +82,15 @@ class Rotation(NamedTuple):
 
     @classmethod
     def concatenate(cls, rotations: Sequence[Rotation]) -> Rotation:
-        """Several sets of rotations as one."""
+        """Several sets of rotations as one.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_euler("z", 90.0, degrees=True)
+          >>> len(Rotation.concatenate([r, r.inv()]))
+          2
+        """
         return cls(jnp.concatenate([jnp.atleast_2d(r.quat) for r in rotations]))
 
     @classmethod
@@ -96,6 +104,13 @@ class Rotation(NamedTuple):
 
         Raises:
           ValueError: ``seq`` is something else, or the shapes do not fit.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_euler("xz", jnp.array([90.0, 180.0]), degrees=True)
+          >>> print(r.as_quat().round(3) + 0.0)
+          [0.    0.707 0.707 0.   ]
         """
         axes, intrinsic = _axes_of("from_euler", seq, (1, 2, 3))
         x = _argument("Rotation.from_euler", "angles", angles)
@@ -123,6 +138,13 @@ class Rotation(NamedTuple):
 
         Raises:
           ValueError: the shape is another one.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_matrix(jnp.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
+          >>> print(r.magnitude().round(4))
+          1.5708
         """
         m = _argument("Rotation.from_matrix", "matrix", matrix)
         if m.shape[-2:] != (3, 3):
@@ -150,20 +172,41 @@ class Rotation(NamedTuple):
 
     @classmethod
     def from_mrp(cls, mrp: Any) -> Rotation:
-        """Rotations of modified Rodrigues parameters, the axis times the tangent of a quarter of the angle."""
+        """Rotations of modified Rodrigues parameters, the axis times the tangent of a quarter of the angle.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> print(Rotation.from_mrp(jnp.array([0.0, 0.0, 1.0])).magnitude().round(4))
+          3.1416
+        """
         p = _argument("Rotation.from_mrp", "mrp", mrp, 3)
         square = jnp.sum(p * p, -1, keepdims=True)
         return cls(jnp.concatenate([2 * p, 1 - square], -1) / (1 + square))
 
     @classmethod
     def from_quat(cls, quat: Any) -> Rotation:
-        """Rotations of quaternions, shape ``(..., 4)``, which are made unit ones."""
+        """Rotations of quaternions, shape ``(..., 4)``, which are made unit ones.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> print(Rotation.from_quat(jnp.array([0.0, 0.0, 1.0, 1.0])).quat.round(4))
+          [0.     0.     0.7071 0.7071]
+        """
         q = _argument("Rotation.from_quat", "quat", quat, 4)
         return cls(q / _norm(q))
 
     @classmethod
     def from_rotvec(cls, rotvec: Any, degrees: bool = False) -> Rotation:
-        """Rotations of rotation vectors, the axis times the angle, shape ``(..., 3)``."""
+        """Rotations of rotation vectors, the axis times the angle, shape ``(..., 3)``.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> print(Rotation.from_rotvec(jnp.array([0.0, 0.0, jnp.pi])).quat.round(4) + 0.0)
+          [0. 0. 1. 0.]
+        """
         v = _argument("Rotation.from_rotvec", "rotvec", rotvec, 3)
         if degrees:
             v = jnp.deg2rad(v)
@@ -176,13 +219,27 @@ class Rotation(NamedTuple):
 
     @classmethod
     def identity(cls, num: int | None = None, dtype: Any = float) -> Rotation:
-        """The rotation by 0, or ``num`` of them."""
+        """The rotation by 0, or ``num`` of them.
+
+        Example:
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> Rotation.identity(2).quat
+          Array([[0., 0., 0., 1.],
+                 [0., 0., 0., 1.]], dtype=float32)
+        """
         unit = jnp.asarray(np.array([0.0, 0.0, 0.0, 1.0]), dtype)
         return cls(unit if num is None else jnp.broadcast_to(unit, (num, 4)))
 
     @classmethod
     def random(cls, random_key: Any, num: int | None = None) -> Rotation:
-        """One rotation, or ``num``, drawn uniformly from all rotations."""
+        """One rotation, or ``num``, drawn uniformly from all rotations.
+
+        Example:
+          >>> import fungrad
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> Rotation.random(fungrad.random.key(0), 3).quat.shape
+          (3, 4)
+        """
         q = normal(random_key, (4,) if num is None else (num, 4))
         return cls(q / _norm(q))
 
@@ -206,7 +263,15 @@ class Rotation(NamedTuple):
 
     def apply(self, vectors: Any, inverse: bool = False) -> Array:
         """Vectors of shape ``(..., 3)`` rotated, by the inverse rotations if ``inverse``; several rotations rotate one
-        vector each, or all the same one."""
+        vector each, or all the same one.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_euler("z", 90.0, degrees=True)
+          >>> print(r.apply(jnp.array([1.0, 0.0, 0.0]), inverse=True).round(3) + 0.0)
+          [ 0. -1.  0.]
+        """
         v = _argument("Rotation.apply", "vectors", vectors, 3)
         m = self.as_matrix()
         return jnp.matvec(jnp.where(inverse, jnp.swapaxes(m, -1, -2), m), v)
@@ -222,6 +287,13 @@ class Rotation(NamedTuple):
 
         References:
           Bernardes and Viollet, Quaternion to Euler angles conversion, 2022.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_euler("z", 90.0, degrees=True)
+          >>> print(r.as_euler("xyz", degrees=True).round(3) + 0.0)
+          [ 0.  0. 90.]
         """
         axes, intrinsic = _axes_of("as_euler", seq, (3,))
         i, j, k = axes[::-1] if intrinsic else axes
@@ -251,7 +323,17 @@ class Rotation(NamedTuple):
         return jnp.rad2deg(angles) if degrees else angles
 
     def as_matrix(self) -> Array:
-        """Orthogonal matrices, shape ``(..., 3, 3)``."""
+        """Orthogonal matrices, shape ``(..., 3, 3)``.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_euler("z", 90.0, degrees=True)
+          >>> print(r.as_matrix().round(3) + 0.0)
+          [[ 0. -1.  0.]
+           [ 1.  0.  0.]
+           [ 0.  0.  1.]]
+        """
         x, y, z, w = (self.quat[..., k] for k in range(4))
         rows = [
             [x * x - y * y - z * z + w * w, 2 * (x * y - z * w), 2 * (x * z + y * w)],
@@ -261,13 +343,29 @@ class Rotation(NamedTuple):
         return jnp.stack([jnp.stack(row, -1) for row in rows], -2)
 
     def as_mrp(self) -> Array:
-        """Modified Rodrigues parameters, shape ``(..., 3)``."""
+        """Modified Rodrigues parameters, shape ``(..., 3)``.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_euler("z", 90.0, degrees=True)
+          >>> print(r.as_mrp().round(4) + 0.0)
+          [0.     0.     0.4142]
+        """
         w = self.quat[..., 3:]
         sign = jnp.where(w < 0, -1, 1).astype(w.dtype)
         return sign * self.quat[..., :3] / (1 + sign * w)
 
     def as_rotvec(self, degrees: bool = False) -> Array:
-        """Rotation vectors, the axis times an angle of at most pi, shape ``(..., 3)``."""
+        """Rotation vectors, the axis times an angle of at most pi, shape ``(..., 3)``.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_euler("z", 90.0, degrees=True)
+          >>> print(r.as_rotvec(degrees=True).round(3) + 0.0)
+          [ 0.  0. 90.]
+        """
         q = jnp.where(self.quat[..., 3:] < 0, -self.quat, self.quat)
         v, w = q[..., :3], q[..., 3:]
         sine = _safe_norm(v)
@@ -287,6 +385,13 @@ class Rotation(NamedTuple):
           canonical: of the two quaternions of a rotation, that whose last part that is not 0 (in the order w, x, y, z)
             is positive.
           scalar_first: ``(w, x, y, z)`` instead of ``(x, y, z, w)``.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_euler("z", 90.0, degrees=True)
+          >>> print(r.as_quat(scalar_first=True).round(4) + 0.0)
+          [0.7071 0.     0.     0.7071]
         """
         q = self.quat
         if canonical:
@@ -297,12 +402,28 @@ class Rotation(NamedTuple):
         return jnp.roll(q, 1, -1) if scalar_first else q
 
     def inv(self) -> Rotation:
-        """The inverse rotations."""
+        """The inverse rotations.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_euler("z", 90.0, degrees=True)
+          >>> print((r * r.inv()).magnitude().round(4))
+          0.0
+        """
         signs = jnp.asarray([-1, -1, -1, 1], self.quat.dtype)
         return Rotation(self.quat * (signs if self.quat.ndim == 1 else signs[None, :]))
 
     def magnitude(self) -> Array:
-        """The angles, between 0 and pi."""
+        """The angles, between 0 and pi.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_euler("z", 90.0, degrees=True)
+          >>> print(r.magnitude().round(4))
+          1.5708
+        """
         sine = _safe_norm(self.quat[..., :3])[..., 0]
         return 2 * jnp.arctan2(sine, jnp.abs(self.quat[..., 3]))
 
@@ -312,6 +433,13 @@ class Rotation(NamedTuple):
         Raises:
           TypeError: it is a single rotation.
           ValueError: there are not as many weights as rotations.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation
+          >>> r = Rotation.from_rotvec(jnp.array([[0.0, 0.0, 1.0], [0.0, 0.0, 2.0]]))
+          >>> print(r.mean().as_rotvec().round(4) + 0.0)
+          [0.  0.  1.5]
         """
         n = len(self)
         q = self.quat
@@ -363,6 +491,13 @@ class Slerp(NamedTuple):
         Raises:
           TypeError: ``rotations`` is no ``Rotation``.
           ValueError: there are fewer than two rotations, or not as many as times.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.spatial.transform import Rotation, Slerp
+          >>> ends = Rotation.from_rotvec(jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
+          >>> print(Slerp.init(jnp.array([0.0, 1.0]), ends)(0.25).as_rotvec().round(4))
+          [0.   0.   0.25]
         """
         full = f"fungrad.scipy.{_API}.Slerp.init"
         if not isinstance(rotations, Rotation):

@@ -147,6 +147,13 @@ class gaussian_kde:  # noqa: N801  SciPy's name
 
         Raises:
           ValueError: the points have another number of dimensions than the sample.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.stats import gaussian_kde
+          >>> kde = gaussian_kde(jnp.array([-1.0, 0.0, 0.5, 2.0]))
+          >>> print(kde.evaluate(jnp.array([0.0, 3.0])).round(4))
+          [0.2685 0.0643]
         """
         return jnp.sum(jnp.exp(self._log_kernels(self._points(points))), axis=1)
 
@@ -154,7 +161,15 @@ class gaussian_kde:  # noqa: N801  SciPy's name
     pdf = evaluate
 
     def logpdf(self, x: Any) -> Array:
-        """The logarithm of the density at points, as ``evaluate``."""
+        """The logarithm of the density at points, as ``evaluate``.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.stats import gaussian_kde
+          >>> kde = gaussian_kde(jnp.array([-1.0, 0.0, 0.5, 2.0]))
+          >>> print(kde.logpdf(0.0).round(4))
+          [-1.3148]
+        """
         return logsumexp(self._log_kernels(self._points(x)), axis=1)
 
     def integrate_gaussian(self, mean: Any, cov: Any) -> Array:
@@ -166,6 +181,13 @@ class gaussian_kde:  # noqa: N801  SciPy's name
 
         Raises:
           ValueError: the shapes do not fit.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.stats import gaussian_kde
+          >>> kde = gaussian_kde(jnp.array([-1.0, 0.0, 0.5, 2.0]))
+          >>> print(kde.integrate_gaussian(0.0, 1.0).round(4))
+          0.2211
         """
         mean, cov = operands(f"{_API}.integrate_gaussian", mean=mean, cov=cov)
         mean, cov = jnp.atleast_1d(jnp.squeeze(mean)), jnp.atleast_2d(cov)
@@ -192,6 +214,13 @@ class gaussian_kde:  # noqa: N801  SciPy's name
 
         Raises:
           ValueError: the sample has several dimensions, or an end is not a number.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.stats import gaussian_kde
+          >>> kde = gaussian_kde(jnp.array([-1.0, 0.0, 0.5, 2.0]))
+          >>> print(kde.integrate_box_1d(-1.0, 1.0).round(4))
+          0.4952
         """
         low, high = operands(f"{_API}.integrate_box_1d", low=low, high=high)
         api = "fungrad.scipy.stats.gaussian_kde.integrate_box_1d"
@@ -213,6 +242,13 @@ class gaussian_kde:  # noqa: N801  SciPy's name
         Raises:
           TypeError: ``other`` is no estimate.
           ValueError: it has another number of dimensions.
+
+        Example:
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.stats import gaussian_kde
+          >>> kde = gaussian_kde(jnp.array([-1.0, 0.0, 0.5, 2.0]))
+          >>> print(kde.integrate_kde(kde).round(4))
+          0.1924
         """
         api = "fungrad.scipy.stats.gaussian_kde.integrate_kde"
         if not isinstance(other, gaussian_kde):
@@ -232,6 +268,14 @@ class gaussian_kde:  # noqa: N801  SciPy's name
 
         Returns:
           An array of shape ``(d, *shape)``.
+
+        Example:
+          >>> import fungrad
+          >>> import fungrad.numpy as jnp
+          >>> from fungrad.scipy.stats import gaussian_kde
+          >>> kde = gaussian_kde(jnp.array([-1.0, 0.0, 0.5, 2.0]))
+          >>> kde.resample(fungrad.random.key(0), (5,)).shape
+          (1, 5)
         """
         choice_key, noise_key = random.split(key)
         chosen = random.choice(choice_key, self.n, shape=shape, p=self.weights)
