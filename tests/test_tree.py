@@ -25,7 +25,8 @@ from tree_samples import (
     message,
 )
 
-from fungrad import tree, tree_util
+import fungrad
+from fungrad import numpy as jnp, tree, tree_util
 from fungrad.core import tree as core_tree
 from fungrad.core.flat_tree import FlatTree
 
@@ -75,18 +76,51 @@ def test_equal_metadata_is_kept_apart(tags):
     assert first == second and hash(first) == hash(second)
 
 
-def test_keys_without_common_order():
-    assert tree.leaves({1: "int", "a": "str", None: "none", (2,): "tuple"}) == [
-        "none",
-        "int",
-        "str",
-        "tuple",
-    ]
-    first, second = tree.structure({1: 0, "a": 0}), tree.structure({"a": 0, 1: 0})
-    assert first == second
-    # Keys of one type that has no order stay as they were inserted.
-    assert tree.leaves({Color.RED: 1, Color.BLUE: 2}) == [1, 2]
-    assert tree.leaves({2j: 0, 1j: 1}) == [0, 1]
+@pytest.mark.parametrize(
+    "keys", [(1, "a", None), (Color.RED, Color.BLUE), (2j, 1j)], ids=["types", "enumeration", "complex"]
+)
+@pytest.mark.parametrize("make", [dict, lambda items: collections.defaultdict(list, items)], ids=["dict", "default"])
+def test_keys_without_common_order(keys, make):
+    values = make(dict.fromkeys(keys, 1))
+    for f in (tree.leaves, tree.structure, tree.leaves_with_path, fungrad.jit(len), lambda t: tree.map(str, [t])):
+        for _ in range(2):
+            with pytest.raises(ValueError, match="Comparator raised exception while sorting pytree dictionary keys"):
+                f(values)
+    ordered = collections.OrderedDict.fromkeys(keys, 1)
+    assert list(tree.map(str, ordered)) == list(keys)
+
+
+MAPPED = {
+    "map": lambda t: tree.map(lambda x: x + 1, t),
+    "map_with_path": lambda t: tree.map_with_path(lambda _, x: x + 1, t),
+    "unflatten": lambda t: tree.unflatten(tree.structure(t), tree.leaves(t)),
+    "treedef": lambda t: tree.structure(t).unflatten(tree.leaves(t)),
+    "composed": lambda t: tree.structure((t, 0)).children()[0].unflatten(tree.leaves(t)),
+    "jit": fungrad.jit(lambda t: t),
+    "jit of a closed-over tree": lambda t: fungrad.jit(lambda: t)(),
+    "grad": fungrad.grad(lambda t: sum(tree.leaves(t))),
+    "jvp": lambda t: fungrad.jvp(lambda t: t, (t,), (t,))[1],
+    "vmap": lambda t: fungrad.vmap(lambda x: t)(jnp.zeros(2)),
+    "scan": lambda t: fungrad.lax.scan(lambda c, _: (c, None), t, None, 2)[0],
+    "while": lambda t: fungrad.lax.while_loop(lambda c: False, lambda c: c, t),
+    "cond": lambda t: fungrad.lax.cond(True, lambda: t, lambda: t),
+    "eval_shape": lambda t: fungrad.eval_shape(lambda: t),
+}
+
+
+@pytest.mark.parametrize("way", MAPPED)
+def test_dicts_come_back_with_sorted_keys(way):
+    leaf = jnp.ones(())
+    for keys in ("ba", "ab", "ba"):
+        inner = dict.fromkeys(keys, leaf)
+        values = {"z": [inner, Pair((inner,), keys)], "y": collections.defaultdict(list, inner)}
+        values["x"] = collections.OrderedDict(b=leaf, a=leaf)
+        result = MAPPED[way](values)
+        assert list(result) == ["x", "y", "z"] and list(result["y"]) == ["a", "b"]
+        assert type(result["y"]) is collections.defaultdict and result["y"].default_factory is list
+        assert list(result["x"]) == ["b", "a"]
+        assert list(result["z"][0]) == list(result["z"][1].children[0]) == ["a", "b"]
+        assert result["z"][1].tag == keys
 
 
 def test_kinds_of_dicts_match():
@@ -98,7 +132,6 @@ def test_kinds_of_dicts_match():
     result = tree.map(lambda *xs: sum(xs), default, ordered)
     assert result == {"a": 110, "b": 220} and result.default_factory is list
     assert tree.broadcast(plain, collections.OrderedDict(b=[0], a=(0, 0))) == {"b": [2], "a": (1, 1)}
-    assert list(tree.map(str, {"b": 1, "a": 2})) == ["b", "a"]
 
 
 def test_metadata_is_not_kept_alive():

@@ -7,13 +7,13 @@ this facade gives it JAX's names, key paths, and errors that say where two trees
     tree_nodes         node types and their names for people
     tree_code          code written out for one structure
     tree_cache         structures that turn up again and again, and their code
+    tree_order         the order of keys of dicts
     treedef            structures, flattening, matching
     flat_tree          `FlatTree`
     tree_registration  registering classes, `Partial`
 
 Differences from `jax.tree`: `deque` and `time.struct_time` are nodes, a dict matches an `OrderedDict` with the same
-keys, a dict keeps the order of its keys when it is rebuilt, structures print as `PyTreeSpec(...)`, and dict keys of
-mixed types are accepted (ordered by type name).
+keys, and structures print as `PyTreeSpec(...)`.
 """
 
 from __future__ import annotations

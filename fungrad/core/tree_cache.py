@@ -10,7 +10,7 @@ A predicate for leaves is called exactly as optree calls it, since it may have a
 first and then asks the predicate about one node after the other. If an answer is another one than for the earlier tree,
 optree takes over, and hears the answers that have been given.
 
-May import ``core.tree_code`` and ``core.tree_nodes``.
+May import ``core.tree_code``, ``core.tree_order`` and ``core.tree_nodes``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import optree
 
 from fungrad.core.tree_code import MOST_LEAVES, NoCodeError, TreeReader, constructor, defined
 from fungrad.core.tree_nodes import NAMESPACE, known_leaf_types
+from fungrad.core.tree_order import flattened
 
 __all__ = [
     "OFTEN",
@@ -304,7 +305,7 @@ def flatten_and_note(tree: Any, key: Any) -> tuple[list[Any], Spec]:
       tree: the tree.
       key: its class, or for the classes of ``SIZED`` the pair of class and length.
     """
-    leaves, spec = optree.tree_flatten(tree, None, namespace=NAMESPACE)
+    leaves, spec = flattened(tree, None)
     if spec.is_leaf():
         _note_leaf_types(leaves)
         return leaves, spec
@@ -317,7 +318,7 @@ def flatten_and_note(tree: Any, key: Any) -> tuple[list[Any], Spec]:
 def flatten_until(is_leaf: Predicate, tree: Any) -> tuple[list[Any], Spec]:
     """Takes a tree apart down to where a predicate is true, by code if there is some, and counts its structure."""
     if type(is_leaf) is not FunctionType:
-        return optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
+        return flattened(tree, is_leaf)
     cls = type(tree)
     code = id(is_leaf.__code__)
     key = (code, cls, len(tree)) if cls in SIZED else (code, cls)
@@ -330,7 +331,7 @@ def flatten_until(is_leaf: Predicate, tree: Any) -> tuple[list[Any], Spec]:
             ask = found
     history = _history(key)
     if history.wanted is None:
-        leaves, spec = optree.tree_flatten(tree, ask, namespace=NAMESPACE)
+        leaves, spec = flattened(tree, ask)
         if history.is_open and not spec.is_leaf():
             history.note(key, tree, leaves, spec, [])
         return leaves, spec
@@ -341,7 +342,7 @@ def flatten_until(is_leaf: Predicate, tree: Any) -> tuple[list[Any], Spec]:
         answers.append(answer)
         return answer
 
-    leaves, spec = optree.tree_flatten(tree, noted, namespace=NAMESPACE)
+    leaves, spec = flattened(tree, noted)
     history.note(key, tree, leaves, spec, answers)
     return leaves, spec
 

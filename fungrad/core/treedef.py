@@ -3,7 +3,7 @@
 A `PyTreeDef` is optree's `PyTreeSpec`.  Key paths and differences are computed level by level in Python, and only for
 errors and for the functions that return paths.
 
-May import ``core.tree_keys``, ``core.tree_nodes`` and ``core.tree_cache``.
+May import ``core.tree_keys``, ``core.tree_nodes``, ``core.tree_order`` and ``core.tree_cache``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fungrad.core.tree_cache import (
 )
 from fungrad.core.tree_keys import KeyEntry, KeyPath, keystr
 from fungrad.core.tree_nodes import NAMESPACE, NodeType, flattened_index_keys, known_leaf_types, node_type
+from fungrad.core.tree_order import flattened
 
 PyTreeDef = optree.PyTreeSpec
 
@@ -180,8 +181,8 @@ def flatten_with_path(
 
     walk(tree, ())
     if is_leaf_takes_path:
-        return found, optree.tree_structure(tree, lambda x: id(x) in stops, namespace=NAMESPACE)
-    return found, optree.tree_structure(tree, is_leaf, namespace=NAMESPACE)
+        return found, flattened(tree, lambda x: id(x) in stops)[1]
+    return found, flattened(tree, is_leaf)[1]
 
 
 # Matching ----------------------------------------------------------------------------------------
