@@ -333,17 +333,22 @@ class Sequential:
             )
             self.optimizer.iterations += 1
             count += len(x)
-            for name, value in logs.items():
-                totals[name] = totals.get(name, 0.0) + float(value) * len(x)
+            for name in self._shown():
+                totals[name] = totals.get(name, 0.0) + float(logs[name]) * len(x)
         if not count:
             raise ValueError("fit: there are no examples")
         return {name: value / count for name, value in totals.items()}
 
+    def _shown(self) -> list[str]:
+        """Names of what a step measures, in the order in which it is shown; compiled functions sort them."""
+        return ["loss", *dict(self._metrics)]
+
     def _evaluated(self, x: Any, y: Any, batch_size: int) -> dict[str, float]:
         totals: dict[str, float] = {}
         for xs, ys in _batches(_data(x), _data(y), batch_size, shuffle=False):
-            for name, value in self._measure(self.params, self.state, xs, ys).items():
-                totals[name] = totals.get(name, 0.0) + float(value) * len(xs)
+            logs = self._measure(self.params, self.state, xs, ys)
+            for name in self._shown():
+                totals[name] = totals.get(name, 0.0) + float(logs[name]) * len(xs)
         return {name: value / len(x) for name, value in totals.items()}
 
     def evaluate(self, x: Any, y: Any, batch_size: int = 32, verbose: int = 0, return_dict: bool = False) -> Any:
