@@ -141,7 +141,6 @@ def test_views_reinterpret_bits_as_numpy_does(source, target):
         lambda x, n: np.dot(n, x),
         lambda x, n: np.einsum("i,i", x, n),
         lambda x, n: np.clip(x, 0, 1),
-        lambda x, n: np.zeros_like(x),
         lambda x, n: np.add(x, n, dtype="float32"),
         lambda x, n: np.reshape(x, (3, 1)),
         lambda x, n: np.linspace(0, x[1], 3),

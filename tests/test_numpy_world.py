@@ -14,8 +14,8 @@ from fungrad.errors import TracerArrayConversionError
 N = np.array([1.0, 2.0, 3.0], np.float32)
 
 
-def _wrote(write, shape=3):
-    b = np.zeros(shape)
+def _wrote(write, shape=3, into=None):
+    b = np.zeros(shape) if into is None else into
     write(b)
     return b
 
@@ -87,7 +87,6 @@ OURS = {
     "sort": lambda x: np.sort(x, kind="stable"),
     "argsort": lambda x: np.argsort(x, kind="mergesort"),
     "median": lambda x: np.median(x, overwrite_input=True),
-    "zeros_like": lambda x: np.zeros_like(x, order="K", subok=False),
     "zeros like": lambda x: np.zeros(3, like=x),
     "add dtype": lambda x: np.add(x, x, dtype="float32"),
     "less dtype": lambda x: np.less(x, 2.0, dtype=bool),
@@ -108,6 +107,9 @@ THEIRS = {
     "atleast_2d": lambda x: np.atleast_2d(x),
     "broadcast_arrays": lambda x: np.broadcast_arrays(x, [[1], [2]])[0],
     "apply_along_axis": lambda x: np.apply_along_axis(lambda v: v[v > 1], 0, x),
+    "zeros_like": lambda x: np.zeros_like(x, order="K", subok=False),
+    "full_like an array": lambda x: np.full_like(x, 2),
+    "written to": lambda x: _wrote(lambda b: b.__setitem__(0, 3.0), into=np.ones_like(x)),
     "piecewise": lambda x: np.piecewise(x, [x > 1], [lambda v: np.floor(v), 0.0]),
     "clip out": lambda x: np.clip(x, 0, 1, out=np.zeros(3, "f4")),
     "concatenate out": lambda x: np.concatenate([x, x], out=np.zeros(6, "f4")),

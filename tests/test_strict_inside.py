@@ -143,3 +143,39 @@ def _wrong(x):
 @_wrong.defjvp
 def _(primals, tangents):
     return jnp.sin(primals[0]), 2 * tangents[0]
+
+
+# What a program hands to NumPy is promoted as NumPy does; `ndarray + array` is an operator, which obeys the options.
+NUMPY_CALLS = {
+    "ufunc": lambda x, n: np.hypot(x, n),
+    "operator by its name": lambda x, n: np.add(x, n),
+    "unlike ranks": lambda x, n: np.multiply(x, n),
+    "function": lambda x, n: np.concatenate([x[0], n]),
+    "product": lambda x, n: np.dot(x, n),
+    "reduction": lambda x, n: np.average(x, axis=1, weights=n),
+    "outer": lambda x, n: np.subtract.outer(n, x),
+    "with a dtype": lambda x, n: np.add(x, n, dtype="float32"),
+}
+
+
+@pytest.mark.parametrize("name", NUMPY_CALLS)
+def test_functions_of_numpy_promote_as_numpy_does(name):
+    call = NUMPY_CALLS[name]
+    x, n = jnp.arange(6.0).reshape(2, 3), jnp.array([1, 2, 3])
+    wanted = call(x, n)
+    with fungrad.numpy_dtype_promotion("strict"), fungrad.numpy_rank_promotion("raise"):
+        got = call(x, n)
+        traced = fungrad.jit(call)(x, n)
+    for found in (got, traced):
+        np.testing.assert_allclose(found, wanted)
+        assert found.dtype == wanted.dtype
+
+
+def test_operators_of_ndarrays_obey_the_options():
+    x, n = jnp.ones((2, 3)), np.ones(3, int)
+    with fungrad.numpy_dtype_promotion("strict"):
+        for call in (lambda: n * x, lambda: x * n, lambda: n @ x.T, lambda: n < x):
+            with pytest.raises(TypePromotionError, match="strict"):
+                call()
+    with fungrad.numpy_rank_promotion("raise"), pytest.raises(ValueError, match="ranks"):
+        n.astype(np.float32) - x  # noqa: B018

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
@@ -39,7 +40,10 @@ _REDUCTIONS = {
 _ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod"}
 
 # Functions called for memory of NumPy's, to write to or to hand to C code. Of concrete arrays they give ndarrays.
-_FOR_MEMORY = frozenset({"copy", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to"})
+_FOR_MEMORY = frozenset(
+    "atleast_1d atleast_2d atleast_3d broadcast_arrays broadcast_to copy empty_like full_like ones_like "
+    "zeros_like".split()
+)
 # Functions that call a function, which was written for ndarrays.
 _WITH_CALLBACKS = frozenset({"apply_along_axis", "apply_over_axes", "piecewise"})
 # Functions that raise for positions out of range, where ours, which may be traced, clamp or fill: NumPy looks at what
@@ -47,6 +51,12 @@ _WITH_CALLBACKS = frozenset({"apply_along_axis", "apply_over_axes", "piecewise"}
 _CHECKING = frozenset({"take", "take_along_axis", "unravel_index", "bincount"})
 # Functions that write to their first argument.
 _WRITERS = frozenset({"copyto", "put", "put_along_axis", "place", "putmask", "fill_diagonal"})
+
+# Ufuncs that operators of ndarrays call.
+_OPERATORS = frozenset(
+    "add bitwise_and bitwise_or bitwise_xor divide divmod equal floor_divide greater greater_equal left_shift less "
+    "less_equal matmul multiply not_equal power remainder right_shift subtract".split()
+)
 
 # Parameters of our functions in which a list or tuple is not an array: axes, shapes, cuts, places.
 _STRUCTURE = frozenset(
@@ -271,6 +281,14 @@ def _is_hint(name: str, value: Any) -> bool:
     return allowed is None or any(value is a or isinstance(value, str) and value == a for a in allowed)
 
 
+def _promoting(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+    """A call of ours for one of NumPy's functions, which promotes dtypes and ranks as NumPy does."""
+    if config.numpy_dtype_promotion == "standard" and config.numpy_rank_promotion == "allow":
+        return function(*args, **kwargs)
+    with config.override("numpy_dtype_promotion", "standard"), config.override("numpy_rank_promotion", "allow"):
+        return function(*args, **kwargs)
+
+
 # -- the protocols -----------------------------------------------------------------------------------------------------
 
 
@@ -286,7 +304,12 @@ def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **kwarg
         if v is not np._NoValue and not _is_hint(k, v) and not (k == "dtype" and v is None)
     }
     answer = _ANSWERS.get(method)
-    result = NotImplemented if answer is None else answer(ufunc, inputs, options)
+    if answer is None:
+        result = NotImplemented
+    elif method == "__call__" and isinstance(inputs[0], np.ndarray) and ufunc.__name__ in _OPERATORS:
+        result = answer(ufunc, inputs, options)  # may be `ndarray + array`, an operator, which obeys the options
+    else:
+        result = _promoting(answer, (ufunc, inputs, options), {})
     if result is not NotImplemented:
         return result
     what = f"{name} with {', '.join(f'{k}=' for k in options)}" if options else name
@@ -378,7 +401,7 @@ def array_function(self: Array, func: Any, types: Any, args: Any, kwargs: Any) -
             what += f" with {', '.join(f'{k}=' for k in kwargs)}" if kwargs else " with these arguments"
         else:
             try:
-                return function(*call[0], **call[1])
+                return _promoting(function, *call)
             except (NotImplementedError, TypeError, ValueError) as refusal:
                 # What is a wrong call of NumPy's function, NumPy says; its messages do not know our arrays.
                 if _is_traced(args) or _is_traced(kwargs):
