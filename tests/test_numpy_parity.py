@@ -138,6 +138,32 @@ def test_narrow_results_are_jaxs(family, dtype):
     compare(family, dtype)
 
 
+# Functions of positions that are traced, and those positions.
+TRACED_POSITIONS = {
+    "insert a number": (lambda np, i: np.insert(np.arange(4), i, 9), 2),
+    "insert a block": (lambda np, i: np.insert(np.ones((2, 3)), i, np.arange(6.0).reshape(3, 2), axis=1), -2),
+    "insert beyond the end": (lambda np, i: np.insert(np.arange(5.0), i, np.array([7, 8, 9])), [9, 1, 7]),
+    "insert rows": (lambda np, i: np.insert(np.ones((3, 2)), i, 5, axis=0), np.array([2, -9, 0, 2], "int8")),
+    "insert at equal positions": (lambda np, i: np.insert(np.arange(3), i, np.array([5, 4, 3])), [1, 1, 1]),
+    "take along an axis": (
+        lambda np, i: np.take_along_axis(np.arange(6.0).reshape(2, 3), i, axis=1, mode="one_hot"), [[0, 5], [-1, 1]]),
+    "take along a vector": (
+        lambda np, i: np.take_along_axis(np.arange(3, dtype="int8"), i, axis=0, mode="one_hot"), [0, 5, -1, -4]),
+    "numbers in a list": (lambda np, i: np.where(np.iscomplexobj([i, 2.0]), 1, 2), 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRACED_POSITIONS)
+def test_traced_positions(name):
+    function, positions = TRACED_POSITIONS[name]
+    positions = np.asarray(positions)
+    if positions.dtype == np.int64:
+        positions = positions.astype(np.int32)
+    wanted = jax.jit(lambda i: function(jax.numpy, i))(positions)
+    for got in (fungrad.jit(lambda i: function(fnp, i))(positions), function(fnp, fnp.asarray(positions))):
+        assert not differences(name, wanted, got)
+
+
 # Sets are differentiable here, and the gradient of logaddexp at infinity is NaN.
 OTHER_GRADIENTS = (
     "np.unique", "np.union1d", "np.setdiff1d", "np.setxor1d", "np.logaddexp(n", "np.logaddexp(x, n",

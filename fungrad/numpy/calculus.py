@@ -24,7 +24,7 @@ from fungrad.numpy.sorting import argsort, searchsorted
 from fungrad.ops import foundation, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import bitcast_convert_type
-from fungrad.ops.shape import canonical_axis, slice_in_dim
+from fungrad.ops.shape import broadcast_to_rank, canonical_axis, slice_in_dim
 
 # -- differences -------------------------------------------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
     Args:
       y: samples.
       x: their coordinates: a vector, or an array of the shape of ``y``.
-      dx: distance of samples, if there is no ``x``.
+      dx: distance of samples, if there is no ``x``: a number, or an array that broadcasts to the intervals.
       axis: axis.
 
     Example:
@@ -181,8 +181,10 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
     """
     if x is None:
         (values,) = promote_dtypes_inexact("trapezoid", operand(y, "trapezoid", "y"))
-        values = moveaxis(values, axis, -1)
         steps: Any = dx
+        if getattr(dx, "ndim", 0):
+            steps = moveaxis(broadcast_to_rank(operand(dx, "trapezoid", "dx"), values.aval.ndim), axis, -1)
+        values = moveaxis(values, axis, -1)
     else:
         values, places = promote_dtypes_inexact(
             "trapezoid", raw_operand(y, "trapezoid", "y"), raw_operand(x, "trapezoid", "x")

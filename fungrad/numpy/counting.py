@@ -295,7 +295,12 @@ def cov(
         x = concatenate(promote_dtypes_inexact("cov", x, other), 0)
     x = inexact(x, "cov")
     if dtype is not None:
-        x = cast(x, dtypes.canonicalize_dtype(dtype, "fungrad.numpy.cov"))
+        found = dtypes.canonicalize_dtype(dtype, "fungrad.numpy.cov")
+        if not dtypes.is_inexact(found):
+            raise ValueError(
+                f"fungrad.numpy.cov: dtype must be a floating or complex dtype, got {dtypes.display_name(found)}"
+            )
+        x = cast(x, found)
     n = x.aval.shape[1]
     if ddof is None:
         ddof = 0 if bias else 1

@@ -169,7 +169,9 @@ def _from_sequence(x: Sequence[Any], dtype: np.dtype | None, api: str, what: str
         if data.dtype == object:
             for leaf in leaves:
                 if not isinstance(leaf, (*PYTHON_SCALARS, np.ndarray, np.generic)):
-                    raise TypeError(f"{what} holds {shown(leaf)}; elements must be arrays or numbers")
+                    # Nothing for None, as for None itself: it has no wrong type, but no value.
+                    error = ValueError if leaf is None else TypeError
+                    raise error(f"{what} holds {shown(leaf)}; elements must be arrays or numbers")
             raise OverflowError(f"{what} holds integers that do not fit 64 bit")
         return _from_numpy(data, dtype, what)
     leaf_arrays = [leaf if isinstance(leaf, PYTHON_SCALARS) else operand(leaf, api, "an element") for leaf in leaves]

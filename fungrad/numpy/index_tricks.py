@@ -22,10 +22,12 @@ def _numbers(part: Any, api: str) -> Array:
     """The numbers of a slice: steps of a size, or with an imaginary step that many numbers, the end included."""
     if not isinstance(part, slice):
         raise TypeError(f"fungrad.numpy.{api}: indices must be slices such as 0:4 or 0:1:5j, got {part!r}")
-    if part.stop is None:
-        raise ValueError(f"fungrad.numpy.{api}: a slice must have an end, got {part!r}")
     start = 0 if part.start is None else part.start
     step = 1 if part.step is None else part.step
+    if part.stop is None:  # as for `range`, the only number is the end
+        if np.iscomplexobj(step):
+            raise ValueError(f"fungrad.numpy.{api}: a slice with a number of points must have an end, got {part!r}")
+        return arange(0, start, step)
     if np.iscomplexobj(step):
         return linspace(start, part.stop, int(abs(step)))  # type: ignore[no-any-return]
     return arange(start, part.stop, step)

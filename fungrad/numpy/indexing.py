@@ -387,7 +387,7 @@ def take_along_axis(
       indices: integers, of the rank of ``arr``; dimensions other than ``axis`` broadcast.
       axis: along which they count; None means in the flattened array, where ``indices`` must be 1-d.
       mode: what happens to positions out of range: ``"fill"`` (default) gives ``fill_value``, ``"clip"`` moves them
-        inside.
+        inside, and ``"one_hot"`` gives 0.
       fill_value: as in ``take``.
       wrap_negative_indices: whether negative positions count from the end; default True.
 
@@ -416,6 +416,8 @@ def take_along_axis(
         indices = wrapped(indices, size)
     others = tuple([d for d in range(arr.aval.ndim) if d != axis])
     arr, indices = _match(arr, indices, others, api)
+    if isinstance(mode, str) and mode == "one_hot":
+        mode, fill_value = "fill", 0  # JAX multiplies by masks, which gives the same where elements are finite
     numbers = GatherDimensionNumbers((), (axis,), (axis,), others, others)
     sizes = tuple([min(1, n) if d != axis else 1 for d, n in enumerate(arr.aval.shape)])
     if not indices.aval.size:

@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
 from fungrad.errors import ConcretizationTypeError, IncompatibleShapesError
 from fungrad.numpy import creation, manipulation
-from fungrad.numpy._promotion import converted, operand, promote_dtypes, raw_operand, requested_dtype
+from fungrad.numpy._index_parsing import wrapped
+from fungrad.numpy._promotion import cast, converted, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.manipulation import atleast_1d, atleast_2d, atleast_3d, no_out, ravel, take_1d
 from fungrad.ops import foundation, joining as lax_joining, shape as shape_ops, sort as lax_sort
+from fungrad.ops.compare import clamp
 from fungrad.ops.shape import canonical_axis, slice_in_dim
 
 
@@ -379,40 +382,41 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
     n = a.aval.shape[axis]
     if isinstance(obj, slice):
         obj = np.arange(n)[obj]
-    if isinstance(obj, Tracer):
-        raise ConcretizationTypeError(
-            "fungrad.numpy.insert: obj must be known when tracing; use `.at[...]` on an array made larger with "
-            "concatenate"
-        )
-    where = np.asarray(obj)
+    where: Any = obj if isinstance(obj, Tracer) else np.asarray(obj)
     if where.dtype.kind == "b":
+        if isinstance(where, Tracer):
+            raise ConcretizationTypeError(
+                "fungrad.numpy.insert: obj must be known when tracing if it is a mask, since the shape of the result "
+                "depends on it; pass positions"
+            )
         where = np.flatnonzero(where)
     elif where.size == 0:
         where = where.astype(np.int64)
     flat = where.reshape(-1)
     if flat.dtype.kind not in "iu":
         raise TypeError(f"fungrad.numpy.insert: obj must be integers, got dtype {flat.dtype}")
-    if flat.size == 1 and where.ndim == 0 and not -n <= int(flat[0]) <= n:
+    if isinstance(where, np.ndarray) and where.ndim == 0 and not -n <= int(flat[0]) <= n:
         raise IndexError(f"fungrad.numpy.insert: index {int(flat[0])} is out of bounds for axis {axis} of size {n}")
     new = shape_ops.broadcast_to_rank(new, a.aval.ndim)
     if where.ndim == 0:
         # One position takes a whole block, whose first dimension runs along the axis.
         new = manipulation.moveaxis(new, 0, axis)
-    if flat.size == 1:
-        flat = np.repeat(flat, new.aval.shape[axis])
-    flat = np.clip(np.where(flat < 0, flat + n, flat), 0, n)
+    k = new.aval.shape[axis] if flat.size == 1 else flat.size
     shape = list(a.aval.shape)
-    shape[axis] = flat.size
+    shape[axis] = k
     new = creation.broadcast_to(new, tuple(shape), "insert")
-    # The new slices in order of position come before the old slice at the same position.
-    order = np.argsort(flat, kind="stable")
-    places = flat[order] + np.arange(flat.size)
-    source = np.empty(n + flat.size, np.int32)
-    is_new = np.zeros(n + flat.size, bool)
-    is_new[places] = True
-    source[places] = n + order
-    source[~is_new] = np.arange(n)
-    return take_1d(lax_joining.concatenate([a, new], axis), source, axis)
+    return take_1d(lax_joining.concatenate([new, a], axis), _insertion_order(flat, k, n), axis)
+
+
+def _insertion_order(flat: Any, k: int, n: int) -> Any:
+    """Where the slices of the result are among ``k`` new ones, for positions ``flat``, followed by ``n`` old ones."""
+    if isinstance(flat, np.ndarray):
+        flat = np.clip(np.where(flat < 0, flat + n, flat), 0, n).astype(np.int32)
+        return np.argsort(np.concatenate([np.broadcast_to(flat, (k,)), np.arange(n)]), kind="stable").astype(np.int32)
+    flat = clamp(np.int32(0), wrapped(cast(flat, dtypes.int32), n), np.int32(n))
+    keys = lax_joining.concatenate([creation.broadcast_to(flat, (k,), "insert"), creation.arange(n, dtype="int32")], 0)
+    # Stable: the new slices come before the old slice at their position, in their order.
+    return lax_sort.sort((keys, creation.arange(n + k, dtype="int32")), num_keys=1)[1]
 
 
 # -- blocks ------------------------------------------------------------------------------------------------------------

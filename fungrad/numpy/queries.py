@@ -152,7 +152,7 @@ def iscomplexobj(x: Any) -> bool:
       (True, False)
     """
     if isinstance(x, (list, tuple)):
-        return bool(np.iscomplexobj(x))
+        return any(map(iscomplexobj, x))
     return x is not None and dtypes.is_complex(_operand_type(x)[0])
 
 
