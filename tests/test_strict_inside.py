@@ -178,4 +178,4 @@ def test_operators_of_ndarrays_obey_the_options():
             with pytest.raises(TypePromotionError, match="strict"):
                 call()
     with fungrad.numpy_rank_promotion("raise"), pytest.raises(ValueError, match="ranks"):
-        n.astype(np.float32) - x  # noqa: B018
+        n.astype(np.float32) - x

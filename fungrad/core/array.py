@@ -349,14 +349,26 @@ def another(x: Array) -> Array:
     return wrap_unchecked(x._data, x.aval) if type(x) is ArrayImpl else x
 
 
+def narrowed(data: Any, dtype: np.dtype) -> np.ndarray:
+    """A result of NumPy as an ndarray of ``dtype``.
+
+    NumPy lacks most functions for integers of 2 and 4 bits, and converts them to int8. The lowest bits of its results
+    are those of theirs.
+    """
+    data = np.asarray(data)
+    return data.astype(dtype) if data.dtype == np.int8 and dtype in dtypes.small_integers else data
+
+
 def wrap(data: Any, aval: ShapedArray) -> ArrayImpl:
     """A concrete array around ``data``, an ndarray or NumPy scalar of the type ``aval`` that nobody else writes to."""
     if type(data) is not np.ndarray:
         data = np.asarray(data)
     if data.dtype is not aval.dtype and data.dtype != aval.dtype or data.shape != aval.shape:
-        raise AssertionError(
-            f"internal error: a value of type {data.dtype.name}{list(data.shape)} where {aval} was expected"
-        )
+        data = narrowed(data, aval.dtype)
+        if data.dtype != aval.dtype or data.shape != aval.shape:
+            raise AssertionError(
+                f"internal error: a value of type {data.dtype.name}{list(data.shape)} where {aval} was expected"
+            )
     out = _new(ArrayImpl)
     out._data = data
     out.aval = aval

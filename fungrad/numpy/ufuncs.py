@@ -69,7 +69,7 @@ from fungrad.numpy.logic import (
     right_shift,
 )
 from fungrad.ops import cast as cast_ops, compare, complex_parts, elementwise, integer, transcendental
-from fungrad.ops._operands import scalar_array, scalar_like
+from fungrad.ops._operands import kind_of, scalar_array, scalar_like
 from fungrad.ops.foundation import broadcast, reshape, zeros
 from fungrad.transforms.mapping import vmap
 
@@ -582,8 +582,7 @@ def absolute(x: Any, /) -> Array:
       (Array([1.5, 2. ], dtype=float32), Array(5., dtype=float32, weak_type=True))
     """
     x = operand(x, "absolute", "x")
-    kind = x.aval.dtype.kind
-    return x if kind in "bu" else complex_parts.abs(x)
+    return x if kind_of(x.aval.dtype) in "bu" else complex_parts.abs(x)
 
 
 abs = absolute

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.array import wrap_unchecked
+from fungrad.core.array import narrowed, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
 from fungrad.core.evaluation import binary_bind, unary_bind
@@ -166,6 +166,19 @@ class Elementwise(Primitive):
             return ShapedArray(shape, first.dtype, weak)
         dtype = self.result_dtype(*[a.dtype for a in avals]) if self.mixed else self.result_dtype(first.dtype)
         return ShapedArray(shape, dtype, weak)
+
+    def abstract(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
+        aval = super().abstract(avals, params)
+        if aval.dtype in dtypes.small_integers:
+            self.memo.pop(avals, None)  # so that `bind` does not take what NumPy returns as it is
+        return aval
+
+    def specialized(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Callable[..., Any]:
+        function = super().specialized(avals, params)
+        dtype = self.abstract(avals, params).dtype
+        if dtype not in dtypes.small_integers:
+            return function
+        return lambda *xs: narrowed(function(*xs), dtype)
 
     def _common_shape(self, avals: Sequence[ShapedArray]) -> tuple[int, ...]:
         shapes = {a.shape for a in avals if a.shape}

@@ -169,9 +169,10 @@ class BitcastConvertType(Primitive):
                     f"{dtypes.short_name(new_dtype)}"
                 )
         old, new = dtypes.itemsize_bits(x.dtype), dtypes.itemsize_bits(new_dtype)
-        if (old < 8 or new < 8) and old != new:
+        if old % new and new % old:
             raise TypeError(
-                f"{api}: types below 8 bits only convert to the same size, got {x.str_short()}"
+                f"{api}: the size of one dtype must be a multiple of the other, got {x.str_short()} to "
+                f"{dtypes.short_name(new_dtype)}"
             )
         if old == new:
             return ShapedArray(x.shape, new_dtype)
@@ -185,14 +186,18 @@ class BitcastConvertType(Primitive):
         return ShapedArray(x.shape[:-1], new_dtype)
 
     def impl(self, x: np.ndarray, *, new_dtype: np.dtype) -> np.ndarray:
-        old, new = x.dtype.itemsize, new_dtype.itemsize
+        old, new = dtypes.itemsize_bits(x.dtype), dtypes.itemsize_bits(new_dtype)
         x = np.array(x, order="C", copy=True)
+        if old < 8 or new < 8:
+            return _from_bits(_regrouped(_bits(x), old, new), new_dtype)
         if old > new:
             return x.reshape(*x.shape, 1).view(new_dtype)
         return x.view(new_dtype).reshape(x.shape if old == new else x.shape[:-1])
 
     def lower(self, ctx: Any, x: Any, *, new_dtype: np.dtype) -> Any:
-        old, new = 8 * x.dtype.itemsize, 8 * new_dtype.itemsize
+        old, new = dtypes.itemsize_bits(x.dtype), dtypes.itemsize_bits(new_dtype)
+        if old < 8 or new < 8:
+            return ctx.host(self, [x], {"new_dtype": new_dtype})
         if old == new:
             return ctx.map(lambda m, value: m.bitcast(value, new_dtype), [x], new_dtype)
 
@@ -220,6 +225,37 @@ class BitcastConvertType(Primitive):
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         return self.bind(move_dim(args[0], dims[0], 0), **params), 0
+
+
+def _bits(x: np.ndarray) -> np.ndarray:
+    """The bits of elements below 8 bits as uint8, those of others as bytes in a last dimension."""
+    bits = dtypes.itemsize_bits(x.dtype)
+    if bits >= 8:
+        return x.reshape(*x.shape, 1).view(np.uint8)
+    stored = x.astype(np.int8) if x.dtype in dtypes.small_integers else x
+    return stored.view(np.uint8) & np.uint8((1 << bits) - 1)
+
+
+def _regrouped(bits: np.ndarray, old: int, new: int) -> np.ndarray:
+    """What ``_bits`` gives for elements of ``old`` bits, for the same bits in elements of ``new`` bits."""
+    if new < old:
+        start = min(old, 8)
+        pieces = [bits >> np.uint8(k) & np.uint8((1 << new) - 1) for k in range(0, start, new)]
+        out = np.stack(pieces, -1)
+        return out.reshape(*out.shape[:-2], old // new) if old >= 8 else out
+    if new == old:
+        return bits
+    wide = min(new, 8)
+    groups = bits.reshape(*bits.shape[:-1], new // wide, wide // old)
+    out = sum([groups[..., k] << np.uint8(k * old) for k in range(wide // old)], np.uint8(0))
+    return out if new >= 8 else out[..., 0]
+
+
+def _from_bits(bits: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The elements with the bits that ``_bits`` gives for them."""
+    if dtypes.itemsize_bits(dtype) >= 8:
+        return np.ascontiguousarray(bits).view(dtype)[..., 0]
+    return bits.astype(np.int8).astype(dtype) if dtype in dtypes.small_integers else bits.view(dtype)
 
 
 bitcast_convert_type_p = BitcastConvertType("bitcast_convert_type")

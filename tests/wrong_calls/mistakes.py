@@ -29,7 +29,7 @@ jnp.broadcast_shapes((2, 1), 'a')                                 | TypeError | 
 jnp.broadcast_shapes((2, -1), ())                                 | ValueError | shapes
 jnp.unpackbits(jnp.uint8([1]), count=float('nan'))                | TypeError | count
 jnp.array([[1], [1, 2]])                                          | ValueError | ragged
-jnp.array([1, None])                                              | TypeError | None
+jnp.array([1, None])                                              | ValueError | None
 # random
 random.normal((3,))                                               | TypeError | key
 random.normal(0)                                                  | TypeError | key

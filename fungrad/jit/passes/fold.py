@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fungrad.core.array import narrowed
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var, substitute
 
 _KINDS = ("elementwise", "structural", "reduction", "contraction")
@@ -23,8 +24,9 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
             eqn = substitute(eqn, env)
             if _foldable(eqn):
                 operands = [a.array._data for a in eqn.invars if type(a) is Literal]
-                value = eqn.primitive.impl(*operands, **eqn.params)
-                env[eqn.outvars[0]] = Literal(value, eqn.outvars[0].aval)
+                aval = eqn.outvars[0].aval
+                value = narrowed(eqn.primitive.impl(*operands, **eqn.params), aval.dtype)
+                env[eqn.outvars[0]] = Literal(value, aval)
             else:
                 eqns.append(eqn)
     if not env:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.config import config
+from fungrad.core.array import narrowed
 from fungrad.jit.runtime import native, pool, threads
 from fungrad.jit.runtime.layout import UNSUITED
 
@@ -234,10 +235,11 @@ class Executable:
             if len(outputs) == 1 and not isinstance(results, (list, tuple)):
                 results = (results,)
             for target, result in zip(outputs, results, strict=True):
-                if target.dtype != np.asarray(result).dtype or target.shape != np.shape(result):
+                result = narrowed(result, target.dtype)
+                if target.dtype != result.dtype or target.shape != result.shape:
                     raise TypeError(
                         f"fungrad.jit: host step {host.name} gave "
-                        f"{np.asarray(result).dtype}{list(np.shape(result))} for "
+                        f"{result.dtype}{list(result.shape)} for "
                         f"{target.dtype}{list(target.shape)}"
                     )
                 target[...] = result
