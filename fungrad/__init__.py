@@ -20,324 +20,216 @@ Extending
 Other modules listed below are internal.
 """
 
-import importlib as _importlib
-from typing import TYPE_CHECKING, Any as _Any
+from typing import TYPE_CHECKING
 
-# Operators and methods of arrays come with fungrad.numpy, the text of jaxprs with core.printing.
-from fungrad import dtypes, errors, interop as _interop, lax, numpy, sharding, tree, tree_util
-from fungrad.config import (
-    allow_f16_reductions,
-    array_garbage_collection_guard,
-    config,
-    debug_infs,
-    debug_key_reuse,
-    debug_nans,
-    default_device,
-    default_matmul_precision,
-    default_prng_impl,
-    disable_jit,
-    enable_checks,
-    enable_custom_prng,
-    enable_x64,
-    explain_cache_misses,
-    flush_subnormals,
-    jax2tf_associative_scan_reductions,
-    legacy_prng_key,
-    log_compiles,
-    no_tracing,
-    numpy_dtype_promotion,
-    numpy_rank_promotion,
-    remove_size_one_mesh_axis_from_type,
-    softmax_custom_jvp,
-    strict_index,
-    thread_guard,
-    threads,
-    threefry_partitionable,
-    transfer_guard,
-    transfer_guard_device_to_device,
-    transfer_guard_device_to_host,
-    transfer_guard_host_to_device,
-)
-from fungrad.control.callbacks import pure_callback
-from fungrad.core import printing as _printing
-from fungrad.core.array import Array, typeof
-from fungrad.core.context import checking_leaks, ensure_compile_time_eval, no_execution
-from fungrad.core.device import (
-    Device,
-    block_until_ready,
-    copy_to_host_async,
-    default_backend,
-    device_count,
-    device_get,
-    device_put,
-    devices,
-    effects_barrier,
-    local_device_count,
-    local_devices,
-    process_count,
-    process_index,
-)
-from fungrad.core.dtypes import float0
-from fungrad.core.environment import host_count, host_id, host_ids, print_environment_info, process_indices
-from fungrad.core.live import live_arrays
-from fungrad.core.public_names import missing as _missing, publish as _publish
-from fungrad.core.refs import Ref, empty_ref, free_ref, freeze, new_ref
-from fungrad.core.source import named_call, named_scope
-from fungrad.core.version import VERSION as _VERSION
-from fungrad.drawing import Drawing, draw
-from fungrad.jit.front.api import clear_caches, fwd_and_bwd, jit
-from fungrad.sharding import NamedSharding, PartitionSpec as P, make_mesh, set_mesh
-from fungrad.shards import attributes as _attributes
-from fungrad.shards.arrays import (
-    Shard,
-    make_array_from_callback,
-    make_array_from_process_local_data,
-    make_array_from_single_device_arrays,
-    reshard,
-)
-from fungrad.shards.mapping import pmap, shard_map, smap
-from fungrad.transforms.api import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
-from fungrad.transforms.checkpointing import checkpoint, checkpoint_policies
-from fungrad.transforms.custom_rules import closure_convert, custom_gradient, custom_jvp, custom_vjp
-from fungrad.transforms.inspection import ShapeDtypeStruct, eval_shape, make_jaxpr
-from fungrad.transforms.jacobians import hessian, jacfwd, jacobian, jacrev
-from fungrad.transforms.mapping import vmap
+from fungrad import locks as _locks
 
-remat = checkpoint
-check_tracer_leaks = checking_leaks
+with _locks.imports:
+    # Operators and methods of arrays come with fungrad.numpy and shards.attributes, the text of jaxprs with
+    # core.printing.
+    from fungrad import interop as _interop, numpy as numpy
+    from fungrad._names import NAMES as _NAMES
+    from fungrad.config import (
+        allow_f16_reductions as allow_f16_reductions,
+        array_garbage_collection_guard as array_garbage_collection_guard,
+        config as config,
+        debug_infs as debug_infs,
+        debug_key_reuse as debug_key_reuse,
+        debug_nans as debug_nans,
+        default_device as default_device,
+        default_matmul_precision as default_matmul_precision,
+        default_prng_impl as default_prng_impl,
+        disable_jit as disable_jit,
+        enable_checks as enable_checks,
+        enable_custom_prng as enable_custom_prng,
+        enable_x64 as enable_x64,
+        explain_cache_misses as explain_cache_misses,
+        flush_subnormals as flush_subnormals,
+        jax2tf_associative_scan_reductions as jax2tf_associative_scan_reductions,
+        legacy_prng_key as legacy_prng_key,
+        log_compiles as log_compiles,
+        no_tracing as no_tracing,
+        numpy_dtype_promotion as numpy_dtype_promotion,
+        numpy_rank_promotion as numpy_rank_promotion,
+        remove_size_one_mesh_axis_from_type as remove_size_one_mesh_axis_from_type,
+        softmax_custom_jvp as softmax_custom_jvp,
+        strict_index as strict_index,
+        thread_guard as thread_guard,
+        threads as threads,
+        threefry_partitionable as threefry_partitionable,
+        transfer_guard as transfer_guard,
+        transfer_guard_device_to_device as transfer_guard_device_to_device,
+        transfer_guard_device_to_host as transfer_guard_device_to_host,
+        transfer_guard_host_to_device as transfer_guard_host_to_device,
+    )
+    from fungrad.core import printing as _printing
+    from fungrad.core.public_names import public_names as _public_names, publish as _publish
+    from fungrad.core.version import VERSION as _VERSION
+    from fungrad.jit.front.api import jit as jit
+    from fungrad.shards import attributes as _attributes
+
+if TYPE_CHECKING:
+    # Loaded when they are asked for; after a change run `python -m tools.facades`.
+    from fungrad import (
+        ad as ad,
+        ad_checkpoint as ad_checkpoint,
+        api_util as api_util,
+        custom_batching as custom_batching,
+        custom_derivatives as custom_derivatives,
+        data as data,
+        debug as debug,
+        distributed as distributed,
+        dlpack as dlpack,
+        dtypes as dtypes,
+        errors as errors,
+        example_libraries as example_libraries,
+        experimental as experimental,
+        export as export,
+        extend as extend,
+        flatten_util as flatten_util,
+        image as image,
+        interpreters as interpreters,
+        io as io,
+        lax as lax,
+        monitoring as monitoring,
+        nn as nn,
+        numpy as numpy,
+        ops as ops,
+        optim as optim,
+        profiler as profiler,
+        random as random,
+        ref as ref,
+        scipy as scipy,
+        sharding as sharding,
+        stages as stages,
+        test_util as test_util,
+        train as train,
+        tree as tree,
+        tree_util as tree_util,
+        tune as tune,
+        typing as typing,
+    )
+    from fungrad.control.callbacks import (
+        pure_callback as pure_callback,
+    )
+    from fungrad.core.array import (
+        Array as Array,
+        typeof as typeof,
+    )
+    from fungrad.core.context import (
+        checking_leaks as check_tracer_leaks,
+        checking_leaks as checking_leaks,
+        ensure_compile_time_eval as ensure_compile_time_eval,
+        no_execution as no_execution,
+    )
+    from fungrad.core.device import (
+        Device as Device,
+        block_until_ready as block_until_ready,
+        copy_to_host_async as copy_to_host_async,
+        default_backend as default_backend,
+        device_count as device_count,
+        device_get as device_get,
+        device_put as device_put,
+        devices as devices,
+        effects_barrier as effects_barrier,
+        local_device_count as local_device_count,
+        local_devices as local_devices,
+        process_count as process_count,
+        process_index as process_index,
+    )
+    from fungrad.core.dtypes import (
+        float0 as float0,
+    )
+    from fungrad.core.environment import (
+        host_count as host_count,
+        host_id as host_id,
+        host_ids as host_ids,
+        print_environment_info as print_environment_info,
+        process_indices as process_indices,
+    )
+    from fungrad.core.live import (
+        live_arrays as live_arrays,
+    )
+    from fungrad.core.refs import (
+        Ref as Ref,
+        empty_ref as empty_ref,
+        free_ref as free_ref,
+        freeze as freeze,
+        new_ref as new_ref,
+    )
+    from fungrad.core.source import (
+        named_call as named_call,
+        named_scope as named_scope,
+    )
+    from fungrad.drawing import (
+        Drawing as Drawing,
+        draw as draw,
+    )
+    from fungrad.explaining import (
+        Explanation as Explanation,
+        Profile as Profile,
+        explain as explain,
+        profile as profile,
+    )
+    from fungrad.jit.front.api import (
+        clear_caches as clear_caches,
+        fwd_and_bwd as fwd_and_bwd,
+    )
+    from fungrad.sharding import (
+        NamedSharding as NamedSharding,
+        PartitionSpec as P,
+        make_mesh as make_mesh,
+        set_mesh as set_mesh,
+    )
+    from fungrad.shards.arrays import (
+        Shard as Shard,
+        make_array_from_callback as make_array_from_callback,
+        make_array_from_process_local_data as make_array_from_process_local_data,
+        make_array_from_single_device_arrays as make_array_from_single_device_arrays,
+        reshard as reshard,
+    )
+    from fungrad.shards.mapping import (
+        pmap as pmap,
+        shard_map as shard_map,
+        smap as smap,
+    )
+    from fungrad.transforms.api import (
+        grad as grad,
+        jvp as jvp,
+        linear_transpose as linear_transpose,
+        linearize as linearize,
+        value_and_grad as value_and_grad,
+        vjp as vjp,
+    )
+    from fungrad.transforms.checkpointing import (
+        checkpoint as checkpoint,
+        checkpoint as remat,
+        checkpoint_policies as checkpoint_policies,
+    )
+    from fungrad.transforms.custom_rules import (
+        closure_convert as closure_convert,
+        custom_gradient as custom_gradient,
+        custom_jvp as custom_jvp,
+        custom_vjp as custom_vjp,
+    )
+    from fungrad.transforms.inspection import (
+        ShapeDtypeStruct as ShapeDtypeStruct,
+        eval_shape as eval_shape,
+        make_jaxpr as make_jaxpr,
+    )
+    from fungrad.transforms.jacobians import (
+        hessian as hessian,
+        jacfwd as jacfwd,
+        jacobian as jacobian,
+        jacrev as jacrev,
+    )
+    from fungrad.transforms.mapping import (
+        vmap as vmap,
+    )
 
 __version__ = _VERSION
 
-# Imported when first used.
-_SUBMODULES = (
-    "ad",
-    "ad_checkpoint",
-    "api_util",
-    "custom_batching",
-    "custom_derivatives",
-    "data",
-    "debug",
-    "distributed",
-    "dlpack",
-    "example_libraries",
-    "experimental",
-    "export",
-    "extend",
-    "flatten_util",
-    "image",
-    "interpreters",
-    "io",
-    "monitoring",
-    "nn",
-    "optim",
-    "profiler",
-    "random",
-    "ref",
-    "scipy",
-    "stages",
-    "test_util",
-    "train",
-    "tune",
-    "typing",
-)
-
-
-# Functions of a package that looks at everything, loaded when somebody looks.
-_EXPLAINING = ("Explanation", "Profile", "explain", "profile")
-
-
-if TYPE_CHECKING:
-    from fungrad import (
-        ad,
-        ad_checkpoint,
-        custom_batching,
-        custom_derivatives,
-        data,
-        debug,
-        distributed,
-        dlpack,
-        experimental,
-        export,
-        extend,
-        flatten_util,
-        image,
-        io,
-        monitoring,
-        nn,
-        ops,
-        optim,
-        profiler,
-        random,
-        ref,
-        scipy,
-        stages,
-        test_util,
-        train,
-        tune,
-        typing,
-    )
-    from fungrad.explaining import Explanation, Profile, explain, profile
-else:
-    # Type checkers must not see it: a name that does not exist is an error.
-    def __getattr__(name: str) -> _Any:
-        if name in _SUBMODULES:
-            return _importlib.import_module(f"fungrad.{name}")
-        if name in _EXPLAINING:
-            return getattr(_importlib.import_module("fungrad.explaining"), name)
-        raise _missing("fungrad", name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
-
-
-__all__ = [
-    "Array",
-    "Device",
-    "Drawing",
-    "Explanation",
-    "NamedSharding",
-    "P",
-    "Profile",
-    "Ref",
-    "ShapeDtypeStruct",
-    "Shard",
-    "__version__",
-    "ad",
-    "ad_checkpoint",
-    "allow_f16_reductions",
-    "api_util",
-    "array_garbage_collection_guard",
-    "block_until_ready",
-    "check_tracer_leaks",
-    "checking_leaks",
-    "checkpoint",
-    "checkpoint_policies",
-    "clear_caches",
-    "closure_convert",
-    "config",
-    "copy_to_host_async",
-    "custom_batching",
-    "custom_derivatives",
-    "custom_gradient",
-    "custom_jvp",
-    "custom_vjp",
-    "data",
-    "debug",
-    "debug_infs",
-    "debug_key_reuse",
-    "debug_nans",
-    "default_backend",
-    "default_device",
-    "default_matmul_precision",
-    "default_prng_impl",
-    "device_count",
-    "device_get",
-    "device_put",
-    "devices",
-    "disable_jit",
-    "distributed",
-    "dlpack",
-    "draw",
-    "dtypes",
-    "effects_barrier",
-    "empty_ref",
-    "enable_checks",
-    "enable_custom_prng",
-    "enable_x64",
-    "ensure_compile_time_eval",
-    "errors",
-    "eval_shape",
-    "example_libraries",
-    "experimental",
-    "explain",
-    "explain_cache_misses",
-    "export",
-    "extend",
-    "flatten_util",
-    "float0",
-    "flush_subnormals",
-    "free_ref",
-    "freeze",
-    "fwd_and_bwd",
-    "grad",
-    "hessian",
-    "host_count",
-    "host_id",
-    "host_ids",
-    "image",
-    "interpreters",
-    "io",
-    "jacfwd",
-    "jacobian",
-    "jacrev",
-    "jax2tf_associative_scan_reductions",
-    "jit",
-    "jvp",
-    "lax",
-    "legacy_prng_key",
-    "linear_transpose",
-    "linearize",
-    "live_arrays",
-    "local_device_count",
-    "local_devices",
-    "log_compiles",
-    "make_array_from_callback",
-    "make_array_from_process_local_data",
-    "make_array_from_single_device_arrays",
-    "make_jaxpr",
-    "make_mesh",
-    "monitoring",
-    "named_call",
-    "named_scope",
-    "new_ref",
-    "nn",
-    "no_execution",
-    "no_tracing",
-    "numpy",
-    "numpy_dtype_promotion",
-    "numpy_rank_promotion",
-    "ops",
-    "optim",
-    "pmap",
-    "print_environment_info",
-    "process_count",
-    "process_index",
-    "process_indices",
-    "profile",
-    "profiler",
-    "pure_callback",
-    "random",
-    "ref",
-    "remat",
-    "remove_size_one_mesh_axis_from_type",
-    "reshard",
-    "scipy",
-    "set_mesh",
-    "shard_map",
-    "sharding",
-    "smap",
-    "softmax_custom_jvp",
-    "stages",
-    "strict_index",
-    "test_util",
-    "thread_guard",
-    "threads",
-    "threefry_partitionable",
-    "train",
-    "transfer_guard",
-    "transfer_guard_device_to_device",
-    "transfer_guard_device_to_host",
-    "transfer_guard_host_to_device",
-    "tree",
-    "tree_util",
-    "tune",
-    "typeof",
-    "typing",
-    "value_and_grad",
-    "vjp",
-    "vmap",
-]
+__all__ = ["__version__", *_public_names(globals(), later=_NAMES)]
 
 _RETURNING_FUNCTIONS = (
     "checkpoint", "remat", "closure_convert", "custom_gradient", "eval_shape", "fwd_and_bwd", "grad", "hessian",
@@ -345,5 +237,5 @@ _RETURNING_FUNCTIONS = (
     "value_and_grad", "vjp", "vmap", "pmap", "smap",
 )  # fmt: skip
 # The function jit is also fungrad.jit.front.api.jit, and hot; it checks its arguments itself.
-_publish(globals(), __name__, __all__, exempt=("jit",), early=_RETURNING_FUNCTIONS)
+_publish(globals(), __name__, __all__, exempt=("jit",), early=_RETURNING_FUNCTIONS, later=_NAMES)
 _interop.install()

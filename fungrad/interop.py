@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
@@ -108,8 +107,11 @@ _COMPLETED: dict[str, Callable[[Any], None]] = {
 }
 
 
-class _Completing(Loader):
-    """A loader that completes the module when it has been executed."""
+class _Completing:
+    """A loader that completes the module when it has been executed.
+
+    Loaders and finders need no base class, and those of `importlib.abc` take 8 ms to import.
+    """
 
     def __init__(self, loader: Any, complete: Callable[[Any], None]):
         self.loader, self.complete = loader, complete
@@ -125,7 +127,7 @@ class _Completing(Loader):
         self.complete(module)
 
 
-class _AfterImport(MetaPathFinder):
+class _AfterImport:
     """Finds nothing by itself: lets the others find the modules that are to be completed."""
 
     def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -134,7 +136,7 @@ class _AfterImport(MetaPathFinder):
             return None
         spec = find_spec(name)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Completing(spec.loader, complete)
+            spec.loader = _Completing(spec.loader, complete)  # type: ignore[assignment]
         return spec
 
 

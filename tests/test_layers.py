@@ -53,15 +53,20 @@ ROOMS = {
 # Modules of the core that are one: a jaxpr has equations of primitives, which are bound in a context.
 TOGETHER = {"fungrad.core.context", "fungrad.core.ir", "fungrad.core.primitive"}
 
-# Imports inside functions are for what is slow to import or optional; the compiler is loaded at the first compilation.
-LAZY = {"numba", "llvmlite", "scipy", "mpmath", "opt_einsum", "jax", "IPython"}
+# Imports inside functions are for what is slow to import or optional; the compiler is loaded at the first compilation,
+# and control flow by what needs a loop.
+LAZY = {"logging", "pkgutil", "numba", "llvmlite", "scipy", "mpmath", "opt_einsum", "jax", "IPython"}
 LAZY_MODULES = {
+    "fungrad.control.scan",
+    "fungrad.control.scatter_apply",
+    "fungrad.control.while_loop",
     "fungrad.jit.front.compile",
     "fungrad.jit.llvm.linking",
     "fungrad.jit.products.driver",
     "fungrad.jit.products.kernels",
     "fungrad.jit.products.lanes",
     "fungrad.jit.products.triangular",
+    "fungrad.numpy.integer_loops",
 }
 
 

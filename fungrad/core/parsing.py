@@ -248,7 +248,7 @@ class _Parser:
             self.expect("=")
         token = self.token
         name = self.word("the name of a primitive")
-        primitive = Primitive.instances.get(name)
+        primitive = Primitive.find(name)
         if primitive is None:
             raise self.error(f"there is no primitive named {name!r}", token)
         params = self.params() if self.adjacent("[") else {}
@@ -274,7 +274,7 @@ class _Parser:
         if after.text == ":":  # a result of the next equation
             return True
         # An equation without results starts with its primitive.
-        return token.text not in scope and token.text in Primitive.instances
+        return token.text not in scope and Primitive.find(token.text) is not None
 
     def atom(self, scope: dict[str, Var]) -> Atom:
         token, after = self.token, self.tokens[self.at + 1]

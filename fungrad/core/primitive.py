@@ -9,11 +9,13 @@ May import ``core.ir``, ``core.array``, ``core.avals`` and ``core.context``.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fungrad import locks
 from fungrad.core import context
 from fungrad.core.array import as_array, typeof
 from fungrad.core.avals import ShapedArray, Zero, same_type
@@ -22,6 +24,10 @@ from fungrad.core.source import PACKAGE_DIR
 
 if TYPE_CHECKING:
     from fungrad.core.context import AxisData
+
+# Packages with primitives. They are above this one, and most of their modules are loaded when a function of theirs is
+# asked for: before a primitive is looked for by name that nobody has used, or all are, the rest is loaded.
+HOMES = ("fungrad.ops", "fungrad.ops.linalg", "fungrad.control", "fungrad.transforms")
 
 # Results of abstract_eval kept per primitive; emptied when full (shapes that never come again must not pile up).
 _MEMO_LIMIT = 4096
@@ -69,7 +75,7 @@ class Primitive:
       built_in: whether the package itself has made it, so that its rules are those of the source.
       home: the module of the package that makes it when it is imported, None for others.
       altered: whether some primitive of the package has been changed from outside, or another has taken its name.
-      instances: all primitives, by name.
+      instances: the primitives of modules that are loaded, by name; see ``named`` and ``all``.
     """
 
     instances: ClassVar[dict[str, Primitive]] = {}
@@ -115,9 +121,37 @@ class Primitive:
         before = Primitive.instances.get(name)
         if before is not None and before.built_in and not built_in:
             Primitive.altered = True
-        Primitive.instances[name] = self
         self.home = home
         self.built_in = built_in
+        if before is not None and built_in and not before.built_in:
+            Primitive.altered = True  # and the one of the user, who was first only since this one is loaded late, stays
+        else:
+            Primitive.instances[name] = self
+
+    @staticmethod
+    def find(name: str) -> Primitive | None:
+        """The primitive of a name, None if there is none."""
+        if name not in Primitive.instances:
+            _load_all()
+        return Primitive.instances.get(name)
+
+    @staticmethod
+    def named(name: str) -> Primitive:
+        """The primitive of a name.
+
+        Raises:
+          KeyError: there is none.
+        """
+        found = Primitive.find(name)
+        if found is None:
+            raise KeyError(f"there is no primitive named {name!r}")
+        return found
+
+    @staticmethod
+    def all() -> list[Primitive]:
+        """All primitives."""
+        _load_all()
+        return list(Primitive.instances.values())
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self.built_in and not sys._getframe(1).f_code.co_filename.startswith(PACKAGE_DIR):
@@ -318,8 +352,19 @@ def _module_being_imported() -> str | None:
     return None
 
 
+@cache
+def _load_all() -> None:
+    import pkgutil
+
+    with locks.imports:
+        for package in HOMES:
+            for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+                if module.name != "__main__":
+                    importlib.import_module(f"{package}.{module.name}")
+
+
 def _by_name(name: str) -> Primitive:
-    return Primitive.instances[name]
+    return Primitive.named(name)
 
 
 def instantiate(x: Any, zeros: Any) -> Any:

@@ -1,4 +1,10 @@
-"""Public modules: guarded functions, tab completion of public names only, and where a missing name is.
+"""Public modules: guarded functions, names that are loaded late, tab completion of public names only, and where a
+missing name is.
+
+A facade is a package that has the names of many modules. What `import fungrad` loads would be most of the library if
+facades imported them: so the largest ones do so for type checkers only, and `publish` gets the same imports as a table,
+which ``python -m tools.facades`` writes from them (``_names.py`` beside the facade). A name is loaded, and its function
+guarded, when somebody asks for it the first time.
 
 May import ``core``.
 """
@@ -6,15 +12,16 @@ May import ``core``.
 from __future__ import annotations
 
 import difflib
-import importlib
+import importlib.util
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from fungrad.core.arguments import guard
+from fungrad import locks
+from fungrad.core.arguments import guard, guarded
 
 # Public modules in the order in which a name is looked for. They are above this one and are loaded only when somebody
 # asks for a name that does not exist.
@@ -76,24 +83,44 @@ def _advice(module: str, name: str) -> str:
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
-def public_names(names: dict[str, Any], *modules: str) -> list[str]:
+def public_names(names: dict[str, Any], *modules: str, later: Mapping[str, str] | None = None) -> list[str]:
     """The public names of a facade, for its ``__all__``: each is written once, in its import.
 
-    They are all names that are bound and do not begin with an underscore; of the modules those that are public
-    themselves (:func:`publish` has completed them) or are named here.
+    They are all names that are bound or loaded later and do not begin with an underscore; of the modules those that are
+    public themselves (:func:`publish` has completed them) or are named here.
 
     Args:
       names: the globals of the facade.
       *modules: modules that are public although nothing has completed them.
+      later: see :func:`publish`.
     """
 
     def public(name: str) -> bool:
-        if name.startswith("_"):
+        if name.startswith("_") or name == "TYPE_CHECKING":
             return False
         value = names[name]
         return not isinstance(value, types.ModuleType) or name in modules or "__getattr__" in vars(value)
 
-    return sorted(filter(public, names))
+    return sorted({*filter(public, names), *_places(later or {})})
+
+
+def _places(later: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """For each name that is loaded later its module and what it is called there."""
+    out = {}
+    for home, words in later.items():
+        for word in words.split():
+            name, _, original = word.partition("=")
+            out[name] = home, original or name
+    return out
+
+
+def _loaded(home: str) -> Any:
+    """A module of the library, imported if nobody has done so."""
+    module = sys.modules.get(home)
+    if module is None or getattr(module.__spec__, "_initializing", False):
+        with locks.imports:
+            module = importlib.import_module(home)
+    return module
 
 
 def publish(
@@ -102,6 +129,7 @@ def publish(
     public: Iterable[str],
     exempt: tuple[str, ...] = (),
     early: Iterable[str] = (),
+    later: Mapping[str, str] | None = None,
 ) -> None:
     """Completes a public module.
 
@@ -113,14 +141,29 @@ def publish(
       public: the public names.
       exempt: functions that are not guarded, because they word all their errors themselves.
       early: functions whose arguments are checked before the call, because they only keep them for later.
+      later: names that are loaded when they are asked for, in words, by the module that has them; ``ndarray=Array`` is
+        one that is called otherwise there. Submodules are names of the module itself.
     """
     guard(names, module, public, exempt, early)
+    places = _places(later or {})
 
     def attribute(name: str) -> Any:
-        # A submodule that is being imported is not an attribute yet.
-        found = sys.modules.get(f"{module}.{name}")
-        if found is not None:
-            return found
+        place = places.get(name)
+        if place is not None:
+            home, original = place
+            if home == module:
+                return _loaded(f"{module}.{name}")
+            value = getattr(_loaded(home), original)
+            if type(value) is types.FunctionType and name not in exempt:
+                value = guarded(f"{module}.{name}", value, name in early)
+            # Another thread may have been first: there is one object of a name.
+            return names.setdefault(name, value)
+        # `from package import module` asks here for a submodule that has not been imported, or is being imported.
+        inner = f"{module}.{name}"
+        if inner in sys.modules:
+            return sys.modules[inner]
+        if "__path__" in names and importlib.util.find_spec(inner) is not None:
+            return _loaded(inner)
         raise missing(module, name)
 
     def directory() -> list[str]:

@@ -57,7 +57,7 @@ class Registry(MutableMapping):
             del primitive.transpose_now
 
     def __iter__(self) -> Iterator[Primitive]:
-        for primitive in list(Primitive.instances.values()):
+        for primitive in Primitive.all():
             if primitive in self._registered or primitive.has_rule(self._method):
                 yield primitive
 

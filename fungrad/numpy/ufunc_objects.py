@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.control.scan import scan
-from fungrad.control.while_loop import fori_loop
 from fungrad.core import dtypes
 from fungrad.core.arguments import guarded
 from fungrad.core.array import Array, ArrayImpl, typeof
@@ -173,6 +171,8 @@ class ufunc(functools.partial[Any]):  # noqa: N801 - NumPy's name
           >>> jnp.bitwise_or.reduce(jnp.array([1, 4]))
           Array(5, dtype=int32)
         """
+        from fungrad.control.scan import scan
+
         api = self._api("reduce")
         self._check_pairs("reduce")
         manipulation.no_out(api, out)
@@ -221,6 +221,8 @@ class ufunc(functools.partial[Any]):  # noqa: N801 - NumPy's name
           >>> jnp.multiply.accumulate(jnp.array([1, 2, 3]))
           Array([1, 2, 6], dtype=int32)
         """
+        from fungrad.control.scan import scan
+
         api = self._api("accumulate")
         self._check_pairs("accumulate")
         manipulation.no_out(api, out)
@@ -264,6 +266,8 @@ class ufunc(functools.partial[Any]):  # noqa: N801 - NumPy's name
           >>> jnp.add.reduceat(jnp.arange(6), jnp.array([0, 2, 5]))
           Array([1, 9, 5], dtype=int32)
         """
+        from fungrad.control.scan import scan
+
         api = self._api("reduceat")
         self._check_pairs("reduceat")
         manipulation.no_out(api, out)
@@ -349,6 +353,8 @@ class ufunc(functools.partial[Any]):  # noqa: N801 - NumPy's name
           >>> jnp.add.at(jnp.zeros(3), jnp.array([0, 2, 2]), 1.0, inplace=False)
           Array([1., 0., 2.], dtype=float32)
         """
+        from fungrad.control.while_loop import fori_loop
+
         api = self._api("at")
         if inplace:
             raise NotImplementedError(

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.control.while_loop import while_loop
 from fungrad.core import dtypes
 from fungrad.core.arguments import REFUSALS, index, reword
 from fungrad.core.array import Array
@@ -70,8 +69,7 @@ from fungrad.numpy.logic import (
 )
 from fungrad.ops import cast as cast_ops, compare, complex_parts, elementwise, integer, transcendental
 from fungrad.ops._operands import kind_of, scalar_array, scalar_like
-from fungrad.ops.foundation import broadcast, reshape, zeros
-from fungrad.transforms.mapping import vmap
+from fungrad.ops.foundation import broadcast, zeros
 
 # -- exponentials, logarithms, trigonometry ----------------------------------------------------------------------------
 
@@ -349,45 +347,13 @@ def power(x1: Any, x2: Any, /) -> Array:
             # Keeps the derivative with respect to the exponent out of it.
             return transcendental.pow(*match_ranks("power", x, x2))
         return transcendental.pow(x, y)
-    out = _integer_power(x, y)
+    from fungrad.numpy.integer_loops import power_of
+
+    out = power_of(x, y)
     return out if isinstance(x1, bool) else weak_as(out, x1, x2)
 
 
 pow = power
-
-
-def _integer_power(x: Array, y: Array) -> Array:
-    """Integer power by squaring; negative exponents give 0, or the power of 1 and -1 that is exact."""
-
-    def step(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        result, base, rest = state
-        odd = compare.eq(integer.bitwise_and(rest, 1), scalar_like(1, rest))
-        result = compare.select_n(odd, result, elementwise.mul(result, base))
-        return result, elementwise.mul(base, base), integer.shift_right_logical(rest, scalar_like(1, rest))
-
-    def positive(x: Array, y: Array) -> Array:
-        found: Array = while_loop(
-            lambda state: compare.ne(state[2], 0), step, (cast_ops.full_like(x, 1), strong(x), strong(y))
-        )[0]
-        return found
-
-    def one(x: Array, y: Array) -> Array:
-        negative = compare.lt(y, scalar_like(0, y))
-        # The powers of 1 and -1 go by the last bit of the exponent.
-        found = positive(x, compare.select_n(negative, y, integer.bitwise_and(y, 1)))
-        unit = integer.bitwise_or(compare.eq(x, scalar_like(1, x)), compare.eq(x, scalar_like(-1, x)))
-        exact = integer.bitwise_or(unit, integer.bitwise_not(negative))
-        return compare.select_n(exact, cast_ops.full_like(found, 0), found)
-
-    return _each(positive if dtypes.is_unsigned(x.aval.dtype) else one, x, y)
-
-
-def _each(one: Callable[[Array, Array], Array], x: Array, y: Array) -> Array:
-    """A function of two numbers, with a loop, for each pair of elements: a compiled loop then ends for each few of them
-    as soon as these are done."""
-    x, y = elementwise.add(x, cast_ops.full_like(y, 0)), elementwise.add(y, cast_ops.full_like(x, 0))
-    shape, size = x.aval.shape, x.aval.size
-    return reshape(vmap(one)(reshape(x, (size,)), reshape(y, (size,))), shape)
 
 
 def full_mask(mask: Array, like: Array) -> Array:
@@ -526,16 +492,10 @@ def gcd(x1: Any, x2: Any) -> Array:
       >>> jnp.gcd(12, jnp.array([8, 18, 5]))
       Array([4, 6, 1], dtype=int32)
     """
+    from fungrad.numpy.integer_loops import greatest_common_divisor
+
     x, y = _integer_pair("gcd", x1, x2)
-
-    def one(a: Array, b: Array) -> Array:
-        """Euclid's algorithm."""
-        found: Array = while_loop(
-            lambda pair: compare.ne(pair[1], 0), lambda pair: (pair[1], elementwise.rem(pair[0], pair[1])), (a, b)
-        )[0]
-        return found
-
-    return weak_as(cast(_each(one, _magnitude(x), _magnitude(y)), x.aval.dtype), x1, x2)
+    return weak_as(cast(greatest_common_divisor(_magnitude(x), _magnitude(y)), x.aval.dtype), x1, x2)
 
 
 def _magnitude(x: Array) -> Array:

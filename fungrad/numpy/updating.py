@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from fungrad.config import config
-from fungrad.control.scatter_apply import scatter_apply
 from fungrad.core import dtypes
 from fungrad.core.arguments import guarded
 from fungrad.core.array import Array, typeof, wrap_unchecked
@@ -286,6 +285,8 @@ class IndexUpdateRef:
         Raises:
           TypeError: ``func`` returns another shape.
         """
+        from fungrad.control.scatter_apply import scatter_apply
+
         api = "fungrad.Array.at[...].apply"
         x = operand(self.array, "Array.at", "x")
         chosen, options = _select(

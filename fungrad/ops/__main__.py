@@ -7,14 +7,12 @@ layer too, by name.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from typing import Any
 
 from fungrad.core.primitive import Primitive
 from fungrad.ops._families import Elementwise
 
 RULES = ("abstract_eval", "impl", "jvp", "transpose", "batch", "lower")
-PACKAGES = ("fungrad.ops", "fungrad.transforms", "fungrad.jit", "fungrad.control")
 
 # Rules that are never asked for: without operands there is nothing to batch, and seeds, keys and
 # their bits have no tangents.
@@ -54,12 +52,7 @@ Written by `python -m fungrad.ops`.
 
 def all_primitives() -> list[Primitive]:
     """Every primitive of the package, after importing all modules that define some."""
-    for name in PACKAGES:
-        package = importlib.import_module(name)
-        for module in pkgutil.iter_modules(package.__path__):
-            if module.name != "__main__":
-                importlib.import_module(f"{name}.{module.name}")
-    own = [p for p in Primitive.instances.values() if type(p).__module__.startswith("fungrad.")]
+    own = [p for p in Primitive.all() if type(p).__module__.startswith("fungrad.")]
     return sorted(own, key=lambda p: p.name)
 
 
@@ -73,7 +66,7 @@ def status(primitive: Primitive, rule: str) -> str:
     if rule == "jvp" and owner is Elementwise:
         return "zero" if primitive.jvp_rule is None else "yes"  # type: ignore[attr-defined]
     if owner is not Primitive:
-        shared = sum(isinstance(p, owner) for p in Primitive.instances.values()) > 1
+        shared = sum(isinstance(p, owner) for p in Primitive.all()) > 1
         return "derived" if shared else "yes"
     if rule == "lower":
         return "-" if primitive.uses_axis_names else _native(primitive)

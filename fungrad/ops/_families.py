@@ -39,9 +39,9 @@ from fungrad.ops.foundation import (
 
 def _primitive(name: str) -> Primitive:
     try:
-        return Primitive.instances[name]
-    except KeyError:
-        raise AttributeError(f"there is no primitive {name!r}") from None
+        return Primitive.named(name)
+    except KeyError as error:
+        raise AttributeError(error.args[0]) from None
 
 
 class _OfArrays:

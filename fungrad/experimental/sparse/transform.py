@@ -229,8 +229,8 @@ def _concatenate(*xs: Any, dimension: int) -> Any:
 
 # Functions that keep zeros apply to the data.
 for _name in _ZERO_PRESERVING:
-    if _name in Primitive.instances:
-        _rules[_name] = _zero_preserving(Primitive.instances[_name])
+    if (_primitive := Primitive.find(_name)) is not None:
+        _rules[_name] = _zero_preserving(_primitive)
 
 __all__ = ["eval_sparse", "sparsify"]
 

@@ -9,12 +9,12 @@ from fungrad.ops import random_bits as _random_bits, random_gamma as _random_gam
 _named = {
     name: value
     for module in (_lax, _linalg, _random_bits, _random_gamma)
-    for name, value in vars(module).items()
-    if name.endswith("_p") and isinstance(value, _Primitive)
+    for name in dir(module)
+    if name.endswith("_p") and isinstance(value := getattr(module, name), _Primitive)
 }
 # Those that are called otherwise here: JAX's name, and what equations print.
 _named |= {
-    name: _Primitive.instances[printed]
+    name: _Primitive.named(printed)
     for name, printed in {
         "add_jaxvals_p": "add_any",
         "custom_jvp_call_p": "custom_jvp_call",

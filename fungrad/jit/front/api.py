@@ -39,7 +39,7 @@ from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.front.aot import Traced, Wrapped, check_compiler_options
 from fungrad.jit.front.cache_info import CacheInfo, note_trace, versions_of
 from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
-from fungrad.jit.front.explain import LOGGER, explain_miss
+from fungrad.jit.front.explain import explain_miss, log
 from fungrad.jit.front.options import Keywords, Options, as_tuple, check_options, positional_names
 from fungrad.jit.front.recorded import note_tracing, prepared
 from fungrad.jit.front.references import call_with_refs
@@ -129,11 +129,11 @@ class Entry:
         self.const_data = [c._data for c in self.jaxpr.consts]
         began = time.perf_counter()
         if config.log_compiles:
-            LOGGER.warning("Compiling %s for types (%s)", self.name, ", ".join(map(str, self.jaxpr.in_avals)))
+            log("Compiling %s for types (%s)", self.name, ", ".join(map(str, self.jaxpr.in_avals)))
         self.run = self.program().direct
         prepared.add(self)
         if config.log_compiles:
-            LOGGER.warning("Finished compilation of jit(%s) in %.6f sec", self.name, time.perf_counter() - began)
+            log("Finished compilation of jit(%s) in %.6f sec", self.name, time.perf_counter() - began)
         if config.check_results:
             self.run = examined(self.closed, self.run, self.name, self.donated)
         return self.run
@@ -493,7 +493,7 @@ class JitFunction:
         jaxpr, out_tree = trace_tree(fun if static else self._fun, call.treedef, avals, debug, frame)
         note_tracing(self._name, time.perf_counter() - began)
         if config.log_compiles:
-            LOGGER.warning(
+            log(
                 "Finished tracing %s for jit in %.6f sec, argument types (%s)",
                 self._name, time.perf_counter() - began, ", ".join(map(str, avals)),
             )  # fmt: skip

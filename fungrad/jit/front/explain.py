@@ -5,14 +5,17 @@ May import ``core`` only.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 from fungrad.core.source import current_source
 
-# Where `log_compiles` and `explain_cache_misses` write.
-LOGGER = logging.getLogger("fungrad.jit")
+
+def log(message: str, *args: Any) -> None:
+    """What `log_compiles` and `explain_cache_misses` write, to the logger `fungrad.jit`."""
+    import logging
+
+    logging.getLogger("fungrad.jit").warning(message, *args)
 
 
 def explain_miss(name: str, key: tuple, known: Sequence[tuple], leaf_names: Sequence[str]) -> None:
@@ -23,7 +26,7 @@ def explain_miss(name: str, key: tuple, known: Sequence[tuple], leaf_names: Sequ
     where = current_source()
     head = f"TRACING CACHE MISS: fungrad.jit traces {name}" + (f" (called at {where})" if where is not None else "")
     why = nearest_differences(key, known, leaf_names) if known else "first call: it was never seen before"
-    LOGGER.warning("%s: %s", head, why)
+    log("%s: %s", head, why)
 
 
 def nearest_differences(key: tuple, known: Sequence[tuple], leaf_names: Sequence[str]) -> str:

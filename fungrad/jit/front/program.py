@@ -230,7 +230,7 @@ def _read(place: str) -> tuple[Plan, Executable] | None:
         return None
     hosts: list[Any] = []
     for name, params in functions:
-        hosts.append(OnHost(Primitive.instances[name], {k: _value(v) for k, v in params}))
+        hosts.append(OnHost(Primitive.named(name), {k: _value(v) for k, v in params}))
     return Plan(tuple([(made, n) for made, n in sources])), Executable(image, code, addresses(image.symbols), hosts)
 
 

@@ -103,7 +103,7 @@ class _Sweep:
         else:
             zero = Literal(np.zeros((), out.dtype)[()], out.update(shape=(), weak_type=False))
             broadcast = {"shape": out.shape, "broadcast_dimensions": ()}
-            (total,) = builder.add(Primitive.instances["broadcast_in_dim"], [zero], broadcast, eqn.source)
+            (total,) = builder.add(Primitive.named("broadcast_in_dim"), [zero], broadcast, eqn.source)
         for part in parts:
             total = _added(builder, total, part)
         return builder.eqns, total
@@ -219,7 +219,7 @@ def _added(builder: Builder, total: Atom, part: Eqn) -> Atom:
 def _scattered(builder: Builder, total: Atom, part: Eqn) -> Atom:
     # Unique updates of zeros are what is added.
     name = "scatter-add" if part.primitive.name == "scatter" else part.primitive.name
-    return builder.add(Primitive.instances[name], [total, *part.invars[1:]], part.params, part.source)[0]
+    return builder.add(Primitive.named(name), [total, *part.invars[1:]], part.params, part.source)[0]
 
 
 def _sliced(builder: Builder, total: Atom, part: Eqn) -> Atom:
@@ -249,24 +249,24 @@ def _window(builder: Builder, total: Atom, update: Atom, cut: Sequence[int], sta
       part: where all that comes from.
     """
     if not cut:
-        return builder.add(Primitive.instances["add_any"], [total, update], {}, part.source)[0]
+        return builder.add(Primitive.named("add_any"), [total, update], {}, part.source)[0]
     dtypes = {a.aval.dtype for a in starts}
     joined: list[Atom] = []
     for a in starts:
         if len(dtypes) > 1:
             convert = {"new_dtype": np.dtype(np.int64), "weak_type": False}
-            (a,) = builder.add(Primitive.instances["convert_element_type"], [a], convert, part.source)
+            (a,) = builder.add(Primitive.named("convert_element_type"), [a], convert, part.source)
         shape = {"new_sizes": (1,), "dimensions": None}
-        joined += builder.add(Primitive.instances["reshape"], [a], shape, part.source)
+        joined += builder.add(Primitive.named("reshape"), [a], shape, part.source)
     if len(joined) > 1:
-        joined = [*builder.add(Primitive.instances["concatenate"], joined, {"dimension": 0}, part.source)]
+        joined = [*builder.add(Primitive.named("concatenate"), joined, {"dimension": 0}, part.source)]
     params = {
         "dimension_numbers": ScatterDimensionNumbers(tuple(range(update.aval.ndim)), (), tuple(cut)),
         "indices_are_sorted": True,
         "unique_indices": True,
         "mode": GatherScatterMode.CLIP,
     }
-    return builder.add(Primitive.instances["scatter-add"], [total, joined[0], update], params, part.source)[0]
+    return builder.add(Primitive.named("scatter-add"), [total, joined[0], update], params, part.source)[0]
 
 
 _ADDED: dict[str, Callable[[Builder, Atom, Eqn], Atom]] = {

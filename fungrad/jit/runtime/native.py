@@ -66,7 +66,8 @@ class Session:
 
     def __init__(self, host: Host | None = None) -> None:
         # 30 ms that `import fungrad` need not spend
-        import llvmlite.binding as llvm
+        with locks.imports:
+            import llvmlite.binding as llvm
 
         self._llvm = llvm
         llvm.initialize_native_target()
