@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 
+import numpy as np
 import pytest
 
 import fungrad
@@ -110,3 +111,30 @@ def test_passes_on_nests_may_give_several_or_none():
 def test_modules_say_which_passes_they_hold(step):
     doc = inspect.getmodule(step.run).__doc__.split("\n\n")[0]
     assert f"``{step.name}``" in doc and doc.startswith("Pass")
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_short_loops_are_written_out_in_loops_of_any_depth(depth):
+    """The rows of a matrix of few columns run as vectors, however deep the step stands that goes over them."""
+    x, y = jnp.linspace(-1, 1, 400).reshape(100, 4), jnp.linspace(-2, 2, 100)
+
+    def step(carry):
+        w, p, g = carry
+        p = p + 0.05 * g
+        w = w + 0.1 * p
+        z = x @ w
+        g = (y - fungrad.nn.sigmoid(z)) @ x - w
+        return w, p + 0.05 * g, g
+
+    def nested(depth, carry):
+        if depth == 0:
+            return step(carry)
+        return fungrad.lax.fori_loop(0, 3, lambda _, c: nested(depth - 1, c), carry)
+
+    carry = tuple(jnp.full(4, k, jnp.float32) for k in (0.1, 0.2, 0.3))
+    f = fungrad.jit(lambda carry: nested(depth, carry))
+    assert ".sum3" in f.lower(carry).as_text("rewrites:unroll")
+    with fungrad.disable_jit():
+        expected = f(carry)
+    for got, want in zip(f(carry), expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)

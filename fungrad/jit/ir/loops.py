@@ -599,5 +599,7 @@ def overlap(a: Buffer, b: Buffer) -> bool:
         return True
     if a.kind != "temp" or b.kind != "temp":
         return False
+    if a.offset is None and b.offset is None:
+        return False  # neither has a place yet: those that are used together get different ones
     start_a, start_b = a.offset or 0, b.offset or 0
     return start_a < start_b + b.nbytes and start_b < start_a + a.nbytes

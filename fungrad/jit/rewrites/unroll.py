@@ -2,7 +2,8 @@
 run as vectors.
 
 A loop over the three coordinates of a point is no vector; the loop over the points is one. Once the short loop is
-written out, its loads are found to repeat each other, and sums into single elements of memory become accumulators.
+written out, its loads are found to repeat each other, and sums into single elements of memory become accumulators. So
+do those of loops whose short loops have been written out before, as in loops over small steps (`regions`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from fungrad.jit.kernels.scalars import FLOATS
 
 def unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
     """The statements with short loops written out where that makes a vector loop of the one around them."""
-    if not any(type(s) is Loop and _is_short(program, s) for s in walk(statements)):
+    if not any(type(s) is Loop and (_is_short(program, s) or _has_sums(s)) for s in walk(statements)):
         return list(statements)
     return _unrolled(program, statements)
 
@@ -42,7 +43,7 @@ def _unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
 def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
     """The loop with the loops in it written out, and what must stand before and after it; None if that is no gain."""
     inner = [s for s in loop.body if type(s) is Loop]
-    if not inner or loop.extent < tuning.UNROLLED_AROUND or loop.ordered or loop.vector:
+    if not (inner or _has_sums(loop)) or loop.extent < tuning.UNROLLED_AROUND or loop.ordered or loop.vector:
         return None
     if any(not _is_short(program, s) for s in inner):
         return None
@@ -59,6 +60,15 @@ def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
     before, body, after = _accumulated(program, loop, _distinct(program, body))
     made = Loop(loop.index, loop.extent, body, parallel=loop.parallel)
     return [*before, made, *after] if is_vectorisable(program, made) else None
+
+
+def _has_sums(loop: Loop) -> bool:
+    """Whether a loop adds to elements of memory that are the same in each iteration."""
+    stores = [s for s in loop.body if type(s) is Store and s.update is not None]
+    if not stores:
+        return False
+    values = {loop.index, *[n for s in loop.body for n in defines(s)]}
+    return any(values.isdisjoint(s.index.symbols()) for s in stores)
 
 
 def _is_short(program: Program, loop: Loop) -> bool:
