@@ -8,6 +8,7 @@ from scipy import special
 
 from fungrad import lax
 from fungrad.ops import integrals
+from fungrad.ops.special import random_gamma_grad_a, random_gamma_grad_x
 
 # Special functions in single precision: SciPy's are good to some ten units in the last place.
 LOOSE = {"float32": 1e-5, "float64": 1e-12}
@@ -23,6 +24,11 @@ def slope_in_a(a, x):
         return (special.gammainc(a + h, x) - special.gammainc(a - h, x)) / (2 * h)
 
     return (4 * difference(h) - difference(2 * h)) / 3
+
+
+def difference(f, x):
+    h = 1e-3 * x
+    return (8 * (f(x + h) - f(x - h)) - f(x + 2 * h) + f(x - 2 * h)) / (12 * h)
 
 
 def density(a, x):
@@ -80,16 +86,40 @@ OPS = [
         special=False,
     ),
     binary("zeta", special.zeta, domains=((1.5, 4.0), (0.5, 3.0)), special=False),
-    binary("igamma", special.gammainc, order=1, special=False),
-    binary("igammac", special.gammaincc, order=1, special=False),
-    binary("igamma_grad_a", slope_in_a, order=0, special=False, rtol={"float32": 1e-5, "float64": 1e-8}),
+    binary("igamma", special.gammainc, special=False),
+    binary("igammac", special.gammaincc, special=False),
+    binary("igamma_grad_a", slope_in_a, order=1, special=False, rtol={"float32": 1e-5, "float64": 1e-8}),
     binary(
         "random_gamma_grad",
         lambda a, x: -slope_in_a(a, x) / density(a, x),
         weak=False,
-        order=0,
+        order=1,
         special=False,
         rtol={"float32": 1e-5, "float64": 1e-8},
+    ),
+    Op(
+        "random_gamma_grad_a",
+        random_gamma_grad_a,
+        lambda a, x: difference(lambda a: -slope_in_a(a, x) / density(a, x), a),
+        FLOATS,
+        BINARY_SHAPES,
+        domains=POSITIVE,
+        jax=None,
+        diff=(1,),
+        special=False,
+        rtol={"float32": 1e-4, "float64": 1e-5},
+    ),
+    Op(
+        "random_gamma_grad_x",
+        random_gamma_grad_x,
+        lambda a, x: difference(lambda x: -slope_in_a(a, x) / density(a, x), x),
+        FLOATS,
+        BINARY_SHAPES,
+        domains=POSITIVE,
+        jax=None,
+        order=1,
+        special=False,
+        rtol={"float32": 1e-4, "float64": 1e-5},
     ),
     Op(
         "betainc",

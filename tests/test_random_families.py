@@ -189,6 +189,63 @@ def test_a_gamma_variate_moves_so_that_its_probability_stays():
         np.testing.assert_allclose(log_slope[:, 1:], (slope / x)[:, 1:], rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["gamma", "loggamma", "beta", "dirichlet", "chisquare", "f", "t"])
+def test_second_derivatives_keep_probabilities(name, monkeypatch):
+    """Differences of the sampler whose gamma variates are exact quantiles of the probabilities that were drawn."""
+    from scipy import special
+
+    from fungrad.random import gamma_family
+
+    def call(p):
+        if name in ("beta", "f"):
+            return getattr(random, name)(KEY, p, 1.5 * p, p.shape)
+        return getattr(random, name)(KEY, p)
+
+    drawn, variates = [], gamma_family.variates
+
+    def first(k, p, dims, log_space=False):
+        drawn.append((np.asarray(p), np.asarray(variates(k, p, dims, log_space=True)), log_space))
+        return variates(k, p, dims, log_space=log_space)
+
+    def quantiles(k, p, dims, log_space=False):
+        start, y, _ = turn[len(seen)]
+        seen.append(None)
+        p = np.asarray(p)
+        small = y < -30
+        u = special.gammainc(np.broadcast_to(start, y.shape), np.exp(np.where(small, 0, y)))
+        x = np.log(special.gammaincinv(np.broadcast_to(p, y.shape), u))
+        # P(a, x) is x**a / gamma(a + 1) there.
+        far = (start * y - special.gammaln(start + 1) + special.gammaln(p + 1)) / p
+        x = np.where(small, far, x)
+        return jnp.asarray(x if log_space else np.exp(x))
+
+    with fungrad.enable_x64():
+        p = np.tile([0.05, 0.6, 1.0, 4.0, 300.0], (6, 1))
+
+        def scaled(t):
+            return call(jnp.asarray(p) * (1.0 + t))
+
+        def second(t):
+            return fungrad.jvp(lambda t: fungrad.jvp(scaled, (t,), (1.0,))[1], (t,), (1.0,))[1]
+
+        weights = jnp.asarray(np.random.default_rng(0).normal(size=p.shape))
+        reverse = fungrad.grad(fungrad.grad(lambda t: (scaled(t) * weights).sum()))
+        got, compiled = np.asarray(second(0.0)), np.asarray(fungrad.jit(second)(0.0))
+        sums = float(reverse(0.0)), float(fungrad.jit(reverse)(0.0))
+        monkeypatch.setattr(gamma_family, "variates", first)
+        scaled(0.0)
+        turn, at = list(drawn), []
+        monkeypatch.setattr(gamma_family, "variates", quantiles)
+        h = 1e-3
+        for t in (-h, 0.0, h):
+            seen = []
+            at.append(np.asarray(scaled(t), float))
+    wanted = (at[0] - 2 * at[1] + at[2]) / h**2
+    np.testing.assert_allclose(got, wanted, rtol=5e-4, atol=1e-6 * max(1.0, np.abs(at[1]).max()))
+    np.testing.assert_allclose(compiled, got, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(sums, (got * np.asarray(weights)).sum(), rtol=1e-9)
+
+
 def test_the_slope_of_logarithms_of_tiny_variates():
     """log(x) = (log(u) + lgamma(a + 1)) / a where the variate itself is 0 in its type."""
     from scipy import special

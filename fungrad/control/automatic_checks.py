@@ -26,12 +26,13 @@ from fungrad.transforms.runtime_checks import AUTOMATIC, Errors, Site
 # Operations that can make a NaN of numbers; others only pass on what they are given.
 _MAKE_NAN = """
     acos acosh add add_any asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt cholesky cholesky_update complex
-    conv_general_dilated cos cosh cumlogsumexp cummax cummin cumprod cumsum custom_linear_solve digamma div dot_general
-    eig eigh erf erf_inv erfc exp exp2 expm1 fft geqrf hessenberg householder_product igamma igamma_grad_a igammac
-    integer_pow lgamma linear_recurrence log log1p logistic lu mul ormqr pad polygamma pow psum qr reduce reduce_prod
-    reduce_sum reduce_window reduce_window_sum regularized_incomplete_beta rem rsqrt scatter scatter-add scatter-max
-    scatter-min scatter-mul scatter-sub schur sin sinh sqrt square sub svd symmetric_product tan tanh triangular_solve
-    tridiagonal tridiagonal_solve zeta
+    conv_general_dilated cos cosh cumlogsumexp cummax cummin cumprod cumsum custom_linear_solve digamma div
+    dot_general eig eigh erf erf_inv erfc exp exp2 expm1 fft geqrf hessenberg householder_product igamma igamma_grad_a
+    igammac integer_pow lgamma linear_recurrence log log1p logistic lu mul ormqr pad polygamma pow psum qr
+    random_gamma_grad random_gamma_grad_a random_gamma_grad_x reduce reduce_prod reduce_sum reduce_window
+    reduce_window_sum regularized_incomplete_beta rem rsqrt scatter scatter-add scatter-max scatter-min scatter-mul
+    scatter-sub schur sin sinh sqrt square sub svd symmetric_product tan tanh triangular_solve tridiagonal
+    tridiagonal_solve zeta
 """.split()
 
 _NO_VALUES = tree.structure(((), {}))

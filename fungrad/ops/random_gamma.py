@@ -19,7 +19,7 @@ from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.ops._operands import check_kind, constant
-from fungrad.ops.compare import lt, select_n
+from fungrad.ops.compare import eq, lt, select_n
 from fungrad.ops.elementwise import add, div, mul, sub
 from fungrad.ops.foundation import batch_to
 from fungrad.ops.random_bits import KeyPrimitive, hash_in_place, key_at, with_positions
@@ -158,7 +158,10 @@ class RandomGamma(KeyPrimitive):
         if type(g) is Zero:
             return y, Zero(y.aval.tangent())
         if not log_space:
-            return y, mul(g, random_gamma_grad(a, y))
+            # A variate that has become 0 stays 0, although the slope by the variate is infinite there.
+            zero = eq(y, constant(y, 0.0))
+            slope = random_gamma_grad(a, select_n(zero, y, constant(y, 1.0)))
+            return y, mul(g, select_n(zero, slope, constant(y, 0.0)))
         # Of variates that are tiny, log(x) is (log(u) + lgamma(a + 1)) / a.
         tiny = lt(y, constant(y, float(np.log(dtypes.finfo(y.aval.dtype).eps))))
         limit = div(sub(digamma(add(a, 1.0)), y), a)

@@ -19,9 +19,9 @@ from fungrad.core.array import Array
 from fungrad.ops import gamma_slopes
 from fungrad.ops._families import Elementwise
 from fungrad.ops._operands import constant, lift, lift_like, lift_pair
-from fungrad.ops.compare import gt, select_n
+from fungrad.ops.compare import gt, lt, select_n
 from fungrad.ops.complex_parts import abs
-from fungrad.ops.elementwise import FLOAT, add, in_float32, mul, neg, reciprocal, sign, sub
+from fungrad.ops.elementwise import FLOAT, add, div, in_float32, mul, neg, reciprocal, sign, sub
 from fungrad.ops.transcendental import exp, log, log1p
 
 _functions: dict[str, Callable[..., Any]] = {}
@@ -260,6 +260,53 @@ def _random_gamma_grad(a: np.ndarray, x: np.ndarray) -> Any:
     return np.negative(gamma_slopes.parameter_slope(a, x)).astype(a.dtype)
 
 
+def _random_gamma_grad_a(a: np.ndarray, x: np.ndarray) -> Any:
+    return np.negative(gamma_slopes.curvature(a, x)).astype(a.dtype)
+
+
+def _random_gamma_grad_x(a: np.ndarray, x: np.ndarray) -> Any:
+    return np.negative(gamma_slopes.variate_slope(a, x)).astype(a.dtype)
+
+
+# With the density p, its derivative by x is p `_density_slope`, and that by a is p `_log_ratio`; a variate moves with
+# its parameter by s = -(dP/da) / p, whose derivatives by a and x are primitives of their own.
+
+
+def _log_ratio(a: Any, x: Any) -> Array:
+    return sub(log(x), digamma(a))
+
+
+def _density_slope(a: Any, x: Any) -> Array:
+    return sub(div(sub(a, 1.0), x), 1.0)
+
+
+def _grad_a_by_a(g: Any, z: Any, a: Any, x: Any) -> Array:
+    slope = sub(mul(z, _log_ratio(a, x)), mul(_igamma_density(a, x), random_gamma_grad_a(a, x)))
+    return mul(g, _unless_at_end(x, slope))
+
+
+def _grad_a_by_x(g: Any, z: Any, a: Any, x: Any) -> Array:
+    return mul(g, mul(_igamma_density(a, x), _log_ratio(a, x)))
+
+
+def _unless_at_end(x: Any, slope: Any) -> Array:
+    """``slope``, or 0 where ``x`` is 0 or infinite, and the value so for every ``a``."""
+    zero = constant(slope, 0.0)
+    return select_n(lt(x, constant(x, math.inf)), zero, select_n(gt(x, constant(x, 0.0)), zero, slope))
+
+
+def _mixed_slope(g: Any, z: Any, a: Any, x: Any) -> Array:
+    """The derivative of s by a and x."""
+    bend = add(mul(random_gamma_grad_a(a, x), _density_slope(a, x)), div(random_gamma_grad(a, x), x))
+    return mul(g, sub(polygamma(constant(a, 1.0), a), bend))
+
+
+def _variate_curvature(g: Any, z: Any, a: Any, x: Any) -> Array:
+    """The second derivative of s by x."""
+    bend = sub(mul(random_gamma_grad(a, x), div(sub(a, 1.0), mul(x, x))), mul(z, _density_slope(a, x)))
+    return mul(g, sub(bend, reciprocal(x)))
+
+
 igamma_p = Elementwise(
     "igamma",
     _impl("gammainc"),
@@ -286,7 +333,7 @@ igamma_grad_a_p = Elementwise(
     "igamma_grad_a",
     _igamma_grad_a,
     FLOAT,
-    (no_derivative("igamma_grad_a", "a"), no_derivative("igamma_grad_a", "x")),
+    (_grad_a_by_a, _grad_a_by_x),
     arity=2,
     cost=100,
 )
@@ -294,9 +341,23 @@ random_gamma_grad_p = Elementwise(
     "random_gamma_grad",
     _random_gamma_grad,
     FLOAT,
-    (no_derivative("random_gamma_grad", "a"), no_derivative("random_gamma_grad", "x")),
+    (
+        lambda g, z, a, x: mul(g, random_gamma_grad_a(a, x)),
+        lambda g, z, a, x: mul(g, random_gamma_grad_x(a, x)),
+    ),
     arity=2,
     cost=100,
+)
+random_gamma_grad_a_p = Elementwise(
+    "random_gamma_grad_a",
+    _random_gamma_grad_a,
+    FLOAT,
+    (no_derivative("random_gamma_grad", "a more than once"), _mixed_slope),
+    arity=2,
+    cost=200,
+)
+random_gamma_grad_x_p = Elementwise(
+    "random_gamma_grad_x", _random_gamma_grad_x, FLOAT, (_mixed_slope, _variate_curvature), arity=2, cost=100
 )
 
 
@@ -338,7 +399,8 @@ def random_gamma_grad(a: Any, x: Any) -> Array:
     """Elementwise derivative with respect to ``a`` of a sample ``x`` of the gamma distribution with parameter ``a``.
 
     The sample moves so that its probability ``igamma(a, x)`` stays (implicit reparameterization: M.
-    Figurnov, S. Mohamed, A. Mnih, "Implicit reparameterization gradients", 2018).
+    Figurnov, S. Mohamed, A. Mnih, "Implicit reparameterization gradients", 2018). Differentiable itself: once with
+    respect to ``a``, and as often as wanted with respect to ``x``.
 
     Example:
       >>> from fungrad import lax
@@ -347,6 +409,16 @@ def random_gamma_grad(a: Any, x: Any) -> Array:
       Array(0.7507787, dtype=float32, weak_type=True)
     """
     return random_gamma_grad_p.bind(*lift_pair("random_gamma_grad", a, x))
+
+
+def random_gamma_grad_a(a: Any, x: Any) -> Array:
+    """Elementwise derivative of ``random_gamma_grad(a, x)`` with respect to ``a``, at a fixed ``x``."""
+    return random_gamma_grad_a_p.bind(*lift_pair("random_gamma_grad_a", a, x))
+
+
+def random_gamma_grad_x(a: Any, x: Any) -> Array:
+    """Elementwise derivative of ``random_gamma_grad(a, x)`` with respect to ``x``."""
+    return random_gamma_grad_x_p.bind(*lift_pair("random_gamma_grad_x", a, x))
 
 
 # -- incomplete beta -----------------------------------------------------------------------------

@@ -8,7 +8,12 @@ lists the measured errors. `FUNCTIONS` holds them by name.
 from fungrad.jit.kernels.special.bessel_first import bessel_jn
 from fungrad.jit.kernels.special.core import FUNCTIONS
 from fungrad.jit.kernels.special.exponential_integrals import cosine_integral, expi, expn, sine_integral
-from fungrad.jit.kernels.special.gamma_slope import igamma_grad_a, random_gamma_grad
+from fungrad.jit.kernels.special.gamma_slope import (
+    igamma_grad_a,
+    random_gamma_grad,
+    random_gamma_grad_a,
+    random_gamma_grad_x,
+)
 from fungrad.jit.kernels.special.gamma_variate import random_gamma, random_loggamma
 from fungrad.jit.kernels.special.incomplete_beta import regularized_incomplete_beta
 from fungrad.jit.kernels.special.incomplete_gamma import igamma, igammac
@@ -26,6 +31,8 @@ __all__ = [
     "polygamma",
     "random_gamma",
     "random_gamma_grad",
+    "random_gamma_grad_a",
+    "random_gamma_grad_x",
     "random_loggamma",
     "regularized_incomplete_beta",
     "sine_integral",
