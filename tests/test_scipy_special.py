@@ -106,3 +106,23 @@ def test_logarithms_of_beta_functions_of_large_numbers(dtype):
             hessian = fungrad.hessian(special.betaln, (0, 1))(a, b)
             mixed = -trigamma(a + b)
             np.testing.assert_allclose(hessian, [[trigamma(a) + mixed, mixed], [mixed, trigamma(b) + mixed]], rtol=1e-9)
+
+
+INF, NAN = np.inf, np.nan
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("kl_div", [(INF, 0.0), (1, -INF), (0, INF), (0, -1), (NAN, 1), (1, NAN), (0, NAN), (-1, NAN), (2, 3), (0, 0)]),
+        ("rel_entr", [(NAN, 0.0), (0, NAN), (-1, NAN), (0, INF), (1, INF), (-1, 2), (2, 0), (2, 3)]),
+        ("beta", [(0.0, 0.0), (2, INF), (-0.5, INF), (-1.5, INF), (-1.5, 0.5), (-0.5, 2), (NAN, 1), (0, 1)]),
+        ("betaln", [(0.0, 0.0), (2, INF), (-0.5, INF), (-1.5, 0.5), (-0.5, 2), (1e300, 1.5), (NAN, 1), (0, 1)]),
+    ],
+)
+@pytest.mark.parametrize("transform", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
+def test_ends_of_the_domain(name, at, transform):
+    p, q = (np.array(v, float) for v in zip(*at, strict=True))
+    with fungrad.enable_x64():
+        got = transform(getattr(special, name))(p, q)
+    np.testing.assert_allclose(got, getattr(sp, name)(p, q), rtol=1e-12, atol=1e-290)

@@ -146,11 +146,12 @@ def rel_entr(p: Any, q: Any) -> Array:
     p, q = pair("rel_entr", p=p, q=q)
     valid = (p > 0) & (q > 0)
     ratio = jnp.where(valid, p, 1.0) * (jnp.log(jnp.where(valid, p, 1.0)) - jnp.log(jnp.where(valid, q, 1.0)))
-    return jnp.where(valid, ratio, jnp.where((p == 0) & (q >= 0), 0.0, jnp.inf))
+    outside = jnp.where(jnp.isnan(p) | jnp.isnan(q), jnp.nan, jnp.inf)
+    return jnp.where(valid, ratio, jnp.where((p == 0) & (q >= 0), 0.0, outside))
 
 
 def kl_div(p: Any, q: Any) -> Array:
-    """Kullback-Leibler term, ``p log(p / q) - p + q``.
+    """Kullback-Leibler term, ``p log(p / q) - p + q``; infinite outside ``p >= 0, q > 0``.
 
     Example:
       >>> from fungrad.scipy import special
@@ -158,7 +159,8 @@ def kl_div(p: Any, q: Any) -> Array:
       0.0
     """
     p, q = pair("kl_div", p=p, q=q)
-    return rel_entr(p, q) - p + q
+    inside = ((p > 0) & (q > 0)) | ((p == 0) & (q >= 0))
+    return rel_entr(p, q) + jnp.where(inside, q - p, 0.0)
 
 
 # -- Box-Cox -----------------------------------------------------------------------------------------------------------
@@ -203,7 +205,8 @@ def _scaled_power(log: Array, power: Array) -> Array:
     value = finite * _exponential_quotient(1, exponent)
     # At both ends of the logarithm.
     falls = jnp.isinf(log) & (jnp.sign(log) * power < 0)
-    return jnp.where(falls, -1 / jnp.where(falls, power, 1.0), jnp.where(jnp.isinf(log), log, value))
+    ends = log + jnp.where(jnp.isnan(power), power, 0.0)
+    return jnp.where(falls, -1 / jnp.where(falls, power, 1.0), jnp.where(jnp.isinf(log), ends, value))
 
 
 @functools.partial(custom_jvp, nondiff_argnums=(0,))

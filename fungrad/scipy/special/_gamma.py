@@ -222,8 +222,24 @@ def betaln(a: Any, b: Any) -> Array:
     # Where they are large lgamma(high) and lgamma(low + high) cancel: their difference, by Stirling's formula.
     large = (high >= _LARGE) & (low + high >= _LARGE)
     x, y = jnp.where(large, high, _LARGE), jnp.where(large, low, 0.0)
-    difference = (0.5 - x) * jnp.log1p(y / x) - y * (jnp.log(x + y) - 1) + _beyond_stirling(x) - _beyond_stirling(x + y)
-    return ops.lgamma(low) + jnp.where(large, difference, ops.lgamma(high) - ops.lgamma(low + high))
+    value = ops.lgamma(low) - jnp.where(large, _far_quotient(x, y), ops.lgamma(low + high) - ops.lgamma(high))
+    # At infinity it is lgamma(low) less low times infinity; at (0, 0) each function has a pole, and two beat one.
+    end = jnp.where(low > 0, -jnp.inf, jnp.inf)
+    at_end = (high == jnp.inf) & ((low > 0) | (low < 0))
+    return jnp.where((low == 0) & (high == 0), jnp.inf, jnp.where(at_end, end, value))
+
+
+def _far_quotient(x: Array, y: Array) -> Array:
+    """``log(gamma(x + y) / gamma(x))`` for large ``x`` and ``x + y``, by Stirling's formula."""
+    return (x - 0.5) * jnp.log1p(y / x) + y * (jnp.log(x + y) - 1) + _beyond_stirling(x + y) - _beyond_stirling(x)
+
+
+def _log_quotient(x: Array, y: Array, end: Array) -> Array:
+    """``lgamma(end) - lgamma(x)`` where ``end`` is ``x + y``, also where that is ``x`` in its digits."""
+    large = (x >= _LARGE) & (end >= _LARGE)
+    far = _far_quotient(jnp.where(large, x, _LARGE), jnp.where(large, y, 0.0))
+    near_x, near_end = jnp.where(large, _LARGE, x), jnp.where(large, _LARGE, end)
+    return jnp.where(large, far, ops.lgamma(near_end) - ops.lgamma(near_x))
 
 
 # From here on Stirling's series has all digits of double precision.
@@ -247,7 +263,10 @@ def beta(a: Any, b: Any) -> Array:
       1.0
     """
     a, b = pair("beta", a=a, b=b)
-    return gammasgn(a) * gammasgn(b) * gammasgn(a + b) * jnp.exp(betaln(a, b))
+    sign, sign_of_sum = gammasgn(a) * gammasgn(b), gammasgn(a + b)
+    # Where gamma(a + b) alone has a pole, which has no sign, the quotient is 0.
+    zero = jnp.isnan(sign_of_sum) & ~jnp.isnan(sign)
+    return jnp.where(zero, 1.0, sign * sign_of_sum) * jnp.exp(betaln(a, b))
 
 
 def betainc(a: Any, b: Any, x: Any) -> Array:
@@ -278,19 +297,20 @@ def poch(z: Any, m: Any) -> Array:
 
 
 def _poch(z: Array, m: Array) -> Array:
-    # Between poles, where both gamma functions are infinite: (z)_m = (-1)^m (1 - z - m)_m for integer m.
+    # For integer m, (z)_m = (-1)^m (1 - z - m)_m: between poles, where both gamma functions are infinite, and for steps
+    # back past 0, where z + m is a pole if z is tiny.
     top = z + m
     whole = m == jnp.floor(m)
-    both = (z <= 0) & (z == jnp.floor(z)) & (top <= 0) & whole
+    both = whole & (((z <= 0) & (z == jnp.floor(z)) & (top <= 0)) | ((z < 0.5) & (m < 0)))
     start = jnp.where(both, 1 - top, z)
     end = jnp.where(both, 1 - z, top)
     sign = jnp.where(both, jnp.where(jnp.mod(m, 2) == 0, 1.0, -1.0), gammasgn(start) * gammasgn(end))
-    value = sign * jnp.exp(ops.lgamma(end) - ops.lgamma(start))
+    value = sign * jnp.exp(_log_quotient(start, m, end))
     # 1/gamma is 0 at its poles, and nothing but they make gamma infinite.
     at_pole = (z <= 0) & (z == jnp.floor(z)) & ~both
     end_pole = (top <= 0) & (top == jnp.floor(top)) & ~both
     value = jnp.where(at_pole, 0.0, jnp.where(end_pole, jnp.inf, value))
-    return jnp.where(m == 0, jnp.ones_like(z), value)
+    return jnp.where(m == 0, jnp.ones_like(z), jnp.where(jnp.isnan(m), m, value))
 
 
 def comb(N: Any, k: Any, *, repetition: bool = False) -> Array:
@@ -320,7 +340,11 @@ def _comb_with_repetition(n: Array, k: Array) -> Array:
 def _comb(n: Array, k: Array) -> Array:
     valid = (k <= n) & (n >= 0) & (k >= 0)
     n_, k_ = jnp.where(valid, n, 0.0), jnp.where(valid, k, 0.0)
-    value = jnp.exp(ops.lgamma(n_ + 1) - ops.lgamma(k_ + 1) - ops.lgamma(n_ + 1 - k_))
+    # The smaller of the two parts is divided out of the last factors.
+    swapped = k_ > n_ - k_
+    low, high = jnp.where(swapped, n_ - k_, k_), jnp.where(swapped, k_, n_ - k_)
+    value = jnp.exp(_log_quotient(high + 1, low, n_ + 1) - ops.lgamma(low + 1))
+    value = jnp.where(jnp.isinf(n_) & jnp.isfinite(k_), jnp.where(k_ == 0, 1.0, jnp.inf), value)
     # Of whole numbers, a whole number.
     whole = (n_ == jnp.floor(n_)) & (k_ == jnp.floor(k_)) & (value < 1e12)
     value = value + stop_gradient(jnp.where(whole, jnp.round(value) - value, 0.0))
