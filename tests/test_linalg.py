@@ -6,6 +6,7 @@ import pytest
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import grad, jit, lax, vmap
+from fungrad.core.ir import jaxprs_in_params
 from fungrad.test_util import check_grads
 
 SHAPES = [(3, 3), (2, 4, 4), (2, 3, 5, 5), (1, 1), (0, 0), (0, 3, 3), (2, 0, 0)]
@@ -40,6 +41,7 @@ def test_square_matrices(shape, dtype):
         close(f(jnp.linalg.det)(x), np.linalg.det(x))
         close(f(jnp.linalg.inv)(p), np.linalg.inv(p))
         close(f(jnp.linalg.slogdet)(x), tuple(np.linalg.slogdet(x)))
+        close(f(lambda x: jnp.linalg.slogdet(x, method="qr"))(x), tuple(np.linalg.slogdet(x)))
         close(f(jnp.linalg.cholesky)(p), np.linalg.cholesky(p))
         close(f(jnp.linalg.eigvalsh)(p), np.linalg.eigvalsh(p))
         close(f(lambda x: jnp.linalg.matrix_power(x, -2))(p), np.linalg.matrix_power(p, -2))
@@ -303,3 +305,16 @@ def test_singular_matrices_in_staged_functions():
     zeros, b = jnp.zeros((2, 2)), jnp.ones(2)
     assert lax.cond(False, lambda b: jnp.linalg.solve(zeros, b), lambda b: b, b).tolist() == [1, 1]
     assert not np.isfinite(fungrad.jit(lambda b: jnp.linalg.solve(zeros, b))(b)).any()
+
+
+@pytest.mark.parametrize("shape", [(300, 2), (2, 300)])
+def test_the_derivative_of_pinv_makes_no_matrix_square_in_the_longer_side(shape):
+    def sizes(jaxpr):
+        for e in jaxpr.eqns:
+            yield from (v.aval.size for v in e.outvars)
+            for sub in jaxprs_in_params(e.params):
+                yield from sizes(sub)
+
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    jaxpr = fungrad.make_jaxpr(fungrad.grad(lambda x: (jnp.linalg.pinv(x) ** 2).sum()))(x)
+    assert max(sizes(jaxpr)) == x.size

@@ -42,6 +42,8 @@ def add_at(length: int, positions: Array, values: Array) -> Array:
         operand_batching_dims=(), scatter_indices_batching_dims=(),
     )  # fmt: skip
     zeros = creation.zeros(length, values.aval.dtype)
+    if not length:
+        return zeros
     return scatter_add(zeros, expand_dims(positions, 1), values, numbers, mode="drop")
 
 
@@ -53,7 +55,7 @@ def bincount(
     Args:
       x: vector of integers; negative ones count as 0.
       weights: what each occurrence counts, by default 1.
-      minlength: least length of the result.
+      minlength: least length of the result, if ``length`` is not given.
       length: length of the result, needed for traced arrays; larger numbers are dropped.
 
     Example:
@@ -75,7 +77,9 @@ def bincount(
         values = x._known("bincount()")
         length = max(least, int(values.max()) + 1 if values.size else 0)
     else:
-        length = max(operator.index(length), least)
+        length = operator.index(length)
+        if length < 0:
+            raise ValueError(f"fungrad.numpy.bincount: length must not be negative, got {length}")
     if weights is None:
         values_: Array = creation.ones(x.aval.shape, dtypes.default_int())
     else:

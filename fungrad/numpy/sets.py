@@ -285,6 +285,8 @@ def setxor1d(
 ) -> Array:
     """The different elements that only one of two arrays has; fills with the smallest of them. See ``setdiff1d``.
 
+    ``assume_unique`` is ignored.
+
     Example:
       >>> import fungrad.numpy as jnp
       >>> jnp.setxor1d(jnp.array([1, 2, 3]), jnp.array([2, 3, 4]))
@@ -294,9 +296,16 @@ def setxor1d(
     both = concatenate([x, y])
     rows, first, order = _sort_rows(both, True)
     alone = ufuncs.not_equal(comparisons.isin(rows, x), comparisons.isin(rows, y))
-    if dtypes.is_inexact(rows.aval.dtype):
-        alone = ufuncs.logical_or(alone, ufuncs.isnan(rows))
-    return _selected(rows, ufuncs.logical_and(first, alone), size, fill_value, "setxor1d")
+    chosen = ufuncs.logical_and(first, alone)
+    if dtypes.is_inexact(rows.aval.dtype) and rows.aval.shape[0]:
+        # All NaN of an array are one element, which is in no other array: there are as many as arrays with NaN, and
+        # they come last.
+        nan = ufuncs.isnan(rows)
+        begin = ufuncs.logical_and(nan, first)
+        twice = ufuncs.logical_and(reductions.any(ufuncs.isnan(x)), reductions.any(ufuncs.isnan(y)))
+        second = concatenate([np.zeros(1, bool), slice_in_dim(begin, 0, begin.aval.shape[0] - 1)])
+        chosen = where(nan, ufuncs.logical_or(begin, ufuncs.logical_and(second, twice)), chosen)
+    return _selected(rows, chosen, size, fill_value, "setxor1d")
 
 
 def intersect1d(

@@ -186,7 +186,7 @@ def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
 
     Args:
       a: shape ``(..., n, n)``.
-      method: None or "lu".
+      method: None, "lu" or "qr"; the factors are those of LU in any case, and serve for complex matrices too.
 
     Returns:
       A named tuple: ``sign`` (of absolute value 1, or 0 for a singular matrix) and real ``logabsdet``, of the batch
@@ -200,8 +200,8 @@ def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
       >>> jnp.linalg.slogdet(jnp.array([[0.0, 1], [1, 0]]))
       SlogdetResult(sign=Array(-1., dtype=float32), logabsdet=Array(0., dtype=float32))
     """
-    if method not in (None, "lu"):
-        raise ValueError(f"fungrad.numpy.linalg.slogdet: method must be None or 'lu', got {method!r}")
+    if method not in (None, "lu", "qr"):
+        raise ValueError(f"fungrad.numpy.linalg.slogdet: method must be None, 'lu' or 'qr', got {method!r}")
     return SlogdetResult(*_slogdet(matrix("linalg.slogdet", a, square=True)))
 
 
@@ -293,11 +293,13 @@ def _pinv_jvp(rtol: Any, hermitian: bool, primals: Any, tangents: Any) -> Any:
     (a,), (da,) = primals, tangents
     p = _pinv(a, rtol, hermitian)
     ph, dh = conj(matrix_transpose(p)), conj(matrix_transpose(da))
-    m, n = a.shape[-2:]
-    # Golub and Pereyra (1973), for a constant rank.
-    change = -(p @ da @ p)
-    change = change + (p @ ph) @ dh @ (eye(m, dtype=a.dtype) - a @ p)
-    change = change + (eye(n, dtype=a.dtype) - p @ a) @ dh @ (ph @ p)
+    # Golub and Pereyra (1973), for a constant rank. Products are taken so that none is square in the longer side.
+    if a.shape[-2] >= a.shape[-1]:
+        right, left = dh - (dh @ a) @ p, (dh @ ph) @ p
+        change = (p @ ph) @ right + left - (p @ a) @ left - (p @ da) @ p
+    else:
+        right, left = dh - dh @ (a @ p), dh @ (ph @ p)
+        change = p @ (ph @ right) + left - p @ (a @ left) - p @ (da @ p)
     return p, change
 
 
