@@ -129,7 +129,6 @@ if TYPE_CHECKING:
         default_backend as default_backend,
         device_count as device_count,
         device_get as device_get,
-        device_put as device_put,
         devices as devices,
         effects_barrier as effects_barrier,
         local_device_count as local_device_count,
@@ -150,12 +149,20 @@ if TYPE_CHECKING:
     from fungrad.core.live import (
         live_arrays as live_arrays,
     )
+    from fungrad.core.meshes import (
+        PartitionSpec as P,
+        make_mesh as make_mesh,
+        set_mesh as set_mesh,
+    )
     from fungrad.core.refs import (
         Ref as Ref,
         empty_ref as empty_ref,
         free_ref as free_ref,
         freeze as freeze,
         new_ref as new_ref,
+    )
+    from fungrad.core.shardings import (
+        NamedSharding as NamedSharding,
     )
     from fungrad.core.source import (
         named_call as named_call,
@@ -175,23 +182,22 @@ if TYPE_CHECKING:
         clear_caches as clear_caches,
         fwd_and_bwd as fwd_and_bwd,
     )
-    from fungrad.sharding import (
-        NamedSharding as NamedSharding,
-        PartitionSpec as P,
-        make_mesh as make_mesh,
-        set_mesh as set_mesh,
-    )
     from fungrad.shards.arrays import (
         Shard as Shard,
         make_array_from_callback as make_array_from_callback,
         make_array_from_process_local_data as make_array_from_process_local_data,
         make_array_from_single_device_arrays as make_array_from_single_device_arrays,
-        reshard as reshard,
     )
     from fungrad.shards.mapping import (
-        pmap as pmap,
         shard_map as shard_map,
         smap as smap,
+    )
+    from fungrad.shards.pmap import (
+        pmap as pmap,
+    )
+    from fungrad.shards.putting import (
+        device_put as device_put,
+        reshard as reshard,
     )
     from fungrad.transforms.api import (
         grad as grad,

@@ -13,23 +13,25 @@ NAMES = {
     "fungrad.core.array": "Array typeof",
     "fungrad.core.context": "check_tracer_leaks=checking_leaks checking_leaks ensure_compile_time_eval no_execution",
     "fungrad.core.device": (
-        "Device block_until_ready copy_to_host_async default_backend device_count device_get device_put devices "
+        "Device block_until_ready copy_to_host_async default_backend device_count device_get devices "
         "effects_barrier local_device_count local_devices process_count process_index"
     ),
     "fungrad.core.dtypes": "float0",
     "fungrad.core.environment": "host_count host_id host_ids print_environment_info process_indices",
     "fungrad.core.live": "live_arrays",
+    "fungrad.core.meshes": "P=PartitionSpec make_mesh set_mesh",
     "fungrad.core.refs": "Ref empty_ref free_ref freeze new_ref",
+    "fungrad.core.shardings": "NamedSharding",
     "fungrad.core.source": "named_call named_scope",
     "fungrad.drawing": "Drawing draw",
     "fungrad.explaining": "Explanation Profile explain profile",
     "fungrad.jit.front.api": "clear_caches fwd_and_bwd",
-    "fungrad.sharding": "NamedSharding P=PartitionSpec make_mesh set_mesh",
     "fungrad.shards.arrays": (
-        "Shard make_array_from_callback make_array_from_process_local_data make_array_from_single_device_arrays "
-        "reshard"
+        "Shard make_array_from_callback make_array_from_process_local_data make_array_from_single_device_arrays"
     ),
-    "fungrad.shards.mapping": "pmap shard_map smap",
+    "fungrad.shards.mapping": "shard_map smap",
+    "fungrad.shards.pmap": "pmap",
+    "fungrad.shards.putting": "device_put reshard",
     "fungrad.transforms.api": "grad jvp linear_transpose linearize value_and_grad vjp",
     "fungrad.transforms.checkpointing": "checkpoint checkpoint_policies remat=checkpoint",
     "fungrad.transforms.custom_rules": "closure_convert custom_gradient custom_jvp custom_vjp",

@@ -164,6 +164,8 @@ _WATCHED = ("debug_nans", "debug_infs")
 def _derived(source: Any) -> tuple[tuple, bool]:
     """Values of the derived attributes for the options of ``source``."""
     key = tuple(getattr(source, option) for option in _SEMANTIC)
+    if source.context_mesh is not None:
+        key = (*key, source.context_mesh)
     return key, source.debug_nans or source.debug_infs
 
 
@@ -190,6 +192,8 @@ class Config(threading.local):
     traceback_filtering: bool = True
     threads: int = 0
     num_cpu_devices: int = 0
+    # The mesh that has been set (`core.meshes`): part of what functions are traced under, though no option.
+    context_mesh = None
     # The semantic options as one hashable value, kept up to date by every setter.
     trace_key: tuple = ()
     # Whether eager operations examine their results (debug_nans or debug_infs), kept up to date likewise.
@@ -238,6 +242,23 @@ class Config(threading.local):
         if name.startswith(("jax_", "fungrad_")):
             return getattr(self, _option_name(name))
         raise AttributeError(f"fungrad.config has no option {name!r}; options: {', '.join(_OPTIONS)}")
+
+    def set_context_mesh(self, mesh: Any) -> None:
+        """Notes the mesh under which this thread traces; None for none."""
+        local = self.__dict__
+        if mesh is None:
+            local.pop("context_mesh", None)
+        else:
+            local["context_mesh"] = mesh
+        if set(local) <= set(_DERIVED):
+            local.clear()
+        else:
+            self._refresh()
+
+    @property
+    def compile_key(self) -> tuple:
+        """The semantic options alone: compiled programs know no meshes."""
+        return self.trace_key[: len(_SEMANTIC)]
 
     def _refresh(self) -> None:
         self.__dict__["trace_key"], self.__dict__["check_results"] = _derived(self)

@@ -236,6 +236,24 @@ class IncompatibleShapesError(TypeError, ValueError):
     """
 
 
+class ShardingTypeError(Exception):
+    """The shardings in the types of operands, over explicit axes of a mesh, do not determine that of a result.
+
+    Broken::
+
+      with fungrad.set_mesh(fungrad.make_mesh((2,), ("i",))):
+          x = fungrad.device_put(jnp.ones((4, 4)), fungrad.P(None, "i"))
+          x @ x.T        # sum over "i": on every device, or a part on each?
+
+    Fixed, by saying how the result is divided::
+
+      jnp.matmul(x, x.T, out_sharding=fungrad.P())
+
+    Or let an operand be divided otherwise with ``fungrad.reshard``, or leave a part of the program to
+    ``fungrad.sharding.auto_axes``.
+    """
+
+
 class UnboundAxisNameError(NameError):
     """A collective such as ``lax.psum`` names an axis that no enclosing ``vmap`` maps.
 

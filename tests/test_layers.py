@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "fungrad"
 # layer may import each other (Python itself refuses cycles among them).
 LAYERS = [
     ["fungrad.errors", "fungrad.config", "fungrad.accepted_options", "fungrad.locks", "fungrad.optional"],
-    ["fungrad.core", "fungrad.sharding"],
+    ["fungrad.core"],
     ["fungrad.ops"],
     ["fungrad.transforms"],
     ["fungrad.jit"],
@@ -24,6 +24,7 @@ LAYERS = [
     ["fungrad.flatten_util", "fungrad.image", "fungrad.nn", "fungrad.random", "fungrad.scipy"],
     ["fungrad.example_libraries", "fungrad.optim", "fungrad.io", "fungrad.data", "fungrad.exports"],
     ["fungrad.train", "fungrad.tune"],
+    ["fungrad.sharding"],
     ["fungrad.drawing", "fungrad.stages", "fungrad.debug", "fungrad.extend", "fungrad.test_util", "fungrad.typing"],
     ["fungrad.ad", "fungrad.distributed", "fungrad.dlpack", "fungrad.export", "fungrad.monitoring", "fungrad.profiler"],
     ["fungrad.api_util", "fungrad.interpreters"],

@@ -24,6 +24,7 @@ from fungrad.ops.dot import dot_general
 from fungrad.ops.elementwise import sub
 from fungrad.ops.foundation import broadcast_in_dim
 from fungrad.ops.integer import bitwise_and
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.shape import iota
 
 
@@ -89,7 +90,7 @@ def composite(decomposition: Callable[..., Any], name: str, version: int = 0) ->
 
 def ragged_dot(
     lhs: Any, rhs: Any, group_sizes: Any, precision: Any = None, preferred_element_type: Any = None,
-    group_offset: Any = None, out_sharding: None = None,
+    group_offset: Any = None, out_sharding: Any = None,
 ) -> Array:  # fmt: skip
     """Products of groups of rows with a matrix for each group.
 
@@ -100,7 +101,7 @@ def ragged_dot(
       precision: as of ``dot_general``.
       preferred_element_type: dtype of the result.
       group_offset: must be None.
-      out_sharding: must be None.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       Array of shape ``(m, n)``; zeros for rows that belong to no group.
@@ -117,6 +118,11 @@ def ragged_dot(
              [10.],
              [10.]], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            ragged_dot, out_sharding, "fungrad.lax.ragged_dot", lhs, rhs, group_sizes, precision,
+            preferred_element_type, group_offset
+        )
     api = "fungrad.lax.ragged_dot"
     x, w, sizes = lift(lhs, f"{api}: lhs"), lift(rhs, f"{api}: rhs"), lift(group_sizes, f"{api}: group_sizes")
     if group_offset is not None:

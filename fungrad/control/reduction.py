@@ -43,6 +43,7 @@ from fungrad.ops.reduce import (
     reduce_prod_p,
     reduce_xor_p,
 )
+from fungrad.ops.resharding import at_sharding
 from fungrad.transforms.batching import batch_jaxpr
 from fungrad.transforms.forward import jvp_flat
 
@@ -177,7 +178,7 @@ def _by_steps(args: Sequence[Any], dimensions: Dims, jaxpr: Jaxpr) -> list[Any]:
 
 
 def reduce(
-    operands: Any, init_values: Any, computation: Callable[[Any, Any], Any], dimensions: Any, out_sharding: None = None
+    operands: Any, init_values: Any, computation: Callable[[Any, Any], Any], dimensions: Any, out_sharding: Any = None
 ) -> Any:
     """Combines the elements of arrays along dimensions with an associative function of scalars.
 
@@ -203,6 +204,8 @@ def reduce(
       >>> lax.reduce(x, 0.0, lambda a, b: lax.add(a, lax.mul(b, b)), (1,))
       Array([ 5., 25.], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(reduce, out_sharding, "fungrad.lax.reduce", operands, init_values, computation, dimensions)
     api = "fungrad.lax.reduce"
     leaves, structure = tree.flatten(operands)
     init_leaves, init_structure = tree.flatten(init_values)

@@ -136,6 +136,12 @@ def _scan(
     if config.disable_jit and length:
         return _in_python(f, init, (leaves, x_tree), length, reverse)
 
+    for x in leaves:
+        if x.aval.placement is not None and x.aval.placement.spec[0] is not None:
+            raise ValueError(
+                f"{API}: 0th dimension of all xs should be replicated. Got {x.aval.placement.spec} for {x.aval}; "
+                "divide it otherwise with fungrad.reshard"
+            )
     slices = [x.aval.dec_rank(length, x.aval.leading_axis_spec()) for x in leaves]
     carry, body, outs = _trace(f, (init, xs), (carry_tree, carry), slices)
     loop = Loop(body.jaxpr, length, len(body.consts), len(carry), bool(reverse), steps)

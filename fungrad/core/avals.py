@@ -19,12 +19,17 @@ _intern_lock = locks.lock()
 # The same for those asked for lately, as a plain dictionary, which is faster; emptied when full.
 _recent: dict[Any, ShapedArray] = {}
 _RECENT_LIMIT = 1024
+_NOWHERE: frozenset = frozenset()
 
 
 class AbstractValue:
     """Type of a value: of an array (``ShapedArray``), or one of a user's own (``core.hitypes``)."""
 
     __slots__ = ()
+
+    # What types of arrays on meshes with explicit or manual axes say; see `ShapedArray`.
+    placement: Any = None
+    vma: frozenset = _NOWHERE
 
 
 class ShapedArray(AbstractValue):
@@ -41,6 +46,8 @@ class ShapedArray(AbstractValue):
       size: number of elements.
       inexact: whether the dtype is floating point or complex.
       compound: whether compiled programs know values by what they are made of (``core.lojax``).
+      placement: the sharding over explicit axes of a mesh (a ``fungrad.sharding.NamedSharding``), or None.
+      vma: names of the axes of functions of shards along which values vary.
 
     Example:
       >>> from fungrad.core.avals import ShapedArray
@@ -50,7 +57,10 @@ class ShapedArray(AbstractValue):
       True
     """
 
-    __slots__ = ("shape", "dtype", "weak_type", "ndim", "size", "inexact", "compound", "_tangent", "__weakref__")
+    __slots__ = (
+        "shape", "dtype", "weak_type", "ndim", "size", "inexact", "compound", "placement", "vma", "_tangent",
+        "__weakref__",
+    )  # fmt: skip
     shape: tuple[int, ...]
     dtype: np.dtype
     weak_type: bool
@@ -58,11 +68,21 @@ class ShapedArray(AbstractValue):
     size: int
     inexact: bool
     compound: bool
+    placement: Any
+    vma: frozenset
     _tangent: ShapedArray | None
 
     def __new__(
-        cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False, *, sharding: Any = None
+        cls,
+        shape: tuple[int, ...],
+        dtype: Any,
+        weak_type: bool = False,
+        *,
+        sharding: Any = None,
+        vma: frozenset = frozenset(),
     ) -> ShapedArray:
+        if sharding is not None or vma:
+            return _intern_placed(cls, shape, dtype, weak_type, sharding, vma)
         if type(dtype) is not np.dtype and not isinstance(dtype, np.dtype):
             dtype = dtypes.canonicalize_dtype(dtype)
         key = (shape, dtype, weak_type)
@@ -74,31 +94,59 @@ class ShapedArray(AbstractValue):
             return found
         return _intern(cls, tuple(int(d) for d in shape), dtype, bool(weak_type))
 
-    def update(self, *, shape: Any = None, dtype: Any = None, weak_type: bool | None = None) -> ShapedArray:
-        """The aval with some fields replaced."""
+    def update(
+        self,
+        shape: Any = None,
+        dtype: Any = None,
+        weak_type: bool | None = None,
+        *,
+        sharding: Any = None,
+        vma: frozenset | None = None,
+    ) -> ShapedArray:
+        """The aval with some fields replaced; with another shape it keeps its sharding if that fits."""
+        placement = self.placement if sharding is None else sharding
+        if placement is not None and sharding is None and shape is not None and len(shape) != self.ndim:
+            placement = placement.without_dimensions(len(shape))
         return ShapedArray(
             self.shape if shape is None else shape,
             self.dtype if dtype is None else dtype,
             self.weak_type if weak_type is None else weak_type,
+            sharding=placement,
+            vma=self.vma if vma is None else vma,
         )
+
+    def plain(self) -> ShapedArray:
+        """The aval without a sharding, and of values that do not vary."""
+        if self.placement is None and not self.vma:
+            return self
+        return ShapedArray(self.shape, self.dtype, self.weak_type)
+
+    def like(self, other: ShapedArray) -> ShapedArray:
+        """The aval with the sharding of another of the same shape."""
+        if self.placement is other.placement and self.vma == other.vma:
+            return self
+        return ShapedArray(self.shape, self.dtype, self.weak_type, sharding=other.placement, vma=other.vma)
 
     def strip_weak_type(self) -> ShapedArray:
         """The aval with a strong dtype."""
-        return ShapedArray(self.shape, self.dtype) if self.weak_type else self
+        return self.update(weak_type=False) if self.weak_type else self
 
     def tangent(self) -> ShapedArray:
         """Aval of a tangent: the same for inexact dtypes, ``float0`` for integers, booleans and keys."""
         found = self._tangent
         if found is None:
-            found = self if self.inexact else ShapedArray(self.shape, dtypes.float0)
+            found = self if self.inexact else ShapedArray(self.shape, dtypes.float0).like(self)
             self._tangent = found
         return found
 
     def str_short(self, short_dtypes: bool = True, mesh_axis_types: bool = False, *, weak: bool = False) -> str:
         """Short text as in printed jaxprs, ``f32[2,3]``; with ``weak``, weak types carry a ``~``. Dtypes are always
-        short, and nothing is said of meshes."""
+        short; with ``mesh_axis_types``, the kinds of the axes of the mesh follow."""
         mark = "~" if weak and self.weak_type else ""
-        return f"{mark}{dtypes.short_name(self.dtype)}[{','.join(map(str, self.shape))}]"
+        if self.placement is None and not self.vma:
+            return f"{mark}{dtypes.short_name(self.dtype)}[{','.join(map(str, self.shape))}]"
+        kinds = f"({self.placement.kinds_text()})" if mesh_axis_types and self.placement is not None else ""
+        return f"{mark}{dtypes.short_name(self.dtype)}{self._placed_text()}{kinds}"
 
     def short(self, *, weak: bool = False) -> str:
         """``str_short``, which types of users' own define with other arguments."""
@@ -127,13 +175,21 @@ class ShapedArray(AbstractValue):
         """Aval of one example of a batch of this type along ``dim``."""
         if dim is None:
             return self
-        return ShapedArray(self.shape[:dim] + self.shape[dim + 1 :], self.dtype, self.weak_type)
+        shape = self.shape[:dim] + self.shape[dim + 1 :]
+        if self.placement is None and not self.vma:
+            return ShapedArray(shape, self.dtype, self.weak_type)
+        placement = None if self.placement is None else self.placement.of_example(dim)
+        return ShapedArray(shape, self.dtype, self.weak_type, sharding=placement, vma=self.vma)
 
     def inc_rank(self, size: int, dim: int | None) -> ShapedArray:
         """Aval of a batch of ``size`` examples of this type along ``dim``."""
         if dim is None:
             return self
-        return ShapedArray((*self.shape[:dim], size, *self.shape[dim:]), self.dtype, self.weak_type)
+        shape = (*self.shape[:dim], size, *self.shape[dim:])
+        if self.placement is None and not self.vma:
+            return ShapedArray(shape, self.dtype, self.weak_type)
+        placement = None if self.placement is None else self.placement.of_batch(dim)
+        return ShapedArray(shape, self.dtype, self.weak_type, sharding=placement, vma=self.vma)
 
     def leading_axis_spec(self) -> int:
         """The dimension that ``scan`` iterates over."""
@@ -147,7 +203,29 @@ class ShapedArray(AbstractValue):
 
     def _long_text(self) -> str:
         name = self.dtype.name if self.dtype.names is None else dtypes.short_name(self.dtype)
-        return f"{name}[{','.join(map(str, self.shape))}]"
+        if self.placement is None and not self.vma:
+            return f"{name}[{','.join(map(str, self.shape))}]"
+        return f"{name}{self._placed_text()}"
+
+    def _placed_text(self) -> str:
+        """The shape with the mesh axes that divide its dimensions, and how values differ between devices."""
+        sizes, sets = list(map(str, self.shape)), []
+        order = sorted(self.vma, key=str)
+        if self.placement is not None:
+            spec, mesh = self.placement.spec, self.placement.mesh
+            for d in range(self.ndim):
+                names = spec.names(d)
+                if names:
+                    sizes[d] += f"@{names[0]}" if len(names) == 1 else f"@({','.join(map(str, names))})"
+            sets = [("U", [n for n in mesh.axis_names if n in spec.unreduced])]
+            sets.append(("R", [n for n in mesh.axis_names if n in spec.reduced]))
+        sets.insert(0, ("V", order))
+        texts = [
+            f"{mark}:{names[0] if len(names) == 1 else '(' + ','.join(map(str, names)) + ')'}"
+            for mark, names in sets
+            if names
+        ]
+        return f"[{','.join(sizes)}]{'{' + ', '.join(texts) + '}' if texts else ''}"
 
     def __len__(self) -> int:
         if not self.shape:
@@ -155,7 +233,35 @@ class ShapedArray(AbstractValue):
         return self.shape[0]
 
     def __reduce__(self) -> tuple:
-        return (ShapedArray, (self.shape, self.dtype, self.weak_type))
+        if self.placement is None and not self.vma:
+            return (ShapedArray, (self.shape, self.dtype, self.weak_type))
+        return (_placed, (self.shape, self.dtype, self.weak_type, self.placement, self.vma))
+
+
+def _placed(shape: tuple[int, ...], dtype: np.dtype, weak_type: bool, placement: Any, vma: frozenset) -> ShapedArray:
+    return ShapedArray(shape, dtype, weak_type, sharding=placement, vma=vma)
+
+
+def _intern_placed(
+    cls: type, shape: tuple[int, ...], dtype: Any, weak_type: bool, sharding: Any, vma: frozenset
+) -> ShapedArray:
+    """The aval with a sharding, if that says anything, and with axes along which values vary."""
+    plain = ShapedArray(shape, dtype, weak_type)
+    placement = None if sharding is None else sharding.of_type(plain.shape)
+    vma = frozenset(vma)
+    if placement is None and not vma:
+        return plain
+    key = (plain, placement, vma)
+    with _intern_lock:
+        found: Any = _interned.get(key)
+        if found is None:
+            found = object.__new__(cls)
+            found.shape, found.dtype, found.weak_type = plain.shape, plain.dtype, plain.weak_type
+            found.ndim, found.size, found.inexact = plain.ndim, plain.size, plain.inexact
+            found.compound = plain.compound
+            found.placement, found.vma, found._tangent = placement, vma, None
+            _interned[key] = found
+    return found  # type: ignore[no-any-return]
 
 
 def _intern(cls: type, shape: tuple[int, ...], dtype: np.dtype, weak_type: bool) -> ShapedArray:
@@ -176,6 +282,7 @@ def _intern(cls: type, shape: tuple[int, ...], dtype: np.dtype, weak_type: bool)
         new.size = size
         new.inexact = dtypes.is_inexact(dtype)
         new.compound = dtypes.is_compound(dtype)
+        new.placement, new.vma = None, _NOWHERE
         new._tangent = None
         _interned[key] = _recent[key] = new
         return new

@@ -286,6 +286,8 @@ def _evaluate_new(primitive: Primitive, args: Sequence[Any], params: dict[str, A
     out = _evaluate_many(primitive, args, params)
     if not primitive.multiple_results and not primitive.is_high_in(params) and not primitive.uses_axis_names:
         avals = tuple([a.aval if isinstance(a, Array) else as_array(a).aval for a in args])
+        if any([a.placement is not None for a in avals]) and key not in primitive.memo:
+            return out  # a type that another program may not accept
         if len(primitive.prepared) >= _PREPARED_LIMIT:
             primitive.prepared.clear()
         primitive.prepared[key] = (out.aval, primitive.specialized(avals, params))

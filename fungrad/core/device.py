@@ -16,10 +16,9 @@ import numpy as np
 from fungrad import locks
 from fungrad.config import config
 from fungrad.core import tree
-from fungrad.core.array import Array, as_array
+from fungrad.core.array import Array
 from fungrad.core.context import Tracer
 from fungrad.core.formats import Format
-from fungrad.core.placement import placed
 
 
 class Client:
@@ -236,50 +235,6 @@ def default_backend() -> str:
     return CPU.platform
 
 
-def device_put(
-    x: Any, device: Any = None, *, src: Any = None, donate: Any = False, may_alias: bool | None = None
-) -> Any:
-    """The leaves of a pytree as fungrad arrays.
-
-    Args:
-      x: pytree of arrays and scalars.
-      device: None, a device, a sharding, a ``Format``, or a tree of them that is a prefix of ``x``. Arrays have the
-        sharding afterwards; they are whole in memory as before.
-      src: ignored.
-      donate: ignored.
-      may_alias: ignored.
-
-    Raises:
-      TypeError: a leaf is not an array or scalar.
-      ValueError: the sharding does not fit the shape.
-
-    Example:
-      >>> import numpy as np
-      >>> import fungrad
-      >>> fungrad.device_put({"w": np.ones(2, np.float32)})
-      {'w': Array([1., 1.], dtype=float32)}
-    """
-    if device is None:
-        return tree.map(lambda leaf: as_array(leaf, "fungrad.device_put: x"), x)
-    wanted = tree.broadcast_prefix(
-        device, x, is_leaf=lambda d: d is None, api="fungrad.device_put", prefix_name="device", full_name="x"
-    )
-    for each in wanted:
-        check_device(each, "fungrad.device_put")
-    leaves, structure = tree.flatten(x)
-    arrays = [as_array(leaf, "fungrad.device_put: x") for leaf in leaves]
-    return tree.unflatten(structure, [_put(leaf, where) for leaf, where in zip(arrays, wanted, strict=True)])
-
-
-def _put(x: Array, where: Any) -> Array:
-    check = getattr(where, "check_shape", None)
-    if check is not None:
-        check(x.shape, "fungrad.device_put")
-    if isinstance(where, Format):
-        where = where.sharding
-    return x if where is None else placed(x, where)
-
-
 def device_get(x: Any) -> Any:
     """The leaves of a pytree as NumPy arrays (Python scalars and traced values stay).
 
@@ -322,7 +277,6 @@ __all__ = [
     "default_backend",
     "device_count",
     "device_get",
-    "device_put",
     "devices",
     "effects_barrier",
     "local_device_count",

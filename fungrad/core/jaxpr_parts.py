@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from fungrad.core.ir import Atom, Eqn, Jaxpr, Var
+from fungrad.core.avals import ShapedArray
+from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var, jaxprs_in_params
 
 T = TypeVar("T")
 
@@ -63,3 +64,53 @@ def slice_of(jaxpr: Jaxpr, invars: Sequence[Var], outvars: Sequence[Atom]) -> Ja
             needed.update(a for a in eqn.invars if type(a) is Var)
             eqns.append(eqn)
     return Jaxpr((), invars, outvars, eqns[::-1])
+
+
+def plain_jaxpr(jaxpr: Jaxpr) -> Jaxpr:
+    """The same computation without what types and operations say of meshes: compiled programs know none.
+
+    The jaxpr itself if nothing is said.
+    """
+    return memoised(jaxpr, "plain", lambda: _without_meshes(jaxpr) if _names_meshes(jaxpr) else jaxpr)
+
+
+def _names_meshes(jaxpr: Jaxpr) -> bool:
+    variables = [*jaxpr.constvars, *jaxpr.invars, *[v for eqn in jaxpr.eqns for v in eqn.outvars]]
+    if any(v.aval.placement is not None or v.aval.vma for v in variables):
+        return True
+    return any(
+        eqn.primitive.types_only or any(_names_meshes(j) for j in jaxprs_in_params(eqn.params)) for eqn in jaxpr.eqns
+    )
+
+
+def _without_meshes(jaxpr: Jaxpr) -> Jaxpr:
+    env: dict[Atom, Atom] = {}
+
+    def new(v: Var) -> Var:
+        aval = v.aval.plain() if isinstance(v.aval, ShapedArray) else v.aval
+        env[v] = made = Var(aval)
+        return made
+
+    def read(a: Atom) -> Atom:
+        return env[a] if type(a) is Var else Literal(a.val, a.aval.plain())  # type: ignore[union-attr]
+
+    constvars, invars = [new(v) for v in jaxpr.constvars], [new(v) for v in jaxpr.invars]
+    eqns = []
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.types_only:
+            env[eqn.outvars[0]] = read(eqn.invars[0])
+            continue
+        params = {k: _plain_value(p) for k, p in eqn.params.items()}
+        ins = [read(a) for a in eqn.invars]
+        eqns.append(eqn.replace(invars=ins, params=params, outvars=[new(v) for v in eqn.outvars]))
+    return Jaxpr(constvars, invars, [read(a) for a in jaxpr.outvars], eqns, jaxpr.consts, jaxpr.debug)
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Jaxpr):
+        return plain_jaxpr(value)
+    if isinstance(value, ShapedArray):
+        return value.plain()
+    if type(value) is tuple:
+        return tuple([_plain_value(v) for v in value])
+    return value

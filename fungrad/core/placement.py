@@ -18,10 +18,13 @@ _placements: dict[int, tuple[weakref.ref, Any]] = {}
 
 
 def placed(x: Array, sharding: Any) -> Array:
-    """``x`` as another array with this sharding; traced values stay."""
+    """``x`` as another array with this sharding, which its type says too along explicit axes; traced values stay."""
     if type(x) is not ArrayImpl:
         return x
-    out = wrap_unchecked(x._data, x.aval)
+    aval = x.aval.plain()
+    if hasattr(sharding, "of_type"):
+        aval = aval.update(sharding=sharding)
+    out = wrap_unchecked(x._data, aval)
     key = id(out)
     _placements[key] = (weakref.ref(out, lambda _: _placements.pop(key, None)), sharding)
     return out

@@ -20,6 +20,7 @@ from fungrad.core import context
 from fungrad.core.array import as_array, typeof
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.ir import check_hashable
+from fungrad.core.sharded_types import placed_results
 from fungrad.core.source import PACKAGE_DIR
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Primitive:
       has_effects: must run even if its results are unused.
       quiet: whether NumPy's floating point warnings are off while ``impl`` runs; set it where ``impl`` computes.
       uses_keys: whether the random keys that are its first operand are used up.
+      types_only: the result is the operand; only its type says something else of meshes.
       uses_axis_names: the abstract value depends on the named axes in scope.
       call_primitive, map_primitive: always false: JAX has primitives with functions among their operands, here jaxprs
         are parameters.
@@ -92,6 +94,7 @@ class Primitive:
     quiet: bool = False
     uses_keys: bool = False
     uses_axis_names: bool = False
+    types_only: bool = False
     built_in: bool = False
     home: str | None = None
     call_primitive: bool = False
@@ -195,10 +198,14 @@ class Primitive:
         except TypeError:
             check_hashable(self, params)
             raise
+        placed = False
         if not self.is_high_in(params):
             for aval in avals:
                 if aval.is_high:
                     raise self.not_an_array(aval)
+                placed = placed or aval.placement is not None or bool(aval.vma)
+        if placed and self.kind != "higher_order":
+            return self._abstract_placed(key, avals, params)
         out = self.abstract_eval(*avals, **params)
         if self.multiple_results:
             out = tuple(out)
@@ -207,6 +214,14 @@ class Primitive:
         if len(self.memo) >= _MEMO_LIMIT:
             self.memo.clear()
         self.memo[key] = out
+        return out
+
+    def _abstract_placed(self, key: Any, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> Any:
+        """``abstract`` of operands whose types say where they are, or that they vary."""
+        plain = self.abstract(tuple([a.plain() for a in avals]), params)
+        out, lasting = placed_results(self, avals, params, plain)
+        if lasting and not self.uses_axis_names:
+            self.memo[key] = out
         return out
 
     # -- rules ------------------------------------------------------------------------------------------------

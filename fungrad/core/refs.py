@@ -35,6 +35,8 @@ class AbstractRef:
     is_ref = True
     is_high = False
     compound = False
+    placement = property(lambda self: self.inner_aval.placement)
+    vma = property(lambda self: self.inner_aval.vma)
 
     def __init__(self, inner_aval: ShapedArray):
         self.inner_aval = inner_aval

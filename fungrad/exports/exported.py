@@ -10,8 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fungrad import sharding as shardings
-from fungrad.core import tree
+from fungrad.core import shardings, tree
 from fungrad.core.array import as_array, is_array_like
 from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import Jaxpr, eval_jaxpr

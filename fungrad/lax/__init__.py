@@ -471,7 +471,7 @@ if TYPE_CHECKING:
         tanh as tanh,
         tanh_p as tanh_p,
     )
-    from fungrad.shards.arrays import (
+    from fungrad.shards.putting import (
         with_sharding_constraint as with_sharding_constraint,
     )
 

@@ -101,5 +101,5 @@ NAMES = {
         "cosh_p exp exp2 exp2_p exp_p expm1 expm1_p log log1p log1p_p log_p logistic logistic_p pow pow_p sin sin_p "
         "sinh sinh_p tan tan_p tanh tanh_p"
     ),
-    "fungrad.shards.arrays": "with_sharding_constraint",
+    "fungrad.shards.putting": "with_sharding_constraint",
 }

@@ -15,11 +15,12 @@ from fungrad.core.arguments import integers
 from fungrad.core.array import Array
 from fungrad.ops._operands import lift
 from fungrad.ops.bit_generator import RandomAlgorithm, rng_bit_generator_p
+from fungrad.ops.resharding import at_sharding
 
 
 def rng_bit_generator(
     key: Any, shape: Sequence[int], dtype: Any = np.uint32, algorithm: int = RandomAlgorithm.RNG_DEFAULT, *,
-    out_sharding: None = None,
+    out_sharding: Any = None,
 ) -> tuple[Array, Array]:  # fmt: skip
     """Random bits, and the state for the next ones.
 
@@ -31,7 +32,7 @@ def rng_bit_generator(
       shape: shape of the bits.
       dtype: uint8, uint16, uint32 or uint64.
       algorithm: a ``RandomAlgorithm``.
-      out_sharding: must be None.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       The new state, like ``key``, and the bits.
@@ -49,6 +50,10 @@ def rng_bit_generator(
       >>> state
       Array([1, 2, 4, 4], dtype=uint32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            rng_bit_generator, out_sharding, "fungrad.lax.rng_bit_generator", key, shape, dtype, algorithm
+        )
     api = "fungrad.lax.rng_bit_generator"
     state = lift(key, f"{api}: key")
     wide = state.dtype == dtypes.uint64

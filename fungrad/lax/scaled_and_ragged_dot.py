@@ -22,6 +22,7 @@ from fungrad.ops.dot import dot_general
 from fungrad.ops.elementwise import mul, sub
 from fungrad.ops.foundation import broadcast_in_dim, reshape, transpose
 from fungrad.ops.integer import bitwise_and
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.shape import iota
 
 DotDimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
@@ -49,7 +50,7 @@ class RaggedDotDimensionNumbers(NamedTuple):
 
 def ragged_dot_general(
     lhs: Any, rhs: Any, group_sizes: Any, ragged_dot_dimension_numbers: RaggedDotDimensionNumbers,
-    precision: Any = None, preferred_element_type: Any = None, group_offset: Any = None, out_sharding: None = None,
+    precision: Any = None, preferred_element_type: Any = None, group_offset: Any = None, out_sharding: Any = None,
 ) -> Array:  # fmt: skip
     """Products as of ``dot_general`` in which a dimension of ``lhs`` is divided into groups.
 
@@ -65,7 +66,7 @@ def ragged_dot_general(
       precision: as of ``dot_general``.
       preferred_element_type: dtype of the result.
       group_offset: must be None.
-      out_sharding: must be None.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       The array that ``dot_general`` would return, with a leading dimension of size ``g`` if the ragged dimension is
@@ -82,6 +83,11 @@ def ragged_dot_general(
       >>> lax.ragged_dot_general(jnp.array([1.0, 2.0, 3.0]), jnp.ones(3), jnp.array([1, 2]), numbers)
       Array([1., 5.], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            ragged_dot_general, out_sharding, "fungrad.lax.ragged_dot_general", lhs, rhs, group_sizes,
+            ragged_dot_dimension_numbers, precision, preferred_element_type, group_offset
+        )
     api = "fungrad.lax.ragged_dot_general"
     x, y, sizes = lift(lhs, f"{api}: lhs"), lift(rhs, f"{api}: rhs"), lift(group_sizes, f"{api}: group_sizes")
     if group_offset is not None:

@@ -176,7 +176,7 @@ def cast(x: Array, dtype: np.dtype, weak_type: bool = False) -> Array:
     if aval.dtype == dtype and aval.weak_type == weak_type:
         return x
     if type(x) is ArrayImpl and not aval.shape and aval.dtype.kind in "biuf" and dtype.kind in "biufc":
-        return wrap_unchecked(x._data.astype(dtype), ShapedArray((), dtype, weak_type))
+        return wrap_unchecked(x._data.astype(dtype), aval.update(dtype=dtype, weak_type=weak_type))
     return convert_element_type_p.bind(x, new_dtype=dtype, weak_type=weak_type)
 
 
@@ -338,7 +338,8 @@ def _of_rank(x: Array, rank: int) -> Array:
     new = rank - aval.ndim
     shape = (1,) * new + aval.shape
     if type(x) is ArrayImpl and state.trace is EVAL:
-        return wrap_unchecked(x._data.reshape(shape), ShapedArray(shape, aval.dtype, aval.weak_type))
+        if aval.placement is None:
+            return wrap_unchecked(x._data.reshape(shape), ShapedArray(shape, aval.dtype, aval.weak_type))
     return broadcast_in_dim_p.bind(x, shape=shape, broadcast_dimensions=tuple(range(new, rank)))
 
 

@@ -14,11 +14,11 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.arguments import guarded
 from fungrad.core.array import PYTHON_SCALARS, Array, DeletedArray, delete
-from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.device import CPU, Device, check_device
 from fungrad.core.formats import Format, Layout
 from fungrad.core.primitive import Primitive
+from fungrad.core.shardings import DEFAULT as DEFAULT_SHARDING, Sharding
 from fungrad.numpy import (
     creation,
     division,
@@ -35,7 +35,6 @@ from fungrad.numpy._promotion import fitting, partners
 from fungrad.numpy.array_api import VERSIONS
 from fungrad.numpy.bits import reinterpret
 from fungrad.ops import compare, elementwise
-from fungrad.sharding import DEFAULT as DEFAULT_SHARDING, AbstractMesh, NamedSharding, PartitionSpec, Sharding
 
 # -- operators ---------------------------------------------------------------------------------------------------------
 
@@ -159,9 +158,12 @@ Array._bind_operators(_arithmetic_operators())
 # -- methods -----------------------------------------------------------------------------------------------------------
 
 
-def _reshape(self: Array, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:
+def _reshape(
+    self: Array, *shape: Any, order: str = "C", copy: bool | None = None, out_sharding: Any = None
+) -> Array:
     """The elements in another shape, given as one tuple or as several ints; see ``fungrad.numpy.reshape``."""
-    return manipulation.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
+    sizes = shape[0] if len(shape) == 1 else shape
+    return manipulation.reshape(self, sizes, order, copy=copy, out_sharding=out_sharding)
 
 
 def _transpose(self: Array, *axes: Any) -> Array:
@@ -270,15 +272,6 @@ def _committed(self: Array) -> bool:
 def _on_device_size_in_bytes(self: Array) -> int:
     """Bytes of memory that the elements take."""
     return self._concrete("on_device_size_in_bytes()").nbytes
-
-
-def _sharding_of_type(self: ShapedArray) -> Sharding:
-    return NamedSharding(AbstractMesh((), ()), PartitionSpec(*[None] * self.ndim))
-
-
-ShapedArray.sharding = property(  # type: ignore[attr-defined]
-    _sharding_of_type, doc="Where arrays of this type are: on no mesh that the type would know of."
-)
 
 
 def _addressable_data(self: Array, index: int) -> Array:

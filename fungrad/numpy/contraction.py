@@ -16,7 +16,6 @@ from typing import Any
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array
-from fungrad.core.device import check_device
 from fungrad.numpy._promotion import cast, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.linear import contract, diagonal
 from fungrad.numpy.manipulation import no_out
@@ -24,6 +23,7 @@ from fungrad.numpy.ufuncs import multiply
 from fungrad.ops import foundation
 from fungrad.ops.dot import dot_general
 from fungrad.ops.reduce import reduce_or
+from fungrad.ops.resharding import at_sharding
 
 Labels = tuple[Any, ...]
 
@@ -230,7 +230,7 @@ def einsum(
         or a path.
       precision: accepted for compatibility.
       preferred_element_type: dtype in which products are added, and of the result.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
       _dot_general: what computes products of two operands, with the arguments of ``lax.dot_general``.
 
     Raises:
@@ -242,8 +242,15 @@ def einsum(
       >>> jnp.einsum("ij,ij->i", x, x)
       Array([ 5, 50], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            functools.partial(
+                einsum, optimize=optimize, precision=precision, preferred_element_type=preferred_element_type,
+                _dot_general=_dot_general,
+            ),
+            out_sharding, "fungrad.numpy.einsum", subscripts, *operands,
+        )  # fmt: skip
     no_out("einsum", out)
-    check_device(out_sharding, "fungrad.numpy.einsum: out_sharding")
     given, labels, output = _parse(subscripts, operands)
     if not given:
         raise ValueError("fungrad.numpy.einsum: need at least one operand")

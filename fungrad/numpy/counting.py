@@ -32,6 +32,7 @@ from fungrad.numpy.sorting import searchsorted
 from fungrad.ops import shape as shape_ops
 from fungrad.ops.complex_parts import complex as make_complex
 from fungrad.ops.indexing import ScatterDimensionNumbers, scatter_add
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.shape import slice_in_dim
 
 
@@ -48,7 +49,7 @@ def add_at(length: int, positions: Array, values: Array) -> Array:
 
 
 def bincount(
-    x: Any, weights: Any = None, minlength: int = 0, *, length: int | None = None, out_sharding: None = None
+    x: Any, weights: Any = None, minlength: int = 0, *, length: int | None = None, out_sharding: Any = None
 ) -> Array:
     """How often each non-negative integer occurs.
 
@@ -63,6 +64,8 @@ def bincount(
       >>> jnp.bincount(jnp.array([1, 1, 3]))
       Array([0, 2, 0, 1], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(bincount, out_sharding, "fungrad.numpy.bincount", x, weights, minlength, length=length)
     x = operand(x, "bincount", "x")
     if dtypes.is_bool(x.aval.dtype):
         x = cast(x, dtypes.uint8)

@@ -25,6 +25,7 @@ from fungrad.ops import elementwise, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import convert_element_type, copy as copy_op, stop_gradient
 from fungrad.ops.foundation import broadcast, broadcast_in_dim
+from fungrad.ops.resharding import at_sharding, resharded
 
 # -- from values -------------------------------------------------------------------------------------------------------
 
@@ -37,7 +38,7 @@ def array(
     ndmin: int = 0,
     *,
     device: Any = None,
-    out_sharding: None = None,
+    out_sharding: Any = None,
 ) -> Array:
     """An array of a value.
 
@@ -62,6 +63,8 @@ def array(
       Array([[1. , 2. ],
              [3. , 4.5]], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(array, out_sharding, "fungrad.numpy.array", object, dtype, copy, order, ndmin, device=device)
     check_device(device, "fungrad.numpy.array")
     if order not in (None, "K", "A", "C"):
         raise NotImplementedError(
@@ -80,7 +83,7 @@ def asarray(
     *,
     copy: bool | None = None,
     device: Any = None,
-    out_sharding: None = None,
+    out_sharding: Any = None,
 ) -> Array:
     """``a`` as an array; arrays of the requested dtype are returned as they are.
 
@@ -91,6 +94,8 @@ def asarray(
       >>> jnp.asarray(2), jnp.asarray((2, 3))
       (Array(2, dtype=int32, weak_type=True), Array([2, 3], dtype=int32))
     """
+    if out_sharding is not None:
+        return at_sharding(asarray, out_sharding, "fungrad.numpy.asarray", a, dtype, order, copy=copy, device=device)
     if copy is False and not isinstance(a, Array):
         raise ValueError(
             f"fungrad.numpy.asarray: copy=False is not possible for a {type(a).__name__}; arrays are never views of "
@@ -295,7 +300,7 @@ def _filled(api: str, value: int, shape: Any, dtype: Any, device: Any) -> Array:
     return _constant(value, canonical_shape(shape, api), found)
 
 
-def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
     """An array of zeros, of the default floating dtype unless ``dtype`` is given.
 
     Example:
@@ -303,10 +308,12 @@ def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: No
       >>> jnp.zeros(2), jnp.zeros((1, 2), int)
       (Array([0., 0.], dtype=float32), Array([[0, 0]], dtype=int32))
     """
+    if out_sharding is not None:
+        return at_sharding(zeros, out_sharding, "fungrad.numpy.zeros", shape, dtype, device=device)
     return _filled("zeros", 0, shape, dtype, device)
 
 
-def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
     """An array of ones, of the default floating dtype unless ``dtype`` is given.
 
     Example:
@@ -315,10 +322,12 @@ def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Non
       Array([[1, 1],
              [1, 1]], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(ones, out_sharding, "fungrad.numpy.ones", shape, dtype, device=device)
     return _filled("ones", 1, shape, dtype, device)
 
 
-def empty(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+def empty(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
     """The same as ``zeros``: there is no uninitialised memory.
 
     Example:
@@ -326,10 +335,12 @@ def empty(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: No
       >>> jnp.empty((2, 3)).shape
       (2, 3)
     """
+    if out_sharding is not None:
+        return at_sharding(empty, out_sharding, "fungrad.numpy.empty", shape, dtype, device=device)
     return _filled("empty", 0, shape, dtype, device)
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
     """An array of one value.
 
     Args:
@@ -343,6 +354,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, 
       Array([[1, 2],
              [1, 2]], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(full, out_sharding, "fungrad.numpy.full", shape, fill_value, dtype, device=device)
     check_device(device, "fungrad.numpy.full")
     return _full(fill_value, canonical_shape(shape, "full"), requested_dtype(dtype, "full"), None, "full")
 
@@ -386,10 +399,16 @@ def _like(api: str, a: Any, dtype: Any, shape: Any, device: Any) -> tuple[tuple[
 def _filled_like(api: str, value: int, a: Any, dtype: Any, shape: Any, device: Any) -> Array:
     sizes, found, weak = _like(api, a, dtype, shape, device)
     scalar = scalar_array(bool(value) if dtypes.is_bool(found) else value, found, weak)
-    return broadcast_in_dim(scalar, sizes, ())
+    return _where_like(broadcast_in_dim(scalar, sizes, ()), a)
 
 
-def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+def _where_like(x: Array, a: Any) -> Array:
+    """A result of a ``*_like`` function, divided as the array is after whose shape it is made."""
+    placement = a.aval.placement if isinstance(a, Array) else None
+    return x if placement is None or a.aval.shape != x.aval.shape else resharded(x, placement)
+
+
+def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
     """Zeros of the shape and dtype of ``a``, either of which may be replaced.
 
     Example:
@@ -397,10 +416,12 @@ def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = No
       >>> jnp.zeros_like(jnp.array([1.5, 2.5]))
       Array([0., 0.], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(zeros_like, out_sharding, "fungrad.numpy.zeros_like", a, dtype, shape, device=device)
     return _filled_like("zeros_like", 0, a, dtype, shape, device)
 
 
-def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: None = None) -> Array:
+def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
     """Ones of the shape and dtype of ``a``, either of which may be replaced.
 
     Example:
@@ -408,6 +429,8 @@ def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = Non
       >>> jnp.ones_like(jnp.array([1.5, 2.5]))
       Array([1., 1.], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(ones_like, out_sharding, "fungrad.numpy.ones_like", a, dtype, shape, device=device)
     return _filled_like("ones_like", 1, a, dtype, shape, device)
 
 
@@ -423,7 +446,7 @@ def empty_like(prototype: Any, dtype: Any = None, shape: Any = None, *, device: 
 
 
 def full_like(
-    a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: None = None
+    a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None
 ) -> Array:
     """One value in the shape and dtype of ``a``, either of which may be replaced.
 
@@ -432,15 +455,19 @@ def full_like(
       >>> jnp.full_like(jnp.array([1.0, 2.0]), 7)
       Array([7., 7.], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            full_like, out_sharding, "fungrad.numpy.full_like", a, fill_value, dtype, shape, device=device
+        )
     sizes, found, weak = _like("full_like", a, dtype, shape, device)
-    return _full(fill_value, sizes, found, weak, "full_like")
+    return _where_like(_full(fill_value, sizes, found, weak, "full_like"), a)
 
 
 # -- ranges ------------------------------------------------------------------------------------------------------------
 
 
 def arange(
-    start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None, out_sharding: None = None
+    start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None, out_sharding: Any = None
 ) -> Array:
     """Numbers from ``start`` up to, without, ``stop`` in steps of ``step``; ``arange(n)`` counts from 0.
 
@@ -451,6 +478,8 @@ def arange(
       >>> jnp.arange(3), jnp.arange(1, 2, 0.5)
       (Array([0, 1, 2], dtype=int32), Array([1. , 1.5], dtype=float32))
     """
+    if out_sharding is not None:
+        return at_sharding(arange, out_sharding, "fungrad.numpy.arange", start, stop, step, dtype, device=device)
     check_device(device, "fungrad.numpy.arange")
     given = [x for x in (start, stop, step) if x is not None]
     found = requested_dtype(dtype, "arange")

@@ -72,6 +72,8 @@ def getitem(x: Array, idx: Any) -> Array:
         if not out.flags.c_contiguous:
             out = out.copy()
         aval = x.aval
+        if aval.placement is not None:  # the operations say how the result is divided
+            return rewriting_take(x, idx)
         return wrap_unchecked(out, ShapedArray(out.shape, aval.dtype, aval.weak_type))
     return rewriting_take(x, idx)
 
@@ -101,6 +103,8 @@ def _read_basic(data: np.ndarray, idx: Any) -> np.ndarray | None:
 def _read_array(data: np.ndarray, idx: Any) -> np.ndarray | None:
     """The elements at an array of integers or a mask; None for other indices and for wrong ones."""
     if type(idx) is ArrayImpl:
+        if idx.aval.placement is not None:
+            return None
         idx = idx._data
     elif type(idx) is not np.ndarray:
         return None
@@ -116,6 +120,8 @@ def _read_array(data: np.ndarray, idx: Any) -> np.ndarray | None:
 
 def _read_concrete(x: ArrayImpl, idx: Any) -> Array:
     """``x[idx]`` by NumPy, if all parts of the index have values."""
+    if x.aval.placement is not None:
+        return rewriting_take(x, idx)
     shape = x.aval.shape
     entries = parse(shape, idx, _GETITEM)
     parts: list[Any] = []
@@ -128,6 +134,8 @@ def _read_concrete(x: ArrayImpl, idx: Any) -> Array:
             parts.append(checked_int(value, axis, shape[axis], _GETITEM))
         else:
             if type(value) is ArrayImpl:
+                if value.aval.placement is not None:
+                    return _general(x, entries)
                 value = value._data
             elif isinstance(value, Array):
                 return _general(x, entries)

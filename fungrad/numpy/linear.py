@@ -18,6 +18,7 @@ from fungrad.numpy.manipulation import axes_tuple, broadcast_arrays, moveaxis, n
 from fungrad.numpy.selection import where
 from fungrad.ops import foundation, joining, shape as shape_ops
 from fungrad.ops.dot import dot_general, dot_general_p
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.shape import canonical_axis
 
 Dims = tuple[int, ...]
@@ -61,7 +62,7 @@ def _pair(api: str, a: Any, b: Any) -> list[Array]:
 
 
 def dot(
-    a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: None = None
+    a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None
 ) -> Array:
     """Product over the last axis of ``a`` and the second last axis of ``b`` (its only one, for a vector).
 
@@ -79,6 +80,11 @@ def dot(
       >>> jnp.dot(jnp.array([[1, 2], [3, 4]]), jnp.array([1, 1]))
       Array([3, 7], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            dot, out_sharding, "fungrad.numpy.dot", a, b, precision=precision,
+            preferred_element_type=preferred_element_type
+        )
     x, y = _pair("dot", a, b)
     nx, ny = x.aval.ndim, y.aval.ndim
     if not nx or not ny:
@@ -98,7 +104,7 @@ def _mismatch(api: str, x: Array, y: Array, i: int, j: int) -> IncompatibleShape
 
 
 def matmul(
-    a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: None = None
+    a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None
 ) -> Array:
     """Matrix product over the last two axes; leading axes broadcast. A vector is a row on the left, a column on the
     right.
@@ -118,6 +124,11 @@ def matmul(
       >>> jnp.matmul(jnp.ones((5, 2, 3)), jnp.ones((3, 4))).shape
       (5, 2, 4)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            matmul, out_sharding, "fungrad.numpy.matmul", a, b, precision=precision,
+            preferred_element_type=preferred_element_type
+        )
     x, y = _pair("matmul", a, b)
     ax, ay = x.aval, y.aval
     if ax.ndim == ay.ndim == 2 and ax.shape[1] == ay.shape[0] and precision is None and preferred_element_type is None:
@@ -274,7 +285,7 @@ def tensordot(
     *,
     precision: Any = None,
     preferred_element_type: Any = None,
-    out_sharding: None = None,
+    out_sharding: Any = None,
 ) -> Array:
     """Product over several axes.
 
@@ -293,6 +304,11 @@ def tensordot(
       >>> jnp.tensordot(jnp.ones((2, 3, 4)), jnp.ones((4, 3, 5)), axes=([1, 2], [1, 0])).shape
       (2, 5)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            tensordot, out_sharding, "fungrad.numpy.tensordot", a, b, axes, precision=precision,
+            preferred_element_type=preferred_element_type
+        )
     x, y = _pair("tensordot", a, b)
     nx, ny = x.aval.ndim, y.aval.ndim
     if np.ndim(axes) == 0:

@@ -22,6 +22,7 @@ from fungrad.numpy._promotion import broadcast_shapes, operand
 from fungrad.ops import cumulative, dynamic, foundation, indexing, joining, shape as shape_ops
 from fungrad.ops.compare import lt as lax_lt, select_n
 from fungrad.ops.elementwise import add, sub
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.shape import canonical_axis
 
 
@@ -83,7 +84,7 @@ def new_shape(api: str, aval: Any, shape: Any) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None, out_sharding: None = None) -> Array:
+def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None, out_sharding: Any = None) -> Array:
     """The elements of an array in another shape.
 
     Args:
@@ -101,6 +102,8 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None, o
       Array([[0, 1, 2],
              [3, 4, 5]], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(reshape, out_sharding, "fungrad.numpy.reshape", a, shape, order, copy=copy)
     a = operand(a, "reshape", "a")
     sizes = new_shape("reshape", a.aval, shape)
     if order == "C":
@@ -112,7 +115,7 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None, o
     )
 
 
-def ravel(a: Any, order: str = "C", *, out_sharding: None = None) -> Array:
+def ravel(a: Any, order: str = "C", *, out_sharding: Any = None) -> Array:
     """The elements of an array in one dimension.
 
     Example:
@@ -120,6 +123,8 @@ def ravel(a: Any, order: str = "C", *, out_sharding: None = None) -> Array:
       >>> jnp.ravel(jnp.array([[1, 2], [3, 4]]))
       Array([1, 2, 3, 4], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(ravel, out_sharding, "fungrad.numpy.ravel", a, order)
     return reshape(a, (-1,) if operand(a, "ravel", "a").aval.size else (0,), "C" if order in ("K", "A") else order)
 
 
@@ -310,7 +315,7 @@ def _atleast(api: str, arys: Sequence[Any], widen: Any) -> Any:
 # -- broadcasting ------------------------------------------------------------------------------------------------------
 
 
-def broadcast_to(array: Any, shape: Any, *, out_sharding: None = None) -> Array:
+def broadcast_to(array: Any, shape: Any, *, out_sharding: Any = None) -> Array:
     """NumPy broadcast of an array to a shape.
 
     Raises:
@@ -322,6 +327,8 @@ def broadcast_to(array: Any, shape: Any, *, out_sharding: None = None) -> Array:
       Array([[0, 1],
              [0, 1]], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(broadcast_to, out_sharding, "fungrad.numpy.broadcast_to", array, shape)
     x = operand(array, "broadcast_to", "array")
     return creation.broadcast_to(x, creation.canonical_shape(shape, "broadcast_to"))
 
@@ -488,7 +495,7 @@ def tile(A: Any, reps: int | Sequence[int]) -> Array:
 
 
 def repeat(
-    a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None, out_sharding: None = None
+    a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None, out_sharding: Any = None
 ) -> Array:
     """Each element, or each slice along ``axis``, repeated.
 
@@ -510,7 +517,18 @@ def repeat(
       >>> jnp.repeat(jnp.array([3, 4]), jnp.array([1, 2]))
       Array([3, 4, 4], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            repeat, out_sharding, "fungrad.numpy.repeat", a, repeats, axis, total_repeat_length=total_repeat_length
+        )
     a = operand(a, "repeat", "a")
+    if a.aval.placement is not None:
+        spec = a.aval.placement.spec
+        if any(spec) if axis is None else spec[axis] is not None:
+            raise ValueError(
+                "fungrad.numpy.repeat: Please pass sharding to `jnp.repeat` via `out_sharding` parameter, got an array "
+                f"of type {a.aval} and axis={axis}"
+            )
     if axis is None:
         a, axis = ravel(a), 0
     elif a.aval.ndim == 0:

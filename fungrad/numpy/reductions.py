@@ -149,6 +149,8 @@ _PIECE = 2**18
 def _sum_by_pieces(a: Array, dtype: np.dtype, axes: tuple[int, ...]) -> Array | None:
     """The sum of a large concrete array in another dtype, in which the array is never written out; None for others."""
     own = a.aval.dtype
+    if a.aval.placement is not None:
+        return None
     if own is dtype or a.aval.size < 4 * _PIECE or type(a) is not ArrayImpl or state.trace is not EVAL or not axes:
         return None
     kept = tuple([n for d, n in enumerate(a.aval.shape) if d not in axes])

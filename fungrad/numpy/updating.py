@@ -20,7 +20,6 @@ from fungrad.core.arguments import guarded
 from fungrad.core.array import Array, typeof, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
-from fungrad.core.device import check_device
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
 from fungrad.numpy._index_parsing import Selection, Shape, parse, select_windows, static_ints
@@ -32,6 +31,7 @@ from fungrad.ops.dynamic import dynamic_update_slice_p
 from fungrad.ops.foundation import reshape
 from fungrad.ops.indexing import scatter_add
 from fungrad.ops.joining import stack_p
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.scatter import scatter, scatter_max, scatter_min, scatter_mul, scatter_sub
 
 
@@ -166,19 +166,22 @@ _UPDATE_ARGS = """
 """
 
 
-def _no_sharding(name: str, out_sharding: Any) -> None:
-    check_device(out_sharding, f"fungrad.Array.at[...].{name}: out_sharding")
-
-
 def _update_method(name: str, scatter_function: Callable[..., Array], text: str) -> Callable[..., Array]:
     """A method of ``IndexUpdateRef`` that scatters."""
     api = f"fungrad.Array.at[...].{name}"
 
     def method(
         self: IndexUpdateRef, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-        mode: str | GatherScatterMode | None = None, out_sharding: None = None, wrap_negative_indices: bool = True,
+        mode: str | GatherScatterMode | None = None, out_sharding: Any = None, wrap_negative_indices: bool = True,
     ) -> Array:  # fmt: skip
-        _no_sharding(name, out_sharding)
+        if out_sharding is not None:
+            return at_sharding(
+                lambda x, values: getattr(IndexUpdateRef(x, self.index), name)(
+                    values, indices_are_sorted=indices_are_sorted, unique_indices=unique_indices, mode=mode,
+                    wrap_negative_indices=wrap_negative_indices,
+                ),
+                out_sharding, api, self.array, values,
+            )  # fmt: skip
         return index_update(
             self.array, self.index, values, scatter_function, indices_are_sorted=indices_are_sorted,
             unique_indices=unique_indices, mode=mode, wrap_negative_indices=wrap_negative_indices, api=api,
@@ -247,7 +250,7 @@ class IndexUpdateRef:
 
     def get(
         self, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-        mode: str | GatherScatterMode | None = None, fill_value: Any = None, out_sharding: None = None,
+        mode: str | GatherScatterMode | None = None, fill_value: Any = None, out_sharding: Any = None,
         wrap_negative_indices: bool = True,
     ) -> Array:  # fmt: skip
         """``x[idx]`` with a choice of what happens to positions out of range.
@@ -259,10 +262,17 @@ class IndexUpdateRef:
             A static integer out of range is an error unless a mode is given.
           fill_value: default NaN for floating and complex dtypes, the smallest number for signed and the largest for
             unsigned integers, True for booleans.
-          out_sharding: None, or a sharding on the device of this process.
+          out_sharding: how the result is divided; see :func:`fungrad.reshard`.
           wrap_negative_indices: whether negative positions count from the end.
         """
-        _no_sharding("get", out_sharding)
+        if out_sharding is not None:
+            return at_sharding(
+                lambda x, index: IndexUpdateRef(x, index).get(
+                    indices_are_sorted=indices_are_sorted, unique_indices=unique_indices, mode=mode,
+                    fill_value=fill_value, wrap_negative_indices=wrap_negative_indices,
+                ),
+                out_sharding, "fungrad.Array.at[...].get", self.array, self.index,
+            )  # fmt: skip
         return rewriting_take(
             operand(self.array, "Array.at", "x"), self.index,
             indices_are_sorted=indices_are_sorted, unique_indices=unique_indices, mode=mode, fill_value=fill_value,

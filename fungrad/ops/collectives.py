@@ -376,7 +376,9 @@ class AxisIndex(Collective):
 
     def abstract_eval(self, *, axis_name: Hashable) -> ShapedArray:
         context.axis_size(axis_name, "axis_index")
-        return ShapedArray((), dtypes.int32)
+        inner = next(a for a in reversed(context.state.axis_env) if a.name == axis_name)
+        varies = type(inner) is context.ManualAxis
+        return ShapedArray((), dtypes.int32, vma=frozenset((axis_name,)) if varies else frozenset())
 
     def jvp(
         self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any

@@ -19,6 +19,7 @@ from fungrad.ops.elementwise import add, rem
 from fungrad.ops.foundation import broadcast_in_dim, reshape
 from fungrad.ops.indexing import GatherDimensionNumbers, gather
 from fungrad.ops.joining import concatenate
+from fungrad.ops.resharding import at_sharding
 
 
 def broadcast_like(arr: Any, like_arr: Any) -> Array:
@@ -71,19 +72,21 @@ def dtype(x: Any) -> np.dtype:
     return dtypes.default_width(dtypes.canonicalize_dtype(own if isinstance(own, np.dtype) else x, "fungrad.lax.dtype"))
 
 
-def empty(shape: Any, dtype: Any, *, out_sharding: None = None) -> Array:
+def empty(shape: Any, dtype: Any, *, out_sharding: Any = None) -> Array:
     """Zeros of a shape and dtype: there is no uninitialised memory.
 
     Args:
       shape: integer or sequence of integers.
       dtype: dtype of the result.
-      out_sharding: must be None.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Example:
       >>> from fungrad import lax
       >>> lax.empty(2, "int32")
       Array([0, 0], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(empty, out_sharding, "fungrad.lax.empty", shape, dtype)
     return full((shape,) if isinstance(shape, int) else shape, 0, dtype)
 
 

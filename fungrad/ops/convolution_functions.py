@@ -15,7 +15,6 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
-from fungrad.core.device import check_device
 from fungrad.ops._operands import lift, lift_pair, scalar_array
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import eq
@@ -31,6 +30,7 @@ from fungrad.ops.convolution_shapes import (
 )
 from fungrad.ops.dot import canonical_precision, dot_general
 from fungrad.ops.foundation import broadcast_in_dim, inverse_permutation, reshape, transpose
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.shape import iota, rev
 from fungrad.ops.sliding import Dims, dilated
 
@@ -57,7 +57,7 @@ def conv_general_dilated(
     batch_group_count: int = 1,
     precision: Any = None,
     preferred_element_type: Any = None,
-    out_sharding: None = None,
+    out_sharding: Any = None,
 ) -> Array:
     """Convolution (cross-correlation: kernels are not turned) over any number of spatial dimensions.
 
@@ -79,7 +79,7 @@ def conv_general_dilated(
       precision: accepted for compatibility, see ``Precision``.
       preferred_element_type: dtype of the result, in which sums are accumulated; default that of the operands. Sums of
         half-precision products are accumulated in float32 in any case.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       An array with dimensions in the order of the third layout.
@@ -100,6 +100,12 @@ def conv_general_dilated(
              [18., 27., 27., 27., 18.],
              [12., 18., 18., 18., 12.]], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            conv_general_dilated, out_sharding, "fungrad.lax.conv_general_dilated", lhs, rhs,
+            window_strides, padding, lhs_dilation, rhs_dilation, dimension_numbers, feature_group_count,
+            batch_group_count, precision, preferred_element_type
+        )
     return _general(
         API, lhs, rhs, window_strides, padding, lhs_dilation, rhs_dilation, dimension_numbers, feature_group_count,
         batch_group_count, precision, preferred_element_type, out_sharding,
@@ -109,10 +115,9 @@ def conv_general_dilated(
 def _general(
     api: str, lhs: Any, rhs: Any, window_strides: Any, padding: Any, lhs_dilation: Any = None, rhs_dilation: Any = None,
     dimension_numbers: Any = None, feature_group_count: Any = 1, batch_group_count: Any = 1, precision: Any = None,
-    preferred_element_type: Any = None, out_sharding: None = None,
+    preferred_element_type: Any = None, out_sharding: Any = None,
 ) -> Array:  # fmt: skip
     """``conv_general_dilated`` for the function that is called ``api``."""
-    check_device(out_sharding, f"{api}: out_sharding")
     lhs, rhs = lift(lhs, f"{api}: lhs"), lift(rhs, f"{api}: rhs")
     numbers = parsed_numbers(api, lhs.aval.shape, rhs.aval.shape, dimension_numbers)
     count = lhs.aval.ndim - 2

@@ -22,12 +22,12 @@ from fungrad.core import dtypes, products
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
-from fungrad.core.device import check_device
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.printing import register_param_type
 from fungrad.ops._operands import check_kind, kind_of, lift, lift_pair
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.foundation import Dims, add_any_p, add_zeros, inverse_permutation, sum_of, transpose
+from fungrad.ops.resharding import at_sharding
 
 DimensionNumbers = tuple[tuple[Dims, Dims], tuple[Dims, Dims]]
 
@@ -503,7 +503,7 @@ def dot_general(
     precision: Any = None,
     preferred_element_type: Any = None,
     *,
-    out_sharding: None = None,
+    out_sharding: Any = None,
 ) -> Array:
     """The general product of two arrays: sums over some dimensions, runs along others.
 
@@ -515,7 +515,7 @@ def dot_general(
       precision: accepted for compatibility, see ``Precision``.
       preferred_element_type: dtype of the result, in which sums are accumulated; default that of the operands. Sums of
         half-precision products are accumulated in float32 in any case.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       An array with the batch dimensions, then the other dimensions of ``lhs``, then those of ``rhs``.
@@ -530,7 +530,11 @@ def dot_general(
       >>> lax.dot_general(x, y, (([2], [1]), ([0], [0]))).shape
       (5, 2, 4)
     """
-    check_device(out_sharding, "fungrad.lax.dot_general: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(
+            dot_general, out_sharding, "fungrad.lax.dot_general", lhs, rhs, dimension_numbers, precision,
+            preferred_element_type
+        )
     lhs, rhs = lift_pair("dot_general", lhs, rhs)
     (inner_x, inner_y), (batch_x, batch_y) = dimension_numbers
     if preferred_element_type is not None:
@@ -553,7 +557,7 @@ def dot(
     dimension_numbers: Any = None,
     precision: Any = None,
     preferred_element_type: Any = None,
-    out_sharding: None = None,
+    out_sharding: Any = None,
 ) -> Array:
     """Product of vectors and matrices, or with ``dimension_numbers`` the general product (``dot_general``).
 
@@ -571,6 +575,11 @@ def dot(
       >>> lax.dot(np.float32([[1, 2], [3, 4]]), np.float32([1, 1]))
       Array([3., 7.], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            dot, out_sharding, "fungrad.lax.dot", lhs, rhs, dimension_numbers=dimension_numbers,
+            precision=precision, preferred_element_type=preferred_element_type
+        )
     lhs, rhs = lift_pair("dot", lhs, rhs)
     if dimension_numbers is None:
         x, y = lhs.aval, rhs.aval

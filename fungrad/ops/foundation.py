@@ -22,6 +22,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift, scalar_array
+from fungrad.ops.resharding import at_sharding
 
 Dims = tuple[int, ...]
 
@@ -217,7 +218,7 @@ broadcast_in_dim_p = BroadcastInDim("broadcast_in_dim")
 
 
 def broadcast_in_dim(
-    operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int], *, out_sharding: None = None
+    operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int], *, out_sharding: Any = None
 ) -> Array:
     """Broadcasts ``operand`` to ``shape``, placing its dimensions as told.
 
@@ -239,6 +240,10 @@ def broadcast_in_dim(
       Array([[1., 1., 1.],
              [2., 2., 2.]], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            broadcast_in_dim, out_sharding, "fungrad.lax.broadcast_in_dim", operand, shape, broadcast_dimensions
+        )
     operand = lift(operand, "fungrad.lax.broadcast_in_dim: operand")
     shape, dims = tuple(map(operator.index, shape)), tuple(map(operator.index, broadcast_dimensions))
     if operand.aval.shape == shape and dims == tuple(range(len(shape))):
@@ -382,7 +387,7 @@ reshape_p = Reshape("reshape")
 
 
 def reshape(
-    operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | None = None, *, out_sharding: None = None
+    operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | None = None, *, out_sharding: Any = None
 ) -> Array:
     """Gives ``operand`` other dimension sizes, keeping its elements in row-major order.
 
@@ -401,6 +406,8 @@ def reshape(
       Array([[0, 1],
              [2, 3]], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(reshape, out_sharding, "fungrad.lax.reshape", operand, new_sizes, dimensions)
     operand = lift(operand, "fungrad.lax.reshape: operand")
     if dimensions is not None:
         operand = transpose(operand, dimensions)
@@ -532,7 +539,7 @@ def _repeated(before: Dims, after: Dims, broadcast_dimensions: Dims) -> Dims:
     return tuple([d for d in range(len(after)) if d not in kept])
 
 
-def reduce_sum(operand: Any, axes: Sequence[int], *, out_sharding: None = None) -> Array:
+def reduce_sum(operand: Any, axes: Sequence[int], *, out_sharding: Any = None) -> Array:
     """Sums ``operand`` over ``axes``, which must be non-negative.
 
     Example:
@@ -541,6 +548,8 @@ def reduce_sum(operand: Any, axes: Sequence[int], *, out_sharding: None = None) 
       >>> lax.reduce_sum(jnp.ones((2, 3)), (1,))
       Array([3., 3.], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(reduce_sum, out_sharding, "fungrad.lax.reduce_sum", operand, axes)
     operand = lift(operand, "fungrad.lax.reduce_sum: operand")
     axes = tuple(map(operator.index, axes))
     return reduce_sum_p.bind(operand, axes=axes) if axes else operand

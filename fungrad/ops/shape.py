@@ -30,6 +30,7 @@ from fungrad.ops.foundation import (
     reshape,
     zeros,
 )
+from fungrad.ops.resharding import at_sharding
 
 PaddingConfig = tuple[tuple[int, int, int], ...]
 
@@ -571,7 +572,7 @@ def iota(dtype: Any, size: int) -> Array:
     return broadcasted_iota(dtype, (size,), 0)
 
 
-def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int, *, out_sharding: None = None) -> Array:
+def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int, *, out_sharding: Any = None) -> Array:
     """An array of ``shape`` whose elements are their positions along ``dimension``.
 
     Raises:
@@ -584,6 +585,8 @@ def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int, *, out_sh
       Array([[0, 1, 2],
              [0, 1, 2]], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(broadcasted_iota, out_sharding, "fungrad.lax.broadcasted_iota", dtype, shape, dimension)
     dtype = dtypes.canonicalize_dtype(dtype, "fungrad.lax.iota: dtype")
     return iota_p.bind(dtype=dtype, shape=int_tuple(shape), dimension=operator.index(dimension))
 
@@ -591,7 +594,7 @@ def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int, *, out_sh
 # -- functions of other primitives -----------------------------------------------------------------
 
 
-def broadcast(operand: Any, sizes: Sequence[int], *, out_sharding: None = None) -> Array:
+def broadcast(operand: Any, sizes: Sequence[int], *, out_sharding: Any = None) -> Array:
     """Adds leading dimensions of ``sizes`` by repetition.
 
     Example:
@@ -600,6 +603,8 @@ def broadcast(operand: Any, sizes: Sequence[int], *, out_sharding: None = None) 
       Array([[7, 7],
              [7, 7]], dtype=int32, weak_type=True)
     """
+    if out_sharding is not None:
+        return at_sharding(broadcast, out_sharding, "fungrad.lax.broadcast", operand, sizes)
     operand = lift(operand, "fungrad.lax.broadcast: operand")
     sizes = int_tuple(sizes)
     if any(n < 0 for n in sizes):

@@ -11,7 +11,6 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array
-from fungrad.core.device import check_device
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import bitcast_convert_type, convert_element_type
 from fungrad.ops.compare import gt, le, max, min, select_n
@@ -20,6 +19,7 @@ from fungrad.ops.foundation import Dims
 from fungrad.ops.integer import bitwise_and, bitwise_or, shift_right_logical
 from fungrad.ops.joining import unstack
 from fungrad.ops.random_bits import random_bits, random_split
+from fungrad.ops.resharding import at_sharding
 from fungrad.random._arguments import against, common_shape, dtype_of, one_key, parameter, shape_of
 
 
@@ -38,7 +38,7 @@ def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = No
       key: a random key.
       shape: shape of the result.
       dtype: unsigned integer dtype; default the default unsigned integer.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key.
@@ -49,7 +49,8 @@ def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = No
       >>> random.bits(random.key(0), (3,), 'uint8')
       Array([167, 146,  40], dtype=uint8)
     """
-    check_device(out_sharding, "fungrad.random.bits: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(bits, out_sharding, "fungrad.random.bits", key, shape, dtype)
     found = dtype_of("bits", dtype, "u", dtypes.default_uint())
     single, _ = one_key("bits", key)
     return random_bits(single, _whole_bytes("bits", found), shape_of("bits", shape))
@@ -107,7 +108,7 @@ def uniform(
       dtype: floating dtype; default the default floating dtype.
       minval: lower bound, which broadcasts to ``shape``; included.
       maxval: upper bound, likewise; excluded, up to rounding.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or a bound is not real.
@@ -118,7 +119,8 @@ def uniform(
       >>> random.uniform(random.key(0), (2,), minval=-1.0)
       Array([0.895334  , 0.95715976], dtype=float32)
     """
-    check_device(out_sharding, "fungrad.random.uniform: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(uniform, out_sharding, "fungrad.random.uniform", key, shape, dtype, minval, maxval)
     found = dtype_of("uniform", dtype, "f", dtypes.default_float())
     single, _ = one_key("uniform", key)
     if _equals(minval, 0) and _equals(maxval, 1):
@@ -140,7 +142,7 @@ def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = None, *
       maxval: upper bound, likewise; excluded.  Bounds beyond the range of ``dtype`` are moved to its ends, and a
         ``maxval`` above the greatest integer includes that.  Where ``maxval <= minval`` the result is ``minval``.
       dtype: integer dtype; default the default integer dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, the dtype is not an integer one, or a bound is not.
@@ -151,7 +153,8 @@ def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = None, *
       >>> random.randint(random.key(0), (5,), 0, 10)
       Array([9, 0, 2, 3, 1], dtype=int32)
     """
-    check_device(out_sharding, "fungrad.random.randint: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(randint, out_sharding, "fungrad.random.randint", key, shape, minval, maxval, dtype)
     found = dtypes.default_int() if dtype is None else dtypes.canonicalize_dtype(dtype, "fungrad.random.randint")
     if kind_of(found) not in "iu":
         raise TypeError(

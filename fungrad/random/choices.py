@@ -11,7 +11,6 @@ from typing import Any
 
 from fungrad.core import dtypes
 from fungrad.core.array import PYTHON_SCALARS, Array, as_array, is_array_like
-from fungrad.core.device import check_device
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import le, select_n
@@ -21,6 +20,7 @@ from fungrad.ops.foundation import Dims, broadcast_in_dim, move_dim, reshape
 from fungrad.ops.indexing import GatherDimensionNumbers, gather
 from fungrad.ops.random_bits import random_bits
 from fungrad.ops.reduce import argmax
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.shape import canonical_axis, expand_dims, index_in_dim, iota, slice_in_dim
 from fungrad.ops.sort import sort_key_val, top_k
 from fungrad.ops.transcendental import log
@@ -48,7 +48,7 @@ def categorical(
       replace: whether categories may be drawn several times.  If not, the draws along the leading dimensions of
         ``shape`` are all different.
       mode: ``"high"`` for an accurate tail, as in ``gumbel``.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       Indices of categories, an integer array of ``shape``.
@@ -64,7 +64,10 @@ def categorical(
       >>> random.categorical(random.key(0), np.log(np.float32([0.1, 0.1, 0.8])), shape=(5,))
       Array([1, 2, 2, 1, 2], dtype=int32)
     """
-    check_device(out_sharding, "fungrad.random.categorical: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(
+            categorical, out_sharding, "fungrad.random.categorical", key, logits, axis, shape, replace, mode
+        )
     api = "fungrad.random.categorical"
     single, _ = one_key("categorical", key)
     weights = as_array(logits, f"{api}: logits")
@@ -120,7 +123,7 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False, *, o
       x: array, or an integer for the numbers ``0 ... x - 1``.
       axis: dimension to permute; may be negative.
       independent: whether every line along ``axis`` is permuted in its own way; else whole slices are moved.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       An array like ``x`` (an integer array of shape ``(x,)`` for an integer).
@@ -134,7 +137,8 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False, *, o
       >>> random.permutation(random.key(0), 5)
       Array([0, 1, 4, 3, 2], dtype=int32)
     """
-    check_device(out_sharding, "fungrad.random.permutation: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(permutation, out_sharding, "fungrad.random.permutation", key, x, axis, independent)
     api = "fungrad.random.permutation"
     single, _ = one_key("permutation", key)
     array = _population(api, "x", x)

@@ -15,13 +15,13 @@ import numpy as np
 from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import Array
-from fungrad.core.device import check_device
 from fungrad.ops.cast import stop_gradient
 from fungrad.ops.compare import ge, le, lt, max, min, select_n
 from fungrad.ops.complex_parts import abs, complex
 from fungrad.ops.elementwise import add, div, mul, neg, nextafter, sign, sqrt, square, sub
 from fungrad.ops.foundation import Dims, reduce_sum
 from fungrad.ops.joining import unstack
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.special import erf, erf_inv
 from fungrad.ops.transcendental import exp, log, log1p, pow, tan
 from fungrad.random._arguments import against, common_shape, dtype_of, one_key, parameter, shape_of
@@ -56,7 +56,7 @@ def normal(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = 
       shape: shape of the result.
       dtype: floating or complex dtype; default the default floating dtype.  Complex numbers have independent normal
         parts and variance 1 altogether.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key.
@@ -67,7 +67,8 @@ def normal(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = 
       >>> random.normal(random.key(0), (2,)).round(3)
       Array([1.623, 2.025], dtype=float32)
     """
-    check_device(out_sharding, "fungrad.random.normal: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(normal, out_sharding, "fungrad.random.normal", key, shape, dtype)
     found = dtype_of("normal", dtype, "fc", dtypes.default_float())
     single, _ = one_key("normal", key)
     return any_normal(single, shape_of("normal", shape), found)
@@ -101,7 +102,7 @@ def truncated_normal(
       upper: upper bound.
       shape: shape of the result, None for that of the broadcast bounds.
       dtype: floating dtype; default the default floating dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or a bound is not real.
@@ -113,7 +114,10 @@ def truncated_normal(
       >>> -1 < float(x.min()), float(x.max()) < 2
       (True, True)
     """
-    check_device(out_sharding, "fungrad.random.truncated_normal: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(
+            truncated_normal, out_sharding, "fungrad.random.truncated_normal", key, lower, upper, shape, dtype
+        )
     single, dims, found, (low, high) = draw_with("truncated_normal", key, shape, dtype, lower=lower, upper=upper)
     root = math.sqrt(2)
     u = uniform_between(single, dims, found, erf(div(low, root)), erf(div(high, root)))
@@ -132,14 +136,15 @@ def lognormal(key: Any, sigma: Any = 1.0, shape: Any = None, dtype: Any = None, 
       sigma: standard deviation of the logarithm.
       shape: shape of the result, None for that of ``sigma``.
       dtype: floating dtype; default the default floating dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Example:
       >>> from fungrad import random
       >>> random.lognormal(random.key(0), shape=(2,))
       Array([5.066458, 7.578117], dtype=float32)
     """
-    check_device(out_sharding, "fungrad.random.lognormal: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(lognormal, out_sharding, "fungrad.random.lognormal", key, sigma, shape, dtype)
     single, dims, found, (deviation,) = draw_with("lognormal", key, shape, dtype, sigma=sigma)
     return exp(mul(standard_normal(single, dims, found), deviation))
 
@@ -151,14 +156,15 @@ def maxwell(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any =
       key: a random key.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Example:
       >>> from fungrad import random
       >>> random.maxwell(random.key(0), (2,))
       Array([2.6310966 , 0.99103296], dtype=float32)
     """
-    check_device(out_sharding, "fungrad.random.maxwell: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(maxwell, out_sharding, "fungrad.random.maxwell", key, shape, dtype)
     return _maxwell(*_draw("maxwell", key, shape, dtype))
 
 
@@ -203,14 +209,15 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None, *, out_shard
       mean: mean, positive.
       shape: shape of the result, None for that of ``mean``.
       dtype: floating dtype; default the default floating dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Example:
       >>> from fungrad import random
       >>> random.wald(random.key(0), 1.0, (2,))
       Array([0.38059747, 0.41566533], dtype=float32)
     """
-    check_device(out_sharding, "fungrad.random.wald: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(wald, out_sharding, "fungrad.random.wald", key, mean, shape, dtype)
     single, dims, found, (mu,) = draw_with("wald", key, shape, dtype, mean=mean)
     first, second = split_keys(single)
     y = square(standard_normal(first, dims, found))
@@ -231,7 +238,7 @@ def exponential(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: A
       key: a random key.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key.
@@ -242,7 +249,8 @@ def exponential(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: A
       >>> random.exponential(random.key(0), (2,))
       Array([2.950128 , 3.8434246], dtype=float32)
     """
-    check_device(out_sharding, "fungrad.random.exponential: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(exponential, out_sharding, "fungrad.random.exponential", key, shape, dtype)
     return standard_exponential(*_draw("exponential", key, shape, dtype))
 
 
@@ -258,7 +266,7 @@ def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
       mode: ``"high"`` draws twice as many bits, for an accurate upper tail; default ``"low"``.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key.
@@ -269,7 +277,8 @@ def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None
       >>> random.gumbel(random.key(1), (2,)).shape
       (2,)
     """
-    check_device(out_sharding, "fungrad.random.gumbel: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(gumbel, out_sharding, "fungrad.random.gumbel", key, shape, dtype, mode)
     if mode not in (None, "low", "high"):
         raise ValueError(f"fungrad.random.gumbel: mode must be 'low' or 'high', got {mode!r}")
     single, dims, found = _draw("gumbel", key, shape, dtype)
@@ -297,14 +306,15 @@ def laplace(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any =
       key: a random key.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Example:
       >>> from fungrad import random
       >>> random.laplace(random.key(0), (2,))
       Array([-2.2569816, -3.1502788], dtype=float32)
     """
-    check_device(out_sharding, "fungrad.random.laplace: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(laplace, out_sharding, "fungrad.random.laplace", key, shape, dtype)
     single, dims, found = _draw("laplace", key, shape, dtype)
     least = float(np.nextafter(np.array(-1, found), np.array(0, found)))
     u = uniform_between(single, dims, found, least, 1.0)
@@ -318,14 +328,15 @@ def logistic(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any 
       key: a random key.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Example:
       >>> from fungrad import random
       >>> random.logistic(random.key(0), (2,))
       Array([2.896376 , 3.8217716], dtype=float32)
     """
-    check_device(out_sharding, "fungrad.random.logistic: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(logistic, out_sharding, "fungrad.random.logistic", key, shape, dtype)
     single, dims, found = _draw("logistic", key, shape, dtype)
     u = uniform_between(single, dims, found, float(dtypes.finfo(found).tiny), 1.0)
     return sub(log(u), log1p(neg(u)))
@@ -338,14 +349,15 @@ def cauchy(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = 
       key: a random key.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Example:
       >>> from fungrad import random
       >>> random.cauchy(random.key(0), (2,))
       Array([ 6.0274944, 14.837895 ], dtype=float32)
     """
-    check_device(out_sharding, "fungrad.random.cauchy: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(cauchy, out_sharding, "fungrad.random.cauchy", key, shape, dtype)
     single, dims, found = _draw("cauchy", key, shape, dtype)
     u = uniform_between(single, dims, found, float(dtypes.finfo(found).eps), 1.0)
     return tan(mul(math.pi, sub(u, 0.5)))
@@ -359,14 +371,15 @@ def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_shardi
       b: shape parameter, positive.
       shape: shape of the result, None for that of ``b``.
       dtype: floating dtype; default the default floating dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Example:
       >>> from fungrad import random
       >>> random.pareto(random.key(0), 3.0, (2,))
       Array([2.673467 , 3.6007476], dtype=float32)
     """
-    check_device(out_sharding, "fungrad.random.pareto: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(pareto, out_sharding, "fungrad.random.pareto", key, b, shape, dtype)
     single, dims, found, (exponent,) = draw_with("pareto", key, shape, dtype, b=b)
     return exp(div(standard_exponential(single, dims, found), exponent))
 
@@ -379,14 +392,15 @@ def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None, *, out_
       scale: standard deviation of each coordinate, positive.
       shape: shape of the result, None for that of ``scale``.
       dtype: floating dtype; default the default floating dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Example:
       >>> from fungrad import random
       >>> random.rayleigh(random.key(0), 1.0, (2,))
       Array([0.32787833, 0.20810027], dtype=float32)
     """
-    check_device(out_sharding, "fungrad.random.rayleigh: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(rayleigh, out_sharding, "fungrad.random.rayleigh", key, scale, shape, dtype)
     single, dims, found, (width,) = draw_with("rayleigh", key, shape, dtype, scale=scale)
     return mul(width, sqrt(mul(log(unit(single, dims, found)), -2.0)))
 
@@ -424,7 +438,7 @@ def triangular(
       right: greatest number.
       shape: shape of the result, None for that of the broadcast parameters.
       dtype: floating dtype; default the default floating dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Example:
       >>> from fungrad import random
@@ -432,7 +446,8 @@ def triangular(
       >>> 0 <= float(x.min()), float(x.max()) <= 3
       (True, True)
     """
-    check_device(out_sharding, "fungrad.random.triangular: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(triangular, out_sharding, "fungrad.random.triangular", key, left, mode, right, shape, dtype)
     single, dims, found, (low, peak, high) = draw_with(
         "triangular", key, shape, dtype, left=left, mode=mode, right=right
     )

@@ -9,13 +9,13 @@ from typing import Any
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array
-from fungrad.core.device import check_device
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import eq, lt, select_n
 from fungrad.ops.elementwise import add, div, floor, mul, neg, sub
 from fungrad.ops.foundation import Dims
 from fungrad.ops.joining import unstack
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.transcendental import log, log1p
 from fungrad.random._arguments import against, common_shape, dtype_of, one_key, parameter, shape_of
 from fungrad.random.bits import unit
@@ -29,7 +29,7 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low", *, o
       p: probability; its floating dtype decides how finely it is compared.
       shape: shape of the result, None for that of ``p``.
       mode: ``"high"`` draws twice as many bits, for very small probabilities; default ``"low"``.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or ``p`` is not floating.
@@ -40,7 +40,8 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low", *, o
       >>> random.bernoulli(random.key(0), 0.25, (4,))
       Array([False, False, False, False], dtype=bool)
     """
-    check_device(out_sharding, "fungrad.random.bernoulli: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(bernoulli, out_sharding, "fungrad.random.bernoulli", key, p, shape, mode)
     if mode not in ("low", "high"):
         raise ValueError(f"fungrad.random.bernoulli: mode must be 'low' or 'high', got {mode!r}")
     single, _ = one_key("bernoulli", key)
@@ -67,7 +68,7 @@ def rademacher(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: An
       key: a random key.
       shape: shape of the result.
       dtype: dtype of signed numbers; default the default integer dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key.
@@ -78,7 +79,8 @@ def rademacher(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: An
       >>> random.rademacher(random.key(0), (4,))
       Array([-1, -1,  1,  1], dtype=int32)
     """
-    check_device(out_sharding, "fungrad.random.rademacher: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(rademacher, out_sharding, "fungrad.random.rademacher", key, shape, dtype)
     found = dtype_of("rademacher", dtype, "ifc", dtypes.default_int())
     single, _ = one_key("rademacher", key)
     half = scalar_array(0.5, dtypes.default_float())
@@ -94,7 +96,7 @@ def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None, *, out_sha
       p: probability of success, in (0, 1].
       shape: shape of the result, None for that of ``p``.
       dtype: integer dtype; default the default integer dtype.
-      out_sharding: None, or a sharding on the device of this process.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or ``p`` is not real.
@@ -105,7 +107,8 @@ def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None, *, out_sha
       >>> random.geometric(random.key(1), 1.0, (3,))
       Array([1, 1, 1], dtype=int32)
     """
-    check_device(out_sharding, "fungrad.random.geometric: out_sharding")
+    if out_sharding is not None:
+        return at_sharding(geometric, out_sharding, "fungrad.random.geometric", key, p, shape, dtype)
     found = dtype_of("geometric", dtype, "iu", dtypes.default_int())
     single, _ = one_key("geometric", key)
     work = as_array(p, "fungrad.random.geometric: p").aval.dtype

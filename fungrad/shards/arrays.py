@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fungrad import sharding as shardings
-from fungrad.core import tree
+from fungrad.core import shardings, tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.device import Device
 from fungrad.core.placement import placed, placement
-from fungrad.sharding import DEFAULT, NamedSharding, Sharding, SingleDeviceSharding
+from fungrad.core.shardings import DEFAULT, NamedSharding, Sharding, SingleDeviceSharding
 
 
 class Shard:
@@ -47,6 +46,8 @@ def sharding_of(x: Array) -> Sharding:
     found = placement(x)
     if isinstance(found, Device):
         return SingleDeviceSharding(found)
+    if found is None and x.aval.placement is not None:
+        return shardings.placed_type(x.aval.placement)
     return DEFAULT if found is None else found
 
 
@@ -182,62 +183,6 @@ def _assembled(shape: tuple[int, ...], parts: Sequence[Any], sharding: Sharding,
             )
         whole[index] = part._concrete(api)
     return placed(as_array(whole), sharding)
-
-
-def reshard(xs: Any, out_shardings: Any) -> Any:
-    """Arrays with another sharding.
-
-    Args:
-      xs: tree of arrays.
-      out_shardings: a sharding, a ``PartitionSpec`` over the mesh that has been set, or a tree of them that is a prefix
-        of ``xs``.
-
-    Raises:
-      ValueError: the sharding does not fit the shape.
-
-    Example:
-      >>> import fungrad, fungrad.numpy as jnp
-      >>> with fungrad.set_mesh(fungrad.make_mesh((1,), ("x",))):
-      ...   fungrad.reshard(jnp.ones(2), fungrad.P("x")).sharding.spec
-      P('x',)
-    """
-    return constrained(xs, out_shardings, "reshard")
-
-
-def with_sharding_constraint(x: Any, shardings: Any) -> Any:
-    """Arrays that are to have a sharding.
-
-    Args:
-      x: tree of arrays.
-      shardings: a sharding, a ``PartitionSpec`` over the mesh that has been set, or a tree of them that is a prefix of
-        ``x``.
-
-    Returns:
-      The arrays; their values are the same.
-
-    Raises:
-      ValueError: the sharding does not fit the shape.
-
-    Example:
-      >>> import fungrad, fungrad.numpy as jnp
-      >>> sharding = fungrad.NamedSharding(fungrad.make_mesh((1,), ("x",)), fungrad.P("x"))
-      >>> fungrad.lax.with_sharding_constraint(jnp.ones(2), sharding)
-      Array([1., 1.], dtype=float32)
-    """
-    return constrained(x, shardings, "lax.with_sharding_constraint")
-
-
-def constrained(xs: Any, wanted: Any, api: str) -> Any:
-    """``xs`` with shardings that are a prefix of it; None leaves an array as it is."""
-    leaves, structure = tree.flatten(xs)
-    flat = tree.broadcast_prefix(wanted, xs, is_leaf=lambda w: w is None, api=f"fungrad.{api}", prefix_name="shardings")
-    out = []
-    for leaf, each in zip(leaves, flat, strict=True):
-        x = as_array(leaf, f"fungrad.{api}: an argument")
-        if each is not None:
-            x = placed(x, _check_sharding(shardings.named(each, api), x.shape, api))
-        out.append(x)
-    return tree.unflatten(structure, out)
 
 
 class Layout(NamedTuple):

@@ -6,10 +6,13 @@ May import ``core``, ``fungrad.sharding`` and ``shards.arrays``.
 from __future__ import annotations
 
 from fungrad.core.array import Array
+from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.device import Device
+from fungrad.core.meshes import ManualAxisType
 from fungrad.core.placement import placement
-from fungrad.sharding import Sharding
+from fungrad.core.shardings import Sharding, sharding_of_type
+from fungrad.shards import rules as rules
 from fungrad.shards.arrays import sharding_of, shards_of
 
 
@@ -35,6 +38,21 @@ def _devices(self: Array) -> set[Device]:
     """The devices that hold part of the array."""
     return _sharding(self).device_set
 
+
+ShapedArray.sharding = property(  # type: ignore[attr-defined]
+    sharding_of_type, doc="How arrays of this type are divided along the explicit axes of a mesh."
+)
+
+
+
+def _manual_axis_type(self: ShapedArray) -> ManualAxisType:
+    return ManualAxisType(self.vma)
+
+
+ShapedArray.manual_axis_type = property(  # type: ignore[attr-defined]
+    _manual_axis_type, doc="How values of this type differ between members of the axes of functions of shards."
+)
+ShapedArray.mat = ShapedArray.manual_axis_type  # type: ignore[attr-defined]
 
 Array._bind_operators(
     {

@@ -10,7 +10,7 @@ from typing import Any
 
 from fungrad.core.array import Array, as_array
 from fungrad.core.context import Tracer
-from fungrad.sharding import Sharding
+from fungrad.core.shardings import Sharding
 from fungrad.shards.arrays import sharding_of
 
 

@@ -12,21 +12,19 @@ import functools
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from fungrad import sharding as shardings
-from fungrad.core import tree
-from fungrad.core.array import as_array
+from fungrad.core import shardings, tree
 from fungrad.core.context import manual_axis, state
-from fungrad.core.device import devices as all_devices
-from fungrad.core.placement import placed, placement
+from fungrad.core.meshes import AbstractMesh, AxisType, Mesh, PartitionSpec, use_abstract_mesh
+from fungrad.core.placement import placement
+from fungrad.core.shardings import NamedSharding
 from fungrad.core.source import api_boundary, function_name
 from fungrad.core.staging import argument_names
-from fungrad.jit.front.api import jit
 from fungrad.ops.dynamic import dynamic_index_in_dim
 from fungrad.ops.foundation import batch_to, reshape, transpose
-from fungrad.sharding import Mesh, NamedSharding, PartitionSpec
+from fungrad.ops.resharding import resharded
+from fungrad.shards.putting import put
 from fungrad.transforms.api import check_callable, flat_arrays
 from fungrad.transforms.batching import batch_flat
-from fungrad.transforms.mapping import vmap
 
 P = PartitionSpec
 
@@ -98,6 +96,8 @@ def shard_map(
         names = argument_names(f, args, {})
         for leaf, spec, path in zip(leaves, specs, names, strict=True):
             _check_spec(leaf.aval.shape, spec, where, manual, "in_specs", f"the argument {path}", name)
+            if in_specs is not None:
+                _check_type(leaf.aval, spec, where, manual)
         out: dict[str, Any] = {}
 
         def flat(*parts: Any) -> Sequence[Any]:
@@ -114,12 +114,16 @@ def shard_map(
             return outs
 
         axes = [(n, where.shape[n]) for n in where.axis_names if n in manual]
-        divided = [_divided(x, s, axes) for x, s in zip(leaves, specs, strict=True)]
-        results = mapped(flat, axes, divided, specs, out, bool(check), name)
-        whole = [_whole(x, s, axes) for x, s in zip(results, out["specs"], strict=True)]
-        if isinstance(where, Mesh):
-            whole = [placed(x, NamedSharding(where, s)) for x, s in zip(whole, out["specs"], strict=True)]
-        return tree.unflatten(out["tree"], whole)
+        inside = where.abstract_mesh.update_axis_types(dict.fromkeys(manual, AxisType.Manual))
+        with use_abstract_mesh(inside):
+            divided = [_divided(x, s, axes, inside) for x, s in zip(leaves, specs, strict=True)]
+            results = mapped(flat, axes, divided, specs, out, bool(check), name)
+            others = [x.aval.placement for x in results]
+            whole = [_whole(resharded(x, None), s, axes) for x, s in zip(results, out["specs"], strict=True)]
+        placings = [
+            _of_result(s, o, x.aval.ndim, where) for s, o, x in zip(out["specs"], others, whole, strict=True)
+        ]
+        return tree.unflatten(out["tree"], [put(x, s) for x, s in zip(whole, placings, strict=True)])
 
     return sharded
 
@@ -172,8 +176,27 @@ def mapped(
     return placed_outs
 
 
-def _divided(x: Any, spec: P, axes: Sequence[tuple[Hashable, int]]) -> Any:
-    """``x`` with a leading dimension for every axis that divides it, in the order of the axes."""
+def _of_result(spec: P, inner: NamedSharding | None, ndim: int, mesh: Any) -> NamedSharding:
+    """The sharding of a result: ``spec`` along the axes of the function, ``inner`` along others."""
+    if inner is None:
+        return NamedSharding(mesh, spec)
+    # Leading dimensions of `inner` are members; they are along axes that divide nothing else.
+    others = inner.spec[len(inner.spec) - ndim :]
+    entries = [
+        (*spec.names(d), *(() if e is None else e if isinstance(e, tuple) else (e,))) for d, e in enumerate(others)
+    ]
+    return NamedSharding(mesh, spec.update(entries))
+
+
+def _divided(x: Any, spec: P, axes: Sequence[tuple[Hashable, int]], mesh: Any) -> Any:
+    """``x`` with a leading dimension for every axis that divides it, in the order of the axes; its type says how the
+    other axes of the mesh divide the parts."""
+    placement = x.aval.placement
+    if placement is not None:
+        rest = shardings.explicit_part(placement.spec, mesh)
+        x = _divided(resharded(x, None), spec, axes, mesh)
+        lead = x.aval.ndim - len(rest)
+        return resharded(x, NamedSharding(mesh, rest.update([*[None] * lead, *rest])).of_type(x.aval.shape))
     sizes = dict(axes)
     if not any(n in sizes for n in spec.all_names()):
         return x
@@ -216,7 +239,7 @@ def _whole(x: Any, spec: P, axes: Sequence[tuple[Hashable, int]]) -> Any:
 
 def _mesh(mesh: Any) -> Any:
     found = shardings.get_mesh() if mesh is None else mesh
-    if not isinstance(found, (Mesh, shardings.AbstractMesh)):
+    if not isinstance(found, (Mesh, AbstractMesh)):
         raise TypeError(f"fungrad.shard_map: mesh must be a Mesh, got {mesh!r} of type {type(mesh).__name__}")
     if found.empty:
         raise ValueError(
@@ -239,6 +262,22 @@ def _manual_axes(names: Any, mesh: Any) -> frozenset:
     return chosen
 
 
+def _check_type(aval: Any, spec: P, mesh: Any, manual: frozenset) -> None:
+    """Raises if the type of an argument says that it is divided otherwise along explicit axes."""
+    if aval.placement is None:
+        return
+    explicit = manual.intersection(mesh.explicit_axes)
+    n = aval.ndim
+    said = [tuple([m for m in aval.placement.spec.names(d) if m in explicit]) for d in range(n)]
+    if said != [tuple([m for m in spec.names(d) if m in explicit]) for d in range(n)]:
+        raise ValueError(
+            f"fungrad.shard_map: in_specs passed to shard_map: {spec} does not match the specs of the input: "
+            f"{aval.placement.spec} for arg: {aval}. `in_specs` is an optional argument so you can omit specifying it "
+            "and shard_map will infer the in_specs from the arguments. If you want to reshard your inputs, you can use "
+            "`fungrad.reshard` on the arguments and then pass those args to shard_map."
+        )
+
+
 def _check_specs(specs: Any, what: str) -> None:
     for leaf in tree.leaves(specs, is_leaf=lambda s: s is None):
         if not isinstance(leaf, PartitionSpec):
@@ -255,6 +294,14 @@ def _in_specs(in_specs: Any, args: tuple, leaves: Sequence[Any], mesh: Any, name
     specs = []
     for x in leaves:
         found = placement(x)
+        if found is None:
+            found = x.aval.placement if mesh.explicit_axes else None
+            if found is None and mesh.are_all_axes_explicit:
+                found = NamedSharding(mesh.abstract_mesh, P())
+        if isinstance(found, NamedSharding) and isinstance(found.mesh, AbstractMesh):
+            if found.mesh.shape_tuple == mesh.shape_tuple:
+                specs.append(found.spec)
+                continue
         if not isinstance(found, NamedSharding) or found.mesh != mesh:
             raise ValueError(
                 f"fungrad.shard_map: in_specs of {name} must be given for {x.aval.str_short()}, which has not been put "
@@ -321,112 +368,3 @@ def smap(f: Callable[..., Any], *, in_axes: Any = 0, out_axes: Any, axis_name: H
 
     in_specs = specs(tuple(in_axes) if isinstance(in_axes, list) else in_axes)
     return shard_map(f, in_specs=in_specs, out_specs=specs(out_axes), axis_names={axis_name})
-
-
-def pmap(
-    fun: Callable[..., Any],
-    axis_name: Hashable | None = None,
-    *,
-    in_axes: Any = 0,
-    out_axes: Any = 0,
-    static_broadcasted_argnums: int | Sequence[int] = (),
-    devices: Sequence[Any] | None = None,
-    backend: str | None = None,
-    axis_size: int | None = None,
-    donate_argnums: int | Sequence[int] = (),
-    global_arg_shapes: Any = None,
-) -> Any:
-    """Maps a function over the devices: compiled, with one example per device.
-
-    Args:
-      fun: function of one example.
-      axis_name: name by which collectives refer to the axis.
-      in_axes: as in ``vmap``.
-      out_axes: as in ``vmap``.
-      static_broadcasted_argnums: positions of arguments that are Python values.
-      devices: the devices; all by default.
-      backend: None or ``cpu``.
-      axis_size: number of examples.
-      donate_argnums: positions of arguments whose memory the results may take.
-      global_arg_shapes: ignored.
-
-    Raises:
-      ValueError: there are more examples than devices.
-
-    Example:
-      >>> import fungrad, fungrad.numpy as jnp
-      >>> fungrad.pmap(lambda x: x + 1)(jnp.arange(1))
-      Array([1], dtype=int32)
-    """
-    check_callable(fun, "pmap")
-    static = (
-        (static_broadcasted_argnums,) if isinstance(static_broadcasted_argnums, int) else static_broadcasted_argnums
-    )
-    name = "_internal_pmap_axis_name" if axis_name is None else axis_name
-
-    def whole(*args: Any, **kwargs: Any) -> Any:
-        fixed = {i % len(args): args[i] for i in static} if args else {}
-        rest = [a for i, a in enumerate(args) if i not in fixed]
-        axes = in_axes
-        if isinstance(axes, (tuple, list)):
-            axes = tuple([a for i, a in enumerate(axes) if i not in fixed])
-
-        def one(*given: Any, **keywords: Any) -> Any:
-            values = iter(given)
-            return fun(*[fixed[i] if i in fixed else next(values) for i in range(len(args))], **keywords)
-
-        return vmap(functools.wraps(fun)(one), axes, out_axes, axis_name=name, axis_size=axis_size)(*rest, **kwargs)
-
-    compiled = jit(functools.wraps(fun)(whole), static_argnums=tuple(static), donate_argnums=donate_argnums)
-
-    @functools.wraps(fun)
-    @api_boundary
-    def pmapped(*args: Any, **kwargs: Any) -> Any:
-        available = list(all_devices(backend) if devices is None else devices)
-        size = _mapped_size(args, kwargs, in_axes, static, axis_size)
-        if size is not None and size > len(available):
-            raise ValueError(
-                f"fungrad.pmap: compiling computation of {function_name(fun)} that requires {size} logical devices, "
-                f"but only {len(available)} are available; map {len(available)} examples, use vmap, or "
-                f'fungrad.config.update("jax_num_cpu_devices", {size})'
-            )
-        result = compiled(*args, **kwargs)
-        if size is None or not size:
-            return result
-        mesh = Mesh(available[:size], (name,))
-        flat = tree.broadcast_prefix(
-            out_axes, result, is_leaf=lambda a: a is None, api="fungrad.pmap", prefix_name="out_axes"
-        )
-        leaves, structure = tree.flatten(result)
-        specs = [P() if a is None else P(*[None] * (a % x.aval.ndim), name) for a, x in zip(flat, leaves, strict=True)]
-        return tree.unflatten(
-            structure, [placed(x, NamedSharding(mesh, s)) for x, s in zip(leaves, specs, strict=True)]
-        )
-
-    pmapped.lower = compiled.lower  # type: ignore[attr-defined]
-    pmapped.trace = compiled.trace  # type: ignore[attr-defined]
-    return pmapped
-
-
-def _mapped_size(args: tuple, kwargs: dict, in_axes: Any, static: Sequence[int], axis_size: int | None) -> int | None:
-    """The number of examples, as far as it can be told before the call."""
-    if axis_size is not None:
-        return axis_size
-    for x in tree.leaves(kwargs):
-        return int(as_array(x).aval.shape[0]) if as_array(x).aval.ndim else None
-    skip = {i % len(args) for i in static} if args else set()
-    for i, arg in enumerate(args):
-        if i in skip:
-            continue
-        axes = in_axes[i] if isinstance(in_axes, (tuple, list)) and i < len(in_axes) else in_axes
-        leaves = tree.leaves(arg)
-        try:
-            flat = tree.broadcast_prefix(
-                axes, arg, is_leaf=lambda a: a is None, api="fungrad.pmap", prefix_name="in_axes"
-            )
-        except ValueError:
-            return None  # vmap says what is wrong
-        for x, a in zip(leaves, flat, strict=True):
-            if isinstance(a, int) and -as_array(x).aval.ndim <= a < as_array(x).aval.ndim:
-                return int(as_array(x).aval.shape[a])
-    return None

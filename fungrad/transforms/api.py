@@ -344,7 +344,10 @@ def abstract_argument(x: Any, api: str, whole: Any, position: int) -> ShapedArra
         return x.aval  # type: ignore[return-value]
     if not is_array_like(x) and hasattr(x, "shape") and hasattr(x, "dtype"):
         return ShapedArray(
-            tuple(x.shape), dtypes.canonicalize_dtype(x.dtype, api), bool(getattr(x, "weak_type", False))
+            tuple(x.shape),
+            dtypes.canonicalize_dtype(x.dtype, api),
+            bool(getattr(x, "weak_type", False)),
+            sharding=_type_sharding(x),
         )
     if not is_array_like(x):
         raise TypeError(
@@ -356,6 +359,12 @@ def abstract_argument(x: Any, api: str, whole: Any, position: int) -> ShapedArra
     except (TypeError, ValueError, OverflowError):
         # Once more for the message: finding the name of the argument takes longer than everything else here.
         return as_array(x, f"fungrad.{api}: the argument{tree.leaf_paths(whole)[position]}").aval
+
+
+def _type_sharding(x: Any) -> Any:
+    """The sharding that a type given as an argument names, if it is one that types know."""
+    found = getattr(x, "sharding", None)
+    return found if hasattr(found, "of_type") else None
 
 
 def grad(

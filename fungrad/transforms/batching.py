@@ -16,7 +16,7 @@ import numpy as np
 from fungrad.config import config
 from fungrad.core import context
 from fungrad.core.array import as_array
-from fungrad.core.context import AxisData, Trace, Tracer, named_axis, report_leaks, state, transformation
+from fungrad.core.context import AxisData, ManualAxis, Trace, Tracer, named_axis, report_leaks, state, transformation
 from fungrad.core.ir import Jaxpr, eval_jaxpr, jaxprs_in_params
 from fungrad.core.primitive import Primitive
 from fungrad.core.source import current_source
@@ -35,7 +35,8 @@ class BatchTracer(Tracer):
         self._trace = trace
         self.value = value
         self.dim = dim
-        self.aval = value.aval.dec_rank(trace.axis.size, dim)
+        aval = value.aval.dec_rank(trace.axis.size, dim)
+        self.aval = aval if trace.manual is None else aval.update(vma=aval.vma | trace.manual)
 
     def _concrete(self, what: str) -> np.ndarray:
         self._leak_check()
@@ -61,11 +62,13 @@ class BatchTracer(Tracer):
 class BatchTrace(Trace):
     """Runs every operation on whole batches."""
 
-    __slots__ = ("axis",)
+    # The name of the axis as a set if it is that of a function of shards.
+    __slots__ = ("axis", "manual")
 
     def __init__(self, parent: Trace, axis: AxisData, label: str):
         super().__init__(parent, label)
         self.axis = axis
+        self.manual = frozenset((axis.name,)) if type(axis) is ManualAxis else None
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         values: list[Any] = []
@@ -185,6 +188,8 @@ def batch_jaxpr(
         return outs
 
     avals = [v.aval if d is None else v.aval.inc_rank(axis.size, d) for v, d in zip(jaxpr.invars, dims, strict=True)]
+    if type(axis) is ManualAxis:
+        avals = [a.update(vma=a.vma - {axis.name}) if a.vma else a for a in avals]
     name = jaxpr.debug.fun_name if jaxpr.debug else "jaxpr"
     out = trace_flat(fun, avals, DebugInfo(name, (), "vmap")), out_dims
     jaxpr.memo[key] = out

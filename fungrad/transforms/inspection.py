@@ -101,7 +101,7 @@ def shape_struct(aval: ShapedArray) -> ShapeDtypeStruct:
     """The user's view of an aval; types of users' own are one already."""
     if aval.is_high:
         return aval  # type: ignore[return-value]
-    return ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
+    return ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type, sharding=aval.placement)
 
 
 def make_jaxpr(

@@ -16,18 +16,14 @@ from typing import Any
 from fungrad.core.array import as_array
 from fungrad.core.context import ManualAxis, Tracer, state
 from fungrad.ops.collectives import psame_p, pvary_p
-from fungrad.transforms.batching import BatchTrace, BatchTracer
+from fungrad.transforms.batching import BatchTracer
 from fungrad.transforms.forward import JVPTracer
 from fungrad.transforms.linearization import LinearizeTracer, LinearProgram, linearize_flat
 
 
 def varying(x: Any) -> set:
-    """Names of the axes of functions of shards along which ``x`` differs.
-
-    Raises:
-      NotImplementedError: ``x`` is traced for a loop inside of such a function, where this is not known.
-    """
-    names = set()
+    """Names of the axes of functions of shards along which ``x`` differs."""
+    names: set = set()
     while isinstance(x, Tracer):
         if type(x) is BatchTracer:
             if type(x._trace.axis) is ManualAxis:  # type: ignore[attr-defined]
@@ -36,17 +32,8 @@ def varying(x: Any) -> set:
         elif type(x) is LinearizeTracer or type(x) is JVPTracer:
             x = x.primal
         else:
-            trace = x._trace.parent
-            while trace is not None:
-                if type(trace) is BatchTrace and type(trace.axis) is ManualAxis:
-                    raise NotImplementedError(
-                        f"fungrad.grad: {x._trace.label} stands inside of a function given to shard_map, and "
-                        f"derivatives "
-                        "taken inside of it cannot tell which values are the same for all members; take the derivative "
-                        "around the loop or the compiled function, or pass check_vma=False to shard_map and lax.psum "
-                        "gradients of arguments that are the same for all"
-                    )
-                trace = trace.parent
+            # A variable of a loop or branch inside of such a function: its type says it.
+            names |= x.aval.vma
             break
     return names
 

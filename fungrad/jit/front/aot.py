@@ -19,10 +19,10 @@ from fungrad.core.avals import ShapedArray, same_type
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr
 from fungrad.core.refs import AbstractRef, Ref
+from fungrad.core.shardings import DEFAULT
 from fungrad.core.signatures import P, R_co
 from fungrad.core.source import api_boundary
 from fungrad.jit.front.references import call_with_refs
-from fungrad.sharding import DEFAULT
 from fungrad.transforms.inspection import shape_struct
 
 if TYPE_CHECKING:

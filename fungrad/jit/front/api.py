@@ -8,6 +8,7 @@ May import ``core``, ``transforms`` and the other modules of ``jit``.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import inspect
@@ -32,6 +33,7 @@ from fungrad.core.device import check_device
 from fungrad.core.ir import Jaxpr
 from fungrad.core.key_uses import use, used_operands
 from fungrad.core.lojax import lower_jaxpr
+from fungrad.core.meshes import use_abstract_mesh
 from fungrad.core.refs import Ref, RefFrame
 from fungrad.core.signatures import P, R
 from fungrad.core.source import Source, api_boundary, current_source, filter_exception, function_name
@@ -222,6 +224,15 @@ class Versions:
         self.with_refs.clear()
         self.by_static.clear()
         self.readers = []
+
+
+def _mesh_of(avals: Iterable[Any]) -> contextlib.AbstractContextManager:
+    """Sets the mesh that the types of arguments name while a function is traced, if none has been set."""
+    if config.context_mesh is None:
+        for aval in avals:
+            if aval.placement is not None:
+                return use_abstract_mesh(aval.placement.mesh)
+    return contextlib.nullcontext()
 
 
 _CONCRETE = {ArrayImpl}
@@ -490,7 +501,8 @@ class JitFunction:
         debug = DebugInfo(self._name, self._leaf_names(call), "jit")
         frame = RefFrame()
         began = time.perf_counter()
-        jaxpr, out_tree = trace_tree(fun if static else self._fun, call.treedef, avals, debug, frame)
+        with _mesh_of(avals):
+            jaxpr, out_tree = trace_tree(fun if static else self._fun, call.treedef, avals, debug, frame)
         note_tracing(self._name, time.perf_counter() - began)
         if config.log_compiles:
             log(

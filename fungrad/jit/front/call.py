@@ -20,6 +20,7 @@ from fungrad.core.array import as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, AxisData, running
 from fungrad.core.ir import Jaxpr, eval_jaxpr
+from fungrad.core.jaxpr_parts import plain_jaxpr
 from fungrad.core.lojax import expand_call
 from fungrad.core.nonfinite import replaying, trouble, within
 from fungrad.core.primitive import Primitive, is_linear
@@ -46,7 +47,8 @@ def program_of(jaxpr: Jaxpr, name: str, donated: tuple[bool, ...] = ()) -> Compi
     shared = (jaxpr, key)
     found = _programs.get(shared)
     if found is None:
-        found = program(jaxpr, name, donated)
+        plain = plain_jaxpr(jaxpr)
+        found = program(jaxpr, name, donated) if plain is jaxpr else program_of(plain, name, donated)
         _programs[shared] = found
         if len(_programs) > _PROGRAM_LIMIT:
             _programs.popitem(last=False)

@@ -215,7 +215,7 @@ def _place(jaxpr: Jaxpr, donated: tuple[bool, ...], target: Machine) -> str | No
     """The key of the entry of a program; None if it is not to be kept."""
     if cache.directory() is None:
         return None
-    name = digest(jaxpr, donated if any(donated) else (), dataclasses.astuple(target), config.trace_key)
+    name = digest(jaxpr, donated if any(donated) else (), dataclasses.astuple(target), config.compile_key)
     return cache.named("program", name, native.session().host) if name is not None else None
 
 

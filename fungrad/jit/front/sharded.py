@@ -9,11 +9,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from fungrad import sharding as shardings
-from fungrad.core import tree
+from fungrad.core import shardings, tree
 from fungrad.core.array import as_array
+from fungrad.core.context import Tracer
 from fungrad.core.placement import placed, placement
 from fungrad.core.source import api_boundary
+from fungrad.ops.resharding import resharded
 
 
 def _is_none(x: Any) -> bool:
@@ -37,7 +38,7 @@ class ShardedFunction:
     @api_boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.in_shardings is not None:
-            self._check(args)
+            args = self._placed(args)
         result = self.compiled(*args, **kwargs)
         if self.out_shardings is None:
             return result
@@ -50,15 +51,17 @@ class ShardedFunction:
             if each is not None:
                 sharding = shardings.named(each, "jit: out_shardings")
                 _check_shape(sharding, x.shape, "fungrad.jit: out_shardings")
-                x = placed(x, sharding)
+                x = _put(x, sharding)
             out.append(x)
         return tree.unflatten(structure, out)
 
-    def _check(self, args: tuple) -> None:
+    def _placed(self, args: tuple) -> tuple:
+        """The arguments, where types are to say how they are divided."""
         wanted = tree.broadcast_prefix(
             self.in_shardings, args, is_leaf=_is_none, api="fungrad.jit", prefix_name="in_shardings"
         )
-        for i, (leaf, each) in enumerate(zip(tree.leaves(args), wanted, strict=True)):
+        leaves, structure = tree.flatten(args)
+        for i, (leaf, each) in enumerate(zip(leaves, wanted, strict=True)):
             if each is None:
                 continue
             x = as_array(leaf)
@@ -71,6 +74,8 @@ class ShardedFunction:
                     f"sharding on the respective arg{tree.leaf_paths(args)[i]}: {sharding} and {found}; put the "
                     "argument there with fungrad.device_put, or leave in_shardings out"
                 )
+            leaves[i] = _put(x, sharding)
+        return tree.unflatten(structure, leaves)  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
         if name == "compiled":
@@ -82,6 +87,14 @@ class ShardedFunction:
 
     def __repr__(self) -> str:
         return repr(self.compiled)
+
+
+def _put(x: Any, sharding: Any) -> Any:
+    """An array with a sharding; of a traced one only the type says so."""
+    if isinstance(x, Tracer):
+        wanted = sharding.of_type(x.aval.shape) if isinstance(sharding, shardings.NamedSharding) else None
+        return resharded(x, wanted) if wanted is not None else x
+    return placed(x, sharding) if placement(x) != sharding else x
 
 
 def _check_shape(sharding: Any, shape: Any, api: str) -> None:

@@ -1,0 +1,454 @@
+"""Where arrays live: shardings, which say for each device what part of an array it holds.
+
+All devices belong to this process and share its memory, so that an array is one piece however it is sharded: a
+sharding is checked against shapes and kept with the array, and functions of shards (``shard_map``, ``pmap``) run as
+maps over the axes of a mesh.  Programs for several devices are so developed and tested on one.
+
+May import ``core``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core.device import CPU, Device
+from fungrad.core.meshes import (
+    AxisType,
+    BaseMesh,
+    DuplicateSpecError,
+    IndivisibleError,
+    Mesh,
+    PartitionSpec,
+    concrete_mesh,
+    get_abstract_mesh,
+    get_mesh,
+    make_mesh as make_mesh,
+    note_mesh,
+)
+
+
+class Sharding:
+    """Base class of what says which device holds which part of an array.
+
+    Attributes:
+      device_set: the devices that hold part of the array.
+      memory_kind: kind of memory that holds it: ``device``.
+      is_fully_replicated: whether each device holds the whole array.
+      is_fully_addressable: whether this process has all the devices.
+    """
+
+    __slots__ = ()
+
+    @property
+    def device_set(self) -> set[Device]:
+        """The devices that hold part of the array."""
+        raise NotImplementedError(f"{type(self).__name__} does not say which devices it is about")
+
+    @property
+    def memory_kind(self) -> str:
+        """Kind of memory: ``device``."""
+        return "device"
+
+    @property
+    def is_fully_replicated(self) -> bool:
+        """Whether each device holds the whole array."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it divides arrays")
+
+    @property
+    def is_fully_addressable(self) -> bool:
+        """Whether all devices belong to this process: they do."""
+        return True
+
+    @property
+    def _device_assignment(self) -> tuple[Device, ...]:
+        """The devices in the order of their parts; JAX's libraries for checkpoints ask for it."""
+        return tuple(sorted(self.device_set, key=lambda d: d.id))
+
+    @property
+    def _addressable_device_assignment(self) -> tuple[Device, ...]:
+        return self._device_assignment
+
+    def shard_shape(self, global_shape: Sequence[int]) -> tuple[int, ...]:
+        """Shape of the part that each device holds of an array of shape ``global_shape``."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it divides arrays")
+
+
+class SingleDeviceSharding(Sharding):
+    """The whole array on one device.
+
+    Args:
+      device: the device.
+      memory_kind: must be None or ``device``.
+
+    Raises:
+      TypeError: ``device`` is no device.
+
+    Example:
+      >>> import fungrad
+      >>> fungrad.sharding.SingleDeviceSharding(fungrad.devices()[0])
+      SingleDeviceSharding(device=CpuDevice(id=0), memory_kind=device)
+    """
+
+    __slots__ = ("_device",)
+
+    def __init__(self, device: Device, *, memory_kind: str | None = None) -> None:
+        if not isinstance(device, Device):
+            raise TypeError(f"fungrad.sharding.SingleDeviceSharding: device must be a device, got {device!r}")
+        if memory_kind not in (None, "device"):
+            raise ValueError(
+                f"fungrad.sharding.SingleDeviceSharding: memory_kind must be None or 'device', got {memory_kind!r}"
+            )
+        self._device = device
+
+    @property
+    def device_set(self) -> set[Device]:
+        """The one device."""
+        return {self._device}
+
+    @property
+    def is_fully_replicated(self) -> bool:
+        """Whether each device holds the whole array: it does."""
+        return True
+
+    def shard_shape(self, global_shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape itself."""
+        return tuple(global_shape)
+
+    def devices_indices_map(self, global_shape: Sequence[int]) -> dict[Device, tuple[slice, ...]]:
+        """For each device the index of its part of an array: for the one, everything."""
+        return {self._device: (slice(None),) * len(global_shape)}
+
+    addressable_devices_indices_map = devices_indices_map
+
+    def is_equivalent_to(self, other: Any, ndim: int) -> bool:
+        """Whether ``other`` puts arrays with ``ndim`` dimensions in the same place."""
+        return self == other
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is SingleDeviceSharding and other._device == self._device
+
+    def __hash__(self) -> int:
+        return hash((SingleDeviceSharding, self._device))
+
+    def __repr__(self) -> str:
+        return f"SingleDeviceSharding(device={self._device!r}, memory_kind=device)"
+
+
+# Where arrays are unless they say otherwise.
+DEFAULT = SingleDeviceSharding(CPU)
+
+
+def make_single_device_sharding(device: Device, *, memory_kind: str | None = None) -> SingleDeviceSharding:
+    """The sharding of arrays that are on one device."""
+    return SingleDeviceSharding(device, memory_kind=memory_kind)
+
+
+# -- shardings by name ------------------------------------------------------------------------------------------------
+
+
+class NamedSharding(Sharding):
+    """Arrays divided along the axes of a mesh.
+
+    Args:
+      mesh: the mesh.
+      spec: a ``PartitionSpec``: for each dimension the mesh axes that divide it.
+      memory_kind: must be None or ``device``.
+
+    Raises:
+      ValueError: the specification names an axis that the mesh has not, or one twice.
+
+    Example:
+      >>> import fungrad
+      >>> mesh = fungrad.make_mesh((1,), ("x",))
+      >>> fungrad.NamedSharding(mesh, fungrad.P("x")).shard_shape((8, 2))
+      (8, 2)
+    """
+
+    __slots__ = ("mesh", "spec")
+
+    def __init__(self, mesh: Any, spec: PartitionSpec, *, memory_kind: str | None = None):
+        if not isinstance(mesh, BaseMesh):
+            raise TypeError(f"fungrad.NamedSharding: mesh must be a Mesh, got {mesh!r} of type {type(mesh).__name__}")
+        if not isinstance(spec, PartitionSpec):
+            raise TypeError(
+                f"fungrad.NamedSharding: spec must be a PartitionSpec, got {spec!r} of type {type(spec).__name__}"
+            )
+        if memory_kind not in (None, "device"):
+            raise ValueError(f"fungrad.NamedSharding: memory_kind must be None or 'device', got {memory_kind!r}")
+        check_names(mesh, spec, "NamedSharding")
+        self.mesh, self.spec = mesh, spec
+
+    @property
+    def device_set(self) -> set[Device]:
+        """The devices of the mesh."""
+        return set(self._mesh().devices.flat)
+
+    @property
+    def _device_assignment(self) -> tuple[Device, ...]:
+        return tuple(self._mesh().devices.flat)
+
+    def _mesh(self) -> Mesh:
+        if not isinstance(self.mesh, Mesh):
+            raise ValueError(f"fungrad.NamedSharding: {self.mesh} has no devices; use a Mesh")
+        return self.mesh
+
+    @property
+    def num_devices(self) -> int:
+        """Number of devices."""
+        return self.mesh.size
+
+    @property
+    def addressable_devices(self) -> set[Device]:
+        """The devices of this process: all."""
+        return self.device_set
+
+    @property
+    def is_fully_replicated(self) -> bool:
+        """Whether each device holds the whole array."""
+        if self.spec.unreduced:
+            return False
+        return math.prod([self.mesh.shape[n] for n in self.spec.all_names()]) == 1
+
+    def parts(self, ndim: int) -> tuple[int, ...]:
+        """Into how many parts each dimension is divided."""
+        return tuple([math.prod([self.mesh.shape[n] for n in self.spec.names(d)]) for d in range(ndim)])
+
+    def check_shape(self, shape: Sequence[int], api: str) -> None:
+        """Raises ValueError unless arrays of that shape can be divided so."""
+        if len(self.spec) > len(shape):
+            raise ValueError(
+                f"{api}: Sharding {self} is only valid for values of rank at least {len(self.spec)}, but was applied "
+                f"to a value of rank {len(shape)}"
+            )
+        for d, (n, k) in enumerate(zip(shape, self.parts(len(shape)), strict=True)):
+            if n % k:
+                raise IndivisibleError(
+                    f"{api}: Sharding {self} implies that array axis {d} is partitioned {k} times, but does not evenly "
+                    f"divide the dimension size {n}. Got shape: {tuple(shape)}"
+                )
+
+    def shard_shape(self, global_shape: Sequence[int]) -> tuple[int, ...]:
+        """Shape of the part that each device holds."""
+        self.check_shape(global_shape, "fungrad.NamedSharding.shard_shape")
+        return tuple([n // k for n, k in zip(global_shape, self.parts(len(global_shape)), strict=True)])
+
+    def devices_indices_map(self, global_shape: Sequence[int]) -> dict[Device, tuple[slice, ...]]:
+        """For each device the index of its part of an array."""
+        mesh, sizes = self._mesh(), self.shard_shape(global_shape)
+        out: dict[Device, tuple[slice, ...]] = {}
+        for position in np.ndindex(mesh.devices.shape):
+            where = dict(zip(mesh.axis_names, position, strict=True))
+            device: Any = mesh.devices[position]
+            out[device] = tuple(
+                [
+                    _slice(self._part(where, d), size, n)
+                    for d, (size, n) in enumerate(zip(sizes, global_shape, strict=True))
+                ]
+            )
+        return out
+
+    addressable_devices_indices_map = devices_indices_map
+
+    def _part(self, where: dict[Any, int], dimension: int) -> int:
+        """Which part along a dimension the device at the position ``where`` holds."""
+        part = 0
+        for name in self.spec.names(dimension):
+            part = part * self.mesh.shape[name] + where[name]
+        return part
+
+    def is_equivalent_to(self, other: Any, ndim: int) -> bool:
+        """Whether ``other`` puts the same parts of arrays with ``ndim`` dimensions on the same devices."""
+        if isinstance(other, NamedSharding) and self.spec.unreduced != other.spec.unreduced:
+            return False
+        shape = self.parts(ndim)
+        full = tuple([n * 840 for n in shape])
+        try:
+            return bool(self.devices_indices_map(full) == other.devices_indices_map(full))
+        except ValueError:
+            return False
+
+    def update(self, *, mesh: Any = None, spec: Any = None) -> NamedSharding:
+        """The sharding with another mesh or specification."""
+        return NamedSharding(self.mesh if mesh is None else mesh, self.spec if spec is None else spec)
+
+    # -- as part of the type of an array -------------------------------------------------------------------------------
+
+    def of_type(self, shape: Sequence[int]) -> NamedSharding | None:
+        """What the type of arrays of that shape says of the sharding: over explicit axes, with an entry per dimension.
+        None if the mesh has no such axes."""
+        mesh = self.mesh
+        if not mesh.explicit_axes:
+            return None
+        if isinstance(mesh, Mesh):
+            note_mesh(mesh)
+        spec = explicit_part(self.spec, mesh)
+        if len(spec) > len(shape) and not any(spec[len(shape) :]):
+            spec = spec.update(spec[: len(shape)])
+        out = NamedSharding(mesh.abstract_mesh, spec.filled(len(shape)))
+        if len(out.spec) > len(shape):
+            raise ValueError(
+                f"fungrad.sharding: Length of sharding.spec must be equal to aval's ndim, got {out.spec} for shape "
+                f"{tuple(shape)}"
+            )
+        out.check_shape(shape, "fungrad.sharding")
+        return out
+
+    def of_example(self, dimension: int) -> NamedSharding:
+        """That of one example of a batch along a dimension."""
+        kept = [e for d, e in enumerate(self.spec) if d != dimension]
+        return self.update(spec=self.spec.update(kept))
+
+    def of_batch(self, dimension: int) -> NamedSharding:
+        """That of a batch along a dimension."""
+        return self.update(spec=self.spec.update([*self.spec[:dimension], None, *self.spec[dimension:]]))
+
+    def without_dimensions(self, ndim: int) -> NamedSharding:
+        """One that divides none of ``ndim`` dimensions."""
+        return self.update(spec=PartitionSpec(*[None] * ndim))
+
+    def kinds_text(self) -> str:
+        """Names of the mesh axes by kind."""
+        kinds: dict[Any, list[Any]] = {}
+        for name, kind in zip(self.mesh.axis_names, self.mesh.axis_types, strict=True):
+            kinds.setdefault(kind, []).append(name)
+        return "{" + ", ".join(f"{k.name}: {tuple(v)}" for k, v in kinds.items()) + "}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NamedSharding) and self.mesh == other.mesh and self.spec == other.spec
+
+    def __hash__(self) -> int:
+        return hash((self.mesh, self.spec))
+
+    def __reduce__(self) -> tuple:
+        return (NamedSharding, (self.mesh, self.spec))
+
+    def __repr__(self) -> str:
+        where = ", memory_kind=device" if isinstance(self.mesh, Mesh) else ""
+        return f"NamedSharding(mesh={self.mesh!s}, spec={self.spec!r}{where})"
+
+
+def _slice(part: int, size: int, whole: int) -> slice:
+    return slice(None) if size == whole else slice(part * size, (part + 1) * size)
+
+
+def check_names(mesh: BaseMesh, spec: PartitionSpec, api: str) -> None:
+    """Raises unless the names in ``spec`` are axes of ``mesh``, each once."""
+    seen = set()
+    for name in (*spec.unreduced, *spec.reduced):
+        if name not in mesh.axis_names:
+            raise ValueError(
+                f"fungrad.{api}: Resource axis: {name} of {spec} is not found in mesh: {tuple(mesh.axis_names)}."
+            )
+    for name in spec.all_names():
+        if name not in mesh.axis_names:
+            raise ValueError(
+                f"fungrad.{api}: Resource axis: {name} of {spec} is not found in mesh: {tuple(mesh.axis_names)}."
+            )
+        if name in seen:
+            raise DuplicateSpecError(
+                f"fungrad.{api}: a specification can map every mesh axis to at most one positional dimension, but "
+                f"{spec} has duplicate entries for `{name}`"
+            )
+        seen.add(name)
+
+
+def named(spec: Any, api: str) -> Sharding:
+    """A sharding, or a specification over the mesh that has been set.
+
+    Raises:
+      ValueError: it is a specification and no mesh has been set.
+    """
+    if isinstance(spec, PartitionSpec):
+        mesh = get_mesh()
+        if mesh.empty:
+            raise ValueError(
+                f"fungrad.{api}: Using PartitionSpec when you are not under a mesh context is not allowed. Please pass "
+                f"a NamedSharding instance or enter into a mesh context via `fungrad.set_mesh`. Got {spec!r}"
+            )
+        return NamedSharding(mesh, spec)
+    if isinstance(spec, Sharding):
+        return spec
+    raise TypeError(
+        f"fungrad.{api}: expected a Sharding or a PartitionSpec, got {spec!r} of type {type(spec).__name__}"
+    )
+
+
+def explicit_part(spec: PartitionSpec, mesh: BaseMesh) -> PartitionSpec:
+    """The specification without the axes of the mesh that are not explicit."""
+    if mesh.are_all_axes_explicit:
+        return spec.update([None if e is PartitionSpec.UNCONSTRAINED else e for e in spec])
+    explicit = set(mesh.explicit_axes)
+    entries = [tuple([n for n in spec.names(d) if n in explicit]) for d in range(len(spec))]
+    return PartitionSpec(*entries, unreduced=spec.unreduced & explicit, reduced=spec.reduced & explicit)
+
+
+def wanted_type(spec: Any, ndim: int, api: str) -> NamedSharding | None:
+    """The sharding of a result that a user asks for with ``out_sharding``, over the mesh that has been set.
+
+    Args:
+      spec: a ``PartitionSpec``, a sharding, or None.
+      ndim: number of dimensions of the result.
+      api: where it was asked for, for messages.
+
+    Returns:
+      A sharding with an entry per dimension over a mesh that has explicit axes; None if nothing was asked for, or the
+      mesh has no such axes.
+
+    Raises:
+      ValueError: there is no mesh, or the specification is too long.
+    """
+    if spec is None:
+        return None
+    context = get_abstract_mesh()
+    if isinstance(spec, PartitionSpec):
+        if context.empty:
+            raise ValueError(
+                f"{api}: Using PartitionSpec when you are not under a mesh context is not allowed. Please pass a "
+                f"NamedSharding instance or enter into a mesh context via `fungrad.set_mesh`. Got {spec!r}"
+            )
+        mesh: Any = context
+    elif isinstance(spec, NamedSharding):
+        mesh, spec = spec.mesh, spec.spec
+        if isinstance(mesh, Mesh):
+            note_mesh(mesh)
+        if not context.empty and context.shape_tuple == mesh.shape_tuple:
+            mesh = context
+        elif not context.empty:
+            raise ValueError(
+                f"{api}: Context mesh {context} should match the mesh of sharding {mesh} passed to it; this error "
+                "occurs at source: use `fungrad.set_mesh` with the same mesh"
+            )
+    elif isinstance(spec, Sharding):
+        return None
+    else:
+        raise TypeError(
+            f"{api}: out_sharding must be a Sharding or a PartitionSpec, got {spec!r} of type {type(spec).__name__}"
+        )
+    check_names(mesh, spec, api.removeprefix("fungrad."))
+    if not mesh.explicit_axes:
+        return None
+    for name in (*spec.all_names(), *spec.unreduced, *spec.reduced):
+        if mesh.type_of(name) is not AxisType.Explicit:
+            raise ValueError(
+                f"{api}: PartitionSpec passed to it cannot contain axis names that are of type Auto or Manual. Got "
+                f"PartitionSpec: {spec} with axis name: {name!r} of type: {mesh.type_of(name)}"
+            )
+    if len(spec) > ndim:
+        raise ValueError(f"{api}: out_sharding {spec} has {len(spec)} entries, but the result has {ndim} dimensions")
+    return NamedSharding(mesh.abstract_mesh, spec.filled(ndim))
+
+
+def sharding_of_type(aval: Any) -> NamedSharding:
+    """The sharding in a type: over the mesh that has been set if the type itself names none."""
+    if aval.placement is not None:
+        return aval.placement  # type: ignore[no-any-return]
+    return NamedSharding(get_abstract_mesh(), PartitionSpec(*[None] * aval.ndim))
+
+
+def placed_type(sharding: NamedSharding) -> NamedSharding:
+    """The sharding in a type as that of a concrete array: over a mesh with devices."""
+    return NamedSharding(concrete_mesh(sharding.mesh), sharding.spec)

@@ -1,0 +1,141 @@
+"""``reshard``: an array whose type says that it is divided otherwise. Its elements are the same.
+
+May import ``core`` and ``fungrad.sharding``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fungrad.core import tree
+from fungrad.core.array import Array, ArrayImpl, as_array, wrap_unchecked
+from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.context import AxisData
+from fungrad.core.meshes import PartitionSpec
+from fungrad.core.primitive import Primitive
+from fungrad.core.shardings import NamedSharding, wanted_type
+from fungrad.errors import ShardingTypeError
+
+
+class Reshard(Primitive):
+    """The operand with another sharding in its type; None for none."""
+
+    kind = "structural"
+    cheap = True
+    types_only = True
+
+    def abstract(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> ShapedArray:
+        return self.abstract_eval(*avals, **params)
+
+    def abstract_eval(self, x: ShapedArray, *, sharding: NamedSharding | None) -> ShapedArray:
+        return ShapedArray(x.shape, x.dtype, x.weak_type, sharding=sharding, vma=x.vma)
+
+    def printed_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {}  # the type of the result says it
+
+    def restored_params(self, printed: Any, in_avals: Any, out_avals: Any) -> dict[str, Any]:
+        return {"sharding": out_avals[0].placement}
+
+    def impl(self, x: np.ndarray, *, sharding: Any) -> np.ndarray:
+        return x
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+        return self.bind(primals[0], **params), self.bind(tangents[0], **params)
+
+    def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
+        return (retyped(ct, args[0].aval),)
+
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, sharding: NamedSharding | None
+    ) -> tuple[Any, Any]:
+        x, d = args[0], dims[0]
+        # The batch stays divided as it is.
+        mine = x.aval.placement
+        entry = None if mine is None else mine.spec[d]
+        if sharding is not None:
+            batched = sharding.of_batch(d)
+            entries = list(batched.spec)
+            entries[d] = entry
+            sharding = batched.update(spec=batched.spec.update(entries))
+        elif entry is not None:
+            sharding = mine.update(spec=PartitionSpec(*[entry if i == d else None for i in range(x.aval.ndim)]))
+        return self.bind(x, sharding=sharding), d
+
+    def lower(self, ctx: Any, x: Any, *, sharding: Any) -> Any:
+        return x
+
+
+reshard_p = Reshard("reshard")
+
+
+def resharded(x: Any, sharding: NamedSharding | None) -> Any:
+    """The array with this sharding in its type."""
+    aval = x.aval
+    wanted = ShapedArray(aval.shape, aval.dtype, aval.weak_type, sharding=sharding, vma=aval.vma)
+    return x if wanted is aval else reshard_p.bind(x, sharding=wanted.placement)
+
+
+def retyped(x: Any, aval: ShapedArray) -> Any:
+    """A value of the type of another, but for weakness: with its sharding."""
+    if type(x) is Zero or x.aval.placement == aval.placement:
+        return x
+    if type(x) is ArrayImpl:
+        return wrap_unchecked(x._data, x.aval.like(aval))
+    return reshard_p.bind(x, sharding=aval.placement)
+
+
+def at_sharding(fun: Callable[..., Any], out_sharding: Any, api: str, *args: Any, **kwargs: Any) -> Any:
+    """The result of a function whose sharding the caller has asked for with ``out_sharding``.
+
+    How the arguments are divided does not matter then.
+
+    Args:
+      fun: the function.
+      out_sharding: a ``PartitionSpec`` or a sharding.
+      api: name of the public function, for messages.
+      *args, **kwargs: its arguments, trees of arrays and other values.
+
+    Raises:
+      ValueError: the sharding does not fit the result.
+    """
+    # What is wrong is said before anything is computed.
+    wanted = wanted_type(out_sharding, 1 << 20, api)
+    if wanted is not None and wanted.spec.unreduced:
+        _check_summands(wanted.spec, api, [x.aval for x in tree.leaves((args, kwargs)) if isinstance(x, Array)])
+    args, kwargs = tree.map(_without_sharding, (args, kwargs))
+
+    def place(x: Any) -> Any:
+        sharding = wanted_type(out_sharding, x.aval.ndim, api)
+        if sharding is None:
+            return x
+        sharding.check_shape(x.aval.shape, api)
+        return resharded(x, sharding)
+
+    return tree.map(place, fun(*args, **kwargs))
+
+
+def _check_summands(spec: PartitionSpec, api: str, avals: Sequence[ShapedArray]) -> None:
+    """A result can be a sum over devices only along axes that divide an operand."""
+    used: set[Any] = set()
+    for aval in avals:
+        if aval.placement is not None:
+            used |= {*aval.placement.spec.all_names(), *aval.placement.spec.unreduced}
+    if not spec.unreduced <= used:
+        raise ShardingTypeError(
+            f"{api}: out_sharding's unreduced axes should be in the operands' specs that were summed over. Got "
+            f"operands {', '.join(map(repr, avals))} and out_sharding {spec}"
+        )
+
+
+def _without_sharding(x: Any) -> Any:
+    return resharded(x, None) if isinstance(x, Array) and x.aval.placement is not None else x
+
+
+def moved_to(x: Any, sharding: Any, api: str) -> Any:
+    """``x`` divided as a user asks for, in its type if the mesh has explicit axes."""
+    x = as_array(x, f"{api}: an argument")
+    wanted = wanted_type(sharding, x.aval.ndim, api)
+    return x if wanted is None else resharded(x, wanted)

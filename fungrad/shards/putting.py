@@ -1,0 +1,305 @@
+"""Where arrays are to be: ``device_put``, ``reshard`` and constraints; parts of programs that say nothing of it.
+
+May import what is below ``fungrad`` itself.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from fungrad.core import shardings, tree
+from fungrad.core.array import Array, as_array
+from fungrad.core.context import Tracer
+from fungrad.core.device import check_device
+from fungrad.core.formats import Format
+from fungrad.core.meshes import AxisType, PartitionSpec, use_abstract_mesh
+from fungrad.core.placement import placed
+from fungrad.core.shardings import NamedSharding, Sharding, wanted_type
+from fungrad.core.source import api_boundary, wraps
+from fungrad.ops.resharding import resharded
+from fungrad.transforms.api import check_callable
+
+
+def put(x: Array, sharding: Sharding) -> Array:
+    """``x`` with a sharding, of which a traced value knows what is part of its type."""
+    if not isinstance(x, Tracer):
+        return placed(x, sharding)
+    wanted = sharding.of_type(x.aval.shape) if isinstance(sharding, NamedSharding) else None
+    return resharded(x, wanted) if wanted is not None else x
+
+
+def device_put(
+    x: Any, device: Any = None, *, src: Any = None, donate: Any = False, may_alias: bool | None = None
+) -> Any:
+    """The leaves of a pytree as fungrad arrays.
+
+    Args:
+      x: pytree of arrays and scalars.
+      device: None, a device, a sharding, a ``PartitionSpec`` over the mesh that has been set, a ``Format``, or a tree
+        of them that is a prefix of ``x``. Arrays have the sharding afterwards; they are whole in memory as before.
+      src: ignored.
+      donate: ignored.
+      may_alias: ignored.
+
+    Raises:
+      TypeError: a leaf is not an array or scalar.
+      ValueError: the sharding does not fit the shape.
+
+    Example:
+      >>> import numpy as np
+      >>> import fungrad
+      >>> fungrad.device_put({"w": np.ones(2, np.float32)})
+      {'w': Array([1., 1.], dtype=float32)}
+    """
+    if device is None:
+        return tree.map(lambda leaf: as_array(leaf, "fungrad.device_put: x"), x)
+    wanted = tree.broadcast_prefix(
+        device, x, is_leaf=lambda d: d is None, api="fungrad.device_put", prefix_name="device", full_name="x"
+    )
+    wanted = [shardings.named(w, "device_put") if isinstance(w, PartitionSpec) else w for w in wanted]
+    for each in wanted:
+        check_device(each, "fungrad.device_put")
+    leaves, structure = tree.flatten(x)
+    arrays = [as_array(leaf, "fungrad.device_put: x") for leaf in leaves]
+    return tree.unflatten(structure, [_put(leaf, where) for leaf, where in zip(arrays, wanted, strict=True)])
+
+
+def _put(x: Array, where: Any) -> Array:
+    check = getattr(where, "check_shape", None)
+    if check is not None:
+        check(x.shape, "fungrad.device_put")
+    if isinstance(where, Format):
+        where = where.sharding
+    return x if where is None else put(x, where)
+
+
+def _flat(xs: Any, wanted: Any, api: str) -> list[Any]:
+    return tree.broadcast_prefix(
+        wanted, xs, is_leaf=lambda w: w is None, api=f"fungrad.{api}", prefix_name="shardings"
+    )
+
+
+def reshard(xs: Any, out_shardings: Any) -> Any:
+    """Arrays with another sharding in their types.
+
+    Args:
+      xs: tree of arrays.
+      out_shardings: a sharding, a ``PartitionSpec`` over the mesh that has been set, or a tree of them that is a prefix
+        of ``xs``. Where functions take ``out_sharding``, it is one of these, and the result is divided so however the
+        operands are.
+
+    Raises:
+      ValueError: the sharding does not fit the shape, or there is none.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> with fungrad.set_mesh(fungrad.make_mesh((1,), ("x",))):
+      ...   x = fungrad.reshard(jnp.ones(2), fungrad.P("x"))
+      >>> fungrad.typeof(x)
+      ShapedArray(float32[2@x])
+    """
+    leaves, structure = tree.flatten(xs)
+    out = []
+    for leaf, each in zip(leaves, _flat(xs, out_shardings, "reshard"), strict=True):
+        if each is None:
+            raise ValueError(
+                "fungrad.reshard: Reshard should only be used with out_shardings which are non-None and have a "
+                "non-empty mesh. Got sharding None."
+            )
+        x = as_array(leaf, "fungrad.reshard: xs")
+        wanted = wanted_type(each, x.aval.ndim, "fungrad.reshard")
+        if wanted is not None:
+            wanted.check_shape(x.aval.shape, "fungrad.reshard")
+            x = resharded(x, wanted)
+        else:
+            sharding = shardings.named(each, "reshard")
+            if isinstance(sharding, NamedSharding):
+                sharding.check_shape(x.aval.shape, "fungrad.reshard")
+            x = put(x, sharding)
+        out.append(x)
+    return tree.unflatten(structure, out)
+
+
+def with_sharding_constraint(x: Any, shardings: Any) -> Any:
+    """Arrays that are to have a sharding.
+
+    Args:
+      x: tree of arrays.
+      shardings: a sharding, a ``PartitionSpec`` over the mesh that has been set, or a tree of them that is a prefix of
+        ``x``.
+
+    Returns:
+      The arrays; their values are the same. Along explicit axes of the mesh nothing is changed: their types must say
+      the same already.
+
+    Raises:
+      ValueError: the sharding does not fit the shape.
+      AssertionError: the type of an array says otherwise.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> mesh = fungrad.make_mesh((1,), ("x",), fungrad.sharding.AxisType.Auto)
+      >>> sharding = fungrad.NamedSharding(mesh, fungrad.P("x"))
+      >>> fungrad.lax.with_sharding_constraint(jnp.ones(2), sharding)
+      Array([1., 1.], dtype=float32)
+    """
+    leaves, structure = tree.flatten(x)
+    out = []
+    for leaf, each in zip(leaves, _flat(x, shardings, "lax.with_sharding_constraint"), strict=True):
+        array = as_array(leaf, "fungrad.lax.with_sharding_constraint: an argument")
+        out.append(array if each is None else _constrained(array, each))
+    return tree.unflatten(structure, out)
+
+
+def _constrained(x: Array, wanted: Any) -> Array:
+    api = "lax.with_sharding_constraint"
+    sharding = shardings.named(wanted, api)
+    if isinstance(sharding, NamedSharding):
+        sharding.check_shape(x.shape, f"fungrad.{api}")
+        said = sharding.of_type(x.aval.shape)
+        if said is not None:
+            mine = x.aval.placement
+            spec = PartitionSpec(*[None] * x.aval.ndim) if mine is None else mine.spec
+            if said.spec != spec:
+                raise AssertionError(
+                    f"fungrad.{api}: `with_sharding_constraint` acts as an assert when all axes of mesh are of type "
+                    f"`Explicit`. The array sharding: {spec} did not match the sharding provided: {said.spec}. Please "
+                    "use `fungrad.reshard` to reshard your input to another sharding."
+                )
+            if sharding.mesh.are_all_axes_explicit:
+                return x
+    return put(x, sharding)
+
+
+# -- parts of programs that say nothing, or everything ----------------------------------------------------------------
+
+
+def _mesh_with(axes: Any, kind: AxisType, api: str, given: Any) -> Any:
+    """The mesh around a function, the same with other types of some axes, and these axes; None if there is none."""
+    mesh = shardings.get_abstract_mesh()
+    for each in tree.leaves(given):
+        if isinstance(each, NamedSharding):
+            theirs = each.mesh.abstract_mesh
+            if not mesh.empty and mesh != theirs:
+                raise ValueError(
+                    f"fungrad.sharding.{api}: Context mesh {mesh} must match the mesh passed to shardings {theirs}. "
+                    "Recommended approach is to use the `fungrad.set_mesh` context manager."
+                )
+            mesh = theirs
+    if mesh.empty:
+        return None
+    names = mesh.axis_names if axes is None else axes if isinstance(axes, tuple) else (axes,)
+    for name in names:
+        if name in mesh.axis_names and mesh.type_of(name) is AxisType.Manual:
+            raise NotImplementedError(
+                f"fungrad.sharding.{api}: going from `Manual` AxisType to `Auto` or `Explicit` AxisType is not "
+                f"allowed, but {name!r} is an axis over which shard_map maps"
+            )
+    return mesh, mesh.update_axis_types(dict.fromkeys(names, kind)), names
+
+
+def auto_axes(
+    f: Callable[..., Any] | None = None, /, *, axes: str | tuple[str, ...] | None = None, out_sharding: Any = None
+) -> Any:
+    """A function inside of which types say nothing of how arrays are divided along some axes of the mesh.
+
+    Args:
+      f: function of arrays. Works as a decorator.
+      axes: names of mesh axes; all by default.
+      out_sharding: how results are divided: a ``PartitionSpec`` or a sharding, or a tree of them that is a prefix of
+        the result. May be given at the call instead, under the same name.
+
+    Raises:
+      TypeError: ``out_sharding`` is given nowhere.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> with fungrad.set_mesh(fungrad.make_mesh((1,), ("x",))):
+      ...   x = fungrad.device_put(jnp.ones((2, 2)), fungrad.P(None, "x"))
+      ...   f = fungrad.sharding.auto_axes(lambda x: x @ x.T, out_sharding=fungrad.P("x"))
+      ...   fungrad.typeof(f(x))
+      ShapedArray(float32[2@x,2])
+    """
+    if f is None:
+        return functools.partial(auto_axes, axes=axes, out_sharding=out_sharding)
+    check_callable(f, "sharding.auto_axes")
+
+    @wraps(f)
+    @api_boundary
+    def automatic(*args: Any, **kwargs: Any) -> Any:
+        wanted = out_sharding
+        if wanted is None:
+            if "out_sharding" not in kwargs:
+                raise TypeError("fungrad.sharding.auto_axes: Missing required keyword argument: 'out_sharding'")
+            wanted = kwargs.pop("out_sharding")
+        found = _mesh_with(axes, AxisType.Auto, "auto_axes", wanted)
+        if found is None:
+            return f(*args, **kwargs)
+        before, mesh, names = found
+        if set(before.auto_axes) == set(names):
+            return f(*args, **kwargs)
+        args, kwargs = tree.map(lambda x: _changed(x, mesh), (args, kwargs))
+        with use_abstract_mesh(mesh):
+            out = f(*args, **kwargs)
+        with use_abstract_mesh(before):
+            return reshard(out, wanted)
+
+    return automatic
+
+
+def _changed(x: Any, mesh: Any) -> Any:
+    """An array as it is seen where axes of the mesh have other types."""
+    if not isinstance(x, Array) or x.aval.placement is None:
+        return x
+    spec = shardings.explicit_part(x.aval.placement.spec, mesh)
+    return resharded(x, NamedSharding(mesh, spec).of_type(x.aval.shape))
+
+
+def explicit_axes(
+    f: Callable[..., Any] | None = None, /, *, axes: str | tuple[str, ...] | None = None, in_sharding: Any = None
+) -> Any:
+    """A function inside of which types say how arrays are divided along some axes of the mesh.
+
+    Args:
+      f: function of arrays. Works as a decorator.
+      axes: names of mesh axes; all by default.
+      in_sharding: how arguments are divided: a ``PartitionSpec``, or a tree of them that is a prefix of the tuple of
+        arguments. May be given at the call instead, under the same name.
+
+    Raises:
+      TypeError: ``in_sharding`` is given nowhere.
+      ValueError: no mesh has been set.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> f = fungrad.sharding.explicit_axes(lambda x: print(fungrad.typeof(x)), in_sharding=fungrad.P("x"))
+      >>> with fungrad.set_mesh(fungrad.make_mesh((1,), ("x",), (fungrad.sharding.AxisType.Auto,))):
+      ...   f(jnp.ones(2))
+      float32[2@x]
+    """
+    if f is None:
+        return functools.partial(explicit_axes, axes=axes, in_sharding=in_sharding)
+    check_callable(f, "sharding.explicit_axes")
+
+    @wraps(f)
+    @api_boundary
+    def explicit(*args: Any, **kwargs: Any) -> Any:
+        wanted = in_sharding
+        if wanted is None:
+            if "in_sharding" not in kwargs:
+                raise TypeError("fungrad.sharding.explicit_axes: Missing required keyword argument: 'in_sharding'")
+            wanted = kwargs.pop("in_sharding")
+        found = _mesh_with(axes, AxisType.Explicit, "explicit_axes", None)
+        if found is None:
+            raise ValueError(
+                "fungrad.sharding.explicit_axes: Context mesh cannot be empty. Please use `fungrad.set_mesh` to enter "
+                "into a mesh context when using `explicit_axes`."
+            )
+        before, mesh, _ = found
+        with use_abstract_mesh(mesh):
+            out = f(*reshard(args, wanted), **kwargs)
+        return tree.map(lambda x: _changed(x, before), out)
+
+    return explicit
