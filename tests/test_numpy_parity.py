@@ -27,7 +27,7 @@ NOT_JAX = {
     "np.split(v, [4, 2])": None,
     "np.split(v, [-1])": None,
     "np.split(v, [2, 9])": None,
-    "np.unwrap(x, period=3": ("int32", "int64", "uint8", "uint32"),
+    "np.unwrap(x, period=3": ("int8", "int32", "int64", "uint8", "uint32"),
     "np.array_equal(x, 'text')": None,
     "np.divide(x, n)": ("complex64",),
     "np.power(x, n)": ("complex64",),
