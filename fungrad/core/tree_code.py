@@ -24,6 +24,7 @@ from fungrad.core.tree_nodes import NodeType, node_type, registered_types
 
 __all__ = ["MOST_LEAVES", "Kind", "NoCodeError", "TreeReader", "construction", "constructor", "defined", "same"]
 
+# Compared by value: optree before 0.17 makes the object of a kind anew each time.
 Kind = optree.PyTreeKind
 Spec = Any
 
@@ -92,21 +93,21 @@ class TreeReader:
             self.leaf(value)
             return
         kind = spec.kind
-        if kind is Kind.NONE:
+        if kind == Kind.NONE:
             self.require(f"{value} is None")
             return
         specs = spec.children()
         cls = self.known("cls", spec.type)
         condition = f"type({value}) is {cls}"
-        if kind is not Kind.CUSTOM:
+        if kind != Kind.CUSTOM:
             condition += f" and len({value}) == {len(specs)}"
-        if kind is Kind.NAMEDTUPLE:
+        if kind == Kind.NAMEDTUPLE:
             # The class may be registered with rules of its own at any time.
             condition += f" and {cls} not in registered"
         self.require(condition)
-        if kind is Kind.DICT:
+        if kind == Kind.DICT:
             names, examples = self._dict(spec, value, example, exact)
-        elif kind is Kind.CUSTOM:
+        elif kind == Kind.CUSTOM:
             names, examples = self._custom(spec, value, example, exact)
         elif kind not in (Kind.TUPLE, Kind.LIST, Kind.NAMEDTUPLE):
             raise NoCodeError
@@ -235,24 +236,24 @@ def construction(
     if spec.is_leaf():
         return next(leaves)
     kind = spec.kind
-    if kind is Kind.NONE:
+    if kind == Kind.NONE:
         return "None"
     parts = [construction(child, leaves, names, lines, numbers) for child in spec.children()]
     listed = ", ".join(parts)
-    if kind is Kind.DICT:
+    if kind == Kind.DICT:
         # Its keys are not always in the order of the children.
         value_of = dict(zip(spec.entries(), parts, strict=True))
         keys = spec.one_level().unflatten(range(len(parts)))
         if any(type(k) not in (str, int) for k in keys):
             raise NoCodeError
         text = "{" + ", ".join([f"{k!r}: {value_of[k]}" for k in keys]) + "}"
-    elif kind is Kind.LIST:
+    elif kind == Kind.LIST:
         text = f"[{listed}]"
-    elif kind is Kind.TUPLE:
+    elif kind == Kind.TUPLE:
         text = f"({listed}{',' if len(parts) == 1 else ''})"
-    elif kind is Kind.NAMEDTUPLE:
+    elif kind == Kind.NAMEDTUPLE:
         text = f"{_named('cls', spec.type, names)}({listed})"
-    elif kind is Kind.CUSTOM:
+    elif kind == Kind.CUSTOM:
         text = _instance(spec, parts, names)
     else:
         raise NoCodeError

@@ -57,7 +57,7 @@ def with_sorted_keys(treedef: Spec) -> Spec:
                 "collections.OrderedDict, whose order is kept."
             ) from None
         result: Any = dict.fromkeys(keys, 0)
-        if node.kind is optree.PyTreeKind.DEFAULTDICT:
+        if node.kind == optree.PyTreeKind.DEFAULTDICT:
             result = defaultdict(example.default_factory, result)
         return optree.tree_structure(result, namespace=NAMESPACE)  # type: ignore[arg-type]
 
