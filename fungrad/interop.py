@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from fungrad import numpy as jnp
-from fungrad.core import dtypes
+from fungrad.core import dtypes, key_types
 from fungrad.core.array import Array
 
 
@@ -65,7 +65,7 @@ def _register_einops(module: Any) -> None:
 
 def _register_jaxtyping(module: Any) -> None:
     """The dtype of random keys among those that ``jaxtyping.Key`` accepts, under the name it has in NumPy."""
-    module.Key.dtypes = (*module.Key.dtypes, str(dtypes.prng_key))
+    module.Key.dtypes = (*module.Key.dtypes, *map(str, key_types.known()))
 
 
 def _updates_like_jax(theirs: Any) -> dict[str, Callable[[Any], bool]]:

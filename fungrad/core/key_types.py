@@ -93,6 +93,11 @@ def register(impl: PRNGImpl) -> None:
     identify(impl)
 
 
+def known() -> list[np.dtype]:
+    """The dtypes of the keys of all generators that there are by now."""
+    return list(_identifiers)
+
+
 def is_key(dtype: np.dtype) -> bool:
     """Whether ``dtype`` is that of typed random keys, of whatever generator."""
     return dtype in _identifiers

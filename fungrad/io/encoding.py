@@ -54,8 +54,14 @@ def encode_leaf(api: str, path: KeyPath, name: str, leaf: Any, arrays: dict[str,
     """
     if isinstance(leaf, Array):
         if dtypes.is_key(leaf.dtype):
+            generator = random.key_impl(leaf)
+            if not isinstance(generator, str):
+                raise TypeError(
+                    f"{api}: tree{keystr(path)} has keys of {generator!r}, a generator without a registered name, which "
+                    "files cannot name; save their words (fungrad.random.key_data)"
+                )
             arrays[name] = np.asarray(random.key_data(leaf))
-            return {"kind": "key"}
+            return {"kind": "key", "impl": generator}
         stored = _stored(name, np.asarray(leaf), arrays)
         return {"kind": "array", **stored, **({"weak": True} if leaf.weak_type else {})}
     if isinstance(leaf, (np.ndarray, np.generic)) and dtypes.is_known(leaf.dtype):
@@ -101,7 +107,8 @@ def decode_leaf(spec: Mapping[str, Any], stored: np.ndarray | None) -> Any:
     if stored is None:
         raise KeyError(kind)
     if kind == "key":
-        return random.wrap_key_data(stored)
+        # Files of earlier versions name no generator: there was one.
+        return random.wrap_key_data(stored, impl=spec.get("impl", "threefry2x32"))
     if "dtype" in spec:
         dtype = dtypes.canonicalize_dtype(spec["dtype"], "fungrad.io.load")
         stored = np.frombuffer(bytearray(stored.tobytes()), dtype).reshape(spec["shape"])

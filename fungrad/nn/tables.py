@@ -49,7 +49,7 @@ def summary(params: Any, depth: int | None = None) -> str:
                 f"fungrad.nn.summary: params{tree.keystr(path)} must be an array, got {type(leaf).__name__}"
             )
         count = math.prod(shape)
-        size = count * (8 if dtypes.is_key(dtype) else dtype.itemsize)
+        size = count * dtype.itemsize
         name = tree.keystr(path if depth is None else path[:depth])
         row = rows.setdefault(name, [str(list(shape)), dtypes.display_name(dtype), 0, 0])
         if row[2:] != [0, 0] or name != tree.keystr(path):

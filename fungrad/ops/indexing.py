@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fungrad.config import config
-from fungrad.core import dtypes
+from fungrad.core import dtypes, key_types
 from fungrad.core.array import Array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, Tracer
@@ -85,7 +85,8 @@ def _windows(operand: Dims, indices: Dims, numbers: GatherDimensionNumbers, size
 
 
 def _fill(dtype: np.dtype, value: Any) -> Any:
-    """What stands for elements outside: by default NaN, the smallest signed and the largest unsigned integer, True."""
+    """What stands for elements outside: by default NaN, the smallest signed and the largest unsigned integer (also
+    as the words of keys), True."""
     if value is not None:
         return value
     kind = kind_of(dtype)
@@ -94,6 +95,9 @@ def _fill(dtype: np.dtype, value: Any) -> Any:
     if kind in "iu":
         info = dtypes.iinfo(dtype)
         return int(info.min if kind == "i" else info.max)
+    if kind == "k":
+        words = np.full(key_types.key_shape(dtype), 2**32 - 1, np.uint32)
+        return dtypes.keys_from_words(words, dtype)
     return True
 
 
@@ -139,7 +143,7 @@ class Gather(Primitive):
         out = np.asarray(out).reshape(g.shape)
         if inside is not None:
             fill = _fill(x.dtype, fill_value)
-            out[~inside] = fill if x.dtype.names is None else np.zeros((), x.dtype)
+            out[~inside] = np.zeros((), x.dtype) if dtypes.is_float0(x.dtype) else fill
         return permuted(out, g.order)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
@@ -204,8 +208,10 @@ class Gather(Primitive):
         def element(m: Any, *i: Any) -> Any:
             position, inside = position_of(m, indices, w, i, clip=clip)
             value = m.load(x, *position)
-            return value if inside is None else m.guard(inside, value, m.const(_fill(x.dtype, fill_value), value))
+            return value if inside is None else m.guard(inside, value, m.const(outside, value))
 
+        # Compiled code has a key in one integer.
+        outside = 2**64 - 1 if dtypes.is_key(x.dtype) else _fill(x.dtype, fill_value)
         return ctx.compute(ctx.out_avals[0].shape, x.dtype, element)
 
 

@@ -48,7 +48,7 @@ def any_keys(api: str, key: Any, name: str = "key") -> tuple[Array, bool]:
     if aval.dtype != dtypes.uint32 or aval.ndim < len(inner) or aval.shape[aval.ndim - len(inner) :] != inner:
         raise TypeError(
             f"fungrad.random.{api}: {name} must be a random key made by fungrad.random.key, split or fold_in, or the "
-            f"words of one as uint32[{','.join(map(str, inner))}] (of {impl.name}), got {aval.str_short()}"
+            f"words of one (of {impl.name}) as uint32[{','.join(map(str, inner))}], got {aval.str_short()}"
         )
     if config.legacy_prng_key != "allow" or config.enable_custom_prng:
         _raw_key(f"fungrad.random.{api}: {name}")
