@@ -113,8 +113,8 @@ class Array(AttachedMethods):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.aval.dtype.names is not None and dtypes.is_key(self.aval.dtype):
             raise TypeError(
-                f"fungrad: random keys ({self.aval.str_short()}) cannot become an ndarray; fungrad.random.key_data gives "
-                "their words"
+                f"fungrad: random keys ({self.aval.str_short()}) cannot become an ndarray; fungrad.random.key_data "
+                "gives their words"
             )
         data = self._concrete("__array__()")
         if dtype is not None and data.dtype != dtype:

@@ -57,8 +57,8 @@ def encode_leaf(api: str, path: KeyPath, name: str, leaf: Any, arrays: dict[str,
             generator = random.key_impl(leaf)
             if not isinstance(generator, str):
                 raise TypeError(
-                    f"{api}: tree{keystr(path)} has keys of {generator!r}, a generator without a registered name, which "
-                    "files cannot name; save their words (fungrad.random.key_data)"
+                    f"{api}: tree{keystr(path)} has keys of {generator!r}, a generator without a registered name, "
+                    "which files cannot name; save their words (fungrad.random.key_data)"
                 )
             arrays[name] = np.asarray(random.key_data(leaf))
             return {"kind": "key", "impl": generator}
