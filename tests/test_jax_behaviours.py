@@ -10,6 +10,7 @@ import pytest
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import custom_derivatives, lax, random
+from fungrad.scipy import linalg as scipy_linalg
 
 # -- known values while tracing ----------------------------------------------------------------------------------------
 
@@ -278,3 +279,56 @@ def test_arrays_and_devices_say_where_they_are():
     assert device.client.platform == "cpu" and device.memory_stats() is None
     with pytest.raises(AttributeError, match="typeof"):
         fungrad.jit(lambda x: x.sharding)(x)
+
+
+def test_reductions_are_weak_if_all_their_operands_are():
+    weak, strong = jnp.broadcast_to(jnp.asarray(1.0), (3,)), jnp.ones(3)
+    for computation in (lax.add, lax.mul, lax.max):
+        for x, init, wanted in ((weak, 0.0, True), (weak, jnp.float32(0), False), (strong, 0.0, False)):
+            assert lax.reduce(x, init, computation, (0,)).weak_type is wanted
+            assert fungrad.jit(lambda x, i, c=computation: lax.reduce(x, i, c, (0,)))(x, init).weak_type is wanted
+
+
+def test_structures_of_reductions_are_values():
+    x = jnp.ones(3)
+    with pytest.raises(ValueError, match="structure"):
+        lax.reduce({"x": x}, {"y": 0.0}, lambda a, b: a, [0])
+    with pytest.raises(ValueError, match="scalar"):
+        lax.reduce({"x": x}, {"x": jnp.ones(2)}, lambda a, b: {"x": a["x"] + b["x"]}, [0])
+    with pytest.raises(ValueError, match="structure"):
+        lax.reduce_window(x, 0.0, lambda a, b: [a + b], (1,), (1,), "VALID")
+
+
+def test_broadcast_in_dim_may_permute():
+    x = jnp.arange(6.0).reshape(2, 3)
+    wanted = np.broadcast_to(np.asarray(x).T[:, None], (3, 4, 2))
+    call = lambda x: lax.broadcast_in_dim(x, (3, 4, 2), (2, 0))  # noqa: E731
+    for got in (call(x), fungrad.jit(call)(x), fungrad.vmap(call)(x[None])[0]):
+        np.testing.assert_array_equal(got, wanted)
+    np.testing.assert_array_equal(fungrad.grad(lambda x: (call(x) * wanted).sum())(x), 4 * np.asarray(x))
+    with pytest.raises(TypeError, match="increase"):
+        lax.broadcast_in_dim(x, (3, 3), (1, 1))
+    with pytest.raises(TypeError, match="negative"):
+        lax.broadcast_shapes((2,), (-1,))
+
+
+def test_right_hand_sides_for_many_factors():
+    factors = jnp.stack([jnp.eye(4) * s for s in (1.0, 2.0, 3.0)])
+    b = jnp.arange(8.0).reshape(4, 2)
+    x = scipy_linalg.cho_solve((factors, True), b)
+    np.testing.assert_allclose(x, np.asarray(b)[None] / np.array([1.0, 4.0, 9.0])[:, None, None], rtol=1e-6)
+    assert scipy_linalg.cho_solve((factors, True), jnp.ones((3, 4))).shape == (3, 4)  # vectors, one for each
+    with pytest.raises(ValueError, match="one dimension"):
+        scipy_linalg.convolution_matrix(jnp.array(5.0), 3)
+
+
+def test_norms_and_determinants_at_the_edges():
+    assert float(jnp.linalg.vector_norm(jnp.zeros(0), ord=np.inf)) == 0
+    with pytest.raises(ValueError, match="no elements"):
+        jnp.linalg.vector_norm(jnp.zeros(0), ord=-np.inf)
+    a = np.random.default_rng(0).standard_normal((2, 4, 4)).astype(np.float32)
+    for x in (a, a + 1j * a.mT):
+        for got, wanted in zip(jnp.linalg.slogdet(x, method="qr"), np.linalg.slogdet(x), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+    slope = fungrad.grad(lambda x: jnp.linalg.slogdet(x, method="qr")[1])(a[0])
+    np.testing.assert_allclose(slope, np.linalg.inv(a[0]).T, rtol=1e-3, atol=1e-4)

@@ -24,6 +24,7 @@ CALLS = {
     "detrend": lambda: scipy.signal.detrend(jnp.asarray(X).reshape(3, 4)),
     "stft": lambda: scipy.signal.stft(jnp.asarray(X).reshape(2, 6), nperseg=4)[2],
     "idct": lambda: scipy.fft.idct(jnp.asarray(X)),
+    "function of a matrix": lambda: scipy.linalg.funm(jnp.asarray(X).reshape(3, 4)[:, :3], jnp.square),
     "resize": lambda: image.resize(jnp.asarray(X).reshape(3, 4), (5, 2), "linear"),
     "inverse of a rotation": lambda: scipy.spatial.transform.Rotation.from_quat(
         jnp.asarray(X[:8]).reshape(2, 4)).inv().as_quat(),

@@ -25,6 +25,7 @@ from fungrad.core.primitive import Primitive
 from fungrad.core.source import function_name
 from fungrad.core.staging import DebugInfo, check_results, trace_flat
 from fungrad.ops._operands import lift_pair
+from fungrad.ops.cast import convert_element_type
 from fungrad.ops.foundation import (
     Dims,
     batch_to,
@@ -195,7 +196,8 @@ def reduce(
       Arrays without ``dimensions``, in the structure of ``operands``.
 
     Raises:
-      TypeError: the structures, shapes or types do not match.
+      TypeError: shapes or dtypes do not match.
+      ValueError: the structures do not match, or an initial value is no scalar.
 
     Example:
       >>> import numpy as np
@@ -210,7 +212,7 @@ def reduce(
     leaves, structure = tree.flatten(operands)
     init_leaves, init_structure = tree.flatten(init_values)
     if structure != init_structure or not leaves:
-        raise TypeError(
+        raise ValueError(
             f"{api}: operands and init_values must have the same structure with at least one "
             f"array, "
             f"got {structure} and {init_structure}"
@@ -236,7 +238,11 @@ def _check_types(xs: Sequence[Any], inits: Sequence[Any]) -> None:
                 "fungrad.lax.reduce: operands must have one shape, got "
                 + ", ".join(str(x.aval.shape) for x in xs)
             )
-        if init.aval.shape or init.aval.dtype != x.aval.dtype:
+        if init.aval.shape:
+            raise ValueError(
+                f"fungrad.lax.reduce: init_values must be scalars, got {init.aval.str_short()} at position {position}"
+            )
+        if init.aval.dtype != x.aval.dtype:
             raise TypeError(
                 f"fungrad.lax.reduce: initial value {position} must be a scalar of the dtype of "
                 f"its "
@@ -262,7 +268,8 @@ def trace_computation(
         if found != structure or types != scalars:
             wanted = ", ".join(a.str_short() for a in scalars)
             got = ", ".join(a.str_short() for a in types)
-            raise TypeError(
+            error = ValueError if found != structure else TypeError
+            raise error(
                 f"fungrad.lax.{name}: {debug.fun_name} must return the structure and types of its "
                 f"accumulators, {structure} of {wanted}, got {found} of {got}"
             )
@@ -291,6 +298,8 @@ def _recognised(jaxpr: Jaxpr) -> Primitive | None:
 
 def _by_monoid(primitive: Primitive, x: Any, init: Any, axes: Dims) -> Any:
     out = _REDUCTIONS[primitive.name].bind(x, axes=axes)
+    if out.aval.weak_type and not init.aval.weak_type:
+        out = convert_element_type(out, out.aval.dtype)
     if type(init) is ArrayImpl and init._data == NEUTRAL[primitive.name](init.dtype):
         return out
     return primitive.bind(init, out)

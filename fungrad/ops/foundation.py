@@ -225,7 +225,7 @@ def broadcast_in_dim(
     Args:
       operand: array.
       shape: shape of the result.
-      broadcast_dimensions: for each operand dimension the dimension of the result that it becomes, increasing.
+      broadcast_dimensions: for each operand dimension the dimension of the result that it becomes.
 
     Returns:
       An array of ``shape`` and the operand's dtype.
@@ -248,6 +248,9 @@ def broadcast_in_dim(
     shape, dims = tuple(map(operator.index, shape)), tuple(map(operator.index, broadcast_dimensions))
     if operand.aval.shape == shape and dims == tuple(range(len(shape))):
         return operand
+    order = sorted(range(len(dims)), key=dims.__getitem__)
+    if order != list(range(len(dims))) and len(set(dims)) == len(dims) == operand.aval.ndim:
+        operand, dims = transpose(operand, order), tuple([dims[i] for i in order])
     return broadcast_in_dim_p.bind(operand, shape=shape, broadcast_dimensions=dims)
 
 

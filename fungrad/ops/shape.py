@@ -656,6 +656,7 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Dims:
     """The shape to which NumPy broadcasts arrays of ``shapes``.
 
     Raises:
+      TypeError: a size is negative, or no integer.
       ValueError: they do not broadcast.
 
     Example:
@@ -665,6 +666,8 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Dims:
     """
     out: list[int] = []
     tuples = [int_tuple(s) for s in shapes]
+    if any(size < 0 for s in tuples for size in s):
+        raise TypeError(f"fungrad.lax.broadcast_shapes: sizes must not be negative, got {', '.join(map(str, tuples))}")
     for position in range(builtins.max(map(len, tuples), default=0)):
         sizes = {s[-1 - position] for s in tuples if len(s) > position} - {1}
         if len(sizes) > 1:

@@ -126,7 +126,7 @@ lax.reduce_and(b, 'a')                                                          
 lax.reduce_prod('a', (0,))                                                                   | TypeError | operand
 lax.reduce_prod(m, 'a')                                                                      | TypeError | axes
 lax.reduce('a', 0.0, lax.add, (0,))                                                          | TypeError | operands
-lax.reduce(m, None, lax.add, (0,))                                                           | TypeError | init_values
+lax.reduce(m, None, lax.add, (0,))                                                           | ValueError | init_values
 lax.reduce(m, 0.0, 'a', (0,))                                                                | TypeError | computation
 lax.reduce(m, 0.0, lax.add, 'a')                                                             | TypeError | dimensions
 lax.reduce_window('a', 0.0, lax.add, (2, 2), (1, 1), 'VALID')                                | TypeError | operand

@@ -34,7 +34,7 @@ def _vector_norm(api: str, x: Array, ord: Any, axis: Any, keepdims: bool) -> Arr
         raise ValueError(f"fungrad.numpy.{api}: the norm of a vector must be a number, got ord={ord!r}")
     sizes = absolute(x)
     if ord == np.inf:
-        return amax(sizes, axis=axis, keepdims=keepdims)
+        return amax(sizes, axis=axis, keepdims=keepdims, initial=0)
     if ord == -np.inf:
         return amin(sizes, axis=axis, keepdims=keepdims)
     if ord == 0:

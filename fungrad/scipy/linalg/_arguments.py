@@ -67,10 +67,11 @@ def systems(api: str, a: Any, b: Any, name: str = "a", vectors: bool = True) -> 
     """
     a, b = inexact(api, **{name: a, "b": b})
     check_matrix(api, name, a, square=True)
-    vector = b.ndim == 1 or (vectors and b.ndim == a.ndim - 1)
-    if not b.ndim or (b.shape[-1] if vector else b.shape[-2]) != a.shape[-1]:
+    n = a.shape[-1]
+    vector = b.ndim == 1 or (vectors and b.ndim == a.ndim - 1 and (b.shape[-1] == n or b.shape[-2] != n))
+    if not b.ndim or (b.shape[-1] if vector else b.shape[-2]) != n:
         raise ValueError(
-            f"fungrad.scipy.linalg.{api}: b must be of shape (..., {a.shape[-1]}) or (..., {a.shape[-1]}, m) for "
+            f"fungrad.scipy.linalg.{api}: b must be of shape (..., {n}) or (..., {n}, m) for "
             f"{name} of shape {a.shape}, got {b.shape}"
         )
     if vector:

@@ -394,7 +394,7 @@ def funm(A: Any, func: Callable[[Array], Array], disp: bool = True) -> Any:
         right = jnp.where(above, f @ jnp.where(above, t[:, k], 0) - t[:, k] * values[k], 0)
         gaps = jnp.where(above, eigenvalues - t[k, k], 1)
         gaps = jnp.where(gaps == 0, eps, gaps)
-        system = jnp.triu(jnp.where(above[:, None] & above, t, 0), 1) + jnp.diag(gaps)
+        system = jnp.triu(jnp.where(above[:, None] & above[None], t, 0), 1) + jnp.diag(gaps)
         column = triangular_solve(system, right[:, None], left_side=True, lower=False)[:, 0]
         return f.at[:, k].set(jnp.where(places == k, values[k], jnp.where(above, column, 0))), None
 

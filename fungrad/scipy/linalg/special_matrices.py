@@ -203,6 +203,8 @@ def convolution_matrix(a: Any, n: int, mode: str = "full") -> Array:
              [ 0, -2,  4]], dtype=int32)
     """
     api = "convolution_matrix"
+    if np.ndim(a) == 0:
+        raise ValueError(f"fungrad.scipy.linalg.{api}: a must have at least one dimension, got a scalar")
     a = _vector(api, "a", a, 1)
     n = count(api, "n", n, 1)
     choice(api, "mode", mode, ("full", "same", "valid"))
