@@ -142,7 +142,7 @@ def test_files_of_numbers(tmp_path):
     np.save(tmp_path / "wide", np.array([2**40]))
     with pytest.raises(OverflowError):
         jnp.load(tmp_path / "wide.npy")
-    np.save(tmp_path / "raw", np.asarray(X.astype("bfloat16")))
+    np.save(tmp_path / "raw", np.asarray(X.astype("float8_e4m3fn")))
     with pytest.raises(TypeError, match="raw bytes"):
         jnp.load(tmp_path / "raw.npy")
 

@@ -332,3 +332,27 @@ def test_norms_and_determinants_at_the_edges():
             np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
     slope = fungrad.grad(lambda x: jnp.linalg.slogdet(x, method="qr")[1])(a[0])
     np.testing.assert_allclose(slope, np.linalg.inv(a[0]).T, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "float16", "bfloat16", "float32", "complex64", "bool"])
+def test_bytes_in_the_other_order(dtype):
+    x = jnp.asarray(np.arange(-3, 3), dtype).reshape(2, 3)
+    wanted = np.asarray(x).tobytes()
+    part = np.asarray(x.real).dtype.itemsize
+    reverse = np.frombuffer(wanted, np.uint8).reshape(-1, part)[:, ::-1].tobytes()
+    for got in (x.byteswap(), fungrad.jit(lambda x: x.byteswap())(x)):
+        assert got.dtype == x.dtype and got.shape == x.shape
+        assert np.asarray(got).tobytes() == reverse
+    assert x.unsafe_buffer_pointer() == np.asarray(x).ctypes.data != jnp.array(x, copy=True).unsafe_buffer_pointer()
+    with pytest.raises(TypeError, match="unsafe_buffer_pointer"):
+        fungrad.jit(lambda x: x.unsafe_buffer_pointer())(x)
+
+
+def test_files_of_bfloat16(tmp_path):
+    x = jnp.array([1.5, -2.0, np.inf], "bfloat16")
+    jnp.save(tmp_path / "x.npy", x)
+    y = jnp.load(tmp_path / "x.npy")
+    assert y.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(y, x)
+    with pytest.raises(TypeError, match="float8"):
+        jnp.save(tmp_path / "x.npy", x.astype("float8_e4m3fn"))

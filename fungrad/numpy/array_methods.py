@@ -33,7 +33,7 @@ from fungrad.numpy import (
 )
 from fungrad.numpy._promotion import fitting, partners
 from fungrad.numpy.array_api import VERSIONS
-from fungrad.numpy.bits import reinterpret
+from fungrad.numpy.bits import reinterpret, swapped_bytes
 from fungrad.ops import compare, elementwise
 
 # -- operators ---------------------------------------------------------------------------------------------------------
@@ -245,6 +245,16 @@ def _is_deleted(self: Array) -> bool:
     return isinstance(self, DeletedArray)
 
 
+def _byteswap(self: Array) -> Array:
+    """The numbers with their bytes in reverse order: those of the other byte order, or from it."""
+    return swapped_bytes(self)
+
+
+def _unsafe_buffer_pointer(self: Array) -> int:
+    """The address of the first element, which holds while the array lives; nobody may write there."""
+    return int(self._concrete("unsafe_buffer_pointer").ctypes.data)
+
+
 def _delete(self: Array) -> None:
     """Gives the memory of the array away: every later use raises."""
     delete(self)
@@ -351,6 +361,7 @@ def _methods() -> dict[str, Any]:
         ),
         "astype": _astype,
         "block_until_ready": _block_until_ready,
+        "byteswap": _byteswap,
         "clip": _clip,
         "compress": _compress,
         "format": property(_format, doc="How the array lies in memory, and where it is."),
@@ -374,6 +385,7 @@ def _methods() -> dict[str, Any]:
         "to_device": _to_device,
         "tobytes": _tobytes,
         "transpose": _transpose,
+        "unsafe_buffer_pointer": _unsafe_buffer_pointer,
         "view": _view,
     }
     return {

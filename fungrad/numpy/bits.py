@@ -61,6 +61,17 @@ def reinterpret(x: Array, dtype: np.dtype) -> Array:
     return bitcast_convert_type(foundation.reshape(x, (*x.aval.shape[:-1], _last(x) // ratio, ratio)), dtype)
 
 
+def swapped_bytes(x: Array) -> Array:
+    """Numbers with the bytes of each in reverse order; of complex numbers those of each part."""
+    dtype = x.aval.dtype
+    if dtypes.is_complex(dtype):
+        return make_complex(swapped_bytes(ufuncs.real(x)), swapped_bytes(ufuncs.imag(x)))
+    if dtype.itemsize == 1:
+        return x
+    pieces = bitcast_convert_type(x, dtypes.uint8)
+    return bitcast_convert_type(shape_ops.rev(pieces, (x.aval.ndim,)), dtype)
+
+
 def _last(x: Array) -> int:
     return x.aval.shape[-1]
 

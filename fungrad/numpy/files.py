@@ -19,6 +19,8 @@ from fungrad.numpy.creation import asarray
 def _writable(x: Any, api: str, name: str) -> np.ndarray:
     """An argument as an ndarray of a dtype that NumPy's files know."""
     data = np.asarray(x)
+    if data.dtype == dtypes.bfloat16:
+        return data  # written as two raw bytes, which `load` takes for bfloat16, as JAX does
     if data.dtype.kind == "V" and dtypes.is_known(data.dtype) or data.dtype.isbuiltin == 2:
         raise TypeError(
             f"fungrad.numpy.{api}: {name} has dtype {dtypes.display_name(data.dtype)}, which NumPy's files lack; "
@@ -36,7 +38,7 @@ def save(file: Any, arr: Any, allow_pickle: bool = True) -> None:
       allow_pickle: whether arrays of Python objects may be written.
 
     Raises:
-      TypeError: NumPy's files do not have the dtype (bfloat16, 8-bit floats, random keys).
+      TypeError: NumPy's files do not have the dtype (8-bit floats, random keys).
 
     Example:
       >>> import tempfile, fungrad.numpy as jnp
@@ -83,7 +85,8 @@ def load(file: Any, *args: Any, **kwargs: Any) -> Any:
       **kwargs: passed to ``numpy.load``.
 
     Returns:
-      An array, of default width; for ``.npz`` files NumPy's mapping from names to ndarrays.
+      An array, of default width, and of bfloat16 if its elements are two raw bytes, which is how NumPy writes that;
+      for ``.npz`` files NumPy's mapping from names to ndarrays.
 
     Raises:
       TypeError: the file has an array of raw bytes, which is what NumPy writes of dtypes that it does not know.
@@ -104,6 +107,8 @@ def load(file: Any, *args: Any, **kwargs: Any) -> Any:
     found = np.load(file, *args, **kwargs)
     if not isinstance(found, np.ndarray):
         return found
+    if found.dtype == "V2":
+        return asarray(found.view(dtypes.bfloat16))
     if found.dtype.kind == "V" and found.dtype.names is None:
         raise TypeError(
             f"fungrad.numpy.load: the file has {found.dtype.itemsize} raw bytes for each element, which NumPy writes "
