@@ -288,7 +288,7 @@ def setxor1d(
 ) -> Array:
     """The different elements that only one of two arrays has; fills with the smallest of them. See ``setdiff1d``.
 
-    ``assume_unique`` is ignored.
+    With ``assume_unique``, what occurs twice in one array is left out too, as by NumPy.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -298,7 +298,7 @@ def setxor1d(
     x, y = _two("setxor1d", ar1, ar2)
     both = concatenate([x, y])
     rows, first, order = _sort_rows(both, True)
-    if assume_unique:  # what is in both is there twice; what is twice in one goes, as in NumPy
+    if assume_unique and rows.aval.shape[0]:
         next_differs = joining.concatenate([slice_in_dim(first, 1, None), creation.ones(1, bool)], 0)
         alone = ufuncs.logical_and(first, next_differs)
         return _selected(rows, alone, size, fill_value, "setxor1d")
