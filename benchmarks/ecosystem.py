@@ -3,6 +3,10 @@
 The sources of the libraries are the same; two processes take turns in short bursts, and the least time of a call
 counts. Fungrad's process finds it under the name of JAX (``fungrad.compat``). ``--jax PYTHON`` and ``--fungrad
 PYTHON`` name the interpreters, where the libraries are not in one environment with JAX.
+
+First calls are measured apart, each in a process of its own that has made nothing but what the call needs: once with
+an empty cache on disk, and once more with what that process has left there (``--firsts N`` times, the least counts; 0
+leaves them out). JAX keeps compiled programs on disk if it is told to, as it is here.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -164,18 +169,41 @@ def lineax_cg() -> Thunk:
     return lambda: solve(a, b)
 
 
-def _logistic() -> tuple[Callable[[Any], Any], Any]:
+def _logistic(rows: int = 100, columns: int = 4) -> tuple[Callable[[Any], Any], Any]:
     import jax
     import jax.numpy as jnp
 
-    x = _data(100, 4)
-    y = (x @ jnp.array([1.0, -1.0, 0.5, 0.0]) > 0).astype(jnp.float32)
+    x = _data(rows, columns)
+    y = (x @ jnp.array([1.0, -1.0, 0.5, 0.0] * (columns // 4)) > 0).astype(jnp.float32)
 
     def density(w):
         z = x @ w
         return jnp.sum(y * z - jax.nn.softplus(z)) - 0.5 * jnp.sum(w**2)
 
-    return density, jnp.zeros(4)
+    return density, jnp.zeros(columns)
+
+
+def _eight_schools() -> tuple[Callable[[Any], Any], Any]:
+    import jax.numpy as jnp
+
+    effects = jnp.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
+    errors = jnp.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
+
+    def density(p):
+        scale = jnp.exp(p["log_scale"])
+        residuals = (effects - p["mean"] - scale * p["effects"]) / errors
+        prior = 0.5 * jnp.sum(p["effects"] ** 2) + 0.5 * (p["mean"] / 5) ** 2 + jnp.log1p((scale / 5) ** 2)
+        return p["log_scale"] - 0.5 * jnp.sum(residuals**2) - prior
+
+    return density, {"mean": jnp.zeros(()), "log_scale": jnp.zeros(()), "effects": jnp.zeros(8)}
+
+
+def _normal() -> tuple[Callable[[Any], Any], Any]:
+    import jax.numpy as jnp
+
+    a = _data(50, 50)
+    precision = a @ a.T / 50 + jnp.eye(50)
+    return lambda w: -0.5 * w @ precision @ w, jnp.ones(50)
 
 
 def _chain(kernel: Any, density: Any, start: Any, samples: int) -> Thunk:
@@ -211,11 +239,38 @@ def blackjax_nuts() -> Thunk:
     return _chain(blackjax.nuts(density, 0.2, jnp.ones(4)), density, start, 1000)
 
 
+def blackjax_hmc_wide() -> Thunk:
+    """1000 samples of Hamiltonian Monte Carlo, 10 steps each, from a logistic regression of 500 rows of 20."""
+    import blackjax
+    import jax.numpy as jnp
+
+    density, start = _logistic(500, 20)
+    return _chain(blackjax.hmc(density, 0.02, jnp.ones(20), 10), density, start, 1000)
+
+
+def blackjax_nuts_schools() -> Thunk:
+    """1000 samples of NUTS from the model of eight schools."""
+    import blackjax
+    import jax.numpy as jnp
+
+    density, start = _eight_schools()
+    return _chain(blackjax.nuts(density, 0.3, jnp.ones(10)), density, start, 1000)
+
+
+def blackjax_nuts_normal() -> Thunk:
+    """500 samples of NUTS from a normal distribution of 50 dimensions."""
+    import blackjax
+    import jax.numpy as jnp
+
+    density, start = _normal()
+    return _chain(blackjax.nuts(density, 0.1, jnp.ones(50)), density, start, 500)
+
+
 ROWS: dict[str, Callable[[], Thunk]] = {
     row.__name__: row
     for row in (
         equinox_mlp, optax_adam, flax_layer_norm, diffrax_tsit5, diffrax_gradient, lineax_cg, blackjax_hmc,
-        blackjax_nuts,
+        blackjax_nuts, blackjax_hmc_wide, blackjax_nuts_schools, blackjax_nuts_normal,
     )
 }  # fmt: skip
 
@@ -253,14 +308,17 @@ def work(library: str) -> None:
 class Worker:
     """A process that measures rows with one library."""
 
-    def __init__(self, library: str, python: str, path: str):
+    def __init__(self, library: str, python: str, path: str, **environment: str):
         root = str(pathlib.Path(__file__).parent.parent)
         self.process = subprocess.Popen(
             [python, "-m", "benchmarks.ecosystem", "--serve", library],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(filter(None, [root, path]))},
-        )
+            env={
+                **os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(filter(None, [root, path])),
+                **environment,
+            },
+        )  # fmt: skip
 
     def ask(self, request: str, value: Any) -> Any:
         """Sends a request and waits for its answer."""
@@ -268,20 +326,41 @@ class Worker:
         self.process.stdin.flush()  # type: ignore[union-attr]
         return pickle.load(self.process.stdout)  # type: ignore[arg-type]
 
+    def quit(self) -> None:
+        """Ends the process."""
+        pickle.dump(("quit", None), self.process.stdin)
+        self.process.stdin.flush()  # type: ignore[union-attr]
+        self.process.wait()
+
+
+# What makes JAX keep every program.
+_KEPT = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
+
+
+def first_calls(interpreters: dict[str, tuple[str, str]], row: str, times: int) -> dict[str, dict[str, float]]:
+    """Seconds of the first call of a row, by library, with an empty cache (``cold``) and from it (``cached``)."""
+    least = {name: {"cold": float("inf"), "cached": float("inf")} for name in interpreters}
+    for _ in range(times):
+        for name, (python, path) in interpreters.items():
+            with tempfile.TemporaryDirectory() as folder:
+                for state in ("cold", "cached"):
+                    caches = {"FUNGRAD_CACHE_DIR": folder, "JAX_COMPILATION_CACHE_DIR": folder, **_KEPT}
+                    worker = Worker(name, python, path, **caches)
+                    least[name][state] = min(least[name][state], worker.ask("prepare", row)[0])
+                    worker.quit()
+    return least
+
 
 def measure(workers: dict[str, Worker], row: str, bursts: int, seconds: float) -> dict[str, Any]:
-    """Least times of both, their first calls, and whether their numbers agree."""
-    first, values = {}, {}
-    for name, worker in workers.items():
-        first[name], values[name] = worker.ask("prepare", row)
+    """Least times of both, and whether their numbers agree."""
+    values = {name: worker.ask("prepare", row)[1] for name, worker in workers.items()}
     least = dict.fromkeys(workers, float("inf"))
     for _ in range(bursts):
         for name, worker in workers.items():
             least[name] = min(least[name], *worker.ask("time", seconds))
     pairs = zip(*values.values(), strict=True)
     return {
-        "row": row, "first": first, "least": least, "ratio": least["fungrad"] / least["jax"],
-        "first_ratio": first["fungrad"] / first["jax"],
+        "row": row, "least": least, "ratio": least["fungrad"] / least["jax"],
         "difference": max([float(np.max(np.abs(a - b)) / (np.max(np.abs(b)) + 1e-9)) for a, b in pairs], default=0.0),
     }  # fmt: skip
 
@@ -292,6 +371,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="regular expression of rows")
     parser.add_argument("--bursts", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=0.25, help="of a burst")
+    parser.add_argument("--firsts", type=int, default=2, help="how often first calls are measured")
     parser.add_argument("--jax", default=sys.executable, help="interpreter with JAX and the libraries")
     parser.add_argument("--jax-path", default="", help="its PYTHONPATH")
     parser.add_argument("--fungrad", default=sys.executable, help="interpreter with fungrad and the libraries")
@@ -301,8 +381,10 @@ def main() -> None:
     if options.serve:
         work(options.serve)
         return
-    workers = {"jax": Worker("jax", options.jax, options.jax_path), "fungrad": Worker("fungrad", options.fungrad, "")}
-    print("| program | fungrad | JAX | ratio | first call, ratio |\n| --- | --- | --- | --- | --- |")
+    interpreters = {"jax": (options.jax, options.jax_path), "fungrad": (options.fungrad, "")}
+    workers = {name: Worker(name, *where) for name, where in interpreters.items()}
+    print("| program | fungrad | JAX | ratio | first call | JAX | ratio | from the cache | JAX | ratio |")
+    print("|" + " --- |" * 10)
     found = []
     for row in ROWS:
         if re.search(options.only, row):
@@ -310,14 +392,17 @@ def main() -> None:
             found.append(result)
             ours, theirs = (f"{1e6 * result['least'][name]:.3g} us" for name in ("fungrad", "jax"))
             note = "" if result["difference"] < 1e-2 else f" (numbers differ: {result['difference']:.2g})"
-            ratios = f"{result['ratio']:.3f} | {result['first_ratio']:.2f}"
-            print(f"| {row} | {ours} | {theirs} | {ratios} |{note}", flush=True)
+            cells = [row, ours, theirs, f"{result['ratio']:.3f}"]
+            if options.firsts:
+                result["first"] = firsts = first_calls(interpreters, row, options.firsts)
+                for state in ("cold", "cached"):
+                    a, b = firsts["fungrad"][state], firsts["jax"][state]
+                    cells += [f"{a:.2f} s", f"{b:.2f} s", f"{a / b:.2f}"]
+            print(f"| {' | '.join(cells)} |{note}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
     for worker in workers.values():
-        pickle.dump(("quit", None), worker.process.stdin)
-        worker.process.stdin.flush()  # type: ignore[union-attr]
-        worker.process.wait()
+        worker.quit()
 
 
 if __name__ == "__main__":

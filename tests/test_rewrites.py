@@ -138,3 +138,31 @@ def test_short_loops_are_written_out_in_loops_of_any_depth(depth):
         expected = f(carry)
     for got, want in zip(f(carry), expected, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [3, 7, 40, 100])
+def test_sums_in_loops_over_small_steps_are_in_registers(length):
+    """Weighted sums of a few rows of which the step of a loop changes one, as in methods of Runge and Kutta."""
+    weights = jnp.tril(jnp.linspace(-1, 1, length * length).reshape(length, length), -1)
+
+    def slopes(y):
+        def stage(state):
+            i, k = state
+            z = y + weights[i] @ k
+            return i + 1, k.at[i].set(jnp.stack([z[1], -z[0]]) * 0.1)
+
+        return fungrad.lax.while_loop(lambda state: state[0] < length, stage, (0, jnp.zeros((length, 2))))[1]
+
+    def solve(y):
+        return fungrad.lax.while_loop(
+            lambda state: state[0] < 5, lambda state: (state[0] + 1, state[1] + slopes(state[1]).sum(0)), (0, y)
+        )[1]
+
+    f = fungrad.jit(solve)
+    y = jnp.asarray([1.0, 2.0])
+    assert ".sum1" in f.lower(y).as_text("rewrites:unroll") or length > 7
+    with fungrad.disable_jit():
+        expected = f(y)
+    np.testing.assert_allclose(f(y), expected, rtol=1e-5)
+    batch = jnp.stack([y, y + 1, y - 1])
+    np.testing.assert_allclose(fungrad.jit(fungrad.vmap(solve))(batch)[0], expected, rtol=1e-5)

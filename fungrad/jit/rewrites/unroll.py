@@ -9,14 +9,18 @@ do those of loops whose short loops have been written out before, as in loops ov
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.facts import is_vectorisable
 from fungrad.jit.ir.loops import Acc, Affine, Buffer, Index, Let, Load, Loop, Program, Store, Update, overlap
-from fungrad.jit.ir.traverse import buffers_of, defines, rename, walk
+from fungrad.jit.ir.traverse import buffers_of, defines, map_bodies, rename, walk
 from fungrad.jit.kernels.scalars import FLOATS
+
+# Statements without statements in them.
+_SIMPLE = (Let, Index, Load, Store, Update)
 
 
 def unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -30,12 +34,11 @@ def _unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
     result: list[Any] = []
     for s in statements:
         if type(s) is not Loop:
-            result.append(s)
+            result.append(map_bodies(partial(_unrolled, program), s))
             continue
         parts = _without_short_loops(program, s)
         if parts is None:
-            body = _unrolled(program, s.body)
-            parts = [s.replace(body=body)]
+            parts = _with_accumulators(program, s.replace(body=_unrolled(program, s.body)))
         result += parts
     return result
 
@@ -62,6 +65,18 @@ def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
     return [*before, made, *after] if is_vectorisable(program, made) else None
 
 
+def _with_accumulators(program: Program, loop: Loop) -> list[Any]:
+    """The loop with its sums into single elements of memory in registers, if nothing else is in it."""
+    if loop.vector or loop.parallel or not _has_sums(loop) or any(type(s) not in _SIMPLE for s in loop.body):
+        return [loop]
+    before, body, after = _accumulated(program, loop, list(loop.body))
+    if not before:
+        return [loop]
+    # A few iterations, one after the other, are sooner done than gathered to a vector and added up across it.
+    made = loop.replace(body=body, ordered=loop.ordered or loop.extent < tuning.UNROLLED_AROUND)
+    return [*before, made, *after]
+
+
 def _has_sums(loop: Loop) -> bool:
     """Whether a loop adds to elements of memory that are the same in each iteration."""
     stores = [s for s in loop.body if type(s) is Store and s.update is not None]
@@ -72,7 +87,7 @@ def _has_sums(loop: Loop) -> bool:
 
 
 def _is_short(program: Program, loop: Loop) -> bool:
-    if any(type(s) not in (Let, Index, Load, Store, Update) for s in loop.body) or loop.parallel or loop.vector:
+    if any(type(s) not in _SIMPLE for s in loop.body) or loop.parallel or loop.vector:
         return False
     sizes = [program.buffers[s.buffer].dtype.itemsize for s in loop.body if type(s) in (Load, Store)]
     most = max(tuning.UNROLLED_ITERATIONS, tuning.RECORD_BYTES // max(sizes, default=tuning.RECORD_BYTES))
