@@ -35,6 +35,7 @@ from __future__ import annotations
 import contextlib
 import operator
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -80,23 +81,24 @@ _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
 
 
-def _parse(name: str, text: str, default: Any) -> Any:
-    """Value of option ``name`` read from the environment text ``text``."""
+def _parse(name: str, text: str, default: Any, what: str = "") -> Any:
+    """Value of option ``name`` read from a text: that of the environment, or of what ``what`` names."""
+    what = what or f"FUNGRAD_{name.upper()}"
     value: Any = text.strip()
     if isinstance(default, bool):
         if value.lower() not in _TRUE + _FALSE:
             allowed = ", ".join(filter(None, _TRUE + _FALSE))
-            raise ValueError(f"FUNGRAD_{name.upper()}={text!r}: expected one of {allowed}")
+            raise ValueError(f"{what}={text!r}: expected one of {allowed}")
         value = value.lower() in _TRUE
     elif isinstance(default, int):
         try:
             value = int(value or default)
         except ValueError:
-            raise ValueError(f"FUNGRAD_{name.upper()}={text!r}: expected an integer, 0 for all processors") from None
+            raise ValueError(f"{what}={text!r}: expected an integer, 0 for all processors") from None
     try:
         return _validated(name, value)
     except ValueError as error:
-        raise ValueError(f"FUNGRAD_{name.upper()}={text!r}: {error}") from None
+        raise ValueError(f"{what}={text!r}: {error}") from None
 
 
 def _validated(name: str, value: Any) -> Any:
@@ -242,6 +244,32 @@ class Config(threading.local):
         if name.startswith(("jax_", "fungrad_")):
             return getattr(self, _option_name(name))
         raise AttributeError(f"fungrad.config has no option {name!r}; options: {', '.join(_OPTIONS)}")
+
+    def parse_flags_with_absl(self) -> None:
+        """Sets options that the command line gives as ``--jax_option=value``; other arguments are left to the program.
+
+        A switch may be given without a value, and as ``--nojax_option``. Nothing of absl is needed.
+
+        Example:
+          >>> import sys, fungrad
+          >>> sys.argv, before = ["program", "--jax_enable_x64", "--steps=3"], sys.argv
+          >>> fungrad.config.parse_flags_with_absl()
+          >>> fungrad.config.enable_x64
+          True
+          >>> fungrad.config.update("jax_enable_x64", False); sys.argv = before
+        """
+        for argument in sys.argv[1:]:
+            if argument == "--":
+                return
+            flag, given, text = argument.partition("=")
+            off = flag.startswith(("--nojax_", "-nojax_"))
+            name = flag.lstrip("-").removeprefix("no" if off else "")
+            short = name.removeprefix("jax_")
+            if not argument.startswith("-") or short == name or short not in (*_OPTIONS, *ACCEPTED):
+                continue
+            self.update(short, _parse(short, text, getattr(Config, short), flag) if given else not off)
+
+    config_with_absl = parse_flags_with_absl
 
     def set_context_mesh(self, mesh: Any) -> None:
         """Notes the mesh under which this thread traces; None for none."""

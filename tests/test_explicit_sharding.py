@@ -142,6 +142,8 @@ def test_errors_say_what_to_do(names):
                 call()
     with pytest.raises(ValueError, match="not under a mesh context"):
         fungrad.reshard(X, P("x"))
+    with pytest.raises(NotImplementedError, match="in_specs has P\\(unreduced="):
+        fungrad.shard_map(lambda x: x, mesh=names["mesh"], in_specs=P(unreduced={"x"}), out_specs=P())
     with pytest.raises(ValueError, match="cannot have common mesh axes"):
         P(unreduced={"x"}, reduced={"x"})
 
@@ -169,3 +171,16 @@ def test_types_in_functions_of_shards(names):
     out = mapped(names["a"])
     assert seen[-1] == "float32[2,8@y]{V:x}" and str(fungrad.typeof(out)) == "float32[8@x,8@y]"
     assert str(fungrad.jit(mapped).trace(names["a"]).out_avals) == "float32[8@x,8@y]"
+
+
+def test_parse_flags(monkeypatch):
+    given = ["p", "--jax_enable_x64", "--steps=3", "--nojax_log_compiles", "-v", "--", "--jax_x"]
+    monkeypatch.setattr(sys, "argv", given)
+    fungrad.config.parse_flags_with_absl()
+    try:
+        assert fungrad.config.enable_x64 is True and fungrad.config.log_compiles is False
+    finally:
+        fungrad.config.update("jax_enable_x64", False)
+    monkeypatch.setattr(sys, "argv", ["p", "--jax_enable_x64=maybe"])
+    with pytest.raises(ValueError, match="--jax_enable_x64='maybe'"):
+        fungrad.config.parse_flags_with_absl()

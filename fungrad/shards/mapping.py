@@ -284,6 +284,11 @@ def _check_specs(specs: Any, what: str) -> None:
             raise TypeError(
                 f"fungrad.shard_map: {what} must be a tree of PartitionSpec, got {leaf!r} of type {type(leaf).__name__}"
             )
+        if leaf.unreduced or leaf.reduced:
+            raise NotImplementedError(
+                f"fungrad.shard_map: {what} has {leaf}, but arrays are whole, so that members cannot be given "
+                "summands of them; fungrad.reshard the argument, or lax.psum the result"
+            )
 
 
 def _in_specs(in_specs: Any, args: tuple, leaves: Sequence[Any], mesh: Any, name: str) -> list[P]:

@@ -45,7 +45,8 @@ def vmap(
         the same for all examples.
       axis_name: name by which collectives such as ``lax.psum`` refer to the axis.
       axis_size: size of the axis; needed only if no argument is mapped.
-      spmd_axis_name: accepted for compatibility; must be None.
+      spmd_axis_name: names of the mesh axes along which the batch is divided, for compilers that divide; results do not
+        depend on it.
 
     Returns:
       A function of whole batches.
@@ -62,8 +63,6 @@ def vmap(
     check_callable(fun, "vmap")
     if axis_size is not None:
         axis_size = index("fungrad.vmap", "axis_size", axis_size, least=0)
-    if spmd_axis_name is not None:
-        raise TypeError(f"fungrad.vmap: spmd_axis_name is not supported, got {spmd_axis_name!r}")
     if isinstance(in_axes, list):
         # As in JAX: a list is taken for a tuple, since the arguments are one.
         in_axes = tuple(in_axes)

@@ -57,7 +57,6 @@ fungrad.vmap(sq, in_axes='a')(x)                                                
 fungrad.vmap(sq, out_axes='a')(x)                                                            | TypeError | out_axes
 fungrad.vmap(sq, axis_name={})(x)                                                            | TypeError | axis_name
 fungrad.vmap(sq, axis_size='a')(x)                                                           | TypeError | axis_size
-fungrad.vmap(sq, spmd_axis_name='a')(x) | TypeError | spmd_axis_name
 fungrad.vmap(sq, in_axes=0, out_axes=0, axis_name=None, axis_size=None, spmd_axis_name=None)(2.5) | ValueError | v
 fungrad.jit(sq, static_argnums='a')(1.0) | TypeError | static_argnums
 fungrad.jit(sq, static_argnames='a')(1.0) | ValueError | static_argnames
