@@ -7,10 +7,11 @@ differ in prefix, suffix and the width of integers. Where none is found, SciPy's
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from functools import cache
 
 from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
+
+from fungrad.core.frozen import frozen
 
 # (pattern of the C interface, LLVM type of its integers)
 _SPELLINGS = (
@@ -21,7 +22,7 @@ _SPELLINGS = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Blas:
     """A library with the C interface of the BLAS.
 

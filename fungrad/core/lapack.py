@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 
 from fungrad.core import blas
+from fungrad.core.frozen import frozen
 from fungrad.core.library_calls import Argument, Constant, Function, Value, Work, address as address_of, provide
 
 # Fortran's name of a routine for each spelling of the C interface.
@@ -31,7 +31,7 @@ _SPELLINGS = {
 LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Lapack:
     """A library.
 

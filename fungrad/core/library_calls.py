@@ -16,44 +16,45 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from fungrad.core.frozen import frozen
 
 # What the names of library functions begin with in compiled code.
 PREFIX = "fg_library_"
 
 
-@dataclass(frozen=True)
+@frozen
 class Operand:
     """The address of an operand's item."""
 
     number: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Result:
     """The address of a result's item."""
 
     number: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Work:
     """The address of a workspace."""
 
     number: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Constant:
     """The address of constant bytes: Fortran takes everything by reference."""
 
     data: bytes
 
 
-@dataclass(frozen=True)
+@frozen
 class Value:
     """A number by value; `type` is ``i32``, ``i64``, ``float`` or ``double``."""
 
@@ -61,7 +62,7 @@ class Value:
     type: str = "i64"
 
 
-@dataclass(frozen=True)
+@frozen
 class Items:
     """The number of items, as an ``i64`` by value, for a function that goes through them itself."""
 
@@ -69,7 +70,7 @@ class Items:
 Argument = Operand | Result | Work | Constant | Value | Items
 
 
-@dataclass(frozen=True)
+@frozen
 class Function:
     """One call.
 
@@ -84,7 +85,7 @@ class Function:
     returns: str = "void"
 
 
-@dataclass(frozen=True)
+@frozen
 class LibraryCall:
     """What is done with one item.
 
@@ -106,7 +107,7 @@ class LibraryCall:
     copies: tuple[tuple[int, int], ...] = ()
     work: tuple[int, ...] = ()
     cost: float = 100.0
-    together: bool = field(default=False)
+    together: bool = False
 
     def __repr__(self) -> str:
         return self.name

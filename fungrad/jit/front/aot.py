@@ -7,7 +7,6 @@ May import ``core`` and ``transforms.inspection``.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -17,6 +16,7 @@ from fungrad.core import tree
 from fungrad.core.array import as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, same_type
 from fungrad.core.context import Tracer
+from fungrad.core.frozen import frozen
 from fungrad.core.ir import Jaxpr
 from fungrad.core.refs import AbstractRef, Ref
 from fungrad.core.shardings import DEFAULT
@@ -53,7 +53,7 @@ class Entry(Protocol):
         """The ndarrays of arguments, of which donated ones are used up."""
 
 
-@dataclasses.dataclass(frozen=True)
+@frozen
 class ArgInfo:
     """An argument of a staged function.
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from fungrad.core.frozen import frozen
 from fungrad.core.source import Source
 from fungrad.jit.front.explain import nearest_differences
 
@@ -28,7 +28,7 @@ def traces_so_far() -> int:
     return _seen[0]
 
 
-@dataclass(frozen=True)
+@frozen
 class Version:
     """One traced version of a jitted function.
 
@@ -45,7 +45,7 @@ class Version:
     is_compiled: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class CacheInfo:
     """What ``cache_info()`` of a jitted function tells.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from functools import cache
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core import blas, lapack, library_calls
+from fungrad.core.frozen import frozen
 from fungrad.jit.ir.machine import Machine
 from fungrad.jit.products import library
 from fungrad.jit.runtime import native, system, threads
@@ -18,7 +18,7 @@ from fungrad.jit.runtime.layout import check_array_layout
 from fungrad.transforms.runtime_checks import Sites
 
 
-@dataclasses.dataclass(frozen=True)
+@frozen
 class Plan:
     """How a call of a program becomes one of its executable.
 

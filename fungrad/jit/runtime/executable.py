@@ -16,13 +16,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fungrad.config import config
 from fungrad.core.array import narrowed
+from fungrad.core.frozen import frozen
 from fungrad.jit.runtime import native, pool, threads
 from fungrad.jit.runtime.layout import UNSUITED
 
@@ -52,7 +52,7 @@ def _builtin(address: int) -> tuple[Callable[..., int], _MethodDef]:
     return new(ctypes.addressof(definition), None, None), definition
 
 
-@dataclass(frozen=True)
+@frozen
 class Piece:
     """Memory that a host step reads or writes.
 
@@ -86,7 +86,7 @@ class Piece:
         return array
 
 
-@dataclass(frozen=True)
+@frozen
 class HostCall:
     """A step that Python runs.
 
@@ -100,7 +100,7 @@ class HostCall:
     outputs: tuple[Piece, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Result:
     """Where a result is after a call.
 
@@ -117,7 +117,7 @@ class Result:
     dtype: np.dtype
 
 
-@dataclass(frozen=True)
+@frozen
 class Image:
     """A program without its object code.
 

@@ -13,12 +13,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from fungrad import locks
 from fungrad.core import timeline
+from fungrad.core.frozen import frozen
 from fungrad.jit.ir import tuning
 
 # Codegen does not scale with the optimisation level for straight-line vector code; 2 has everything
@@ -26,7 +26,7 @@ from fungrad.jit.ir import tuning
 _LEVEL = 2
 
 
-@dataclass(frozen=True)
+@frozen
 class Host:
     """The processor that code is compiled for."""
 
