@@ -70,6 +70,10 @@ def keep_subnormals():
         yield
 
 
+# Else one that the library loads late would be taken for one of the test that first used it.
+Primitive.all()
+
+
 @pytest.fixture(autouse=True)
 def forget_primitives():
     """Forgets the primitives that a test defines: other tests go through all there are."""

@@ -247,7 +247,8 @@ def _regrouped(bits: np.ndarray, old: int, new: int) -> np.ndarray:
         return bits
     wide = min(new, 8)
     groups = bits.reshape(*bits.shape[:-1], new // wide, wide // old)
-    out = sum([groups[..., k] << np.uint8(k * old) for k in range(wide // old)], np.uint8(0))
+    none: Any = np.uint8(0)
+    out = sum([groups[..., k] << np.uint8(k * old) for k in range(wide // old)], none)
     return out if new >= 8 else out[..., 0]
 
 
