@@ -266,3 +266,24 @@ def test_reading_keys_beside_an_array_gives_the_greatest_words(impl):
 def test_keys_do_not_become_ndarrays(impl):
     with pytest.raises(TypeError, match="key_data"):
         np.asarray(random.key(0, impl=impl))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda x, dtype: random.beta(random.key(0), x, 1.0, dtype=dtype),
+        lambda x, dtype: random.chisquare(random.key(0), x, dtype=dtype),
+        lambda x, dtype: random.f(random.key(0), 1.0, x, dtype=dtype),
+        lambda x, dtype: random.lognormal(random.key(0), x, dtype=dtype),
+        lambda x, dtype: random.pareto(random.key(0), x, dtype=dtype),
+        lambda x, dtype: random.rayleigh(random.key(0), x, dtype=dtype),
+        lambda x, dtype: random.t(random.key(0), x, dtype=dtype),
+        lambda x, dtype: random.triangular(random.key(0), 0.0, x, 2.0, dtype=dtype),
+        lambda x, dtype: random.wald(random.key(0), x, dtype=dtype),
+    ],
+)
+def test_parameters_wider_than_the_draw_are_refused(draw):
+    with pytest.raises(fungrad.dtypes.TypePromotionError, match="float32, which the dtype of the draw, float16, does"):
+        draw(jnp.float32([1.0]), "float16")
+    for parameter in (1.0, np.float16([1.0]), jnp.array([1]), jnp.array([True])):
+        assert draw(parameter, "float16").dtype == "float16"

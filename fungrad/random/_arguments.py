@@ -192,6 +192,22 @@ def parameter(api: str, name: str, x: Any, dtype: np.dtype) -> Array:
     return convert_element_type(array, dtype)
 
 
+def check_lossless(api: str, name: str, x: Any, dtype: np.dtype) -> None:
+    """Raises unless a parameter can be converted to the dtype of the draw by promotion; Python numbers always can.
+
+    Raises:
+      TypePromotionError: the dtype of the parameter is wider.
+    """
+    if not is_array_like(x) or typeof(x).weak_type:
+        return
+    own = typeof(x).dtype
+    if kind_of(own) in "biuf" and dtypes.promote_types(own, dtype) != dtype:
+        raise dtypes.TypePromotionError(
+            f"fungrad.random.{api}: {name} has dtype {dtypes.display_name(own)}, which the dtype of the draw, "
+            f"{dtypes.display_name(dtype)}, does not hold; convert it with .astype, or draw in a wider dtype"
+        )
+
+
 def against(x: Array, shape: Dims) -> Array:
     """A parameter that broadcasts to ``shape``, ready for elementwise operations: 0-d, or of its rank."""
     return broadcast_to_rank(x, len(shape)) if x.aval.shape else x

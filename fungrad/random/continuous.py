@@ -24,7 +24,7 @@ from fungrad.ops.joining import unstack
 from fungrad.ops.resharding import at_sharding
 from fungrad.ops.special import erf, erf_inv
 from fungrad.ops.transcendental import exp, log, log1p, pow, tan
-from fungrad.random._arguments import against, common_shape, dtype_of, one_key, parameter, shape_of
+from fungrad.random._arguments import against, check_lossless, common_shape, dtype_of, one_key, parameter, shape_of
 from fungrad.random.bits import split_keys, uniform_between, unit
 from fungrad.random.discrete import rademacher
 
@@ -36,10 +36,17 @@ def _draw(api: str, key: Any, shape: Any, dtype: Any) -> tuple[Array, Dims, np.d
     return single, shape_of(api, shape), found
 
 
+# Functions that refuse parameters of a wider dtype than the one that is asked for, as in JAX.
+_WITHOUT_LOSS = frozenset(("beta", "chisquare", "f", "lognormal", "pareto", "rayleigh", "t", "triangular", "wald"))
+
+
 def draw_with(api: str, key: Any, shape: Any, dtype: Any, **values: Any) -> tuple[Array, Dims, np.dtype, list[Array]]:
     """The arguments of a distribution with parameters, which are made ready for elementwise operations."""
     found = dtype_of(api, dtype, "f", dtypes.default_float())
     single, _ = one_key(api, key)
+    if dtype is not None and api in _WITHOUT_LOSS:
+        for name, value in values.items():
+            check_lossless(api, name, value, found)
     arrays = {name: parameter(api, name, value, found) for name, value in values.items()}
     dims = common_shape(api, shape, **arrays)
     return single, dims, found, [against(x, dims) for x in arrays.values()]
