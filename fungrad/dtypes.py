@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes as _dtypes
+from fungrad.core.array import PYTHON_SCALARS as _PYTHON_SCALARS, Array as _Array
+from fungrad.core.avals import scalar_aval as _scalar_aval
 from fungrad.core.dtypes import (
     TypePromotionError,
     extended,
@@ -29,6 +31,7 @@ __all__ = [
     "issubdtype",
     "itemsize_bits",
     "prng_key",
+    "result_type",
     "scalar_type_of",
 ]
 
@@ -62,6 +65,42 @@ def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> np.dty
             f"{api}: got the dtype of random keys; pass allow_extended_dtype=True to accept it"
         )
     return _dtypes.default_width(found, api)
+
+
+def operand_type(x: Any) -> tuple[np.dtype, bool]:
+    """Dtype and weakness of an array, scalar or dtype-like, as an operand."""
+    if isinstance(x, _Array):
+        return x.aval.dtype, x.aval.weak_type
+    if isinstance(x, _PYTHON_SCALARS) and not isinstance(x, np.generic):
+        aval = _scalar_aval(x)
+        return aval.dtype, aval.weak_type
+    if isinstance(x, (np.ndarray, np.generic)):
+        return _dtypes.default_width(x.dtype), False
+    if not isinstance(x, (type, np.dtype, str)) and hasattr(x, "shape") and hasattr(x, "dtype"):
+        return _dtypes.canonicalize_dtype(x.dtype), bool(getattr(x, "weak_type", False))
+    weak = isinstance(x, type) and x in (int, float, complex)
+    return _dtypes.canonicalize_dtype(x, "fungrad.numpy.result_type"), weak
+
+
+def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
+    """The dtype to which operands are promoted together: ``fungrad.numpy.result_type``.
+
+    Args:
+      *args: arrays, scalars and dtype-likes; Python scalars and ``int``, ``float``, ``complex`` are weak.
+      return_weak_type_flag: whether to return also if the result is weak.
+
+    Raises:
+      ValueError: there are no operands.
+
+    Example:
+      >>> import fungrad
+      >>> fungrad.dtypes.result_type("int8", "bfloat16", 1.0)
+      dtype(bfloat16)
+    """
+    if not args:
+        raise ValueError("fungrad.dtypes.result_type: expected at least one array or dtype, got none")
+    dtype, weak = _dtypes.lattice_result_type(*[operand_type(x) for x in args])
+    return (dtype, weak) if return_weak_type_flag else dtype
 
 
 def itemsize_bits(dtype: Any) -> int:

@@ -287,3 +287,19 @@ def test_parameters_wider_than_the_draw_are_refused(draw):
         draw(jnp.float32([1.0]), "float16")
     for parameter in (1.0, np.float16([1.0]), jnp.array([1]), jnp.array([True])):
         assert draw(parameter, "float16").dtype == "float16"
+
+
+def test_uniform_numbers_of_a_hidden_state():
+    def two(low):
+        return lax.rng_uniform(low, low + 1, (4,)), lax.rng_uniform(low, low + 1, (4,))
+
+    run = fungrad.jit(two)
+    made = [*two(jnp.float32(3)), *run(jnp.float32(3)), *run(jnp.float32(3)), *run(jnp.bfloat16(3))]
+    assert len({tuple(np.asarray(x, np.float32).tolist()) for x in made}) == 8
+    assert all(((x >= 3) & (x < 4)).all() for x in made)
+    whole = lax.rng_uniform(jnp.int32(-2), jnp.int32(3), (200,))
+    assert whole.dtype == np.int32 and set(whole.tolist()) == {-2, -1, 0, 1, 2}
+    with pytest.raises(ValueError, match="same dtype"):
+        lax.rng_uniform(1.0, jnp.int32(2), (3,))
+    with pytest.raises(ValueError, match="scalars"):
+        lax.rng_uniform(jnp.zeros(2), jnp.ones(2), (3,))

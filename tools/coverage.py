@@ -54,7 +54,6 @@ LEFT_OUT = [
     ("jax.lax", "precv", "between processes of several hosts"),
     ("jax.lax", "dce_sink*", "only effects keep an operation alive"),
     ("jax.lax", "linear_solve_p", "called `custom_linear_solve_p`"),
-    ("jax.lax", "rng_uniform*", "its generator has a hidden state; `random.uniform` takes a key"),
     ("jax.lax", "stage_p", "values are lifted without an operation"),
     ("jax.lax", "device_put_p", "arrays are on one device"),
     ("jax.lax", "approx_top_k_p", "`approx_max_k` is exact: `top_k`"),

@@ -79,6 +79,8 @@ if TYPE_CHECKING:
         RandomAlgorithm as RandomAlgorithm,
         rng_bit_generator as rng_bit_generator,
         rng_bit_generator_p as rng_bit_generator_p,
+        rng_uniform as rng_uniform,
+        rng_uniform_p as rng_uniform_p,
     )
     from fungrad.lax.scaled_and_ragged_dot import (
         DotDimensionNumbers as DotDimensionNumbers,

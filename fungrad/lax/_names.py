@@ -20,7 +20,7 @@ NAMES = {
     "fungrad.control.while_loop": "fori_loop while_loop",
     "fungrad.control.while_primitive": "while_p",
     "fungrad.lax": "linalg",
-    "fungrad.lax.bit_generators": "RandomAlgorithm rng_bit_generator rng_bit_generator_p",
+    "fungrad.lax.bit_generators": "RandomAlgorithm rng_bit_generator rng_bit_generator_p rng_uniform rng_uniform_p",
     "fungrad.lax.scaled_and_ragged_dot": "DotDimensionNumbers RaggedDotDimensionNumbers ragged_dot_general scaled_dot",
     "fungrad.ops._accuracy": "AccuracyMode Tolerance",
     "fungrad.ops._windows": "GatherScatterMode",

@@ -14,7 +14,7 @@ from fungrad.core import dtypes
 from fungrad.core.arguments import integers
 from fungrad.core.array import Array
 from fungrad.ops._operands import lift
-from fungrad.ops.bit_generator import RandomAlgorithm, rng_bit_generator_p
+from fungrad.ops.bit_generator import RandomAlgorithm, rng_bit_generator_p, rng_uniform_p
 from fungrad.ops.resharding import at_sharding
 
 
@@ -70,4 +70,28 @@ def rng_bit_generator(
     return new, bits
 
 
-__all__ = ["RandomAlgorithm", "rng_bit_generator", "rng_bit_generator_p"]
+def rng_uniform(a: Any, b: Any, shape: Sequence[int]) -> Array:
+    """Uniform numbers from ``a`` up to ``b``, from a generator with a hidden state: other ones at every call.
+
+    ``fungrad.random`` is what to draw numbers with; this exists for programs that use it.
+
+    Args:
+      a: lower bound, a scalar.
+      b: upper bound, a scalar of the same dtype; excluded.
+      shape: shape of the result.
+
+    Raises:
+      TypeError: the bounds are not real.
+      ValueError: they are not scalars, or of different dtypes.
+
+    Example:
+      >>> from fungrad import lax
+      >>> x = lax.rng_uniform(1.0, 2.0, (3,))
+      >>> bool((x >= 1.0).all() & (x < 2.0).all())
+      True
+    """
+    api = "fungrad.lax.rng_uniform"
+    return rng_uniform_p.bind(lift(a, f"{api}: a"), lift(b, f"{api}: b"), shape=integers(api, "shape", shape, least=0))
+
+
+__all__ = ["RandomAlgorithm", "rng_bit_generator", "rng_bit_generator_p", "rng_uniform", "rng_uniform_p"]

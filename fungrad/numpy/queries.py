@@ -1,6 +1,6 @@
 """Questions about arrays and dtypes that need no computation.
 
-May import ``core`` and ``numpy._promotion``.
+May import ``core``, ``fungrad.dtypes`` and ``numpy._promotion``.
 """
 
 from __future__ import annotations
@@ -11,23 +11,8 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.array import PYTHON_SCALARS, Array, typeof
-from fungrad.core.avals import scalar_aval
-
-
-def _operand_type(x: Any) -> tuple[np.dtype, bool]:
-    """Dtype and weakness of an array, scalar or dtype-like."""
-    if isinstance(x, Array):
-        return x.aval.dtype, x.aval.weak_type
-    if isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic):
-        aval = scalar_aval(x)
-        return aval.dtype, aval.weak_type
-    if isinstance(x, (np.ndarray, np.generic)):
-        return dtypes.default_width(x.dtype), False
-    if not isinstance(x, (type, np.dtype, str)) and hasattr(x, "shape") and hasattr(x, "dtype"):
-        return dtypes.canonicalize_dtype(x.dtype), bool(getattr(x, "weak_type", False))
-    weak = isinstance(x, type) and x in (int, float, complex)
-    return dtypes.canonicalize_dtype(x, "fungrad.numpy.result_type"), weak
+from fungrad.core.array import Array, typeof
+from fungrad.dtypes import operand_type
 
 
 def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
@@ -44,7 +29,7 @@ def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
     """
     if not args:
         raise ValueError("fungrad.numpy.result_type: expected at least one array or dtype, got none")
-    dtype, weak = dtypes.lattice_result_type(*[_operand_type(x) for x in args])
+    dtype, weak = dtypes.lattice_result_type(*[operand_type(x) for x in args])
     return (dtype, weak) if return_weak_type_flag else dtype
 
 
@@ -153,7 +138,7 @@ def iscomplexobj(x: Any) -> bool:
     """
     if isinstance(x, (list, tuple)):
         return any(map(iscomplexobj, x))
-    return x is not None and dtypes.is_complex(_operand_type(x)[0])
+    return x is not None and dtypes.is_complex(operand_type(x)[0])
 
 
 def isrealobj(x: Any) -> bool:

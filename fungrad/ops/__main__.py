@@ -27,6 +27,8 @@ NOT_NEEDED = {
             "random_split",
             "random_unwrap",
             "random_wrap",
+            "rng_bit_generator",
+            "rng_uniform",
             "random_clone",
             "threefry2x32",
         )

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad import locks
 from fungrad.core import dtypes
 from fungrad.core.array import Array, wrap
 from fungrad.core.avals import ShapedArray
@@ -24,6 +25,7 @@ from fungrad.core.context import EVAL, AxisData, running
 from fungrad.core.ir import Jaxpr
 from fungrad.core.primitive import Primitive
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.ops._operands import check_kind
 from fungrad.ops.cast import bitcast_convert_type, convert_element_type, full
 from fungrad.ops.compare import lt
 from fungrad.ops.elementwise import add, mul
@@ -206,3 +208,39 @@ def _philox_now(key: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> lis
 
 
 rng_bit_generator_p = RngBitGenerator("rng_bit_generator")
+
+
+# -- a generator with a hidden state -----------------------------------------------------------------------------------
+
+_hidden = np.random.default_rng()
+_drawing = locks.lock()
+
+
+class RngUniform(Primitive):
+    """Uniform numbers from a generator of this process: other ones every time."""
+
+    has_effects = True
+
+    def abstract_eval(self, a: ShapedArray, b: ShapedArray, *, shape: tuple[int, ...]) -> ShapedArray:
+        check_kind(self.name, a, "iuf", 0)
+        if a.dtype != b.dtype:
+            raise ValueError(
+                f"fungrad.lax.rng_uniform: a and b must have the same dtype, got {a.str_short()} and {b.str_short()}"
+            )
+        if a.shape or b.shape:
+            raise ValueError(
+                f"fungrad.lax.rng_uniform: a and b must be scalars, got {a.str_short()} and {b.str_short()}"
+            )
+        return ShapedArray(shape, a.dtype, a.weak_type and b.weak_type)
+
+    def impl(self, a: np.ndarray, b: np.ndarray, *, shape: tuple[int, ...]) -> np.ndarray:
+        with _drawing:
+            if dtypes.is_integer(a.dtype):
+                return np.asarray(_hidden.integers(int(a), max(int(a) + 1, int(b)), shape)).astype(a.dtype)
+            low, high = float(a), float(b)
+            drawn = np.asarray(low + (high - low) * _hidden.random(shape)).astype(a.dtype)
+        # Rounding to a narrow dtype may reach the upper bound, which is excluded.
+        return np.where(drawn >= b, a, drawn).astype(a.dtype)
+
+
+rng_uniform_p = RngUniform("rng_uniform")
