@@ -306,6 +306,13 @@ class NamedSharding(Sharding):
         """That of a batch along a dimension."""
         return self.update(spec=self.spec.update([*self.spec[:dimension], None, *self.spec[dimension:]]))
 
+    def of_cotangent(self) -> NamedSharding:
+        """That of cotangents: of a whole that many devices use, each has a summand, and the other way round."""
+        spec = self.spec
+        if not spec.unreduced and not spec.reduced:
+            return self
+        return self.update(spec=spec.update(unreduced=spec.reduced, reduced=spec.unreduced))
+
     def without_dimensions(self, ndim: int) -> NamedSharding:
         """One that divides none of ``ndim`` dimensions."""
         return self.update(spec=PartitionSpec(*[None] * ndim))

@@ -79,12 +79,13 @@ def resharded(x: Any, sharding: NamedSharding | None) -> Any:
 
 
 def retyped(x: Any, aval: ShapedArray) -> Any:
-    """A value of the type of another, but for weakness: with its sharding."""
-    if type(x) is Zero or x.aval.placement == aval.placement:
+    """A cotangent of a value of type ``aval`` with the sharding that it has."""
+    placement = None if aval.placement is None else aval.placement.of_cotangent()
+    if type(x) is Zero or x.aval.placement == placement:
         return x
     if type(x) is ArrayImpl:
-        return wrap_unchecked(x._data, x.aval.like(aval))
-    return reshard_p.bind(x, sharding=aval.placement)
+        return wrap_unchecked(x._data, x.aval.plain().update(sharding=placement, vma=aval.vma))
+    return reshard_p.bind(x, sharding=placement)
 
 
 def at_sharding(fun: Callable[..., Any], out_sharding: Any, api: str, *args: Any, **kwargs: Any) -> Any:

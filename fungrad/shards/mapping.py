@@ -279,7 +279,12 @@ def _check_type(aval: Any, spec: P, mesh: Any, manual: frozenset) -> None:
 
 
 def _check_specs(specs: Any, what: str) -> None:
-    for leaf in tree.leaves(specs, is_leaf=lambda s: s is None):
+    if specs is None:
+        raise TypeError(
+            f"fungrad.shard_map: shard_map {what} argument must be a pytree of `PartitionSpec` instances, but it was "
+            f"None. Instead of `{what}=None`, did you mean `{what}=P()`?"
+        )
+    for leaf in tree.leaves(specs):
         if not isinstance(leaf, PartitionSpec):
             raise TypeError(
                 f"fungrad.shard_map: {what} must be a tree of PartitionSpec, got {leaf!r} of type {type(leaf).__name__}"
@@ -349,11 +354,11 @@ def _check_spec(
             n //= mesh.shape[m]
 
 
-def smap(f: Callable[..., Any], *, in_axes: Any = 0, out_axes: Any, axis_name: Hashable) -> Any:
+def smap(f: Callable[..., Any] | None = None, *, in_axes: Any = 0, out_axes: Any, axis_name: Hashable) -> Any:
     """Maps a function over one axis of the mesh that has been set.
 
     Args:
-      f: function of parts.
+      f: function of parts. Works as a decorator.
       in_axes: for each argument the dimension that is divided, or None.
       out_axes: for each result the dimension along which parts are put together, or None.
       axis_name: the mesh axis.
@@ -364,6 +369,9 @@ def smap(f: Callable[..., Any], *, in_axes: Any = 0, out_axes: Any, axis_name: H
       ...   fungrad.smap(lambda x: 2 * x, in_axes=0, out_axes=0, axis_name="x")(jnp.arange(2))
       Array([0, 2], dtype=int32)
     """
+
+    if f is None:
+        return functools.partial(smap, in_axes=in_axes, out_axes=out_axes, axis_name=axis_name)
 
     def spec(axis: int | None) -> P:
         return P() if axis is None else P(*[None] * axis, axis_name)

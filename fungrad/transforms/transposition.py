@@ -134,9 +134,8 @@ def _backward_pass_now(program: LinearProgram, cotangents: Sequence[Any]) -> lis
                 total[key] = result if before is None else before + result
     finally:
         unsilence(token)
-    return [
-        wrap(total[id(v)], types.get(id(v), v.aval)) if id(v) in total else Zero(v.aval) for v in program.inputs
-    ]
+    out = [wrap(total[id(v)], types.get(id(v), v.aval)) if id(v) in total else Zero(v.aval) for v in program.inputs]
+    return [x if x.aval.placement is None else retyped(x, v.aval) for x, v in zip(out, program.inputs, strict=True)]
 
 
 def _is_strong(eqn: LinearEqn, operand: TangentVar) -> bool:
