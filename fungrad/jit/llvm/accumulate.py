@@ -541,25 +541,27 @@ def _running_product(nest: NestWriter, cell: Cell, value: Value, origin: Value |
     product = _within_vector(nest, cell.declaration, value)
     single = origin is not None and origin.type == "f32"
 
-    def results() -> list[Value]:
-        # a chain of one multiplication per vector, which in double precision adds no errors up
-        last = half(nest, product, m.lanes - 1, scalar) if origin is None else _all_lanes(nest, factors)
-        if not single:
-            return [nest.spread(state, m) * m.convert(product, "f64"), state * last]
-        # in single precision if that has room for the state, or what it is does not matter
-        narrow = scalar.convert(state, "f32")
-
-        def wide() -> list[Value]:
-            return [m.convert(nest.spread(state, m) * m.convert(product, "f64"), "f32")]
-
-        fits = normal(narrow) | ~normal(state)
-        return [*attempt(nest, [fits], [nest.spread(narrow, m) * product], wide), state * last]
+    # a chain of one multiplication per vector, which in double precision adds no errors up
+    def last() -> Value:
+        return half(nest, product, m.lanes - 1, scalar) if origin is None else _all_lanes(nest, factors)
 
     def careful() -> list[Value]:
         result, total = in_order()
         return [m.convert(result, "f32") if single else result, total]
 
-    result, cell.values[0] = attempt(nest, [normal(product)], results(), careful)
+    if not single:
+        plain = [nest.spread(state, m) * m.convert(product, "f64"), state * last()]
+        result, cell.values[0] = attempt(nest, [normal(product)], plain, careful)
+        return m.convert(result, "f64")
+
+    def wide() -> list[Value]:
+        result = m.convert(nest.spread(state, m) * m.convert(product, "f64"), "f32")
+        return attempt(nest, [normal(product)], [result, state * last()], careful)
+
+    # In single precision if that has room: a state or a product that has left the range of normal numbers is 0 or
+    # infinite there, since subnormal ones are flushed, and so is the result.
+    result = nest.spread(scalar.convert(state, "f32"), m) * product
+    result, cell.values[0] = attempt(nest, [normal(result)], [result, state * last()], wide)
     return m.convert(result, "f64")
 
 
