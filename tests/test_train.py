@@ -325,6 +325,7 @@ def test_metrics_are_those_of_scikit_learn():
     exact = sk.roc_auc_score(ONES, P)
     np.testing.assert_allclose(train.roc_auc(P, ONES), exact, rtol=1e-6)
     np.testing.assert_allclose(fungrad.jit(train.roc_auc)(P, ONES), exact, rtol=1e-6)
+    assert np.isnan(train.roc_auc(np.where(np.arange(len(P)) == 1, np.nan, P), ONES))
     np.testing.assert_allclose(measured(train.auc(), P, ONES), exact, atol=2e-3)
     np.testing.assert_allclose(train.roc_auc(np.round(P, 1), ONES), sk.roc_auc_score(ONES, np.round(P, 1)), rtol=1e-6)
     loss = sk.log_loss(CLASSES, np.exp(SCORES - np.log(np.exp(SCORES).sum(1, keepdims=True))))

@@ -276,7 +276,7 @@ def roc_auc(scores: Any, labels: Any) -> Array:
       labels: vector of 0 and 1.
 
     Returns:
-      A number from 0 to 1; NaN without examples of both.
+      A number from 0 to 1; NaN without examples of both, or if a score is NaN.
 
     Raises:
       ValueError: the shapes differ, or labels are no integers.
@@ -301,7 +301,9 @@ def roc_auc(scores: Any, labels: Any) -> Array:
     ) / 2
     count = jnp.sum(ones).astype(np.float64)
     pairs = count * (scores.shape[0] - count)
-    return _ratio(jnp.sum(jnp.where(ones, rank, 0)) - count * (count + 1) / 2, pairs)
+    area = _ratio(jnp.sum(jnp.where(ones, rank, 0)) - count * (count + 1) / 2, pairs)
+    # NaN has no place in the order.
+    return jnp.where(jnp.isnan(scores).any(), jnp.nan, area)
 
 
 def perplexity() -> Metric:
