@@ -144,6 +144,11 @@ class Ref:
     def __setitem__(self, index: Any, value: Any) -> None:
         swap(self, index, value, "ref_set")
 
+    @property
+    def at(self) -> _At:
+        """``ref.at[index]`` is part of the reference, which is read and written like a reference."""
+        return _At(self)
+
     def addupdate(self, x: Any, idx: Any = ()) -> None:
         """Adds ``x`` to the elements at ``idx``."""
         addupdate(self, idx, x)
@@ -165,6 +170,77 @@ class Ref:
             return f"<{self.aval.str_short()} that belongs to a finished transformation>"
         text = repr(value)
         return "Ref" + text.removeprefix("Array") if type(value) is ArrayImpl else f"Ref({text})"
+
+
+class _At:
+    """What ``ref.at`` is."""
+
+    __slots__ = ("_ref",)
+
+    def __init__(self, ref: Ref | TransformedRef):
+        self._ref = ref
+
+    def __getitem__(self, index: Any) -> TransformedRef:
+        check_bounds(self._ref, index, "get")
+        return TransformedRef(self._ref, index)
+
+    def __repr__(self) -> str:
+        return f"{self._ref!r}.at"
+
+
+class TransformedRef:
+    """Part of a reference: ``ref.at[index]``. Reads and writes go to the reference.
+
+    Attributes:
+      ref: what it is part of, a reference or itself a part.
+      index: which part.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> ref = fungrad.new_ref(jnp.zeros(5))
+      >>> middle = ref.at[1:4]
+      >>> middle[0] = 1.0
+      >>> middle.at[1:][...] += 2.0
+      >>> ref, middle.shape
+      (Ref([0., 1., 2., 2., 0.], dtype=float32), (3,))
+    """
+
+    __slots__ = ("ref", "index")
+
+    def __init__(self, ref: Ref | TransformedRef, index: Any):
+        self.ref = ref
+        self.index = index
+
+    @property
+    def aval(self) -> AbstractRef:
+        """Its type."""
+        return AbstractRef(read(self).aval)
+
+    shape = property(lambda self: self.aval.shape)
+    dtype = property(lambda self: self.ref.dtype)
+    ndim = property(lambda self: self.aval.ndim)
+    size = property(lambda self: self.aval.size)
+    weak_type = property(lambda self: self.ref.weak_type)
+    at = Ref.at
+
+    def __len__(self) -> int:
+        return len(read(self))  # type: ignore[arg-type]
+
+    def __getitem__(self, index: Any) -> Array:
+        return get(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        swap(self, index, value, "ref_set")
+
+    def addupdate(self, x: Any, idx: Any = ()) -> None:
+        """Adds ``x`` to the elements at ``idx``."""
+        addupdate(self, idx, x)
+
+    __array__ = Ref.__array__
+    __iter__ = Ref.__iter__
+
+    def __repr__(self) -> str:
+        return f"{self.ref!r}.at[{self.index!r}]"
 
 
 class Binding:
@@ -222,8 +298,11 @@ def contents(ref: Ref) -> Array:
     return trace.read_ref(ref)
 
 
-def read(ref: Ref) -> Array:
+def read(ref: Ref | TransformedRef) -> Array:
     """The contents as a value that stays what it is."""
+    if isinstance(ref, TransformedRef):
+        whole = read(ref.ref)
+        return whole if _is_whole(ref.index) else whole[ref.index]  # type: ignore[index]
     value = contents(ref)
     if type(value) is ArrayImpl:
         # Another array object, since the one in the reference may be given away by a call.
@@ -231,8 +310,12 @@ def read(ref: Ref) -> Array:
     return value
 
 
-def store(ref: Ref, value: Array) -> None:
+def store(ref: Ref | TransformedRef, value: Array) -> None:
     """Replaces the contents."""
+    if isinstance(ref, TransformedRef):
+        index, whole = ref.index, read(ref.ref)
+        store(ref.ref, value if _is_whole(index) else whole.at[index].set(value, mode=_write_mode(index)))  # type: ignore[attr-defined]
+        return
     if ref._state in ("freed", "frozen"):
         contents(ref)
     if type(value) is ArrayImpl:
@@ -265,9 +348,9 @@ def bound(refs: Sequence[Ref], values: Sequence[Any]) -> Iterator[list[Binding]]
 # -- operations -------------------------------------------------------------------------------------------------------
 
 
-def check_ref(ref: Any, api: str) -> Ref:
-    """Raises unless ``ref`` is a reference."""
-    if not isinstance(ref, Ref):
+def check_ref(ref: Any, api: str) -> Ref | TransformedRef:
+    """Raises unless ``ref`` is a reference or part of one."""
+    if not isinstance(ref, (Ref, TransformedRef)):
         raise ValueError(
             f"fungrad.ref.{api.removeprefix('ref_')}: Can only call `{api}` on a `Ref`: got {ref!r} of type "
             f"{type(ref).__name__}."
@@ -276,18 +359,18 @@ def check_ref(ref: Any, api: str) -> Ref:
 
 
 def _is_whole(index: Any) -> bool:
-    return index is None or index is Ellipsis or (isinstance(index, tuple) and (not index or index == (Ellipsis,)))
+    return index is None or index is Ellipsis or (isinstance(index, tuple) and (not index or (len(index) == 1 and index[0] is Ellipsis)))
 
 
 def _found(ref: Any, idx: Any, api: str) -> tuple[Array, Array]:
     """The contents of a reference and what of them is at an index, for an operation on references."""
     check_ref(ref, api)
-    _check_bounds(ref, idx, api.removeprefix("ref_"))
+    check_bounds(ref, idx, api.removeprefix("ref_"))
     whole = read(ref)
     return whole, whole if _is_whole(idx) else whole[idx]  # type: ignore[index]
 
 
-def get(ref: Ref, idx: Any = None) -> Array:
+def get(ref: Ref | TransformedRef, idx: Any = None) -> Array:
     """Reads a reference: the same as ``ref[idx]``.
 
     Args:
@@ -306,7 +389,7 @@ def get(ref: Ref, idx: Any = None) -> Array:
     return _found(ref, idx, "ref_get")[1]
 
 
-def swap(ref: Ref, idx: Any, value: Any, _api: str = "ref_swap") -> Array:
+def swap(ref: Ref | TransformedRef, idx: Any, value: Any, _api: str = "ref_swap") -> Array:
     """Writes to a reference and returns what was there before.
 
     Args:
@@ -331,7 +414,7 @@ def swap(ref: Ref, idx: Any, value: Any, _api: str = "ref_swap") -> Array:
     return before
 
 
-def set(ref: Ref, idx: Any, value: Any) -> None:
+def set(ref: Ref | TransformedRef, idx: Any, value: Any) -> None:
     """Writes to a reference: the same as ``ref[idx] = value``.
 
     Args:
@@ -352,7 +435,7 @@ def set(ref: Ref, idx: Any, value: Any) -> None:
     swap(ref, idx, value, "ref_set")
 
 
-def addupdate(ref: Ref, idx: Any, x: Any) -> None:
+def addupdate(ref: Ref | TransformedRef, idx: Any, x: Any) -> None:
     """Adds to elements of a reference; elements that ``idx`` names several times get every term.
 
     Args:
@@ -393,7 +476,7 @@ def _write_mode(idx: Any) -> str | None:
     return "clip" if at_run_time else None
 
 
-def _checked(ref: Ref, before: Array, value: Any, api: str) -> Array:
+def _checked(ref: Ref | TransformedRef, before: Array, value: Any, api: str) -> Array:
     """``value`` as an array that may take the place of ``before``."""
     if isinstance(value, Ref):
         raise ValueError(
@@ -418,7 +501,7 @@ def _checked(ref: Ref, before: Array, value: Any, api: str) -> Array:
     return x
 
 
-def _check_bounds(ref: Ref, idx: Any, api: str) -> None:
+def check_bounds(ref: Ref | TransformedRef, idx: Any, api: str) -> None:
     """Raises where a known integer of an index is out of range: it would be clamped in a read and lost in a write."""
     parts = [p for p in (idx if isinstance(idx, tuple) else (idx,)) if p is not None]
     known = [_known_integer(p) for p in parts]

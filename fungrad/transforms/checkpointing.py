@@ -29,6 +29,8 @@ from fungrad.core.context import EVAL, AxisData, Tracer, state
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, eval_jaxpr
 from fungrad.core.lojax import expand_call
 from fungrad.core.primitive import Primitive, is_linear
+from fungrad.core.ref_calls import call_with_refs
+from fungrad.core.refs import Ref, RefFrame
 from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.core.staging import (
@@ -484,7 +486,7 @@ checkpoint_policies = _Policies()
 
 # What functions were traced to, by function and then by the arguments; functions that close over
 # tracers are not kept.
-_traces: weakref.WeakKeyDictionary[Any, dict[Any, tuple[Jaxpr, Any]]] = weakref.WeakKeyDictionary()
+_traces: weakref.WeakKeyDictionary[Any, dict[Any, tuple[Jaxpr, Any, RefFrame]]] = weakref.WeakKeyDictionary()
 
 
 @overload
@@ -579,13 +581,34 @@ def checkpoint(
         static = _static(fun, args, kwargs, numbers, names)
         dynamic = tuple([x for i, x in enumerate(args) if i not in static])
         keywords = {k: v for k, v in kwargs.items() if k not in static}
-        leaves, in_tree = flat_arrays(
-            (dynamic, keywords), "checkpoint", f"an argument of {function_name(fun)}: "
+        leaves, in_tree = _flat(fun, (dynamic, keywords))
+        jaxpr, out_tree, frame = _trace(fun, static, len(args), (dynamic, keywords), in_tree, leaves)
+        if not frame:
+            return tree.unflatten(out_tree, call(jaxpr, leaves, **params))
+        name = function_name(fun)
+        return call_with_refs(
+            frame,
+            out_tree,
+            leaves,
+            argument_names(fun, dynamic, keywords),
+            name,
+            lambda given: call(jaxpr, given, **params),
+            "checkpoint",
         )
-        jaxpr, out_tree = _trace(fun, static, len(args), (dynamic, keywords), in_tree, leaves)
-        return tree.unflatten(out_tree, call(jaxpr, leaves, **params))
 
     return checkpointed
+
+
+def _flat(fun: Callable[..., Any], arguments: Any) -> tuple[list[Any], Any]:
+    """The leaves of the arguments, arrays and references, and their structure."""
+    leaves, in_tree = tree.flatten(arguments)
+    refs = {i for i, x in enumerate(leaves) if isinstance(x, Ref)}
+    what = f"an argument of {function_name(fun)}: "
+    if not refs:
+        return flat_arrays(arguments, "checkpoint", what)
+    others = tree.unflatten(in_tree, [None if i in refs else x for i, x in enumerate(leaves)])
+    arrays = iter(flat_arrays(others, "checkpoint", what)[0])
+    return [x if i in refs else next(arrays) for i, x in enumerate(leaves)], in_tree
 
 
 def _static(
@@ -620,9 +643,9 @@ def _trace(
     n: int,
     arguments: tuple,
     in_tree: Any,
-    leaves: Sequence[Array],
-) -> tuple[Jaxpr, Any]:
-    """The jaxpr of ``fun`` with its static arguments, and the structure of its result."""
+    leaves: Sequence[Any],
+) -> tuple[Jaxpr, Any, RefFrame]:
+    """The jaxpr of ``fun`` with its static arguments, the structure of its result, and the references it uses."""
     known: dict[Any, Any] = {}
     key: Any = (in_tree, tuple([x.aval for x in leaves]), config.trace_key, state.axis_env)
     try:
@@ -641,8 +664,11 @@ def _trace(
             return fun(*full, **keywords, **{k: v for k, v in static.items() if isinstance(k, str)})
 
         debug = DebugInfo(function_name(fun), argument_names(fun, *arguments), "checkpoint")
-        found = trace_tree(with_static if static else fun, in_tree, [x.aval for x in leaves], debug)
-        if not any(isinstance(c, Tracer) for c in found[0].consts):
+        frame = RefFrame()
+        traced = trace_tree(with_static if static else fun, in_tree, [x.aval for x in leaves], debug, frame)
+        found = (*traced, frame)
+        # Those that it closes over may belong to a trace.
+        if not frame.closed and not any(isinstance(c, Tracer) for c in found[0].consts):
             known[key] = found
     return found
 

@@ -18,11 +18,11 @@ from fungrad.core.avals import ShapedArray, same_type
 from fungrad.core.context import Tracer
 from fungrad.core.frozen import frozen
 from fungrad.core.ir import Jaxpr
+from fungrad.core.ref_calls import call_with_refs
 from fungrad.core.refs import AbstractRef, Ref
 from fungrad.core.shardings import DEFAULT
 from fungrad.core.signatures import P, R_co
 from fungrad.core.source import api_boundary
-from fungrad.jit.front.references import call_with_refs
 from fungrad.transforms.inspection import shape_struct
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ class Compiled(Lowered):
         run = entry.run or entry.prepare()
         if entry.frame is not None:
             names = [f"argument{path}" for path in tree.leaf_paths((args, kwargs))]
-            return call_with_refs(entry, arrays, names, self.fun_name, lambda given: self._outs(run, given))
+            return call_with_refs(entry.frame, entry.out_tree, arrays, names, self.fun_name, lambda given: self._outs(run, given))
         return tree.unflatten(entry.out_tree, self._outs(run, arrays))
 
     def _outs(self, run: Callable[..., Any], arrays: Sequence[Any]) -> list[Any]:

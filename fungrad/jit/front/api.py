@@ -34,6 +34,7 @@ from fungrad.core.ir import Jaxpr
 from fungrad.core.key_uses import use, used_operands
 from fungrad.core.lojax import lower_jaxpr
 from fungrad.core.meshes import use_abstract_mesh
+from fungrad.core.ref_calls import call_with_refs
 from fungrad.core.refs import Ref, RefFrame
 from fungrad.core.signatures import P, R
 from fungrad.core.source import Source, api_boundary, current_source, filter_exception, function_name
@@ -44,7 +45,6 @@ from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.front.explain import explain_miss, log
 from fungrad.jit.front.options import Keywords, Options, as_tuple, check_options, positional_names
 from fungrad.jit.front.recorded import note_tracing, prepared
-from fungrad.jit.front.references import call_with_refs
 from fungrad.jit.front.sharded import ShardedFunction
 from fungrad.jit.front.tree_code import builder, is_time, reader
 from fungrad.jit.runtime.pool import pool
@@ -311,7 +311,7 @@ class JitFunction:
         call = self._arguments(args, kwargs)
         entry = self._entry(call)
         if entry.frame is not None:
-            return self._call_with_refs(entry, call)
+            return self._call_with_refs(entry.frame, entry.out_tree, call)
         arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
         known = state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays)
         if known and not entry.has_tracers and not entry.high:
@@ -348,7 +348,7 @@ class JitFunction:
                 *entry.jaxpr.consts, *given, jaxpr=entry.closed, name=self._name, **params
             )
 
-        return call_with_refs(entry, call.leaves, self._leaf_names(call), self._name, run)
+        return call_with_refs(entry.frame, entry.out_tree, call.leaves, self._leaf_names(call), self._name, run)
 
     def _use_keys(self, entry: Entry, arrays: list[Any]) -> None:
         """Notes the keys that a call uses up; calls do not take the short path while somebody wants to know."""

@@ -1,6 +1,6 @@
-"""Calls of compiled functions that use references: what those hold is passed, and what comes out is stored.
+"""Calls of traced functions that use references: what those hold is passed, and what comes out is stored.
 
-May import ``core``.
+May import ``core.array``, ``core.refs`` and ``core.tree``.
 """
 
 from __future__ import annotations
@@ -10,30 +10,37 @@ from typing import Any
 
 from fungrad.core import tree
 from fungrad.core.array import as_array
-from fungrad.core.refs import Ref, contents, store
+from fungrad.core.refs import Ref, RefFrame, contents, store
 
 
 def call_with_refs(
-    entry: Any, leaves: Sequence[Any], names: Sequence[str], name: str, run: Callable[[list[Any]], Sequence[Any]]
+    frame: RefFrame,
+    out_tree: Any,
+    leaves: Sequence[Any],
+    names: Sequence[str],
+    name: str,
+    run: Callable[[list[Any]], Sequence[Any]],
+    api: str = "jit",
 ) -> Any:
     """The result of a call.
 
     Args:
-      entry: the traced function, with a ``frame``.
+      frame: the references that the traced function uses.
+      out_tree: structure of its result.
       leaves: of the arguments, references among them.
       names: how messages call them.
       name: of the function.
       run: from arrays, those of the references included, to the results and what the references hold in the end.
+      api: the transformation.
 
     Raises:
       ValueError: a reference is passed twice, or is both passed and closed over.
     """
-    frame = entry.frame
     seen: dict[int, int] = {}
     for i in frame.args:
         if id(leaves[i]) in seen:
             raise ValueError(
-                "fungrad.jit: only one reference to a mutable array may be passed as an argument to a function, "
+                f"fungrad.{api}: only one reference to a mutable array may be passed as an argument to a function, "
                 f"but when calling {name} the mutable array reference of type {leaves[i].aval.str_short()} appeared "
                 f"at both {names[seen[id(leaves[i])]]} and {names[i]}"
             )
@@ -41,7 +48,7 @@ def call_with_refs(
     for ref in frame.closed:
         if id(ref) in seen:
             raise ValueError(
-                f"fungrad.jit: when calling {name}, a mutable array reference of type {ref.aval.str_short()} was both "
+                f"fungrad.{api}: when calling {name}, a mutable array reference of type {ref.aval.str_short()} was both "
                 f"closed over and passed as the argument {names[seen[id(ref)]]}"
             )
     refs = [*[leaves[i] for i in frame.args], *frame.closed]
@@ -52,4 +59,4 @@ def call_with_refs(
     for ref, value, changed in zip(refs, outs[n:], written, strict=True):
         if changed:
             store(ref, value)
-    return tree.unflatten(entry.out_tree, outs[:n])
+    return tree.unflatten(out_tree, outs[:n])
