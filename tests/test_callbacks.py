@@ -421,3 +421,20 @@ def test_ordered_callbacks_refuse_vmap_in_loops_too():
     for g in (fungrad.vmap(f), fungrad.jit(fungrad.vmap(f))):
         with pytest.raises(ValueError, match="an ordered callback cannot be mapped by vmap"):
             g(fnp.ones(2))
+
+
+def test_results_like_the_argument():
+    """``ShapeDtypeStruct.like`` of what a function gets, traced or not, says the type of a callback's result."""
+
+    def f(x):
+        return fungrad.pure_callback(np.sin, fungrad.ShapeDtypeStruct.like(x), x, vmap_method="sequential")
+
+    x = fnp.arange(3.0)
+    for g in (f, fungrad.jit(f), fungrad.vmap(f), lambda x: fungrad.lax.scan(lambda c, y: (c, f(y)), None, x)[1]):
+        np.testing.assert_allclose(g(x), np.sin(x), rtol=1e-6)
+    like = fungrad.ShapeDtypeStruct.like
+    assert like(2.0) == fungrad.ShapeDtypeStruct((), "float32", weak_type=True)
+    assert like(np.zeros(2)) == like(like(fnp.zeros(2))) == fungrad.ShapeDtypeStruct((2,), "float32")
+    assert like(fungrad.new_ref(1.0)).is_ref
+    with pytest.raises(TypeError, match=r"ShapeDtypeStruct.like: .* must be an array, .* got 'a' of type str"):
+        like("a")

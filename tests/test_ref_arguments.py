@@ -234,3 +234,118 @@ def test_agrees_with_jax():
     theirs = jax.tree.leaves(outcomes(jax))
     for a, b in zip(mine, theirs, strict=True):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-6)
+
+
+# -- checkpoint --------------------------------------------------------------------------------------------------------
+
+
+def as_argument(y, ref):
+    out = y * ref[...]
+    ref[...] += lax.stop_gradient(y)
+    return jnp.sin(out)
+
+
+def closing_over(ref):
+    def f(y):
+        return as_argument(y, ref)
+
+    return lambda g: lambda y, _: g(f)(y)
+
+
+NESTED = {
+    "once": fungrad.checkpoint,
+    "twice": lambda f: fungrad.checkpoint(fungrad.checkpoint(f)),
+    "outside": lambda f: fungrad.checkpoint(fungrad.jit(f)),
+    "inside": lambda f: fungrad.jit(fungrad.checkpoint(f)),
+    "everything": lambda f: fungrad.checkpoint(f, policy=fungrad.checkpoint_policies.everything_saveable),
+}
+
+
+@pytest.mark.parametrize("wrap", NESTED.values(), ids=NESTED)
+@pytest.mark.parametrize("closed", [False, True], ids=["argument", "closed over"])
+def test_checkpointed_functions_write_to_references_from_outside(closed, wrap):
+    plain, checkpointed = fungrad.new_ref(3.0), fungrad.new_ref(3.0)
+    f = closing_over(checkpointed)(wrap) if closed else wrap(as_argument)
+    for call in (lambda f, r: f(2.0, r), lambda f, r: fungrad.grad(f)(2.0, r), lambda f, r: fungrad.grad(f)(2.0, r)):
+        assert np.isclose(call(f, checkpointed), call(as_argument, plain))
+        assert held(checkpointed) == held(plain)
+    with pytest.raises(ValueError, match="differentiated value on a non-differentiated array reference"):
+        fungrad.grad(wrap(lambda y, ref: ref.addupdate(y) or y))(2.0, checkpointed)
+
+
+def test_checkpointed_functions_read_what_references_hold_now():
+    ref = fungrad.new_ref(1.0)
+    f = fungrad.checkpoint(lambda x: x * ref[...])
+    for value in (1.0, 5.0):
+        ref[...] = value
+        assert f(2.0) == 2 * value and fungrad.grad(f)(2.0) == value
+        assert fungrad.vmap(f)(jnp.ones(2)).tolist() == [value, value]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [fungrad.jit, fungrad.checkpoint, lambda f: lambda *refs: lax.cond(True, f, f, *refs)],
+    ids=["jit", "checkpoint", "cond"],
+)
+def test_a_reference_is_passed_once(call):
+    ref = fungrad.new_ref(1.0)
+    with pytest.raises(ValueError, match="only one reference to a mutable array .* appeared at both first and second"):
+        call(lambda first, second: first[...] + second[...])(ref, ref)
+
+
+# -- parts -------------------------------------------------------------------------------------------------------------
+
+PARTS = {
+    "slice": [np.s_[1:4]],
+    "row": [np.s_[2]],
+    "nested": [np.s_[1:4], np.s_[1:]],
+    "everything": [np.s_[...], np.s_[3]],
+    "positions": [np.s_[np.array([0, 2, 3])]],
+    "two": [np.s_[:, 1:], np.s_[2]],
+}
+
+
+@both
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_parts_of_references(part, wrap):
+    x = np.arange(15.0, dtype=np.float32).reshape(5, 3)
+
+    def f(x):
+        ref = fungrad.new_ref(x)
+        view = ref
+        for index in part:
+            view = view.at[index]
+        before = view[...]
+        view[...] *= 2.0
+        view[0] = before[0] * 5.0
+        fungrad.ref.addupdate(view, -1, before[-1])
+        return ref[...], before, view[...] if view.shape == before.shape else None
+
+    def expected(x):
+        where = np.arange(x.size).reshape(x.shape)
+        for index in part:
+            where = where[index]
+        out = x.copy()
+        before = x.reshape(-1)[where]
+        after = before * 2
+        after[0] = before[0] * 5
+        after[-1] += before[-1]
+        out.reshape(-1)[where] = after
+        return out, before, after
+
+    for got, want in zip(wrap(f)(x), expected(x), strict=True):
+        np.testing.assert_allclose(got, want)
+    weights = np.cos(x)
+    slope = wrap(fungrad.grad(lambda x: jnp.sum(f(x)[0] * weights)))(x)
+    np.testing.assert_allclose(slope, fungrad.jacfwd(lambda x: jnp.sum(f(x)[0] * weights))(x), rtol=1e-6)
+
+
+def test_parts_check_their_index():
+    ref = fungrad.new_ref(jnp.zeros(3))
+    with pytest.raises(ValueError, match="Out of bound indexer: idx=5"):
+        ref.at[5]
+    with pytest.raises(ValueError, match="Out of bound indexer: idx=2"):
+        ref.at[1:][2] = 1.0
+    with pytest.raises(ValueError, match="Invalid shape for `swap`"):
+        ref.at[1:][...] = jnp.zeros(3)
+    assert ref[jnp.array([0, 1]),].shape == (2,)

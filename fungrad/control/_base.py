@@ -213,12 +213,22 @@ def threading_refs(run: Callable[[Threaded], T]) -> T:
             threaded.refs += new
 
 
-def closing_over_refs(fun: Callable[..., Any], operands: tuple) -> tuple[Callable[..., Any], tuple]:
+def closing_over_refs(api: str, fun: Callable[..., Any], operands: tuple) -> tuple[Callable[..., Any], tuple]:
     """A function and its operands without the references among them, which it closes over."""
     leaves, structure = tree.flatten(operands)
     refs = {i: x for i, x in enumerate(leaves) if isinstance(x, Ref)}
     if not refs:
         return fun, operands
+    first: dict[int, int] = {}
+    for i, ref in refs.items():
+        if id(ref) in first:
+            names = argument_names(fun, operands, {})
+            raise ValueError(
+                f"fungrad.{api}: only one reference to a mutable array may be passed as an argument to a function, but "
+                f"when tracing {function_name(fun)} the mutable array reference of type {ref.aval.str_short()} "
+                f"appeared at both {names[first[id(ref)]]} and {names[i]}"
+            )
+        first[id(ref)] = i
 
     @functools.wraps(fun)
     def without_refs(*rest: Any) -> Any:

@@ -225,7 +225,7 @@ def _choose(
         refs.store(values)
         return value
 
-    both = [closing_over_refs(b, operands) for b in branches]
+    both = [closing_over_refs(api, b, operands) for b in branches]
     branches, operands = [b for b, _ in both], both[0][1]
     return threading_refs(run)
 

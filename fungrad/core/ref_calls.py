@@ -48,8 +48,8 @@ def call_with_refs(
     for ref in frame.closed:
         if id(ref) in seen:
             raise ValueError(
-                f"fungrad.{api}: when calling {name}, a mutable array reference of type {ref.aval.str_short()} was both "
-                f"closed over and passed as the argument {names[seen[id(ref)]]}"
+                f"fungrad.{api}: when calling {name}, a mutable array reference of type {ref.aval.str_short()} was "
+                f"both closed over and passed as the argument {names[seen[id(ref)]]}"
             )
     refs = [*[leaves[i] for i in frame.args], *frame.closed]
     written = [*frame.args_written, *frame.written]

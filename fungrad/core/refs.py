@@ -359,7 +359,9 @@ def check_ref(ref: Any, api: str) -> Ref | TransformedRef:
 
 
 def _is_whole(index: Any) -> bool:
-    return index is None or index is Ellipsis or (isinstance(index, tuple) and (not index or (len(index) == 1 and index[0] is Ellipsis)))
+    if isinstance(index, tuple):
+        return not index or (len(index) == 1 and index[0] is Ellipsis)
+    return index is None or index is Ellipsis
 
 
 def _found(ref: Any, idx: Any, api: str) -> tuple[Array, Array]:

@@ -23,7 +23,7 @@ import numpy as np
 from fungrad.config import config
 from fungrad.core import tree
 from fungrad.core.arguments import integers
-from fungrad.core.array import Array, as_array
+from fungrad.core.array import as_array
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, AxisData, Tracer, state
 from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, eval_jaxpr

@@ -15,8 +15,8 @@ from fungrad.core import dtypes, tree
 from fungrad.core.arguments import integers
 from fungrad.core.array import typeof
 from fungrad.core.avals import ShapedArray
-from fungrad.core.context import AxisData, named_axis
-from fungrad.core.refs import RefFrame
+from fungrad.core.context import AxisData, Tracer, named_axis
+from fungrad.core.refs import AbstractRef, RefFrame
 from fungrad.core.source import api_boundary, wraps
 from fungrad.core.staging import debug_info, trace_tree
 from fungrad.ops.foundation import zeros
@@ -58,6 +58,22 @@ class ShapeDtypeStruct:
         self.weak_type = weak_type
         self.sharding = sharding
         self.is_ref = is_ref
+
+    @classmethod
+    def like(cls, x: Any) -> ShapeDtypeStruct:
+        """The struct of an array, a scalar, or something else with ``shape`` and ``dtype``.
+
+        Example:
+          >>> import fungrad, fungrad.numpy as jnp
+          >>> fungrad.ShapeDtypeStruct.like(jnp.zeros((2, 3)))
+          ShapeDtypeStruct(shape=(2, 3), dtype=float32)
+        """
+        aval = abstract_argument(x, "ShapeDtypeStruct.like", ((x,), {}), 0)
+        placed = not isinstance(x, Tracer) and getattr(x, "committed", True)
+        sharding = getattr(x, "sharding", None) if placed else None
+        return cls(
+            aval.shape, aval.dtype, sharding=sharding, weak_type=aval.weak_type, is_ref=isinstance(aval, AbstractRef)
+        )
 
     def update(self, **changes: Any) -> ShapeDtypeStruct:
         """The struct with some of ``shape``, ``dtype``, ``sharding`` and ``weak_type`` replaced."""

@@ -7,6 +7,7 @@ May import ``core`` and ``transforms.inspection``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -285,7 +286,8 @@ class Compiled(Lowered):
         run = entry.run or entry.prepare()
         if entry.frame is not None:
             names = [f"argument{path}" for path in tree.leaf_paths((args, kwargs))]
-            return call_with_refs(entry.frame, entry.out_tree, arrays, names, self.fun_name, lambda given: self._outs(run, given))
+            outs = functools.partial(self._outs, run)
+            return call_with_refs(entry.frame, entry.out_tree, arrays, names, self.fun_name, outs)
         return tree.unflatten(entry.out_tree, self._outs(run, arrays))
 
     def _outs(self, run: Callable[..., Any], arrays: Sequence[Any]) -> list[Any]:

@@ -311,7 +311,7 @@ class JitFunction:
         call = self._arguments(args, kwargs)
         entry = self._entry(call)
         if entry.frame is not None:
-            return self._call_with_refs(entry.frame, entry.out_tree, call)
+            return self._call_with_refs(entry, call)
         arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
         known = state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays)
         if known and not entry.has_tracers and not entry.high:
@@ -348,7 +348,8 @@ class JitFunction:
                 *entry.jaxpr.consts, *given, jaxpr=entry.closed, name=self._name, **params
             )
 
-        return call_with_refs(entry.frame, entry.out_tree, call.leaves, self._leaf_names(call), self._name, run)
+        frame = entry.frame or RefFrame()
+        return call_with_refs(frame, entry.out_tree, call.leaves, self._leaf_names(call), self._name, run)
 
     def _use_keys(self, entry: Entry, arrays: list[Any]) -> None:
         """Notes the keys that a call uses up; calls do not take the short path while somebody wants to know."""
