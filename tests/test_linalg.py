@@ -318,3 +318,15 @@ def test_the_derivative_of_pinv_makes_no_matrix_square_in_the_longer_side(shape)
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     jaxpr = fungrad.make_jaxpr(fungrad.grad(lambda x: (jnp.linalg.pinv(x) ** 2).sum()))(x)
     assert max(sizes(jaxpr)) == x.size
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_compiled_eigenvalues_come_in_the_same_order(dtype):
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((20, 4, 4))
+    if dtype == "complex64":
+        a = a + 1j * rng.standard_normal((20, 4, 4))
+    x = jnp.asarray(a.astype(dtype))
+    for got, wanted in zip(fungrad.jit(jnp.linalg.eig)(x), jnp.linalg.eig(x), strict=True):
+        assert got.dtype == wanted.dtype
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)

@@ -347,17 +347,20 @@ def eig(ctx: Any, a: Any, left: bool, right: bool) -> list[Any]:
         return [ctx.constant(0, dtype, a.shape[:-1])] + [ctx.constant(0, dtype, a.shape)] * (left + right)
     x = stacked(ctx, a)
     finite = all_finite(ctx, x)
-    x = swapped(ctx, finite_or_zero(ctx, x, finite))
+    # In double precision, as NumPy computes: eigenvalues come in the order in which the iteration finds them, which in
+    # single precision is not the same.
+    wide = np.result_type(a.dtype, np.float64)
+    x = swapped(ctx, ctx.convert(finite_or_zero(ctx, x, finite), wide))
     # With vectors also where only values are wanted: their order and last digits are those of derivatives.
-    _, *found, status = in_program(ctx, lapack.geev(a.dtype, n, left, right or not left), [x])
+    _, *found, status = in_program(ctx, lapack.geev(wide, n, left, right or not left), [x])
     if kind_of(a.dtype) == "c":
         values, vectors = found[0], [swapped(ctx, v) for v in found[1:]]
     else:
         re, im, *packed = found
-        values = ctx.map(lambda m, x, y: m.complex(x, y), [re, im], dtype)
-        vectors = [_unpacked(ctx, im, v, dtype) for v in packed]
+        values = ctx.map(lambda m, x, y: m.complex(x, y), [re, im], np.dtype(complex))
+        vectors = [_unpacked(ctx, im, v, np.dtype(complex)) for v in packed]
     good = succeeded(ctx, status, finite)
-    results = [or_nan(ctx, r, good) for r in (values, *vectors[: left + right])]
+    results = [or_nan(ctx, ctx.convert(r, dtype), good) for r in (values, *vectors[: left + right])]
     return [unstacked(ctx, r, batch) for r in results]
 
 
