@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-FACADES = ("fungrad", "fungrad.lax", "fungrad.numpy")
+FACADES = ("fungrad", "fungrad.lax", "fungrad.nn", "fungrad.numpy")
 WIDTH = 120
 
 
