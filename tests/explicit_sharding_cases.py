@@ -201,6 +201,7 @@ jnp.sum(a, axis=0, out_sharding=P("y")) if False else a.sum(0)  ->  float32[8@y]
 jax.shard_map(lambda x: x * 2, in_specs=P("x", "y"), out_specs=P("x", "y"))(a)  ->  float32[8@x,8@y]
 jax.shard_map(lambda x: x * 2, in_specs=P("y", "x"), out_specs=P("x", "y"))(a)  ->  ValueError
 jax.grad(lambda x: (x * 2).sum())(jax.reshard(jnp.arange(8.0), P(None, reduced={"x"})))  ->  float32[8]{U:x}
+str(jax.shard_map(lambda x: None, in_specs=P("x"), out_specs=None)(v))  ->  None
 jax.smap(in_axes=0, out_axes=0, axis_name="x")(lambda x: x * 2)(v)  ->  float32[8@x]
 jax.shard_map(lambda x: (x, None), in_specs=P("x"), out_specs=(P("x"), None))(v)  ->  float32[8@x]
 jax.shard_map(lambda x: x * 2, out_specs=P("x", "y"))(a)  ->  float32[8@x,8@y]

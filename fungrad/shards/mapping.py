@@ -279,11 +279,6 @@ def _check_type(aval: Any, spec: P, mesh: Any, manual: frozenset) -> None:
 
 
 def _check_specs(specs: Any, what: str) -> None:
-    if specs is None:
-        raise TypeError(
-            f"fungrad.shard_map: shard_map {what} argument must be a pytree of `PartitionSpec` instances, but it was "
-            f"None. Instead of `{what}=None`, did you mean `{what}=P()`?"
-        )
     for leaf in tree.leaves(specs):
         if not isinstance(leaf, PartitionSpec):
             raise TypeError(
