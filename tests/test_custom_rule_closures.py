@@ -416,3 +416,15 @@ def test_a_pullback_that_returns_nothing_is_refused():
     f = fungrad.custom_gradient(lambda x: (x * 2.0, lambda ct: None))
     with pytest.raises(TypeError, match="is a return missing"):
         fungrad.grad(f)(1.0)
+
+
+def test_rules_close_over_dicts_whose_keys_do_not_sort():
+    x = fnp.ones(3)
+    table = {"a": 1.0, 2: 3.0, (4,): x}
+
+    def total(y):
+        f = fungrad.custom_jvp(lambda y: y * table[2])
+        f.defjvp(lambda p, t: (f(*p), t[0] * table[(4,)].sum()))
+        return f(y)
+
+    assert float(fungrad.grad(total)(1.0)) == float(fungrad.jit(fungrad.grad(total))(1.0)) == 3.0

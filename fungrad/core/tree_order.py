@@ -13,7 +13,7 @@ import optree
 
 from fungrad.core.tree_nodes import NAMESPACE
 
-__all__ = ["flattened", "with_sorted_keys"]
+__all__ = ["flattened", "leaves_in_any_order", "with_sorted_keys"]
 
 Spec = optree.PyTreeSpec
 
@@ -22,6 +22,11 @@ def flattened(tree: Any, is_leaf: Callable[[Any], Any] | None) -> tuple[list[Any
     """The leaves of a tree, and its structure with sorted keys."""
     leaves, spec = optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
     return leaves, spec if spec.is_leaf() else with_sorted_keys(spec)
+
+
+def leaves_in_any_order(tree: Any) -> list[Any]:
+    """The leaves of whatever a program holds, which need not be a tree of the user's: keys of dicts need not sort."""
+    return optree.tree_leaves(tree, namespace=NAMESPACE)
 
 
 # optree puts a dict together in the order that it had; in JAX's trees keys are sorted. The hash of a structure does not

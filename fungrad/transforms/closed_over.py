@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.core import tree
 from fungrad.core.array import Array
 from fungrad.core.avals import Zero
 from fungrad.core.context import Trace, Tracer, running, state
 from fungrad.core.source import unattributed
+from fungrad.core.tree_order import leaves_in_any_order
 from fungrad.errors import UnexpectedTracerError
 from fungrad.transforms.linearization import run_in
 
@@ -169,7 +169,7 @@ def closed_over_tracers(*objects: Any) -> dict[int, Tracer]:
             ]
             todo += [getattr(x, name, None) for name in ("func", "args", "keywords")]
             todo += [_contents(cell) for cell in getattr(x, "__closure__", None) or ()]
-        leaves = tree.leaves(x)
+        leaves = leaves_in_any_order(x)
         if not (len(leaves) == 1 and leaves[0] is x):
             todo += leaves
     return found
