@@ -19,11 +19,12 @@ def _collect() -> list[Op]:
 OPS = _collect()
 
 # Primitives without a row because their operands are functions, names of axes, or tracers, or they are bits of a
-# generator or a place; each has tests of its own.
+# generator, numbers of a hidden one, or a place; each has tests of its own.
 NOT_ROWS = frozenset(
     {
         "reshard",
         "rng_bit_generator",
+        "rng_uniform",
         "threefry2x32",
         "jit",
         "linear_call",

@@ -450,10 +450,10 @@ ERRORS = [
     (lambda: lax.top_k(ROW, -1), ValueError, "k must be in"),
     (lambda: lax.top_k(COMPLEX, 1), TypeError, "top_k: the operand must"),
     (lambda: lax.top_k(ROW, 1, axis=1), ValueError, "top_k: axis 1"),
-    (lambda: lax.reduce((X, X), 0.0, norm, (0,)), TypeError, "same structure"),
+    (lambda: lax.reduce((X, X), 0.0, norm, (0,)), ValueError, "same structure"),
     (lambda: lax.reduce((X, ROW), (0.0, 0.0), norm, (0,)), TypeError, "one shape"),
     (lambda: lax.reduce(X, np.int32(0), norm, (0,)), TypeError, "scalar of the dtype"),
-    (lambda: lax.reduce(X, 0.0, lambda a, b: (a, b), (0,)), TypeError, "must return the structure"),
+    (lambda: lax.reduce(X, 0.0, lambda a, b: (a, b), (0,)), ValueError, "must return the structure"),
     (lambda: lax.reduce(X, 0.0, lambda a, b: lax.gt(a, b), (0,)), TypeError, r"got .* of bool\[\]"),
     (lambda: lax.reduce(X, 0.0, lambda a, b: total(a + ROW), (0,)), TypeError, "must not close over"),
 ]  # fmt: skip

@@ -299,6 +299,12 @@ def test_uniform_numbers_of_a_hidden_state():
     assert all(((x >= 3) & (x < 4)).all() for x in made)
     whole = lax.rng_uniform(jnp.int32(-2), jnp.int32(3), (200,))
     assert whole.dtype == np.int32 and set(whole.tolist()) == {-2, -1, 0, 1, 2}
+    low = jnp.arange(3.0)
+    for mapped in (fungrad.vmap(two), fungrad.jit(fungrad.vmap(two)), fungrad.vmap(fungrad.jit(two))):
+        for drawn in mapped(low):
+            assert ((drawn >= low[:, None]) & (drawn < low[:, None] + 1)).all()
+            assert len(np.unique(drawn - low[:, None])) == 12
+    assert fungrad.vmap(lambda b: lax.rng_uniform(0.0, b, (4,)))(jnp.ones(0)).shape == (0, 4)
     with pytest.raises(ValueError, match="same dtype"):
         lax.rng_uniform(1.0, jnp.int32(2), (3,))
     with pytest.raises(ValueError, match="scalars"):

@@ -242,5 +242,15 @@ class RngUniform(Primitive):
         # Rounding to a narrow dtype may reach the upper bound, which is excluded.
         return np.where(drawn >= b, a, drawn).astype(a.dtype)
 
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, shape: tuple[int, ...]
+    ) -> tuple[Any, Any]:
+        # A draw for each pair of bounds.
+        columns = [
+            unstack(move_dim(x, d, 0)) if d is not None else [x] * axis.size for x, d in zip(args, dims, strict=True)
+        ]
+        draws = [self.bind(a, b, shape=shape) for a, b in zip(*columns, strict=True)]
+        return (stack(draws) if draws else full((0, *shape), 0, args[0].aval.dtype)), 0
+
 
 rng_uniform_p = RngUniform("rng_uniform")
