@@ -197,3 +197,13 @@ def test_donating_a_part_leaves_the_whole(view):
     want = np.array(part) * 2 + 1
     np.testing.assert_array_equal(give(part), want)
     np.testing.assert_array_equal(whole, before)
+
+
+@pytest.mark.parametrize("options", [{"donate_argnums": (0, 1)}, {"donate_argnames": ("x", "y")}])
+def test_arguments_given_by_name_are_donated(options):
+    f = fungrad.jit(lambda x, y, z: (x + z, y + z), **options)
+    info = f.lower(jnp.ones(2), z=1.0, y=jnp.ones(2)).args_info
+    assert [a.donated for a in (info[0][0], info[1]["y"], info[1]["z"])] == [True, True, False]
+    x, y = jnp.ones(2), jnp.ones(2)
+    f(x, y=y, z=1.0)
+    assert x.is_deleted() and y.is_deleted()

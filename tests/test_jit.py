@@ -65,8 +65,12 @@ def test_static_arguments():
     g = fungrad.jit(f, static_argnums=1, static_argnames="mode")
     assert float(g(2.0, 3)) == 6.0
     assert float(g(2.0, 3, mode="b")) == 5.0
-    assert float(g(2.0, 3, "b")) == 5.0
-    assert float(g(2.0, n=3)) == 6.0
+    # Where both are declared, positions are for what is given by position, names for what is given by name.
+    assert float(g(2.0, n=3)) == 6.0 and g.lower(2.0, n=3).args_info[1]["n"].aval.weak_type
+    with pytest.raises(TypeError, match="mode"):
+        g(2.0, 3, "b")
+    named = fungrad.jit(f, static_argnames="mode")
+    assert float(named(2.0, 3, "b")) == float(named(2.0, 3, mode="b")) == 5.0
     before = f.count
     g(5.0, 3)
     assert f.count == before
@@ -85,7 +89,7 @@ def test_static_errors():
     with pytest.raises(ValueError, match="static_argnames names 'm'.*parameters x, n"):
         fungrad.jit(lambda x, n: x, static_argnames="m")
     with pytest.raises(ValueError, match="both static and donated"):
-        fungrad.jit(lambda x: x, static_argnums=0, donate_argnums=0)(1.0)
+        fungrad.jit(lambda x: x, static_argnums=0, donate_argnums=0)
     with pytest.raises(TypeError, match=r"argument config\['name'\] of .* must be an array.*static"):
         fungrad.jit(lambda config: config["x"])({"x": 1.0, "name": "text"})
 
@@ -335,7 +339,7 @@ def test_warm_calls_with_static_arguments():
     def g(x, n, t, scale, mode):
         return x * n + t["a"] * scale + len(mode)
 
-    g = fungrad.jit(g, static_argnums=1, static_argnames="mode")
+    g = fungrad.jit(g, static_argnums=(1, 4), static_argnames="mode")
     x, t = jnp.ones(2), {"a": jnp.arange(2.0)}
     for _ in range(5):
         for n in (1, 2, 3):

@@ -165,8 +165,9 @@ def test_linear_transpose():
     np.testing.assert_allclose(transposed(jnp.ones(2))[0], np.asarray(a).sum(0))
     struct = fungrad.ShapeDtypeStruct((3,), jnp.float32)
     np.testing.assert_allclose(fungrad.linear_transpose(lambda x: 2.0 * x, struct)(jnp.ones(3))[0], [2, 2, 2])
-    with pytest.raises(TypeError, match="must be floating or complex"):
-        fungrad.linear_transpose(lambda n: n, 3)
+    assert fungrad.linear_transpose(lambda n: jnp.stack([2 * n, n]), 3)(jnp.array([3, 4]))[0] == 10
+    with pytest.raises(TypeError, match="all floating or complex, or all integers"):
+        fungrad.linear_transpose(lambda n: 2.0 * n, 3)
 
 
 def test_jacobians_of_trees():
@@ -190,6 +191,16 @@ def test_hessian_and_argnums():
     np.testing.assert_allclose(h[0][1], [2, 4])
     np.testing.assert_allclose(h[1][0], [2, 4])
     assert float(h[1][1]) == 0.0
+
+
+def test_jacobians_have_weak_types_like_gradients():
+    def weak(t, x):
+        return t(lambda x: x * x)(x).weak_type
+
+    for t in (fungrad.grad, fungrad.jacfwd, fungrad.jacrev, fungrad.hessian):
+        assert weak(t, 2.0) and not weak(t, jnp.float32(2.0)), t
+    assert not fungrad.jacfwd(lambda x: x * jnp.ones(2))(2.0).weak_type
+    assert fungrad.jacrev(lambda x: x * jnp.ones(2))(2.0).weak_type
 
 
 def test_jacobian_aux():

@@ -80,6 +80,12 @@ def pmap(
     @functools.wraps(fun)
     @api_boundary
     def pmapped(*args: Any, **kwargs: Any) -> Any:
+        for i in static:
+            if not -len(args) <= i < len(args):
+                raise ValueError(
+                    f"fungrad.pmap: static_broadcasted_argnums={tuple(static)} but {function_name(fun)} was called "
+                    f"with {len(args)} positional argument(s); static arguments must be given by position"
+                )
         available = list(all_devices(backend) if devices is None else devices)
         size = _mapped_size(args, kwargs, in_axes, static, axis_size)
         if size is not None and size > len(available):

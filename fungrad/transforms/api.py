@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import operator
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 from fungrad.core import dtypes, tree
@@ -31,9 +33,23 @@ from fungrad.transforms.transposition import backward_pass
 
 
 def check_callable(fun: Any, api: str) -> None:
-    """Raises TypeError unless ``fun`` can be called."""
-    if not callable(fun):
+    """Raises TypeError unless ``fun`` can be called, and a call can return arrays."""
+    if type(fun) is FunctionType:
+        if not fun.__code__.co_flags & inspect.CO_GENERATOR:
+            return
+    elif isinstance(fun, staticmethod):
+        raise TypeError(
+            f"fungrad.{api}: fun must be a function, got the staticmethod {function_name(fun)}; put @staticmethod "
+            "outermost, above the transformation"
+        )
+    elif not callable(fun):
         raise TypeError(f"fungrad.{api}: fun must be a function, got {shown(fun)}")
+    elif not inspect.isgeneratorfunction(fun):
+        return
+    raise TypeError(
+        f"fungrad.{api}: fun must be a function that returns arrays, got the generator function {function_name(fun)}; "
+        "collect what it yields in a list and return that"
+    )
 
 
 def flat_arrays(values: Any, api: str, what: str) -> tuple[list[Array], Any]:
@@ -302,16 +318,17 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Sequen
     _check_reduce_axes(reduce_axes, "linear_transpose")
     leaves, in_tree = tree.flatten(primals)
     avals = tuple(abstract_argument(x, "linear_transpose", primals, i) for i, x in enumerate(leaves))
-    for i, aval in enumerate(avals):
-        if not aval.inexact:
-            raise TypeError(
-                f"fungrad.linear_transpose: primals{tree.leaf_paths(primals)[i]} must be floating or complex, got "
-                f"{aval.str_short()}"
-            )
     flat_fun = _FlatFunction(fun, in_tree, False, "linear_transpose")
     program = record_linear(flat_fun, avals, [True] * len(avals), f"linear_transpose of {function_name(fun)}")
     _check_linear(program, function_name(fun))
     out_avals = tuple(x.aval for x in program.outputs)
+    kinds = [[("integer", "inexact")[a.inexact] for a in some] for some in (avals, out_avals)]
+    if len({*kinds[0], *kinds[1]}) > 1:
+        raise TypeError(
+            f"fungrad.linear_transpose: the primals and the results of {function_name(fun)} must be all floating or "
+            f"complex, or all integers, got primals {', '.join(a.str_short() for a in avals)} and results "
+            f"{', '.join(a.str_short() for a in out_avals)}"
+        )
     types = Types(avals, in_tree, out_avals, flat_fun.out_tree, function_name(fun), "linear_transpose")
     return Pullback(program, types)
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core import tree
-from fungrad.core.arguments import integers
+from fungrad.core.arguments import integers, shown
 from fungrad.core.array import as_array
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, AxisData, Tracer, state
@@ -489,11 +489,22 @@ checkpoint_policies = _Policies()
 _traces: weakref.WeakKeyDictionary[Any, dict[Any, tuple[Jaxpr, Any, RefFrame]]] = weakref.WeakKeyDictionary()
 
 
+def _checked_cse(prevent_cse: Any) -> Any:
+    """The option as a value that can be a parameter of an operation."""
+    leaves = tree.leaves(prevent_cse)
+    if not leaves or not all(isinstance(x, (bool, np.bool_)) for x in leaves):
+        raise TypeError(
+            "fungrad.checkpoint: prevent_cse must be a bool, or a tuple with one or a tree of them for every argument, "
+            f"got {shown(prevent_cse)}"
+        )
+    return prevent_cse if isinstance(prevent_cse, bool) else tuple(map(bool, leaves))
+
+
 @overload
 def checkpoint(
     fun: Callable[P, R],
     *,
-    prevent_cse: bool | Sequence[bool] = True,
+    prevent_cse: Any = True,
     policy: Policy | None = None,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
@@ -505,7 +516,7 @@ def checkpoint(
 def checkpoint(
     fun: None = None,
     *,
-    prevent_cse: bool | Sequence[bool] = True,
+    prevent_cse: Any = True,
     policy: Policy | None = None,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
@@ -516,7 +527,7 @@ def checkpoint(
 def checkpoint(
     fun: Callable[..., Any] | None = None,
     *,
-    prevent_cse: bool | Sequence[bool] = True,
+    prevent_cse: Any = True,
     policy: Policy | None = None,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
@@ -530,8 +541,8 @@ def checkpoint(
 
     Args:
       fun: function of arrays and trees of arrays. Works as a decorator.
-      prevent_cse: accepted for compatibility: the compiler never merges what is recomputed with
-        the original.
+      prevent_cse: a bool, or a tuple with one or a tree of them for every argument. Accepted for compatibility: the
+        compiler never merges what is recomputed with the original.
       policy: which intermediate values are kept: ``policy(primitive, *types, **params) -> bool``,
         one of ``fungrad.checkpoint_policies``. None keeps nothing but the arguments. It sees the
         operations of nested ``jit`` functions, but loops and branches as a whole.
@@ -571,7 +582,7 @@ def checkpoint(
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     params = {
         "policy": policy,
-        "prevent_cse": prevent_cse if isinstance(prevent_cse, bool) else tuple(prevent_cse),
+        "prevent_cse": _checked_cse(prevent_cse),
         "differentiated": False,
     }
 

@@ -19,6 +19,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AnonymousAxis, AxisData
 from fungrad.core.signatures import P
 from fungrad.core.source import api_boundary, function_name, wraps
+from fungrad.ops.cast import convert_element_type
 from fungrad.ops.foundation import batch_to, instantiate, reshape
 from fungrad.ops.shape import slice as slice_op
 from fungrad.transforms.api import _check_input, _FlatFunction, _positions, _resolve_all, check_callable, flat_arrays
@@ -202,7 +203,9 @@ def _forward_blocks(
     for column, d, out in zip(columns, dims, outs, strict=True):
         column = batch_to(column, d, column.aval.ndim - (d is not None), size)
         parts = _split(column, [a.size for a in avals], column.aval.ndim - 1)
-        rows.append([reshape(part, (*out.shape, *a.shape)) for part, a in zip(parts, avals, strict=True)])
+        rows.append(
+            [_weak_like(reshape(part, (*out.shape, *a.shape)), out) for part, a in zip(parts, avals, strict=True)]
+        )
     return rows
 
 
@@ -225,8 +228,15 @@ def _reverse_blocks(
             continue
         ct, d = next(found)
         parts = _split(batch_to(ct, d, 0, size), [out.size for out in outs], 0)
-        blocks.append([reshape(x, (*out.shape, *p.aval.shape)) for x, out in zip(parts, outs, strict=True)])
+        blocks.append(
+            [_weak_like(reshape(x, (*out.shape, *p.aval.shape)), p.aval) for x, out in zip(parts, outs, strict=True)]
+        )
     return [list(row) for row in zip(*blocks, strict=True)]
+
+
+def _weak_like(block: Any, aval: ShapedArray) -> Any:
+    """A block of the dtype and the weak type of the results (forwards) or of the argument (backwards)."""
+    return block if block.aval.weak_type == aval.weak_type else convert_element_type(block, aval.dtype, aval.weak_type)
 
 
 def _split(x: Any, sizes: Sequence[int], dim: int) -> list[Any]:

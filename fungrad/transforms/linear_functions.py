@@ -70,7 +70,8 @@ def checked_tangent(t: Any, primal: ShapedArray, api: str, position: int, primal
     path = tree.leaf_paths(primals)[position]
     got = f"float0{list(np.shape(t))}" if got_float0 else t.aval.str_short()
     same_shape = got_float0 or t.aval.shape == expected.shape
-    raise (TypeError if same_shape else IncompatibleShapesError)(
+    kind = ValueError if api == "linearize" else TypeError
+    raise (kind if same_shape else IncompatibleShapesError)(
         f"fungrad.{api}: the tangent of primals{path} must have type {expected.str_short()} (that of the primal"
         f"{', float0 for integers and booleans' if expected.dtype == dtypes.float0 else ''}), got {got}"
     )
@@ -345,31 +346,34 @@ class Pullback(LinearFunction):
             )
         leaves, treedef = tree.flatten(cotangent)
         if treedef != types.out_tree:
-            raise ValueError(
-                "fungrad.vjp: unexpected tree structure: the cotangent for "
+            raise (TypeError if types.api == "linear_transpose" else ValueError)(
+                f"fungrad.{types.api}: unexpected tree structure: the cotangent for "
                 f"{types.name} must have the tree structure of its output, {types.out_tree}, got {treedef}"
             )
         cts = [
             self._cotangent(x, a, i, cotangent) for i, (x, a) in enumerate(zip(leaves, types.out_avals, strict=True))
         ]
         results = iter(backward_pass(self._recorded(), cts))
+        transposed = types.api == "linear_transpose"
         out = [
-            visible(next(results), aval) if aval.inexact else float0_zeros(aval)
+            visible(next(results), aval) if aval.inexact or transposed else float0_zeros(aval)
             for aval in types.in_avals
         ]
         return tree.unflatten(types.in_tree, out), out
 
     def _cotangent(self, x: Any, aval: ShapedArray, position: int, cotangent: Any) -> Any:
-        expected = aval.tangent()
+        # A linear function of integers is transposed as it is; nothing is differentiated.
+        transposed = self._types.api == "linear_transpose"
+        expected = aval if transposed else aval.tangent()
         if expected.is_high:
             path = tree.leaf_paths(cotangent)[position]
-            return _checked_high(x, expected, f"fungrad.vjp: the cotangent{path} for {self._types.name}")
+            return _checked_high(x, expected, f"fungrad.{self._types.api}: the cotangent{path} for {self._types.name}")
         if expected.dtype == dtypes.float0:
             if getattr(x, "dtype", None) == dtypes.float0 and np.shape(x) == expected.shape:
                 return Zero(expected)
         elif getattr(x, "dtype", None) != dtypes.float0:
             scalar = not isinstance(x, (Array, np.ndarray, np.generic))
-            x = as_array(x, "fungrad.vjp: cotangent")
+            x = as_array(x, f"fungrad.{self._types.api}: cotangent")
             inexact = dtypes.is_inexact(expected.dtype) and dtypes.is_inexact(x.aval.dtype)
             if scalar and x.aval.dtype != expected.dtype and inexact and x.aval.weak_type:
                 if dtypes.is_complex(expected.dtype) or not dtypes.is_complex(x.aval.dtype):
@@ -382,9 +386,9 @@ class Pullback(LinearFunction):
             if isinstance(x, Array)
             else f"{getattr(x, 'dtype', type(x).__name__)}{list(np.shape(x))}"
         )
-        raise ValueError(
-            f"fungrad.vjp: unexpected JAX type (e.g. shape/dtype): the cotangent{path} for {self._types.name} must "
-            f"have type {expected.str_short()}, that of the output, got {got}"
+        raise (TypeError if transposed else ValueError)(
+            f"fungrad.{self._types.api}: unexpected JAX type (e.g. shape/dtype): the cotangent{path} for "
+            f"{self._types.name} must have type {expected.str_short()}, that of the output, got {got}"
         )
 
 

@@ -66,6 +66,11 @@ def vmap(
     if isinstance(in_axes, list):
         # As in JAX: a list is taken for a tuple, since the arguments are one.
         in_axes = tuple(in_axes)
+    if isinstance(in_axes, dict):
+        raise TypeError(
+            "fungrad.vmap: in_axes must be an int, None, or a tuple with an entry for every positional argument, got "
+            f"{in_axes!r}; give ({in_axes!r},) for a function of one argument"
+        )
     _check_axes_tree(in_axes, "in_axes")
     _check_axes_tree(out_axes, "out_axes")
     name = function_name(fun)

@@ -50,7 +50,24 @@ def over_axis(f):
     return fungrad.vmap(f, axis_name="i")(jnp.arange(4.0))
 
 
+def generator(v):
+    """A function that yields."""
+    yield v
+
+
+class NoSignature:
+    """Can be called, but nobody knows how."""
+
+    @property
+    def __signature__(self):
+        raise TypeError("none")
+
+    def __call__(self, *args):
+        return args
+
+
 NAMES = {
+    "generator": generator, "NoSignature": NoSignature,
     "np": np, "fungrad": fungrad, "jnp": jnp, "lax": lax, "nn": nn, "random": random, "special": special,
     "stats": stats, "image": image, "linalg": linalg, "scipy": scipy,
     "optim": optim, "io": io, "data": data, "train": train, "tree": tree, "tree_util": tree_util, "debug": debug,

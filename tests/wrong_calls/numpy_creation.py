@@ -75,8 +75,6 @@ jnp.polyfit(jnp.ones(3), jnp.ones(3), -1)               | ValueError | deg
 jnp.polyfit(jnp.ones(3), jnp.ones(3), 1, w=jnp.ones(2)) | TypeError | w
 jnp.polyfit(jnp.ones(3), jnp.ones(3), 1, cov='a')       | ValueError | cov
 jnp.polyfit(jnp.ones(2), jnp.ones(2), 1, cov=True)      | ValueError | cov
-jnp.save('a', jnp.ones(2, 'bfloat16'))                  | TypeError | arr
-jnp.savez('a', w=jnp.ones(2, 'bfloat16'))               | TypeError | w
 jnp.fromfile('a', dtype='a')                            | TypeError | dtype
 jnp.trim_zeros(jnp.ones(2), 'x')                        | ValueError | trim
 jnp.trim_zeros(jnp.ones(2), axis=3)                     | ValueError | axis

@@ -49,9 +49,7 @@ fungrad.vjp(sq, 1.0, has_aux='a')                                               
 fungrad.linearize('a', 1.0)                                                                  | TypeError | fun
 fungrad.linearize(sq, 'a')                                                                   | TypeError | primals
 fungrad.linear_transpose('a', x)                                                             | TypeError | fun
-fungrad.linear_transpose(lambda v: 2 * v, k)                                                 | TypeError | primals
 fungrad.linear_transpose('a', x)(x)                                                          | TypeError | fun
-fungrad.linear_transpose(lambda v: 2 * v, k)(x)                                              | TypeError | primals
 fungrad.vmap('a')(x)                                                                         | TypeError | fun
 fungrad.vmap(sq, in_axes='a')(x)                                                             | TypeError | in_axes
 fungrad.vmap(sq, out_axes='a')(x)                                                            | TypeError | out_axes
@@ -62,6 +60,30 @@ fungrad.jit(sq, static_argnums='a')(1.0) | TypeError | static_argnums
 fungrad.jit(sq, static_argnames='a')(1.0) | ValueError | static_argnames
 fungrad.jit(sq, donate_argnums='a')(1.0) | TypeError | donate_argnums
 fungrad.jit(sq, donate_argnames='a')(1.0) | ValueError | donate_argnames
+fungrad.jit(lambda v: v, static_argnames='v', donate_argnames='v') | ValueError | v
+fungrad.jit(lambda v: v, static_argnums=0, donate_argnums=0) | ValueError | v
+fungrad.jit(lambda v: v, static_argnums=0, donate_argnames='v') | ValueError | v
+fungrad.jit(lambda v, /: v, static_argnames='v') | ValueError | static_argnames
+fungrad.jit(lambda v, /, **more: v, donate_argnames='v') | ValueError | donate_argnames
+fungrad.jit(lambda *args: args, static_argnames='args') | ValueError | static_argnames
+fungrad.jit(lambda *args, **more: args, donate_argnames='args') | ValueError | donate_argnames
+fungrad.jit(NoSignature(), donate_argnames='v') | ValueError | donate_argnames
+fungrad.jit(lambda v, w: v + w, donate_argnums=0)(*[jnp.ones(3)] * 2) | RuntimeError | donated
+fungrad.jit(lambda v, w: v + w, donate_argnums=(0, 1))(*[jnp.ones(3)] * 2) | RuntimeError | donated
+fungrad.jit(generator) | TypeError | fun
+fungrad.vmap(generator) | TypeError | fun
+fungrad.grad(generator) | TypeError | fun
+fungrad.jit(staticmethod(sq)) | TypeError | fun
+fungrad.vmap(staticmethod(sq)) | TypeError | fun
+fungrad.grad(staticmethod(sq)) | TypeError | fun
+fungrad.vmap(lambda d: d['a'], in_axes={'a': 0}) | TypeError | in_axes
+fungrad.pmap(lambda v, w: v, static_broadcasted_argnums=1)(jnp.ones(1), w=1) | ValueError | static_broadcasted_argnums
+fungrad.linear_transpose(lambda v: 2.0 * v, 1) | TypeError | primals
+fungrad.checkpoint(sq, prevent_cse=({'a': 2},)) | TypeError | prevent_cse
+fungrad.linear_transpose(lambda v: [v, v], 1.0)(1.0) | TypeError | cotangent
+fungrad.linear_transpose(lambda v: jnp.stack([v, v]), 1.0)(1.0) | TypeError | cotangent
+fungrad.linearize(sq, 1.0)[1](1) | ValueError | primals
+fungrad.linearize(lambda v: v, k)[1](k) | ValueError | primals
 fungrad.checkpoint('a')(1.0)                                                                 | TypeError | fun
 fungrad.checkpoint(sq, prevent_cse='a')(1.0)                                                 | TypeError | prevent_cse
 fungrad.checkpoint(sq, policy='a')(1.0)                                                      | TypeError | policy

@@ -43,7 +43,7 @@ from fungrad.jit.front.aot import Traced, Wrapped, check_compiler_options
 from fungrad.jit.front.cache_info import CacheInfo, note_trace, versions_of
 from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
 from fungrad.jit.front.explain import explain_miss, log
-from fungrad.jit.front.options import Keywords, Options, as_tuple, check_options, positional_names
+from fungrad.jit.front.options import Keywords, Options, as_tuple, positional_names, resolved
 from fungrad.jit.front.recorded import note_tracing, prepared
 from fungrad.jit.front.sharded import ShardedFunction
 from fungrad.jit.front.tree_code import builder, is_time, reader
@@ -145,6 +145,8 @@ class Entry:
         if not self.donated:
             return [x._data for x in arrays]
         flags = self.donated[len(self.const_data) :]
+        if self.frame is None:
+            _check_given_once(arrays, flags, self.name)
         data = give_away(arrays, flags, f"donated to jit of {self.name}")
         # References to one that nobody else has: the list, and the argument of getrefcount.
         counts = list(map(sys.getrefcount, data))
@@ -382,11 +384,8 @@ class JitFunction:
         """Which arguments are static in calls with so many by position and with these keywords."""
         found = self._splits.get((count, keywords))
         if found is None:
-            numbers, names, parameters = self._options.static_argnums, self._options.static_argnames, self._parameters()
-            positions = {a % count for a in numbers if -count <= a < count}
-            positions |= {i for i, name in enumerate(parameters[:count]) if name in names}
-            numbered = {parameters[a] for a in numbers if -len(parameters) <= a < len(parameters)}
-            named = [k for k in keywords if k in names or k in numbered]
+            positions = {a % count for a in self._options.static_argnums if -count <= a < count}
+            named = [k for k in keywords if k in self._options.static_argnames]
             found = self._splits[count, keywords] = Split(
                 (*sorted(positions), *sorted(named)),
                 tuple([i for i in range(count) if i not in positions]),
@@ -525,7 +524,6 @@ class JitFunction:
             return (False,) * len(call.leaves)
         n = len(call.args)
         wanted = {a % n for a in options.donate_argnums if -n <= a < n}
-        wanted |= {i for i, name in enumerate(self._parameters()[:n]) if name in options.donate_argnames}
         both = wanted & {i for i in call.static if isinstance(i, int)}
         if both:
             raise ValueError(f"fungrad.jit: argument {sorted(both)[0]} of {self._name} is both static and donated")
@@ -633,6 +631,17 @@ class Split(NamedTuple):
     names: tuple[str, ...]
 
 
+def _check_given_once(arrays: Sequence[Any], flags: Sequence[bool], name: str) -> None:
+    """Whether no array that is donated is an argument a second time."""
+    given = set(map(id, itertools.compress(arrays, flags)))
+    others = [id(x) for x, flag in zip(arrays, flags, strict=True) if not flag]
+    if len(given) + len(others) < len(arrays) or not given.isdisjoint(others):
+        raise RuntimeError(
+            f"fungrad.jit: an array that is donated to {name} is also another argument of the call; pass a copy, or do "
+            "not donate it"
+        )
+
+
 def _is_on_own_memory(x: np.ndarray) -> bool:
     """Whether nothing but ``x`` refers to its memory."""
     while type(x.base) is np.ndarray:
@@ -706,21 +715,18 @@ def jit(
     if backend not in (None, "cpu"):
         raise TypeError(f"fungrad.jit: backend must be 'cpu' or None, got {backend!r}")
     check_compiler_options(compiler_options, "fungrad.jit")
-    options = Options(
-        as_tuple(static_argnums, int, "static_argnums"),
-        as_tuple(static_argnames, str, "static_argnames"),
-        as_tuple(donate_argnums, int, "donate_argnums"),
-        as_tuple(donate_argnames, str, "donate_argnames"),
-        keep_unused,
-        inline,
-    )
+    declared: dict[str, Any] = {
+        "static_argnums": as_tuple(static_argnums, int, "static_argnums"),
+        "static_argnames": as_tuple(static_argnames, str, "static_argnames"),
+        "donate_argnums": as_tuple(donate_argnums, int, "donate_argnums"),
+        "donate_argnames": as_tuple(donate_argnames, str, "donate_argnames"),
+    }
     places = {"in_shardings": in_shardings, "out_shardings": out_shardings}
     if fun is None:
-        return lambda f: jit(f, **options._asdict(), **places)
+        return lambda f: jit(f, **declared, keep_unused=keep_unused, inline=inline, **places)
     check_callable(fun, "jit")
-    if any(options[:4]):
-        check_options(fun, options)
-    compiled = JitFunction(fun, options)
+    found = resolved(fun, **declared) if any(v is not None for v in declared.values()) else ((), (), (), ())
+    compiled = JitFunction(fun, Options(*found, keep_unused, inline))
     # A tree of None says nothing.
     return ShardedFunction(compiled, fun, **places) if any(map(tree.leaves, places.values())) else compiled
 
