@@ -198,7 +198,10 @@ def test_positions_out_of_range_raise_where_they_are_known():
             call()
     assert isinstance(np.take(x, 7, mode="clip"), fungrad.Array)
     keys = fungrad.random.split(fungrad.random.key(0), 3)
-    assert np.take(keys, [2]).dtype == keys.dtype
+    taken = np.take(keys, [2])
+    assert taken.dtype == keys.dtype and (fungrad.random.key_data(taken) == fungrad.random.key_data(keys[2:])).all()
+    with pytest.raises(IndexError):
+        np.take(keys, [3])
     rows, columns = np.unravel_index(jnp.array([5]), (3, 3))
     assert (rows.dtype, rows.tolist(), columns.tolist()) == (jnp.int32, [1], [2])
 

@@ -390,6 +390,11 @@ def array_function(self: Array, func: Any, types: Any, args: Any, kwargs: Any) -
     if name in _FOR_MEMORY or name in _WITH_CALLBACKS or name in _CHECKING:
         theirs = not (_is_traced(args) or _is_traced(kwargs))
     if theirs and name in _CHECKING and kwargs.get("out") is None:
+        if args and isinstance(args[0], Array) and dtypes.is_key(args[0].aval.dtype):
+            # Keys are no ndarray; their numbers are.
+            keys = args[0]
+            numbers = np.arange(keys.aval.size).reshape(keys.aval.shape)
+            return manipulation.ravel(keys)[func(numbers, *_values(args[1:], what), **_values(kwargs, what))]
         found = func(*_values(args, what), **_values(kwargs, what))
         return tuple(map(creation.asarray, found)) if isinstance(found, tuple) else creation.asarray(found)
     function = None if theirs else _counterpart(func)
