@@ -393,3 +393,29 @@ def test_names_are_saved_or_moved():
         fungrad.checkpoint_policies.save_and_offload_only_these_names(
             names_which_can_be_saved=["a", "b"], names_which_can_be_offloaded=["b"]
         )
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_looks_at_values_does_so_again_where_they_are_computed_again(compiled, ordered):
+    seen = []
+
+    def f(x):
+        y = fnp.sin(x)
+        fungrad.debug.callback(lambda v: seen.append(round(float(v), 2)), y, ordered=ordered)
+        return fnp.sin(y)
+
+    def seen_by(fun, policy=None):
+        seen.clear()
+        of = fun(fungrad.checkpoint(f, policy=policy))
+        (fungrad.jit(of) if compiled else of)(2.0)
+        fungrad.effects_barrier()
+        return list(seen)
+
+    assert seen_by(lambda f: f) == [0.91]
+    assert seen_by(fungrad.grad) == [0.91] * 2
+    assert seen_by(fungrad.grad, fungrad.checkpoint_policies.everything_saveable) == [0.91]
+    assert seen_by(lambda f: fungrad.grad(fungrad.grad(f))) == [0.91] * 3
+    assert seen_by(lambda f: fungrad.grad(lambda x: lax.scan(lambda c, _: (f(c), None), x, length=2)[0])) == [
+        0.91, 0.71, 0.71, 0.91,
+    ]  # fmt: skip

@@ -302,10 +302,11 @@ class IOCallback(Callback):
 
 
 class DebugCallback(Callback):
-    """A callback that only looks at values: derivatives run it once, on the primal values."""
+    """A callback that only looks at values: derivatives run it once on the primal values, and again where a checkpoint
+    computes those again."""
 
     api = "debug.callback"
-    has_effects = True
+    has_effects = observes = True
 
     def jvp(
         self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any

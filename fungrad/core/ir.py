@@ -106,6 +106,14 @@ class Eqn:
         return self.primitive.has_effects or any(j.has_effects for j in jaxprs_in_params(self.params))
 
     @property
+    def observes(self) -> bool:
+        """Whether the equation has effects, and they are to show values."""
+        if self.primitive.has_effects:
+            return self.primitive.observes
+        inside = [eqn for j in jaxprs_in_params(self.params) if j.has_effects for eqn in j.eqns if eqn.has_effects]
+        return bool(inside) and all(eqn.observes for eqn in inside)
+
+    @property
     def effects(self) -> frozenset:
         """Non-empty exactly if the equation has effects."""
         return frozenset(("effect",)) if self.has_effects else frozenset()

@@ -68,6 +68,7 @@ class Primitive:
         `cheap` says.
       random: results must not be merged with those of an equal equation.
       has_effects: must run even if its results are unused.
+      observes: its effect is to show values, which is repeated where values are computed again.
       quiet: whether NumPy's floating point warnings are off while ``impl`` runs; set it where ``impl`` computes.
       uses_keys: whether the random keys that are its first operand are used up.
       types_only: the result is the operand; only its type says something else of meshes.
@@ -91,6 +92,7 @@ class Primitive:
     complex_cost: int | None = None
     random: bool = False
     has_effects: bool = False
+    observes: bool = False
     quiet: bool = False
     uses_keys: bool = False
     uses_axis_names: bool = False

@@ -264,13 +264,13 @@ def _split(jaxpr: Jaxpr, nonzero: tuple[bool, ...], policy: Policy | None) -> Sp
 def _divide(
     jaxpr: Jaxpr, residuals: Sequence[Any], policy: Policy | None
 ) -> tuple[list[Var], list[Eqn]]:
-    """The values to save, and the equations that make ``residuals`` from them and the inputs."""
+    """The values to save, and the equations that make ``residuals`` from them and the inputs, or show values again."""
     needed = {a for a in residuals if type(a) is Var}
     saved: list[Var] = []
     recomputed: list[Eqn] = []
     for eqn in reversed(jaxpr.eqns):
         wanted = [v for v in eqn.outvars if v in needed]
-        if not wanted:
+        if not wanted and not eqn.observes:
             continue
         if policy is not None and policy(
             eqn.primitive, *[a.aval for a in eqn.invars], **eqn.params
