@@ -48,6 +48,7 @@ with _locks.imports:
         jax2tf_associative_scan_reductions as jax2tf_associative_scan_reductions,
         legacy_prng_key as legacy_prng_key,
         log_compiles as log_compiles,
+        make_user_context as make_user_context,
         no_tracing as no_tracing,
         numpy_dtype_promotion as numpy_dtype_promotion,
         numpy_rank_promotion as numpy_rank_promotion,
@@ -182,6 +183,7 @@ if TYPE_CHECKING:
         clear_caches as clear_caches,
         fwd_and_bwd as fwd_and_bwd,
     )
+    from fungrad.numpy.dynamic_slices import ds as ds
     from fungrad.shards.arrays import (
         Shard as Shard,
         make_array_from_callback as make_array_from_callback,

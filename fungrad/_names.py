@@ -26,6 +26,7 @@ NAMES = {
     "fungrad.drawing": "Drawing draw",
     "fungrad.explaining": "Explanation Profile explain profile",
     "fungrad.jit.front.api": "clear_caches fwd_and_bwd",
+    "fungrad.numpy.dynamic_slices": "ds",
     "fungrad.shards.arrays": (
         "Shard make_array_from_callback make_array_from_process_local_data make_array_from_single_device_arrays"
     ),

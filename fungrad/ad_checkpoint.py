@@ -1,5 +1,6 @@
 """Checkpointing of derivatives: names of intermediate values, policies, what is kept."""
 
+from fungrad.transforms.checkpoint_answers import Offloadable, Recompute, Saveable
 from fungrad.transforms.checkpointing import (
     checkpoint,
     checkpoint_name,
@@ -10,4 +11,7 @@ from fungrad.transforms.checkpointing import (
 
 remat = checkpoint
 
-__all__ = ["checkpoint", "checkpoint_name", "checkpoint_policies", "print_saved_residuals", "remat", "saved_residuals"]
+__all__ = [
+    "checkpoint", "checkpoint_name", "checkpoint_policies", "Offloadable", "print_saved_residuals", "Recompute",
+    "remat", "Saveable", "saved_residuals",
+]  # fmt: skip

@@ -163,11 +163,17 @@ watch = Watch()
 _WATCHED = ("debug_nans", "debug_infs")
 
 
+# The attributes that hold the values of user contexts.
+_contexts: list[str] = []
+
+
 def _derived(source: Any) -> tuple[tuple, bool]:
     """Values of the derived attributes for the options of ``source``."""
     key = tuple(getattr(source, option) for option in _SEMANTIC)
     if source.context_mesh is not None:
         key = (*key, source.context_mesh)
+    if _contexts:
+        key = (*key, *[getattr(source, name) for name in _contexts])
     return key, source.debug_nans or source.debug_infs
 
 
@@ -216,6 +222,13 @@ class Config(threading.local):
         self.__dict__.pop(name, None)
         Config.trace_key, Config.check_results = _derived(Config)
         watch.change()
+        if self.__dict__:
+            self._refresh()
+
+    def set_context(self, name: str, value: Any) -> None:
+        """Sets the value of a user context for the whole process."""
+        setattr(Config, name, value)
+        Config.trace_key, Config.check_results = _derived(Config)
         if self.__dict__:
             self._refresh()
 
@@ -437,6 +450,74 @@ Example:
   ...     x = double(3.0)
 """,
 )
+class UserContext:
+    """A value of the user's that functions depend on, in addition to their arguments. Made by ``make_user_context``.
+
+    A call sets it inside a ``with`` block, for the current thread.
+
+    Attributes:
+      value: what it is now.
+    """
+
+    def __init__(self, name: str):
+        self._name = name
+
+    @property
+    def value(self) -> Any:
+        """The value in this thread."""
+        return getattr(config, self._name)
+
+    def get_global(self) -> Any:
+        """The value outside of ``with`` blocks."""
+        return getattr(Config, self._name)
+
+    def set_global(self, value: Any) -> None:
+        """Sets the value outside of ``with`` blocks."""
+        config.set_context(self._name, _hashable(value))
+
+    def __call__(self, value: Any) -> contextlib.AbstractContextManager[None]:
+        return config._overriding(self._name, _hashable(value))
+
+
+def make_user_context(default_value: Any = None) -> UserContext:
+    """A value that functions may depend on besides their arguments: they are traced again where it differs.
+
+    Args:
+      default_value: the value outside of ``with`` blocks; must be hashable.
+
+    Returns:
+      A function that sets the value inside a ``with`` block; it has ``value``, ``get_global`` and ``set_global``.
+
+    Raises:
+      TypeError: the value is not hashable.
+
+    Example:
+      >>> import fungrad
+      >>> scale = fungrad.make_user_context(1.0)
+      >>> f = fungrad.jit(lambda x: x * scale.value)
+      >>> with scale(3.0):
+      ...     print(f(2.0), f(1.0))
+      6.0 3.0
+      >>> print(f(2.0))
+      2.0
+    """
+    name = f"user_context_{len(_contexts)}"
+    setattr(Config, name, _hashable(default_value))
+    _contexts.append(name)
+    config.set_context(name, default_value)
+    return UserContext(name)
+
+
+def _hashable(value: Any) -> Any:
+    try:
+        hash(value)
+    except TypeError:
+        raise TypeError(
+            f"fungrad.make_user_context: the value must be hashable, got {value!r} of type {type(value).__name__}"
+        ) from None
+    return value
+
+
 default_device = _switch(
     "default_device",
     None,

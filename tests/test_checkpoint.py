@@ -9,7 +9,7 @@ import pytest
 import fungrad
 import fungrad.ad_checkpoint
 import fungrad.numpy as fnp
-from fungrad import checkpoint_policies as policies, lax
+from fungrad import ad_checkpoint as ad, checkpoint_policies as policies, lax
 from fungrad.ad_checkpoint import checkpoint_name, print_saved_residuals
 from fungrad.core.ir import subjaxprs
 from fungrad.jit.passes import run_passes
@@ -419,3 +419,15 @@ def test_what_looks_at_values_does_so_again_where_they_are_computed_again(compil
     assert seen_by(lambda f: fungrad.grad(lambda x: lax.scan(lambda c, _: (f(c), None), x, length=2)[0])) == [
         0.91, 0.71, 0.71, 0.91,
     ]  # fmt: skip
+
+
+def test_policies_answer_in_several_ways():
+    f = lambda x: fnp.sin(fnp.sin(x))  # noqa: E731
+    answers = {ad.Recompute: 1, ad.Saveable: 2, ad.Offloadable("device", "pinned_host"): 2, False: 1, True: 2}
+    for answer, kept in answers.items():
+        of = fungrad.checkpoint(f, policy=lambda *_, answer=answer, **__: answer)
+        assert len(saved_residuals(of, 2.0)) == kept, answer
+        np.testing.assert_allclose(fungrad.grad(of)(2.0), fungrad.grad(f)(2.0), rtol=1e-6)
+    for wrong in (ad.Offloadable, 1, None):
+        with pytest.raises(TypeError, match="must return a bool, Recompute, Saveable or Offloadable"):
+            fungrad.grad(fungrad.checkpoint(f, policy=lambda *_, wrong=wrong, **__: wrong))(2.0)

@@ -228,9 +228,34 @@ def _solve_bwd(func: Any, rtol: Any, atol: Any, mxstep: Any, hmax: Any, residual
 
 _solve.defvjp(_solve_fwd, _solve_bwd)
 
+def ravel_first_arg(f: Callable[..., Any], unravel: Callable[[Any], Any], debug_info: Any = None) -> Callable[..., Any]:
+    """A function whose first argument and whose result are one-dimensional arrays instead of trees.
+
+    Args:
+      f: function of a tree and other arguments that returns a tree.
+      unravel: makes the tree from the array, as ``flatten_util.ravel_pytree`` returns it.
+      debug_info: ignored.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental.ode import ravel_first_arg
+      >>> from fungrad.flatten_util import ravel_pytree
+      >>> flat, unravel = ravel_pytree({"x": 1.0, "v": 2.0})
+      >>> ravel_first_arg(lambda y, t: {"x": y["v"] * t, "v": -y["x"]}, unravel)(flat, 3.0)
+      Array([-1.,  6.], dtype=float32)
+    """
+    del debug_info
+
+    @functools.wraps(f)
+    def of_array(y_flat: Any, *args: Any) -> Any:
+        return ravel_pytree(f(unravel(y_flat), *args))[0]
+
+    return of_array
+
+
 __all__ = [
     "abs2", "fit_4th_order_polynomial", "initial_step_size", "interp_fit_dopri", "mean_error_ratio", "odeint",
-    "optimal_step_size", "runge_kutta_step",
+    "optimal_step_size", "ravel_first_arg", "runge_kutta_step",
 ]  # fmt: skip
 
 publish(globals(), __name__, __all__)

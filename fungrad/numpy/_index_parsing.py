@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.array import Array
+from fungrad.core.array import Array, as_array
 from fungrad.core.context import Tracer
-from fungrad.errors import FungradTypeError, NonConcreteBooleanIndexError
+from fungrad.errors import FungradTypeError, IncompatibleShapesError, NonConcreteBooleanIndexError
+from fungrad.numpy.dynamic_slices import Slice
 from fungrad.ops._operands import scalar_array
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.cast import convert_element_type
@@ -39,6 +40,7 @@ class Kind(enum.Enum):
     ARRAY = "integer array"
     BOOL = "boolean scalar, which indexes a new dimension of size 1"
     SLICE = "slice"
+    WINDOW = "slice of static size whose start is an array, or not known to be inside"
     NEW = "None"
     GAP = "Ellipsis that stands for no dimension"
 
@@ -133,6 +135,8 @@ def _classify(part: Any, api: str) -> list[tuple[Kind, Any]]:
         raise TypeError(f"{api}: arrays have no fields, got the index {part!r}")
     if isinstance(part, (float, complex)):
         raise _wrong_dtype(api, _shown(part), type(part).__name__)
+    if isinstance(part, Slice):
+        return [(Kind.WINDOW, part)]
     if hasattr(part, "__jax_array__"):
         return _classify(part.__jax_array__(), api)
     if hasattr(part, "__index__"):
@@ -221,10 +225,28 @@ def _number(shape: Shape, read: Sequence[tuple[Kind, Any]], api: str) -> list[En
             for positions in np.nonzero(value):
                 out.append(Entry(Kind.ARRAY, axis, positions))
                 axis += 1
+        elif kind is Kind.WINDOW:
+            out.append(_window(value, axis, shape[axis], api))
+            axis += 1
         else:
             out.append(Entry(kind, axis, value))
             axis += 1
     return out
+
+
+def _window(part: Slice, axis: int, size: int, api: str) -> Entry:
+    """The entry of a ``Slice``: an ordinary slice where it is known to be inside of the array."""
+    extent = (part.size - 1) * part.stride + 1 if part.size else 0
+    if part.stride == 1 and part.size > size:
+        raise IncompatibleShapesError(
+            f"{api}: {part!r} is longer than dimension {axis} of the array, whose size is {size}"
+        )
+    if isinstance(part.start, int):
+        start = part.start + size if part.start < 0 else part.start
+        if 0 <= start and start + extent <= size:
+            return Entry(Kind.SLICE, axis, slice(start, start + extent, part.stride))
+        part = Slice(np.asarray(part.start), part.size, part.stride)
+    return Entry(Kind.WINDOW, axis, part)
 
 
 # -- static integers ---------------------------------------------------------------------------------------------------
@@ -400,6 +422,16 @@ def select_windows(
             else:
                 columns.append(_Column(axis, np.arange(start, stop, step), (len(numbering),)))
                 append(numbering, count)
+        elif entry.kind is Kind.WINDOW:
+            axis, part = entry.axis, entry.value
+            start = wrapped(part.start, shape[axis]) if wrap else part.start
+            if part.stride == 1:
+                sizes[axis] = part.size
+                append(offset, part.size)
+                columns.append(_Column(axis, start, ()))
+            else:
+                columns.append(_Column(axis, _steps(start, part), (len(numbering),)))
+                append(numbering, part.size)
     stepped = {c.axis for c in columns if c.dims}
     for entry in entries:
         if entry.kind in _ADVANCED:
@@ -414,6 +446,15 @@ def select_windows(
     indices = _stack_columns(columns, tuple([result[d] for d in numbering]), max(shape, default=0))
     distinct = not any(e.kind is Kind.ARRAY for e in entries)
     return Selection(shape, tuple(result), tuple(new), indices, numbers, tuple(sizes), distinct)
+
+
+def _steps(start: Any, part: Slice) -> Any:
+    """The positions of a slice with a step."""
+    steps = part.stride * np.arange(part.size)
+    if isinstance(start, np.ndarray):
+        return start + steps
+    dtype = start.aval.dtype
+    return add(broadcast_in_dim(start, (part.size,), ()), as_array(steps.astype(dtype)))
 
 
 def _broadcast(arrays: Sequence[Any], api: str) -> Shape:

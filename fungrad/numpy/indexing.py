@@ -130,6 +130,8 @@ def _read_concrete(x: ArrayImpl, idx: Any) -> Array:
             parts.append(value)
         elif kind is Kind.GAP:
             parts.append(Ellipsis)
+        elif kind is Kind.WINDOW:
+            return _general(x, entries)
         elif kind is Kind.INT:
             parts.append(checked_int(value, axis, shape[axis], _GETITEM))
         else:
@@ -196,9 +198,10 @@ def _general(
     kinds = {e.kind for e in entries}
     inside = all(e.kind is not Kind.INT or 0 <= e.value < shape[e.axis] for e in entries)
     if Kind.ARRAY not in kinds and Kind.BOOL not in kinds and inside:
-        if Kind.SCALAR not in kinds:
+        if Kind.SCALAR not in kinds and Kind.WINDOW not in kinds:
             return _static_part(x, entries)
-        if mode in _CLAMPING and not config.strict_index:
+        steps = any(e.kind is Kind.WINDOW and e.value.stride != 1 for e in entries)
+        if mode in _CLAMPING and not config.strict_index and not steps:
             return _dynamic_part(x, entries, wrap, api)
     chosen = select_windows(shape, entries, api, wrap=wrap)
     # Without a mode, compiled code need not check: it reads inside in any case.
@@ -276,6 +279,10 @@ def _dynamic_part(x: Array, entries: Sequence[Entry], wrap: bool, api: str) -> A
             starts[axis] = wrapped(value, shape[axis]) if wrap else value
             sizes[axis] = 1
             rest[n] = Entry(Kind.INT, axis, 0)
+        elif kind is Kind.WINDOW:
+            starts[axis] = wrapped(value.start, shape[axis]) if wrap else value.start
+            sizes[axis] = value.size
+            rest[n] = Entry(Kind.SLICE, axis, slice(None))
         elif kind is Kind.INT:
             starts[axis], sizes[axis] = value, 1
             rest[n] = Entry(Kind.INT, axis, 0)

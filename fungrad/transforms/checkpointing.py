@@ -45,6 +45,7 @@ from fungrad.ops._families import LinearElementwise
 from fungrad.ops.cast import ANYTHING
 from fungrad.transforms.api import check_callable, flat_arrays
 from fungrad.transforms.batching import batch_jaxpr, used_axis_names
+from fungrad.transforms.checkpoint_answers import is_saved
 from fungrad.transforms.conditional_effects import when_jaxpr
 from fungrad.transforms.custom_calls import evaluate_flat
 from fungrad.transforms.forward import jvp_jaxpr
@@ -272,8 +273,8 @@ def _divide(
         wanted = [v for v in eqn.outvars if v in needed]
         if not wanted and not eqn.observes:
             continue
-        if policy is not None and policy(
-            eqn.primitive, *[a.aval for a in eqn.invars], **eqn.params
+        if policy is not None and is_saved(
+            policy(eqn.primitive, *[a.aval for a in eqn.invars], **eqn.params), policy
         ):
             saved += wanted
         else:

@@ -93,6 +93,14 @@ fungrad.make_jaxpr(sq, static_argnums='a')(1.0) | TypeError | static_argnums
 fungrad.make_jaxpr(sq, return_shape='a')(1.0)                                                | TypeError | return_shape
 fungrad.eval_shape('a', 1.0)                                                                 | TypeError | fun
 fungrad.eval_shape(sq, 10 ** 30)                                                             | TypeError | args
+fungrad.ds('a', 2) | TypeError | start
+fungrad.ds(x, 2) | TypeError | start
+fungrad.ds(0, 2.5) | TypeError | size
+fungrad.ds(0, -1) | ValueError | size
+fungrad.ds(0, 1, -1) | ValueError | stride
+fungrad.ds(0, 1, jnp.int32(2)) | ValueError | stride
+fungrad.make_user_context([1]) | TypeError | value
+fungrad.make_user_context(1)([1]) | TypeError | value
 fungrad.closure_convert('a', 1.0)                                                            | TypeError | fun
 fungrad.closure_convert(sq, 10 ** 30)                                                        | TypeError | example_args
 fungrad.custom_vjp(sq, nondiff_argnums='a') | TypeError | nondiff_argnums
