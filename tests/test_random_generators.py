@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fungrad
+import fungrad.experimental
 import fungrad.numpy as jnp
 from fungrad import lax, random
 from fungrad.extend.random import (
@@ -309,3 +310,83 @@ def test_uniform_numbers_of_a_hidden_state():
         lax.rng_uniform(1.0, jnp.int32(2), (3,))
     with pytest.raises(ValueError, match="scalars"):
         lax.rng_uniform(jnp.zeros(2), jnp.ones(2), (3,))
+
+
+@each
+def test_callbacks_get_keys(impl):
+    """Once per call, or per example of a batch; compiled as eager."""
+    keys = random.split(random.key(0, impl=impl), 3)
+    number = fungrad.ShapeDtypeStruct((), np.float32)
+    seen = []
+
+    def see(key, x):
+        seen.append((key.shape, key.dtype, words(key).tolist(), np.shape(x)))
+        return np.float32(len(seen))
+
+    functions = [
+        lambda k: fungrad.debug.callback(see, k, 1.0),
+        lambda k: fungrad.experimental.io_callback(see, number, k, 1.0),
+        lambda k: fungrad.pure_callback(see, number, k, 1.0),
+        fungrad.vmap(lambda k: fungrad.debug.callback(see, k, 1.0)),
+        fungrad.vmap(lambda k: fungrad.experimental.io_callback(see, number, k, 1.0)),
+        fungrad.vmap(lambda k: fungrad.pure_callback(see, number, k, 1.0, vmap_method="sequential")),
+        lambda k: fungrad.vmap(lambda key: fungrad.debug.callback(see, key, 1.0))(k[:0]),
+        lambda k: lax.scan(lambda c, key: (c + fungrad.pure_callback(see, number, key, c), None), 0.0, k)[0],
+        lambda k: lax.cond(k[0] == k[1], lambda z: 0.0, lambda z: fungrad.pure_callback(see, number, z, 1.0), k),
+    ]
+    for fun in functions:
+        found = []
+        for run in (fun, fungrad.jit(fun)):
+            seen.clear()
+            result = run(keys)
+            fungrad.effects_barrier()
+            found.append((list(seen), None if result is None else np.asarray(result).tolist()))
+        assert found[0] == found[1]
+        assert all(shape == np.shape(data)[:-1] and dtype == keys.dtype for shape, dtype, data, _ in found[0][0])
+    with pytest.raises(TypeError, match="must be the types of numbers, got key<"):
+        fungrad.pure_callback(lambda k: k, fungrad.ShapeDtypeStruct((), keys.dtype), keys[0])
+
+
+@each
+def test_keys_that_follow_what_is_sorted(impl):
+    keys = random.split(random.key(0, impl=impl), (2, 4))
+    order = jnp.array([[3, 1, 2, 0], [0, 2, 1, 3]])
+    for dimension in (0, 1):
+
+        def run(numbers, keys, dimension=dimension):
+            first, moved, last = lax.sort((numbers, keys, numbers), dimension=dimension, num_keys=1)
+            return first, random.key_data(moved), last
+
+        same({"sort": run(order, keys)}, {"sort": fungrad.jit(run)(order, keys)})
+    shuffled = lambda k: random.key_data(random.permutation(k[0, 0], k, axis=1))  # noqa: E731
+    np.testing.assert_array_equal(shuffled(keys), fungrad.jit(shuffled)(keys))
+
+
+@pytest.mark.parametrize("impl", OTHERS)
+def test_functions_of_single_keys_have_no_compiled_form(impl):
+    keys = random.split(random.key(0, impl=impl), 3)
+    combine = fungrad.jit(lambda k: lax.reduce(k, k[0], lambda a, b: lax.select(a == b, a, b), (0,)))
+    with pytest.raises(NotImplementedError, match="reduce: there is no compiled form"):
+        combine(keys)
+
+
+@each
+def test_donated_keys_are_gone(impl):
+    reverse = fungrad.jit(lambda k, x: (k[::-1], x + 1), donate_argnums=(0, 1))
+    keys, x = random.split(random.key(0, impl=impl), 3), jnp.ones(3)
+    expected = words(keys)[::-1]
+    for call in (reverse, reverse.lower(keys, x).compile()):
+        out = call(keys, x)
+        assert keys.is_deleted() and x.is_deleted() and not out[0].is_deleted()
+        np.testing.assert_array_equal(words(out[0]), expected)
+        keys, x, expected = *out, expected[::-1]
+    with pytest.raises(RuntimeError, match="has been deleted"):
+        [reverse(keys, x), reverse(keys, x)]
+
+
+@each
+def test_keys_do_not_become_scalars(impl):
+    key = random.key(0, impl=impl)
+    for convert in (lambda k: k.item(), lambda k: k.tolist(), float, int, bool):
+        with pytest.raises(TypeError, match="random keys|key<"):
+            convert(key)

@@ -4,6 +4,8 @@ import collections
 import dataclasses
 import enum
 import gc
+import sys
+import threading
 import weakref
 from typing import NamedTuple
 
@@ -314,6 +316,55 @@ def test_containers_without_code():
     for value in (collections.OrderedDict(b=1, a=2), [collections.defaultdict(list, a=1)], {1.5: 1}, {(1, 2): 3}):
         leaves, treedef = hot(value)
         assert leaves == flat(value)[0] and exact(tree.unflatten(treedef, leaves)) == exact(value)
+
+
+def test_trees_deeper_than_the_stack():
+    """optree takes apart and puts together what code for each node, written by recursion, could not."""
+    for step in (lambda v: (v,), lambda v: {"a": v, "b": 2}, lambda v: Layer(v, 1)):
+        value = 1
+        for _ in range(600):
+            value = step(value)
+        for _ in range(MANY):
+            leaves, treedef = tree.flatten(value)
+            assert treedef == tree.structure(tree.unflatten(treedef, leaves))
+            assert tree.structure(tree.map(lambda x, y: y, value, value)) == treedef
+
+
+def test_integers_without_a_text():
+    big, bigger = 10**5000, 10**5001
+    value = {big: 1, -bigger: [2, 3], 4: 5}
+    for _ in range(MANY):
+        leaves, treedef = tree.flatten(value)
+        assert leaves == [2, 3, 5, 1]
+        assert list(tree.unflatten(treedef, leaves)) == sorted(value)
+        assert tree.map(lambda x, y: x + y, value, value) == {big: 2, -bigger: [4, 6], 4: 10}
+
+
+def test_threads_that_write_code_at_once():
+    values = [[{"a": i, "b": (j, None)}, Pair([i], str(j))] for i in range(2) for j in range(12)]
+    failures = []
+
+    def use():
+        try:
+            for _ in range(MANY):
+                for value in values:
+                    leaves, treedef = tree.flatten(value)
+                    assert exact(tree.unflatten(treedef, leaves)) == exact(value)
+                    assert tree.leaves(value, is_leaf=is_none)[2] is None
+        except Exception as error:  # noqa: BLE001  # for the main thread
+            failures.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=use) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not failures
 
 
 # Predicates --------------------------------------------------------------------------------------

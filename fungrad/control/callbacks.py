@@ -22,6 +22,7 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import EVAL, AxisData, running
+from fungrad.core.key_values import keys_of_words, words_of
 from fungrad.core.nonfinite import replay
 from fungrad.core.primitive import Primitive
 from fungrad.core.source import api_boundary, function_name
@@ -164,6 +165,25 @@ class When:
         return [np.zeros(a.shape, a.dtype) for a in self.result_avals] or None
 
 
+class OfKeys:
+    """A callback some of whose operands and results are random keys, for the words of these: as eagerly, it gets keys.
+
+    ``avals`` are the types of its operands.
+    """
+
+    def __init__(self, callback: Callable[..., Any], avals: Sequence[ShapedArray]):
+        self.callback, self.avals = callback, tuple(avals)
+        self.__name__ = getattr(callback, "__name__", "callback")
+
+    def __repr__(self) -> str:
+        return self.__name__
+
+    def __call__(self, *arrays: np.ndarray) -> Any:
+        return self.callback(
+            *[keys_of_words(x, aval) if aval.compound else x for x, aval in zip(arrays, self.avals, strict=True)]
+        )
+
+
 # -- primitives ----------------------------------------------------------------------------------
 
 
@@ -191,7 +211,8 @@ class Callback(Primitive):
         results = callback(*[np.array(x) for x in args])
         if not result_avals:
             return []
-        if type(callback) is OfExamples and not callback.size:
+        looped = callback.callback if type(callback) is OfKeys else callback
+        if type(looped) is OfExamples and not looped.size:
             return [np.zeros(a.shape, a.dtype) for a in result_avals]
         return results
 
@@ -210,6 +231,11 @@ class Callback(Primitive):
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         return self._sequential(axis, args, dims, params)
+
+    def on_key_words(self, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """The call with the words of keys, which are put together for the callback (``core.key_values``)."""
+        callback = OfKeys(params["callback"], [x.aval for x in args])
+        return self.bind(*[words_of(x) if x.aval.compound else x for x in args], **{**params, "callback": callback})
 
     def bind_when(self, condition: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
         callback = When(params["callback"], params["result_avals"])
@@ -404,6 +430,13 @@ def _returning(
         abstract_argument(x, api, result_shape_dtypes, i).strip_weak_type()
         for i, x in enumerate(leaves)
     ]
+    for aval in avals:
+        if dtypes.is_key(aval.dtype):
+            raise TypeError(
+                f"fungrad.{api}: result_shape_dtypes must be the types of numbers, got {aval.str_short()}; return "
+                "the words of keys (fungrad.random.key_data), and make keys of them with "
+                "fungrad.random.wrap_key_data"
+            )
     return Returning(callback, out_tree, tuple(avals)), tuple(avals), out_tree
 
 

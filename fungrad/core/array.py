@@ -110,12 +110,15 @@ class Array(AttachedMethods):
         """
         return self._concrete(what)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def _refuse_keys(self, what: str) -> None:
         if self.aval.dtype.names is not None and dtypes.is_key(self.aval.dtype):
             raise TypeError(
-                f"fungrad: random keys ({self.aval.str_short()}) cannot become an ndarray; fungrad.random.key_data "
+                f"fungrad: random keys ({self.aval.str_short()}) cannot become {what}; fungrad.random.key_data "
                 "gives their words"
             )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        self._refuse_keys("an ndarray")
         data = self._concrete("__array__()")
         if dtype is not None and data.dtype != dtype:
             if copy is False:
@@ -178,10 +181,12 @@ class Array(AttachedMethods):
 
         Within ``grad``, ``jvp`` and their kin outside of ``jit`` it is the value, a constant without a derivative.
         """
+        self._refuse_keys("a Python scalar")
         return self._known("item()").item(*args)
 
     def tolist(self) -> Any:
         """Nested Python lists of the elements."""
+        self._refuse_keys("lists of Python scalars")
         return self._concrete("tolist()").tolist()
 
     def __hash__(self) -> int:

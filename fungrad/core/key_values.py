@@ -52,15 +52,21 @@ def keys_of(words: Array, aval: ShapedArray) -> Array:
     """The keys of a type that have these words."""
     if type(words) is not ArrayImpl:
         return KeyWords(aval, words)
+    return wrap(keys_of_words(words._data, aval), aval)
+
+
+def keys_of_words(words: np.ndarray, aval: ShapedArray) -> np.ndarray:
+    """The keys of a type that have these words, as an ndarray."""
     inner = key_types.key_shape(aval.dtype)
-    return wrap(key_types.keys_from_words(words._data.reshape((*aval.shape, *inner)), aval.dtype), aval)
+    return key_types.keys_from_words(words.reshape((*aval.shape, *inner)), aval.dtype)
 
 
 def bind_on_words(primitive: Primitive, args: Sequence[Any], params: dict[str, Any], avals: Sequence[Any]) -> Any:
     """The results, of types ``avals``, of an operation some of whose operands are keys known by their words.
 
     Raises:
-      NotImplementedError: the results depend on how the words of keys make up a value.
+      NotImplementedError: the results depend on how the words of keys make up a value, or the operation is another
+        one for each word.
     """
     rule = getattr(primitive, "on_key_words", None)
     if rule is not None:
@@ -68,6 +74,8 @@ def bind_on_words(primitive: Primitive, args: Sequence[Any], params: dict[str, A
     if primitive.name in ("eq", "ne"):
         return _compared(primitive, args)
     dtype = next(x.aval.dtype for x in args if x.aval.compound)
+    if primitive.has_effects or any(getattr(x, "is_high", False) is True for x in params.values()):
+        raise _no_form(primitive, dtype)
     dims = [x.aval.ndim if x.aval.compound else None for x in args]
     values = [words_of(x) if x.aval.compound else x for x in args]
     axis = AxisData(object(), key_types.word_count(dtype))
@@ -84,13 +92,17 @@ def bind_on_words(primitive: Primitive, args: Sequence[Any], params: dict[str, A
             x = Primitive.instances["transpose"].bind(x, permutation=(*order, d)) if d != x.aval.ndim - 1 else x
             found.append(keys_of(x, aval))
         elif aval.compound or d is not None:
-            raise NotImplementedError(
-                f"{primitive.name}: there is no compiled form for operands of type {dtypes.short_name(dtype)}; use the "
-                "words of the keys (fungrad.random.key_data)"
-            )
+            raise _no_form(primitive, dtype)
         else:
             found.append(x)
     return found if many else found[0]
+
+
+def _no_form(primitive: Primitive, dtype: np.dtype) -> NotImplementedError:
+    return NotImplementedError(
+        f"{primitive.name}: there is no compiled form for operands of type {dtypes.short_name(dtype)}; use the "
+        "words of the keys (fungrad.random.key_data)"
+    )
 
 
 def _compared(primitive: Primitive, args: Sequence[Any]) -> Array:

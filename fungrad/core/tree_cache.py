@@ -15,6 +15,7 @@ May import ``core.tree_code``, ``core.tree_order`` and ``core.tree_nodes``.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType
 from typing import Any
@@ -54,6 +55,9 @@ _MOST_READERS = 6
 _MOST_COUNTED = 64
 _MOST_WRITTEN = 24
 _PATIENCE = 20_000
+
+# Threads that have written code enter it one after the other.
+_changing = threading.Lock()
 
 # Entries of each table, which is emptied when it is full; known types of leaves.
 _MOST_ENTRIES = 2048
@@ -111,7 +115,7 @@ class History:
             self.counts.clear()
         count = self.counts[number] = self.counts.get(number, 0) + 1
         if count == OFTEN:
-            del self.counts[number]
+            self.counts.pop(number, None)  # another thread may have emptied them
             if answers is None:
                 self._write(key, tree, leaves, spec, number, None)
             else:
@@ -123,7 +127,8 @@ class History:
         self.written += 1
         # Code that has refused so many trees of its own structure is of no use: their metadata is equal, but never
         # the same.
-        useless = self.readers.pop(number, None)
+        with _changing:
+            useless = self.readers.pop(number, None)
         read = None if useless else reader(tree, spec, leaves, answers)
         if read is not None:
             _note_leaf_types(leaves, answers is not None)
@@ -131,15 +136,16 @@ class History:
             # A class may give other metadata, or other children, each time.
             if type(found) is not tuple or any(x is not y for x, y in zip(found[0], leaves, strict=True)):
                 read = None
-        if read is None:
-            self.refused.add(number)
-        else:
-            self.readers[number] = read
-            while len(self.readers) > _MOST_READERS:
-                del self.readers[next(iter(self.readers))]
-            _enter(spec)
-        _make_room(readers)
-        readers[key] = tuple(reversed(self.readers.values()))
+        with _changing:
+            if read is None:
+                self.refused.add(number)
+            else:
+                self.readers[number] = read
+                while len(self.readers) > _MOST_READERS:
+                    del self.readers[next(iter(self.readers))]
+                _enter(spec)
+            _make_room(readers)
+            readers[key] = tuple(reversed(self.readers.values()))
 
 
 def _hash_of(spec: Spec) -> int | None:
@@ -222,7 +228,7 @@ def _opener(spec: Spec) -> Callable[[Any], list[Any] | None] | None:
         return None
     code = TreeReader(runs=True)
     try:
-        code.node(spec, "tree")
+        code.tree(spec, "tree")
     except NoCodeError:
         return None
     return _function(code, "tree", f"return [{', '.join(code.leaves)}]")
@@ -263,7 +269,7 @@ def reader(tree: Any, spec: Spec, leaves: list[Any], answers: Sequence[Any] | No
         return None
     code = TreeReader(runs=answers is None)
     try:
-        code.node(spec, "tree", tree, exact=True)
+        code.tree(spec, "tree", tree, exact=True)
     except NoCodeError:
         return None
     listed = f"[{', '.join(code.leaves)}]"

@@ -79,7 +79,7 @@ class TreeReader:
         """A line that gives up unless ``condition`` holds."""
         self.lines.append(f"if not ({condition}): return None")
 
-    def node(self, spec: Spec, value: str, example: Any = None, exact: bool = False) -> None:
+    def tree(self, spec: Spec, value: str, example: Any = None, exact: bool = False) -> None:
         """Code for the tree in the variable ``value``.
 
         Args:
@@ -87,7 +87,18 @@ class TreeReader:
           value: the variable.
           example: a tree of the structure, if ``exact``.
           exact: whether dicts must have their keys in the order of the example.
+
+        Raises:
+          NoCodeError: there is no code for the structure.
         """
+        try:
+            self.node(spec, value, example, exact)
+        except RecursionError:
+            # optree goes deeper than Python, and needs less of the stack that there is.
+            raise NoCodeError from None
+
+    def node(self, spec: Spec, value: str, example: Any = None, exact: bool = False) -> None:
+        """Code for a node of the tree, as ``tree``."""
         self.nodes.append(value)
         if spec.is_leaf():
             self.leaf(value)
@@ -132,7 +143,7 @@ class TreeReader:
             raise NoCodeError
         if not exact:
             names = [f"v{next(self._numbers)}" for _ in keys]
-            self.lines += [f"{n} = {value}[{k!r}]" for n, k in zip(names, keys, strict=True)]
+            self.lines += [f"{n} = {value}[{_key(k, self.names)}]" for n, k in zip(names, keys, strict=True)]
             return names, ()
         if not keys:
             return [], ()
@@ -232,13 +243,27 @@ def construction(
       names: gets what the code refers to.
       lines: gets statements that come before the expression.
       numbers: of variables.
+
+    Raises:
+      NoCodeError: there is no code for the structure.
     """
+    try:
+        return _construction(spec, leaves, names, lines, numbers)
+    except RecursionError:
+        # optree goes deeper than Python, and needs less of the stack that there is.
+        raise NoCodeError from None
+
+
+def _construction(
+    spec: Spec, leaves: Iterator[str], names: dict[str, Any], lines: list[str], numbers: Iterator[int]
+) -> str:
+    """As `construction`."""
     if spec.is_leaf():
         return next(leaves)
     kind = spec.kind
     if kind == Kind.NONE:
         return "None"
-    parts = [construction(child, leaves, names, lines, numbers) for child in spec.children()]
+    parts = [_construction(child, leaves, names, lines, numbers) for child in spec.children()]
     listed = ", ".join(parts)
     if kind == Kind.DICT:
         # Its keys are not always in the order of the children.
@@ -246,7 +271,7 @@ def construction(
         keys = spec.one_level().unflatten(range(len(parts)))
         if any(type(k) not in (str, int) for k in keys):
             raise NoCodeError
-        text = "{" + ", ".join([f"{k!r}: {value_of[k]}" for k in keys]) + "}"
+        text = "{" + ", ".join([f"{_key(k, names)}: {value_of[k]}" for k in keys]) + "}"
     elif kind == Kind.LIST:
         text = f"[{listed}]"
     elif kind == Kind.TUPLE:
@@ -278,6 +303,11 @@ def _named(prefix: str, value: Any, names: dict[str, Any]) -> str:
     name = f"{prefix}{len(names)}"
     names[name] = value
     return name
+
+
+def _key(key: str | int, names: dict[str, Any]) -> str:
+    """Text of a key; integers may have more digits than Python prints."""
+    return repr(key) if type(key) is str or abs(key) < 1 << 64 else _named("key", key, names)  # type: ignore[arg-type]
 
 
 def constructor(spec: Spec) -> Callable[[Any], Any]:

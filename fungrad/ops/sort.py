@@ -16,11 +16,12 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
+from fungrad.core.key_values import keys_of, words_of
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift
 from fungrad.ops.compare import total_order_key
 from fungrad.ops.elementwise import neg
-from fungrad.ops.foundation import batch_to, move_dim, zeros
+from fungrad.ops.foundation import batch_to, broadcast_in_dim, move_dim, zeros
 from fungrad.ops.indexing import GatherDimensionNumbers, gather
 from fungrad.ops.shape import broadcasted_iota, canonical_axis, expand_dims
 from fungrad.ops.sort_lowering import is_found, is_native, lower_sort, lower_top
@@ -189,6 +190,14 @@ class Sort(Primitive):
         )
         return out, [d] * len(out)
 
+    def on_key_words(self, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+        """Random keys follow what is sorted: their words are taken in its order (``core.key_values``)."""
+        shape, dimension = args[0].aval.shape, params["dimension"]
+        positions = broadcasted_iota(_numbering(shape[dimension]), shape, dimension)
+        *ys, order = self.bind(*[x for x in args if not x.aval.compound], positions, **params)
+        others = iter(ys)
+        return [_keys_along(x, order, dimension) if x.aval.compound else next(others) for x in args]
+
     def lower(
         self, ctx: Any, *xs: Any, dimension: int, is_stable: bool, num_keys: int
     ) -> Sequence[Any]:
@@ -196,6 +205,13 @@ class Sort(Primitive):
             params = {"dimension": dimension, "is_stable": is_stable, "num_keys": num_keys}
             return list(ctx.host(self, xs, params))
         return lower_sort(ctx, xs, dimension, num_keys)
+
+
+def _keys_along(keys: Any, order: Any, axis: int) -> Any:
+    """Random keys, known by their words, in another order along an axis."""
+    words = words_of(keys)
+    indices = broadcast_in_dim(order, words.aval.shape, tuple(range(order.aval.ndim)))
+    return keys_of(take_along(words, indices, axis, distinct=True), keys.aval)
 
 
 def _has_both_zeros(x: np.ndarray) -> bool:

@@ -124,7 +124,16 @@ class Entry:
 
     def call_high(self, arrays: Sequence[Any]) -> list[Any]:
         """The results for arguments of which some, or what is computed with, have types of users' own."""
-        return jit_p.bind(*self.jaxpr.consts, *arrays, jaxpr=self.closed, name=self.name)  # type: ignore[no-any-return]
+        outs = jit_p.bind(*self.jaxpr.consts, *arrays, jaxpr=self.closed, name=self.name)
+        self.give_away(arrays)
+        return outs  # type: ignore[no-any-return]
+
+    def give_away(self, arrays: Sequence[Any]) -> None:
+        """Deletes those of the arguments that are donated, after a call that did not ``take`` them."""
+        if self.donated:
+            flags = self.donated[len(self.jaxpr.consts) :]
+            gone = [x for x, flag in zip(arrays, flags, strict=False) if flag and type(x) is ArrayImpl]
+            give_away(gone, [True] * len(gone), f"donated to jit of {self.name}")
 
     def prepare(self) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
         """Compiles; returns what ``run`` is now."""
@@ -334,6 +343,8 @@ class JitFunction:
                 self._use_keys(entry, arrays)
             params = {"inline": True} if self._options.inline else {}
             outs = jit_p.bind(*entry.jaxpr.consts, *arrays, jaxpr=entry.closed, name=self._name, **params)
+            if known:
+                entry.give_away(arrays)
         return tree.unflatten(entry.out_tree, outs)
 
     def _call_with_refs(self, entry: Entry, call: Call) -> Any:
@@ -342,13 +353,14 @@ class JitFunction:
         def run(given: list[Any]) -> Sequence[Any]:
             if config.debug_key_reuse:
                 self._use_keys(entry, given)
-            if state.trace is EVAL and not any(isinstance(x, Tracer) for x in given):
-                if not entry.has_tracers and not entry.high:
-                    return self._run(entry, given)
+            known = state.trace is EVAL and not any(isinstance(x, Tracer) for x in given)
+            if known and not entry.has_tracers and not entry.high:
+                return self._run(entry, given)
             params = {"inline": True} if self._options.inline else {}
-            return jit_p.bind(  # type: ignore[no-any-return]
-                *entry.jaxpr.consts, *given, jaxpr=entry.closed, name=self._name, **params
-            )
+            outs = jit_p.bind(*entry.jaxpr.consts, *given, jaxpr=entry.closed, name=self._name, **params)
+            if known:
+                entry.give_away(given)
+            return outs  # type: ignore[no-any-return]
 
         frame = entry.frame or RefFrame()
         return call_with_refs(frame, entry.out_tree, call.leaves, self._leaf_names(call), self._name, run)

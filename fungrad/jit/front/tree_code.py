@@ -48,8 +48,8 @@ def reader(
     code = _Reader(avals)
     args, kwargs = treedef.children()
     try:
-        code.node(args, "args")
-        code.node(kwargs, "kwargs")
+        code.tree(args, "args")
+        code.tree(kwargs, "kwargs")
     except NoCodeError:
         return None
     body = "".join([f"        {line}\n" for line in code.lines])
