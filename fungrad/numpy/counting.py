@@ -312,7 +312,9 @@ def cov(
     if ddof is None:
         ddof = 0 if bias else 1
     w = _observation_weights(fweights, aweights, x)
-    if w is not None and dtype is not None:
+    if w is not None:
+        if dtype is None and aweights is not None:  # integers take the dtype of the observations
+            x = cast(x, inexact_result_type(w, x))
         w = cast(w, dtypes.to_real_dtype(x.aval.dtype))
     mean = reductions.average(x, axis=1, weights=w) if n else reductions.mean(x, 1)
     total: Any = n if w is None else reductions.sum(w)
