@@ -5,7 +5,8 @@ May import every layer below ``fungrad``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fungrad.numpy as jnp
@@ -54,15 +55,27 @@ def ravel_pytree(pytree: Any) -> tuple[Array, Callable[[Any], Any]]:
     arrays = [as_array(x, f"{_API}: a leaf") for x in leaves]
     avals = [x.aval for x in arrays]
     if not arrays:
-        return jnp.zeros(0), lambda vector: tree.unflatten(structure, _pieces(vector, avals, None))
+        return jnp.zeros(0), _Unravel(structure, (), None)
     # By dtypes alone: Python scalars count as well, so that they come back unrounded.
     dtype = jnp.result_type(*[a.dtype for a in avals])
     mixed = any(a.dtype != dtype for a in avals)
     vector = jnp.concatenate([jnp.ravel(x).astype(dtype) for x in arrays])
-    return vector, lambda vector: tree.unflatten(structure, _pieces(vector, avals, dtype if mixed else None))
+    return vector, _Unravel(structure, tuple(avals), dtype if mixed else None)
 
 
-def _pieces(vector: Any, avals: list[ShapedArray], dtype: Any) -> list[Array]:
+@dataclasses.dataclass(frozen=True)
+class _Unravel:
+    """The function back to trees; equal for trees of one structure and types, so that it can be a static argument."""
+
+    structure: Any
+    avals: tuple[ShapedArray, ...]
+    dtype: Any
+
+    def __call__(self, vector: Any) -> Any:
+        return tree.unflatten(self.structure, _pieces(vector, self.avals, self.dtype))
+
+
+def _pieces(vector: Any, avals: Sequence[ShapedArray], dtype: Any) -> list[Array]:
     """The leaves in a vector; their dtypes are restored if the one of the vector is given."""
     vector = as_array(vector, f"{_API}: the argument of unravel")
     size = sum(a.size for a in avals)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fungrad
+import fungrad.flatten_util
 import fungrad.numpy as jnp
 from fungrad import lax, nn, optim
 
@@ -207,3 +208,19 @@ def test_arguments_given_by_name_are_donated(options):
     x, y = jnp.ones(2), jnp.ones(2)
     f(x, y=y, z=1.0)
     assert x.is_deleted() and y.is_deleted()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        fungrad.device_put, lambda x: fungrad.device_put([x]), jnp.asarray, fungrad.block_until_ready, fungrad.new_ref,
+        lambda x: x.block_until_ready(), lambda x: x.copy_to_host_async(), lambda x: x.T, lambda x: x.reshape(-1),
+        lambda x: x.ravel(), lambda x: x.astype(x.dtype), jnp.squeeze, jnp.real, jnp.conj, jnp.atleast_1d,
+        lambda x: jnp.broadcast_to(x, (3,)), fungrad.flatten_util.ravel_pytree, fungrad.jit(lambda x: x),
+    ],
+)  # fmt: skip
+def test_functions_that_only_pass_arrays_on_refuse_deleted_ones(use):
+    x = jnp.ones(3)
+    x.delete()
+    with pytest.raises(RuntimeError, match=r"f32\[3\] has been deleted"):
+        use(x)

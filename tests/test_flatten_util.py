@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,18 @@ def test_vectors_are_those_of_jax(tree):
     for a, b in zip(ours, theirs, strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
         np.testing.assert_array_equal(a, b)
+
+
+def test_functions_back_to_trees_are_static_arguments():
+    traces = []
+
+    @functools.partial(fungrad.jit, static_argnums=1)
+    def f(vector, unravel):
+        traces.append(None)
+        return unravel(vector + 1)
+
+    for x in (1.0, 2.0):
+        vector, unravel = ravel_pytree({"a": jnp.float32(x), "b": jnp.ones(2)})
+        assert float(f(vector, unravel)["a"]) == x + 1
+    assert len(traces) == 1
+    assert unravel != ravel_pytree({"a": jnp.float32(1), "b": jnp.ones(3)})[1]

@@ -356,3 +356,20 @@ def test_files_of_bfloat16(tmp_path):
     np.testing.assert_array_equal(y, x)
     with pytest.raises(TypeError, match="float8"):
         jnp.save(tmp_path / "x.npy", x.astype("float8_e4m3fn"))
+
+
+@pytest.mark.parametrize("kind", ["jvp", "vjp"])
+def test_functions_with_rules_are_evaluated_at_compile_time(kind):
+    def f(x):
+        assert x == 0.0
+        return x + 1
+
+    f = getattr(fungrad, f"custom_{kind}")(f)
+    f.defjvp(lambda p, t: (f(*p), t[0])) if kind == "jvp" else f.defvjp(lambda x: (f(x), None), lambda _, g: (g,))
+
+    @fungrad.jit
+    def g(y):
+        with fungrad.ensure_compile_time_eval():
+            return y * int(f(0.0))
+
+    assert g(3.0) == 3.0

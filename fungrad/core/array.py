@@ -296,6 +296,14 @@ class DeletedArray(Array):
     def __repr__(self) -> str:
         return f"<deleted Array {self.aval.str_short()}>"
 
+    def block_until_ready(self) -> Array:
+        """Nothing to wait for."""
+        return self._concrete("block_until_ready()")  # type: ignore[return-value]
+
+    def copy_to_host_async(self) -> None:
+        """Nothing to copy."""
+        self._concrete("copy_to_host_async()")
+
     def __copy__(self) -> Array:
         return self
 
@@ -452,9 +460,13 @@ def as_array(x: Any, what: str = "argument") -> Array:
     Raises:
       TypeError: ``x`` is not an array or scalar; lists and tuples are refused, as in JAX.
     """
-    if isinstance(x, Array):
-        return x
     kind = type(x)
+    if kind is ArrayImpl:
+        return x  # type: ignore[no-any-return]
+    if isinstance(x, Array):
+        if kind is DeletedArray:
+            x._concrete(what.removeprefix("fungrad.").removeprefix("fungrad: "))
+        return x
     if kind is float or kind is int or kind is bool or kind is complex:
         return from_scalar(x, what)
     if isinstance(x, (np.ndarray, np.generic)):

@@ -16,7 +16,7 @@ import numpy as np
 from fungrad import locks
 from fungrad.config import config
 from fungrad.core import tree
-from fungrad.core.array import Array
+from fungrad.core.array import Array, DeletedArray
 from fungrad.core.context import Tracer
 from fungrad.core.formats import Format
 
@@ -252,7 +252,17 @@ def device_get(x: Any) -> Any:
 
 
 def block_until_ready(x: Any) -> Any:
-    """Waits for the arrays of a pytree; computation is synchronous, so ``x`` is returned at once."""
+    """Waits for the arrays of a pytree; computation is synchronous, so ``x`` is returned at once.
+
+    Args:
+      x: any tree.
+
+    Raises:
+      RuntimeError: an array has been deleted or donated.
+    """
+    for leaf in tree.leaves(x):
+        if type(leaf) is DeletedArray:
+            leaf._concrete("block_until_ready")
     return x
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 import fungrad.numpy as jnp
 from fungrad import random
+from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.context import EVAL, current_trace
 from fungrad.core.public_names import publish
-from fungrad.core.refs import new_ref
+from fungrad.core.refs import Ref, new_ref
 from fungrad.core.tree_registration import register_pytree_node_class
 
 
@@ -31,6 +32,16 @@ class StatefulPRNG:
     """
 
     def __init__(self, _base_key: Any, _counter: Any):
+        if not isinstance(_base_key, Array) or not dtypes.is_key(_base_key.dtype):
+            raise ValueError(
+                f"fungrad.experimental.random.StatefulPRNG: _base_key must be a typed key, from random.key, got "
+                f"{_base_key!r}"
+            )
+        if not isinstance(_counter, Ref):
+            raise ValueError(
+                f"fungrad.experimental.random.StatefulPRNG: _counter must be a reference to an integer, from "
+                f"new_ref, got {_counter!r}"
+            )
         self._base_key, self._counter = _base_key, _counter
 
     def tree_flatten(self) -> tuple:
@@ -40,7 +51,10 @@ class StatefulPRNG:
     @classmethod
     def tree_unflatten(cls, aux: Any, children: Any) -> StatefulPRNG:
         """The inverse of ``tree_flatten``."""
-        return cls(*children)
+        # Without checks: transformations put other things in the places of leaves.
+        made = object.__new__(cls)
+        made._base_key, made._counter = children
+        return made
 
     def key(self, shape: int | Sequence[int] = ()) -> Array:
         """A new key, or an array of keys.

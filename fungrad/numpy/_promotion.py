@@ -38,7 +38,7 @@ def operand(x: Any, api: str, name: str) -> Array:
     Raises:
       TypeError: it is not an array or scalar (lists and tuples are refused, as in JAX).
     """
-    if isinstance(x, Array):
+    if type(x) is ArrayImpl:
         return x
     return as_array(x, f"fungrad.numpy.{api}: {name}")
 

@@ -14,7 +14,16 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.arguments import shown
-from fungrad.core.array import PYTHON_SCALARS, Array, from_numpy, from_scalar, is_array_like, typeof, wrap
+from fungrad.core.array import (
+    PYTHON_SCALARS,
+    Array,
+    as_array,
+    from_numpy,
+    from_scalar,
+    is_array_like,
+    typeof,
+    wrap,
+)
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.device import check_device
@@ -111,7 +120,7 @@ def _convert(x: Any, dtype: np.dtype | None, api: str, copy: bool) -> Array:
         x = x.__jax_array__()
     if isinstance(x, Array):
         if dtype is None or x.aval.dtype == dtype and not x.aval.weak_type:
-            return copy_op(x) if copy else x
+            return copy_op(x) if copy else as_array(x, what)
         return convert_element_type(x, dtype)
     if isinstance(x, PYTHON_SCALARS) and not isinstance(x, np.generic):
         if dtype is None:
