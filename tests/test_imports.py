@@ -72,6 +72,7 @@ def test_every_late_name_is_there(facade):
             name = word.partition("=")[0]
             assert name in module.__all__ and name in dir(module)
             assert getattr(module, name) is getattr(module, name)
+    assert len(dir(module)) == len({*dir(module)})
 
 
 def test_importing_a_module_of_a_facade_loads_no_other_facade():

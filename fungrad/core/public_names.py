@@ -167,7 +167,7 @@ def publish(
         raise missing(module, name)
 
     def directory() -> list[str]:
-        return sorted([*public, *(name for name in names if name.startswith("__"))])
+        return sorted({*public, *(name for name in names if name.startswith("__"))})
 
     names.setdefault("__getattr__", attribute)
     names.setdefault("__dir__", directory)
