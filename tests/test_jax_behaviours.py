@@ -373,3 +373,21 @@ def test_functions_with_rules_are_evaluated_at_compile_time(kind):
             return y * int(f(0.0))
 
     assert g(3.0) == 3.0
+
+
+def test_arrays_of_float0():
+    float0 = fungrad.float0
+    for make in (jnp.zeros, jnp.ones, jnp.empty):
+        assert make((2, 3), dtype=float0).shape == (2, 3) and make(2, float0).dtype == float0
+    for like in (jnp.zeros_like, jnp.ones_like, jnp.empty_like):
+        assert like(np.zeros(2, float0)).dtype == float0 and like(jnp.ones(3), dtype=float0).shape == (3,)
+        assert like(np.zeros(2, float0), dtype=int).dtype == jnp.int32
+
+    @fungrad.custom_vjp
+    def f(x):
+        return x
+
+    f.defvjp(lambda x: (x, None), lambda _, g: ((2.0, jnp.zeros((), float0)),))
+    for run in (f, lambda x: lax.scan(lambda c, _: (f(c), None), x, length=1)[0]):
+        gradients = fungrad.grad(lambda x, n: run((x, n))[0], (0, 1), allow_int=True)(2.0, 3)
+        assert gradients[0] == 2.0 and gradients[1].dtype == float0

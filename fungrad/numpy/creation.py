@@ -300,8 +300,19 @@ def _constant(value: Any, shape: tuple[int, ...], dtype: np.dtype) -> Array:
     return broadcast_in_dim(scalar_array(value, dtype), shape, ())
 
 
+def _is_float0(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype == dtypes.float0
+
+
+def _float0_array(shape: tuple[int, ...]) -> Any:
+    """The only array of a shape of dtype float0, that of tangents of integers: an ndarray, as derivatives return it."""
+    return np.zeros(shape, dtypes.float0)
+
+
 def _filled(api: str, value: int, shape: Any, dtype: Any, device: Any) -> Array:
     check_device(device, f"fungrad.numpy.{api}")
+    if _is_float0(dtype):
+        return _float0_array(canonical_shape(shape, api))
     found = requested_dtype(dtype, api)
     found = dtypes.default_float() if found is None else found
     if dtypes.is_bool(found):
@@ -406,6 +417,9 @@ def _like(api: str, a: Any, dtype: Any, shape: Any, device: Any) -> tuple[tuple[
 
 
 def _filled_like(api: str, value: int, a: Any, dtype: Any, shape: Any, device: Any) -> Array:
+    if _is_float0(getattr(a, "dtype", None) if dtype is None else dtype):
+        check_device(device, f"fungrad.numpy.{api}")
+        return _float0_array(canonical_shape(np.shape(a) if shape is None else shape, api))
     sizes, found, weak = _like(api, a, dtype, shape, device)
     scalar = scalar_array(bool(value) if dtypes.is_bool(found) else value, found, weak)
     return _where_like(broadcast_in_dim(scalar, sizes, ()), a)
