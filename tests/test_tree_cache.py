@@ -171,6 +171,30 @@ def test_other_metadata_each_time():
     assert not any(read(value) for read in tree_cache.readers.get((list, 2), ()))
 
 
+@pytest.mark.parametrize("later", [(1, 2, 3), (), ([1], 2), (None, {}), 0, RuntimeError])
+def test_other_children_when_asked_again(later):
+    """Each time that a tree is taken apart is a time of its own, also when code is written for it."""
+
+    class Counting:
+        asked = 0
+
+    def flatten(node):
+        node.asked += 1
+        if node.asked % 2:
+            return (1, {"a": 2}), None
+        if later is RuntimeError:
+            raise RuntimeError("asked again")
+        return later, None
+
+    tree_util.register_pytree_node(Counting, flatten, lambda _, children: children)
+    for _ in range(MANY):
+        value = [Counting(), 5]
+        leaves, treedef = tree.flatten(value)
+        assert leaves == [1, 2, 5] and tree.unflatten(treedef, leaves) == [(1, {"a": 2}), 5]
+        value = [Counting(), 5]
+        assert tree.leaves(value, is_leaf=is_even) == [1, 2, 5]
+
+
 def test_equal_metadata_of_many_objects():
     """Structures are equal, but the code of one does not fit the others; each keeps its own metadata."""
 

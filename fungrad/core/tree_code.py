@@ -96,6 +96,11 @@ class TreeReader:
         except RecursionError:
             # optree goes deeper than Python, and needs less of the stack that there is.
             raise NoCodeError from None
+        except Exception as error:
+            # A class may give anything else when it is asked again about the example, or raise an error.
+            if not exact:
+                raise
+            raise NoCodeError from error
 
     def node(self, spec: Spec, value: str, example: Any = None, exact: bool = False) -> None:
         """Code for a node of the tree, as ``tree``."""
