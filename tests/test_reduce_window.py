@@ -222,7 +222,7 @@ def test_half_precision_sums_are_accumulated_in_single():
         ({"init_value": np.zeros(2, np.float32)}, TypeError, "initial value 0 must be a scalar"),
         ({"init_value": np.int32(0)}, TypeError, "initial value 0 must be a scalar of the dtype"),
         ({"init_value": (0.0, 0.0)}, ValueError, "must have the same structure"),
-        ({"computation": lambda a, b: (a, b)}, TypeError, "must return the structure and types"),
+        ({"computation": lambda a, b: (a, b)}, ValueError, "must return the structure and types"),
     ],
 )
 def test_errors(arguments, error, text):
