@@ -565,9 +565,7 @@ def test_limits_are_those_of_jax(jax):
 @pytest.mark.parity
 def test_public_names_are_those_of_jax(jax):
     theirs = {n for n in dir(jax.dtypes) if not n.startswith("_")}
-    assert set(public.__all__) <= theirs
-    # fungrad.numpy.result_type is the function on arrays
-    assert theirs - set(public.__all__) == {"result_type"}
+    assert set(public.__all__) == theirs
     for x64 in (False, True):
         with jax.enable_x64(x64), enable_x64(x64):
             for dtype in (*NUMBERS, int, float, complex, "float", "int"):
