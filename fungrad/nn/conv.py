@@ -56,7 +56,7 @@ def init(
     Example:
       >>> from fungrad import nn, random, tree
       >>> tree.map(lambda p: p.shape, nn.conv.init(random.key(0), 3, 8, (5, 5)))
-      {'kernel': (5, 5, 3, 8), 'bias': (8,)}
+      {'bias': (8,), 'kernel': (5, 5, 3, 8)}
     """
     api = "fungrad.nn.conv.init"
     size = per_axis("conv.init", "kernel_size", kernel_size)

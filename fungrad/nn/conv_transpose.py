@@ -44,7 +44,7 @@ def init(
     Example:
       >>> from fungrad import nn, random, tree
       >>> tree.map(lambda p: p.shape, nn.conv_transpose.init(random.key(0), 8, 3, 4))
-      {'kernel': (4, 8, 3), 'bias': (3,)}
+      {'bias': (3,), 'kernel': (4, 8, 3)}
     """
     per_axis("conv_transpose.init", "kernel_size", kernel_size)
     return conv.init(

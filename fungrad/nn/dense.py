@@ -49,7 +49,7 @@ def init(
     Example:
       >>> from fungrad import nn, random, tree
       >>> tree.map(lambda p: p.shape, nn.dense.init(random.key(0), 3, 2))
-      {'kernel': (3, 2), 'bias': (2,)}
+      {'bias': (2,), 'kernel': (3, 2)}
     """
     shape = (
         index("fungrad.nn.dense.init", "in_features", in_features, 0),

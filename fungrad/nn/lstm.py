@@ -53,7 +53,7 @@ def init(
     Example:
       >>> from fungrad import nn, random, tree
       >>> tree.map(lambda p: p.shape, nn.lstm.init(random.key(0), 3, 5))
-      {'kernel': (3, 20), 'recurrent_kernel': (5, 20), 'bias': (20,)}
+      {'bias': (20,), 'kernel': (3, 20), 'recurrent_kernel': (5, 20)}
     """
     n_in = index("fungrad.nn.lstm.init", "in_features", in_features, 0)
     n = index("fungrad.nn.lstm.init", "features", features, 0)

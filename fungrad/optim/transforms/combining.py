@@ -202,7 +202,7 @@ def selective_transform(optimizer: GradientTransformation, *, freeze_mask: Any) 
       >>> opt = optim.selective_transform(optim.sgd(0.1), freeze_mask={'w': True, 'b': False})
       >>> params = {'w': jnp.ones(2), 'b': jnp.ones(1)}
       >>> opt.update(params, opt.init(params))[0]
-      {'w': Array([0., 0.], dtype=float32), 'b': Array([-0.1], dtype=float32)}
+      {'b': Array([-0.1], dtype=float32), 'w': Array([0., 0.], dtype=float32)}
     """
 
     def labels(params: Params) -> Any:

@@ -64,7 +64,7 @@ def masked(
       >>> opt = optim.masked(optim.scale(-1.0), {'w': True, 'b': False})
       >>> params = {'w': jnp.ones(2), 'b': jnp.ones(1)}
       >>> opt.update(params, opt.init(params))[0]
-      {'w': Array([-1., -1.], dtype=float32), 'b': Array([1.], dtype=float32)}
+      {'b': Array([1.], dtype=float32), 'w': Array([-1., -1.], dtype=float32)}
     """
     inner = with_extra_args_support(inner)
 
@@ -108,6 +108,6 @@ def freeze(mask: MaskOrFn) -> GradientTransformationExtraArgs:
       >>> opt = optim.chain(optim.sgd(0.1), optim.freeze({'w': True, 'b': False}))
       >>> params = {'w': jnp.ones(2), 'b': jnp.ones(1)}
       >>> opt.update(params, opt.init(params))[0]
-      {'w': Array([0., 0.], dtype=float32), 'b': Array([-0.1], dtype=float32)}
+      {'b': Array([-0.1], dtype=float32), 'w': Array([0., 0.], dtype=float32)}
     """
     return masked(set_to_zero(), mask)

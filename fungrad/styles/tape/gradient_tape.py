@@ -134,7 +134,7 @@ class GradientTape:
           >>> with tf.GradientTape() as t:
           ...   loss = tf.reduce_sum(w ** 2)
           >>> t.gradient(loss, {"w": w, "other": other})
-          {'w': <Tensor: shape=(2,), dtype=float32, numpy=[2., 4.]>, 'other': None}
+          {'other': None, 'w': <Tensor: shape=(2,), dtype=float32, numpy=[2., 4.]>}
         """
         if unconnected_gradients not in ("none", "zero"):
             raise ValueError(f"Unknown value for unconnected_gradients: {unconnected_gradients!r}")
