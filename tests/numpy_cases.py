@@ -173,7 +173,7 @@ SELECTION = [
     "np.setxor1d(onp.array([onp.nan, 1, onp.nan]), onp.array([2, onp.nan]))", "np.setxor1d(onp.array([onp.nan, 1]), v)",
     "np.setxor1d(onp.array([[1, 2], [3, 4]]), onp.array([2, 5, 5]), assume_unique=True)",
     "np.setxor1d(onp.array([], int), onp.array([3]), assume_unique=True, size=3)",
-    "np.setxor1d(o[0], o[0], assume_unique=True)",
+    "np.setxor1d(o.ravel(), o.ravel(), assume_unique=True)",
     "np.unique(onp.array([1 + 1j, onp.nan, complex(1, onp.nan), 2, complex(onp.nan, 1)], 'complex64'))",
     "np.intersect1d(i, onp.array([2, 0, 9]))", "np.intersect1d(i, onp.array([2, 0, 9]), return_indices=True)",
     "np.isin(k, onp.array([1, 5]))", "np.isin(x, y, invert=True)", "np.isin(x, onp.array([]))",
