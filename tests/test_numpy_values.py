@@ -328,3 +328,12 @@ def test_remainders_that_are_not_numbers_have_no_derivative_by_the_divisor(name)
         np.testing.assert_array_equal(got[0], np.ones(7))
         quotients = np.floor([5 / 3, -6 / 4]) if name != "fmod" else np.trunc([5 / 3, -6 / 4])
         np.testing.assert_array_equal(got[1], [np.nan] * 5 + list(-quotients))
+
+
+@pytest.mark.parametrize("name", ["exp", "exp2", "expm1", "sinh", "cosh"])
+def test_complex_exponentials_overflow_by_parts(name):
+    f = getattr(fnp, name)
+    z = fnp.array([2000 + 0j, np.inf + 0j, 2000 + 1j], "complex64")
+    for found in (f(z), fungrad.jit(f)(z), f(z[0])[None]):
+        parts = np.asarray(found)
+        assert np.isposinf(parts.real).all() and (parts.imag[:2] == 0).all() and np.isposinf(parts.imag[2:]).all()

@@ -56,7 +56,12 @@ def exp(x: Any, *, accuracy: Any = None) -> Array:
 
 
 def _exp2(x: np.ndarray) -> Any:
-    return np.exp2(x) if kind_of(x.dtype) == "f" else np.exp(np.multiply(x, x.dtype.type(math.log(2))))
+    if kind_of(x.dtype) == "f":
+        return np.exp2(x)
+    # A product of complex numbers would be NaN where a part is infinite.
+    scaled = np.empty_like(x)
+    scaled.real, scaled.imag = x.real * math.log(2), x.imag * math.log(2)
+    return np.exp(scaled)
 
 
 exp2_p = Elementwise("exp2", _exp2, INEXACT, partial=lambda m, x, y: m.mul(math.log(2), y))
@@ -85,9 +90,9 @@ def _expm1(x: np.ndarray) -> Any:
     out = np.expm1(x)
     if x.dtype.kind != "c":
         return out
-    # NumPy's formula is for finite numbers only.
+    # NumPy's formula is for finite numbers and results only.
     out, whole = np.array(out), np.exp(x)
-    special = ~(np.isfinite(x.real) & np.isfinite(x.imag))
+    special = ~(np.isfinite(x) & np.isfinite(whole))
     out.real = np.where(special, whole.real - 1, np.where(out.real == 0, 0, out.real))
     out.imag = np.where(special, whole.imag, out.imag)
     return out
