@@ -229,11 +229,7 @@ def auto_axes(
     @wraps(f)
     @api_boundary
     def automatic(*args: Any, **kwargs: Any) -> Any:
-        wanted = out_sharding
-        if wanted is None:
-            if "out_sharding" not in kwargs:
-                raise TypeError("fungrad.sharding.auto_axes: Missing required keyword argument: 'out_sharding'")
-            wanted = kwargs.pop("out_sharding")
+        wanted = _given(out_sharding, kwargs, "auto_axes", "out_sharding")
         found = _mesh_with(axes, AxisType.Auto, "auto_axes", wanted)
         if found is None:
             return f(*args, **kwargs)
@@ -247,6 +243,15 @@ def auto_axes(
             return reshard(out, wanted)
 
     return automatic
+
+
+def _given(sharding: Any, kwargs: dict[str, Any], api: str, name: str) -> Any:
+    """A sharding given at the decoration, or else taken out of the keyword arguments of the call."""
+    if sharding is not None:
+        return sharding
+    if name not in kwargs:
+        raise TypeError(f"fungrad.sharding.{api}: Missing required keyword argument: {name!r}")
+    return kwargs.pop(name)
 
 
 def _changed(x: Any, mesh: Any) -> Any:
@@ -286,11 +291,7 @@ def explicit_axes(
     @wraps(f)
     @api_boundary
     def explicit(*args: Any, **kwargs: Any) -> Any:
-        wanted = in_sharding
-        if wanted is None:
-            if "in_sharding" not in kwargs:
-                raise TypeError("fungrad.sharding.explicit_axes: Missing required keyword argument: 'in_sharding'")
-            wanted = kwargs.pop("in_sharding")
+        wanted = _given(in_sharding, kwargs, "explicit_axes", "in_sharding")
         found = _mesh_with(axes, AxisType.Explicit, "explicit_axes", None)
         if found is None:
             raise ValueError(

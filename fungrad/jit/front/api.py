@@ -15,9 +15,7 @@ import inspect
 import itertools
 import sys
 import time
-import warnings
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Unpack, overload
 
@@ -42,12 +40,12 @@ from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.front.aot import Traced, Wrapped, check_compiler_options
 from fungrad.jit.front.cache_info import CacheInfo, note_trace, versions_of
 from fungrad.jit.front.call import clear_programs, examined, jit_p, program_of
+from fungrad.jit.front.donation import check_given_once, is_on_own_memory, warn_of_unusable
 from fungrad.jit.front.explain import explain_miss, log
 from fungrad.jit.front.options import Keywords, Options, as_tuple, positional_names, resolved
 from fungrad.jit.front.recorded import note_tracing, prepared
 from fungrad.jit.front.sharded import ShardedFunction
 from fungrad.jit.front.tree_code import builder, is_time, reader
-from fungrad.jit.runtime.pool import pool
 from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values, vjp
 from fungrad.transforms.inspection import shape_struct
 
@@ -155,13 +153,13 @@ class Entry:
             return [x._data for x in arrays]
         flags = self.donated[len(self.const_data) :]
         if self.frame is None:
-            _check_given_once(arrays, flags, self.name)
+            check_given_once(arrays, flags, self.name)
         data = give_away(arrays, flags, f"donated to jit of {self.name}")
         # References to one that nobody else has: the list, and the argument of getrefcount.
         counts = list(map(sys.getrefcount, data))
         for k in itertools.compress(range(len(data)), flags):
             x = data[k]
-            if counts[k] > 2 or (x.base is not None or not x.flags.owndata) and not _is_on_own_memory(x):
+            if counts[k] > 2 or (x.base is not None or not x.flags.owndata) and not is_on_own_memory(x):
                 data[k] = x.copy()
         return data
 
@@ -600,23 +598,6 @@ class JitFunction:
         return f"<jit of {self._name}>"
 
 
-def warn_of_unusable(donated: Iterable[ShapedArray], results: Sequence[ShapedArray]) -> None:
-    """Warns of donated arguments of whose type no result is, so that none can take their memory."""
-    room = Counter([(x.shape, x.dtype) for x in results])
-    unusable = []
-    for x in donated:
-        if room[x.shape, x.dtype]:
-            room[x.shape, x.dtype] -= 1
-        else:
-            unusable.append(str(x))
-    if unusable:
-        warnings.warn(
-            f"Some donated buffers were not usable: {', '.join(unusable)}.\nNo result has their shape and dtype, so "
-            "their memory is given away for nothing; donate arguments that are updated and returned.",
-            stacklevel=6,
-        )
-
-
 class Call(NamedTuple):
     """The arguments of one call, static ones apart."""
 
@@ -641,27 +622,6 @@ class Split(NamedTuple):
     static: tuple[int | str, ...]
     positions: tuple[int, ...]
     names: tuple[str, ...]
-
-
-def _check_given_once(arrays: Sequence[Any], flags: Sequence[bool], name: str) -> None:
-    """Whether no array that is donated is an argument a second time."""
-    given = set(map(id, itertools.compress(arrays, flags)))
-    others = [id(x) for x, flag in zip(arrays, flags, strict=True) if not flag]
-    if len(given) + len(others) < len(arrays) or not given.isdisjoint(others):
-        raise RuntimeError(
-            f"fungrad.jit: an array that is donated to {name} is also another argument of the call; pass a copy, or do "
-            "not donate it"
-        )
-
-
-def _is_on_own_memory(x: np.ndarray) -> bool:
-    """Whether nothing but ``x`` refers to its memory."""
-    while type(x.base) is np.ndarray:
-        # The slot of the view, and the argument of getrefcount.
-        if sys.getrefcount(x.base) > 2:
-            return False
-        x = x.base
-    return x.flags.owndata or pool.lends(x)
 
 
 @overload
