@@ -78,7 +78,8 @@ class Machine:
         rng = np.random.default_rng(self.n)
         vectors = [jnp.array(rng.standard_normal(self.n).astype("f4")) for _ in range(self.vectors)]
         if self.aliased:
-            vectors[1] = vectors[0]
+            # Two arrays over one memory; one array given twice is refused.
+            vectors[1] = jnp.reshape(vectors[0], (2, -1)).reshape(-1)
         scalars = [jnp.array(np.float32(rng.standard_normal())) for _ in range(self.scalars)]
         return {"v": vectors, "s": scalars, "count": jnp.array(np.int32(0))}
 
@@ -111,6 +112,9 @@ class Machine:
             x = jnp.linspace(-1.0, 1.0, self.n, dtype=F32)
             given = np.asarray(x).tobytes()
             state, views = self.start(), []
+            if self.aliased and donate:
+                with pytest.raises(RuntimeError, match="donated to step is also another argument"):
+                    f({**state, "v": [state["v"][0]] * self.vectors}, x)
             for _ in range(steps):
                 if self.watched:
                     views += [(np.asarray(v), np.array(v)) for v in state["v"][:1]]
