@@ -27,7 +27,7 @@ from fungrad.jit.fusion.plan import Stage
 from fungrad.jit.fusion.values import ValueWriter
 from fungrad.jit.ir import loops, provenance, tuning
 from fungrad.jit.ir.affine import address as element_address
-from fungrad.jit.ir.ops import neutral
+from fungrad.jit.ir.ops import binary, neutral
 from fungrad.jit.kernels.scalars import PARTS, dtype_of, type_of
 from fungrad.jit.kernels.vecmath.exp_log import add_single_exp, add_single_exp_in_two
 
@@ -273,7 +273,7 @@ class NestWriter(ValueWriter):
         if factor is not None:
             before = self._operation(self.blocks[-1], "mul", (factor, before), (type, type), type)
             return self._operation(self.blocks[-1], "add", (before, value), (type, type), type)  # type: ignore[no-any-return]
-        op = {"max": "maximum", "min": "minimum"}.get(tensor.monoid, tensor.monoid)
+        op = binary(tensor.monoid)
         fn = add_single_exp if op == "logaddexp" and has_narrow_terms(tensor) else None
         return self._operation(self.blocks[-1], op, (before, value), (type, type), type, fn)  # type: ignore[no-any-return]
 

@@ -15,9 +15,9 @@ from typing import Any
 from fungrad.jit.fusion.declared import Declared
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.affine import address
+from fungrad.jit.ir.facts import is_whole_copy, same_positions
 from fungrad.jit.ir.loops import Affine, Branch, Buffer, Call, Host, Load, Loop, Nest, Store
-from fungrad.jit.ir.traverse import buffers_of, defines, uses, walk
-from fungrad.jit.rewrites.buffers import accesses, is_whole_copy, same_positions
+from fungrad.jit.ir.traverse import accesses, buffers_of, defines, of_kind, uses, walk
 
 # The steps of some branches, and the pairs of names of a result and of the operand whose memory it may be given.
 Branches = tuple[list[list[Any]], list[tuple[str, str]]]
@@ -167,9 +167,9 @@ class Overwriting:
             return view is not None and self.root(view.buffer) == source and is_whole_copy(self.buffers, step)
         if type(step) is not Nest:
             return False
-        loads = {s.name: s for s in walk(step.body) if type(s) is Load and self.root(s.buffer) == source}
-        for s in walk(step.body):
-            if type(s) is not Store or self.root(s.buffer) != target:
+        loads = {s.name: s for s in of_kind(Load, walk(step.body)) if self.root(s.buffer) == source}
+        for s in of_kind(Store, walk(step.body)):
+            if self.root(s.buffer) != target:
                 continue
             for part, value in ((0, s.value), (1, s.imag)) if s.imag is not None else ((None, s.value),):
                 load = loads.get(value)  # type: ignore[arg-type]
@@ -259,22 +259,22 @@ class Overwriting:
         step = self.steps[at]
         if type(step) is not Nest:
             return None
-        loads = [(path, s) for path, s in accesses(step.body) if type(s) is Load and self.root(s.buffer) == version]
-        if any(type(around) is not Loop for path, _ in loads for around in path):
+        loads = [(s, path) for s, path in accesses(step.body) if type(s) is Load and self.root(s.buffer) == version]
+        if any(type(around) is not Loop for _, path in loads for around in path):
             return None
-        sizes = [math.prod(loop.extent for loop in path) for path, _ in loads]
+        sizes = [math.prod(loop.extent for loop in path) for _, path in loads]
         buffer = self.buffers[version]
         nbytes = sum(sizes) * (buffer.nbytes // max(buffer.size, 1))
-        kept = self._leading_to(step, [s for _, s in loads])
+        kept = self._leading_to(step, [s for s, _ in loads])
         if nbytes > room or not all(sizes) or kept is None:
             return None
-        reads = {self.root(s.buffer) for s in walk(step.body) if id(s) in kept and type(s) is Load}
+        reads = {self.root(s.buffer) for s in of_kind(Load, walk(step.body)) if id(s) in kept}
         needed = self._needed(first, at, reads, set(), False)
         if needed is None:
             return None
         dtype = buffer.value_dtype
         copies: dict[int, tuple[str, Affine]] = {}
-        for path, s in loads:
+        for s, path in loads:
             shape = [loop.extent for loop in path]
             self.made.append(self.declared.new("temp", dtype, shape))
             copies[id(s)] = (self.made[-1], address(shape, [loop.index for loop in path]))
@@ -354,7 +354,7 @@ def overwrite_in_branches(
 
 
 def _has_host(step: Any) -> bool:
-    return any(type(s) is Host for s in walk([step]))
+    return bool(of_kind(Host, walk([step])))
 
 
 def _only(statements: Sequence[Any], kept: set[int], copies: Mapping[int, tuple[str, Affine]]) -> list[Any]:

@@ -101,7 +101,7 @@ class ValueWriter:
         names = []
         parts = pairs.part_types(type)
         for n, part in enumerate(parts):
-            other = None if where is None else loops.Const(False if part == "i1" else 0, part)
+            other = None if where is None else loops.Const.zero(part)
             name = self._name("v")
             block.append(loops.Load(name, buffer, index, n if type in PARTS else None, where, other))
             names.append(name)

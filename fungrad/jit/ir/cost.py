@@ -36,7 +36,7 @@ from fungrad.jit.ir.loops import (
     While,
 )
 from fungrad.jit.ir.ops import OPERATIONS
-from fungrad.jit.ir.traverse import children, walk, walk_in_loops
+from fungrad.jit.ir.traverse import children, of_kind, walk, walk_in_loops
 from fungrad.jit.kernels.scalars import PARTS
 from fungrad.jit.kernels.vecmath import FUNCTIONS
 
@@ -83,7 +83,7 @@ def statement_cost(program: Program, s: Any, symbol: str | None, lanes: int) -> 
         return operation_cost(s)
     if kind in (Load, Store):
         stride = s.index.coefficient(symbol) if symbol else 0
-        each = tuning.UPDATE_COST if kind is Store and s.update else 1.0
+        each = tuning.UPDATE_COST if s.reads_what_it_writes else 1.0
         if lanes == 1 or abs(stride) <= 1:
             return each
         return each * max(tuning.STRIDED_COST, (tuning.SCATTER_COST if kind is Store else tuning.GATHER_COST) * lanes)
@@ -108,10 +108,15 @@ def total_work(program: Program, loop: Loop) -> float:
     return work * (loop.extent / lanes)
 
 
+def nest_work(program: Program, nest: Nest) -> float:
+    """Estimated vector instructions of the loops of a nest."""
+    return sum(total_work(program, s) for s in of_kind(Loop, nest.body))
+
+
 def step_work(program: Program, step: Any) -> float:
     """Estimated vector instructions of a step, loops of unknown length counted once."""
     if type(step) is Nest:
-        return sum(total_work(program, s) if type(s) is Loop else 1.0 for s in step.body)
+        return nest_work(program, step) + sum(type(s) is not Loop for s in step.body)
     if type(step) is Call:
         numbers = sum(math.prod(v.shape) for v in step.outputs)
         return float(products.work(step)) if products.is_product(step) else tuning.CALL_COST * numbers
@@ -199,17 +204,16 @@ def _of_nest(program: Program, nest: Nest) -> Cost:
             # A computed index may be anywhere: as many elements as there are iterations.
             counts = known if len(known) == len(symbols) else list(extents.values())
             size = min(math.prod(counts) * buffer.dtype.itemsize, buffer.nbytes)
-            updates = type(s) is Store and s.update is not None
-            for written in (False, True) if updates else (type(s) is Store,):
+            for written in (False, True) if s.reads_what_it_writes else (type(s) is Store,):
                 table, name = touched[written], program.root(s.buffer).name
                 table[name] = max(table.get(name, 0), size)
         times = math.prod(extents.values())
-        if type(s) in (Let, Update, Prefix) or (type(s) is Store and s.update is not None):
+        if type(s) in (Let, Update, Prefix) or s.reads_what_it_writes:
             if type(s) is Let and s.op in _FREE:
                 continue
             flops += times
             work += times * (operation_cost(s) if type(s) is Let else 1.0)
-    loops = [s for s in walk(nest.body) if type(s) is Loop]
+    loops = of_kind(Loop, walk(nest.body))
     return Cost(
         sum(touched[0].values()),
         sum(touched[1].values()),

@@ -9,9 +9,9 @@ import math
 from typing import Any
 
 from fungrad.jit.ir import convolutions, products
-from fungrad.jit.ir.facts import is_independent
+from fungrad.jit.ir.facts import is_independent, main_loop
 from fungrad.jit.ir.loops import Affine, Call, Load, Loop, Nest, Program, Repeat, Store, View
-from fungrad.jit.ir.traverse import walk, walk_in_loops
+from fungrad.jit.ir.traverse import of_kind, walk, walk_in_loops
 
 # Where the rows of a step are in a buffer: the bytes from row to row, and the address of the first, in elements.
 Stretch = tuple[int, Affine]
@@ -46,7 +46,7 @@ class Footprint:
 
 def counters_of(program: Program) -> set[str]:
     """The counters of all repeated steps."""
-    return {s.index for s in walk(program.steps) if type(s) is Repeat}
+    return {s.index for s in of_kind(Repeat, walk(program.steps))}
 
 
 def footprint(program: Program, step: Any, extent: int, counters: set[str]) -> Footprint | None:
@@ -121,14 +121,12 @@ def _of_nest(program: Program, nest: Nest, extent: int, counters: set[str]) -> F
         root = program.root(s.buffer).name
         if type(s) is Store:
             found.add(found.writes, root, stretch)
-        if type(s) is Load or (type(s) is Store and s.update):
+        if type(s) is Load or s.reads_what_it_writes:
             found.add(found.reads, root, stretch)
     return found
 
 
 def row_loop(nest: Nest) -> Loop | None:
     """The last loop of a nest, if only pure statements stand before it."""
-    last = nest.body[-1] if nest.body else None
-    if type(last) is not Loop or last.extent == 0 or last.ordered:
-        return None
-    return last if all(s.is_pure for s in nest.body[:-1]) else None
+    loop = main_loop(nest)
+    return None if loop is None or loop.ordered else loop

@@ -7,10 +7,9 @@ routine, a `Host` call back into Python, or control flow over steps (`Repeat`, `
 Inside a nest everything is scalar code in static single assignment form, except two kinds of
 mutable cells:
 
-* `Acc`: an accumulator of a monoid. It is declared, updated inside loops below its declaration
-(`Update`, `Prefix`),
-  and read by its name after those loops. The order of updates is not specified, so the emitter may
-  use several partial accumulators (vector lanes); the result is still the same on every run.
+* `Acc`: an accumulator of a monoid. It is declared, updated inside loops below its declaration (`Update`, `Prefix`),
+  and read by its name after those loops. The order of updates is not specified, so the emitter may use several partial
+  accumulators (vector lanes); the result is still the same on every run.
 * `Var`: a sequential variable, changed by `Set` in program order.
 
 Addresses are `Affine` expressions over loop indices and integer values, counted in elements from
@@ -72,8 +71,7 @@ class Buffer:
       shape: dimensions.
       kind: `input`, `output`, `temp` or `const`.
       value: the array of a `const`.
-      alias: name of another buffer whose memory this one is (same number of bytes), e.g. a donated
-        input; None if it
+      alias: name of another buffer whose memory this one is (same number of bytes), e.g. a donated input; None if it
         has its own.
       offset: byte offset in the arena for a `temp`; filled in by the buffer planner.
     """
@@ -140,6 +138,11 @@ class Const:
     def __init__(self, value: bool | int | float, type: str):
         self.value = value
         self.type = type
+
+    @staticmethod
+    def zero(type: str) -> Const:
+        """Zero, or False."""
+        return Const(False if type == "i1" else 0, type)
 
     def __repr__(self) -> str:
         return f"{self.value}:{self.type}"
@@ -214,9 +217,8 @@ class Store(Node):
     Attributes:
       imag: the imaginary part for a complex buffer.
       where: name of an `i1` value: where it is false nothing is written.
-      update: None, or a monoid (`add`, `mul`, `max`, `min`, `and`, `or`, `xor`) to combine with
-        what is there. Updates of
-        one element happen in program order, so a loop over colliding addresses runs sequentially.
+      update: None, or a monoid (`add`, `mul`, `max`, `min`, `and`, `or`, `xor`) to combine with what is there. Updates
+        of one element happen in program order, so a loop over colliding addresses runs sequentially.
     """
 
     buffer: str = writing()
@@ -313,9 +315,8 @@ class Loop(Node):
         none is marked.
       lanes: how many iterations at once, None to let the compiler choose.
       ordered: iterations run one after the other.
-      tile: set by the scheduler on a loop around a vector loop: run squares of this many iterations
-        of both, and read what is
-        contiguous along this loop in that direction.
+      tile: set by the scheduler on a loop around a vector loop: run squares of this many iterations of both, and read
+        what is contiguous along this loop in that direction.
     """
 
     index: str = definition()
@@ -359,9 +360,6 @@ class LoopWhile(Node):
     condition: str = operand()
     body: Sequence[Any] = nested()
     settled: bool = False
-
-
-Statement = Let | Index | Load | Store | Acc | Update | Prefix | Var | Set | Loop | If | LoopWhile
 
 
 # -- Steps -----------------------------------------------------------------------------------------
@@ -409,9 +407,8 @@ class Call(Node):
     """A routine of the run-time library on buffers.
 
     Attributes:
-      routine: `gemm` (inputs a, b; output c; attributes `alpha`, `beta`; batch dimensions lead; an
-        operand is transposed by
-        its view's strides), `gemv`, `copy` ...; the list is in `products.blas`.
+      routine: `gemm` (inputs a, b; output c; attributes `alpha`, `beta`; batch dimensions lead; an operand is
+        transposed by its view's strides), `gemv`, `copy` ...; the list is in `products.blas`.
       inputs, outputs: `View`s.
       attributes: static parameters.
     """

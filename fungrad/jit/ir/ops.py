@@ -3,10 +3,10 @@ the names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from fungrad.jit.ir.loops import Let
+from fungrad.jit.ir.loops import Let, Load, Program
 from fungrad.jit.kernels.scalars import PARTS, ScalarBuilder, Value
 from fungrad.jit.kernels.vecmath import FUNCTIONS
 
@@ -67,6 +67,24 @@ def names_and_types(let: Let) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if isinstance(let.name, str):
         return (let.name,), (let.type,)  # type: ignore[return-value]
     return tuple(let.name), tuple(let.type)
+
+
+def types_of(program: Program, statements: Iterable[Any]) -> dict[str, str]:
+    """Scalar types of the values that some statements define (not those nested in them)."""
+    types: dict[str, str] = {}
+    for s in statements:
+        if type(s) is Let:
+            types.update(zip(*names_and_types(s), strict=True))
+        elif type(s) is Load:
+            types[s.name] = program.buffers[s.buffer].type
+        elif s.DEFINITIONS and "type" in s.FIELDS:
+            types[s.name] = s.type
+    return types
+
+
+def binary(monoid: str) -> str:
+    """The operation that combines two values of a monoid."""
+    return {"max": "maximum", "min": "minimum"}.get(monoid, monoid)
 
 
 def combine(m: ScalarBuilder, op: str, a: Value, b: Value) -> Value:

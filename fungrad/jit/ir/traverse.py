@@ -1,16 +1,19 @@
 """Walks through the loop IR and rebuilds it, from the roles that the fields of its nodes declare.
 
-`children` and `walk` go down; `uses`, `defines`, `changes` and `buffers_of` say what a node does; `map_bodies`,
-`map_steps`, `substitute` and `rename` build changed nodes. They ask for roles rather than classes, so they serve new
-nodes as they are.
+`children`, `walk` and `accesses` go down; `uses`, `defines`, `changes` and `buffers_of` say what a node does;
+`map_bodies`, `map_steps`, `substitute`, `rename` and `part_of` build changed nodes. They ask for roles rather than
+classes, so they serve new nodes as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-from fungrad.jit.ir.loops import Affine, Branch, Loop, Nest, Parallel, Repeat, Series, View, While
+from fungrad.jit.ir.loops import Affine, Branch, Loop, Nest, Parallel, Program, Repeat, Series, View, While
+
+N = TypeVar("N")
+T = TypeVar("T")
 
 # -- going down ----------------------------------------------------------------------------------------------------
 
@@ -36,6 +39,11 @@ def walk(items: Sequence[Any]) -> Iterator[Any]:
                 stack.extend(reversed(nested))
 
 
+def of_kind(kind: type[N], items: Iterable[Any]) -> list[N]:
+    """The statements or steps of one class among some; give it `walk(items)` to find nested ones too."""
+    return [s for s in items if type(s) is kind]
+
+
 def walk_in_loops(statements: Sequence[Any], extents: dict[str, int]) -> Iterator[tuple[Any, dict[str, int]]]:
     """Statements in order, each with the extents of the loops around it."""
     for s in statements:
@@ -44,6 +52,26 @@ def walk_in_loops(statements: Sequence[Any], extents: dict[str, int]) -> Iterato
             inside = {**extents, s.index: s.extent} if type(s) is Loop else extents
             for nested in children(s):
                 yield from walk_in_loops(nested, inside)
+
+
+def accesses(items: Sequence[Any], path: tuple[Any, ...] = ()) -> list[tuple[Any, tuple[Any, ...]]]:
+    """Loads and stores in order, each with the statements around it, the outermost first."""
+    found: list[tuple[Any, tuple[Any, ...]]] = []
+    for s in items:
+        if s.is_access:
+            found.append((s, path))
+        for nested in children(s):
+            found += accesses(nested, (*path, s))
+    return found
+
+
+def by_memory(program: Program, found: Iterable[tuple[Any, T]]) -> dict[str, list[tuple[Any, T]]]:
+    """The accesses among some statements, each with what is known of it, by the buffer whose memory they touch."""
+    groups: dict[str, list[tuple[Any, T]]] = {}
+    for s, known in found:
+        if s.is_access:
+            groups.setdefault(program.root(s.buffer).name, []).append((s, known))
+    return groups
 
 
 # -- what a node does ----------------------------------------------------------------------------------------------
@@ -173,6 +201,12 @@ def _in_one(change: Callable[[Nest], Sequence[Nest]], steps: Sequence[Any]) -> l
 def substitute(node: Any, values: Mapping[str, Affine]) -> Any:
     """A node, and what is nested in it, with symbols in addresses replaced."""
     return rename(node, {}, values)
+
+
+def part_of(loop: Loop, first: Affine | int, extent: int) -> Loop:
+    """Some iterations of a loop: `extent` of them, from the one numbered `first` on."""
+    here = {loop.index: Affine.of(first) + loop.index}
+    return loop.replace(extent=extent, body=[substitute(s, here) for s in loop.body])
 
 
 def rename(node: Any, names: Mapping[str, str], values: Mapping[str, Affine]) -> Any:

@@ -20,20 +20,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fungrad.jit.ir import tuning
-from fungrad.jit.ir.loops import (
-    Acc,
-    Affine,
-    Const,
-    Index,
-    Let,
-    Load,
-    Loop,
-    Prefix,
-    Update,
-    Var,
-)
+from fungrad.jit.ir.loops import Acc, Affine, Const, Loop, Prefix, Update, Var
 from fungrad.jit.ir.ops import combine, neutral
-from fungrad.jit.ir.traverse import changes, children, walk
+from fungrad.jit.ir.traverse import changes, children, of_kind, walk
 from fungrad.jit.kernels.scalars import FLOATS, Value
 from fungrad.jit.llvm.attempts import attempt, normal
 from fungrad.jit.llvm.writer import NestWriter
@@ -128,7 +117,7 @@ def updates(statements: Sequence[Any], name: str) -> bool:
 
 def long_sums(cells: Sequence[Cell], statements: Sequence[Any]) -> list[Cell]:
     """The cells whose sums have levels in a loop of some statements: of floating point numbers, and not running."""
-    running = {s.acc for s in walk(statements) if type(s) is Prefix}
+    running = _running(statements)
     sums = [c for c in cells if type(c.declaration) is Acc and c.declaration.op == "add" and is_float(c)]
     return [c for c in sums if c.declaration.name not in running]
 
@@ -235,8 +224,8 @@ def update(nest: NestWriter, cell: Cell, s: Update) -> None:
 
 def products(statements: Sequence[Any]) -> frozenset[str]:
     """Accumulators of products of floating point numbers that are not running ones."""
-    running = {s.acc for s in walk(statements) if type(s) is Prefix}
-    declared = [s for s in walk(statements) if type(s) is Acc and s.op == "mul" and s.type in FLOATS]
+    running = _running(statements)
+    declared = [s for s in of_kind(Acc, walk(statements)) if s.op == "mul" and s.type in FLOATS]
     return frozenset(s.name for s in declared if s.name not in running)
 
 
@@ -301,7 +290,7 @@ def multiplies_plainly(nest: NestWriter, statements: Sequence[Any], cells: Seque
         return False
     names = {c.declaration.name for c in cells}
     for s in statements:
-        if type(s) not in (Let, Load, Index, Update) or (type(s) is Update and s.acc in names and s.position):
+        if not s.is_pure and (type(s) is not Update or (s.acc in names and s.position)):
             return False
     return True
 
@@ -593,10 +582,14 @@ def _within_vector(nest: NestWriter, acc: Acc, value: Value) -> Value:
 
 def running_sums(statements: Sequence[Any]) -> frozenset[str]:
     """Accumulators of running sums in single precision, whose state is kept in double precision."""
-    running = {s.acc for s in walk(statements) if type(s) is Prefix}
-    updated = {s.acc for s in walk(statements) if type(s) is Update}
-    declared = [s for s in walk(statements) if type(s) is Acc and s.op == "add" and s.type == "f32"]
-    return frozenset(s.name for s in declared if s.name in running and s.name not in updated)
+    found = _running(statements) - {s.acc for s in of_kind(Update, walk(statements))}
+    declared = [s for s in of_kind(Acc, walk(statements)) if s.op == "add" and s.type == "f32"]
+    return frozenset(s.name for s in declared if s.name in found)
+
+
+def _running(statements: Sequence[Any]) -> set[str]:
+    """Accumulators whose values on the way are wanted."""
+    return {s.acc for s in of_kind(Prefix, walk(statements))}
 
 
 def _running_sum(nest: NestWriter, cell: Cell, value: Value) -> Value:

@@ -20,7 +20,7 @@ from typing import Any
 
 from fungrad.jit.ir import provenance, tuning
 from fungrad.jit.ir.cost import total_work, work_of
-from fungrad.jit.ir.facts import is_repeatable
+from fungrad.jit.ir.facts import is_repeatable, main_loop
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
@@ -40,7 +40,7 @@ from fungrad.jit.ir.loops import (
     Var,
 )
 from fungrad.jit.ir.ops import apply
-from fungrad.jit.ir.traverse import addresses, buffers_of, changes, walk
+from fungrad.jit.ir.traverse import addresses, buffers_of, changes, of_kind, walk
 from fungrad.jit.kernels.scalars import HALF, UNSIGNED, Value
 from fungrad.jit.llvm import accumulate, interleave, interrupts
 from fungrad.jit.llvm.access import Access
@@ -528,9 +528,8 @@ class NestEmitter:
         inner, n = outer.body[0], outer.tile or 1
         turned = [
             s
-            for s in inner.body
-            if type(s) is Load
-            and abs(s.index.coefficient(outer.index)) == 1
+            for s in of_kind(Load, inner.body)
+            if abs(s.index.coefficient(outer.index)) == 1
             and abs(s.index.coefficient(inner.index)) > 1
         ]
 
@@ -683,7 +682,7 @@ def streamed(module: Module, nest: Nest) -> frozenset[str]:
     roots = {program.root(b).name for b in (*reads, *writes)}
     total = sum(program.buffers[b].nbytes for b in roots)
     # a transposition comes back to each row of its result much later
-    turned = any(type(s) is Loop and s.tile for s in walk(nest.body))
+    turned = any(s.tile for s in of_kind(Loop, walk(nest.body)))
     most = tuning.streamed_bytes(machine)
     if total <= (most // 2 if turned else most) or machine.arm or machine.vector_bytes < 32:
         return frozenset()
@@ -702,15 +701,15 @@ def rows_ahead(module: Module, nest: Nest) -> dict[int, int]:
     rows = nest.body[-1] if nest.body else None
     if type(rows) is not Loop or rows.vector or rows.ordered:
         return {}
-    loops = [s for s in rows.body if type(s) is Loop]
+    loops = of_kind(Loop, rows.body)
     if len(loops) < 2 or not all(s.vector for s in loops):
         return {}
     written = {module.program.root(b).name for b in buffers_of(nest)[1]}
-    before = {s.buffer for loop in loops[:-1] for s in loop.body if type(s) is Load}
+    before = {s.buffer for loop in loops[:-1] for s in of_kind(Load, loop.body)}
     least, most = tuning.row_ahead(module.machine)
     found: dict[int, int] = {}
-    for s in loops[-1].body:
-        if type(s) is Load and s.buffer in before and module.program.root(s.buffer).name not in written:
+    for s in of_kind(Load, loops[-1].body):
+        if s.buffer in before and module.program.root(s.buffer).name not in written:
             buffer, step = module.program.buffers[s.buffer], s.index.coefficient(rows.index)
             near = least <= abs(step) * buffer.dtype.itemsize <= most
             if near and s.index.coefficient(loops[-1].index) == 1 and not buffer.is_complex and s.where is None:
@@ -721,10 +720,8 @@ def rows_ahead(module: Module, nest: Nest) -> dict[int, int]:
 def split_loop(nest: Nest) -> Loop | None:
     """The loop whose range the caller of the nest's function chooses: a parallel loop at the end of
     the nest, with nothing but pure statements before it."""
-    last = nest.body[-1] if nest.body else None
-    if type(last) is not Loop or not last.parallel or last.extent == 0:
-        return None
-    return last if all(s.is_pure for s in nest.body[:-1]) else None
+    loop = main_loop(nest)
+    return loop if loop is not None and loop.parallel else None
 
 
 def units(program: Program, nest: Nest) -> int:

@@ -15,10 +15,10 @@ from itertools import count
 from typing import Any
 
 from fungrad.jit.ir import provenance, tuning
-from fungrad.jit.ir.cost import step_work, total_work
-from fungrad.jit.ir.loops import Affine, Branch, Call, Host, Loop, Nest, Parallel, Program, Repeat, Rows, Series, While
+from fungrad.jit.ir.cost import nest_work, step_work
+from fungrad.jit.ir.loops import Affine, Branch, Call, Host, Nest, Parallel, Program, Repeat, Rows, Series, While
 from fungrad.jit.ir.products import work_of_step
-from fungrad.jit.ir.traverse import walk
+from fungrad.jit.ir.traverse import of_kind, walk
 from fungrad.jit.llvm import exchange, interrupts, subnormals
 from fungrad.jit.llvm.module import Module, pairs_of
 from fungrad.jit.llvm.nests import NestEmitter, split_loop, units
@@ -193,11 +193,10 @@ class ProgramEmitter:
 
     def nest(self, nest: Nest) -> None:
         name = self.nest_function(nest)
-        work = sum(total_work(self.program, s) for s in nest.body if type(s) is Loop)
-        self.long = self.long or work > tuning.RELEASED_WORK
+        self.long = self.long or nest_work(self.program, nest) > tuning.RELEASED_WORK
         n = units(self.program, nest)
         if self.module.machine.threads and split_loop(nest) is not None and n > 1:
-            self.parallel(name, n, 4)
+            self.parallel(name, n, tuning.PIECES_PER_THREAD)
         else:
             self.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {n})")
 
@@ -358,8 +357,7 @@ class ProgramEmitter:
         """Call the function of a nest over some rows on the rows of the blocks `%begin .. %end`."""
         name = self.nest_function(nest)
         n = units(self.program, nest)
-        work = sum(total_work(self.program, s) for s in nest.body if type(s) is Loop)
-        self.long = self.long or work > tuning.RELEASED_WORK
+        self.long = self.long or nest_work(self.program, nest) > tuning.RELEASED_WORK
         per_block = block * n // extent
         first, count = part_of_range(self, per_block, n)
         end = self.register()
@@ -378,7 +376,7 @@ class ProgramEmitter:
                 self.part_of_member(function, start, count)
                 start += count
         if self.module.machine.threads:
-            self.parallel(name, start, 4)
+            self.parallel(name, start, tuning.PIECES_PER_THREAD)
         else:
             self.lines.append(f"call void @{name}(ptr %table, i64 0, i64 {start})")
 
@@ -518,7 +516,7 @@ def rows_pieces(step: Rows) -> int:
 
 def has_hosts(program: Program) -> bool:
     """Whether any step runs in Python."""
-    return any(type(s) is Host for s in walk(program.steps))
+    return bool(of_kind(Host, walk(program.steps)))
 
 
 _STEP: dict[type, Callable[[ProgramEmitter, Any], None]] = {

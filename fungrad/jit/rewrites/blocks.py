@@ -13,10 +13,10 @@ from typing import Any
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import work_of
-from fungrad.jit.ir.facts import divisor
-from fungrad.jit.ir.loops import Affine, Index, Let, Load, Loop, Program, Store, overlap
-from fungrad.jit.ir.ops import names_and_types
-from fungrad.jit.ir.traverse import defines, substitute, uses
+from fungrad.jit.ir.facts import divisor, is_straight, stored
+from fungrad.jit.ir.loops import Affine, Load, Loop, Program, Store, overlap
+from fungrad.jit.ir.ops import types_of
+from fungrad.jit.ir.traverse import defines, of_kind, part_of, substitute, uses
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 
 
@@ -29,7 +29,7 @@ def in_blocks(program: Program, statements: Sequence[Any]) -> list[Any]:
     """
     result: list[Any] = []
     for s in statements:
-        if type(s) is Loop and s.parallel and any(type(x) is Loop and x.ordered for x in s.body):
+        if type(s) is Loop and s.parallel and any(x.ordered for x in of_kind(Loop, s.body)):
             # every iteration may run on a thread of its own, and gets buffers of its own
             body: list[Any] = []
             for x in s.body:
@@ -44,17 +44,17 @@ def _split(program: Program, loop: Any, around: Loop | None) -> list[Any] | None
     """A loop over blocks, and one for the iterations that are left; None if the loop should stay as it is."""
     if type(loop) is not Loop or not loop.ordered or loop.vector or loop.extent < tuning.DISTRIBUTED_LEAST:
         return None
-    if any(type(s) not in (Let, Index, Load, Store) for s in loop.body):
+    if not is_straight(loop.body):
         return None
     early, late = _parts(program, loop.body)
     wanted = _wanted(early, late)
-    again = [s for s in early if type(s) is Load and s.name in wanted and s.where is None and _moves(s, loop)]
+    again = [s for s in of_kind(Load, early) if s.name in wanted and s.where is None and _moves(s, loop)]
     through = [n for n in wanted if n not in {s.name for s in again}]
     if not through or work_of(program, early) < tuning.DISTRIBUTED_WORK * len(through):
         return None
     block = tuning.DISTRIBUTED_BLOCK
     block = loop.extent if loop.extent <= 2 * block else divisor(loop.extent, block) or block
-    types = _types(program, early)
+    types = types_of(program, early)
     shape = (block,) if around is None else (around.extent, block)
     rows = {n: program.temporary(f"{n}.block", NUMPY_DTYPES[types[n]], shape) for n in through}
     inner = Affine.var(loop.index)
@@ -75,20 +75,17 @@ def _split(program: Program, loop: Any, around: Loop | None) -> list[Any] | None
         Loop(loop.index, block, placed(behind), ordered=True),
     ]
     result: list[Any] = [Loop(number, blocks, body, ordered=True)]
-    if rest:
-        beyond = {loop.index: inner + blocks * block}
-        result.append(Loop(loop.index, rest, [substitute(s, beyond) for s in loop.body], ordered=True))
-    return result
+    return [*result, part_of(loop, blocks * block, rest)] if rest else result
 
 
 def _parts(program: Program, body: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Statements that may run ahead of the stores, and the others."""
-    stored = [program.root(s.buffer) for s in body if type(s) is Store]
+    written = stored(program, body)
     early: list[Any] = []
     late: list[Any] = []
     waiting: set[str] = set()
     for s in body:
-        reads_stored = type(s) is Load and any(overlap(program.root(s.buffer), b) for b in stored)
+        reads_stored = type(s) is Load and any(overlap(program.root(s.buffer), b) for b in written)
         if type(s) is Store or reads_stored or not waiting.isdisjoint(uses(s)):
             late.append(s)
             waiting.update(defines(s))
@@ -106,13 +103,3 @@ def _wanted(early: Sequence[Any], late: Sequence[Any]) -> list[str]:
 def _moves(s: Load, loop: Loop) -> bool:
     """Whether a load goes through memory step by step, so that loading again costs nothing."""
     return s.index.symbols() == (loop.index,) or not s.index.symbols()
-
-
-def _types(program: Program, statements: Sequence[Any]) -> dict[str, str]:
-    types: dict[str, str] = {}
-    for s in statements:
-        if type(s) is Let:
-            types.update(zip(*names_and_types(s), strict=True))
-        else:
-            types[s.name] = program.buffers[s.buffer].type if type(s) is Load else s.type
-    return types

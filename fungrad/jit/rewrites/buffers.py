@@ -1,9 +1,9 @@
 """Passes ``empty copies`` (copy elimination), ``in place`` (copy coalescing) and ``arena`` (allocation by lifetimes).
 
-`reuse` and `arrange` look at the steps of a program in order; between them steps are rewritten for the machine.
-A temporary lives from the step that first writes it to the last
-that reads it. A result lives from the step that first writes it to the end of the program, wherever it lives: in memory
-of its own or in that of a donated input (`_Touches` is where this is known). Two rules save memory and traffic:
+`reuse` and `arrange` look at the steps of a program in order; between them steps are rewritten for the machine. A
+temporary lives from the step that first writes it to the last that reads it, a result to the end of the program,
+wherever it lives: in memory of its own or in that of a donated input (`_Touches` is where this is known). Two rules
+save memory and traffic:
 
 * a step that reads an array for the last time, and writes another of the same size at the same positions, works in
   place (donated inputs become results this way, and copies that are made to be updated disappear);
@@ -14,23 +14,12 @@ Results are never put into inputs that were not donated.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fungrad.jit.ir.loops import (
-    ALIGNMENT,
-    Affine,
-    Buffer,
-    Call,
-    Load,
-    Loop,
-    LoopWhile,
-    Nest,
-    Program,
-    Store,
-)
-from fungrad.jit.ir.traverse import buffers_of, children, map_steps, walk
+from fungrad.jit.ir.facts import is_whole_copy, same_positions
+from fungrad.jit.ir.loops import ALIGNMENT, Buffer, Call, Load, Loop, Nest, Program, Store
+from fungrad.jit.ir.traverse import buffers_of, map_steps, walk
 
 # A `memory_check.Verifier`, which looks at every decision about memory; with FUNGRAD_CHECK=1, as in tests.
 verifier: Any = None
@@ -153,59 +142,6 @@ def _may_reuse(program: Program, touches: _Touches, number: int, source: str, ta
     if type(step) is Call:
         return True
     return same_positions(step.body, {n for n in reads if program.root(n) is old}, target)
-
-
-def is_whole_copy(buffers: Mapping[str, Buffer], step: Any) -> bool:
-    """Whether a step copies all of one array to all of another."""
-    if type(step) is not Call or step.routine != "copy":
-        return False
-    views = [step.inputs[0], step.outputs[0]]
-    return all(v.offset == Affine() and buffers[v.buffer].size == math.prod(v.shape) for v in views)
-
-
-def same_positions(body: Sequence[Any], sources: set[str], target: str) -> bool:
-    """Whether every element of ``sources`` is read only in the iteration that overwrites it, and before that."""
-    stores = [(path, s) for path, s in accesses(body) if type(s) is Store and s.buffer == target]
-    if len(stores) != 1:
-        return False
-    path, store = stores[0]
-    if any(type(around) is LoopWhile for around in path):
-        return False
-    loops = {loop.index for loop in path if isinstance(loop, Loop)}
-    if store.update is not None or any(s not in loops for s in store.index.symbols()):
-        return False
-    if not injective(store.index, [loop for loop in path if isinstance(loop, Loop)]):
-        return False
-    seen_store = False
-    for where, s in accesses(body):
-        if s is store:
-            seen_store = True
-        elif type(s) is Load and s.buffer in sources:
-            if seen_store or s.index != store.index or [id(x) for x in where] != [id(x) for x in path]:
-                return False
-    return True
-
-
-def accesses(items: Sequence[Any], path: tuple = ()) -> list[tuple[tuple, Any]]:
-    """Loads and stores in program order, each with the statements around it."""
-    found = []
-    for s in items:
-        if s.is_access:
-            found.append((path, s))
-        for nested in children(s):
-            found.extend(accesses(nested, (*path, s)))
-    return found
-
-
-def injective(index: Affine, loops: Sequence[Loop]) -> bool:
-    """Whether different iterations have different addresses: every loop counts in a stride beyond the ones inside."""
-    steps = sorted((abs(index.coefficient(loop.index)), loop.extent) for loop in loops if loop.extent > 1)
-    reach = 0
-    for stride, extent in steps:
-        if stride <= reach:
-            return False
-        reach += stride * (extent - 1)
-    return True
 
 
 def drop_empty_copies(program: Program) -> Program:

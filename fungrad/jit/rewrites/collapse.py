@@ -8,17 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.ir.loops import (
-    Affine,
-    Loop,
-    Program,
-)
-from fungrad.jit.ir.traverse import (
-    addresses,
-    map_bodies,
-    substitute,
-    walk,
-)
+from fungrad.jit.ir.loops import Affine, Loop, Program
+from fungrad.jit.ir.traverse import addresses, map_bodies, substitute, walk
 
 
 def collapse(program: Program, statements: Sequence[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.jit.ir.loops import Let, Program
-from fungrad.jit.ir.traverse import map_bodies, mentions, walk
+from fungrad.jit.ir.traverse import map_bodies, mentions, of_kind, walk
 
 # The function of a function, by the names of the outer and the inner one.
 _PAIRS = {("log1p", "exp"): "softplus"}
@@ -19,13 +19,13 @@ _PAIRS = {("log1p", "exp"): "softplus"}
 
 def combine(program: Program, statements: Sequence[Any]) -> list[Any]:
     """The statements with pairs joined whose inner result nothing else uses."""
-    inner: dict[Any, Let] = {s.name: s for s in walk(statements) if type(s) is Let and _is_inner(s)}
+    inner: dict[Any, Let] = {s.name: s for s in of_kind(Let, walk(statements)) if _is_inner(s)}
     if not inner:
         return list(statements)
     uses = Counter(a for s in walk(statements) for a in mentions(s))
     joined: dict[Any, Let] = {}
-    for s in walk(statements):
-        if type(s) is Let and len(s.args) == 1 and uses.get(s.args[0]) == 1:  # type: ignore[arg-type]
+    for s in of_kind(Let, walk(statements)):
+        if len(s.args) == 1 and uses.get(s.args[0]) == 1:  # type: ignore[arg-type]
             first = inner.get(s.args[0])
             if first is not None and (s.op, first.op) in _PAIRS:
                 joined[s.name] = Let(s.name, _PAIRS[s.op, first.op], first.args, s.type)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.jit.ir import tuning
+from fungrad.jit.ir.facts import is_copy
 from fungrad.jit.ir.loops import Affine, Buffer, Call, Program, Repeat, While
 from fungrad.jit.ir.traverse import buffers_of, children, map_steps, walk
 
@@ -65,7 +66,7 @@ def _last_copies(steps: Sequence[Any]) -> list[Call]:
     """The copies at the end of a loop."""
     copies: list[Call] = []
     for s in reversed(steps):
-        if type(s) is not Call or s.routine != "copy":
+        if not is_copy(s):
             break
         copies.append(s)
     return copies

@@ -5,24 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from fungrad.jit.ir.loops import (
-    Buffer,
-    Index,
-    Let,
-    Load,
-    Loop,
-    LoopWhile,
-    Program,
-    overlap,
-)
-from fungrad.jit.ir.traverse import (
-    buffers_of,
-    changes,
-    defines,
-    map_bodies,
-    uses,
-    walk,
-)
+from fungrad.jit.ir.facts import declared_cells
+from fungrad.jit.ir.loops import Buffer, Load, Loop, LoopWhile, Program, overlap
+from fungrad.jit.ir.traverse import buffers_of, changes, defines, map_bodies, uses, walk
 
 
 def hoist(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -61,12 +46,7 @@ def _hoisted_while(program: Program, loop: LoopWhile) -> tuple[list[Any], LoopWh
 
 def _cells(statements: Sequence[Any]) -> set[str]:
     """Names of what changes while the statements run."""
-    changing: set[str] = set()
-    for s in walk(statements):
-        if s.declares_cell:
-            changing.update(defines(s))
-        changing.update(changes(s))
-    return changing
+    return declared_cells(statements).union(*[changes(s) for s in walk(statements)])
 
 
 def _divided(
@@ -100,4 +80,4 @@ def _is_movable(program: Program, s: Any, stored: Sequence[Buffer]) -> bool:
     if type(s) is Load:
         root = program.root(s.buffer)
         return not any(overlap(root, b) for b in stored)
-    return type(s) in (Let, Index)
+    return bool(s.is_pure)

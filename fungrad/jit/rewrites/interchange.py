@@ -14,23 +14,9 @@ from itertools import count
 from typing import Any
 
 from fungrad.jit.ir import tuning
-from fungrad.jit.ir.loops import (
-    Affine,
-    Call,
-    Const,
-    Index,
-    Let,
-    Load,
-    Loop,
-    Nest,
-    Program,
-    Repeat,
-    Set,
-    Store,
-    Var,
-)
-from fungrad.jit.ir.traverse import addresses, map_steps
-from fungrad.jit.rewrites.buffers import injective
+from fungrad.jit.ir.facts import injective, is_copy, is_straight, stored
+from fungrad.jit.ir.loops import Affine, Const, Let, Load, Loop, Nest, Program, Repeat, Set, Store, Var
+from fungrad.jit.ir.traverse import addresses, map_steps, of_kind
 
 
 def interchange(program: Program) -> Program:
@@ -61,19 +47,19 @@ def _turned(program: Program, step: Repeat, names: Any) -> Nest | None:
     loops, inner = _chain(nest.body, step.index)
     if not loops or _size(loops) < tuning.INTERCHANGED_LEAST:
         return None
-    if not all(type(s) in (Let, Index, Load, Store) for s in inner):
+    if not is_straight(inner):
         return None
     for copy in stacked:
         # Carries that are results of every step, as they were before it.
         old, target = copy.inputs[0].buffer, copy.outputs[0]
-        places = {s.index for s in inner if type(s) is Store and program.root(s.buffer) is program.root(old)}
+        places = {s.index for s in of_kind(Store, inner) if program.root(s.buffer) is program.root(old)}
         if len(places) != 1 or _size(loops) != program.buffers[old].size:
             return None
         inner = [*_moved(program, old, places.pop(), target.buffer, target.offset, names), *inner]
     for copy in copies:
         # New carries that were made beside the old ones.
         new, old = copy.inputs[0].buffer, copy.outputs[0].buffer
-        made = [s for s in inner if type(s) is Store and s.buffer == new]
+        made = [s for s in of_kind(Store, inner) if s.buffer == new]
         if len(made) != 1 or _size(loops) != program.buffers[new].size:
             return None
         inner = [*inner, *_moved(program, new, made[0].index, old, Affine(), names)]
@@ -88,7 +74,7 @@ def _turned(program: Program, step: Repeat, names: Any) -> Nest | None:
         for part in (0, 1) if buffer.is_complex else (None,):
             k = next(names)
             variables[root, part] = f"kept{k}"
-            first: Any = Const(False if buffer.type == "i1" else 0, buffer.type)
+            first: Any = Const.zero(buffer.type)
             if not step.extent or _is_read_first(program, inner, root):
                 first = f"first{k}"
                 body.append(Load(first, root, index, part))
@@ -103,7 +89,7 @@ def _turned(program: Program, step: Repeat, names: Any) -> Nest | None:
 def _is_copy(program: Program, step: Any, symbol: str | None = None) -> bool:
     """Whether a step copies the whole of one array to another of its type; to a part of one that only the counter
     ``symbol`` moves, if that is given."""
-    if type(step) is not Call or step.routine != "copy":
+    if not is_copy(step):
         return False
     source, target = step.inputs[0], step.outputs[0]
     a, b = program.buffers[source.buffer], program.buffers[target.buffer]
@@ -165,7 +151,7 @@ def _carried(program: Program, inner: Sequence[Any], step: Repeat, loops: Sequen
     for s in inner:
         if not s.is_access:
             continue
-        if s.where is not None or (type(s) is Store and s.update is not None):
+        if s.where is not None or s.reads_what_it_writes:
             return None
         found = reads if type(s) is Load else writes
         found.setdefault(program.root(s.buffer).name, set()).add(s.index)
@@ -199,11 +185,11 @@ def _one_dtype(program: Program, inner: Sequence[Any], root: str) -> bool:
 
 def _split(program: Program, inner: Sequence[Any], counters: set[str]) -> tuple[list[Any], list[Any]]:
     """Reads that are the same in every step, and the rest."""
-    written = {program.root(s.buffer).name for s in inner if type(s) is Store}
+    written = stored(program, inner)
     fixed = [
         s
-        for s in inner
-        if type(s) is Load and program.root(s.buffer).name not in written and set(s.index.symbols()) <= counters
+        for s in of_kind(Load, inner)
+        if program.root(s.buffer) not in written and counters.issuperset(s.index.symbols())
     ]
     return fixed, [s for s in inner if s not in fixed]
 

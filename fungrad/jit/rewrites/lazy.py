@@ -12,8 +12,9 @@ from typing import Any
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import work_of
-from fungrad.jit.ir.loops import Const, If, Let, Load, Loop, Nest, Program, Set, Var
-from fungrad.jit.ir.traverse import all_uses, defines, uses
+from fungrad.jit.ir.loops import Const, If, Let, Loop, Nest, Program, Set, Var
+from fungrad.jit.ir.ops import types_of
+from fungrad.jit.ir.traverse import all_uses, defines, of_kind, uses
 
 
 def lazily(program: Program, nest: Nest) -> Nest:
@@ -28,8 +29,7 @@ def _rewritten(program: Program, statements: Sequence[Any]) -> list[Any] | None:
     result: list[Any] = []
     for s in statements:
         if type(s) is Loop:
-            inner = any(type(x) is Loop for x in s.body)
-            body = _rewritten(program, s.body) if inner else _with_branches(program, s.body)
+            body = _rewritten(program, s.body) if of_kind(Loop, s.body) else _with_branches(program, s.body)
             if body is not None:
                 s = s.replace(body=body)
                 changed = True
@@ -39,19 +39,18 @@ def _rewritten(program: Program, statements: Sequence[Any]) -> list[Any] | None:
 
 def _with_branches(program: Program, body: Sequence[Any]) -> list[Any] | None:
     """The body of an innermost loop with branches, None if none pays."""
-    choices = [s for s in body if type(s) is Let and s.op in ("select", "select_n") and isinstance(s.type, str)]
+    choices = [s for s in of_kind(Let, body) if s.op in ("select", "select_n") and isinstance(s.type, str)]
     if not choices or work_of(program, body) < tuning.SUNK_WORK:
         return None
-    types = {s.name: s.type for s in body if type(s) is Let and isinstance(s.name, str)}
-    types |= {s.name: program.buffers[s.buffer].type for s in body if type(s) is Load}
+    types = types_of(program, body)
     result, changed = list(body), False
     for choice in reversed(choices):
         type_of_predicate = types.get(choice.args[0])  # type: ignore[arg-type]
-        if not isinstance(type_of_predicate, str):
+        if type_of_predicate is None:
             continue
         for side in range(1, len(choice.args)):
             # It may have gone into a branch itself.
-            current = next((s for s in result if type(s) is Let and s.name == choice.name), None)
+            current = next((s for s in of_kind(Let, result) if s.name == choice.name), None)
             if current is None:
                 break
             new = _branch(program, result, current, side, type_of_predicate)
@@ -100,8 +99,8 @@ def _branch(program: Program, body: list[Any], choice: Let, side: int, type: str
     args[side] = chosen
     new = choice.replace(args=tuple(args))
     before = [s for s in body[:at] if s not in moved]
-    start = Const(False if choice.type == "i1" else 0, choice.type)  # type: ignore[arg-type]
-    return [*before, *taken, Var(chosen, choice.type, start), branch, new, *body[at + 1 :]]  # type: ignore[arg-type]
+    variable = Var(chosen, choice.type, Const.zero(choice.type))  # type: ignore[arg-type]
+    return [*before, *taken, variable, branch, new, *body[at + 1 :]]
 
 
 def _only_for(body: Sequence[Any], at: int, operand: str, kept: Sequence[Any]) -> list[Let]:

@@ -15,7 +15,7 @@ from typing import Any
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.facts import divisor
 from fungrad.jit.ir.loops import Affine, Buffer, Const, Load, Loop, LoopWhile, Nest, Program, Store
-from fungrad.jit.ir.traverse import children, map_bodies, substitute
+from fungrad.jit.ir.traverse import accesses, by_memory, map_bodies, of_kind, part_of
 
 
 def in_levels(program: Program, nest: Nest) -> Nest | None:
@@ -65,32 +65,27 @@ class _Levels:
 
     def sums(self, loop: Loop, around: dict[str, int]) -> list[_Sum]:
         """The sums of a loop that are long enough for levels."""
-        paths = list(_paths(loop.body, []))
-        roots: dict[str, list[tuple[Any, list[Any]]]] = {}
-        for s, path in paths:
-            if s.is_access:
-                roots.setdefault(self.program.root(s.buffer).name, []).append((s, path))
         found = []
-        for accesses in roots.values():
-            sum = self._sum(loop, accesses, around)
+        for touching in by_memory(self.program, accesses(loop.body)).values():
+            sum = self._sum(loop, touching, around)
             if sum is not None and min(sum.chain, tuning.SUM_BLOCK) * loop.extent > 2 * tuning.SUM_BLOCK:
                 found.append(sum)
         return found
 
-    def _sum(self, loop: Loop, accesses: list[tuple[Any, list[Any]]], around: dict[str, int]) -> _Sum | None:
-        first = accesses[0][0]
+    def _sum(self, loop: Loop, touching: list[tuple[Any, tuple]], around: dict[str, int]) -> _Sum | None:
+        first = touching[0][0]
         buffer = self.program.buffers[first.buffer]
         if buffer.dtype.kind not in "fc" or buffer.dtype.itemsize < 4:
             return None
-        if any(type(s) is not Store or s.update != "add" or s.buffer != first.buffer for s, _ in accesses):
+        if any(type(s) is not Store or s.update != "add" or s.buffer != first.buffer for s, _ in touching):
             return None
-        if any(type(x) is LoopWhile for _, path in accesses for x in path):
+        if any(of_kind(LoopWhile, path) for _, path in touching):
             return None
         places: list[tuple[list[Loop], Affine]] = []
         chain = updates = 0
         computed = False
-        for s, path in accesses:
-            loops = [x for x in path if type(x) is Loop]
+        for s, path in touching:
+            loops = of_kind(Loop, path)
             known = {loop.index, *around, *(x.index for x in loops)}
             if s.index.coefficient(loop.index):
                 return None
@@ -106,7 +101,7 @@ class _Levels:
             chain += repeats
             places.append(([x for x in loops if s.index.coefficient(x.index)], s.index))
         if computed:
-            region = _region(buffer, [s.index for s, _ in accesses], around)
+            region = _region(buffer, [s.index for s, _ in touching], around)
             if region is None:
                 return None
             start, elements = region
@@ -134,29 +129,15 @@ class _Levels:
         found = [x.buffer for x in sums]
         targets = {b.name: self.program.temporary(f"{b.name}.level", b.dtype, b.shape) for b in found}
         block = f"{loop.index}.level"
-        shifted = {loop.index: Affine.var(block, size) + loop.index}
-        part = loop.replace(extent=size, body=[_redirected(substitute(s, shifted), targets) for s in loop.body])
         body = [
-            *(_fill(x, targets[x.buffer.name]) for x in sums),
-            part,
-            *(_combined(x, targets[x.buffer.name]) for x in sums),
+            *(s for x in sums for s in _fill(x, targets[x.buffer.name])),
+            _redirected(part_of(loop, Affine.var(block, size), size), targets),
+            *(s for x in sums for s in _combined(x, targets[x.buffer.name])),
         ]
-        body = [s for statements in body for s in (statements if isinstance(statements, list) else [statements])]
         outer = Loop(block, blocks, body, ordered=True)
         again = [_Sum(x.buffer, x.places, 1, 0, x.updates * size, False) for x in sums]
         result = self.levels(outer, again) if blocks > 2 * tuning.SUM_BLOCK else [outer]
-        if rest:
-            beyond = {loop.index: Affine.var(loop.index) + blocks * size}
-            result.append(loop.replace(extent=rest, body=[substitute(s, beyond) for s in loop.body]))
-        return result
-
-
-def _paths(statements: Sequence[Any], path: list[Any]) -> Any:
-    """Statements, each with those that it is nested in."""
-    for s in statements:
-        yield s, path
-        for body in children(s):
-            yield from _paths(body, [*path, s])
+        return [*result, part_of(loop, blocks * size, rest)] if rest else result
 
 
 def _region(buffer: Buffer, indices: list[Affine], around: dict[str, int]) -> tuple[Affine, int] | None:

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fungrad.jit.ir.loops import (
-    If,
-    Index,
-    Let,
-    Load,
-    Loop,
-    Program,
-    Store,
-)
-from fungrad.jit.ir.traverse import (
-    defines,
-)
+from fungrad.jit.ir.facts import is_straight
+from fungrad.jit.ir.loops import If, Loop, Program, Store
+from fungrad.jit.ir.traverse import defines, of_kind
 
 
 def branch_on_masks(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -34,10 +25,9 @@ def branch_on_masks(program: Program, statements: Sequence[Any]) -> list[Any]:
 
 
 def _common_mask(loop: Loop) -> str | None:
-    masks = {s.where for s in loop.body if type(s) is Store}
+    masks = {s.where for s in of_kind(Store, loop.body)}
     mask = masks.pop() if len(masks) == 1 else None
-    plain = all(type(s) in (Let, Index, Load, Store) for s in loop.body)
-    if mask is None or not plain or loop.ordered or any(mask in defines(s) for s in loop.body):
+    if mask is None or loop.ordered or not is_straight(loop.body) or any(mask in defines(s) for s in loop.body):
         return None
     return mask
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from fungrad.jit.ir import loops as ir
+from fungrad.jit.ir.facts import is_copy, same_positions
 from fungrad.jit.ir.loop_check import LoopError
 from fungrad.jit.ir.loop_text import statements_text
 from fungrad.jit.ir.loops import Affine, Buffer, Program
-from fungrad.jit.ir.traverse import buffers_of
-from fungrad.jit.rewrites import buffers as planner
+from fungrad.jit.ir.traverse import buffers_of, walk_in_loops
 
 
 class Verifier:
@@ -235,10 +235,10 @@ class _Run:
 
     def call(self, s: ir.Call | ir.Host) -> None:
         reads = {self.value[v.buffer] for v in s.inputs if math.prod(v.shape)}
-        if type(s) is ir.Call and s.attributes.get("beta"):
+        if s.reads_what_it_writes:
             reads |= {self.value[v.buffer] for v in s.outputs if math.prod(v.shape)}
         self.require_read(reads, s)
-        if type(s) is ir.Call and s.routine == "copy" and self.onto_itself(s):
+        if is_copy(s) and self.onto_itself(s):  # type: ignore[arg-type]
             target = self.value[s.outputs[0].buffer]
             self.begin_unchanged(target, _size(self.of, target))
             return
@@ -265,8 +265,7 @@ class _Run:
         return math.prod(n for name, n in self.counters.items() if address.coefficient(name))
 
     def nest(self, s: ir.Nest) -> None:
-        found: list[tuple[ir.Load | ir.Store, int]] = []
-        _accesses(s.body, {}, found)
+        found = _accesses(s.body)
         stores = [(a, n) for a, n in found if type(a) is ir.Store and n]
         made = {self.value[a.buffer] for a, _ in stores}
         first: set[str] = set()
@@ -275,7 +274,7 @@ class _Run:
             if not n:
                 continue
             # What the nest has written before it is read is the nest's own.
-            if (type(a) is ir.Load or type(a) is ir.Store and a.update) and value not in first:
+            if (type(a) is ir.Load or a.reads_what_it_writes) and value not in first:
                 self.require_read({value}, s)
             if type(a) is ir.Store:
                 first.add(value)
@@ -292,7 +291,7 @@ class _Run:
                     continue
                 sources = {n for n in reads if self.value[n] == other}
                 names = sorted({a.buffer for a, _ in stores if self.value[a.buffer] == target})
-                if sources and not all(planner.same_positions(s.body, sources, name) for name in names):
+                if sources and not all(same_positions(s.body, sources, name) for name in names):
                     self.fail(f"{target} is written over {other} before all of that is read", s)
         for a, n in stores:
             target = self.value[a.buffer]
@@ -320,29 +319,18 @@ def _size(program: Program, value: str) -> int:
     return program.buffers[value].size
 
 
-def _accesses(body: Sequence[Any], extents: dict[str, int], found: list[tuple[Any, int]]) -> None:
+def _accesses(body: Sequence[Any]) -> list[tuple[ir.Load | ir.Store, int]]:
     """Loads and stores in program order, each with the number of elements that it goes through."""
-    for s in body:
-        kind = type(s)
-        if kind is ir.Load or kind is ir.Store:
-            around = math.prod(extents[x] for x in extents if s.index.coefficient(x))
-            # An address may be computed from counters.
-            computed = any(x not in extents for x in s.index.symbols())
-            empty = any(n == 0 for n in extents.values())
-            found.append((s, 0 if empty else math.prod(extents.values()) if computed else around))
-        elif kind is ir.Loop:
-            _accesses(s.body, {**extents, s.index: s.extent}, found)
-        elif kind is ir.If:
-            _accesses(s.then, extents, found)
-            _accesses(s.orelse, extents, found)
-        elif kind is ir.LoopWhile:
-            _accesses(s.test, extents, found)
-            _accesses(s.body, extents, found)
+    found: list[tuple[ir.Load | ir.Store, int]] = []
+    for s, extents in walk_in_loops(body, {}):
+        if s.is_access:
+            # An address may be computed from counters: then it may be elsewhere in every iteration.
+            computed = not extents.keys() >= set(s.index.symbols())
+            around = [n for x, n in extents.items() if computed or s.index.coefficient(x)]
+            found.append((s, 0 if 0 in extents.values() else math.prod(around)))
+    return found
 
 
 def _written(step: Any) -> set[str]:
     """Names of the buffers that a step writes to."""
     return buffers_of(step)[1]
-
-
-__all__ = ["Verifier"]

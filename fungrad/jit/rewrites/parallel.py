@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.jit.ir import products, tuning
-from fungrad.jit.ir.cost import total_work
+from fungrad.jit.ir.cost import nest_work
 from fungrad.jit.ir.dependence import Dependence, Pile
 from fungrad.jit.ir.loops import Call, Loop, Nest, Parallel, Program, Rows
-from fungrad.jit.ir.traverse import map_steps
+from fungrad.jit.ir.traverse import map_steps, of_kind
 
 
 def side_by_side(program: Program) -> Program:
@@ -65,9 +65,8 @@ class _Arranger:
             return single and products.fits(self.program, step)
         if type(step) is not Nest:
             return False
-        loops = [s for s in step.body if type(s) is Loop]
-        work = sum(total_work(self.program, s) for s in loops)
-        return not any(s.parallel for s in loops) and work < tuning.WHOLE_NEST
+        shared = any(s.parallel for s in of_kind(Loop, step.body))
+        return not shared and nest_work(self.program, step) < tuning.WHOLE_NEST
 
     def ready(self, steps: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The steps that need none of the others, and the others."""

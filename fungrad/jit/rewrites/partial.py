@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fungrad.jit.ir.loops import Acc, Affine, Buffer, Const, Index, Let, Load, Loop, Program, Store, Update
+from fungrad.jit.ir.facts import declared_cells
+from fungrad.jit.ir.loops import Acc, Affine, Buffer, Const, Load, Loop, Program, Store, Update
 from fungrad.jit.ir.ops import neutral
 from fungrad.jit.ir.traverse import walk
 from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES
@@ -96,14 +97,13 @@ def around_first_loop(body: Sequence[Any]) -> tuple[Sequence[Any], Loop | None, 
 
 def only_reduces(loop: Loop, accs: list[Acc]) -> bool:
     """Whether a loop has no effect but to update plain accumulators, all of which are known."""
-    names = {a.name for a in accs if a.op not in ("argmax", "argmin")}
-    names |= {s.name for s in walk(loop.body) if type(s) is Acc}
+    names = {a.name for a in accs if a.op not in ("argmax", "argmin")} | declared_cells(loop.body)
     if loop.ordered or loop.parallel or loop.vector:
         return False
     for s in walk(loop.body):
         if type(s) is Update:
             if s.acc not in names or s.position is not None:
                 return False
-        elif type(s) not in (Let, Index, Load, Loop, Acc):
+        elif not s.is_pure and type(s) not in (Loop, Acc):
             return False
     return True

@@ -24,9 +24,9 @@ from fungrad.jit.rewrites.levels import in_levels
 from fungrad.jit.rewrites.parallel import side_by_side
 from fungrad.jit.rewrites.passes import Pass
 from fungrad.jit.rewrites.regions import merge
-from fungrad.jit.rewrites.restructure import split_columns, split_reduction, split_rows
 from fungrad.jit.rewrites.rows import grouped
 from fungrad.jit.rewrites.schedule import SCHEDULE
+from fungrad.jit.rewrites.split import split_columns, split_reduction, split_rows
 from fungrad.jit.rewrites.strips import in_strips
 from fungrad.jit.rewrites.sweep import narrow_sums, sweep_rows
 from fungrad.jit.rewrites.unroll import unrolled

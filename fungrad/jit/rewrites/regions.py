@@ -19,15 +19,14 @@ from itertools import count
 from typing import Any
 
 from fungrad.jit.ir import loops, tuning
+from fungrad.jit.ir.facts import is_copy
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
     Branch,
     Buffer,
-    Call,
     Const,
     If,
-    Index,
     Let,
     Load,
     Loop,
@@ -42,7 +41,18 @@ from fungrad.jit.ir.loops import (
     Var,
     While,
 )
-from fungrad.jit.ir.traverse import buffers_of, children, defines, map_bodies, map_steps, own_buffers, rename, walk
+from fungrad.jit.ir.ops import binary
+from fungrad.jit.ir.traverse import (
+    buffers_of,
+    children,
+    defines,
+    map_bodies,
+    map_steps,
+    of_kind,
+    own_buffers,
+    rename,
+    walk,
+)
 from fungrad.jit.kernels.scalars import FLOATS
 
 # An element of an array: its memory and its number.
@@ -131,7 +141,7 @@ class _Region:
             if _size(step.body) > tuning.SCALAR_NEST:
                 raise _UnsuitableError
             return self.copied(step.body, {})
-        if kind is Call and step.routine == "copy":
+        if is_copy(step):
             return self.copy(*step.inputs, *step.outputs)
         if kind is Repeat:
             body = self.steps(step.steps)
@@ -203,8 +213,7 @@ class _Region:
         visit(body, {})
         # A variable is not set in parallel or in vectors: the loops around must be written out, or run in order.
         cells = {n: self.uses[n] > own[n] or program.buffers[n].kind != "temp" for n, ok in suited.items() if ok}
-        for name in [n for n in cells if program.buffers[n].kind in ("input", "const")]:
-            del cells[name]
+        cells = {n: outer for n, outer in cells.items() if program.buffers[n].kind not in ("input", "const")}
         self.short = {x for name in cells for x in short[name]}
         self._keep_orderly(body, cells)
         return cells
@@ -240,7 +249,7 @@ class _Region:
 
     def summed(self, statements: list[Any]) -> list[Any]:
         """With the updates of an accumulator from outside combined pairwise, which is a shorter chain of operations."""
-        own = {s.name for s in statements if type(s) is Acc}
+        own = {s.name for s in of_kind(Acc, statements)}
         values: dict[str, list[Any]] = {}
         result: list[Any] = []
         for s in statements:
@@ -250,12 +259,11 @@ class _Region:
                 result.append(s)
         for name, terms in values.items():
             acc = self.accumulators[name]
-            op = {"max": "maximum", "min": "minimum"}.get(acc.op, acc.op)
             while len(terms) > 1:
                 pairs = []
                 for x, y in zip(terms[::2], terms[1::2], strict=False):
                     pairs.append(self.fresh("v"))
-                    result.append(Let(pairs[-1], op, (x, y), acc.type))
+                    result.append(Let(pairs[-1], binary(acc.op), (x, y), acc.type))
                 terms = [*pairs, *terms[2 * len(pairs) :]]
             result.append(Update(name, terms[0]))
         return result
@@ -283,12 +291,12 @@ class _Region:
         after: list[Any] = []
         assigned: set[Element] = set()
         needed = self.needed(body, assigned)
-        stored = {(self.program.root(s.buffer).name, s.index.const) for s in walk(body) if type(s) is Store}
+        stored = {(self.program.root(s.buffer).name, s.index.const) for s in of_kind(Store, walk(body))}
         needed |= stored - assigned
         for name in [n for n, outer in self.cells.items() if outer]:
             buffer = self.program.buffers[name]
             for k in range(buffer.size):
-                first: Any = Const(False if buffer.type == "i1" else 0, buffer.type)
+                first: Any = Const.zero(buffer.type)
                 if (name, k) in needed and name in self.written:
                     first = self.fresh("first")
                     before.append(Load(first, name, Affine(k)))
@@ -335,8 +343,7 @@ class _Region:
         result: list[Any] = []
         for name in self.scopes.get(id(statements), ()):
             buffer = self.program.buffers[name]
-            zero = Const(False if buffer.type == "i1" else 0, buffer.type)
-            result += [Var(_cell(name, k), buffer.type, zero) for k in range(buffer.size)]
+            result += [Var(_cell(name, k), buffer.type, Const.zero(buffer.type)) for k in range(buffer.size)]
         for s in statements:
             root = self.program.root(s.buffer) if s.is_access else None
             if root is None or root.name not in self.cells:
@@ -358,8 +365,7 @@ class _Region:
         value = s.value
         if s.update is not None:
             value = self.fresh("v")
-            op = {"max": "maximum", "min": "minimum"}.get(s.update, s.update)
-            found.append(Let(value, op, (cell, s.value), type_))
+            found.append(Let(value, binary(s.update), (cell, s.value), type_))
         if s.where is not None:
             chosen = self.fresh("v")
             found.append(Let(chosen, "select", (s.where, value, cell), type_))
@@ -370,8 +376,8 @@ class _Region:
 def _without_single_updates(statements: list[Any]) -> list[Any]:
     """With accumulators that get one value replaced by this value."""
     counts = Counter(s.acc for s in walk(statements) if type(s) in (Update, Prefix))
-    here = {s.acc for s in statements if type(s) is Update and s.position is None}
-    declared = {s.name: s for s in statements if type(s) is Acc}
+    here = {s.acc for s in of_kind(Update, statements) if s.position is None}
+    declared = {s.name: s for s in of_kind(Acc, statements)}
     single = {n: s for n, s in declared.items() if n in here and counts[n] == 1 and s.init is None}
     result: list[Any] = []
     for s in statements:
@@ -398,8 +404,9 @@ def _is_few(buffer: Buffer) -> bool:
 
 def _is_short(loop: Loop) -> bool:
     """Whether a loop can be written out."""
-    plain = (Let, Index, Load, Store, Update, Acc, Loop)
-    return loop.extent <= tuning.FEW_ELEMENTS and not loop.ordered and all(type(s) in plain for s in walk(loop.body))
+    if loop.extent > tuning.FEW_ELEMENTS or loop.ordered:
+        return False
+    return all(s.is_pure or type(s) in (Store, Update, Acc, Loop) for s in walk(loop.body))
 
 
 def _size(statements: Sequence[Any]) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 from fungrad.jit.ir import convolutions, products, tuning
 from fungrad.jit.ir.affine import address
 from fungrad.jit.ir.dependence import Dependence, Pile
+from fungrad.jit.ir.facts import is_scratch
 from fungrad.jit.ir.footprint import Footprint, counters_of, footprint, row_loop
 from fungrad.jit.ir.loops import (
     Acc,
@@ -27,8 +28,6 @@ from fungrad.jit.ir.loops import (
     Buffer,
     Call,
     If,
-    Index,
-    Let,
     Load,
     Loop,
     LoopWhile,
@@ -40,10 +39,21 @@ from fungrad.jit.ir.loops import (
     Store,
     Update,
 )
-from fungrad.jit.ir.traverse import buffers_of, changes, map_steps, substitute, uses, walk, walk_in_loops
+from fungrad.jit.ir.ops import types_of
+from fungrad.jit.ir.traverse import (
+    buffers_of,
+    by_memory,
+    changes,
+    map_steps,
+    of_kind,
+    part_of,
+    uses,
+    walk,
+    walk_in_loops,
+)
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
-from fungrad.jit.rewrites.restructure import is_scratch, redirected
 from fungrad.jit.rewrites.schedule import schedule
+from fungrad.jit.rewrites.split import redirected
 
 
 def grouped(program: Program) -> Program:
@@ -65,14 +75,15 @@ def without_sums(program: Program, nest: Nest, extent: int) -> tuple[Nest, Nest]
 
     The summands are read where the nest stores them, or from memory of their own.
     """
-    all_of_it: Any = nest.body
-    places = [k for k, s in enumerate(all_of_it) if type(s) is Loop and s.extent == extent]
-    if len(places) != 1:
+    loops = [s for s in of_kind(Loop, nest.body) if s.extent == extent]
+    if len(loops) != 1:
         return None
-    before, loop, after = all_of_it[: places[0]], all_of_it[places[0]], all_of_it[places[0] + 1 :]
-    if not all(type(s) in (Acc, Let, Index, Load, Loop) for s in before) or loop.ordered or loop.parallel:
+    (loop,) = loops
+    at = nest.body.index(loop)
+    before, after = nest.body[:at], nest.body[at + 1 :]
+    if not all(s.is_pure or type(s) in (Acc, Loop) for s in before) or loop.ordered or loop.parallel:
         return None
-    splitter = _Splitter(program, loop, {s.name for s in before if type(s) is Acc})
+    splitter = _Splitter(program, loop, {s.name for s in of_kind(Acc, before)})
     body = splitter.body(loop.body, [])
     if body is None or not splitter.sums or splitter.is_read(body):
         return None
@@ -87,19 +98,15 @@ def with_own_scratch(program: Program, nest: Nest, extent: int) -> Nest | None:
     last: Any = nest.body[-1] if nest.body else None
     if type(last) is not Loop or not last.ordered or last.extent != extent:
         return None
-    by_name: dict[str, list[tuple[Any, dict[str, int]]]] = {}
-    for s, extents in walk_in_loops(last.body, {}):
-        if s.is_access:
-            by_name.setdefault(s.buffer, []).append((s, extents))
     most = tuning.scratch_of_rows(program.target)
     copies: dict[str, Buffer] = {}
-    for name, accesses in by_name.items():
+    for name, accesses in by_memory(program, walk_in_loops(last.body, {})).items():
         buffer = program.buffers[name]
         shared = not any(s.index.coefficient(last.index) for s, _ in accesses)
-        if not shared or buffer.kind != "temp" or not is_scratch(last, accesses):
+        if not shared or buffer.kind != "temp" or not is_scratch(accesses):
             continue
-        alone = [b.name for b in program.buffers.values() if program.root(b.name) is program.root(name)] == [name]
-        reads = sum(type(s) is Load and s.buffer == name for s in walk(program.steps))
+        alone = [b.name for b in program.buffers.values() if program.root(b.name) is buffer] == [name]
+        reads = sum(s.buffer == name for s in of_kind(Load, walk(program.steps)))
         if alone and reads == sum(type(s) is Load for s, _ in accesses) and buffer.nbytes * extent <= most:
             copies[name] = Buffer(f"{name}.rows{len(program.buffers)}", buffer.dtype, (extent, buffer.size))
     if not copies:
@@ -145,7 +152,7 @@ class _Splitter:
 
     def is_read(self, statements: Sequence[Any]) -> bool:
         """Whether statements use a sum that is not complete."""
-        summed = {self.program.root(s.buffer).name for s in walk(self.sums) if type(s) is Store}
+        summed = {self.program.root(s.buffer).name for s in of_kind(Store, walk(self.sums))}
         for s in walk(statements):
             if s.is_access and self.program.root(s.buffer).name in summed:
                 return True
@@ -157,7 +164,7 @@ class _Splitter:
         """Whether a statement combines something of every iteration."""
         if type(s) is Update:
             return s.acc in self.cells and s.position is None
-        return type(s) is Store and s.update is not None and not s.index.coefficient(self.loop.index)
+        return s.reads_what_it_writes and not s.index.coefficient(self.loop.index)
 
     def kept(self, s: Update | Store, around: Sequence[Any], path: list[Loop]) -> list[Any] | None:
         """Notes a sum, and gives the statements that keep its summands."""
@@ -170,7 +177,7 @@ class _Splitter:
         stored = self.stored(value, around)
         statements: list[Any] = []
         if stored is None:
-            type_of_value = _type_of(self.program, value, self.loop.body)
+            type_of_value = types_of(self.program, walk(self.loop.body)).get(value)
             if type_of_value is None:
                 return None
             shape = (self.loop.extent, *(x.extent for x in path))
@@ -191,23 +198,13 @@ class _Splitter:
 
     def stored(self, value: str, around: Sequence[Any]) -> Store | None:
         """A store of a value beside its sum that nothing overwrites."""
-        stores = [s for s in walk([self.loop]) if type(s) is Store]
-        for s in around:
-            if type(s) is Store and s.value == value and not (s.update or s.where or s.imag):
+        stores = of_kind(Store, walk([self.loop]))
+        for s in of_kind(Store, around):
+            if s.value == value and not (s.update or s.where or s.imag):
                 root = self.program.root(s.buffer)
                 if all(t is s for t in stores[stores.index(s) :] if self.program.root(t.buffer) is root):
                     return s
         return None
-
-
-def _type_of(program: Program, name: str, statements: Sequence[Any]) -> str | None:
-    """The scalar type of a value that some statements define."""
-    for s in walk(statements):
-        if type(s) is Load and s.name == name:
-            return program.buffers[s.buffer].type
-        if type(s) in (Let, Acc) and s.name == name and isinstance(s.type, str):
-            return s.type
-    return None
 
 
 # -- grouping --------------------------------------------------------------------------------------
@@ -334,8 +331,7 @@ class _Grouper:
         loop = row_loop(step)
         if loop is not None and loop.extent > extent and not (loop.extent % extent or loop.parallel or loop.vector):
             rows, columns = f"{loop.index}.row", loop.extent // extent
-            place = {loop.index: Affine.var(rows, columns) + loop.index}
-            inner = Loop(loop.index, columns, [substitute(s, place) for s in loop.body])
+            inner = part_of(loop, Affine.var(rows, columns), columns)
             yield Nest([*step.body[:-1], Loop(rows, extent, [inner])], step.name), []
         parts = without_sums(self.program, step, extent)
         if parts is not None:

@@ -14,12 +14,22 @@ from typing import Any
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import work_of
-from fungrad.jit.ir.facts import divisor
-from fungrad.jit.ir.loops import Acc, Affine, Index, Let, Load, Loop, Program, Store, Update
-from fungrad.jit.ir.ops import names_and_types
-from fungrad.jit.ir.traverse import all_uses, buffers_of, changes, defines, map_bodies, substitute, walk, walk_in_loops
-from fungrad.jit.kernels.scalars import NUMPY_DTYPES, PARTS
-from fungrad.jit.rewrites.restructure import own_region
+from fungrad.jit.ir.facts import divisor, own_region
+from fungrad.jit.ir.loops import Acc, Affine, Load, Loop, Program, Store, Update
+from fungrad.jit.ir.ops import types_of
+from fungrad.jit.ir.traverse import (
+    all_uses,
+    buffers_of,
+    by_memory,
+    changes,
+    defines,
+    map_bodies,
+    of_kind,
+    part_of,
+    walk,
+    walk_in_loops,
+)
+from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 
 
 def in_strips(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -54,7 +64,7 @@ def _split(program: Program, loop: Loop, around: Sequence[Loop]) -> list[Any] | 
     if math.prod(x.extent for x in around) * loop.extent > tuning.STRIPPED_ROWS:
         return None
     through = _crossing(stages)
-    types = _types(program, loop.body)
+    types = types_of(program, loop.body)
     place, size = Affine.var(loop.index), loop.extent
     for x in reversed(around):
         place, size = place + Affine.var(x.index, size), size * x.extent
@@ -65,20 +75,17 @@ def _split(program: Program, loop: Loop, around: Sequence[Loop]) -> list[Any] | 
     count, rest = divmod(loop.extent, strip)
     number = f"{loop.index}.strip"
 
-    def some(first: Affine, length: int) -> list[Any]:
-        where = {loop.index: first + loop.index}
-        return [x.replace(extent=length, body=[substitute(s, where) for s in x.body]) for x in loops]
-
-    result: list[Any] = [Loop(number, count, some(Affine.var(number, strip), strip), parallel=loop.parallel)]
-    return [*result, *some(Affine(count * strip), rest)] if rest else result
+    inside = [part_of(x, Affine.var(number, strip), strip) for x in loops]
+    result = [Loop(number, count, inside, parallel=loop.parallel)]
+    return [*result, *[part_of(x, count * strip, rest) for x in loops]] if rest else result
 
 
 def _has_rows(program: Program, loop: Loop) -> bool:
     """Whether there are loops inside that go through rows: a loop over columns runs as vectors itself."""
-    inner = [s for s in loop.body if type(s) is Loop]
-    if not inner or any(type(s) not in (Let, Index, Load, Store, Acc, Update, Loop) for s in walk(loop.body)):
+    inner = of_kind(Loop, loop.body)
+    if not inner or not all(s.is_pure or type(s) in (Store, Acc, Update, Loop) for s in walk(loop.body)):
         return False
-    loads = [s for s in walk(inner) if type(s) is Load]
+    loads = of_kind(Load, walk(inner))
     return all(s.extent >= tuning.SHORT_LOOP for s in inner) and any(
         abs(s.index.coefficient(loop.index)) > 1 for s in loads
     )
@@ -88,7 +95,7 @@ def _stages(body: Sequence[Any]) -> list[list[Any]] | None:
     """Statements by the stage they belong to: loops and what they need, in turn with what needs their results."""
     stage: dict[str, int] = {}
     number: dict[int, int] = {}
-    sums = {s.name: s for s in body if type(s) is Acc}
+    sums = {s.name: s for s in of_kind(Acc, body)}
     if any(a.position is not None or not _is_constant(a) for a in sums.values()):
         return None
     for k, s in enumerate(body):
@@ -100,7 +107,7 @@ def _stages(body: Sequence[Any]) -> list[list[Any]] | None:
         elif mine or any(n in sums for n in all_uses(s)):
             mine += 1 - mine % 2
         number[k] = mine
-        names = [*defines(s), *(x.acc for x in walk([s]) if type(x) is Update and x.acc in sums)]
+        names = [*defines(s), *(x.acc for x in of_kind(Update, walk([s])) if x.acc in sums)]
         for n in names:
             if stage.setdefault(n, mine) != mine:
                 return None
@@ -140,10 +147,7 @@ def _apart(program: Program, loop: Loop, stages: Sequence[Sequence[Any]]) -> boo
             written.update(program.root(b).name for b in writes)
             for b in reads | writes:
                 roots.setdefault(program.root(b).name, set()).add(k)
-    accesses: dict[str, list[Any]] = {}
-    for s, extents in walk_in_loops(loop.body, {}):
-        if s.is_access:
-            accesses.setdefault(program.root(s.buffer).name, []).append((s, extents))
+    accesses = by_memory(program, walk_in_loops(loop.body, {}))
     return all(
         len({s.buffer for s, _ in accesses[b]}) == 1 and own_region(loop, accesses[b])
         for b in written
@@ -197,16 +201,3 @@ def _rows_of_a_strip(program: Program, loop: Loop, stages: Sequence[Sequence[Any
             read += math.prod(moving) * program.buffers[s.buffer].dtype.itemsize
     room = program.target.l1_bytes // (2 * max(read, 1))
     return max(tuning.SHORT_LOOP, min(tuning.DISTRIBUTED_BLOCK, room))
-
-
-def _types(program: Program, statements: Sequence[Any]) -> dict[str, str]:
-    types: dict[str, str] = {}
-    for s in statements:
-        if type(s) is Let:
-            types.update(zip(*names_and_types(s), strict=True))
-        elif type(s) is Load:
-            type_ = program.buffers[s.buffer].type
-            types[s.name] = PARTS.get(type_, type_)
-        elif type(s) in (Index, Acc):
-            types[s.name] = s.type
-    return types

@@ -18,9 +18,9 @@ from typing import Any
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import vector_work
-from fungrad.jit.ir.facts import divisor
-from fungrad.jit.ir.loops import Acc, Affine, Const, Index, Let, Load, Loop, Nest, Program, Store, Update
-from fungrad.jit.ir.traverse import addresses, defines, map_bodies, substitute, walk
+from fungrad.jit.ir.facts import divisor, is_straight, stored
+from fungrad.jit.ir.loops import Acc, Affine, Const, Load, Loop, Nest, Program, Store, Update
+from fungrad.jit.ir.traverse import addresses, defines, map_bodies, of_kind, substitute, walk
 from fungrad.jit.kernels.scalars import FLOATS
 from fungrad.jit.rewrites.partial import around_first_loop, only_reduces, partial
 from fungrad.jit.rewrites.vectorise import choose_lanes
@@ -50,10 +50,10 @@ class _Sweeper:
         if inner is not None:
             return self._sweep_columns(nest, columns, inner)
         head, rows, tail = around_first_loop(columns.body)
-        accs = [s for s in head if type(s) is Acc]
+        accs = of_kind(Acc, head)
         if rows is None or not accs or len(accs) != len(head) or columns.vector or columns.ordered:
             return None
-        if not only_reduces(rows, accs) or any(type(s) is Loop for s in walk(rows.body)):
+        if not only_reduces(rows, accs) or of_kind(Loop, walk(rows.body)):
             return None
         if rows.extent < tuning.SWEEPS * tuning.SWEPT_ROWS or columns.extent < tuning.FEWEST_SWEPT:
             return None
@@ -123,7 +123,7 @@ class _Sweeper:
         """Sums of rows in memory: some columns at a time, and of those some rows in registers."""
         if rows.extent < 2 or not self._sums_by_column(rows, columns):
             return None
-        size = max(self.program.buffers[s.buffer].dtype.itemsize for s in columns.body if type(s) is Store)
+        size = max(self.program.buffers[s.buffer].dtype.itemsize for s in of_kind(Store, columns.body))
         width = tuning.swept_columns(self.program.target, columns.extent, rows.extent * columns.extent * size)
         if width is None:
             return None
@@ -140,13 +140,12 @@ class _Sweeper:
         """Whether rows meet in nothing but sums, one per column, and columns not at all."""
         if rows.parallel or rows.vector or columns.parallel or columns.vector or columns.ordered:
             return False
-        if any(type(s) not in (Let, Index, Load, Store) for s in columns.body):
+        if not is_straight(columns.body):
             return False
-        stores = [s for s in columns.body if type(s) is Store]
-        stored = {self.program.root(s.buffer).name for s in stores}
-        if len(stored) < len(stores):
+        stores, targets = of_kind(Store, columns.body), set(stored(self.program, columns.body))
+        if len(targets) < len(stores):
             return False
-        if any(self.program.root(s.buffer).name in stored for s in columns.body if type(s) is Load):
+        if any(self.program.root(s.buffer) in targets for s in of_kind(Load, columns.body)):
             return False
         computed = {name for s in columns.body for name in defines(s)}
         for s in stores:
@@ -188,14 +187,14 @@ class _Sweeper:
         combined with what is in memory, or put into the places that stand for it."""
         place = {columns.index: start + columns.index}
         moved = {**place, rows.index: first + rows.index}
-        sums = {s: f"{s.buffer}.rows" for s in columns.body if _adds(s)}
+        sums = {s: f"{s.buffer}.rows" for s in _sums(columns)}
         terms = [Update(sums[s], s.value) if s in sums else s for s in columns.body]
         if results is None:
             ends = [substitute(s.replace(value=name), place) for s, name in sums.items()]
         else:
             found = {name: results[s.buffer] for s, name in sums.items()}
             ends = [Store(buffer, there + columns.index, name) for name, (buffer, there) in found.items()]
-        accs = [Acc(name, s.update, self.program.buffers[s.buffer].type) for s, name in sums.items()]
+        accs = [Acc(name, s.update or "", self.program.buffers[s.buffer].type) for s, name in sums.items()]
         down = Loop(rows.index, count, [substitute(s, moved) for s in terms])
         return self._along(columns, width, [*accs, down, *ends])
 
@@ -238,11 +237,10 @@ class _Sweeper:
         for x in reversed(around):
             place, size = place + Affine.var(x.index, size), size * x.extent
         parts: dict[str, tuple[str, Affine]] = {}
-        for s in columns.body:
-            if _adds(s):
-                buffer = self.program.buffers[s.buffer]
-                parts[s.buffer] = self.program.temporary(f"{s.buffer}.narrow", buffer.dtype, (size,)).name, place
-        gathered = [x for s in columns.body if _adds(s) for x in self._gathered(s, *parts[s.buffer], columns, together)]
+        for s in _sums(columns):
+            buffer = self.program.buffers[s.buffer]
+            parts[s.buffer] = self.program.temporary(f"{s.buffer}.narrow", buffer.dtype, (size,)).name, place
+        gathered = [x for s in _sums(columns) for x in self._gathered(s, *parts[s.buffer], columns, together)]
         apart = Affine.var(rows.index, together - 1)
         result: list[Any] = [
             self._in_registers(rows, columns, apart, count, Affine(), together * width, parts),
@@ -256,7 +254,7 @@ class _Sweeper:
         """Whether a row lies behind the one before it, in all arrays that vary along rows or columns."""
         for s in columns.body:
             for index in addresses(s):
-                down = 0 if _adds(s) else index.coefficient(columns.index) * columns.extent
+                down = 0 if s.reads_what_it_writes else index.coefficient(columns.index) * columns.extent
                 if index.coefficient(rows.index) != down:
                     return False
         return True
@@ -269,6 +267,6 @@ class _Sweeper:
         return [acc, Loop(row, together, [Load(value, part, index), Update(total, value)]), store.replace(value=total)]
 
 
-def _adds(s: Any) -> bool:
-    """Whether a statement combines with what is in memory."""
-    return type(s) is Store and s.update is not None
+def _sums(columns: Loop) -> list[Store]:
+    """The stores that combine with what is in memory."""
+    return [s for s in of_kind(Store, columns.body) if s.update is not None]

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import total_work
-from fungrad.jit.ir.facts import is_independent
-from fungrad.jit.ir.loops import (
-    Loop,
-    Nest,
-    Program,
-)
+from fungrad.jit.ir.facts import is_independent, main_loop
+from fungrad.jit.ir.loops import Loop, Nest, Program
 
 
 def separate(program: Program, nest: Nest) -> list[Nest]:
@@ -22,12 +18,8 @@ def separate(program: Program, nest: Nest) -> list[Nest]:
 
 def parallelise(program: Program, nest: Nest) -> Nest:
     """Mark the outermost loop of a large nest as parallel, if its iterations are independent."""
-    last = nest.body[-1] if nest.body else None
-    if not program.target.threads:
-        return nest
-    if type(last) is not Loop or not all(s.is_pure for s in nest.body[:-1]):
-        return nest
-    if last.parallel or not is_independent(program, last):
+    last = main_loop(nest)
+    if not program.target.threads or last is None or last.parallel or not is_independent(program, last):
         return nest
     lanes = last.lanes if last.vector and last.lanes else 1
     if total_work(program, last) >= tuning.PARALLEL_WORK and last.extent // lanes >= 2:

@@ -8,17 +8,8 @@ from typing import Any
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import statement_cost
 from fungrad.jit.ir.facts import divisor, is_independent, is_repeatable, outer_cells
-from fungrad.jit.ir.loops import (
-    Affine,
-    Load,
-    Loop,
-    Program,
-    Store,
-)
-from fungrad.jit.ir.traverse import (
-    substitute,
-    walk,
-)
+from fungrad.jit.ir.loops import Affine, Load, Loop, Program, Store
+from fungrad.jit.ir.traverse import of_kind, substitute, walk
 
 
 def tile(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -66,8 +57,8 @@ def _perfect(program: Program, outer: Loop) -> Loop:
         return outer
     if sum(statement_cost(program, s, None, 1) for s in before) > tuning.SUNK_BEFORE:
         return outer
-    written = {s.buffer for s in walk(inner.body) if type(s) is Store}
-    if any(type(s) is Load and s.buffer in written for s in before):
+    written = {s.buffer for s in of_kind(Store, walk(inner.body))}
+    if any(s.buffer in written for s in of_kind(Load, before)):
         return outer
     return outer.replace(body=[inner.replace(body=[*before, *inner.body])])
 
@@ -77,7 +68,7 @@ def _tiled(program: Program, outer: Loop) -> list[Loop]:
     inner = outer.body[0] if len(outer.body) == 1 else None
     if type(inner) is not Loop or not inner.vector or outer.ordered or outer.vector:
         return [given]
-    if any(type(s) is Loop for s in inner.body) or not _strides_across(outer, inner):
+    if of_kind(Loop, inner.body) or not _strides_across(outer, inner):
         return [given]
     if outer_cells(outer) or not is_independent(program, outer):
         return [given]
@@ -128,7 +119,7 @@ def _square(program: Program, outer: Loop, inner: Loop) -> int | None:
     buffers = [program.buffers[s.buffer] for s in inner.body if s.is_access]
     if any(b.is_complex or b.dtype.itemsize > 8 for b in buffers) or not is_repeatable(program, outer):
         return None
-    if any(type(s) is Load and s.where is not None for s in inner.body):
+    if any(s.where is not None for s in of_kind(Load, inner.body)):
         return None
     if sum(statement_cost(program, s, None, 1) for s in inner.body) > tuning.SQUARE_WORK:
         return None  # the body is written once per row of the square
@@ -138,9 +129,6 @@ def _square(program: Program, outer: Loop, inner: Loop) -> int | None:
 
 def _strides_across(outer: Loop, inner: Loop) -> bool:
     """Whether some access is contiguous along the outer loop and strided along the inner one."""
-    for s in inner.body:
-        if type(s) is Load:
-            along, across = s.index.coefficient(inner.index), s.index.coefficient(outer.index)
-            if abs(along) > 4 and abs(across) == 1:
-                return True
-    return False
+    found = of_kind(Load, inner.body)
+    strides = [(abs(s.index.coefficient(inner.index)), abs(s.index.coefficient(outer.index))) for s in found]
+    return any(along > 4 and across == 1 for along, across in strides)

@@ -14,9 +14,9 @@ from itertools import count
 from typing import Any
 
 from fungrad.jit.ir import tuning
-from fungrad.jit.ir.facts import is_vectorisable
+from fungrad.jit.ir.facts import is_vectorisable, stored
 from fungrad.jit.ir.loops import Acc, Affine, Buffer, Index, Let, Load, Loop, Program, Store, Update, overlap
-from fungrad.jit.ir.traverse import buffers_of, defines, map_bodies, rename, walk
+from fungrad.jit.ir.traverse import defines, map_bodies, of_kind, rename, walk
 from fungrad.jit.kernels.scalars import FLOATS
 
 # Statements without statements in them.
@@ -25,7 +25,7 @@ _SIMPLE = (Let, Index, Load, Store, Update)
 
 def unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
     """The statements with short loops written out where that makes a vector loop of the one around them."""
-    if not any(type(s) is Loop and (_is_short(program, s) or _has_sums(s)) for s in walk(statements)):
+    if not any(_is_short(program, s) or _has_sums(s) for s in of_kind(Loop, walk(statements))):
         return list(statements)
     return _unrolled(program, statements)
 
@@ -45,7 +45,7 @@ def _unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
 
 def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
     """The loop with the loops in it written out, and what must stand before and after it; None if that is no gain."""
-    inner = [s for s in loop.body if type(s) is Loop]
+    inner = of_kind(Loop, loop.body)
     if not (inner or _has_sums(loop)) or loop.extent < tuning.UNROLLED_AROUND or loop.ordered or loop.vector:
         return None
     if any(not _is_short(program, s) for s in inner):
@@ -79,7 +79,7 @@ def _with_accumulators(program: Program, loop: Loop) -> list[Any]:
 
 def _has_sums(loop: Loop) -> bool:
     """Whether a loop adds to elements of memory that are the same in each iteration."""
-    stores = [s for s in loop.body if type(s) is Store and s.update is not None]
+    stores = [s for s in of_kind(Store, loop.body) if s.update is not None]
     if not stores:
         return False
     values = {loop.index, *[n for s in loop.body for n in defines(s)]}
@@ -103,7 +103,7 @@ def _copy(loop: Loop, k: int, suffix: str) -> list[Any]:
 
 def _distinct(program: Program, body: Sequence[Any]) -> list[Any]:
     """Statements without those that compute a value again."""
-    stored = [program.root(s.buffer) for s in body if type(s) is Store]
+    written = stored(program, body)
     known: dict[Any, Any] = {}
     names: dict[str, str] = {}
     result: list[Any] = []
@@ -112,7 +112,7 @@ def _distinct(program: Program, body: Sequence[Any]) -> list[Any]:
         own = defines(s)
         symbols = {old: Affine.var(new) for old, new in names.items()}
         s = rename(s, {old: new for old, new in names.items() if old not in own}, symbols)
-        key = _key(program, s, stored)
+        key = _key(program, s, written)
         before = known.get(key) if key is not None else None
         if before is None:
             if key is not None:
@@ -123,14 +123,14 @@ def _distinct(program: Program, body: Sequence[Any]) -> list[Any]:
     return result
 
 
-def _key(program: Program, s: Any, stored: list[Buffer]) -> Any:
+def _key(program: Program, s: Any, written: list[Buffer]) -> Any:
     """What two statements that compute the same have in common; None for statements that do more."""
     if type(s) is Let:
         args = tuple([a if isinstance(a, str) else (repr(a.value), a.type) for a in s.args])
         return (s.op, s.fn, args, s.type)
     if type(s) is Load and s.where is None:
         root = program.root(s.buffer)
-        if not any(overlap(root, b) for b in stored):
+        if not any(overlap(root, b) for b in written):
             return (s.buffer, s.index, s.part)
     return None
 
@@ -138,12 +138,12 @@ def _key(program: Program, s: Any, stored: list[Buffer]) -> Any:
 def _accumulated(program: Program, loop: Loop, body: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
     """Sums into elements that do not change with the loop, as accumulators: what stands before, in and after it."""
     values = {n for s in body for n in defines(s)} | {loop.index}
-    stores = [s for s in body if type(s) is Store]
+    stores = of_kind(Store, body)
     plain = [s for s in stores if s.update and s.where is None and s.imag is None]
     # a product of some of the factors may overflow where the element does not
     plain = [s for s in plain if s.update != "mul" or program.buffers[s.buffer].type not in FLOATS]
     fixed = [s for s in plain if values.isdisjoint(s.index.symbols())]
-    reads, _ = buffers_of(Loop(loop.index, loop.extent, [s for s in body if type(s) is Load]))
+    reads = {s.buffer for s in of_kind(Load, body)}
     cells: dict[Any, Acc] = {}
     result: list[Any] = []
     for s in body:

@@ -12,18 +12,9 @@ from typing import Any
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import statement_cost, vector_work
 from fungrad.jit.ir.facts import is_vectorisable, outer_cells
-from fungrad.jit.ir.loops import (
-    If,
-    Let,
-    Load,
-    Loop,
-    LoopWhile,
-    Prefix,
-    Program,
-    Store,
-)
-from fungrad.jit.ir.ops import OPERATIONS
-from fungrad.jit.ir.traverse import changes, children, defines, map_bodies, uses, walk
+from fungrad.jit.ir.loops import If, Let, Loop, LoopWhile, Prefix, Program
+from fungrad.jit.ir.ops import OPERATIONS, names_and_types
+from fungrad.jit.ir.traverse import changes, children, defines, map_bodies, of_kind, uses, walk
 from fungrad.jit.kernels.scalars import bit_width
 from fungrad.jit.kernels.vecmath import FUNCTIONS
 
@@ -42,7 +33,7 @@ def vectorise(program: Program, statements: Sequence[Any]) -> list[Any]:
 
 def _best(program: Program, loop: Loop) -> tuple[float, Loop]:
     """The cheapest way to run a loop: as vectors itself, or with loops inside as vectors."""
-    if any(type(s) is Loop and s.vector for s in walk([loop])):
+    if any(s.vector for s in of_kind(Loop, walk([loop]))):
         return 0.0, _with_lanes(program, loop)
     plain, body = 0.0, []
     for s in loop.body:
@@ -80,15 +71,13 @@ def _with_lanes(program: Program, loop: Loop) -> Loop:
 
 def _types_in(program: Program, loop: Loop) -> list[str]:
     """Types of values, except those that a running product converts: it multiplies them in the narrower type."""
-    types = []
-    running = {s.value for s in loop.body if type(s) is Prefix} | {s.name for s in loop.body if type(s) is Prefix}
+    types: list[str] = []
+    running = {n for s in of_kind(Prefix, loop.body) for n in (s.value, s.name)}
     for s in walk(loop.body):
-        kind = type(s)
-        if kind is Let and s.op == "convert" and not running.isdisjoint((s.name, *s.args)):
-            continue
-        if kind is Let:
-            types += [s.type] if isinstance(s.type, str) else list(s.type)
-        elif kind in (Load, Store):
+        if type(s) is Let:
+            if s.op != "convert" or running.isdisjoint((s.name, *s.args)):  # type: ignore[arg-type]
+                types += names_and_types(s)[1]
+        elif s.is_access:
             types.append(program.buffers[s.buffer].type)
     return types
 
@@ -113,18 +102,16 @@ def choose_lanes(program: Program, loop: Loop) -> int:
     natural = natural_lanes(program, loop)
     statements = list(walk(loop.body))
     operations = sum(statement_cost(program, s, loop.index, 1) for s in statements)
-    reduces = bool(outer_cells(loop)) and not any(type(s) is Prefix for s in statements)
-    inner = any(type(s) is Loop for s in statements)
-    if any(type(s) is Prefix for s in statements):
+    if of_kind(Prefix, statements):
         factor = 1
-    elif any(type(s) is LoopWhile for s in statements):
+    elif of_kind(LoopWhile, statements):
         # Every step waits for the one before: several vectors fill the time.
         factor = tuning.vectors(operations, *tuning.ITERATED_WORK)
-    elif reduces or inner:
-        factor = tuning.vectors(operations, *tuning.REDUCED_WORK)
     else:
-        factor = 2 if operations <= tuning.LIGHT_WORK else 1
-    if not any(type(s) in (Prefix, LoopWhile) for s in statements):
+        if outer_cells(loop) or of_kind(Loop, statements):
+            factor = tuning.vectors(operations, *tuning.REDUCED_WORK)
+        else:
+            factor = 2 if operations <= tuning.LIGHT_WORK else 1
         factor = max(factor, _in_flight(loop, operations))
     lanes = min(natural * factor, tuning.MOST_LANES)
     while lanes > natural and lanes > loop.extent:

@@ -22,15 +22,13 @@ from typing import Any
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import total_work
-from fungrad.jit.ir.facts import divisor, is_independent
+from fungrad.jit.ir.facts import declared_cells, divisor, is_independent, is_scratch, is_straight, own_region, stored
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
     Buffer,
     Const,
     If,
-    Index,
-    Let,
     Load,
     Loop,
     LoopWhile,
@@ -40,7 +38,16 @@ from fungrad.jit.ir.loops import (
     Update,
 )
 from fungrad.jit.ir.ops import neutral
-from fungrad.jit.ir.traverse import changes, map_bodies, own_buffers, substitute, walk, walk_in_loops
+from fungrad.jit.ir.traverse import (
+    by_memory,
+    changes,
+    map_bodies,
+    of_kind,
+    own_buffers,
+    part_of,
+    walk,
+    walk_in_loops,
+)
 from fungrad.jit.kernels.scalars import FLOATS
 from fungrad.jit.rewrites.partial import around_first_loop, only_reduces, partial
 
@@ -69,8 +76,8 @@ class _Rewriter:
     def split_reduction(self, nest: Nest) -> list[Nest] | None:
         """Declarations, one large loop that updates them, anything small after it."""
         head, loop, tail = around_first_loop(nest.body)
-        accs = [s for s in head if type(s) is Acc]
-        if loop is None or not accs or any(type(s) not in (Acc, Let, Load, Index) for s in head):
+        accs, pure = of_kind(Acc, head), [s for s in head if s.is_pure]
+        if loop is None or not accs or len(accs) + len(pure) < len(head):
             return None
         if not only_reduces(loop, accs) or total_work(self.program, loop) < tuning.SPLIT_REDUCTION_WORK:
             return None
@@ -82,16 +89,13 @@ class _Rewriter:
         if length < 2:
             return None
         piece = f"{loop.index}.piece"
-        shifted = {loop.index: Affine.var(piece, length) + loop.index}
-        body = [substitute(s, shifted) for s in loop.body]
         parts = [partial(self.program, a, (pieces,)) for a in accs]
-        pure = [s for s in head if type(s) is not Acc]
         many = Loop(
             piece,
             pieces,
             [
                 *(p.declare() for p in parts),
-                Loop(loop.index, length, body),
+                part_of(loop, Affine.var(piece, length), length),
                 *(s for p in parts for s in p.store(Affine.var(piece))),
             ],
             parallel=True,
@@ -103,8 +107,7 @@ class _Rewriter:
         )
         last: list[Any] = [*head, gather]
         if rest:
-            beyond = {loop.index: Affine.var(loop.index) + pieces * length}
-            last.append(Loop(loop.index, rest, [substitute(s, beyond) for s in loop.body]))
+            last.append(part_of(loop, pieces * length, rest))
         return [Nest([*pure, many], nest.name), Nest([*last, *tail], nest.name)]
 
     # -- rows at computed places -------------------------------------------------------------------
@@ -115,16 +118,15 @@ class _Rewriter:
         head, loop, tail = _around_dependent_loop(self.program, nest.body)
         if loop is None or tail or total_work(self.program, loop) < 4 * tuning.PARALLEL_WORK:
             return None
-        pure = (Let, Index, Load)
         columns = loop.body[-1]
-        if type(columns) is not Loop or not all(type(s) in pure for s in [*head, *loop.body[:-1]]):
+        if type(columns) is not Loop or not all(s.is_pure for s in [*head, *loop.body[:-1]]):
             return None
-        if not all(type(s) in (*pure, Store) for s in columns.body) or not self._columns_apart(loop, columns):
+        if not is_straight(columns.body) or not self._columns_apart(loop, columns):
             return None
-        stored = {self.program.buffers[s.buffer] for s in columns.body if type(s) is Store}
-        if self._affordable_pieces(loop, sum(b.nbytes for b in stored)) is not None:
+        targets = {self.program.buffers[s.buffer] for s in of_kind(Store, columns.body)}
+        if self._affordable_pieces(loop, sum(b.nbytes for b in targets)) is not None:
             return None
-        size = max(b.dtype.itemsize for b in stored)
+        size = max(b.dtype.itemsize for b in targets)
         parts = [p for p in range(2, tuning.MOST_COLUMN_PARTS + 1) if columns.extent % p == 0]
         wide = [p for p in parts if columns.extent // p * size >= tuning.NARROWEST_COLUMNS]
         if not wide:
@@ -132,18 +134,17 @@ class _Rewriter:
         if not self.program.target.threads:
             return [nest]
         width, part = columns.extent // max(wide), f"{columns.index}.part"
-        moved = {columns.index: Affine.var(part, width) + columns.index}
-        inner = Loop(columns.index, width, [substitute(s, moved) for s in columns.body])
-        outer = Loop(loop.index, loop.extent, [*loop.body[:-1], inner], ordered=loop.ordered)
+        # Columns do not meet, so they need no order.
+        inner = part_of(columns, Affine.var(part, width), width).replace(ordered=False)
+        outer = loop.replace(body=[*loop.body[:-1], inner])
         return [Nest([*head, Loop(part, max(wide), [outer], parallel=True)], nest.name)]
 
     def _columns_apart(self, loop: Loop, columns: Loop) -> bool:
         """Whether iterations of an inner loop touch different elements, whatever the other terms of an address are."""
-        stores = [s for s in columns.body if type(s) is Store]
-        stored = {self.program.root(s.buffer) for s in stores}
-        if any(type(s) is Load and self.program.root(s.buffer) in stored for s in walk(loop.body)):
+        stores, targets = of_kind(Store, columns.body), set(stored(self.program, columns.body))
+        if any(self.program.root(s.buffer) in targets for s in of_kind(Load, walk(loop.body))):
             return False
-        if len(stored) != len(stores) or not stores:
+        if len(targets) != len(stores) or not stores:
             return False
         for s in stores:
             step = s.index.coefficient(columns.index)
@@ -161,7 +162,7 @@ class _Rewriter:
         head, loop, tail = _around_dependent_loop(self.program, nest.body)
         if loop is None or total_work(self.program, loop) < 8 * tuning.PARALLEL_WORK:
             return None
-        accs = [s for s in head if type(s) is Acc]
+        accs = of_kind(Acc, head)
         roles = self._roles(loop, accs)
         if roles is None:
             return None
@@ -172,9 +173,8 @@ class _Rewriter:
             return None
         length, piece = loop.extent // pieces, f"{loop.index}.piece"
         rows = {b: self._copies(b, pieces) for b in shared}
-        shifted = {loop.index: Affine.var(piece, length) + loop.index}
-        body = [redirected(substitute(s, shifted), rows, piece) for s in loop.body]
-        used = {s.acc for s in walk(loop.body) if type(s) is Update}
+        part = part_of(loop, Affine.var(piece, length), length)
+        used = {s.acc for s in of_kind(Update, walk(loop.body))}
         mine = [partial(self.program, a, (pieces,)) for a in accs if a.name in used]
         many = Loop(
             piece,
@@ -182,7 +182,7 @@ class _Rewriter:
             [
                 *(p.declare() for p in mine),
                 *(_fill(rows[b], piece, op) for b, op in sums.items()),
-                Loop(loop.index, length, body, ordered=loop.ordered),
+                redirected(part, rows, piece),
                 *(s for p in mine for s in p.store(Affine.var(piece))),
             ],
             parallel=True,
@@ -220,19 +220,16 @@ class _Rewriter:
         """Buffers that an ordered loop sums into (with the monoid) and those it uses as scratch memory in every
         iteration; None if iterations depend on each other in another way."""
         plain = {a.name for a in accs if a.op not in ("argmax", "argmin")}
-        inside = {s.name for s in walk(loop.body) if s.declares_cell}
-        by_root: dict[str, list[tuple[Any, dict[str, int]]]] = {}
-        for s, extents in walk_in_loops(loop.body, {}):
+        inside = declared_cells(loop.body)
+        for s in walk(loop.body):
             if any(cell not in inside and (type(s) is not Update or cell not in plain) for cell in changes(s)):
                 return None
-            if s.is_access:
-                by_root.setdefault(self.program.root(s.buffer).name, []).append((s, extents))
-            elif type(s) in (If, LoopWhile):
+            if type(s) in (If, LoopWhile):
                 return None
         sums: dict[str, str] = {}
         private: list[str] = []
-        for accesses in by_root.values():
-            stores = [s for s, _ in accesses if type(s) is Store]
+        for accesses in by_memory(self.program, walk_in_loops(loop.body, {})).values():
+            stores = of_kind(Store, [s for s, _ in accesses])
             names = {s.buffer for s, _ in accesses}
             if not stores or own_region(loop, accesses):
                 continue
@@ -243,7 +240,7 @@ class _Rewriter:
                 return None  # a product of some of the factors may overflow where the element does not
             if len(stores) == len(accesses) and len({s.update for s in stores}) == 1 and stores[0].update:
                 sums[name] = stores[0].update
-            elif is_scratch(loop, accesses) and self._unused_elsewhere(name, loop):
+            elif is_scratch(accesses) and self._unused_elsewhere(name, loop):
                 private.append(name)
             else:
                 return None
@@ -256,7 +253,7 @@ class _Rewriter:
         root = self.program.root(name)
         if root.kind != "temp":
             return False
-        mine = sum(type(s) is Load and self.program.root(s.buffer) is root for s in walk(loop.body))
+        mine = sum(self.program.root(s.buffer) is root for s in of_kind(Load, walk(loop.body)))
         everywhere = sum(_reads(self.program, s, root) for s in walk(self.program.steps))
         return mine == everywhere
 
@@ -266,35 +263,6 @@ def _around_dependent_loop(program: Program, body: Sequence[Any]) -> tuple[Seque
         if type(s) is Loop and not (s.parallel or s.vector or is_independent(program, s)):
             return body[:k], s, body[k + 1 :]
     return body, None, []
-
-
-def own_region(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
-    """Whether every iteration stays in a region of the buffer of its own."""
-    strides = {s.index.coefficient(loop.index) for s, _ in accesses}
-    if len(strides) != 1 or strides == {0}:
-        return False
-    low, high = 0, -1
-    for s, extents in accesses:
-        bounds = s.index.bounds({**extents, loop.index: 1})
-        if bounds is None:
-            return False
-        low, high = (bounds[0], bounds[1]) if high < low else (min(low, bounds[0]), max(high, bounds[1]))
-    return high - low < abs(strides.pop())
-
-
-def is_scratch(loop: Loop, accesses: list[tuple[Any, dict[str, int]]]) -> bool:
-    """Whether an iteration stores all that it loads before it loads it."""
-    first, extents = accesses[0]
-    if type(first) is not Store or first.update or first.where is not None:
-        return False
-    if len(extents) != 1 or [abs(first.index.coefficient(s)) for s in extents] != [1]:
-        return False
-    low, high = first.index.bounds(extents) or (0, -1)
-    for s, around in accesses:
-        bounds = s.index.bounds(around)
-        if bounds is None or bounds[0] < low or bounds[1] > high:
-            return False
-    return True
 
 
 def _reads(program: Program, s: Any, root: Buffer) -> int:
