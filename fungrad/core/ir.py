@@ -9,7 +9,7 @@ May import ``core.avals`` and ``core.array``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,8 +147,20 @@ class Jaxpr:
         in (c,) }
     """
 
-    __slots__ = ("constvars", "invars", "eqns", "outvars", "consts", "debug", "_key", "_hash", "_effects", "_high",
-                 "memo", "__weakref__")
+    __slots__ = (
+        "constvars",
+        "invars",
+        "eqns",
+        "outvars",
+        "consts",
+        "debug",
+        "_key",
+        "_hash",
+        "_effects",
+        "_high",
+        "memo",
+        "__weakref__",
+    )
 
     def __init__(
         self,
@@ -240,6 +252,10 @@ class Jaxpr:
         names = ("constvars", "invars", "outvars", "eqns", "consts", "debug")
         fields = {name: getattr(self, name) for name in names}
         return Jaxpr(**{**fields, **changes})
+
+    def rewritten(self, eqns: Sequence[Eqn], env: Mapping[Any, Atom]) -> Jaxpr:
+        """The jaxpr with other equations, and with outputs replaced as ``env`` says."""
+        return self.replace(eqns=eqns, outvars=[env.get(a, a) for a in self.outvars])
 
     def with_consts_as_inputs(self) -> Jaxpr:
         """The same function with its constants as leading inputs and none captured."""
@@ -392,7 +408,7 @@ class Builder:
         return outvars
 
 
-def substitute(eqn: Eqn, env: dict[Var, Atom]) -> Eqn:
+def substitute(eqn: Eqn, env: Mapping[Any, Atom]) -> Eqn:
     """``eqn`` with operands replaced as ``env`` says."""
-    invars = tuple([env.get(a, a) if type(a) is Var else a for a in eqn.invars])
+    invars = tuple([env.get(a, a) for a in eqn.invars])
     return eqn if invars == eqn.invars else eqn.replace(invars=invars)

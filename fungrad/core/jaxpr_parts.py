@@ -5,11 +5,12 @@ May import ``core.ir``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from fungrad.core.avals import ShapedArray
-from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var, jaxprs_in_params
+from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var, jaxprs_in_params, substitute
 
 T = TypeVar("T")
 
@@ -38,6 +39,28 @@ def memoised(jaxpr: Jaxpr, key: Hashable, make: Callable[[], T]) -> T:
 def closed(jaxpr: Jaxpr) -> tuple[list[Any], Jaxpr]:
     """The constants of a jaxpr, and the jaxpr with them as leading inputs."""
     return list(jaxpr.consts), jaxpr.with_consts_as_inputs()
+
+
+def makers(jaxpr: Jaxpr) -> dict[Atom, Eqn]:
+    """The equation that makes a variable, for those that one does."""
+    return {v: eqn for eqn in jaxpr.eqns for v in eqn.outvars}
+
+
+def uses(jaxpr: Jaxpr) -> Counter[Atom]:
+    """How often equations and outputs read a variable."""
+    return Counter([a for atoms in (*[eqn.invars for eqn in jaxpr.eqns], jaxpr.outvars) for a in atoms])
+
+
+def inlined(jaxpr: Jaxpr, operands: Sequence[Atom]) -> tuple[list[Eqn], list[Atom]]:
+    """The equations of a jaxpr without constants on some operands, with fresh variables for what they make, and what
+    its outputs are then: a jaxpr may be used several times in a program."""
+    env: dict[Any, Atom] = dict(zip(jaxpr.invars, operands, strict=True))
+    eqns: list[Eqn] = []
+    for eqn in jaxpr.eqns:
+        fresh = [Var(v.aval) for v in eqn.outvars]
+        eqns.append(substitute(eqn, env).replace(outvars=fresh))
+        env.update(zip(eqn.outvars, fresh, strict=True))
+    return eqns, [env.get(a, a) for a in jaxpr.outvars]
 
 
 def used_inputs(jaxpr: Jaxpr) -> list[bool]:

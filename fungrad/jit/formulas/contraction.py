@@ -16,7 +16,8 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
-from fungrad.jit.formulas.tensors import Apply, Axis, Compute, Element, Expr, Idx, Number, Tensor
+from fungrad.jit.formulas.indices import Axis, Idx
+from fungrad.jit.formulas.tensors import Apply, Compute, Element, Expr, Number, Tensor
 from fungrad.jit.ir import tuning
 from fungrad.jit.kernels.scalars import type_of
 
@@ -55,7 +56,7 @@ class _Factor:
         self.inverse = inverse
         index = expr.index if type(expr) is Element else ()
         self.axes: set[Axis] = set().union(*[i.axes() for i in index]) if index else set()
-        self.is_static = not any(True for i in index for _ in i.dynamics())
+        self.is_static = all(i.is_static for i in index)
 
 
 def contraction(lowerer: Formulas, operand: Tensor, axes: Sequence[int]) -> Tensor | None:

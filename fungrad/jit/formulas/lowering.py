@@ -19,14 +19,13 @@ from fungrad.core.library_calls import LibraryCall
 from fungrad.core.lowering import OnHost
 from fungrad.jit.formulas import scalar_rules
 from fungrad.jit.formulas.contraction import contraction
+from fungrad.jit.formulas.indices import Axis, Idx
 from fungrad.jit.formulas.recorder import Recorder
 from fungrad.jit.formulas.tensors import (
     Apply,
-    Axis,
     Compute,
     Element,
     Expr,
-    Idx,
     Item,
     Number,
     Opaque,

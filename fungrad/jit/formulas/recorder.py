@@ -7,20 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.jit.formulas.indices import Axis, Dynamic, Idx
 from fungrad.jit.formulas.scalar_rules import Scalars
-from fungrad.jit.formulas.tensors import (
-    Apply,
-    Axis,
-    Dynamic,
-    Element,
-    Expr,
-    Guard,
-    Idx,
-    Number,
-    Position,
-    Tensor,
-    free_axes,
-)
+from fungrad.jit.formulas.tensors import Apply, Element, Expr, Guard, Number, Position, Tensor, free_axes
 from fungrad.jit.kernels.scalars import Number as PythonNumber, ScalarBuilder, Value, both_values, type_of
 
 

@@ -8,287 +8,20 @@ A `Tensor` is one of
 * `Running`: the same with every intermediate result kept;
 * `Scatter`: updates of elements at computed positions.
 
-Formulas are `Expr` graphs over loads of other tensors at positions. A position is an `Idx`: linear in the axes of the
-tensor, with quotients and remainders where a reshape needs them and computed integers where a gather does. Nothing here
-decides what is kept in memory.
+Formulas are `Expr` graphs over loads of other tensors at positions (`indices`). Nothing here decides what is kept in
+memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from fungrad.core.avals import ShapedArray
+from fungrad.jit.formulas.indices import Axis, Idx, Part
 from fungrad.jit.ir import provenance
-
-
-class Axis:
-    """One dimension of an index space, identified by the object itself."""
-
-    __slots__ = ("extent",)
-
-    def __init__(self, extent: int):
-        self.extent = extent
-
-    def __repr__(self) -> str:
-        return f"Axis({self.extent})"
-
-
-class Part:
-    """Quotient (`kind` "div") or remainder ("mod") of an index by a positive number."""
-
-    __slots__ = ("kind", "index", "divisor", "_hash")
-
-    def __init__(self, kind: str, index: Idx, divisor: int):
-        self.kind = kind
-        self.index = index
-        self.divisor = divisor
-        self._hash = hash((kind, index, divisor))
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Part)
-            and self.kind == other.kind
-            and self.divisor == other.divisor
-            and self.index == other.index
-        )
-
-    def __repr__(self) -> str:
-        return f"({self.index} {'//' if self.kind == 'div' else '%'} {self.divisor})"
-
-
-class Dynamic:
-    """An integer computed at run time: an element of an index array, already in range.
-
-    Attributes:
-      expr: scalar formula over `axes`.
-      axes: the axes of the tensor whose formula `expr` is part of.
-      positions: where those axes are.
-    """
-
-    __slots__ = ("expr", "axes", "positions", "_hash")
-
-    def __init__(self, expr: Expr, axes: tuple[Axis, ...], positions: tuple[Idx, ...]):
-        self.expr = expr
-        self.axes = axes
-        self.positions = positions
-        self._hash = hash((id(expr), positions))
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Dynamic) and self.expr is other.expr and self.positions == other.positions
-
-    def __repr__(self) -> str:
-        return "dynamic"
-
-
-Atom = Axis | Part | Dynamic
-
-
-class Idx:
-    """`const + sum(coefficient * atom)`. Immutable, hashable.
-
-    >>> i = Idx.of(Axis(6))
-    >>> (i * 4 + 3) // 4 == i
-    True
-    """
-
-    __slots__ = ("const", "terms", "_hash")
-
-    def __init__(self, const: int, terms: dict[Atom, int]):
-        self.const = const
-        self.terms = terms
-        self._hash: int | None = None
-
-    @staticmethod
-    def of(x: Any) -> Idx:
-        """An index from an int, an axis, or itself."""
-        if type(x) is Idx:
-            return x
-        if isinstance(x, (int, np.integer)):
-            return Idx(int(x), {})
-        return Idx(0, {x: 1})
-
-    def __hash__(self) -> int:
-        if self._hash is None:
-            self._hash = hash((self.const, frozenset(self.terms.items())))
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Idx) and self.const == other.const and self.terms == other.terms)
-
-    def __add__(self, other: Any) -> Idx:
-        other = Idx.of(other)
-        if not other.terms:
-            return Idx(self.const + other.const, self.terms)
-        terms = dict(self.terms)
-        for atom, c in other.terms.items():
-            total = terms.get(atom, 0) + c
-            if total:
-                terms[atom] = total
-            else:
-                del terms[atom]
-        return Idx(self.const + other.const, terms)
-
-    __radd__ = __add__
-
-    def __neg__(self) -> Idx:
-        return self * -1
-
-    def __sub__(self, other: Any) -> Idx:
-        return self + Idx.of(other) * -1
-
-    def __rsub__(self, other: Any) -> Idx:
-        return Idx.of(other) - self
-
-    def __mul__(self, factor: int) -> Idx:
-        if factor == 1:
-            return self
-        if factor == 0:
-            return Idx(0, {})
-        return Idx(self.const * factor, {a: c * factor for a, c in self.terms.items()})
-
-    __rmul__ = __mul__
-
-    def _split(self, divisor: int) -> tuple[Idx, Idx]:
-        """`quotient, rest` with `self == quotient * divisor + rest` and as little as possible in the rest.
-
-        Coefficients near a multiple of the divisor leave a small rest if that makes its range narrow: positions
-        `n * i + j` in a matrix are `i * (n + 1) + (j - i)`. One counter alone stays as it is: what walks along a
-        diagonal had better not join a loop over rows, of which it needs one element each.
-        """
-        whole = {a: c // divisor for a, c in self.terms.items() if c % divisor == 0}
-        rest = Idx(self.const % divisor, {a: c for a, c in self.terms.items() if c % divisor})
-        bounds = rest.bounds()
-        if len(rest.terms) > 1 and bounds is not None and bounds[1] - bounds[0] >= 2 * divisor:
-            nearest = {a: (2 * c + divisor) // (2 * divisor) for a, c in rest.terms.items()}
-            near = Idx(rest.const, {a: c - nearest[a] * divisor for a, c in rest.terms.items()})
-            low, high = near.bounds()  # type: ignore[misc]
-            if high - low < 2 * divisor:
-                whole |= {a: q for a, q in nearest.items() if q}
-                rest = near
-        return Idx(self.const // divisor, whole), rest
-
-    def __floordiv__(self, divisor: int) -> Idx:
-        if divisor == 1:
-            return self
-        quotient, rest = self._split(divisor)
-        bounds = rest.bounds()
-        if bounds is not None and bounds[0] >= 0 and bounds[1] < divisor:
-            return quotient
-        up = _lift(bounds, divisor)
-        return quotient - up + Idx(0, {Part("div", rest + up * divisor, divisor): 1})
-
-    def __mod__(self, divisor: int) -> Idx:
-        if divisor == 1:
-            return Idx(0, {})
-        _, rest = self._split(divisor)
-        bounds = rest.bounds()
-        if bounds is not None and bounds[0] >= 0 and bounds[1] < divisor:
-            return rest
-        return Idx(0, {Part("mod", rest + _lift(bounds, divisor) * divisor, divisor): 1})
-
-    def bounds(self) -> tuple[int, int] | None:
-        """Least and greatest value, None if unknown."""
-        low = high = self.const
-        for atom, c in self.terms.items():
-            if type(atom) is Axis:
-                first, last = 0, max(atom.extent - 1, 0)
-            elif type(atom) is Part:
-                if atom.kind == "mod":
-                    first, last = 0, atom.divisor - 1
-                else:
-                    inner = atom.index.bounds()
-                    if inner is None:
-                        return None
-                    first, last = inner[0] // atom.divisor, inner[1] // atom.divisor
-            else:
-                return None
-            low += min(c * first, c * last)
-            high += max(c * first, c * last)
-        return low, high
-
-    def merged(self) -> Idx:
-        """The same with `x // n * n + x % n` written as `x`."""
-        result = self
-        for atom, c in self.terms.items():
-            if type(atom) is Part and atom.kind == "mod":
-                quotient = Part("div", atom.index, atom.divisor)
-                if result.terms.get(quotient) == c * atom.divisor:
-                    pair = Idx(0, {atom: c, quotient: c * atom.divisor})
-                    result = result - pair + atom.index * c
-        return result
-
-    def substitute(self, env: dict[Axis, Idx]) -> Idx:
-        """Axes replaced by indices."""
-        terms = self.terms
-        if not terms:
-            return self
-        if len(terms) == 1 and not self.const:
-            # Most indices are a counter and nothing else.
-            ((atom, c),) = terms.items()
-            if c == 1 and type(atom) is Axis:
-                return env.get(atom, self)
-        result = Idx(self.const, {})
-        for atom, c in self.terms.items():
-            if type(atom) is Axis:
-                new = env.get(atom)
-                result = result + (Idx(0, {atom: c}) if new is None else new * c)
-            elif type(atom) is Part:
-                inner = atom.index.substitute(env)
-                new = inner // atom.divisor if atom.kind == "div" else inner % atom.divisor
-                result = result + new * c
-            elif type(atom) is Dynamic:
-                moved = Dynamic(atom.expr, atom.axes, tuple([p.substitute(env) for p in atom.positions]))
-                result = result + Idx(0, {moved: c})
-        return result
-
-    def axes(self) -> set[Axis]:
-        """The axes that it depends on."""
-        found: set[Axis] = set()
-        for atom in self.terms:
-            if type(atom) is Axis:
-                found.add(atom)
-            elif type(atom) is Part:
-                found |= atom.index.axes()
-            elif type(atom) is Dynamic:
-                for p in atom.positions:
-                    found |= p.axes()
-        return found
-
-    def dynamics(self) -> Iterator[Dynamic]:
-        """The run-time integers in it."""
-        for atom in self.terms:
-            if type(atom) is Dynamic:
-                yield atom
-            elif type(atom) is Part:
-                yield from atom.index.dynamics()
-
-    def __repr__(self) -> str:
-        parts = [f"{c}*{a}" for a, c in self.terms.items()]
-        return " + ".join([*parts, str(self.const)])
-
-
-def _lift(bounds: tuple[int, int] | None, divisor: int) -> int:
-    """How many divisors make an index non-negative: then truncating division is the same as rounding down."""
-    return 0 if bounds is None else max(0, -(bounds[0] // divisor))
-
-
-def linear(shape: Sequence[int], indices: Sequence[Idx]) -> Idx:
-    """Row-major position of an element."""
-    result, stride = Idx(0, {}), 1
-    for size, index in zip(reversed(shape), reversed(indices), strict=True):
-        result = index * stride + result
-        stride *= size
-    return result.merged()
-
 
 # -- scalar formulas -------------------------------------------------------------------------------------------------
 
@@ -298,6 +31,16 @@ class Expr:
 
     __slots__ = ("type",)
     type: str
+
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        """Formulas that it is made of."""
+        return ()
+
+    @property
+    def indices(self) -> tuple[Idx, ...]:
+        """Positions that it is made of itself."""
+        return ()
 
 
 class Number(Expr):
@@ -319,6 +62,10 @@ class Position(Expr):
         self.index = index
         self.type = type
 
+    @property
+    def indices(self) -> tuple[Idx, ...]:
+        return (self.index,)
+
 
 class Element(Expr):
     """An element of another tensor."""
@@ -329,6 +76,10 @@ class Element(Expr):
         self.tensor = tensor
         self.index = index
         self.type = type
+
+    @property
+    def indices(self) -> tuple[Idx, ...]:
+        return self.index
 
 
 class Apply(Expr):
@@ -349,6 +100,10 @@ class Apply(Expr):
         self.fn = fn
         self.cost = cost
 
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        return self.args
+
 
 class Item(Expr):
     """One result of an `Apply` with several."""
@@ -359,6 +114,10 @@ class Item(Expr):
         self.apply = apply
         self.number = number
         self.type = apply.type[number]
+
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        return (self.apply,)
 
 
 class Guard(Expr):
@@ -372,17 +131,21 @@ class Guard(Expr):
         self.other = other
         self.type = value.type
 
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        return (self.condition, self.value, self.other)
 
-def operands_of(expr: Expr) -> tuple[Expr, ...]:
-    """Formulas that `expr` is made of."""
-    kind = type(expr)
-    if kind is Apply:
-        return expr.args  # type: ignore[attr-defined]
-    if kind is Item:
-        return (expr.apply,)  # type: ignore[attr-defined]
-    if kind is Guard:
-        return (expr.condition, expr.value, expr.other)  # type: ignore[attr-defined]
-    return ()
+
+def subformulas(roots: Iterable[Expr]) -> Iterator[Expr]:
+    """Some formulas and all that they are made of, each once, operands after their users; not those of computed
+    indices."""
+    stack, seen = list(roots)[::-1], set()
+    while stack:
+        x = stack.pop()
+        if x not in seen:
+            seen.add(x)
+            yield x
+            stack.extend(reversed(x.operands))
 
 
 def known_quotients(condition: Expr, env: dict[Axis, Idx]) -> dict[Any, int]:
@@ -406,20 +169,7 @@ def known_quotients(condition: Expr, env: dict[Axis, Idx]) -> dict[Any, int]:
 
 def free_axes(expr: Expr) -> set[Axis]:
     """The axes of its tensor on which a formula depends."""
-    found: set[Axis] = set()
-    stack, seen = [expr], set()
-    while stack:
-        x = stack.pop()
-        if x in seen:
-            continue
-        seen.add(x)
-        if type(x) is Element:
-            for i in x.index:
-                found |= i.axes()
-        elif type(x) is Position:
-            found |= x.index.axes()
-        stack.extend(operands_of(x))
-    return found
+    return set().union(*[i.axes() for x in subformulas([expr]) for i in x.indices])
 
 
 # -- tensors ---------------------------------------------------------------------------------------------------------
@@ -479,13 +229,60 @@ class Formula(Tensor):
     Attributes:
       axes: one per dimension of the index space of `expr`: the dimensions of the result, then reduced ones.
       expr: the formula.
-      reads: what `plan.reads_of` found; a formula does not change.
     """
 
-    __slots__ = ("axes", "expr", "reads")
+    __slots__ = ("axes", "expr", "_reads")
     axes: tuple[Axis, ...]
     expr: Expr
-    reads: list[tuple[Tensor, tuple[Idx, ...]]]
+    _reads: list[Read]
+
+    @property
+    def roots(self) -> tuple[Expr, ...]:
+        """All formulas that it is made of: `expr` and what some kinds have besides."""
+        return (self.expr,)
+
+    def loop_kind(self, d: int) -> str:
+        """What a loop over an axis goes through: results in `p`arallel or in `s`equence, or what is `r`educed."""
+        return "p"
+
+    @property
+    def reads(self) -> list[Read]:
+        """The elements that the formula reads, in terms of its axes, without looking into other formulas."""
+        try:
+            return self._reads
+        except AttributeError:
+            self._reads = self._find_reads()  # kept, since a formula does not change
+            return self._reads
+
+    def _find_reads(self) -> list[Read]:
+        found: dict[Read, None] = {}
+
+        def visit(i: Idx) -> None:
+            for d in i.dynamics():
+                # The formula of a computed index belongs to some tensor's axes: put it at its position.
+                env = dict(zip(d.own_axes, d.positions, strict=True))
+                note([d.expr], env)
+
+        def note(formulas: Iterable[Expr], env: dict[Axis, Idx]) -> None:
+            for x in subformulas(formulas):
+                indices = tuple([i.substitute(env) for i in x.indices]) if env else x.indices
+                if type(x) is Element:
+                    found[x.tensor, indices] = None
+                for i in indices:
+                    visit(i)
+
+        note(self.roots, {})
+        for i in self._own_indices():
+            visit(i)
+        return list(found)
+
+    def _own_indices(self) -> tuple[Idx, ...]:
+        """Positions that it is made of beside those in its formulas."""
+        return ()
+
+
+# An element of a tensor.
+Read = tuple[Tensor, tuple[Idx, ...]]
 
 
 class Compute(Formula):
@@ -512,10 +309,8 @@ class Reduction(Formula):
         if provenance.state.thread:
             provenance.note(self)
 
-    @property
-    def reduced(self) -> tuple[Axis, ...]:
-        """The axes that are summed over."""
-        return self.axes[self.aval.ndim :]
+    def loop_kind(self, d: int) -> str:
+        return "p" if d < self.aval.ndim else "r"
 
 
 class Running(Formula):
@@ -543,6 +338,13 @@ class Running(Formula):
         self.along, self.reverse, self.factor = along, reverse, factor
         if provenance.state.thread:
             provenance.note(self)
+
+    @property
+    def roots(self) -> tuple[Expr, ...]:
+        return (self.expr,) if self.factor is None else (self.expr, self.factor)
+
+    def loop_kind(self, d: int) -> str:
+        return "s" if d == self.along else "p"
 
 
 class Scatter(Formula):
@@ -572,6 +374,16 @@ class Scatter(Formula):
         self.monoid, self.distinct = monoid, distinct
         if provenance.state.thread:
             provenance.note(self)
+
+    @property
+    def roots(self) -> tuple[Expr, ...]:
+        return (self.expr,) if self.condition is None else (self.expr, self.condition)
+
+    def loop_kind(self, d: int) -> str:
+        return "s"
+
+    def _own_indices(self) -> tuple[Idx, ...]:
+        return self.target
 
 
 class Opaque:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fungrad.jit.formulas.tensors import Idx, Reduction, Running, Scatter, Tensor, linear
+from fungrad.jit.formulas.indices import Idx, linear
+from fungrad.jit.formulas.tensors import Reduction, Running, Scatter, Tensor
 from fungrad.jit.fusion import pairs
 from fungrad.jit.fusion.combining import (
     accumulates,
@@ -23,7 +24,7 @@ from fungrad.jit.fusion.combining import (
 from fungrad.jit.fusion.fuse import LoopNode
 from fungrad.jit.fusion.memory import Memory
 from fungrad.jit.fusion.pairs import Operand
-from fungrad.jit.fusion.plan import Stage
+from fungrad.jit.fusion.stages import Stage
 from fungrad.jit.fusion.values import ValueWriter
 from fungrad.jit.ir import loops, provenance, tuning
 from fungrad.jit.ir.affine import address as element_address

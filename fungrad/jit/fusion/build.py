@@ -15,6 +15,7 @@ import numpy as np
 
 from fungrad.core.library_calls import runs_of
 from fungrad.jit.formulas.lowering import Graph
+from fungrad.jit.formulas.scalar_rules import supports
 from fungrad.jit.formulas.tensors import Compute, Opaque, Reduction, Running, Scatter, Source, Tensor
 from fungrad.jit.fusion import lanes, pairs
 from fungrad.jit.fusion.assemble import NestWriter
@@ -22,16 +23,9 @@ from fungrad.jit.fusion.declared import Declared
 from fungrad.jit.fusion.fuse import Item, Storage, fuse, lenders, storages
 from fungrad.jit.fusion.memory import Memory
 from fungrad.jit.fusion.overwrite import Overwriting, overwrite_in_branches
-from fungrad.jit.fusion.plan import (
-    Plan,
-    Stage,
-    conv_operand_fits,
-    gemm_operand_fits,
-    is_dense_part,
-    matrix_strides,
-    plan,
-    strided,
-)
+from fungrad.jit.fusion.plan import Plan, plan
+from fungrad.jit.fusion.stages import Stage
+from fungrad.jit.fusion.views import conv_operand_fits, gemm_operand_fits, is_dense_part, matrix_strides, strided
 from fungrad.jit.ir import loops, provenance, tuning
 from fungrad.jit.kernels.scalars import type_of
 from fungrad.jit.rewrites import buffers as planner
@@ -478,15 +472,7 @@ def _is_scalar(graph: Graph) -> bool:
     planned = plan(graph)
     return all(
         isinstance(s, Stage) and type(s.tensor) is Compute and s.tensor.ndim == 0 for s in planned.order
-    ) and all(_has_type(t) for t in graph.inputs)
-
-
-def _has_type(t: Tensor) -> bool:
-    try:
-        type_of(t.dtype)
-    except TypeError:
-        return False
-    return math.prod(t.shape) == 1
+    ) and all(supports(t.dtype) for t in graph.inputs)
 
 
 def _stages(planned: Plan) -> dict[Tensor, Stage]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fungrad.jit.formulas.tensors import Apply, Axis, Idx, Reduction, Running, Scatter, Tensor
-from fungrad.jit.fusion.plan import Stage
+from fungrad.jit.formulas.indices import Axis, Idx
+from fungrad.jit.formulas.tensors import Apply, Reduction, Running, Scatter, Tensor
+from fungrad.jit.fusion.stages import Stage
 from fungrad.jit.ir import loops
 from fungrad.jit.kernels.scalars import FLOATS, HALF, type_of
 
@@ -33,20 +34,23 @@ def meet_apart(stage: Stage, tensor: Scatter, depth: int) -> bool:
 def adds_up(tensor: Tensor) -> bool:
     """Whether an update in memory can combine the elements: of complex numbers it can only add, and products of
     floating point numbers must not be regrouped, since a part of them may overflow where they do not."""
-    monoid = getattr(tensor, "monoid", None) or "add"
-    if monoid == "mul" and type(tensor) in (Reduction, Running) and state_type(tensor) in FLOATS:
+    if _multiplies_floats(tensor):
         return False
+    monoid = getattr(tensor, "monoid", None) or "add"
     return monoid == "add" if tensor.dtype.kind == "c" else monoid in loops.MONOIDS
 
 
 def accumulates(stage: Stage) -> bool:
     """Whether an accumulator can combine the elements of a reduction or running result. That of a product keeps
     its exponent apart where it has to; a running one multiplies in order where it has to."""
-    tensor = stage.tensor
-    if adds_up(tensor):
-        return True
-    plain = type(tensor) in (Reduction, Running) and tensor.monoid == "mul" and state_type(tensor) in FLOATS  # type: ignore[attr-defined]
-    return plain and buffered_at(stage) is None
+    return adds_up(stage.tensor) or (_multiplies_floats(stage.tensor) and buffered_at(stage) is None)
+
+
+def _multiplies_floats(tensor: Tensor) -> bool:
+    """Whether elements are products of floating point numbers."""
+    if not isinstance(tensor, (Reduction, Running)):
+        return False
+    return tensor.monoid == "mul" and state_type(tensor) in FLOATS
 
 
 def has_narrow_terms(tensor: Tensor) -> bool:

@@ -14,8 +14,10 @@ import itertools
 from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
-from fungrad.jit.formulas.tensors import Axis, Compute, Idx, Opaque, Scatter, Source, Tensor
-from fungrad.jit.fusion.plan import Read, Stage, in_memory
+from fungrad.jit.formulas.indices import Axis, Idx
+from fungrad.jit.formulas.tensors import Compute, Opaque, Read, Source, Tensor
+from fungrad.jit.fusion.stages import Stage
+from fungrad.jit.fusion.views import in_memory
 from fungrad.jit.ir import provenance, tuning
 
 # Why a loop joins none of those before what it needs.
@@ -64,7 +66,7 @@ class LoopNode:
         for tensor, index in stage.reads:
             self.read.setdefault(tensor, set()).add(_dimensions(index, self.axis))
         self.breaks += len(stage.breaks)
-        self.scatters |= type(stage.tensor) is Scatter
+        self.scatters |= stage.scatters
         self.reduces |= _reduces_rows(stage)
 
     def stages(self) -> Iterator[Stage]:
@@ -118,7 +120,7 @@ class _Fuser:
     def _insert(self, sequence: list[Any], stage: Stage, depth: int) -> None:
         """Puts ``stage``, whose loops from ``depth`` on are missing, into a sequence of items."""
         at = self._earliest(sequence, stage)
-        if depth < len(stage.axes) and type(stage.tensor) is not Scatter:
+        if depth < len(stage.axes) and not stage.scatters:
             for item in self._candidates(sequence, max(at, 0), stage):
                 if isinstance(item, LoopNode) and self._joins(item, stage, depth):
                     stage.path.append(item)
@@ -150,8 +152,8 @@ class _Fuser:
     def _earliest(self, sequence: list[Any], stage: Stage) -> int:
         """Index of the last item that makes something ``stage`` needs; -1 if none does."""
         needed = {t for t, _ in stage.reads}
-        if type(stage.tensor) is Scatter:
-            needed.add(stage.tensor.operand)
+        if stage.scatters:
+            needed.add(stage.tensor.operand)  # type: ignore[attr-defined]
         if not any(t in self.stage_of or getattr(t, "origin", None) is not None for t in needed):
             return -1
         for at in range(len(sequence) - 1, -1, -1):
@@ -169,7 +171,7 @@ class _Fuser:
                 found.append((item, "it reads the result of a step on whole arrays, which must be complete"))
             elif isinstance(item, LoopNode):
                 why = "updates at computed positions have loops of their own"
-                if type(stage.tensor) is not Scatter:
+                if not stage.scatters:
                     why = self._refusal(item, stage, 0) or "that loop is too far back in the program"
                 found.append((item, why))
         return found
@@ -305,9 +307,8 @@ def storages(items: Sequence[Item], whole: set[Tensor]) -> dict[Tensor, Storage]
             continue
         for stage in [item] if isinstance(item, Stage) else item.stages():
             stages[stage.tensor] = stage
-            if type(stage.tensor) is Scatter:
-                whole.add(stage.tensor.operand)
-                whole.add(stage.tensor)
+            if stage.scatters:
+                whole |= {stage.tensor.operand, stage.tensor}  # type: ignore[attr-defined]
             for read in stage.reads:
                 readers.setdefault(read[0], []).append((stage, read))
     result = {}

@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fungrad.jit.formulas.indices import Axis, Idx
 from fungrad.jit.formulas.lowering import Graph
-from fungrad.jit.formulas.tensors import Axis, Compute, Idx, Opaque
+from fungrad.jit.formulas.scalar_rules import supports
+from fungrad.jit.formulas.tensors import Compute, Opaque
 from fungrad.jit.fusion.assemble import NestWriter
 from fungrad.jit.fusion.memory import Memory
-from fungrad.jit.fusion.plan import Stage, plan
+from fungrad.jit.fusion.plan import plan
+from fungrad.jit.fusion.stages import Stage
 from fungrad.jit.ir import loops
 from fungrad.jit.ir.affine import address
-from fungrad.jit.kernels.scalars import type_of
 
 Place = tuple[str, loops.Affine]
 
@@ -74,7 +76,7 @@ def _is_separate(body: Graph, n_consts: int, shape: tuple[int, ...]) -> bool:
     state = body.inputs[n_consts:]
     if body.opaques or any(t.shape != shape for t in [*state, *body.outputs]):
         return False
-    if not all(_has_type(t) for t in body.inputs):
+    if not all(supports(t.dtype) for t in body.inputs):
         return False
     carried = set(state)
     for stage in plan(body).order:
@@ -87,12 +89,4 @@ def _is_separate(body: Graph, n_consts: int, shape: tuple[int, ...]) -> bool:
                 return False
             if tensor not in body.inputs and tensor.shape not in (shape, ()):
                 return False
-    return True
-
-
-def _has_type(t: Any) -> bool:
-    try:
-        type_of(t.dtype)
-    except TypeError:
-        return False
     return True

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fungrad.jit.formulas.tensors import Idx, Scatter, Tensor, linear
+from fungrad.jit.formulas.indices import Idx, linear
+from fungrad.jit.formulas.tensors import Scatter, Tensor
 from fungrad.jit.fusion.fuse import Storage, solve
-from fungrad.jit.fusion.plan import Stage
+from fungrad.jit.fusion.stages import Stage
 from fungrad.jit.ir import loops
 
 

@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.jit.formulas.indices import Axis, Dynamic, Idx, Part
 from fungrad.jit.formulas.tensors import (
     Apply,
-    Axis,
-    Dynamic,
     Element,
     Expr,
     Guard,
-    Idx,
     Item as ExprItem,
     Number,
-    Part,
     Position,
     Source,
     Tensor,
@@ -29,7 +26,7 @@ from fungrad.jit.fusion import pairs
 from fungrad.jit.fusion.fuse import shared_depth
 from fungrad.jit.fusion.memory import Memory
 from fungrad.jit.fusion.pairs import Operand
-from fungrad.jit.fusion.plan import Stage, is_comparison
+from fungrad.jit.fusion.stages import Stage, is_comparison
 from fungrad.jit.ir import loops, provenance
 from fungrad.jit.ir.ops import apply
 from fungrad.jit.kernels.scalars import PARTS, SIGNED, UNSIGNED, NumpyScalars, type_of
@@ -286,7 +283,7 @@ class ValueWriter:
         return result, depth
 
     def _dynamic(self, atom: Dynamic, mask: str | None) -> Placed:
-        operand, depth = self._value(atom.expr, atom.axes, atom.positions, mask)
+        operand, depth = self._value(atom.expr, atom.own_axes, atom.positions, mask)
         type = atom.expr.type
         if isinstance(operand, loops.Const) or type in ("i32", "i64"):
             return operand, depth
@@ -299,7 +296,7 @@ class ValueWriter:
         return self._remember(key, (name, depth))
 
     def _part(self, part: Part, mask: str | None) -> tuple[str, int]:
-        key = (part, mask if any(True for _ in part.index.dynamics()) else None)
+        key = (part, None if part.index.is_static else mask)
         found = self.memo.get(key)
         if found is not None:
             return found  # type: ignore[return-value]

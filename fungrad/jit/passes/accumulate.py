@@ -13,24 +13,31 @@ nothing is added to: ``-0.0 + 0.0`` is ``0.0``, and here stays ``-0.0``.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, substitute
+from fungrad.core.jaxpr_parts import makers, uses
 from fungrad.core.primitive import Primitive
 from fungrad.jit.ir import tuning
 from fungrad.ops._windows import GatherScatterMode
-from fungrad.ops.indexing import ScatterDimensionNumbers
+from fungrad.ops.cast import convert_element_type_p
+from fungrad.ops.dynamic import dynamic_update_slice_p
+from fungrad.ops.elementwise import add_p
+from fungrad.ops.foundation import add_any_p, broadcast_in_dim_p, reshape_p
+from fungrad.ops.indexing import ScatterDimensionNumbers, scatter_add_p
+from fungrad.ops.joining import concatenate_p
+from fungrad.ops.scatter import scatter_p, scatter_sub_p
+from fungrad.ops.shape import pad_p
 
-_SUMS = ("add", "add_any")
-_UPDATES = ("scatter-add", "scatter-sub")
+_SUMS = (add_p, add_any_p)
+_UPDATES = (scatter_add_p, scatter_sub_p)
 
 
 def accumulate(jaxpr: Jaxpr) -> Jaxpr:
     """Rewrites sums with parts, in one sweep."""
-    if not any(eqn.primitive.name in _SUMS for eqn in jaxpr.eqns):
+    if not any(eqn.primitive in _SUMS for eqn in jaxpr.eqns):
         return jaxpr
     return _Sweep(jaxpr).result()
 
@@ -38,9 +45,9 @@ def accumulate(jaxpr: Jaxpr) -> Jaxpr:
 class _Sweep:
     def __init__(self, jaxpr: Jaxpr):
         self.jaxpr = jaxpr
-        self.made = {v: eqn for eqn in jaxpr.eqns for v in eqn.outvars}
-        self.at = {v: n for n, eqn in enumerate(jaxpr.eqns) for v in eqn.outvars}
-        self.uses = _uses(jaxpr)
+        self.made = makers(jaxpr)
+        self.at: dict[Atom, int] = {v: n for n, eqn in enumerate(jaxpr.eqns) for v in eqn.outvars}
+        self.uses = uses(jaxpr)
         # What loops start from instead of zeros: by equation, the operand at a position.
         self.starts: dict[int, dict[int, Atom]] = {}
 
@@ -70,8 +77,7 @@ class _Sweep:
             if starts:
                 eqn = eqn.replace(invars=tuple([starts.get(n, a) for n, a in enumerate(eqn.invars)]))
             eqns.append(substitute(eqn, env))
-        outvars = [env.get(a, a) if type(a) is Var else a for a in self.jaxpr.outvars]
-        return self.jaxpr.replace(eqns=eqns, outvars=outvars)
+        return self.jaxpr.rewritten(eqns, env)
 
     def sum(self, eqn: Eqn) -> tuple[list[Eqn], Atom] | None:
         """New equations for a sum, and the atom that holds it; None if it has no part."""
@@ -103,7 +109,7 @@ class _Sweep:
         else:
             zero = Literal(np.zeros((), out.dtype)[()], out.update(shape=(), weak_type=False))
             broadcast = {"shape": out.shape, "broadcast_dimensions": ()}
-            (total,) = builder.add(Primitive.named("broadcast_in_dim"), [zero], broadcast, eqn.source)
+            (total,) = builder.add(broadcast_in_dim_p, [zero], broadcast, eqn.source)
         for part in parts:
             total = _added(builder, total, part)
         return builder.eqns, total
@@ -135,34 +141,35 @@ class _Sweep:
 
     def _made_for_this(self, a: Atom) -> Eqn | None:
         """The equation that makes an atom which is used once."""
-        return self.made.get(a) if type(a) is Var and self.uses[a] == 1 else None
+        return self.made.get(a) if self.uses[a] == 1 else None
 
     def _is_zero(self, a: Atom) -> bool:
         """Whether an array consists of zeros."""
         if type(a) is Literal:
             return bool(a.val == 0)
-        made = self.made.get(a)  # type: ignore[arg-type]
-        return made is not None and made.primitive.name == "broadcast_in_dim" and self._is_zero(made.invars[0])
+        made = self.made.get(a)
+        return made is not None and made.primitive is broadcast_in_dim_p and self._is_zero(made.invars[0])
 
     def _parts(self, a: Atom) -> list[Eqn] | None:
         """The updates of zeros that make up an array, in order; None if it is something else."""
         made = self._made_for_this(a)
         if made is None:
             return None
-        name, first = made.primitive.name, made.invars[0]
-        if name in _UPDATES:
+        primitive, first = made.primitive, made.invars[0]
+        if primitive in _UPDATES:
             if self._is_zero(first):
                 return [made]
             before = self._parts(first)
             return None if before is None else [*before, made]
-        if name == "scatter" and made.params["unique_indices"] and self._is_zero(first):
+        if primitive is scatter_p and made.params["unique_indices"] and self._is_zero(first):
             return [made]
-        if name == "dynamic_update_slice" and self._is_zero(first):
+        if primitive is dynamic_update_slice_p and self._is_zero(first):
             return [made]
-        if name == "pad" and self._is_zero(made.invars[1]) and first.aval.size * tuning.PADDED_PARTS <= a.aval.size:
-            config = made.params["padding_config"]
-            return [made] if all(low >= 0 and high >= 0 and gap == 0 for low, high, gap in config) else None
-        return None
+        if primitive is not pad_p or not self._is_zero(made.invars[1]):
+            return None
+        small = first.aval.size * tuning.PADDED_PARTS <= a.aval.size
+        config = made.params["padding_config"]
+        return [made] if small and all(low >= 0 and high >= 0 and gap == 0 for low, high, gap in config) else None
 
     def _adds_from_zero(self, a: Atom) -> bool:
         """Whether an atom is what a carry of a loop becomes that begins as zeros, and to which each step only adds."""
@@ -181,12 +188,8 @@ class _Sweep:
         )
 
 
-def _uses(jaxpr: Jaxpr) -> Counter:
-    return Counter(a for atoms in [*[e.invars for e in jaxpr.eqns], jaxpr.outvars] for a in atoms if type(a) is Var)
-
-
 def _is_sum(eqn: Eqn) -> bool:
-    if eqn.primitive.name not in _SUMS:
+    if eqn.primitive not in _SUMS:
         return False
     aval = eqn.outvars[0].aval
     return all((a.aval.shape, a.aval.dtype) == (aval.shape, aval.dtype) for a in eqn.invars)
@@ -194,32 +197,31 @@ def _is_sum(eqn: Eqn) -> bool:
 
 def _only_adds(body: Jaxpr, carry: Var, result: Atom) -> bool:
     """Whether a new carry is the old one and something added, and nothing else reads the old one."""
-    uses = _uses(body)
-    made = {v: eqn for eqn in body.eqns for v in eqn.outvars}
+    used, made = uses(body), makers(body)
     pending = [result]
     met = False
     while pending:
         a = pending.pop()
-        if type(a) is not Var or uses[a] != 1:
+        if used[a] != 1:
             continue
         if a is carry:
             met = True
         elif a in made and _is_sum(made[a]):
             pending += made[a].invars
-        elif a in made and made[a].primitive.name in _UPDATES:
+        elif a in made and made[a].primitive in _UPDATES:
             pending.append(made[a].invars[0])
     return met
 
 
 def _added(builder: Builder, total: Atom, part: Eqn) -> Atom:
     """Adds a part to an array."""
-    return _ADDED[part.primitive.name](builder, total, part)
+    return _ADDED[part.primitive](builder, total, part)
 
 
 def _scattered(builder: Builder, total: Atom, part: Eqn) -> Atom:
     # Unique updates of zeros are what is added.
-    name = "scatter-add" if part.primitive.name == "scatter" else part.primitive.name
-    return builder.add(Primitive.named(name), [total, *part.invars[1:]], part.params, part.source)[0]
+    primitive = scatter_add_p if part.primitive is scatter_p else part.primitive
+    return builder.add(primitive, [total, *part.invars[1:]], part.params, part.source)[0]
 
 
 def _sliced(builder: Builder, total: Atom, part: Eqn) -> Atom:
@@ -249,30 +251,30 @@ def _window(builder: Builder, total: Atom, update: Atom, cut: Sequence[int], sta
       part: where all that comes from.
     """
     if not cut:
-        return builder.add(Primitive.named("add_any"), [total, update], {}, part.source)[0]
+        return builder.add(add_any_p, [total, update], {}, part.source)[0]
     dtypes = {a.aval.dtype for a in starts}
     joined: list[Atom] = []
     for a in starts:
         if len(dtypes) > 1:
             convert = {"new_dtype": np.dtype(np.int64), "weak_type": False}
-            (a,) = builder.add(Primitive.named("convert_element_type"), [a], convert, part.source)
+            (a,) = builder.add(convert_element_type_p, [a], convert, part.source)
         shape = {"new_sizes": (1,), "dimensions": None}
-        joined += builder.add(Primitive.named("reshape"), [a], shape, part.source)
+        joined += builder.add(reshape_p, [a], shape, part.source)
     if len(joined) > 1:
-        joined = [*builder.add(Primitive.named("concatenate"), joined, {"dimension": 0}, part.source)]
+        joined = [*builder.add(concatenate_p, joined, {"dimension": 0}, part.source)]
     params = {
         "dimension_numbers": ScatterDimensionNumbers(tuple(range(update.aval.ndim)), (), tuple(cut)),
         "indices_are_sorted": True,
         "unique_indices": True,
         "mode": GatherScatterMode.CLIP,
     }
-    return builder.add(Primitive.named("scatter-add"), [total, joined[0], update], params, part.source)[0]
+    return builder.add(scatter_add_p, [total, joined[0], update], params, part.source)[0]
 
 
-_ADDED: dict[str, Callable[[Builder, Atom, Eqn], Atom]] = {
-    "scatter-add": _scattered,
-    "scatter-sub": _scattered,
-    "scatter": _scattered,
-    "dynamic_update_slice": _sliced,
-    "pad": _padded,
+_ADDED: dict[Primitive, Callable[[Builder, Atom, Eqn], Atom]] = {
+    scatter_add_p: _scattered,
+    scatter_sub_p: _scattered,
+    scatter_p: _scattered,
+    dynamic_update_slice_p: _sliced,
+    pad_p: _padded,
 }

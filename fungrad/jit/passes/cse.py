@@ -31,8 +31,7 @@ def cse(jaxpr: Jaxpr) -> Jaxpr:
         eqns.append(eqn)
     if len(eqns) == len(jaxpr.eqns):
         return jaxpr
-    outvars = [env.get(a, a) if type(a) is Var else a for a in jaxpr.outvars]
-    return jaxpr.replace(eqns=eqns, outvars=outvars)
+    return jaxpr.rewritten(eqns, env)
 
 
 def _key(eqn: Eqn) -> tuple:

@@ -70,8 +70,7 @@ class _Sweep:
             while type(env[v]) is Var and env[v] in env:
                 env[v] = env[env[v]]  # type: ignore[index]
         eqns = [substitute(e, env) for e in reversed(self.eqns) if len(e.outvars) != 1 or e.outvars[0] not in env]
-        outvars = [env.get(a, a) if type(a) is Var else a for a in self.jaxpr.outvars]
-        return self.jaxpr.replace(eqns=eqns, outvars=outvars)
+        return self.jaxpr.rewritten(eqns, env)
 
     def _keep(self, eqn: Eqn) -> None:
         """Records an equation that stays, and how it reads its operands."""

@@ -31,8 +31,7 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
                 eqns.append(eqn)
     if not env:
         return jaxpr
-    outvars = [env.get(a, a) if type(a) is Var else a for a in jaxpr.outvars]
-    return jaxpr.replace(eqns=eqns, outvars=outvars)
+    return jaxpr.rewritten(eqns, env)
 
 
 def _foldable(eqn: Eqn) -> bool:

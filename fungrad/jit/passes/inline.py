@@ -27,10 +27,9 @@ def _inline(jaxpr: Jaxpr, late: bool) -> Jaxpr:
     if not any(_body(eqn, late) is not None for eqn in jaxpr.eqns):
         return jaxpr
     eqns: list[Eqn] = []
-    env: dict[Var, Atom] = {}
+    env: dict[Atom, Atom] = {}
     _copy(jaxpr, env, eqns, late, fresh=False)
-    outvars = [env.get(a, a) if type(a) is Var else a for a in jaxpr.outvars]
-    return jaxpr.replace(eqns=eqns, outvars=outvars)
+    return jaxpr.rewritten(eqns, env)
 
 
 def _body(eqn: Eqn, late: bool) -> tuple[Jaxpr, tuple[Atom, ...]] | None:
@@ -49,7 +48,7 @@ def _body(eqn: Eqn, late: bool) -> tuple[Jaxpr, tuple[Atom, ...]] | None:
     return None
 
 
-def _copy(jaxpr: Jaxpr, env: dict[Var, Atom], eqns: list[Eqn], late: bool, fresh: bool) -> None:
+def _copy(jaxpr: Jaxpr, env: dict[Atom, Atom], eqns: list[Eqn], late: bool, fresh: bool) -> None:
     """Appends the equations of ``jaxpr`` under ``env``; with ``fresh``, its variables get new names."""
     for eqn in jaxpr.eqns:
         eqn = substitute(eqn, env)
@@ -63,7 +62,6 @@ def _copy(jaxpr: Jaxpr, env: dict[Var, Atom], eqns: list[Eqn], late: bool, fresh
             continue
         body, operands = call
         # A body may occur several times in the program: its variables are renamed at every use.
-        inner: dict[Var, Atom] = dict(zip(body.invars, operands, strict=True))
+        inner: dict[Atom, Atom] = dict(zip(body.invars, operands, strict=True))
         _copy(body, inner, eqns, late, fresh=True)
-        for outvar, a in zip(eqn.outvars, body.outvars, strict=True):
-            env[outvar] = inner.get(a, a) if type(a) is Var else a
+        env.update(zip(eqn.outvars, [inner.get(a, a) for a in body.outvars], strict=True))

@@ -9,11 +9,11 @@ lowering turns them into index formulas of whoever reads them.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Var, substitute
+from fungrad.core.jaxpr_parts import uses
 from fungrad.ops.dot import dot_general_p
 from fungrad.ops.foundation import reduce_sum_p, transpose_p
 from fungrad.ops.reduce import reduce_and_p, reduce_max_p, reduce_min_p, reduce_or_p, reduce_prod_p, reduce_xor_p
@@ -22,20 +22,19 @@ from fungrad.ops.reduce import reduce_and_p, reduce_max_p, reduce_min_p, reduce_
 def layout(jaxpr: Jaxpr) -> Jaxpr:
     """Absorbs transposes into products and reductions in one forward sweep."""
     env: dict[Var, Atom] = {}
-    made: dict[Var, Eqn] = {}
+    made: dict[Atom, Eqn] = {}
     eqns: list[Eqn] = []
     changed = False
-
-    uses = Counter([a for eqn in jaxpr.eqns for a in eqn.invars if type(a) is Var] + list(jaxpr.outvars))
+    used = uses(jaxpr)
 
     def transposed(a: Atom) -> Eqn | None:
-        eqn = made.get(a) if type(a) is Var else None
+        eqn = made.get(a)
         return eqn if eqn is not None and eqn.primitive is transpose_p else None
 
     def product(a: Atom) -> Eqn | None:
         """The product that makes a value which nobody else uses."""
-        eqn = made.get(a) if type(a) is Var else None
-        return eqn if eqn is not None and eqn.primitive is dot_general_p and uses[a] == 1 else None
+        eqn = made.get(a)
+        return eqn if eqn is not None and eqn.primitive is dot_general_p and used[a] == 1 else None
 
     for eqn in jaxpr.eqns:
         eqn = substitute(eqn, env)
@@ -49,7 +48,7 @@ def layout(jaxpr: Jaxpr) -> Jaxpr:
         if new is not None and new[-1].outvars[0].aval is eqn.outvars[0].aval:
             changed = True
             env[eqn.outvars[0]] = new[-1].outvars[0]
-            uses[new[-1].outvars[0]] = uses[eqn.outvars[0]]
+            used[new[-1].outvars[0]] = used[eqn.outvars[0]]
         else:
             new = [eqn]
         for e in new:
@@ -58,8 +57,7 @@ def layout(jaxpr: Jaxpr) -> Jaxpr:
                 made[v] = e
     if not changed:
         return jaxpr
-    outvars = [env.get(a, a) if type(a) is Var else a for a in jaxpr.outvars]
-    return jaxpr.replace(eqns=eqns, outvars=outvars)
+    return jaxpr.rewritten(eqns, env)
 
 
 _REDUCTIONS = (reduce_sum_p, reduce_prod_p, reduce_max_p, reduce_min_p, reduce_and_p, reduce_or_p, reduce_xor_p)

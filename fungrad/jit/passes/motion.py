@@ -8,6 +8,7 @@ up to the order of summation.
 from __future__ import annotations
 
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Var, substitute
+from fungrad.core.jaxpr_parts import inlined
 from fungrad.core.source import attributed
 
 
@@ -24,15 +25,9 @@ def motion(jaxpr: Jaxpr) -> Jaxpr:
         if inner is None:
             eqns.append(eqn)
             continue
-        # The jaxpr is shared by all equations with this loop: its variables are renamed at every use.
-        inside: dict[Var, Atom] = dict(zip(inner.invars, eqn.invars, strict=True))
-        for e in inner.eqns:
-            fresh = [Var(v.aval) for v in e.outvars]
-            eqns.append(substitute(e, inside).replace(outvars=fresh))
-            inside.update(zip(e.outvars, fresh, strict=True))
-        for outvar, a in zip(eqn.outvars, inner.outvars, strict=True):
-            env[outvar] = inside[a] if type(a) is Var else a
+        more, made = inlined(inner, eqn.invars)
+        eqns += more
+        env.update(zip(eqn.outvars, made, strict=True))
     if len(eqns) == len(jaxpr.eqns) and not env:
         return jaxpr
-    outvars = [env.get(a, a) if type(a) is Var else a for a in jaxpr.outvars]
-    return jaxpr.replace(eqns=eqns, outvars=outvars)
+    return jaxpr.rewritten(eqns, env)

@@ -22,16 +22,18 @@ from typing import Any, NamedTuple
 from fungrad.core.avals import same_type
 from fungrad.core.context import AxisData
 from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Var, eval_jaxpr
-from fungrad.core.jaxpr_parts import chosen, closed, dependent, slice_of, split_list
+from fungrad.core.jaxpr_parts import chosen, closed, dependent, makers, slice_of, split_list, uses
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import application_cost
 from fungrad.jit.passes import run_passes
 from fungrad.jit.passes.dce import dce
 from fungrad.jit.passes.scan_unroll import Bind, Loop, unrolling
-from fungrad.ops.dot import dot_general
+from fungrad.ops.dot import dot_general, dot_general_p
 from fungrad.ops.elementwise import add_p
-from fungrad.ops.foundation import add_any, transpose_p
+from fungrad.ops.foundation import add_any, add_any_p, transpose_p
+from fungrad.ops.joining import split_p
+from fungrad.ops.shape import iota_p
 from fungrad.transforms.batching import batch_jaxpr
 
 
@@ -128,7 +130,7 @@ def _with_rows(body: Jaxpr, varying: set[Var]) -> tuple[Jaxpr, list[Eqn]]:
 
 def _runs_along_columns(eqn: Eqn, varying: set[Var]) -> bool:
     """Whether an equation multiplies many vectors with the columns of a matrix that does not change."""
-    if eqn.primitive.name != "dot_general":
+    if eqn.primitive is not dot_general_p:
         return False
     x, matrix = eqn.invars
     (inner, columns), (batch, _) = eqn.params["dimension_numbers"]
@@ -160,7 +162,7 @@ def _is_costly(eqn: Eqn) -> bool:
     kind = eqn.primitive.kind
     if kind == "elementwise":
         return application_cost(eqn.primitive) > tuning.CHEAP_IN_LOOPS
-    return kind != "structural" and eqn.primitive.name not in ("iota", "split")
+    return kind != "structural" and eqn.primitive not in (iota_p, split_p)
 
 
 def _frontier(body: Jaxpr, hoisted: Sequence[Eqn]) -> list[Var]:
@@ -172,7 +174,7 @@ def _frontier(body: Jaxpr, hoisted: Sequence[Eqn]) -> list[Var]:
 
 def _is_projection(eqn: Eqn, loop: Loop, varying: set[Var], turning: set[Var]) -> bool:
     """Whether an equation multiplies what depends on the scanned operands alone by what never changes."""
-    if eqn.primitive.name != "dot_general" or eqn.outvars[0] in turning:
+    if eqn.primitive is not dot_general_p or eqn.outvars[0] in turning:
         return False
     if eqn.outvars[0].aval.size * loop.length * eqn.outvars[0].aval.dtype.itemsize > tuning.STACKED_BYTES:
         return False
@@ -242,8 +244,7 @@ def _summed(eqn: Eqn, a: Any, b: Any) -> Any:
 
 def _deferred(loop: Loop) -> _After | None:
     body = loop.jaxpr
-    uses = Counter([a for e in body.eqns for a in e.invars if type(a) is Var] + list(body.outvars))
-    made = {v: e for e in body.eqns for v in e.outvars}
+    used, made = uses(body), makers(body)
     _, carry, xs = loop.operands(body.invars)
     new_carry, ys = loop.results(list(body.outvars))
     n_ys = len(ys)
@@ -251,8 +252,8 @@ def _deferred(loop: Loop) -> _After | None:
     totals: list[_Total] = []
     stays: dict[int, list[Atom]] = {}
     for k, (v, out) in enumerate(zip(carry, new_carry, strict=True)):
-        terms = _terms(v, out, made, uses)
-        products = [made[t] for t in terms if type(t) is Var and t in made and uses[t] == 1]
+        terms = _terms(v, out, made, used)
+        products = [made[t] for t in terms if t in made and used[t] == 1]
         leaving = [e for e in products if _is_deferrable(e, loop, v, varying, [*xs, *ys])]
         if leaving:
             totals += [_Total(k, e, [_stacked(a, xs, ys) for a in e.invars]) for e in leaving]
@@ -261,18 +262,18 @@ def _deferred(loop: Loop) -> _After | None:
     return _without(loop, totals, stays, ys, n_ys) if totals else None
 
 
-def _terms(v: Var, out: Atom, made: dict[Var, Eqn], uses: Counter) -> list[Atom]:
+def _terms(v: Var, out: Atom, made: dict[Atom, Eqn], used: Counter[Atom]) -> list[Atom]:
     """What a step adds to a carry with which it does nothing else; empty if it does."""
-    if uses[v] != 1:
+    if used[v] != 1:
         return []
     terms: list[Atom] = []
     stack, met = [out], False
     while stack:
         a = stack.pop()
-        eqn = made.get(a) if type(a) is Var else None
+        eqn = made.get(a)
         if a is v:
             met = True
-        elif eqn is not None and eqn.primitive.name in ("add", "add_any") and uses[a] == 1:
+        elif eqn is not None and eqn.primitive in (add_p, add_any_p) and used[a] == 1:
             stack += eqn.invars
         else:
             terms.append(a)
@@ -281,7 +282,7 @@ def _terms(v: Var, out: Atom, made: dict[Var, Eqn], uses: Counter) -> list[Atom]
 
 def _is_deferrable(eqn: Eqn, loop: Loop, total: Var, varying: set[Var], known: Sequence[Atom]) -> bool:
     """Whether stacking the factors of a product costs less than adding up products step by step."""
-    if eqn.primitive.name != "dot_general" or not all(a in varying for a in eqn.invars):
+    if eqn.primitive is not dot_general_p or not all(a in varying for a in eqn.invars):
         return False
     if not same_type(eqn.outvars[0].aval, total.aval):
         return False
@@ -299,9 +300,7 @@ def _stacked(a: Atom, xs: Sequence[Atom], ys: list[Atom]) -> tuple[str, int]:
     return "ys", ys.index(a)
 
 
-def _without(
-    loop: Loop, totals: list[_Total], stays: dict[int, list[Atom]], ys: Sequence[Atom], n_ys: int
-) -> _After:
+def _without(loop: Loop, totals: list[_Total], stays: dict[int, list[Atom]], ys: Sequence[Atom], n_ys: int) -> _After:
     """The loop without the deferred sums.
 
     Args:

@@ -37,7 +37,6 @@ Rule = Callable[[Eqn, Callable[[Atom], Eqn | None]], "Atom | list[Eqn] | None"]
 RULES: dict[Primitive, list[Rule]] = {}
 
 
-
 def simplify(jaxpr: Jaxpr) -> Jaxpr:
     """Applies the rules until none fits."""
     for _ in range(tuning.SIMPLIFYING_SWEEPS):
@@ -50,16 +49,12 @@ def simplify(jaxpr: Jaxpr) -> Jaxpr:
 
 def _sweep(jaxpr: Jaxpr) -> Jaxpr:
     env: dict[Var, Atom] = {}
-    made: dict[Var, Eqn] = {}
+    made: dict[Atom, Eqn] = {}
     eqns: list[Eqn] = []
     changed = False
-
-    def definition(a: Atom) -> Eqn | None:
-        return made.get(a) if type(a) is Var else None
-
     for eqn in jaxpr.eqns:
         eqn = substitute(eqn, env)
-        result = _apply_rules(eqn, definition)
+        result = _apply_rules(eqn, made.get)
         if result is None:
             new = [eqn]
         elif isinstance(result, list):
@@ -76,8 +71,7 @@ def _sweep(jaxpr: Jaxpr) -> Jaxpr:
                 made[v] = e
     if not changed:
         return jaxpr
-    outvars = [env.get(a, a) if type(a) is Var else a for a in jaxpr.outvars]
-    return jaxpr.replace(eqns=eqns, outvars=outvars)
+    return jaxpr.rewritten(eqns, env)
 
 
 def _apply_rules(eqn: Eqn, definition: Callable[[Atom], Eqn | None]) -> Any:
