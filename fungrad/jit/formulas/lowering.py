@@ -366,7 +366,7 @@ class Lowerer:
         all_axes = _axes(operand.shape)
         kept = [a for d, a in enumerate(all_axes) if d not in axes]
         reduced = [all_axes[d] for d in sorted(axes)]
-        expr = Element(operand, tuple([Idx.of(a) for a in all_axes]), type_of(dtype))
+        expr = _element(operand, all_axes)
         shape = tuple([a.extent for a in kept])
         if monoid == "mul" and (dtype == np.float32 or type_of(dtype) in HALF):
             aval = ShapedArray(shape, np.dtype(np.float64))
@@ -377,7 +377,7 @@ class Lowerer:
     def arg_reduce(self, operand: Tensor, monoid: str, axis: int, index_dtype: Any) -> Tensor:
         all_axes = _axes(operand.shape)
         kept = [a for d, a in enumerate(all_axes) if d != axis]
-        expr = Element(operand, tuple([Idx.of(a) for a in all_axes]), type_of(operand.dtype))
+        expr = _element(operand, all_axes)
         aval = ShapedArray(tuple([a.extent for a in kept]), np.dtype(np.int64))
         found = Reduction(aval, self._rank(), [*kept, all_axes[axis]], expr, f"arg{monoid}")
         return self.convert(found, index_dtype)
@@ -396,23 +396,21 @@ class Lowerer:
             # the state of a sum of float32 alone is kept in double precision
             wide = np.float32
         axes = _axes(operand.shape)
-        expr: Expr = Element(operand, tuple([Idx.of(a) for a in axes]), type_of(dtype))
+        expr: Expr = _element(operand, axes)
         if wide is not None:
             expr = _in_type(expr, type_of(wide))
         return Running(ShapedArray(operand.shape, dtype), self._rank(), axes, expr, monoid, axis, reverse)
 
     def recurrence(self, a: Tensor, b: Tensor, axis: int, reverse: bool) -> Tensor:
         dtype = b.dtype
-        own = type_of(dtype)
         type = type_of(_WIDER.get(dtype.name, dtype))
         axes = _axes(b.shape)
-        index = tuple([Idx.of(x) for x in axes])
         # Nothing comes before the first element, whose factor may be anything.
         first = Number(b.shape[axis] - 1 if reverse else 0, "i64")
-        at_first = Apply("eq", [Position(index[axis], "i64"), first], "i1")
+        at_first = Apply("eq", [Position(Idx.of(axes[axis]), "i64"), first], "i1")
         zero = Number(0, type)
-        factor = Apply("select", [at_first, zero, _in_type(Element(a, index, own), type)], type)
-        term = _in_type(Element(b, index, own), type)
+        factor = Apply("select", [at_first, zero, _in_type(_element(a, axes), type)], type)
+        term = _in_type(_element(b, axes), type)
         aval = ShapedArray(b.shape, dtype)
         return Running(aval, self._rank(), axes, term, "linear", axis, reverse, factor)
 
@@ -575,8 +573,7 @@ class Lowerer:
         target = [recorder.at(i) for i in indices]
         # Updates go into a copy, which the buffer planner makes the operand itself where nobody else needs that.
         own = _axes(operand.shape)
-        elements = Element(operand, tuple([Idx.of(a) for a in own]), type_of(operand.dtype))
-        base = self.formula(operand.shape, operand.dtype, own, elements)
+        base = self.formula(operand.shape, operand.dtype, own, _element(operand, own))
         where = None if condition is None else condition.raw
         distinct = _distinct(axes, target)
         return Scatter(base, self._rank(), axes, value.raw, target, where, monoid, distinct)
@@ -743,6 +740,11 @@ def _in_type(expr: Expr, type: str) -> Expr:
 
 def _axes(shape: Sequence[int]) -> list[Axis]:
     return [Axis(int(n)) for n in shape]
+
+
+def _element(operand: Tensor, axes: Sequence[Axis]) -> Element:
+    """The element of a tensor at the position that its axes have."""
+    return Element(operand, tuple([Idx.of(a) for a in axes]), type_of(operand.dtype))
 
 
 def _common_shape(operands: Sequence[Tensor]) -> tuple[int, ...]:
