@@ -54,7 +54,7 @@ def platform_dependent(
     if chosen is None:
         raise NotImplementedError(
             f"fungrad.lax.platform_dependent: there is no function for the platform cpu, and no default, among "
-            f"{', '.join(per_platform) or 'none'}"
+            f"{', '.join(per_platform) or 'none'}; pass cpu= or default="
         )
     return chosen(*args)
 

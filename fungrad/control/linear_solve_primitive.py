@@ -157,7 +157,8 @@ class CustomLinearSolve(HigherOrderPrimitive):
         n = problem.num_leaves
         if any(type(ct) is not Zero for ct in cts[n:]):
             raise NotImplementedError(
-                "fungrad.lax.custom_linear_solve: auxiliary results of the solver have no derivative"
+                "fungrad.lax.custom_linear_solve: auxiliary results of the solver have no derivative; wrap them in "
+                "fungrad.lax.stop_gradient"
             )
         flipped = problem.transposed()
         captured = [consts[1], consts[0], consts[3], consts[2]]

@@ -43,7 +43,7 @@ class Layout:
         if tiling is not None or sub_byte_element_size_in_bits:
             raise NotImplementedError(
                 "fungrad.experimental.layout.Layout: memory has neither tiles nor parts of bytes, got "
-                f"tiling={tiling!r}, sub_byte_element_size_in_bits={sub_byte_element_size_in_bits!r}"
+                f"tiling={tiling!r}, sub_byte_element_size_in_bits={sub_byte_element_size_in_bits!r}; leave them out"
             )
         self.major_to_minor = tuple(major_to_minor)
         self.tiling = None

@@ -435,7 +435,8 @@ def _spec_as_data(spec: Any) -> Any:
     names = [n for p in parts for n in (p if isinstance(p, list) else [p]) if n is not None]
     if not all(isinstance(n, str) for n in names):
         raise NotImplementedError(
-            f"fungrad.export: only strings can be names of mesh axes in exported functions, got {names} in {spec}"
+            f"fungrad.export: only strings can be names of mesh axes in exported functions, got {names} in {spec}; "
+            "rename the axes"
         )
     return parts
 

@@ -121,7 +121,8 @@ def get_primitive_transpose(p: Primitive) -> Callable[..., Any]:
         return primitive_transposes[p]
     except KeyError:
         raise NotImplementedError(
-            f"Transpose rule (for reverse-mode differentiation) for '{p}' not implemented"
+            f"Transpose rule (for reverse-mode differentiation) for '{p}' not implemented; register one in "
+            "fungrad.interpreters.ad.primitive_transposes"
         ) from None
 
 

@@ -22,7 +22,9 @@ class Expansion:
         self.fun, self.multiple_results = fun, multiple_results
 
     def __call__(self, *args: Any, **params: Any) -> NoReturn:
-        raise NotImplementedError("fungrad.interpreters.mlir.lower_fun: its result can only be registered")
+        raise NotImplementedError(
+            "fungrad.interpreters.mlir.lower_fun: its result cannot be called; give it to register_lowering"
+        )
 
 
 def lower_fun(fun: Callable[..., Any], multiple_results: bool = True) -> Expansion:

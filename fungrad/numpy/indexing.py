@@ -337,7 +337,7 @@ def take(
       Array([ 3.,  3., nan], dtype=float32)
     """
     if out is not None:
-        raise NotImplementedError("fungrad.numpy.take: out is not supported, arrays are immutable")
+        raise NotImplementedError("fungrad.numpy.take: out= is not supported, arrays are immutable; use the result")
     a, indices = operand(a, "take", "a"), operand(indices, "take", "indices")
     if dtypes.is_bool(indices.aval.dtype):
         indices = cast(indices, dtypes.int32)

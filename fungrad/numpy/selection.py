@@ -268,7 +268,7 @@ def compress(
       Array([0, 2], dtype=int32)
     """
     if out is not None:
-        raise NotImplementedError("fungrad.numpy.compress: out= is not supported, arrays are immutable")
+        raise NotImplementedError("fungrad.numpy.compress: out= is not supported, arrays are immutable; use the result")
     a = operand(a, "compress", "a")
     mask = ufuncs.truth(condition, "compress")
     if mask.aval.ndim != 1:
@@ -324,7 +324,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Array
       Array([30, 20], dtype=int32)
     """
     if out is not None:
-        raise NotImplementedError("fungrad.numpy.choose: out= is not supported, arrays are immutable")
+        raise NotImplementedError("fungrad.numpy.choose: out= is not supported, arrays are immutable; use the result")
     a = operand(a, "choose", "a")
     if not dtypes.is_integer(a.aval.dtype):
         raise ValueError(f"fungrad.numpy.choose: a must be an integer array, got {a.aval.str_short()}")

@@ -200,13 +200,9 @@ def microbatch(
 
     def microbatched(*args: Any, **kwargs: Any) -> Any:
         batches = [*[args[i] for i in positions], *[kwargs[name] for name in names]]
-        sizes = {
-            jnp.shape(x)[axis] for axis, batch in zip(axes, batches, strict=True) for x in pytree.leaves(batch)
-        }
+        sizes = {jnp.shape(x)[axis] for axis, batch in zip(axes, batches, strict=True) for x in pytree.leaves(batch)}
         if len(sizes) != 1:
-            raise ValueError(
-                f"fungrad.optim.microbatch: batches must have one number of examples, got {sorted(sizes)}"
-            )
+            raise ValueError(f"fungrad.optim.microbatch: batches must have one number of examples, got {sorted(sizes)}")
         divided = [reshape_batch_axis(b, size, axis) for axis, b in zip(axes, batches, strict=True)]
         parts = sizes.pop() // size
         total = _accumulator(accumulator, parts)
@@ -264,7 +260,10 @@ def micro_vmap(
       [0. 1. 4. 9.]
     """
     if out_axes != 0:
-        raise NotImplementedError("fungrad.optim.microbatching.micro_vmap: out_axes must be 0")
+        raise NotImplementedError(
+            f"fungrad.optim.microbatching.micro_vmap: out_axes must be 0, got {out_axes!r}; "
+            "move the axis of the results"
+        )
     axes = (in_axes,) if isinstance(in_axes, int) else tuple(in_axes)
 
     def reduced(*args: Any, kwargs: Any) -> Any:

@@ -195,7 +195,7 @@ def _mesh_with(axes: Any, kind: AxisType, api: str, given: Any) -> Any:
         if name in mesh.axis_names and mesh.type_of(name) is AxisType.Manual:
             raise NotImplementedError(
                 f"fungrad.sharding.{api}: going from `Manual` AxisType to `Auto` or `Explicit` AxisType is not "
-                f"allowed, but {name!r} is an axis over which shard_map maps"
+                f"allowed, but {name!r} is an axis over which shard_map maps; name the other axes only"
             )
     return mesh, mesh.update_axis_types(dict.fromkeys(names, kind)), names
 

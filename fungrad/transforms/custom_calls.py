@@ -201,6 +201,7 @@ class CustomVjpCall(CustomCall):
     def process_in(self, trace: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
         raise NotImplementedError(
             f"{type(trace).__name__}: custom_vjp functions, such as {params['name']}, are not handed to traces of users"
+            "; use custom_jvp, or call the function outside of the trace"
         )
 
     def linearize(

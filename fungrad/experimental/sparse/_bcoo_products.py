@@ -21,7 +21,7 @@ def bcoo_multiply_dense(sp_mat: Coords, v: Any) -> Coords:
     if np.broadcast_shapes(sp_mat.shape, x.shape) != sp_mat.shape:
         raise NotImplementedError(
             f"fungrad.experimental.sparse.bcoo_multiply_dense: v must be broadcast to the sparse array of shape "
-            f"{sp_mat.shape}, got {x.shape}"
+            f"{sp_mat.shape}, got {x.shape}; broadcast that with bcoo_broadcast_in_dim first"
         )
     x = x.reshape((1,) * (sp_mat.ndim - x.ndim) + x.shape)  # type: ignore[attr-defined]
     n, k = sp_mat.n_batch, sp_mat.n_sparse
@@ -40,7 +40,7 @@ def bcoo_multiply_sparse(lhs: Coords, rhs: Coords) -> Coords:
     if lhs.shape != rhs.shape or (lhs.n_batch, lhs.n_dense) != (rhs.n_batch, rhs.n_dense):
         raise NotImplementedError(
             "fungrad.experimental.sparse.bcoo_multiply_sparse: arrays must have one shape and layout, got "
-            f"{lhs!r} and {rhs!r}"
+            f"{lhs!r} and {rhs!r}; change one with bcoo_broadcast_in_dim or bcoo_update_layout"
         )
 
     def one(a: Any, i: Any, b: Any, j: Any) -> Any:

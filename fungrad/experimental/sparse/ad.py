@@ -100,7 +100,8 @@ def _jacobian(transform: Callable[..., Any], fun: Callable[..., Any], argnums: A
                 continue
             if not isinstance(arg, BCOO) or arg.n_batch:
                 raise NotImplementedError(
-                    "fungrad.experimental.sparse: Jacobians are by BCOO arrays without batches only"
+                    "fungrad.experimental.sparse: Jacobians are by BCOO arrays without batches only; change their "
+                    "layout with bcoo_update_layout(arr, n_batch=0)"
                 )
             lead = part.shape[: part.ndim - arg.data.ndim]
             indices = jnp.broadcast_to(arg.indices, (*lead, *arg.indices.shape))

@@ -77,7 +77,10 @@ def eye(
       Array([1., 1., 1.], dtype=float32)
     """
     if options:
-        raise NotImplementedError(f"fungrad.experimental.sparse.eye: unknown options {sorted(options)}")
+        raise NotImplementedError(
+            f"fungrad.experimental.sparse.eye: unknown options {sorted(options)}; there are dtype, index_dtype and "
+            "sparse_format"
+        )
     return _converted(BCOO._eye(N, N if M is None else M, k, dtype=dtype, index_dtype=index_dtype), sparse_format)
 
 

@@ -121,7 +121,10 @@ class BCOO(Coordinates):
     def from_scipy_sparse(cls, mat: Any, *, index_dtype: Any = np.int32, n_dense: int = 0, n_batch: int = 0) -> BCOO:
         """The sparse form of a matrix of ``scipy.sparse``."""
         if n_dense or n_batch:
-            raise NotImplementedError("fungrad.BCOO.from_scipy_sparse: n_dense and n_batch must be 0")
+            raise NotImplementedError(
+                "fungrad.BCOO.from_scipy_sparse: n_dense and n_batch must be 0; "
+                "change the layout of what it gives with bcoo_update_layout"
+            )
         coo = mat.tocoo()
         indices = np.stack([coo.row, coo.col], -1).astype(index_dtype)
         return cls((coo.data, indices), shape=coo.shape)

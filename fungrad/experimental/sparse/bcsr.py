@@ -96,7 +96,8 @@ class BCSR(JAXSparse):
         require("BCSR.from_bcoo", "arr", arr, BCOO)
         if arr.n_sparse != 2:
             raise NotImplementedError(
-                f"fungrad.BCSR.from_bcoo: there must be two sparse dimensions, got {arr.n_sparse}"
+                f"fungrad.BCSR.from_bcoo: there must be two sparse dimensions, got {arr.n_sparse}; make the others "
+                "batch or dense dimensions with bcoo_update_layout"
             )
         arr = arr if arr.indices_sorted else arr.sort_indices()
         rows = arr._sparse_shape[0]
@@ -118,7 +119,10 @@ class BCSR(JAXSparse):
     def from_scipy_sparse(cls, mat: Any, *, index_dtype: Any = np.int32, n_dense: int = 0, n_batch: int = 0) -> BCSR:
         """The sparse form of a matrix of ``scipy.sparse``."""
         if n_dense or n_batch:
-            raise NotImplementedError("fungrad.BCSR.from_scipy_sparse: n_dense and n_batch must be 0")
+            raise NotImplementedError(
+                "fungrad.BCSR.from_scipy_sparse: n_dense and n_batch must be 0; "
+                "make a BCOO, change its layout with bcoo_update_layout, and use BCSR.from_bcoo"
+            )
         csr = mat.tocsr()
         return cls((csr.data, csr.indices.astype(index_dtype), csr.indptr.astype(index_dtype)), shape=csr.shape)
 

@@ -80,7 +80,9 @@ class COO(JAXSparse):
 
     def __matmul__(self, other: Any) -> Array:
         if isinstance(other, JAXSparse):
-            raise NotImplementedError("fungrad.COO: products of two sparse matrices need BCOO")
+            raise NotImplementedError(
+                "fungrad.COO: products of two sparse matrices need BCOO; convert both with to_bcoo()"
+            )
         return bcoo.matmul(self.to_bcoo(), other)  # type: ignore[no-any-return]
 
     def tree_flatten(self) -> tuple:

@@ -36,7 +36,9 @@ class _Compressed(JAXSparse):
 
     def __matmul__(self, other: Any) -> Array:
         if isinstance(other, JAXSparse):
-            raise NotImplementedError(f"fungrad.{type(self).__name__}: products of two sparse matrices need BCOO")
+            raise NotImplementedError(
+                f"fungrad.{type(self).__name__}: products of two sparse matrices need BCOO; convert both with to_bcoo()"
+            )
         return bcoo.matmul(self.to_bcoo(), other)  # type: ignore[no-any-return]
 
     def tree_flatten(self) -> tuple:

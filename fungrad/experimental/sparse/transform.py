@@ -161,7 +161,8 @@ def _stretched(m: BCOO, shape: Any) -> BCOO:
 def _div(x: Any, y: Any, **_: Any) -> Any:
     if is_sparse(y):
         raise NotImplementedError(
-            "fungrad.experimental.sparse.sparsify: division by a sparse array: most of its elements are zero"
+            "fungrad.experimental.sparse.sparsify: division by a sparse array: most of its elements are zero; divide "
+            "by its todense()"
         )
     return bcoo.multiply(x, 1 / y)
 
@@ -169,7 +170,9 @@ def _div(x: Any, y: Any, **_: Any) -> Any:
 @_rule("integer_pow")
 def _integer_pow(x: Any, *, y: int, **_: Any) -> Any:
     if y <= 0:
-        raise NotImplementedError("fungrad.experimental.sparse.sparsify: powers of zero that are not positive")
+        raise NotImplementedError(
+            f"fungrad.experimental.sparse.sparsify: the power {y} of zeros is not zero; take that of todense()"
+        )
     one = x if x.unique_indices else x.sum_duplicates(nse=x.nse)
     return one.with_(one.data**y, indices_sorted=one.indices_sorted, unique_indices=one.unique_indices)
 

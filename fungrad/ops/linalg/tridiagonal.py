@@ -158,5 +158,5 @@ def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: boo
                 f"{api}: {name} and b must be of one dtype, got {x.aval.str_short()} and {b.aval.str_short()}"
             )
     if perturb_singular and kind_of(b.aval.dtype) == "c":
-        raise NotImplementedError(f"{api}: perturb_singular must be False for complex numbers")
+        raise NotImplementedError(f"{api}: perturb_singular must be False for complex numbers, got True")
     return tridiagonal_solve_p.bind(*diagonals, b, perturb_singular=bool(perturb_singular))  # type: ignore[no-any-return]

@@ -218,7 +218,7 @@ def qr(
     a = matrix("qr", a)
     if mode == "raw":
         if pivoting:
-            raise NotImplementedError("fungrad.scipy.linalg.qr: mode 'raw' must be without pivoting")
+            raise NotImplementedError("fungrad.scipy.linalg.qr: mode 'raw' takes no pivoting=True; choose another mode")
         made, factors = reductions.geqrf_p.bind(a)
         return (made, factors), jnp.triu(made[..., : min(a.shape[-2:]), :])  # type: ignore[return-value]
     q, r, *order = _qr.qr(a, pivoting=pivoting, full_matrices=mode != "economic")
@@ -374,9 +374,7 @@ def _triangular(t: Any, z: Any) -> tuple[Any, Any]:
     return jnp.triu(t), z
 
 
-def hessenberg(
-    a: Any, *, calc_q: bool = False, overwrite_a: bool = False, check_finite: bool = True
-) -> Any:
+def hessenberg(a: Any, *, calc_q: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """The Hessenberg form ``h``, with ``a = q @ h @ q.conj().T``.
 
     Args:

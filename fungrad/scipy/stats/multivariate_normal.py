@@ -40,7 +40,9 @@ def logpdf(x: Any, mean: Any, cov: Any, allow_singular: None = None) -> Array:
     """
     api = "fungrad.scipy.stats.multivariate_normal.logpdf"
     if allow_singular is not None:
-        raise NotImplementedError(f"{api}: allow_singular is not supported")
+        raise NotImplementedError(
+            f"{api}: allow_singular must be None, got {allow_singular!r}; cov must be positive definite"
+        )
     x, mean, cov = operands("multivariate_normal.logpdf", x=x, mean=mean, cov=cov)
     log_turn = math.log(2 * math.pi)
     if not mean.ndim:
