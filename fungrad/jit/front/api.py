@@ -17,6 +17,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Unpack, overload
 
 import numpy as np
@@ -168,6 +169,11 @@ class Entry:
         """Whether the function closes over values of enclosing transformations: then an entry is good for one call."""
         return any(isinstance(c, Tracer) for c in self.jaxpr.consts)
 
+    @property
+    def runs(self) -> bool:
+        """Whether known arguments are enough to run its program."""
+        return not self.has_tracers and not self.high
+
 
 class Versions:
     """Everything known of one function under one set of options.
@@ -254,6 +260,11 @@ _MOST_REFUSALS = 8
 _shared: weakref.WeakKeyDictionary[Any, dict[Options, Versions]] = weakref.WeakKeyDictionary()
 
 
+def _is_known(arrays: Iterable[Any]) -> bool:
+    """Whether arguments have values, and no transformation is to see a call with them."""
+    return state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays)
+
+
 def _versions_of(fun: Any, options: Options) -> Versions:
     if inspect.ismethod(fun):
         return Versions()
@@ -322,8 +333,7 @@ class JitFunction:
         if entry.frame is not None:
             return self._call_with_refs(entry, call)
         arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
-        known = state.trace is EVAL and not any(isinstance(x, Tracer) for x in arrays)
-        if known and not entry.has_tracers and not entry.high:
+        if _is_known(arrays) and entry.runs:
             if not state.axis_env and not config.debug_key_reuse:
                 avals = [x.aval for x in arrays]
                 if call.static:
@@ -333,46 +343,33 @@ class JitFunction:
             for k, x in enumerate(arrays):
                 if type(x) is not ArrayImpl:
                     x._concrete(f"jit of {self._name}: argument {self._leaf_names(call)[k]}")
-            if config.debug_key_reuse:
-                self._use_keys(entry, arrays)
-            outs = self._run(entry, arrays)
-        else:
-            if config.debug_key_reuse:
-                self._use_keys(entry, arrays)
-            params = {"inline": True} if self._options.inline else {}
-            outs = jit_p.bind(*entry.jaxpr.consts, *arrays, jaxpr=entry.closed, name=self._name, **params)
-            if known:
-                entry.give_away(arrays)
-        return tree.unflatten(entry.out_tree, outs)
+        return tree.unflatten(entry.out_tree, self._results(entry, arrays))
 
     def _call_with_refs(self, entry: Entry, call: Call) -> Any:
         """A call of a function that uses references: what they hold is passed, and what comes out is stored."""
+        frame, names = entry.frame or RefFrame(), self._leaf_names(call)
+        return call_with_refs(frame, entry.out_tree, call.leaves, names, self._name, partial(self._results, entry))
 
-        def run(given: list[Any]) -> Sequence[Any]:
-            if config.debug_key_reuse:
-                self._use_keys(entry, given)
-            known = state.trace is EVAL and not any(isinstance(x, Tracer) for x in given)
-            if known and not entry.has_tracers and not entry.high:
-                return self._run(entry, given)
-            params = {"inline": True} if self._options.inline else {}
-            outs = jit_p.bind(*entry.jaxpr.consts, *given, jaxpr=entry.closed, name=self._name, **params)
-            if known:
-                entry.give_away(given)
-            return outs  # type: ignore[no-any-return]
-
-        frame = entry.frame or RefFrame()
-        return call_with_refs(frame, entry.out_tree, call.leaves, self._leaf_names(call), self._name, run)
+    def _results(self, entry: Entry, arrays: list[Any]) -> Sequence[Any]:
+        """The results for arguments: the program is run where all are known, else the call is one equation."""
+        if config.debug_key_reuse:
+            self._use_keys(entry, arrays)
+        known = _is_known(arrays)
+        if known and entry.runs:
+            run = entry.run or entry.prepare()
+            data = entry.take(arrays)
+            return list(map(wrap_unchecked, run(entry.const_data + data), entry.out_avals))
+        params = {"inline": True} if self._options.inline else {}
+        outs = jit_p.bind(*entry.jaxpr.consts, *arrays, jaxpr=entry.closed, name=self._name, **params)
+        if known:
+            entry.give_away(arrays)
+        return outs  # type: ignore[no-any-return]
 
     def _use_keys(self, entry: Entry, arrays: list[Any]) -> None:
         """Notes the keys that a call uses up; calls do not take the short path while somebody wants to know."""
         for position in used_operands(entry.jaxpr):
             if position < len(arrays):
                 use(arrays[position], f"fungrad.jit of {self._name}")
-
-    def _run(self, entry: Entry, arrays: list[Any]) -> list[Array]:
-        run = entry.run or entry.prepare()
-        data = entry.take(arrays)
-        return list(map(wrap_unchecked, run(entry.const_data + data), entry.out_avals))
 
     # -- dispatch -----------------------------------------------------------------------------------------------
 
@@ -592,7 +589,7 @@ class JitFunction:
         return len(self._versions.entries) + len(self._versions.with_refs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else partial(self, instance)
 
     def __repr__(self) -> str:
         return f"<jit of {self._name}>"

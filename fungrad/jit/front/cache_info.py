@@ -11,7 +11,7 @@ from typing import Any
 
 from fungrad.core.frozen import frozen
 from fungrad.core.source import Source
-from fungrad.jit.front.explain import nearest_differences
+from fungrad.jit.front.explain import nearest_differences, parts_of
 
 # One for every trace of a jitted function in this process: next(...) is one step for all threads.
 _traces = itertools.count(1)
@@ -87,7 +87,7 @@ def versions_of(entries: Sequence[tuple[tuple, Any]]) -> tuple[Version, ...]:
         avals = entry.jaxpr.in_avals
         if len(names) != len(avals):
             names = tuple(f"args[{n}]" for n in range(len(avals)))
-        static = dict(key[3]) if len(key) > 3 else {}
+        static = dict(parts_of(key)[3])
         arguments = tuple((n, a.str_short()) for n, a in zip(names, avals, strict=True))
         arguments += tuple((str(n), f"static {value!r}") for n, value in static.items())
         reason = nearest_differences(key, [other for other, _ in entries[:k]], names)

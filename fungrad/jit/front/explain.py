@@ -37,6 +37,12 @@ def nearest_differences(key: tuple, known: Sequence[tuple], leaf_names: Sequence
     return "; ".join(text for _, text in nearest)
 
 
+def parts_of(key: tuple) -> tuple:
+    """Structure, types, configuration, static arguments and named axes of a dispatch key, which leaves the last two out
+    where there are none."""
+    return (*key, (), ())[:5]
+
+
 def _distance(found: list[tuple[int, str]]) -> int:
     return sum(weight for weight, _ in found)
 
@@ -44,8 +50,8 @@ def _distance(found: list[tuple[int, str]]) -> int:
 def differences(key: tuple, other: tuple, leaf_names: Sequence[str]) -> list[tuple[int, str]]:
     """What differs between two dispatch keys, the second one known before: pairs of a weight and a text."""
     out = []
-    treedef, avals, settings, static, axes = (*key, (), ())[:5] if len(key) == 3 else key
-    old_treedef, old_avals, old_settings, old_static, old_axes = (*other, (), ())[:5] if len(other) == 3 else other
+    treedef, avals, settings, static, axes = parts_of(key)
+    old_treedef, old_avals, old_settings, old_static, old_axes = parts_of(other)
     if treedef != old_treedef:
         out.append((100, f"the tree of the arguments is {treedef}, before {old_treedef}"))
     elif len(avals) == len(old_avals):

@@ -11,10 +11,11 @@ from typing import Any, NoReturn
 
 from fungrad.jit.ir import loops as ir
 from fungrad.jit.ir.dependence import Dependence, Pile
+from fungrad.jit.ir.facts import declared_cells
 from fungrad.jit.ir.footprint import counters_of, footprint
 from fungrad.jit.ir.loop_text import statements_text
 from fungrad.jit.ir.loops import Affine, Buffer, Program
-from fungrad.jit.ir.traverse import buffers_of, walk
+from fungrad.jit.ir.traverse import buffers_of, of_kind, walk
 from fungrad.jit.kernels.scalars import FLOATS
 
 _INTEGERS = ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
@@ -296,9 +297,9 @@ class _Checker:
 
     def independent(self, loop: ir.Loop) -> None:
         """Nothing sequential passes from one iteration to the next."""
-        declared = {s.name for s in walk(loop.body) if s.declares_cell}
-        for s in walk(loop.body):
-            if type(s) is ir.Set and s.var not in declared:
+        declared = declared_cells(loop.body)
+        for s in of_kind(ir.Set, walk(loop.body)):
+            if s.var not in declared:
                 self.fail(loop, f"{s.var} makes the iterations depend on each other")
         if loop.ordered:
             self.fail(loop, "an ordered loop is neither vector nor parallel")

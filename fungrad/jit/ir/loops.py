@@ -408,7 +408,7 @@ class Call(Node):
 
     Attributes:
       routine: `gemm` (inputs a, b; output c; attributes `alpha`, `beta`; batch dimensions lead; an operand is
-        transposed by its view's strides), `gemv`, `copy` ...; the list is in `products.blas`.
+        transposed by its view's strides), `gemv`, `copy` ...; the list is in `products.routines`.
       inputs, outputs: `View`s.
       attributes: static parameters.
     """

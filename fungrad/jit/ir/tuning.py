@@ -62,8 +62,10 @@ MOST_COLUMN_PARTS = 8
 PRIVATE_BYTES = 2
 # How many times less that is for updates at computed places: they wait for memory, which the sums take up too.
 SCATTERED_WAIT = 32
-# Work from which a reduction to few values is split.
+# Work from which a reduction to few values is split, rows that meet in sums are, and updates that meet are, by columns.
 SPLIT_REDUCTION_WORK = 16 * PARALLEL_WORK
+SPLIT_ROWS_WORK = 8 * PARALLEL_WORK
+SPLIT_COLUMNS_WORK = 4 * PARALLEL_WORK
 # Work between two polls for signals: some 20 milliseconds.
 POLLED_WORK = 5e7
 
@@ -82,6 +84,8 @@ BALANCED_BLAS = 1 << 26
 # From here on the BLAS might use threads of its own: for products of matrices, and with a vector.
 BLAS_THREADED = products.THREADED
 BLAS_THREADED_VECTOR = products.THREADED_VECTOR
+# Products of a batch from which threads get whole ones.
+SHARED_BATCH = 4
 # Rows and columns that are not separated: a multiple of those of a tile, ours and the BLAS's.
 PRODUCT_ROWS = 8
 PRODUCT_COLUMNS = 32
@@ -232,6 +236,9 @@ FEWEST_SWEPT = 64
 # About how long the blocks are in which a strided vector loop runs: their cache lines are used up before they leave
 # the first level.
 TILE_BLOCK = 128
+# Rows beside it from which a block is worth it; and elements between neighbours from which a vector loop strides.
+TILED_ROWS = 8
+STRIDE_ACROSS = 4
 # Work before a loop that may be repeated in it, so that both loops can be tiled.
 SUNK_BEFORE = 6.0
 # Work of a body that is written once for each row of a square that is transposed in registers.

@@ -4,8 +4,8 @@ pointer table.
 Every function of a program gets one argument, a table of 8-byte slots:
 
     0                   base of the arena (the temporaries)
-    1 ..                inputs, outputs and constants, one pointer per buffer that has its own
-    memory then                counters of the enclosing `Repeat` steps, as i64
+    1 ..                inputs, outputs and constants, one pointer per buffer that has memory of its own
+    then                counters of the enclosing `Repeat` steps, as i64
 
 A table belongs to one call, so calls from several threads do not meet.
 """

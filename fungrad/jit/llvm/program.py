@@ -23,7 +23,7 @@ from fungrad.jit.llvm import exchange, interrupts, subnormals
 from fungrad.jit.llvm.module import Module, pairs_of
 from fungrad.jit.llvm.nests import NestEmitter, split_loop, units
 from fungrad.jit.llvm.support import support_text
-from fungrad.jit.products import blas
+from fungrad.jit.products import routines
 from fungrad.jit.products.convolution import part_of_conv
 from fungrad.jit.products.products import Product, part_of_range
 from fungrad.jit.runtime.layout import DATA_OFFSET, FLAGS_OFFSET, SUITED, UNSUITED
@@ -287,8 +287,8 @@ class ProgramEmitter:
         return total
 
     def call(self, call: Call) -> None:
-        self.long = self.long or blas.is_long(call)
-        blas.emit(self, call)
+        self.long = self.long or routines.is_long(call)
+        routines.emit(self, call)
 
     def without_blas_threads(self, write: Callable[[], None]) -> None:
         """Write steps during which the BLAS has no threads of its own.
@@ -344,7 +344,7 @@ class ProgramEmitter:
         with self.function() as name:
             for s in step.steps:
                 if type(s) is Call:
-                    self.long = self.long or blas.is_long(s)
+                    self.long = self.long or routines.is_long(s)
                     if s.routine in ("conv", "conv_each"):
                         part_of_conv(self, s, block)
                     else:
@@ -387,7 +387,7 @@ class ProgramEmitter:
             blocks = max(1, min(count, round(count * parcel / max(1, work_of_step(step)))))
             return self.function_on_rows(step, blocks * step.block)
         if type(step) is Call:
-            self.long = self.long or blas.is_long(step)
+            self.long = self.long or routines.is_long(step)
             return Product(self, step).divided(parcel)
         with self.function() as name:
             for nest in step.steps if type(step) is Series else [step]:

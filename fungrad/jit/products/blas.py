@@ -1,61 +1,22 @@
-"""Library routines on buffers: matrix products, our own or through the BLAS that NumPy uses, and copies.
+"""Matrix products through the BLAS that NumPy uses: complex ones, and products with a vector.
 
-The BLAS computes complex products, and products with a vector.
-
-Routines of `loops.Call`:
-
-    gemm    inputs a (..., m, k), b (..., k, n); output c (..., m, n), dense in its last two
-    dimensions; leading
-            dimensions are batch dimensions, with stride 0 where an operand is repeated. A
-            transposed operand is a view with swapped strides. Attributes: `beta` (0 or 1; 1 adds to
-            c), `conjugate` (names of operands "a", "b").
-    copy    input and output dense and of equal size
-    fill    output dense; attribute `byte`
-    conv, conv_each, conv_deep, conv_deep_each    see `fungrad.jit.products.convolution`
-    sort, topk    see `fungrad.jit.llvm.sorting` and `fungrad.jit.llvm.topk`
-    library    see `fungrad.jit.llvm.library_calls`
-    fft     see `fungrad.jit.llvm.fourier`
-
-Addresses of the BLAS are bound when the module is loaded, under the names `fg_<type>gemm` and so
-on.
+Addresses of its functions are bound when the module is loaded, under the names `fg_<type>gemm` and so on.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 
-from fungrad.jit.ir import convolutions, tuning
-from fungrad.jit.ir.loops import Affine, Call, View
-from fungrad.jit.ir.products import CONVOLUTIONS, fits, work
-from fungrad.jit.llvm import library_calls
-from fungrad.jit.llvm.fourier import emit_fft
-from fungrad.jit.llvm.linking import emit_array
-from fungrad.jit.llvm.sorting import emit_sort
-from fungrad.jit.llvm.topk import emit_topk
+from fungrad.jit.ir import tuning
+from fungrad.jit.ir.loops import Call, View
 from fungrad.jit.llvm.writer import ProgramWriter
-from fungrad.jit.products.convolution import emit_conv, emit_conv_deep, emit_conv_deep_each
-from fungrad.jit.products.products import Product, batched, moved, part_of_range
+from fungrad.jit.products.products import Gemm, moved, part_of_range
 
 # Letter of a BLAS routine and LLVM type of a real scalar, by dtype.
 LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 _REALS = {"s": "float", "d": "double"}
 _ROW_MAJOR, _PLAIN, _TRANSPOSED, _CONJUGATED = 101, 111, 112, 113
-
-
-def is_long(call: Call) -> bool:
-    """Whether a call takes long compared with handing over the interpreter lock."""
-    if call.routine == "gemm":
-        return work(call) > tuning.RELEASED_PRODUCT
-    if call.routine in CONVOLUTIONS:
-        return convolutions.work(call) > tuning.RELEASED_CONVOLUTION
-    return call.routine == "library" and library_calls.is_long(call)
-
-
-def emit(program: ProgramWriter, call: Call) -> None:
-    """Write a call into the function `run`."""
-    _ROUTINES[call.routine](program, call)
 
 
 def layout(view: View) -> tuple[bool, int]:
@@ -76,53 +37,38 @@ def layout(view: View) -> tuple[bool, int]:
     )
 
 
-class _BlasProduct:
-    """One `gemm` call: which BLAS routine computes it, and how its work is divided."""
+class BlasProduct(Gemm):
+    """Which BLAS routine computes a product, and how its work is divided."""
 
     def __init__(self, program: ProgramWriter, call: Call):
-        self.program = program
-        self.a, self.b = call.inputs
-        self.c = call.outputs[0]
-        self.m, self.n = self.c.shape[-2:]
-        self.k = self.a.shape[-1]
-        dtype = program.program.buffers[self.c.buffer].dtype
-        if dtype.name not in LETTERS:
-            raise ValueError(f"gemm: no routine for {dtype.name}; write the product as a nest")
-        self.letter = LETTERS[dtype.name]
-        self.itemsize = dtype.itemsize
+        super().__init__(program, call)
+        if self.dtype.name not in LETTERS:
+            raise ValueError(f"gemm: no routine for {self.dtype.name}; write the product as a nest")
+        self.letter = LETTERS[self.dtype.name]
         self.conjugate = call.attributes.get("conjugate", ())
-        self.beta = 1 if call.attributes.get("beta") else 0
-        self.rank = len(self.c.shape) - 2
-        self.batch = [n for n in self.c.shape[: self.rank] if n > 1]
         self.is_vector = (self.m == 1 or self.n == 1) and not self.conjugate
         self.along_rows = self.n == 1 if self.is_vector else self.m >= self.n
 
     def emit(self) -> None:
         """Write the call, divided between threads if it is large."""
         program, machine = self.program, self.program.module.machine
-        work = math.prod(self.batch) * self.m * self.n * self.k
         threaded = machine.threads and not machine.own_blas_threads
-        if not threaded or work < (tuning.BLAS_THREADED_VECTOR if self.is_vector else tuning.BLAS_THREADED):
-            batched(program, [self.a, self.b, self.c], self.rank, self.whole)
-            return
-        program.without_blas_threads(partial(self.shared if work >= tuning.SHARED_PRODUCT else self.alone, work))
-
-    def alone(self, work: int) -> None:
-        """All products on the calling thread."""
-        batched(self.program, [self.a, self.b, self.c], self.rank, self.whole)
-
-    def shared(self, work: int) -> None:
-        """The products, or parts of each, on several threads."""
-        program = self.program
-        if self.batch and self.batch[0] >= 4:
-            with program.function() as name:
-                batched(program, [self.a, self.b, self.c], self.rank, self.whole, split=True)
-            program.parallel(name, self.batch[0], 2)
+        if not threaded or self.work < (tuning.BLAS_THREADED_VECTOR if self.is_vector else tuning.BLAS_THREADED):
+            self.batched(self.whole)
+        elif self.work >= tuning.SHARED_PRODUCT:
+            program.without_blas_threads(self.shared)
         else:
-            with program.function() as name:
-                batched(program, [self.a, self.b, self.c], self.rank, self.strip)
-            extent = self.m if self.along_rows else self.n
-            program.parallel(name, -(-extent // tuning.BLAS_STRIP), 2 if work >= tuning.BALANCED_BLAS else 1)
+            program.without_blas_threads(partial(self.batched, self.whole))
+
+    def shared(self) -> None:
+        """The products, or parts of each, on several threads."""
+        if self.shares_batch():
+            return
+        program = self.program
+        with program.function() as name:
+            self.batched(self.strip)
+        extent = self.m if self.along_rows else self.n
+        program.parallel(name, -(-extent // tuning.BLAS_STRIP), 2 if self.work >= tuning.BALANCED_BLAS else 1)
 
     def whole(self, pointers: list[str]) -> None:
         """One product."""
@@ -138,7 +84,7 @@ class _BlasProduct:
             program.lines.append(f"{narrow} = trunc i64 {count} to i32")
             count = narrow
         pa, pb, pc = pointers
-        size = self.itemsize
+        size = self.size
         if self.along_rows:
             pa = moved(program, pa, first, self.a.dense_strides[-2] * size)
             pc = moved(program, pc, first, self.c.dense_strides[-2] * size)
@@ -168,7 +114,7 @@ class _BlasProduct:
             (integer, m), (integer, n), (integer, self.k),
             (scalar, _constant(self.program, self.letter, 1)), ("ptr", pa), (integer, lda),
             ("ptr", pb), (integer, ldb),
-            (scalar, _constant(self.program, self.letter, self.beta)), ("ptr", pc), (integer, ldc),
+            (scalar, _constant(self.program, self.letter, self.add)), ("ptr", pc), (integer, ldc),
         ]  # fmt: skip
         _invoke(self.program, f"fg_{self.letter}gemm", arguments)
 
@@ -191,19 +137,10 @@ class _BlasProduct:
             (integer, stored[0]), (integer, stored[1]),
             (scalar, _constant(self.program, self.letter, 1)), ("ptr", pm), (integer, lead),
             ("ptr", pv), (integer, step if self.k > 1 else 1),
-            (scalar, _constant(self.program, self.letter, self.beta)), ("ptr", pc),
+            (scalar, _constant(self.program, self.letter, self.add)), ("ptr", pc),
             (integer, out_step if max(self.m, self.n) > 1 else 1),
         ]  # fmt: skip
         _invoke(self.program, f"fg_{self.letter}gemv", arguments)
-
-
-def _gemm(program: ProgramWriter, call: Call) -> None:
-    if 0 in call.outputs[0].shape:
-        return
-    if fits(program.program, call):
-        Product(program, call).emit()
-    else:
-        _BlasProduct(program, call).emit()
 
 
 def _scalar_type(letter: str) -> str:
@@ -227,44 +164,3 @@ def _invoke(program: ProgramWriter, symbol: str, arguments: Sequence[tuple[str, 
     program.symbols[symbol] = None
     program.module.declarations[f"@{symbol}"] = f"declare void @{symbol}({types})"
     program.lines.append(f"call void @{symbol}({', '.join(f'{t} {value}' for t, value in arguments)})")
-
-
-def _copy(program: ProgramWriter, call: Call) -> None:
-    """Move dense bytes."""
-    source, target = call.inputs[0], call.outputs[0]
-    size = program.program.buffers[target.buffer].dtype.itemsize
-    for n in target.shape:
-        size *= n
-    if size == 0:
-        return
-    a, b = (program.address(v.buffer, Affine.of(v.offset)) for v in (source, target))
-    program.module.declarations["@llvm.memmove.p0.p0.i64"] = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
-    program.lines.append(f"call void @llvm.memmove.p0.p0.i64(ptr {b}, ptr {a}, i64 {size}, i1 false)")
-
-
-def _fill(program: ProgramWriter, call: Call) -> None:
-    """Set every byte."""
-    target = call.outputs[0]
-    size = program.program.buffers[target.buffer].dtype.itemsize
-    for n in target.shape:
-        size *= n
-    at = program.address(target.buffer, target.offset)
-    program.module.declarations["@llvm.memset.p0.i64"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
-    byte = call.attributes.get("byte", 0)
-    program.lines.append(f"call void @llvm.memset.p0.i64(ptr {at}, i8 {byte}, i64 {size}, i1 false)")
-
-
-_ROUTINES = {
-    "gemm": _gemm,
-    "conv": emit_conv,
-    "conv_each": emit_conv,
-    "conv_deep": emit_conv_deep,
-    "conv_deep_each": emit_conv_deep_each,
-    "copy": _copy,
-    "fill": _fill,
-    "kernel": emit_array,
-    "sort": emit_sort,
-    "topk": emit_topk,
-    "library": library_calls.emit_library,
-    "fft": emit_fft,
-}

@@ -1,4 +1,5 @@
-"""Real matrix products as calls of the kernels in this room, divided between the threads of the pool.
+"""Matrix products: what all have in common, and real ones as calls of the kernels in this room, divided between the
+threads of the pool.
 
 Every element of a result is one fixed chain of multiply-adds, so it has the same bits however the work is divided.
 """
@@ -82,8 +83,17 @@ def part_of_range(program: ProgramWriter, unit: int, extent: int) -> tuple[str, 
     return first, count
 
 
-class Product:
-    """One `gemm` call."""
+class Gemm:
+    """One `gemm` call.
+
+    Attributes:
+      a, b, c: operands and result.
+      m, n, k: rows, columns, and terms of each sum.
+      dtype, size: of the elements, and their bytes.
+      add: 1 if the product is added to what is there, else 0.
+      rank, batch: number of batch dimensions, and the lengths of those that are longer than 1.
+      work: multiplications.
+    """
 
     def __init__(self, program: ProgramWriter, call: Call):
         self.program = program
@@ -91,31 +101,51 @@ class Product:
         self.c = call.outputs[0]
         self.m, self.n = self.c.shape[-2:]
         self.k = self.a.shape[-1]
-        dtype = program.program.buffers[self.c.buffer].dtype
-        self.size = dtype.itemsize
-        self.symbol = PREFIX + SUFFIXES[dtype.name]
+        self.dtype = program.program.buffers[self.c.buffer].dtype
+        self.size = self.dtype.itemsize
         self.add = 1 if call.attributes.get("beta") else 0
         self.rank = len(self.c.shape) - 2
         self.batch = [n for n in self.c.shape[: self.rank] if n > 1]
         self.work = work(call)
+
+    def whole(self, pointers: list[str]) -> None:
+        """One product of the batch, at these addresses."""
+        raise NotImplementedError
+
+    def batched(self, body: Callable[[list[str]], None], split: bool = False) -> None:
+        """Run `body` on the addresses of all products of a batch."""
+        batched(self.program, [self.a, self.b, self.c], self.rank, body, split)
+
+    def shares_batch(self) -> bool:
+        """Let threads share the products of the batch, if there are enough of them."""
+        if not self.batch or self.batch[0] < tuning.SHARED_BATCH:
+            return False
+        with self.program.function() as name:
+            self.batched(self.whole, split=True)
+        self.program.parallel(name, self.batch[0], 2)
+        return True
+
+
+class Product(Gemm):
+    """A product by our own kernels."""
+
+    def __init__(self, program: ProgramWriter, call: Call):
+        super().__init__(program, call)
+        self.symbol = PREFIX + SUFFIXES[self.dtype.name]
 
     def emit(self) -> None:
         """Write the product, divided between threads if it is large."""
         program = self.program
         if not program.module.machine.threads or self.work < tuning.SHARED_PRODUCT:
             self.batched(self.whole)
-        elif self.batch and self.batch[0] >= 4:
-            with program.function() as name:
-                self.batched(self.whole, split=True)
-            program.parallel(name, self.batch[0], 2)
-        else:
+        elif not self.shares_batch():
             by_rows = self.divides_rows()
             unit, extent = (tuning.PRODUCT_ROWS, self.m) if by_rows else (tuning.PRODUCT_COLUMNS, self.n)
             with program.function() as name:
                 first, count = part_of_range(program, unit, extent)
                 self.batched(lambda pointers: (self.rows if by_rows else self.columns)(pointers, first, count))
-            parts = 1 if self.work < tuning.BALANCED_PRODUCT else 4 if self.work < tuning.LARGE_PRODUCT else 2
-            program.parallel(name, -(-extent // unit), parts)
+            many = tuning.PIECES_PER_THREAD if self.work < tuning.LARGE_PRODUCT else tuning.PIECES_PER_THREAD // 2
+            program.parallel(name, -(-extent // unit), 1 if self.work < tuning.BALANCED_PRODUCT else many)
 
     def part(self, unit: int) -> None:
         """The rows in `%begin .. %end`, in units of some rows."""
@@ -139,10 +169,6 @@ class Product:
         if column == 1 or self.n == 1:
             return self.n < 2 * tuning.PRODUCT_COLUMNS or (self.m > 4 * self.n)
         return self.m >= 4 * tuning.PRODUCT_ROWS
-
-    def batched(self, body: Callable[[list[str]], None], split: bool = False) -> None:
-        """Run `body` on the addresses of all products of a batch."""
-        batched(self.program, [self.a, self.b, self.c], self.rank, body, split)
 
     def whole(self, pointers: list[str]) -> None:
         """One product."""

@@ -116,7 +116,7 @@ class _Rewriter:
         """A loop in order over windows whose elements never meet those of other columns: each thread goes through all
         windows for columns of its own. Every element sees the same updates in the same order as before."""
         head, loop, tail = _around_dependent_loop(self.program, nest.body)
-        if loop is None or tail or total_work(self.program, loop) < 4 * tuning.PARALLEL_WORK:
+        if loop is None or tail or total_work(self.program, loop) < tuning.SPLIT_COLUMNS_WORK:
             return None
         columns = loop.body[-1]
         if type(columns) is not Loop or not all(s.is_pure for s in [*head, *loop.body[:-1]]):
@@ -160,7 +160,7 @@ class _Rewriter:
     def split_rows(self, nest: Nest) -> list[Nest] | None:
         """Pieces of a loop get accumulators, sums and scratch rows of their own."""
         head, loop, tail = _around_dependent_loop(self.program, nest.body)
-        if loop is None or total_work(self.program, loop) < 8 * tuning.PARALLEL_WORK:
+        if loop is None or total_work(self.program, loop) < tuning.SPLIT_ROWS_WORK:
             return None
         accs = of_kind(Acc, head)
         roles = self._roles(loop, accs)

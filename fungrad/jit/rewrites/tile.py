@@ -75,7 +75,7 @@ def _tiled(program: Program, outer: Loop) -> list[Loop]:
     square = _square(program, outer, inner)
     wanted = tuning.TILE_BLOCK // 2 if _is_crowded(program, outer, inner) else tuning.TILE_BLOCK
     block = divisor(inner.extent, wanted) or wanted
-    if inner.extent >= 2 * block and outer.extent >= 8:
+    if inner.extent >= 2 * block and outer.extent >= tuning.TILED_ROWS:
         return _in_blocks(outer, inner, inner, block, square)
     block = divisor(outer.extent, wanted) or wanted
     if square and outer.extent >= 2 * block:
@@ -131,4 +131,4 @@ def _strides_across(outer: Loop, inner: Loop) -> bool:
     """Whether some access is contiguous along the outer loop and strided along the inner one."""
     found = of_kind(Load, inner.body)
     strides = [(abs(s.index.coefficient(inner.index)), abs(s.index.coefficient(outer.index))) for s in found]
-    return any(along > 4 and across == 1 for along, across in strides)
+    return any(along > tuning.STRIDE_ACROSS and across == 1 for along, across in strides)
