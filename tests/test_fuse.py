@@ -12,7 +12,10 @@ from fungrad.core.array import wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.jit.formulas.lowering import Graph, Lowerer
+from fungrad.jit.front.load import load
 from fungrad.jit.front.program import CompiledProgram, compile_jaxpr
+from fungrad.jit.fusion.build import build_program
 from fungrad.jit.ir import loops
 from fungrad.jit.ir.loop_check import check
 
@@ -460,3 +463,21 @@ def test_spread_numbers_in_rows(interior, columns):
         wanted = wanted.reshape(-1, columns)
         np.testing.assert_array_equal(fungrad.jit(f)(x), wanted)
         np.testing.assert_array_equal(fungrad.jit(lambda x: f(x).T)(x), wanted.T)
+
+
+def test_positions_computed_at_run_time_count_inside_of_others():
+    # What a computed index reads is found also where it stands, as a number, in the formula of another one.
+    lowerer = Lowerer()
+    x = lowerer.source(ShapedArray((20,), np.dtype("float32")), None, "x")
+    steps = lowerer.source(ShapedArray((5,), np.dtype("int32")), None, "steps")
+    places = lowerer.cumulative(steps, "add", 0, False)
+
+    def element(m, i):
+        place = m.at(m.load(places, i))
+        return m.load(x, m.index(place, np.int32) * 2)
+
+    y = lowerer.compute((5,), np.float32, element)
+    program = build_program(Graph([x, steps], [y], lowerer.opaques, lowerer.kept), [y], "p")
+    given = np.array([1, 2, 0, 3, 1], np.int32)
+    (out,) = load(program).run([np.arange(20, dtype=np.float32), given])
+    np.testing.assert_array_equal(out, 2 * np.cumsum(given))
