@@ -1,10 +1,12 @@
 """The loop IR: addresses, printing, verification, the interpreter, and the rewrites of the scheduler."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from fungrad.jit.ir import facts, interpret
+from fungrad.jit.ir import facts, interpret, loop_check, loop_text
 from fungrad.jit.ir.affine import address
 from fungrad.jit.ir.loop_check import LoopError, check
 from fungrad.jit.ir.loop_text import element_index, program_text, statements_text
@@ -27,6 +29,8 @@ from fungrad.jit.ir.loops import (
     Program,
     Repeat,
     Set,
+    Statement,
+    Step,
     Store,
     Update,
     Var,
@@ -35,7 +39,9 @@ from fungrad.jit.ir.loops import (
 )
 from fungrad.jit.ir.machine import Machine
 from fungrad.jit.ir.traverse import buffers_of, walk
-from fungrad.jit.rewrites import pipeline, schedule
+from fungrad.jit.llvm import nests, program as emitter
+from fungrad.jit.products import routines
+from fungrad.jit.rewrites import memory_check, pipeline, schedule
 from fungrad.jit.rewrites.buffers import arrange
 from fungrad.jit.rewrites.hoist import hoist
 
@@ -452,3 +458,13 @@ def test_divisors(n, wanted):
     assert d is None or (n % d == 0 and wanted // 3 <= d <= 3 * wanted)
     if d is None:
         assert not any(n % k == 0 for k in range(max(2, wanted // 3), 3 * wanted + 1))
+
+
+def test_every_statement_and_step_is_known_to_all_that_handle_them():
+    statements, steps = set(get_args(Statement)), set(get_args(Step))
+    for table in (loop_check._CHECK, interpret._RUN, nests._EMIT):
+        assert set(table) == statements
+    for table in (loop_check._CHECK_STEP, interpret._STEP, memory_check._STEP, emitter._STEP):
+        assert set(table) == steps
+    assert set(loop_text._PRINT) == statements | steps
+    assert set(interpret.ROUTINES) == set(routines.ROUTINES)

@@ -62,35 +62,39 @@ class _Interpreter:
 
     def steps(self, steps: Sequence[Any]) -> None:
         for s in steps:
-            kind = type(s)
-            if kind is ir.Nest:
-                _Scope(self).block(s.body)
-            elif kind is ir.Call:
-                self.call(s)
-            elif kind is ir.Host:
-                results = s.fn(*(_read_only(self.view(v)) for v in s.inputs))
-                if len(s.outputs) == 1 and not isinstance(results, (list, tuple)):
-                    results = (results,)
-                for v, r in zip(s.outputs, results, strict=True):
-                    self.view(v)[...] = r
-            elif kind is ir.Repeat:
-                for k in range(s.extent):
-                    self.counters[s.index] = k
-                    self.steps(s.steps)
-                    self.exchange(s.exchanges)
-            elif kind in (ir.Rows, ir.Parallel, ir.Series):
-                self.steps(s.steps)
-            elif kind is ir.While:
-                self.steps(s.test)
-                while self.array(s.condition)[0]:
-                    self.steps(s.steps)
-                    self.exchange(s.exchanges)
-                    self.steps(s.test)
-            elif kind is ir.Branch:
-                k = int(self.array(s.selector)[0])
-                self.steps(s.branches[k if 0 <= k < len(s.branches) else -1])
-            else:
-                raise TypeError(f"{kind.__name__} is not a step")
+            _STEP[type(s)](self, s)
+
+    def nest(self, s: ir.Nest) -> None:
+        _Scope(self).block(s.body)
+
+    def call(self, s: ir.Call) -> None:
+        ROUTINES[s.routine](self, s)
+
+    def host(self, s: ir.Host) -> None:
+        results = s.fn(*(_read_only(self.view(v)) for v in s.inputs))
+        if len(s.outputs) == 1 and not isinstance(results, (list, tuple)):
+            results = (results,)
+        self.write(s.outputs, results)
+
+    def in_order(self, s: ir.Rows | ir.Parallel | ir.Series) -> None:
+        self.steps(s.steps)
+
+    def repeat(self, s: ir.Repeat) -> None:
+        for k in range(s.extent):
+            self.counters[s.index] = k
+            self.steps(s.steps)
+            self.exchange(s.exchanges)
+
+    def loop_while(self, s: ir.While) -> None:
+        self.steps(s.test)
+        while self.array(s.condition)[0]:
+            self.steps(s.steps)
+            self.exchange(s.exchanges)
+            self.steps(s.test)
+
+    def branch(self, s: ir.Branch) -> None:
+        k = int(self.array(s.selector)[0])
+        self.steps(s.branches[k if 0 <= k < len(s.branches) else -1])
 
     def exchange(self, pairs: Sequence[tuple[str, str]]) -> None:
         """The old memories get what is in the new ones, where nothing may be read then."""
@@ -106,42 +110,44 @@ class _Interpreter:
             return np.empty(v.shape, flat.dtype)
         return np.ndarray(v.shape, flat.dtype, flat, offset * flat.itemsize, strides)
 
-    def call(self, s: ir.Call) -> None:
-        out = self.view(s.outputs[0])
-        if s.routine == "gemm":
-            a, b = (self.view(v) for v in s.inputs)
-            conjugate = s.attributes.get("conjugate", ())
-            a, b = a.conj() if "a" in conjugate else a, b.conj() if "b" in conjugate else b
-            out[...] = np.matmul(a, b) + (out if s.attributes.get("beta") else 0)
-        elif s.routine in CONVOLUTIONS:
-            self.convolution(s, out)
-        elif s.routine == "kernel":
-            s.attributes["kernel"].fill([self.view(v) for v in s.inputs], [self.view(v) for v in s.outputs])
-        elif s.routine == "library":
-            self.library(s)
-        elif s.routine == "copy":
-            out[...] = self.view(s.inputs[0]).copy().reshape(out.shape)
+    def write(self, views: Sequence[ir.View], results: Sequence[Any]) -> None:
+        for v, r in zip(views, results, strict=True):
+            self.view(v)[...] = r
+
+    # -- routines ----------------------------------------------------------------------------------
+
+    def gemm(self, s: ir.Call) -> None:
+        out, (a, b) = self.view(s.outputs[0]), (self.view(v) for v in s.inputs)
+        conjugate = s.attributes.get("conjugate", ())
+        a, b = a.conj() if "a" in conjugate else a, b.conj() if "b" in conjugate else b
+        out[...] = np.matmul(a, b) + (out if s.attributes.get("beta") else 0)
+
+    def kernel(self, s: ir.Call) -> None:
+        s.attributes["kernel"].fill([self.view(v) for v in s.inputs], [self.view(v) for v in s.outputs])
+
+    def fill(self, s: ir.Call) -> None:
+        self.memory[self.program.root(s.outputs[0].buffer).name][:] = s.attributes.get("byte", 0)
+
+    def rearranged(self, s: ir.Call) -> None:
+        """A routine from one array to another."""
+        out, x = self.view(s.outputs[0]), self.view(s.inputs[0]).copy()
+        if s.routine == "copy":
+            out[...] = x.reshape(out.shape)
         elif s.routine == "sort":
-            out[...] = np.sort(self.view(s.inputs[0]), -1)
+            out[...] = np.sort(x, -1)
         elif s.routine == "topk":
-            key = total_order_key(self.view(s.inputs[0]).copy())
-            out[...] = np.argsort(~key, -1, kind="stable")[:, : out.shape[1]]
-        elif s.routine == "fft":
-            out[...] = transformed(self.view(s.inputs[0]).copy(), **s.attributes)
-        elif s.routine == "fill":
-            self.memory[self.program.root(s.outputs[0].buffer).name][:] = s.attributes.get("byte", 0)
+            out[...] = np.argsort(~total_order_key(x), -1, kind="stable")[:, : out.shape[1]]
         else:
-            raise KeyError(f"no routine {s.routine}")
+            out[...] = transformed(x, **s.attributes)
 
     def library(self, s: ir.Call) -> None:
         views = s.outputs[: len(s.outputs) - len(s.attributes["call"].work)]
         results = [np.empty(v.shape, self.program.buffers[v.buffer].dtype) for v in views]
         s.attributes["call"].run([self.view(v) for v in s.inputs], results)
-        for v, r in zip(views, results, strict=True):
-            self.view(v)[...] = r
+        self.write(views, results)
 
-    def convolution(self, s: ir.Call, out: np.ndarray) -> None:
-        g = s.attributes["geometry"]
+    def convolution(self, s: ir.Call) -> None:
+        out, g = self.view(s.outputs[0]), s.attributes["geometry"]
         x, w = (self.view(v) for v in s.inputs)
         if s.routine == "conv_each":
             x, w = np.moveaxis(x, -1, 0)[..., None], np.moveaxis(w, -1, 0)[..., None, None]
@@ -309,4 +315,24 @@ _RUN: dict[type, Callable[[_Scope, Any], None]] = {
     ir.Loop: _Scope.loop,
     ir.If: _Scope.branch,
     ir.LoopWhile: _Scope.loop_while,
+}
+_STEP: dict[type, Callable[[_Interpreter, Any], None]] = {
+    ir.Nest: _Interpreter.nest,
+    ir.Call: _Interpreter.call,
+    ir.Host: _Interpreter.host,
+    ir.Repeat: _Interpreter.repeat,
+    ir.Rows: _Interpreter.in_order,
+    ir.Parallel: _Interpreter.in_order,
+    ir.Series: _Interpreter.in_order,
+    ir.While: _Interpreter.loop_while,
+    ir.Branch: _Interpreter.branch,
+}
+# As those of `products.routines`.
+ROUTINES: dict[str, Callable[[_Interpreter, ir.Call], None]] = {
+    "gemm": _Interpreter.gemm,
+    **dict.fromkeys(CONVOLUTIONS, _Interpreter.convolution),
+    **dict.fromkeys(("copy", "sort", "topk", "fft"), _Interpreter.rearranged),
+    "fill": _Interpreter.fill,
+    "kernel": _Interpreter.kernel,
+    "library": _Interpreter.library,
 }

@@ -79,41 +79,47 @@ class _Checker:
 
     def steps(self, steps: Sequence[Any], extents: dict[str, int]) -> None:
         for step in steps:
-            kind = type(step)
-            if kind is ir.Nest:
-                self.block(step.body, {}, {}, dict(extents), None)
-            elif kind is ir.Series:
-                self.steps(step.steps, extents)
-            elif kind is ir.Repeat:
-                self.exchanges(step)
-                self.steps(step.steps, {**extents, step.index: step.extent})
-            elif kind is ir.Rows:
-                self.rows(step, extents)
-            elif kind is ir.Parallel:
-                order = Dependence(self.program)
-                for k, s in enumerate(step.steps):
-                    if order.between(s, Pile(order, step.steps[:k])):
-                        self.fail(step, f"{statements_text(self.program, [s])}\nneeds another step")
-                self.steps(step.steps, extents)
-            elif kind is ir.While:
-                if self.buffer(step, step.condition).dtype != bool:
-                    self.fail(step, "the condition is not boolean")
-                self.exchanges(step)
-                self.steps(step.test, extents)
-                self.steps(step.steps, extents)
-            elif kind is ir.Branch:
-                if self.buffer(step, step.selector).dtype != "int32":
-                    self.fail(step, "the selector is not int32")
-                for branch in step.branches:
-                    self.steps(branch, extents)
-            elif kind in (ir.Call, ir.Host):
-                for v in (*step.inputs, *step.outputs):
-                    self.view(step, v, extents)
-                for v in step.outputs:
-                    if self.program.root(v.buffer).kind == "const":
-                        self.fail(step, f"writes to the constant {v.buffer}")
-            else:
-                self.fail(step, f"{kind.__name__} is not a step")
+            handler = _CHECK_STEP.get(type(step))
+            if handler is None:
+                self.fail(step, f"{type(step).__name__} is not a step")
+            handler(self, step, extents)
+
+    def nest(self, step: ir.Nest, extents: dict[str, int]) -> None:
+        self.block(step.body, {}, {}, dict(extents), None)
+
+    def views(self, step: ir.Call | ir.Host, extents: dict[str, int]) -> None:
+        for v in (*step.inputs, *step.outputs):
+            self.view(step, v, extents)
+        for v in step.outputs:
+            if self.program.root(v.buffer).kind == "const":
+                self.fail(step, f"writes to the constant {v.buffer}")
+
+    def series(self, step: ir.Series, extents: dict[str, int]) -> None:
+        self.steps(step.steps, extents)
+
+    def repeat(self, step: ir.Repeat, extents: dict[str, int]) -> None:
+        self.exchanges(step)
+        self.steps(step.steps, {**extents, step.index: step.extent})
+
+    def parallel(self, step: ir.Parallel, extents: dict[str, int]) -> None:
+        order = Dependence(self.program)
+        for k, s in enumerate(step.steps):
+            if order.between(s, Pile(order, step.steps[:k])):
+                self.fail(step, f"{statements_text(self.program, [s])}\nneeds another step")
+        self.steps(step.steps, extents)
+
+    def repeat_while(self, step: ir.While, extents: dict[str, int]) -> None:
+        if self.buffer(step, step.condition).dtype != bool:
+            self.fail(step, "the condition is not boolean")
+        self.exchanges(step)
+        self.steps(step.test, extents)
+        self.steps(step.steps, extents)
+
+    def choice(self, step: ir.Branch, extents: dict[str, int]) -> None:
+        if self.buffer(step, step.selector).dtype != "int32":
+            self.fail(step, "the selector is not int32")
+        for branch in step.branches:
+            self.steps(branch, extents)
 
     def rows(self, step: ir.Rows, extents: dict[str, int]) -> None:
         """Every step divides into the same rows, and none needs a row of another."""
@@ -328,4 +334,15 @@ _CHECK: dict[type, Callable[..., None]] = {
     ir.Loop: _Checker.loop,
     ir.If: _Checker.branch,
     ir.LoopWhile: _Checker.loop_while,
+}
+_CHECK_STEP: dict[type, Callable[..., None]] = {
+    ir.Nest: _Checker.nest,
+    ir.Call: _Checker.views,
+    ir.Host: _Checker.views,
+    ir.Repeat: _Checker.repeat,
+    ir.Rows: _Checker.rows,
+    ir.Parallel: _Checker.parallel,
+    ir.Series: _Checker.series,
+    ir.While: _Checker.repeat_while,
+    ir.Branch: _Checker.choice,
 }

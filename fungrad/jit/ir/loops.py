@@ -362,6 +362,9 @@ class LoopWhile(Node):
     settled: bool = False
 
 
+Statement = Let | Index | Load | Store | Acc | Update | Prefix | Var | Set | Loop | If | LoopWhile
+
+
 # -- Steps -----------------------------------------------------------------------------------------
 
 
@@ -407,8 +410,7 @@ class Call(Node):
     """A routine of the run-time library on buffers.
 
     Attributes:
-      routine: `gemm` (inputs a, b; output c; attributes `alpha`, `beta`; batch dimensions lead; an operand is
-        transposed by its view's strides), `gemv`, `copy` ...; the list is in `products.routines`.
+      routine: `gemm`, `copy` ...; `products.routines` says what there is, and what each takes.
       inputs, outputs: `View`s.
       attributes: static parameters.
     """

@@ -1,15 +1,15 @@
 """Routines on buffers: the one table of what a `loops.Call` may call.
 
-    gemm    inputs a (..., m, k), b (..., k, n); output c (..., m, n), dense in its last two dimensions; leading
-            dimensions are batch dimensions, with stride 0 where an operand is repeated. A transposed operand is a view
-            with swapped strides. Attributes: `beta` (0 or 1; 1 adds to c), `conjugate` (names of operands "a", "b").
-    copy    input and output dense and of equal size
-    fill    output dense; attribute `byte`
-    conv, conv_each, conv_deep, conv_deep_each    see `products.convolution`
-    kernel  see `llvm.linking`
-    sort, topk    see `llvm.sorting` and `llvm.topk`
-    library    see `llvm.library_calls`
-    fft     see `llvm.fourier`
+gemm    inputs a (..., m, k), b (..., k, n); output c (..., m, n), dense in its last two dimensions; leading
+        dimensions are batch dimensions, with stride 0 where an operand is repeated. A transposed operand is a view
+        with swapped strides. Attributes: `beta` (0 or 1; 1 adds to c), `conjugate` (names of operands "a", "b").
+copy    input and output dense and of equal size
+fill    output dense; attribute `byte`
+conv, conv_each, conv_deep, conv_deep_each    see `products.convolution`
+kernel  see `llvm.linking`
+sort, topk    see `llvm.sorting` and `llvm.topk`
+library    see `llvm.library_calls`
+fft     see `llvm.fourier`
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def is_long(call: Call) -> bool:
 
 def emit(program: ProgramWriter, call: Call) -> None:
     """Write a call into the function `run`."""
-    _ROUTINES[call.routine](program, call)
+    ROUTINES[call.routine](program, call)
 
 
 def _gemm(program: ProgramWriter, call: Call) -> None:
@@ -76,7 +76,8 @@ def _fill(program: ProgramWriter, call: Call) -> None:
     program.lines.append(f"call void @llvm.memset.p0.i64(ptr {at}, i8 {byte}, i64 {size}, i1 false)")
 
 
-_ROUTINES = {
+# What writes a call.
+ROUTINES = {
     "gemm": _gemm,
     "conv": emit_conv,
     "conv_each": emit_conv,

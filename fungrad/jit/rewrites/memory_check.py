@@ -129,23 +129,13 @@ class _Run:
     def steps(self, steps: Sequence[Any]) -> None:
         """Steps one after the other."""
         for s in steps:
-            kind = type(s)
-            if kind is ir.Nest:
-                self.nest(s)
-            elif kind is ir.Call or kind is ir.Host:
-                self.call(s)
-            elif kind is ir.Repeat:
-                self.loop(s.index, s.extent, s.steps, s.exchanges)
-            elif kind in (ir.Rows, ir.Parallel, ir.Series):
-                self.steps(s.steps)
-            elif kind is ir.While:
-                self.require_read({self.value[s.condition]} - self.made([s]), s)
-                self.loop_while(s)
-            elif kind is ir.Branch:
-                self.require_read({self.value[s.selector]}, s)
-                self.branches(s.branches)
-            else:
-                raise AssertionError(f"{kind.__name__} is not a step")
+            _STEP[type(s)](self, s)
+
+    def in_order(self, s: ir.Rows | ir.Parallel | ir.Series) -> None:
+        self.steps(s.steps)
+
+    def repeat(self, s: ir.Repeat) -> None:
+        self.loop(s.index, s.extent, s.steps, s.exchanges)
 
     def made(self, steps: Sequence[Any]) -> set[str]:
         """The arrays that steps write."""
@@ -169,6 +159,7 @@ class _Run:
             self.end(self.value[new])
 
     def loop_while(self, s: ir.While) -> None:
+        self.require_read({self.value[s.condition]} - self.made([s]), s)
         self.steps(s.test)
         self.require_read({self.value[s.condition]}, s)
         states = [self.state()]
@@ -179,9 +170,10 @@ class _Run:
             states.append(self.state())
         self.join(states)
 
-    def branches(self, branches: Sequence[Sequence[Any]]) -> None:
+    def branch(self, s: ir.Branch) -> None:
+        self.require_read({self.value[s.selector]}, s)
         start, states = self.state(), []
-        for steps in branches:
+        for steps in s.branches:
             self.valid, self.missing, self.written = set(start[0]), dict(start[1]), set(start[2])
             self.steps(steps)
             states.append(self.state())
@@ -334,3 +326,16 @@ def _accesses(body: Sequence[Any]) -> list[tuple[ir.Load | ir.Store, int]]:
 def _written(step: Any) -> set[str]:
     """Names of the buffers that a step writes to."""
     return buffers_of(step)[1]
+
+
+_STEP: dict[type, Callable[[_Run, Any], None]] = {
+    ir.Nest: _Run.nest,
+    ir.Call: _Run.call,
+    ir.Host: _Run.call,
+    ir.Repeat: _Run.repeat,
+    ir.Rows: _Run.in_order,
+    ir.Parallel: _Run.in_order,
+    ir.Series: _Run.in_order,
+    ir.While: _Run.loop_while,
+    ir.Branch: _Run.branch,
+}
