@@ -16,6 +16,7 @@ import numpy as np
 from fungrad.core.dtypes import prng_key
 from fungrad.jit.kernels import complexmath, special, vecmath
 from fungrad.jit.kernels.complexmath import ComplexScalars, is_complex
+from fungrad.jit.kernels.complexmath.arithmetic import convert, select_n
 from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES, PARTS, SIGNED, ScalarBuilder, Value, bit_width, type_of
 
 ScalarRule = Callable[..., Any]
@@ -111,21 +112,8 @@ def _is_finite(m: ScalarBuilder, x: Value) -> Value:
     return m.abs(x) < float("inf") if x.type in FLOATS else m.const(True, "i1")
 
 
-def _select_n(m: ScalarBuilder, which: Value, *cases: Value) -> Value:
-    if which.type == "i1":
-        return m.select(which, cases[1], cases[0]) if len(cases) == 2 else cases[0]
-    result = cases[-1]
-    for number in range(len(cases) - 2, -1, -1):
-        result = m.select(which <= number, cases[number], result)
-    return result
-
-
 def _clamp(m: ScalarBuilder, low: Value, x: Value, high: Value) -> Value:
     return m.minimum(m.maximum(x, low), high)
-
-
-def _convert(m: ScalarBuilder, x: Value, *, new_dtype: Any, **_: Any) -> Value:
-    return m.convert(x, type_of(new_dtype))
 
 
 def _bitcast(m: ScalarBuilder, x: Value, *, new_dtype: Any) -> Value:
@@ -223,9 +211,9 @@ _SIMPLE: dict[str, ScalarRule] = {
     "max": lambda m, x, y: m.maximum(x, y),
     "min": lambda m, x, y: m.minimum(x, y),
     "is_finite": _is_finite,
-    "select_n": _select_n,
+    "select_n": select_n,
     "clamp": _clamp,
-    "convert_element_type": _convert,
+    "convert_element_type": convert,
     "bitcast_convert_type": _bitcast,
     "shift_left": _shift("shl", False),
     "shift_right_logical": _shift("shr", False),

@@ -463,6 +463,16 @@ class _DeepPart:
         )
         return feature, [*outer, *first], lines, width
 
+    def beginnings(self, f: Function, places: Sequence[str | int], w: str, out: str) -> tuple[list[str], str, str]:
+        """Where the first taps of a block begin in the operand; in the kernel; and where results of the part begin."""
+        ws, outs = ([s * self.size for s in v.dense_strides] for v in (self.deep.w, self.deep.out))
+        starts = []
+        for d, (p, at) in enumerate(zip(self.parts, places, strict=True)):
+            starts.append(f.sub(f.mul(at, p.taps.dilation), p.taps.low))
+            w = f.at(w, f.add(f.mul(at, p.tap_step * ws[1 + d]), p.tap_first * ws[1 + d]))
+            out = f.at(out, p.first * outs[1 + d])
+        return starts, w, out
+
     def piece(self, f: Function, piece: str, out: str) -> None:
         """The blocks of taps of one piece."""
         pieces = self.deep.pieces
@@ -481,11 +491,7 @@ class _DeepPart:
         xs, ws, outs = ([s * size for s in v.dense_strides] for v in (deep.x, deep.w, deep.out))
         feature, places, lines, width = self.taps_of(f, item)
         x, w = f.at("%x", f.mul(feature, xs[-1])), f.at("%w", f.mul(feature, ws[-2]))
-        starts = []
-        for d, (p, at) in enumerate(zip(self.parts, places, strict=True)):
-            starts.append(f.sub(f.mul(at, p.taps.dilation), p.taps.low))
-            w = f.at(w, f.add(f.mul(at, p.tap_step * ws[1 + d]), p.tap_first * ws[1 + d]))
-            out = f.at(out, p.first * outs[1 + d])
+        starts, w, out = self.beginnings(f, places, w, out)
         pack = define_pack(deep.program, self.block)
 
         def group(k: str, _: list[str]) -> list[str]:
@@ -591,11 +597,7 @@ class _DeepEachPart(_DeepPart):
         xs, ws, outs = ([s * size for s in v.dense_strides] for v in (deep.x, deep.w, deep.out))
         feature, places, lines, width = self.taps_of(f, item)
         x, w = f.at("%x", f.mul(feature, xs[0])), f.at("%w", f.mul(feature, ws[0]))
-        starts = []
-        for d, (p, at) in enumerate(zip(self.parts, places, strict=True)):
-            starts.append(f.sub(f.mul(at, p.taps.dilation), p.taps.low))
-            w = f.at(w, f.add(f.mul(at, p.tap_step * ws[1 + d]), p.tap_first * ws[1 + d]))
-            out = f.at(out, p.first * outs[1 + d])
+        starts, w, out = self.beginnings(f, places, w, out)
         pack = define_pack(deep.program, self.block)
         columns = min(self.examples, deep.vector_bytes // size)
 

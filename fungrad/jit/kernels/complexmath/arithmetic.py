@@ -70,13 +70,13 @@ def integer_pow(m: ComplexScalars, z: Any, *, y: int) -> Value:
     return reciprocal(m, result) if y < 0 else result
 
 
-def convert(m: ComplexScalars, x: Value, *, new_dtype: Any, **_: Any) -> Value:
-    """Another dtype."""
+def convert(m: Any, x: Value, *, new_dtype: Any, **_: Any) -> Value:
+    """Another dtype; for any builder."""
     return m.convert(x, type_of(new_dtype))
 
 
-def select_n(m: ComplexScalars, which: Value, *cases: Value) -> Value:
-    """The case with the number `which`."""
+def select_n(m: Any, which: Value, *cases: Value) -> Value:
+    """The case with the number `which`; for any builder."""
     if which.type == "i1":
         return m.select(which, cases[1], cases[0]) if len(cases) == 2 else cases[0]
     result = cases[-1]
