@@ -107,7 +107,17 @@ def init_empty_state(params: Params) -> EmptyState:
 
 
 def identity() -> GradientTransformationExtraArgs:
-    """Leaves updates as they are."""
+    """Leaves updates as they are.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.identity()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1. -2.]
+    """
 
     def update(updates: Updates, state: OptState, params: Params | None = None, **extra: Any) -> tuple:
         check_state(state, EmptyState)

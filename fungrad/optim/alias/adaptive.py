@@ -157,6 +157,15 @@ def nadamw(
     References:
       Loshchilov and Hutter, "Decoupled weight decay regularization", 2017. Dozat, "Incorporating Nesterov momentum into
       Adam", 2016.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.nadamw(0.1)
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [-0.147  0.147]
     """
     return adamw(learning_rate, b1, b2, eps, eps_root, mu_dtype, weight_decay, mask, nesterov=nesterov)
 
@@ -205,6 +214,15 @@ def adamaxw(
 
     References:
       Loshchilov and Hutter, "Decoupled weight decay regularization", 2017.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.adamaxw(0.1)
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [-0.1  0.1]
     """
     return chain(
         scale_by_adamax(b1, b2, eps), add_decayed_weights(weight_decay, mask), scale_by_learning_rate(learning_rate)

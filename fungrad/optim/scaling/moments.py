@@ -69,6 +69,15 @@ def scale_by_adam(
     References:
       Kingma and Ba, "Adam: a method for stochastic optimization", 2014. Dozat, "Incorporating Nesterov momentum into
       Adam", 2016.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_adam()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1. -1.]
     """
 
     def init(params: Params) -> ScaleByAdamState:
@@ -135,6 +144,15 @@ def scale_by_amsgrad(
 
     References:
       Reddi et al., "On the convergence of Adam and beyond", 2018.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_amsgrad()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1. -1.]
     """
 
     def init(params: Params) -> ScaleByAmsgradState:
@@ -171,6 +189,15 @@ def scale_by_adamax(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Gr
 
     References:
       Kingma and Ba, "Adam: a method for stochastic optimization", 2014, section 7.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_adamax()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1. -1.]
     """
 
     def init(params: Params) -> ScaleByAdamState:
@@ -224,6 +251,15 @@ def scale_by_adan(
 
     References:
       Xie et al., "Adan: adaptive Nesterov momentum algorithm for faster optimizing deep models", 2022.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_adan()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1. -1.]
     """
 
     def init(params: Params) -> ScaleByAdanState:
@@ -279,6 +315,15 @@ def scale_by_belief(
 
     References:
       Zhuang et al., "AdaBelief optimizer: adapting stepsizes by the belief in observed gradients", 2020.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_belief()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1.111 -1.111]
     """
 
     def init(params: Params) -> ScaleByBeliefState:
@@ -324,6 +369,15 @@ def scale_by_yogi(
 
     References:
       Zaheer et al., "Adaptive methods for nonconvex optimization", 2018.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_yogi()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 0.999 -0.999]
     """
 
     def init(params: Params) -> ScaleByAdamState:
@@ -373,6 +427,15 @@ def scale_by_radam(
 
     References:
       Liu et al., "On the variance of the adaptive learning rate and beyond", 2019.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_radam()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1. -2.]
     """
     longest = 2.0 / (1.0 - b2) - 1.0
 
@@ -441,6 +504,15 @@ def scale_by_novograd(
     References:
       Ginsburg et al., "Stochastic gradient methods with layer-wise adaptive moments for training of deep networks",
       2019.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_novograd()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 0.447 -0.894]
     """
 
     def init(params: Params) -> ScaleByNovogradState:
@@ -500,6 +572,15 @@ def scale_by_lion(
 
     References:
       Chen et al., "Symbolic discovery of optimization algorithms", 2023.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_lion()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1. -1.]
     """
     if mode not in _LION_MODES:
         raise ValueError(f"fungrad.optim.scale_by_lion: mode must be one of {', '.join(_LION_MODES)}, got {mode!r}")

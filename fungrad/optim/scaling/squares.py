@@ -52,6 +52,15 @@ def scale_by_rss(initial_accumulator_value: float = 0.1, eps: float = 1e-7) -> G
 
     References:
       Duchi et al., "Adaptive subgradient methods for online learning and stochastic optimization", 2011.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_rss()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 0.953 -0.988]
     """
 
     def init(params: Params) -> ScaleByRssState:
@@ -116,6 +125,15 @@ def scale_by_rms(
 
     References:
       Hinton, "Overview of mini-batch gradient descent", lecture 6 of "Neural networks for machine learning", 2012.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_rms()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 3.162 -3.162]
     """
 
     def init(params: Params) -> Any:
@@ -186,6 +204,15 @@ def scale_by_stddev(
 
     References:
       Graves, "Generating sequences with recurrent neural networks", 2013, section 4.2.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_stddev()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 3.333 -3.333]
     """
 
     def init(params: Params) -> Any:
@@ -236,6 +263,15 @@ def scale_by_adadelta(rho: float = 0.9, eps: float = 1e-6) -> GradientTransforma
 
     References:
       Zeiler, "ADADELTA: an adaptive learning rate method", 2012.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_adadelta()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 0.003 -0.003]
     """
 
     def init(params: Params) -> ScaleByAdaDeltaState:
@@ -283,6 +319,16 @@ def scale_by_sm3(b1: float = 0.9, b2: float = 1.0, eps: float = 1e-8) -> Gradien
 
     References:
       Anil et al., "Memory-efficient adaptive optimization", 2019.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_sm3()
+      >>> params, grads = jnp.ones((2, 2)), jnp.array([[1.0, -2.0], [3.0, 4.0]])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [[ 0.1 -0.1]
+       [ 0.1  0.1]]
     """
 
     def zeros(p: Any) -> list[Any]:
@@ -374,6 +420,16 @@ def scale_by_factored_rms(
 
     References:
       Shazeer and Stern, "Adafactor: adaptive learning rates with sublinear memory cost", 2018.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_factored_rms()
+      >>> params, grads = jnp.ones((2, 2)), jnp.array([[1.0, -2.0], [3.0, 4.0]])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [[ 1. -1.]
+       [ 1.  1.]]
     """
 
     def init(params: Params) -> FactoredState:

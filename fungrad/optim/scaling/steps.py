@@ -106,6 +106,15 @@ def scale_by_learning_rate(
     Args:
       learning_rate: a number, or a function of the number of updates so far; None to leave updates as they are.
       flip_sign: whether the rate is negated, for descent.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_learning_rate(0.1)
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [-0.1  0.2]
     """
     if learning_rate is None:
         return identity()
@@ -121,6 +130,15 @@ def scale_by_sign() -> GradientTransformationExtraArgs:
 
     References:
       Bernstein et al., "signSGD: compressed optimisation for non-convex problems", 2018.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_sign()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1. -1.]
     """
 
     def signed(leaves: Sequence[Any], _: Sequence[Any], np_: Any) -> tuple[Any]:
@@ -135,6 +153,16 @@ def centralize() -> GradientTransformationExtraArgs:
 
     References:
       Yong et al., "Gradient centralization: a new optimization technique for deep neural networks", 2020.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.centralize()
+      >>> params, grads = jnp.ones((2, 2)), jnp.array([[1.0, -2.0], [3.0, 4.0]])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [[ 1.5 -1.5]
+       [-0.5  0.5]]
     """
 
     def centered(g: Any) -> Any:
@@ -149,6 +177,15 @@ def scale_by_param_block_norm(min_scale: float = 1e-3) -> GradientTransformation
 
     Args:
       min_scale: the least factor.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_param_block_norm()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1.414 -2.828]
     """
 
     def scaled(updates: Updates, params: Params | None) -> Updates:
@@ -164,6 +201,15 @@ def scale_by_param_block_rms(min_scale: float = 1e-3) -> GradientTransformationE
 
     Args:
       min_scale: the least factor.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_param_block_rms()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1. -2.]
     """
 
     def scaled(updates: Updates, params: Params | None) -> Updates:
@@ -188,6 +234,15 @@ def scale_by_trust_ratio(
     References:
       You et al., "Large batch training of convolutional networks", 2017; "Large batch optimization for deep learning",
       2019.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_trust_ratio()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 0.632 -1.265]
     """
 
     def scaled(g: Any, p: Any) -> Any:
@@ -310,6 +365,15 @@ def scale_by_optimistic_gradient(alpha: float = 1.0, beta: float = 1.0) -> Gradi
     References:
       Mokhtari et al., "A unified analysis of extra-gradient and optimistic gradient methods for saddle point
       problems", 2019.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_optimistic_gradient()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 1. -2.]
     """
 
     def init(params: Params) -> ScaleByOptimisticGradientState:
@@ -357,6 +421,15 @@ def scale_by_distance_over_gradients(
 
     References:
       Ivgi et al., "DoG is SGD's best friend: a parameter-free dynamic step size schedule", 2023.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_distance_over_gradients()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 0. -0.]
     """
 
     def init(params: Params) -> ScaleByDistanceOverGradientsState:
@@ -407,6 +480,15 @@ def scale_by_polyak(
 
     References:
       Loizou et al., "Stochastic Polyak step-size for SGD: an adaptive learning rate for fast convergence", 2020.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.scale_by_polyak()
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params, value=5.0)
+      >>> print(updates.round(3))
+      [ 1. -2.]
     """
     if variant not in ("sps", "sps+"):
         raise ValueError(f"fungrad.optim.scale_by_polyak: variant must be sps or sps+, got {variant!r}")

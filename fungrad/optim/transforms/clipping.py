@@ -154,6 +154,15 @@ def adaptive_grad_clip(
 
     References:
       Brock et al., "High-performance large-scale image recognition without normalization", 2021.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad import optim
+      >>> tx = optim.adaptive_grad_clip(0.01)
+      >>> params, grads = jnp.ones(2), jnp.array([1.0, -2.0])
+      >>> updates, state = tx.update(grads, tx.init(params), params)
+      >>> print(updates.round(3))
+      [ 0.006 -0.013]
     """
 
     def clipped(g: Any, p: Any) -> Any:
