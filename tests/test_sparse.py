@@ -36,7 +36,8 @@ def test_layouts(n_batch, n_dense):
     check(m.sort_indices(), x)
     check(m * 2.0, 2 * x)
     check(sparse.bcoo_extract(m, x), x)
-    check(sparse.bcoo_multiply_dense(m, x[:1]), x * x[:1])
+    check(m * x[:1], x * x[:1])
+    np.testing.assert_array_equal(sparse.bcoo_multiply_dense(m, x[:1]), (m * x[:1]).data)
     check(m + m, 2 * x)
     for axis in (0, 1, 2, (0, 2), None):
         check(m.sum(axis), x.sum(axis))
@@ -263,3 +264,19 @@ def test_parts_that_do_not_fit(made):
 def test_wrong_indices(index):
     with pytest.raises((IndexError, TypeError), match=r"fungrad\.BCOO: .*ind(ex|ices)"):
         BCOO.fromdense(X)[index]
+
+
+def test_layouts_that_store_zeros_are_refused():
+    x = dense(2, 3, 4)
+    m = BCOO.fromdense(x)
+    for change in ({"n_batch": 1}, {"n_dense": 1}, {"n_batch": 1, "n_dense": 1}):
+        with pytest.raises(sparse.SparseEfficiencyError, match="on_inefficient"):
+            m.update_layout(**change)
+        with pytest.warns(sparse.SparseEfficiencyWarning, match="zeros"):
+            check(m.update_layout(**change, on_inefficient="warn"), x)
+    check(BCOO.fromdense(x[:1]).update_layout(n_batch=1), x[:1])
+    for change in ({"n_batch": -1}, {"n_batch": 2, "n_dense": 2}):
+        with pytest.raises(ValueError, match="must not be negative"):
+            m.update_layout(**change)
+    with pytest.raises(ValueError, match="on_inefficient must be"):
+        m.update_layout(n_batch=1, on_inefficient="silent")

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
 
 import fungrad.numpy as jnp
 from fungrad.core.array import Array, as_array
-from fungrad.experimental.sparse._base import columns, in_bounds, over_batch, taken
+from fungrad.experimental.sparse._base import (
+    SparseEfficiencyError,
+    SparseEfficiencyWarning,
+    columns,
+    in_bounds,
+    over_batch,
+    taken,
+)
 from fungrad.experimental.sparse._coordinates import Coordinates, Coords, flags
 
 
 def bcoo_todense(mat: Coordinates) -> Array:
-    """The array with its zeros."""
+    """The array with its zeros.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_todense(m))
+      [[1. 0. 2.]
+       [0. 3. 0.]]
+    """
     dense = mat.shape[mat.n_batch :]
 
     def one(data: Any, indices: Any) -> Any:
@@ -35,6 +52,13 @@ def bcoo_extract(sparr: Coords, arr: Any, *, assume_unique: bool | None = None) 
       sparr: the sparse array.
       arr: dense array of the same shape.
       assume_unique: whether no index occurs twice; else an element is taken once.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_extract(m, jnp.arange(6.0).reshape(2, 3)).data)
+      [0. 2. 4.]
     """
     x = as_array(arr, "fungrad.experimental.sparse.bcoo_extract: arr")
     if x.shape != sparr.shape:
@@ -60,7 +84,15 @@ def _is_first(indices: Any) -> Any:
 
 
 def bcoo_sort_indices(mat: Coords) -> Coords:
-    """The array with its indices in order."""
+    """The array with its indices in order.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO((jnp.array([1.0, 2.0]), jnp.array([[3], [0]])), shape=(4,))
+      >>> print(sparse.bcoo_sort_indices(m).indices.ravel())
+      [0 3]
+    """
 
     def one(data: Any, indices: Any) -> Any:
         if not indices.shape[-1]:
@@ -79,6 +111,13 @@ def bcoo_sum_duplicates(mat: Coords, nse: int | None = None, remove_zeros: bool 
       mat: the array.
       nse: number of elements of the result; by default as many as there are, which must be known.
       remove_zeros: whether stored zeros are dropped.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO((jnp.array([1.0, 2.0]), jnp.array([[3], [3]])), shape=(4,))
+      >>> print(sparse.bcoo_sum_duplicates(m).data)
+      [3.]
     """
     shape = mat._sparse_shape
     if mat.n_sparse == 0:
@@ -128,11 +167,44 @@ def bcoo_eliminate_zeros(mat: Coords, nse: int | None = None) -> Coords:
 def bcoo_update_layout(
     mat: Coords, *, n_batch: int | None = None, n_dense: int | None = None, on_inefficient: str | None = "error"
 ) -> Coords:
-    """The array with other numbers of batch and dense dimensions."""
-    batch = mat.n_batch if n_batch is None else n_batch
-    dense = mat.n_dense if n_dense is None else n_dense
+    """The array with other numbers of batch and dense dimensions.
+
+    Args:
+      mat: sparse array.
+      n_batch, n_dense: the numbers; by default those of ``mat``.
+      on_inefficient: what happens where all positions of new batch or dense dimensions, zeros included, will be stored:
+        ``"error"``, ``"warn"`` or None.
+
+    Raises:
+      ValueError: there are not so many dimensions.
+      SparseEfficiencyError: zeros would be stored, and ``on_inefficient`` is ``"error"``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> sparse.bcoo_update_layout(m, n_dense=1, on_inefficient=None).n_dense
+      1
+    """
+    api = "fungrad.experimental.sparse.bcoo_update_layout"
+    batch = mat.n_batch if n_batch is None else operator.index(n_batch)
+    dense = mat.n_dense if n_dense is None else operator.index(n_dense)
     if (batch, dense) == (mat.n_batch, mat.n_dense):
         return mat
+    if on_inefficient not in ("error", "warn", None):
+        raise ValueError(f"{api}: on_inefficient must be 'error', 'warn' or None, got {on_inefficient!r}")
+    if batch < 0 or dense < 0 or batch + dense > mat.ndim:
+        raise ValueError(
+            f"{api}: n_batch and n_dense must not be negative, nor together more than the {mat.ndim} dimensions of the "
+            f"array, got n_batch={batch} and n_dense={dense}"
+        )
+    more = {"n_batch": mat.shape[mat.n_batch : batch], "n_dense": mat.shape[mat.ndim - dense : mat.ndim - mat.n_dense]}
+    stored = [name for name, sizes in more.items() if any(n > 1 for n in sizes)]
+    if stored and on_inefficient is not None:
+        text = f"{api}: with greater {' and '.join(stored)} zeros of the array of shape {mat.shape} will be stored"
+        if on_inefficient == "error":
+            raise SparseEfficiencyError(f"{text}; pass on_inefficient=None if that is wanted")
+        warnings.warn(f"{text}; on_inefficient=None silences this", SparseEfficiencyWarning, stacklevel=2)
     while mat.n_dense > dense:
         mat = dense_to_sparse(mat)
     while mat.n_batch > batch:

@@ -15,8 +15,22 @@ from fungrad.experimental.sparse._bcoo_layout import bcoo_update_layout
 from fungrad.experimental.sparse._coordinates import Coordinates, Coords, flags
 
 
-def bcoo_multiply_dense(sp_mat: Coords, v: Any) -> Coords:
-    """Elementwise product of a sparse and a dense array, which is broadcast to it."""
+def bcoo_multiply_dense(sp_mat: Coords, v: Any) -> Array:
+    """Elementwise product of a sparse and a dense array, which is broadcast to it: the ``data`` of the product, whose
+    indices are those of the sparse array. ``sp_mat * v`` is the product itself.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_multiply_dense(m, jnp.array([1.0, 2.0, 3.0])))
+      [1. 6. 6.]
+    """
+    return multiplied(sp_mat, v).data
+
+
+def multiplied(sp_mat: Coords, v: Any) -> Coords:
+    """The elementwise product of a sparse and a dense array, which is broadcast to it."""
     x = as_array(v, "fungrad.experimental.sparse.bcoo_multiply_dense: v")
     if np.broadcast_shapes(sp_mat.shape, x.shape) != sp_mat.shape:
         raise NotImplementedError(
@@ -36,7 +50,16 @@ def bcoo_multiply_dense(sp_mat: Coords, v: Any) -> Coords:
 
 
 def bcoo_multiply_sparse(lhs: Coords, rhs: Coords) -> Coords:
-    """Elementwise product of sparse arrays of one shape."""
+    """Elementwise product of sparse arrays of one shape.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_multiply_sparse(m, m).todense())
+      [[1. 0. 4.]
+       [0. 9. 0.]]
+    """
     if lhs.shape != rhs.shape or (lhs.n_batch, lhs.n_dense) != (rhs.n_batch, rhs.n_dense):
         raise NotImplementedError(
             "fungrad.experimental.sparse.bcoo_multiply_sparse: arrays must have one shape and layout, got "
@@ -72,6 +95,13 @@ def bcoo_dot_general(
 
     Returns:
       A dense array; a sparse one if both operands are.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_dot_general(m, jnp.ones(3), dimension_numbers=(([1], [0]), ([], []))))
+      [3. 3.]
     """
     (lc, rc), (lb, rb) = dimension_numbers
     lc, rc, lb, rb = (tuple(map(operator.index, d)) for d in (lc, rc, lb, rb))

@@ -26,7 +26,15 @@ def bcoo_concatenate_entries(parts: Sequence[Coords]) -> Coords:
 
 
 def bcoo_reduce_sum(mat: Coords, *, axes: Sequence[int]) -> Coords:
-    """Sum over dimensions."""
+    """Sum over dimensions.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_reduce_sum(m, axes=[1]).todense())
+      [3. 3.]
+    """
     for d in sorted(set(dims_of("bcoo_reduce_sum", "axes", axes, mat.ndim)), reverse=True):
         n, k = mat.n_batch, mat.n_sparse
         if d >= n + k:
@@ -46,7 +54,17 @@ def bcoo_reduce_sum(mat: Coords, *, axes: Sequence[int]) -> Coords:
 
 
 def bcoo_transpose(mat: Coords, *, permutation: Sequence[int]) -> Coords:
-    """The array with its dimensions in another order."""
+    """The array with its dimensions in another order.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_transpose(m, permutation=(1, 0)).todense())
+      [[1. 0.]
+       [0. 3.]
+       [2. 0.]]
+    """
     order = tuple(map(operator.index, permutation))
     if sorted(order) != list(range(mat.ndim)):
         raise ValueError(
@@ -68,7 +86,17 @@ def bcoo_transpose(mat: Coords, *, permutation: Sequence[int]) -> Coords:
 
 
 def bcoo_reshape(mat: Coords, *, new_sizes: Sequence[int], dimensions: Any = None, sharding: Any = None) -> Coords:
-    """The array with another shape; batch and dense dimensions stay."""
+    """The array with another shape; batch and dense dimensions stay.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_reshape(m, new_sizes=(3, 2)).todense())
+      [[1. 0.]
+       [2. 0.]
+       [3. 0.]]
+    """
     new = tuple(map(operator.index, new_sizes))
     if dimensions is not None and tuple(dimensions) != tuple(range(mat.ndim)):
         mat = bcoo_transpose(mat, permutation=dimensions)
@@ -98,7 +126,15 @@ def bcoo_reshape(mat: Coords, *, new_sizes: Sequence[int], dimensions: Any = Non
 
 
 def bcoo_squeeze(arr: Coords, *, dimensions: Sequence[int]) -> Coords:
-    """The array without dimensions of size 1."""
+    """The array without dimensions of size 1.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_squeeze(m[:1], dimensions=[0]).shape)
+      (3,)
+    """
     gone = set(dims_of("bcoo_squeeze", "dimensions", dimensions, arr.ndim))
     if any(arr.shape[d] != 1 for d in gone):
         raise ValueError(
@@ -118,7 +154,16 @@ def bcoo_squeeze(arr: Coords, *, dimensions: Sequence[int]) -> Coords:
 def bcoo_slice(
     mat: Coords, *, start_indices: Sequence[int], limit_indices: Sequence[int], strides: Sequence[int] | None = None
 ) -> Coords:
-    """A part of the array, as ``lax.slice``; elements outside become padding."""
+    """A part of the array, as ``lax.slice``; elements outside become padding.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_slice(m, start_indices=(0, 0), limit_indices=(2, 2)).todense())
+      [[1. 0.]
+       [0. 3.]]
+    """
     api = "fungrad.experimental.sparse.bcoo_slice"
     steps = [1] * mat.ndim if strides is None else list(integers(api, "strides", strides, least=1))
     starts = list(integers(api, "start_indices", start_indices, least=0))
@@ -156,7 +201,16 @@ def _sizes(mat: Coordinates, indices: Any) -> Any:
 
 
 def bcoo_dynamic_slice(mat: Coords, start_indices: Sequence[Any], slice_sizes: Sequence[int]) -> Coords:
-    """A part of a size known beforehand, as ``lax.dynamic_slice``, of an array without batch and dense dimensions."""
+    """A part of a size known beforehand, as ``lax.dynamic_slice``, of an array without batch and dense dimensions.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_dynamic_slice(m, (0, 1), (2, 2)).todense())
+      [[0. 2.]
+       [3. 0.]]
+    """
     if mat.n_batch or mat.n_dense:
         raise NotImplementedError(
             "fungrad.experimental.sparse.bcoo_dynamic_slice: n_batch and n_dense must be 0; use update_layout"
@@ -183,7 +237,16 @@ def bcoo_dynamic_slice(mat: Coords, start_indices: Sequence[Any], slice_sizes: S
 
 
 def bcoo_rev(operand: Coords, *, dimensions: Sequence[int]) -> Coords:
-    """The array with the order along dimensions reversed."""
+    """The array with the order along dimensions reversed.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_rev(m, dimensions=(0,)).todense())
+      [[0. 3. 0.]
+       [1. 0. 2.]]
+    """
     n, k = operand.n_batch, operand.n_sparse
     chosen = set(dims_of("bcoo_rev", "dimensions", dimensions, operand.ndim))
     data = lax.rev(operand.data, [d if d < n else d - k + 1 for d in chosen if d < n or d >= n + k])
@@ -198,7 +261,15 @@ def bcoo_rev(operand: Coords, *, dimensions: Sequence[int]) -> Coords:
 
 
 def bcoo_concatenate(operands: Sequence[Coords], *, dimension: int) -> Coords:
-    """Arrays joined along a dimension."""
+    """Arrays joined along a dimension.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_concatenate([m, m], dimension=0).shape)
+      (4, 3)
+    """
     api = "bcoo_concatenate"
     if not operands:
         raise ValueError(f"fungrad.experimental.sparse.{api}: operands must have one array at least")
@@ -238,7 +309,15 @@ def bcoo_concatenate(operands: Sequence[Coords], *, dimension: int) -> Coords:
 def bcoo_broadcast_in_dim(
     mat: Coords, *, shape: Sequence[int], broadcast_dimensions: Sequence[int], sharding: Any = None
 ) -> Coords:
-    """The array repeated along new dimensions and those of size 1, as ``lax.broadcast_in_dim``."""
+    """The array repeated along new dimensions and those of size 1, as ``lax.broadcast_in_dim``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.BCOO.fromdense(jnp.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+      >>> print(sparse.bcoo_broadcast_in_dim(m, shape=(2, 2, 3), broadcast_dimensions=(1, 2)).shape)
+      (2, 2, 3)
+    """
     if mat.n_batch or mat.n_dense:
         mat = bcoo_update_layout(mat, n_batch=0, n_dense=0)
     api = "fungrad.experimental.sparse.bcoo_broadcast_in_dim"

@@ -34,6 +34,7 @@ from fungrad.experimental.sparse._bcoo_products import (
     bcoo_dot_general_sampled,
     bcoo_multiply_dense,
     bcoo_multiply_sparse,
+    multiplied,
 )
 from fungrad.experimental.sparse._bcoo_structure import (
     bcoo_broadcast_in_dim,
@@ -286,7 +287,7 @@ def multiply(x: Any, y: Any) -> Any:
     dense = as_array(dense, "fungrad.BCOO")
     if dense.ndim == 0:
         return sparse.with_(sparse.data * dense, **flags(sparse))
-    return bcoo_multiply_dense(sparse, dense)
+    return multiplied(sparse, dense)
 
 
 def matmul(x: Any, y: Any) -> Any:

@@ -218,17 +218,41 @@ class BCSR(JAXSparse):
 def bcsr_fromdense(
     mat: Any, *, nse: int | None = None, n_batch: int = 0, n_dense: int = 0, index_dtype: Any = np.int32
 ) -> BCSR:
-    """The sparse form of a dense array with two sparse dimensions."""
+    """The sparse form of a dense array with two sparse dimensions.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> print(sparse.bcsr_fromdense(jnp.array([[1.0, 0.0], [0.0, 2.0]])))
+      BCSR(float32[2, 2], nse=2)
+    """
     return BCSR.from_bcoo(bcoo.bcoo_fromdense(mat, nse=nse, n_batch=n_batch, n_dense=n_dense, index_dtype=index_dtype))
 
 
 def bcsr_todense(mat: BCSR) -> Array:
-    """The array with its zeros."""
+    """The array with its zeros.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.bcsr_fromdense(jnp.eye(2))
+      >>> print(sparse.bcsr_todense(m))
+      [[1. 0.]
+       [0. 1.]]
+    """
     return mat.todense()
 
 
 def bcsr_extract(indices: Any, indptr: Any, mat: Any) -> Array:
-    """Elements of a dense array at the places of a ``BCSR``."""
+    """Elements of a dense array at the places of a ``BCSR``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.bcsr_fromdense(jnp.eye(2))
+      >>> print(sparse.bcsr_extract(m.indices, m.indptr, jnp.array([[1.0, 2.0], [3.0, 4.0]])))
+      [1. 4.]
+    """
     x = as_array(mat)
     shape = x.shape
     like = BCSR((jnp.zeros(as_array(indices).shape), indices, indptr), shape=shape)
@@ -236,7 +260,15 @@ def bcsr_extract(indices: Any, indptr: Any, mat: Any) -> Array:
 
 
 def bcsr_dot_general(lhs: Any, rhs: Any, *, dimension_numbers: Any, **options: Any) -> Any:
-    """Product over dimensions, as ``lax.dot_general``."""
+    """Product over dimensions, as ``lax.dot_general``.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.bcsr_fromdense(2 * jnp.eye(2))
+      >>> print(sparse.bcsr_dot_general(m, jnp.ones(2), dimension_numbers=(([1], [0]), ([], []))))
+      [2. 2.]
+    """
     a, b = (v.to_bcoo() if isinstance(v, BCSR) else v for v in (lhs, rhs))
     return bcoo.bcoo_dot_general(a, b, dimension_numbers=dimension_numbers, **options)
 
@@ -248,7 +280,15 @@ def bcsr_broadcast_in_dim(mat: BCSR, *, shape: Sequence[int], broadcast_dimensio
 
 
 def bcsr_concatenate(operands: Sequence[BCSR], *, dimension: int) -> BCSR:
-    """Arrays joined along a dimension."""
+    """Arrays joined along a dimension.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> m = sparse.bcsr_fromdense(jnp.eye(2))
+      >>> print(sparse.bcsr_concatenate([m, m], dimension=0).shape)
+      (4, 2)
+    """
     out = bcoo.bcoo_concatenate([m.to_bcoo() for m in operands], dimension=dimension)
     return BCSR.from_bcoo(out.sort_indices())
 

@@ -99,22 +99,52 @@ class COO(JAXSparse):
 
 
 def coo_fromdense(mat: Any, *, nse: int | None = None, index_dtype: Any = np.int32) -> COO:
-    """The sparse form of a dense matrix."""
+    """The sparse form of a dense matrix.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> print(sparse.coo_fromdense(jnp.eye(2)))
+      COO(float32[2, 2], nse=2)
+    """
     return COO._from_bcoo(bcoo.bcoo_fromdense(mat, nse=nse, index_dtype=index_dtype))
 
 
 def coo_todense(mat: COO) -> Array:
-    """The matrix with its zeros."""
+    """The matrix with its zeros.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> print(sparse.coo_todense(sparse.coo_fromdense(jnp.eye(2))))
+      [[1. 0.]
+       [0. 1.]]
+    """
     return mat.todense()
 
 
 def coo_matvec(mat: COO, v: Any, transpose: bool = False) -> Array:
-    """The product of the matrix, or its transpose, with a vector."""
+    """The product of the matrix, or its transpose, with a vector.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> print(sparse.coo_matvec(sparse.coo_fromdense(2 * jnp.eye(2)), jnp.ones(2)))
+      [2. 2.]
+    """
     return (mat.T if transpose else mat) @ v  # type: ignore[no-any-return]
 
 
 def coo_matmat(mat: COO, B: Any, *, transpose: bool = False) -> Array:
-    """The product of the matrix, or its transpose, with a matrix."""
+    """The product of the matrix, or its transpose, with a matrix.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> print(sparse.coo_matmat(sparse.coo_fromdense(2 * jnp.eye(2)), jnp.ones((2, 1))))
+      [[2.]
+       [2.]]
+    """
     return (mat.T if transpose else mat) @ B  # type: ignore[no-any-return]
 
 

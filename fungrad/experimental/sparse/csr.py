@@ -101,23 +101,53 @@ class CSC(_Compressed):
 
 
 def csr_fromdense(mat: Any, *, nse: int | None = None, index_dtype: Any = np.int32) -> CSR:
-    """The sparse form of a dense matrix."""
+    """The sparse form of a dense matrix.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> print(sparse.csr_fromdense(jnp.eye(2)))
+      CSR(float32[2, 2], nse=2)
+    """
     m = BCSR.fromdense(mat, nse=nse, index_dtype=index_dtype)
     return CSR((m.data, m.indices, m.indptr), shape=m.shape)
 
 
 def csr_todense(mat: CSR) -> Array:
-    """The matrix with its zeros."""
+    """The matrix with its zeros.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> print(sparse.csr_todense(sparse.csr_fromdense(jnp.eye(2))))
+      [[1. 0.]
+       [0. 1.]]
+    """
     return mat.todense()
 
 
 def csr_matvec(mat: CSR, v: Any, transpose: bool = False) -> Array:
-    """The product of the matrix, or its transpose, with a vector."""
+    """The product of the matrix, or its transpose, with a vector.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> print(sparse.csr_matvec(sparse.csr_fromdense(2 * jnp.eye(2)), jnp.ones(2)))
+      [2. 2.]
+    """
     return (mat.T if transpose else mat) @ v  # type: ignore[no-any-return]
 
 
 def csr_matmat(mat: CSR, B: Any, *, transpose: bool = False) -> Array:
-    """The product of the matrix, or its transpose, with a matrix."""
+    """The product of the matrix, or its transpose, with a matrix.
+
+    Example:
+      >>> import fungrad.numpy as jnp
+      >>> from fungrad.experimental import sparse
+      >>> print(sparse.csr_matmat(sparse.csr_fromdense(2 * jnp.eye(2)), jnp.ones((2, 1))))
+      [[2.]
+       [2.]]
+    """
     return (mat.T if transpose else mat) @ B  # type: ignore[no-any-return]
 
 
