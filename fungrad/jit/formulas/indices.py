@@ -270,14 +270,26 @@ class Idx:
             ((atom, c),) = terms.items()
             if c == 1 and type(atom) is Axis:
                 return env.get(atom, self)
-        result = Idx(self.const, {})
-        for atom, c in self.terms.items():
-            result = result + atom.substitute(env) * c
-        return result
+        # In one dictionary, since most of the time of planning goes here.
+        const = self.const
+        found: dict[Atom, int] = {}
+        for atom, c in terms.items():
+            new = atom.substitute(env)
+            const += c * new.const
+            for a, k in new.terms.items():
+                total = found.get(a, 0) + c * k
+                if total:
+                    found[a] = total
+                else:
+                    del found[a]
+        return Idx(const, found)
 
     def axes(self) -> set[Axis]:
         """The axes that it depends on."""
-        return set().union(*[atom.axes() for atom in self.terms])
+        found: set[Axis] = set()
+        for atom in self.terms:
+            found |= atom.axes()
+        return found
 
     def dynamics(self) -> Iterator[Dynamic]:
         """The run-time integers in it."""
