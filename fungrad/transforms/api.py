@@ -208,7 +208,7 @@ def _jvp_with_refs(fun: Callable[..., Any], primals: tuple, tangents: tuple, has
         return ((result, held), *aux) if has_aux else (result, held)
 
     def arrays(given: Sequence[Any], structure: Any) -> tuple:
-        return tree.unflatten(structure, [contents(x) if isinstance(x, Ref) else x for x in given])  # type: ignore[no-any-return]
+        return tree.unflatten(structure, [contents(x) if isinstance(x, Ref) else x for x in given])  # type: ignore
 
     (out, held), (out_dot, held_dots), *aux = jvp(
         functools.wraps(fun)(discharged), arrays(leaves, in_tree), arrays(dots, tangent_tree), has_aux
