@@ -114,6 +114,24 @@ def test_derivatives(name, dtype):
             check_grads(FUNCTIONS[name], (x,), order=2, rtol=2e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("sides", [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_derivatives_of_eigenvectors_keep_the_greatest_component_real(dtype, sides):
+    def f(x):
+        left, right = sides
+        values, *vectors = lax.linalg.eig(
+            x, compute_left_eigenvectors=left, compute_right_eigenvectors=right, enable_eigvec_derivs=True
+        )
+        return values, [v * v for v in vectors]  # the sign of a vector of a real matrix is not determined
+
+    with fungrad.enable_x64(True):
+        for shape in [(1, 1), (4, 4), (2, 3, 3)]:
+            x = matrix(*shape, dtype=dtype, seed=4)
+            check_grads(f, (x,), order=2, rtol=2e-3, atol=1e-3)
+            check_grads(jit(f), (x,), order=2, rtol=2e-3, atol=1e-3)
+        assert fungrad.jvp(f, (np.zeros((2, 0, 0)),), (np.zeros((2, 0, 0)),))[1][0].shape == (2, 0)
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_batches_of_batches(name):
     with fungrad.enable_x64(True):

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray
 from fungrad.ops._operands import scalar_like
-from fungrad.ops.compare import ne
-from fungrad.ops.elementwise import mul, sub
-from fungrad.ops.foundation import broadcast_in_dim
+from fungrad.ops.compare import eq, ne
+from fungrad.ops.complex_parts import abs as magnitude, complex as make_complex, conj, imag
+from fungrad.ops.elementwise import div, mul, sub
+from fungrad.ops.foundation import broadcast_in_dim, reduce_sum
 from fungrad.ops.linalg import native
 from fungrad.ops.linalg.cholesky import symmetrized
 from fungrad.ops.linalg.lu import factors, lu, zeros_of
@@ -26,6 +28,7 @@ from fungrad.ops.linalg.matrices import (
     diagonal_of,
     failing_as_nan,
     inverse_where,
+    masked,
     matrix_operand,
     mm,
     real_dtype,
@@ -35,6 +38,8 @@ from fungrad.ops.linalg.matrices import (
 )
 from fungrad.ops.linalg.svd import check_subset
 from fungrad.ops.linalg.triangular import triangular_solve
+from fungrad.ops.reduce import argmax
+from fungrad.ops.shape import broadcasted_iota
 from fungrad.ops.sort import take_along
 
 
@@ -157,25 +162,39 @@ class Eig(MatrixPrimitive):
         self, primals: Sequence[Any], tangents: Sequence[Any], *, left: bool, right: bool, derivatives: bool
     ) -> tuple[Any, Any]:
         (a,), (da,) = primals, tangents
-        if left or (right and not derivatives):
+        if (left or right) and not derivatives:
             raise NotImplementedError(
-                "fungrad.lax.linalg.eig: eigenvectors of general matrices have no derivative, since their phases are "
-                "not determined; differentiate the eigenvalues (eigvals), use eigh for a Hermitian matrix, or ask for "
-                "right eigenvectors alone with enable_eigvec_derivs=True"
+                "fungrad.lax.linalg.eig: eigenvectors of general matrices have no derivative, since they are "
+                "determined only up to factors; differentiate the eigenvalues (eigvals), use eigh for a Hermitian "
+                "matrix, or take LAPACK's choice of the factors for a part of the function with "
+                "enable_eigvec_derivs=True"
             )
-        values, vectors = self.bind(a, left=False, right=True, derivatives=True)
-        dtype = vectors.aval.dtype
-        inside = solved(vectors, mm(da.astype(dtype), vectors))
-        dvalues = diagonal_of(inside)
-        if not right:
-            return [values], [dvalues]
-        n = a.aval.ndim
-        across = broadcast_in_dim(values, a.aval.shape, (*range(n - 2), n - 1))
-        gaps = sub(across, broadcast_in_dim(values, a.aval.shape, tuple(range(n - 1))))
-        change = mm(vectors, mul(inverse_where(ne(gaps, scalar_like(0, gaps)), gaps), inside))
-        # They keep their length; the free phase does not turn.
-        along = real_part(diagonal_of(mm(adjoint(vectors), change))).astype(dtype)
-        return [values, vectors], [dvalues, sub(change, scale_columns(vectors, along))]
+        values, *sides = self.bind(a, left=left, right=True, derivatives=True)
+        da = da.astype(values.aval.dtype)
+        dvalues, dvectors = _perturbed(values, sides[-1], da, right)
+        dsides = [dvectors] if right else []
+        if left:
+            dsides.insert(0, _perturbed(conj(values), sides[0], adjoint(da), True)[1])
+        return [values, *sides[: left + right]], [dvalues, *dsides]
+
+
+def _perturbed(values: Any, vectors: Any, da: Any, wanted: bool) -> tuple[Any, Any]:
+    """Change of eigenvalues, and of eigenvectors if they are ``wanted``, with the matrix."""
+    inside = solved(vectors, mm(da, vectors))
+    dvalues = diagonal_of(inside)
+    if not wanted:
+        return dvalues, None
+    shape = vectors.aval.shape
+    n = len(shape)
+    across = broadcast_in_dim(values, shape, (*range(n - 2), n - 1))
+    gaps = sub(across, broadcast_in_dim(values, shape, tuple(range(n - 1))))
+    change = mm(vectors, mul(inverse_where(ne(gaps, scalar_like(0, gaps)), gaps), inside))
+    # LAPACK makes vectors of length 1 whose component of greatest magnitude, the ``pivot``, is real. They stay so.
+    length = real_part(diagonal_of(mm(adjoint(vectors), change)))
+    place = argmax(magnitude(vectors), n - 2, np.int32) if vectors.aval.size else zeros_of(length.aval.shape)
+    is_pivot = eq(broadcasted_iota(dtypes.int32, shape, n - 2), broadcast_in_dim(place, shape, (*range(n - 2), n - 1)))
+    pivot, turned = (reduce_sum(masked(is_pivot, x), (n - 2,)) for x in (real_part(vectors), imag(change)))
+    return dvalues, sub(change, scale_columns(vectors, make_complex(length, div(turned, pivot))))
 
 
 def _both_sides(a: np.ndarray, dtype: np.dtype, right: bool) -> list[np.ndarray]:
@@ -220,18 +239,18 @@ def eig(
     Args:
       x: shape ``(..., n, n)``, of dtype float32, float64, complex64 or complex128.
       compute_left_eigenvectors, compute_right_eigenvectors: which eigenvectors to return.
-      enable_eigvec_derivs: give right eigenvectors, if they are wanted alone, the derivative that leaves their phases
-        as they are: right for functions that do not depend on the phases.
+      enable_eigvec_derivs: give eigenvectors a derivative, that of LAPACK's choice: their length is 1 and their
+        component of greatest magnitude real. It holds where eigenvalues differ.
       implementation, use_magma: ignored.
 
     Returns:
       A list: the eigenvalues of shape ``(..., n)``, then the matrices of left and of right eigenvectors (the columns)
-      that are wanted; all complex. NaN if the iteration fails. Only the eigenvalues have a derivative.
+      that are wanted; all complex. NaN if the iteration fails. Eigenvectors have a derivative only if that is allowed.
 
     Raises:
       TypeError: the dtype is another one.
       ValueError: ``x`` is not square.
-      NotImplementedError: a derivative of eigenvectors.
+      NotImplementedError: a derivative of eigenvectors without ``enable_eigvec_derivs``.
 
     Example:
       >>> import numpy as np
