@@ -554,3 +554,70 @@ def test_programs_of_equal_rules_are_shared():
     a, b = (fungrad.make_jaxpr(f)(1.0) for _ in range(2))
     assert a == b and hash(a) == hash(b)
     assert fungrad.make_jaxpr(scaled_jvp(fungrad))(1.0) != a
+
+
+def summed_with_jvp(library):
+    f = library.custom_jvp(lambda x: library.lax.psum(x, "i"))
+    f.defjvp(lambda primals, tangents: (f(*primals), library.lax.psum(3 * tangents[0], "i")))
+    return f
+
+
+def summed_with_mapped_tangent(library):
+    f = library.custom_jvp(lambda x: library.lax.psum(x, "i"))
+    f.defjvp(lambda primals, tangents: (f(*primals), 3 * tangents[0]))
+    return f
+
+
+def summed_with_vjp(library):
+    f = library.custom_vjp(lambda x: library.lax.psum(x, "i"))
+    f.defvjp(lambda x: (f(x), None), lambda _, ct: (3 * ct,))
+    return f
+
+
+USES = {
+    "sum": lambda lib, f: lib.grad(lambda x: lib.vmap(f, axis_name="i")(x).sum()),
+    "shared": lambda lib, f: lib.vmap(f, axis_name="i", out_axes=None),
+    "of shared": lambda lib, f: lib.grad(lambda x: lib.vmap(f, axis_name="i", out_axes=None)(x)),
+    "inside": lambda lib, f: lib.vmap(lib.grad(f), axis_name="i"),
+    "used": lambda lib, f: lib.grad(lambda x: lib.vmap(lambda x: f(x) * x, axis_name="i")(x).sum()),
+    "of a weight": lambda lib, f: lib.grad(
+        lambda w: lib.vmap(lambda w, x: f(w) * x, in_axes=(None, 0), axis_name="i")(w, np.float32([1, 2, 4])).sum()
+    ),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("make", [summed_with_jvp, summed_with_mapped_tangent, summed_with_vjp])
+def test_results_of_collectives_in_functions_with_rules_are_shared(make, use):
+    jax = pytest.importorskip("jax")
+    if make is summed_with_mapped_tangent and "shared" in use:
+        pytest.skip("differs between examples")
+    x = np.float32(3) if use == "of a weight" else np.arange(3, dtype="float32")
+    wanted = USES[use](jax, make(jax))(x)
+    f = make(fungrad)
+    for g in (USES[use](fungrad, f), USES[use](fungrad, fungrad.jit(f)), fungrad.jit(USES[use](fungrad, f))):
+        np.testing.assert_allclose(g(x), wanted, rtol=1e-6)
+
+
+def test_a_backward_rule_that_sums_over_the_mapped_axis_is_not_summed_again():
+    def f(w, x):
+        return w * x
+
+    f = fungrad.custom_vjp(f)
+    f.defvjp(lambda w, x: (w * x, (w, x)), lambda res, ct: (fungrad.lax.psum(ct * res[1], "i"), ct * res[0]))
+    x = np.float32([1, 2, 3])
+    for wrap in (lambda g: g, fungrad.jit):
+        loss = wrap(lambda w: fungrad.vmap(f, in_axes=(None, 0), axis_name="i")(w, x).sum())
+        assert fungrad.grad(loss)(2.0) == 6
+
+
+def test_a_rule_that_raises_does_not_keep_its_function_from_being_mapped():
+    @fungrad.custom_jvp
+    def f(x):
+        return fungrad.lax.psum(x, "i")
+
+    @f.defjvp
+    def rule(primals, tangents):
+        raise RuntimeError("no derivative")
+
+    np.testing.assert_array_equal(fungrad.vmap(f, axis_name="i")(np.float32([1, 2])), [3, 3])

@@ -324,7 +324,8 @@ def intersect1d(
     Args:
       ar1: array.
       ar2: array.
-      assume_unique: ignored.
+      assume_unique: promise that no array has an element twice. What occurs twice in one is taken for common otherwise,
+        and positions mean nothing then, as by NumPy.
       return_indices: return also the first position of each in ``ar1`` and in ``ar2``.
       size: number of results, needed for traced arrays.
       fill_value: what to fill with, by default the smallest element of the result; positions are filled with the sizes
@@ -336,6 +337,8 @@ def intersect1d(
       Array([2, 3], dtype=int32)
     """
     x, y = _two("intersect1d", ar1, ar2)
+    if assume_unique:
+        return _equal_neighbours(x, y, return_indices, size, fill_value)
     rows, first, order = _sort_rows(x, True)
     mask = ufuncs.logical_and(first, comparisons.isin(rows, y))
     out = _selected(rows, mask, size, fill_value, "intersect1d")
@@ -355,6 +358,26 @@ def intersect1d(
     if valid is not None:
         in_x = where(valid, in_x, scalar_array(n, index))
         in_y = where(valid, in_y, scalar_array(m, index))
+    return out, in_x, in_y
+
+
+def _equal_neighbours(x: Array, y: Array, return_indices: bool, size: int | None, fill_value: Any) -> Any:
+    """What two arrays without repetitions have in common: elements that follow one another when all are sorted."""
+    rows, first, order = _sort_rows(concatenate([x, y]), False)
+    n, m = x.aval.shape[0], y.aval.shape[0]
+    last = max(n + m - 1, 0)
+    mask = ufuncs.logical_not(slice_in_dim(first, min(n + m, 1), None))
+    out = _selected(slice_in_dim(rows, 0, last), mask, size, fill_value, "intersect1d")
+    if not return_indices:
+        return out
+    at, valid = _places(mask, size, "intersect1d")
+    index = dtypes.position_dtype(max(n, m))
+    if last:
+        in_x, in_y = take_1d(order, at, 0), ufuncs.subtract(take_1d(order, ufuncs.add(at, 1), 0), n)
+    else:
+        in_x = in_y = creation.zeros(len(at), index)
+    if valid is not None:
+        in_x, in_y = where(valid, in_x, scalar_array(n, index)), where(valid, in_y, scalar_array(m, index))
     return out, in_x, in_y
 
 

@@ -15,11 +15,12 @@ May import ``core``, ``ops`` and the trace modules of ``transforms``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from fungrad.core import tree
+from fungrad.core import dtypes, tree
 from fungrad.core.array import ArrayImpl, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, AxisData, Trace, Tracer, running, state
@@ -128,10 +129,59 @@ class CustomCall(Primitive):
     def axis_names(self, params: dict[str, Any]) -> tuple:
         return tuple(used_axis_names(params["call_jaxpr"]))
 
+    def _batched(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], params: dict[str, Any]
+    ) -> tuple[Jaxpr, list[int | None], frozenset[int]]:
+        """The mapped body, where its results are mapped, and which are not since a collective makes examples agree.
+
+        These keep one cotangent, so that a backward rule that takes ``psum`` back sees all of it.
+        """
+        body = params["call_jaxpr"]
+        shared: frozenset[int] = frozenset()
+        if axis.name in used_axis_names(body):
+            alike = {i for i, d in enumerate(batch_jaxpr(body, axis, dims)[1]) if d is None}
+            # A rule may call its function, which has no derivative to ask for there.
+            if alike and not _asking.get():
+                alike &= self._agreeing(axis, args, dims, params)
+            shared = frozenset(alike)
+        forced = [i not in shared for i in range(len(body.outvars))]
+        return *batch_jaxpr(body, axis, dims, force_out=forced if shared else True), shared
+
+    def _agreeing(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], params: dict[str, Any]
+    ) -> set[int]:
+        """Positions of the results that are not mapped according to the rules, which are traced for this."""
+        in_avals = [x.aval for x in args]
+        perturbed = [
+            i >= params["num_consts"] and a.tangent().dtype != dtypes.float0 for i, a in enumerate(in_avals)
+        ]
+        found: list[set[int]] = []
+
+        def trace(*xs: Any) -> list[Any]:
+            if params.get("fwd") is not None:
+                found.append(BatchedVjpRule(params["fwd"], axis, dims).agreeing(xs, perturbed))
+            if params.get("jvp") is not None:
+                dots = [x if on else Zero(x.aval.tangent()) for x, on in zip(xs, perturbed, strict=True)]
+                found.append(BatchedJvpRule(params["jvp"], axis, dims).agreeing(xs, dots))
+            return []
+
+        token = _asking.set(True)
+        try:
+            trace_flat(trace, in_avals, DebugInfo(self.name, (), "vmap"))
+        except Exception:  # noqa: BLE001 - an error of a rule belongs to a derivative, if one is ever taken
+            return set()
+        finally:
+            _asking.reset(token)
+        return set.intersection(*found)
+
     def printed_params(self, params: dict[str, Any]) -> dict[str, Any]:
         """Parameters as JAX prints them: only those that say something."""
         hidden = {"num_consts"} if not params["num_consts"] else set()
         return {k: v for k, v in params.items() if k not in hidden and v is not None}
+
+
+# Whether rules are traced to learn which of their results are mapped.
+_asking: ContextVar[bool] = ContextVar("asking", default=False)
 
 
 class CustomJvpCall(CustomCall):
@@ -146,11 +196,11 @@ class CustomJvpCall(CustomCall):
     def batch(
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
-        batched, out_dims = batch_jaxpr(params["call_jaxpr"], axis, dims, force_out=True)
+        batched, out_dims, shared = self._batched(axis, args, dims, params)
         params = {
             **params,
             "call_jaxpr": batched.with_consts_as_inputs(),
-            "jvp": BatchedJvpRule(params["jvp"], axis, dims),
+            "jvp": BatchedJvpRule(params["jvp"], axis, dims, shared),
         }
         return self.bind(*args, **params), out_dims
 
@@ -212,9 +262,9 @@ class CustomVjpCall(CustomCall):
     def batch(
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
-        batched, out_dims = batch_jaxpr(params["call_jaxpr"], axis, dims, force_out=True)
-        fwd = BatchedVjpRule(params["fwd"], axis, dims)
-        jvp = BatchedJvpRule(params["jvp"], axis, dims) if params["jvp"] is not None else None
+        batched, out_dims, shared = self._batched(axis, args, dims, params)
+        fwd = BatchedVjpRule(params["fwd"], axis, dims, shared)
+        jvp = BatchedJvpRule(params["jvp"], axis, dims, shared) if params["jvp"] is not None else None
         params = {
             **params,
             "call_jaxpr": batched.with_consts_as_inputs(),

@@ -24,12 +24,14 @@ import numpy as np
 from fungrad.core import dtypes, tree
 from fungrad.core.array import PYTHON_SCALARS, Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData, Tracer
+from fungrad.core.context import AnonymousAxis, AxisData, Tracer, named_axis
 from fungrad.core.source import function_name
+from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.foundation import batch_to, instantiate, reduce_sum
+from fungrad.ops.shape import index_in_dim
 from fungrad.transforms.api import float0_zeros
-from fungrad.transforms.batching import batch_flat
+from fungrad.transforms.batching import batch_flat, used_axis_names
 from fungrad.transforms.closed_over import Outside, closed_over_error, guarded
 
 
@@ -375,19 +377,39 @@ class JvpRule(_Comparable):
 
 
 class BatchedJvpRule(_Comparable):
-    """A rule mapped over a batch; all results have the batch in dimension 0."""
+    """A rule mapped over a batch; results have the batch in dimension 0, but for those at positions ``shared``."""
 
-    def __init__(self, rule: Any, axis: AxisData, dims: Sequence[int | None]):
-        self.rule, self.axis, self.dims = rule, axis, tuple(dims)
+    def __init__(self, rule: Any, axis: AxisData, dims: Sequence[int | None], shared: frozenset[int] = frozenset()):
+        self.rule, self.axis, self.dims, self.shared = rule, axis, tuple(dims), shared
         self.__name__ = rule.__name__
 
     def _parts(self) -> tuple:
-        return (self.rule, self.axis, self.dims)
+        return (self.rule, self.axis, self.dims, self.shared)
+
+    def agreeing(self, primals: Sequence[Any], tangents: Sequence[Any]) -> set[int]:
+        """Positions of the results that are not mapped, neither they nor their tangents."""
+        _, found_dims, out_nonzero, _ = self._run(primals, tangents)
+        n = len(out_nonzero)
+        dims = iter(found_dims[n:])
+        dots = [next(dims) if nz else None for nz in out_nonzero]
+        return {i for i, (d, dot) in enumerate(zip(found_dims[:n], dots, strict=True)) if d is None and dot is None}
 
     def run(
         self, primals: Sequence[Any], tangents: Sequence[Any]
     ) -> tuple[list[Any], list[Any], Any]:
         """As ``JvpRule.run``, on whole batches."""
+        found, found_dims, out_nonzero, structure = self._run(primals, tangents)
+        n = len(out_nonzero)
+        places = [*range(n), *[i for i, nz in enumerate(out_nonzero) if nz]]
+        found = [
+            _one_of_all(x, d) if i in self.shared else batch_to(x, d, 0, self.axis.size)
+            for x, d, i in zip(found, found_dims, places, strict=True)
+        ]
+        outs = found[:n]
+        return outs, _fill(found[n:], out_nonzero, outs), structure
+
+    def _run(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any], list[bool], Any]:
+        """Results and tangents that are not zero, the dimensions of the batch in them, which those are, structure."""
         nonzero, n = _nonzero(tangents), len(primals)
         out_nonzero: list[bool] = []
         structure = None
@@ -400,12 +422,13 @@ class BatchedJvpRule(_Comparable):
 
         values = [*primals, *[t for t in tangents if type(t) is not Zero]]
         dims = [*self.dims, *[d for d, nz in zip(self.dims, nonzero, strict=True) if nz]]
-        found, found_dims = batch_flat(
-            of_examples, self.axis, values, dims, f"vmap of {self.__name__}"
-        )
-        found = [batch_to(x, d, 0, self.axis.size) for x, d in zip(found, found_dims, strict=True)]
-        outs = found[: len(out_nonzero)]
-        return outs, _fill(found[len(out_nonzero) :], out_nonzero, outs), structure
+        found, found_dims = batch_flat(of_examples, self.axis, values, dims, f"vmap of {self.__name__}")
+        return found, found_dims, out_nonzero, structure
+
+
+def _one_of_all(x: Any, dim: int | None) -> Any:
+    """A result in which all examples agree, without the batch."""
+    return x if dim is None else index_in_dim(x, 0, dim, keepdims=False)
 
 
 # -- reverse mode --------------------------------------------------------------------------------
@@ -592,16 +615,23 @@ class VjpRule(_Comparable):
 
 
 class BatchedBackward(_Comparable):
-    """A backward rule mapped over a batch; cotangents of outputs have the batch in dimension 0."""
+    """A backward rule mapped over a batch; cotangents of outputs have the batch in dimension 0, but for those at
+    positions ``shared``, which all examples have in common."""
 
     def __init__(
-        self, bwd: Any, axis: AxisData, res_dims: Sequence[int | None], dims: Sequence[int | None]
+        self,
+        bwd: Any,
+        axis: AxisData,
+        res_dims: Sequence[int | None],
+        dims: Sequence[int | None],
+        shared: frozenset[int] = frozenset(),
     ):
         self.bwd, self.axis, self.res_dims, self.dims = bwd, axis, tuple(res_dims), tuple(dims)
+        self.shared = shared
         self.__name__ = bwd.__name__
 
     def _parts(self) -> tuple:
-        return (self.bwd, self.axis, self.res_dims, self.dims)
+        return (self.bwd, self.axis, self.res_dims, self.dims, self.shared)
 
     def run(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         """As ``Backward.run``; operands that all examples share get the sum of their cotangents."""
@@ -611,23 +641,39 @@ class BatchedBackward(_Comparable):
         def of_examples(*xs: Any) -> list[Any]:
             given = iter(xs[n:])
             example_cts = [
-                next(given) if nz else Zero(_without_axis(c.aval))
-                for nz, c in zip(nonzero, cts, strict=True)
+                next(given) if nz else Zero(c.aval if i in self.shared else _without_axis(c.aval))
+                for i, (nz, c) in enumerate(zip(nonzero, cts, strict=True))
             ]
             results[:] = self.bwd.run(xs[:n], example_cts)
             return [r for r in results if type(r) is not Zero]
 
         values = [*residuals, *[c for c in cts if type(c) is not Zero]]
-        dims = [*self.res_dims, *[0] * sum(nonzero)]
-        found = iter(
-            zip(
-                *batch_flat(of_examples, self.axis, values, dims, f"vmap of {self.__name__}"),
-                strict=True,
-            )
-        )
-        return [self._place(r, d, found) for r, d in zip(results, self.dims, strict=True)]
+        dims = [*self.res_dims, *[None if i in self.shared else 0 for i, nz in enumerate(nonzero) if nz]]
+        found, found_dims = batch_flat(of_examples, self.axis, values, dims, f"vmap of {self.__name__}")
+        kept = [d for r, d in zip(results, self.dims, strict=True) if type(r) is not Zero]
+        # What is the same for all examples is to be added up if each has cotangents of its own, unless the rule has
+        # done so with a collective.
+        add_equal = any(d is not None for d in dims[n:])
+        if add_equal and any(d is None and f is None for d, f in zip(kept, found_dims, strict=True)):
+            seen = list(results)
+            add_equal = not self._has_collective(of_examples, values, dims)
+            results[:] = seen
+        pairs = zip(found, found_dims, strict=True)
+        return [self._place(r, d, pairs, add_equal) for r, d in zip(results, self.dims, strict=True)]
 
-    def _place(self, result: Any, dim: int | None, found: Any) -> Any:
+    def _has_collective(self, fun: Callable[..., Any], values: Sequence[Any], dims: Sequence[int | None]) -> bool:
+        """Whether a function of one example refers to the mapped axis."""
+        if isinstance(self.axis.name, AnonymousAxis):
+            return False
+        avals = [
+            x.aval if d is None else x.aval.update(shape=x.aval.shape[:d] + x.aval.shape[d + 1 :])
+            for x, d in zip(values, dims, strict=True)
+        ]
+        with named_axis(self.axis):
+            jaxpr = trace_flat(fun, avals, DebugInfo(self.__name__, (), "vmap"))
+        return self.axis.name in used_axis_names(jaxpr)
+
+    def _place(self, result: Any, dim: int | None, found: Any, add_equal: bool) -> Any:
         size = self.axis.size
         if type(result) is Zero:
             if dim is None:
@@ -637,6 +683,8 @@ class BatchedBackward(_Comparable):
         x, found_dim = next(found)
         if dim is not None:
             return batch_to(x, found_dim, dim, size)
+        if found_dim is None and not add_equal:
+            return x
         return reduce_sum(batch_to(x, found_dim, 0, size), (0,))
 
 
@@ -645,19 +693,33 @@ def _without_axis(aval: ShapedArray) -> ShapedArray:
 
 
 class BatchedVjpRule(_Comparable):
-    """A pair of rules mapped over a batch; all outputs have the batch in dimension 0."""
+    """A pair of rules mapped over a batch; outputs have the batch in dimension 0, but for those in ``shared``."""
 
-    def __init__(self, rule: Any, axis: AxisData, dims: Sequence[int | None]):
-        self.rule, self.axis, self.dims = rule, axis, tuple(dims)
+    def __init__(self, rule: Any, axis: AxisData, dims: Sequence[int | None], shared: frozenset[int] = frozenset()):
+        self.rule, self.axis, self.dims, self.shared = rule, axis, tuple(dims), shared
         self.__name__, self.bwd_name, self.name = rule.__name__, rule.bwd_name, rule.name
 
     def _parts(self) -> tuple:
-        return (self.rule, self.axis, self.dims)
+        return (self.rule, self.axis, self.dims, self.shared)
+
+    def agreeing(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> set[int]:
+        """Positions of the outputs that are not mapped."""
+        _, dims, n_out, _, _ = self._run(primals, perturbed)
+        return {i for i, d in enumerate(dims[:n_out]) if d is None}
 
     def forward(
         self, primals: Sequence[Any], perturbed: Sequence[bool]
     ) -> tuple[list[Any], list[Any], BatchedBackward, Any]:
         """As ``VjpRule.forward``, on whole batches."""
+        found, dims, n, bwd, structure = self._run(primals, perturbed)
+        outs = [
+            _one_of_all(x, d) if i in self.shared else batch_to(x, d, 0, self.axis.size)
+            for i, (x, d) in enumerate(zip(found[:n], dims[:n], strict=True))
+        ]
+        return outs, found[n:], BatchedBackward(bwd, self.axis, dims[n:], self.dims, self.shared), structure
+
+    def _run(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple[list[Any], list[Any], int, Any, Any]:
+        """Outputs and residuals, dimensions of the batch in them, the number of outputs, backward rule, structure."""
         inner: Any = None
         n_out = 0
 
@@ -667,17 +729,5 @@ class BatchedVjpRule(_Comparable):
             n_out = len(outs)
             return outs + residuals
 
-        found, dims = batch_flat(
-            of_examples, self.axis, primals, self.dims, f"vmap of {self.__name__}"
-        )
-        bwd, structure = inner
-        outs = [
-            batch_to(x, d, 0, self.axis.size)
-            for x, d in zip(found[:n_out], dims[:n_out], strict=True)
-        ]
-        return (
-            outs,
-            found[n_out:],
-            BatchedBackward(bwd, self.axis, dims[n_out:], self.dims),
-            structure,
-        )
+        found, dims = batch_flat(of_examples, self.axis, primals, self.dims, f"vmap of {self.__name__}")
+        return found, dims, n_out, *inner
