@@ -181,3 +181,36 @@ def test_high_half_of_products(dtype):
     bits = 8 * x.dtype.itemsize
     expected = [(int(a) * int(b)) >> bits for a, b in zip(x, y, strict=True)]
     np.testing.assert_array_equal(compiled("mulhi", x, y), np.array(expected, dtype))
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
+def test_zeta_of_huge_tiny_and_negative_arguments(wrap):
+    mp = pytest.importorskip("mpmath")
+
+    def wanted(x, q):
+        with mp.workdps(60):
+            q = mp.mpf(q)
+            steps = max(0, int(mp.ceil(-q)))
+            # Beyond what mpmath converges for, the integral alone.
+            rest = q ** (1 - x) / (x - 1) if q > 1e10 else mp.zeta(x, q + steps)
+            return float(sum((q + k) ** -x for k in range(steps)) + rest)
+
+    pairs = [
+        (2.0, 1e300), (2.0, 1e200), (1.5, 1.7e308), (10.0, 1e30), (10.5, 1e30), (100.0, 1000.0), (30.0, 1e10),
+        (2.0, -1e-10), (3.0, -1e-30), (10.0, -1e-10), (3.0, -12345.5), (5.0, -30.5), (11.0, -10.5), (11.0, -0.3),
+        (4.0, -2.7), (2.0, -0.999999),
+    ]  # fmt: skip
+    with fungrad.enable_x64(True):
+        x, q = (np.array(a) for a in zip(*pairs, strict=True))
+        with fungrad.flush_subnormals(False):
+            got = np.asarray(wrap(lax.zeta)(x, q))
+            slopes = np.asarray(wrap(lax.polygamma)(x - 1, q))
+        expected = np.array([wanted(*pair) for pair in pairs])
+        np.testing.assert_allclose(got, expected, rtol=1e-9)
+        near_one = wrap(lax.zeta)(np.float64(1e16), np.float64(1 + 2.0**-52))
+        np.testing.assert_allclose(near_one, np.exp(-1e16 * np.log1p(2.0**-52)), 1e-9)
+        whole = np.floor(x) == x
+        factor = np.where(np.fmod(x, 2) == 0, 1, -1) * scipy_special.gamma(x)
+        np.testing.assert_allclose(slopes[whole], (factor * expected)[whole], rtol=1e-9)
+    # Factors outside of single precision whose product is inside.
+    np.testing.assert_allclose(wrap(lax.polygamma)(np.float32(100), np.float32(30.5)), -1.1825626e8, rtol=1e-5)

@@ -124,19 +124,36 @@ def _digamma(x: np.ndarray) -> Any:
 
 
 def _polygamma(m: np.ndarray, x: np.ndarray) -> Any:
-    one = x.dtype.type(1)
-    order = np.add(m, one)
-    odd = np.subtract(one, np.fmod(m, x.dtype.type(2)) * x.dtype.type(2))
-    general = np.negative(odd) * scipy_function("gamma")(order) * scipy_function("zeta")(order, x)
+    dtype = x.dtype
+    # In double precision: the factors leave the range of single precision where their product does not.
+    m, x = m.astype(np.float64), x.astype(np.float64)
+    order = m + 1.0
+    odd = 1.0 - 2.0 * np.fmod(m, 2.0)
+    general = -odd * scipy_function("gamma")(order) * _zeta(order, x)
     out = np.where(m == 0, _digamma(x), general)
-    return np.where((m >= 0) & (np.floor(m) == m), out, x.dtype.type(np.nan))
+    return np.where((m >= 0) & (np.floor(m) == m), out, np.nan).astype(dtype)
 
 
 def _zeta(x: np.ndarray, q: np.ndarray) -> Any:
+    out = _zeta_by_scipy(x, q)
+    before = (q < 0) & (np.floor(q) != q) & (np.floor(x) == x) & (x > 1) & (x < np.inf)
+    if before.any():
+        # SciPy adds up the terms on both sides of 0, which nearly cancel for odd x. The integer above q divides them:
+        # each side is a zeta function, less what lies beyond the first term.
+        x, q = np.broadcast_arrays(x, q)
+        exponent, first = x[before].astype(np.float64), q[before].astype(np.float64)
+        below = np.floor(first)
+        right = _zeta_by_scipy(exponent, first - below)
+        left, beyond = _zeta_by_scipy(exponent, (below + 1) - first), _zeta_by_scipy(exponent, 1 - first)
+        out = np.array(out)
+        out[before] = np.where(np.fmod(exponent, 2) == 0, (right + left) - beyond, (right - left) + beyond)
+    return out
+
+
+def _zeta_by_scipy(x: np.ndarray, q: np.ndarray) -> Any:
     out = scipy_function("zeta")(x, q)
     # SciPy multiplies infinities with zeros for very large x, and has infinities for NaN.
-    limit = np.where(q > 1, 0.0, np.where(q == 1, 1.0, np.inf))
-    out = np.where((x > 1e12) & (q > 0), limit, out)
+    out = np.where((x > 1e12) & (q > 0), np.power(q, -x), out)
     return np.where(np.isnan(x) | np.isnan(q), np.nan, out).astype(x.dtype)
 
 

@@ -14,6 +14,8 @@ from fungrad.jit.kernels.vecmath.core import INF, NAN
 TERMS = 10
 _CORRECTIONS = 12
 MOST_FACTORIAL = 171
+# Powers below are subnormal, or nearly so.
+LEAST = 1e-300
 
 
 def _bernoulli(count: int) -> list[Fraction]:
@@ -42,14 +44,21 @@ def zeta_positive(m: ScalarBuilder, x: Value, q: Value) -> Value:
     every = m.const(True, "i1")
     _, total, power = m.iterate(every, step, (zero, zero, zero), TERMS)
     end = q + (TERMS - 1.0)
-    tail = power * end / (x - 1.0) - 0.5 * power
+    integral = power * end
+    # Where a term is too small for a number, the rest of the sum may not be.
+    (integral,) = m.rare(power < LEAST, (integral,), _integral, end, x)
+    tail = integral / (x - 1.0) - 0.5 * power
     inverse = 1.0 / end
     factor, correction = power * x * inverse, m.const(0.0, x)
     for k, c in enumerate(COEFFICIENTS):
         correction = correction + c * factor
         factor = factor * (x + (2 * k + 1.0)) * (x + (2 * k + 2.0)) * (inverse * inverse)
     # Where nothing is left of the last term, the factors may overflow.
-    return total + m.select(power == 0.0, 0.0, tail + correction)
+    return total + m.select(power == 0.0, integral / (x - 1.0), tail + correction)
+
+
+def _integral(m: ScalarBuilder, end: Value, x: Value) -> tuple[Value, ...]:
+    return (vecmath.pow(m, end, 1.0 - x),)
 
 
 def zeta_any(m: ScalarBuilder, x: Value, q: Value) -> Value:
@@ -59,16 +68,17 @@ def zeta_any(m: ScalarBuilder, x: Value, q: Value) -> Value:
     # In (0, 1), and how many terms come before: their absolute values are a zeta function too.
     start = m.select(negative, q - whole, q)
     total = zeta_positive(m, x, start)
-    (total,) = m.rare(negative, (total,), _with_negative, total, x, start, -whole)
+    (total,) = m.rare(negative, (total,), _with_negative, total, x, q, (whole + 1.0) - q)
     total = m.select(negative & (m.floor(x) != x), NAN, total)
     total = m.select((q <= 0.0) & (whole == q), INF, total)
     total = m.select(x == 1.0, INF, total)
     return m.select((x < 1.0) | m.is_nan(x) | m.is_nan(q), NAN, total)
 
 
-def _with_negative(m: ScalarBuilder, total: Value, x: Value, start: Value, count: Value) -> tuple[Value, ...]:
-    """Adds the `count` terms at start - 1, start - 2, ... to the sum that begins at `start`."""
-    first, beyond = zeta_positive(m, x, 1.0 - start), zeta_positive(m, x, count - start + 1.0)
+def _with_negative(m: ScalarBuilder, total: Value, x: Value, q: Value, start: Value) -> tuple[Value, ...]:
+    """Adds the terms before the sum: what begins at ``start``, the distance to the integer above, less what begins
+    beyond the first of them."""
+    first, beyond = zeta_positive(m, x, start), zeta_positive(m, x, 1.0 - q)
     half = 0.5 * x
     even = m.floor(half) == half
     return (m.select(even, (total + first) - beyond, (total - first) + beyond),)
