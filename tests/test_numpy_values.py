@@ -337,3 +337,15 @@ def test_complex_exponentials_overflow_by_parts(name):
     for found in (f(z), fungrad.jit(f)(z), f(z[0])[None]):
         parts = np.asarray(found)
         assert np.isposinf(parts.real).all() and (parts.imag[:2] == 0).all() and np.isposinf(parts.imag[2:]).all()
+
+
+@pytest.mark.parametrize("cov", [True, "unscaled"])
+def test_covariances_of_a_fit_to_complex_values_are_real(cov):
+    x, y = np.arange(4.0), np.float32([[1, 3], [2, 2], [4, 1], [1, 5]]).astype("complex64") * (1 + 2j)
+    for values in (y[:, 0], y):
+        found, covariance = fungrad.numpy.polyfit(x, values, 1, cov=cov)
+        wanted, expected = np.polyfit(x, values, 1, cov=cov)
+        assert found.dtype == "complex64" and covariance.dtype == "float32"
+        np.testing.assert_allclose(found, wanted, rtol=1e-4)
+        if cov is True:
+            np.testing.assert_allclose(covariance, expected, rtol=1e-4)

@@ -204,6 +204,9 @@ def polyfit(
     if w is not None:
         given.append(raw_operand(w, "polyfit", "w"))
     places, values, *weights = promote_dtypes_inexact("polyfit", *given)
+    if dtypes.is_complex(places.aval.dtype) and not [x for x in (given[0], *given[2:]) if np.iscomplexobj(x)]:
+        # Only the values are complex: so are the coefficients, but not their covariance.
+        places, *weights = [ufuncs.real(x) for x in (places, *weights)]
     if places.aval.ndim != 1 or not places.aval.shape[0]:
         raise TypeError(
             f"fungrad.numpy.polyfit: x must be a vector with at least one element, got {places.aval.str_short()}"
