@@ -40,7 +40,7 @@ MODULES = {
     "Transformations": [
         "fungrad", "fungrad.tree", "fungrad.tree_util", "fungrad.flatten_util", "fungrad.ad_checkpoint",
         "fungrad.custom_batching", "fungrad.sharding",
-        "fungrad.ref",
+        "fungrad.ref", "fungrad.memory",
     ],
     "Arrays": ["fungrad.numpy", "fungrad.numpy.fft", "fungrad.numpy.linalg", "fungrad.lax", "fungrad.lax.linalg"],
     "Random numbers and networks": [

@@ -92,6 +92,7 @@ if TYPE_CHECKING:
         interpreters as interpreters,
         io as io,
         lax as lax,
+        memory as memory,
         monitoring as monitoring,
         nn as nn,
         numpy as numpy,

@@ -6,8 +6,8 @@ Written by ``python -m tools.facades`` from the imports of the facade.
 NAMES = {
     "fungrad": (
         "ad ad_checkpoint api_util custom_batching custom_derivatives data debug distributed dlpack dtypes errors "
-        "example_libraries experimental export extend flatten_util image interpreters io lax monitoring nn numpy "
-        "ops optim profiler random ref scipy sharding stages test_util train tree tree_util tune typing"
+        "example_libraries experimental export extend flatten_util image interpreters io lax memory monitoring nn "
+        "numpy ops optim profiler random ref scipy sharding stages test_util train tree tree_util tune typing"
     ),
     "fungrad.control.callbacks": "pure_callback",
     "fungrad.core.array": "Array typeof",

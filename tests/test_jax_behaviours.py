@@ -226,6 +226,16 @@ def test_tracing_and_execution_can_be_forbidden():
 # -- stages ------------------------------------------------------------------------------------------------------------
 
 
+def test_compiler_options_that_xla_cannot_have_raise():
+    error = fungrad.errors.JaxRuntimeError
+    with pytest.raises(error, match="No such compile option: 'fast_math'.*fungrad.jit"):
+        fungrad.jit(lambda x: x, compiler_options={"fast_math": True})
+    with pytest.raises(error, match="No such compile option: 'fast_math'"):
+        fungrad.jit(lambda x: x).lower(1.0).compile(compiler_options={"fast_math": True})
+    options = {"xla_cpu_enable_fast_math": True, "optimization_level": 1}
+    assert fungrad.jit(lambda x: x, compiler_options=options)(1.0) == 1
+
+
 def test_stages_tell_of_arguments():
     jitted = fungrad.jit(lambda x, y: {"o": x * y}, donate_argnums=0, compiler_options={"xla_option": True})
     traced = jitted.trace(jnp.ones(3), 2.0)

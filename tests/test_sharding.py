@@ -1,5 +1,7 @@
 """Meshes, sharded arrays, ``shard_map`` and ``pmap`` over devices for which the CPU stands."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -249,7 +251,84 @@ def test_formats():
 
 def test_memories():
     device = fungrad.devices()[0]
-    assert device.addressable_memories() == [device.default_memory()] == [device.memory("device")]
+    assert [m.kind for m in device.addressable_memories()] == ["device", "pinned_host", "unpinned_host"]
+    assert device.default_memory() == device.memory("device") != device.memory("pinned_host")
     assert device.default_memory().addressable_by_devices() == [device]
-    with pytest.raises(ValueError, match="kind must be 'device', got 'pinned_host'"):
-        device.memory("pinned_host")
+    with pytest.raises(ValueError, match="Could not find memory addressable by device cpu.*Got memory kind: fast"):
+        device.memory("fast")
+
+
+def test_kinds_of_memory(mesh):
+    sharding = NamedSharding(mesh, P("x"))
+    host = sharding.with_memory_kind("pinned_host")
+    assert (host.memory_kind, sharding.memory_kind, host.spec) == ("pinned_host", "device", sharding.spec)
+    assert host != sharding and hash(host) != hash(sharding) and host.with_memory_kind("device") == sharding
+    assert host == NamedSharding(mesh, P("x"), memory_kind="pinned_host") == pickle.loads(pickle.dumps(host))
+    assert "memory_kind=pinned_host" in repr(host) and not host.is_equivalent_to(sharding, 2)
+    assert fungrad.device_put(X, host).sharding == host
+    single = SingleDeviceSharding(fungrad.devices()[1], memory_kind="unpinned_host")
+    assert single.with_memory_kind(None) == SingleDeviceSharding(fungrad.devices()[1])
+    for make in (sharding.with_memory_kind, lambda k: SingleDeviceSharding(fungrad.devices()[0], memory_kind=k)):
+        with pytest.raises(ValueError, match="device, pinned_host, unpinned_host. Got memory kind: fast"):
+            make("fast")
+
+
+def test_memory_spaces(mesh):
+    space = fungrad.memory.Space
+    assert repr(list(space)) == "[MemorySpace.Device, MemorySpace.Host, MemorySpace.Any]"
+    x = fungrad.device_put(X, NamedSharding(mesh, P("x")))
+    there = fungrad.device_put(x, space.Host)
+    assert (there.sharding.memory_kind, there.sharding.spec) == ("pinned_host", P("x"))
+    assert fungrad.device_put(there, space.Device).sharding == x.sharding
+    assert fungrad.device_put(x, space.Any) is x
+    back = fungrad.jit(lambda x: fungrad.device_put(fungrad.device_put(x, space.Host) + 1, space.Device))(x)
+    np.testing.assert_array_equal(back, X + 1)
+
+
+def test_device_put_of_what_is_there_already_returns_it(mesh):
+    sharding = NamedSharding(mesh, P("x"))
+    x = fungrad.device_put(X, sharding)
+    assert fungrad.device_put(x, sharding) is x and fungrad.device_put(x, NamedSharding(mesh, P("x"))) is x
+    assert fungrad.device_put(x, NamedSharding(mesh, P("y"))) is not x
+    device = fungrad.devices()[1]
+    y = fungrad.device_put(X, device)
+    assert fungrad.device_put(y, device) is y and fungrad.device_put(y, SingleDeviceSharding(device)) is y
+
+
+CREATIONS = {
+    "array": lambda **k: jnp.array(X[:, 0], **k),
+    "asarray": lambda **k: jnp.asarray(X[:, 0], **k),
+    "zeros": lambda **k: jnp.zeros(8, **k),
+    "ones": lambda **k: jnp.ones(8, **k),
+    "empty": lambda **k: jnp.empty(8, **k),
+    "full": lambda **k: jnp.full(8, 2.0, **k),
+    "zeros_like": lambda **k: jnp.zeros_like(X, **k),
+    "ones_like": lambda **k: jnp.ones_like(X, **k),
+    "empty_like": lambda **k: jnp.empty_like(X, **k),
+    "full_like": lambda **k: jnp.full_like(X, 2.0, **k),
+    "arange": lambda **k: jnp.arange(8, **k),
+    "linspace": lambda **k: jnp.linspace(0.0, 1.0, 8, **k),
+    "eye": lambda **k: jnp.eye(8, **k),
+    "astype": lambda **k: jnp.astype(X, int, **k),
+    "Array.astype": lambda **k: jnp.asarray(X).astype(int, **k),
+    "Array.to_device": lambda device=None: jnp.asarray(X).to_device(device),
+    "from_dlpack": lambda **k: jnp.from_dlpack(X, **k),
+    "fft.fftfreq": lambda **k: jnp.fft.fftfreq(8, **k),
+    "fft.rfftfreq": lambda **k: jnp.fft.rfftfreq(14, **k),
+}
+
+
+@pytest.mark.parametrize("name", CREATIONS)
+def test_new_arrays_are_where_they_are_asked_for(mesh, name):
+    make = CREATIONS[name]
+    sharding, device = NamedSharding(mesh, P("x")), fungrad.devices()[3]
+    plain = make(device=None)
+    there = make(device=sharding)
+    assert there.sharding == there.device == sharding and not plain.committed
+    np.testing.assert_array_equal(there, plain)
+    assert make(device=device).device == device and make(device=device).devices() == {device}
+    seventh = NamedSharding(Mesh(np.array(fungrad.devices()[:7]), ("z",)), P("z"))
+    with pytest.raises(IndivisibleError, match=name):
+        make(device=seventh)
+    with pytest.raises(ValueError, match=f"{name}: device must be None, a device .*got 'cpu'"):
+        make(device="cpu")

@@ -54,6 +54,7 @@ MODULES = [
     "fungrad.optim.tree",
     "fungrad.optim.tree_utils",
     "fungrad.profiler",
+    "fungrad.memory",
     "fungrad.ref",
     "fungrad.scipy.cluster.vq",
     "fungrad.scipy.fft",

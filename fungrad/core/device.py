@@ -7,6 +7,7 @@ May import ``locks``, ``config`` and, of ``core``, ``array``, ``context``, ``for
 
 from __future__ import annotations
 
+import enum
 import os
 import re
 from typing import Any
@@ -57,31 +58,52 @@ class Client:
 _CLIENT = Client()
 
 
+MEMORY_KINDS = ("device", "pinned_host", "unpinned_host")
+"""The kinds of memory that programs name; all are that of this process."""
+
+
+class Space(enum.Enum):
+    """The memories that programs move arrays between, all of which are that of this process.
+
+    Example:
+      >>> import fungrad, fungrad.numpy as jnp
+      >>> fungrad.device_put(jnp.ones(2), fungrad.memory.Space.Host).sharding.memory_kind
+      'pinned_host'
+    """
+
+    Device = enum.auto()
+    Host = enum.auto()
+    Any = enum.auto()
+
+    def __repr__(self) -> str:
+        return f"MemorySpace.{self.name}"
+
+
 class Memory:
-    """A memory of a device: that of this process.
+    """A memory of a device: that of this process, by one of its names.
 
     Attributes:
-      kind: always ``device``.
+      kind: ``device``, ``pinned_host`` or ``unpinned_host``.
       platform: always ``cpu``.
       process_index: always 0.
     """
 
-    kind: str = "device"
     platform: str = "cpu"
     process_index: int = 0
 
-    def __init__(self, device: Device):
+    def __init__(self, device: Device, kind: str = "device"):
         self._device = device
+        self.kind = kind
 
     def addressable_by_devices(self) -> list[Device]:
         """The devices that read and write it."""
         return [self._device]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Memory) and other._device is self._device
+        return isinstance(other, Memory) and other._device is self._device and other.kind == self.kind
 
     def __hash__(self) -> int:
-        return hash((Memory, self._device.id))
+        return hash((Memory, self._device.id, self.kind))
 
     def __repr__(self) -> str:
         return f"Memory(kind={self.kind!r}, device={self._device!r})"
@@ -115,25 +137,20 @@ class Device:
         return None
 
     def addressable_memories(self) -> list[Memory]:
-        """The memories that it reads and writes: that of the process."""
-        return [Memory(self)]
+        """The memories that it reads and writes: that of the process, by each of its names."""
+        return [Memory(self, kind) for kind in MEMORY_KINDS]
 
     def default_memory(self) -> Memory:
         """The memory where its arrays are: that of the process."""
         return Memory(self)
 
     def memory(self, kind: str) -> Memory:
-        """The memory of a kind, of which there is ``device``.
+        """The memory of a kind: ``device``, ``pinned_host`` or ``unpinned_host``.
 
         Raises:
           ValueError: ``kind`` is another.
         """
-        if kind != Memory.kind:
-            raise ValueError(
-                f"fungrad.Device.memory: Could not find memory addressable by device {self}: kind must be 'device', "
-                f"got {kind!r}"
-            )
-        return Memory(self)
+        return Memory(self, checked_memory_kind(kind, "fungrad.Device.memory"))
 
     def __init__(self, id: int = 0):
         self.id = id
@@ -151,6 +168,22 @@ class Device:
 
     def __reduce__(self) -> tuple:
         return (_device, (self.id,))
+
+
+def checked_memory_kind(kind: str | None, api: str) -> str:
+    """A kind of memory; None stands for ``device``.
+
+    Raises:
+      ValueError: there is no such memory.
+    """
+    if kind is None:
+        return MEMORY_KINDS[0]
+    if kind not in MEMORY_KINDS:
+        raise ValueError(
+            f"{api}: Could not find memory addressable by device cpu. Device cpu can address the following memory "
+            f"kinds: {', '.join(MEMORY_KINDS)}. Got memory kind: {kind}"
+        )
+    return kind
 
 
 CPU = Device()
@@ -179,16 +212,18 @@ def _check_backend(backend: str | None, api: str) -> None:
 
 
 def check_device(device: Any, api: str) -> None:
-    """Raises unless ``device`` is None, a device, a sharding or a format.
+    """Raises unless ``device`` is None, a device, a sharding, a format or a memory space.
 
     Raises:
       ValueError: it is something else.
     """
-    if device is not None and not isinstance(device, (Device, Format)) and not hasattr(type(device), "device_set"):
+    if (
+        device is not None
+        and not isinstance(device, (Device, Format, Space))
+        and not hasattr(type(device), "device_set")
+    ):
         # Asked of the class: the sharding of a traced value has no devices that it could name.
-        raise ValueError(
-            f"{api}: device must be None or fungrad.devices()[0], got {device!r}; fungrad computes on the CPU"
-        )
+        raise ValueError(f"{api}: device must be None, a device of fungrad.devices() or a sharding, got {device!r}")
 
 
 def devices(backend: str | None = None) -> list[Device]:

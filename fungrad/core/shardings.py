@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.core.device import CPU, Device
+from fungrad.core.device import CPU, Device, checked_memory_kind
 from fungrad.core.meshes import (
     AxisType,
     BaseMesh,
@@ -36,12 +36,13 @@ class Sharding:
 
     Attributes:
       device_set: the devices that hold part of the array.
-      memory_kind: kind of memory that holds it: ``device``.
+      memory_kind: kind of memory that holds it: ``device``, ``pinned_host`` or ``unpinned_host``.
       is_fully_replicated: whether each device holds the whole array.
       is_fully_addressable: whether this process has all the devices.
     """
 
     __slots__ = ()
+    _memory_kind: str
 
     @property
     def device_set(self) -> set[Device]:
@@ -50,8 +51,12 @@ class Sharding:
 
     @property
     def memory_kind(self) -> str:
-        """Kind of memory: ``device``."""
-        return "device"
+        """Kind of memory; each is a name of that of this process."""
+        return getattr(self, "_memory_kind", "device")
+
+    def with_memory_kind(self, kind: str | None) -> Any:
+        """The same division of arrays, in memory of another kind."""
+        raise NotImplementedError(f"{type(self).__name__} does not say in which memory arrays are")
 
     @property
     def is_fully_replicated(self) -> bool:
@@ -82,10 +87,11 @@ class SingleDeviceSharding(Sharding):
 
     Args:
       device: the device.
-      memory_kind: must be None or ``device``.
+      memory_kind: ``device`` (the default), ``pinned_host`` or ``unpinned_host``.
 
     Raises:
       TypeError: ``device`` is no device.
+      ValueError: there is no such memory.
 
     Example:
       >>> import fungrad
@@ -93,16 +99,17 @@ class SingleDeviceSharding(Sharding):
       SingleDeviceSharding(device=CpuDevice(id=0), memory_kind=device)
     """
 
-    __slots__ = ("_device",)
+    __slots__ = ("_device", "_memory_kind")
 
     def __init__(self, device: Device, *, memory_kind: str | None = None) -> None:
         if not isinstance(device, Device):
             raise TypeError(f"fungrad.sharding.SingleDeviceSharding: device must be a device, got {device!r}")
-        if memory_kind not in (None, "device"):
-            raise ValueError(
-                f"fungrad.sharding.SingleDeviceSharding: memory_kind must be None or 'device', got {memory_kind!r}"
-            )
         self._device = device
+        self._memory_kind = checked_memory_kind(memory_kind, "fungrad.sharding.SingleDeviceSharding")
+
+    def with_memory_kind(self, kind: str | None) -> SingleDeviceSharding:
+        """The same device, in memory of another kind."""
+        return SingleDeviceSharding(self._device, memory_kind=kind)
 
     @property
     def device_set(self) -> set[Device]:
@@ -129,13 +136,15 @@ class SingleDeviceSharding(Sharding):
         return self == other
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is SingleDeviceSharding and other._device == self._device
+        if type(other) is not SingleDeviceSharding:
+            return False
+        return other._device == self._device and other._memory_kind == self._memory_kind
 
     def __hash__(self) -> int:
-        return hash((SingleDeviceSharding, self._device))
+        return hash((SingleDeviceSharding, self._device, self._memory_kind))
 
     def __repr__(self) -> str:
-        return f"SingleDeviceSharding(device={self._device!r}, memory_kind=device)"
+        return f"SingleDeviceSharding(device={self._device!r}, memory_kind={self._memory_kind})"
 
 
 # Where arrays are unless they say otherwise.
@@ -156,10 +165,10 @@ class NamedSharding(Sharding):
     Args:
       mesh: the mesh.
       spec: a ``PartitionSpec``: for each dimension the mesh axes that divide it.
-      memory_kind: must be None or ``device``.
+      memory_kind: ``device`` (the default), ``pinned_host`` or ``unpinned_host``.
 
     Raises:
-      ValueError: the specification names an axis that the mesh has not, or one twice.
+      ValueError: there is no such memory, or the specification names an axis that the mesh has not, or one twice.
 
     Example:
       >>> import fungrad
@@ -168,7 +177,7 @@ class NamedSharding(Sharding):
       (8, 2)
     """
 
-    __slots__ = ("mesh", "spec")
+    __slots__ = ("_memory_kind", "mesh", "spec")
 
     def __init__(self, mesh: Any, spec: PartitionSpec, *, memory_kind: str | None = None):
         if not isinstance(mesh, BaseMesh):
@@ -177,10 +186,13 @@ class NamedSharding(Sharding):
             raise TypeError(
                 f"fungrad.NamedSharding: spec must be a PartitionSpec, got {spec!r} of type {type(spec).__name__}"
             )
-        if memory_kind not in (None, "device"):
-            raise ValueError(f"fungrad.NamedSharding: memory_kind must be None or 'device', got {memory_kind!r}")
         check_names(mesh, spec, "NamedSharding")
         self.mesh, self.spec = mesh, spec
+        self._memory_kind = checked_memory_kind(memory_kind, "fungrad.NamedSharding")
+
+    def with_memory_kind(self, kind: str | None) -> NamedSharding:
+        """The same division of arrays, in memory of another kind."""
+        return NamedSharding(self.mesh, self.spec, memory_kind=kind)
 
     @property
     def device_set(self) -> set[Device]:
@@ -264,6 +276,8 @@ class NamedSharding(Sharding):
         """Whether ``other`` puts the same parts of arrays with ``ndim`` dimensions on the same devices."""
         if isinstance(other, NamedSharding) and self.spec.unreduced != other.spec.unreduced:
             return False
+        if isinstance(other, Sharding) and self.memory_kind != other.memory_kind:
+            return False
         shape = self.parts(ndim)
         full = tuple([n * 840 for n in shape])
         try:
@@ -271,9 +285,13 @@ class NamedSharding(Sharding):
         except ValueError:
             return False
 
-    def update(self, *, mesh: Any = None, spec: Any = None) -> NamedSharding:
-        """The sharding with another mesh or specification."""
-        return NamedSharding(self.mesh if mesh is None else mesh, self.spec if spec is None else spec)
+    def update(self, *, mesh: Any = None, spec: Any = None, memory_kind: str | None = None) -> NamedSharding:
+        """The sharding with another mesh, specification or kind of memory."""
+        return NamedSharding(
+            self.mesh if mesh is None else mesh,
+            self.spec if spec is None else spec,
+            memory_kind=self._memory_kind if memory_kind is None else memory_kind,
+        )
 
     # -- as part of the type of an array -------------------------------------------------------------------------------
 
@@ -325,17 +343,23 @@ class NamedSharding(Sharding):
         return "{" + ", ".join(f"{k.name}: {tuple(v)}" for k, v in kinds.items()) + "}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, NamedSharding) and self.mesh == other.mesh and self.spec == other.spec
+        if not isinstance(other, NamedSharding) or self._memory_kind != other._memory_kind:
+            return False
+        return self.mesh == other.mesh and self.spec == other.spec
 
     def __hash__(self) -> int:
-        return hash((self.mesh, self.spec))
+        return hash((self.mesh, self.spec, self._memory_kind))
 
     def __reduce__(self) -> tuple:
-        return (NamedSharding, (self.mesh, self.spec))
+        return (_named_sharding, (self.mesh, self.spec, self._memory_kind))
 
     def __repr__(self) -> str:
-        where = ", memory_kind=device" if isinstance(self.mesh, Mesh) else ""
+        where = f", memory_kind={self._memory_kind}" if isinstance(self.mesh, Mesh) else ""
         return f"NamedSharding(mesh={self.mesh!s}, spec={self.spec!r}{where})"
+
+
+def _named_sharding(mesh: Any, spec: PartitionSpec, memory_kind: str) -> NamedSharding:
+    return NamedSharding(mesh, spec, memory_kind=memory_kind)
 
 
 def _slice(part: int, size: int, whole: int) -> slice:

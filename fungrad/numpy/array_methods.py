@@ -15,7 +15,7 @@ from fungrad.core import dtypes
 from fungrad.core.arguments import guarded
 from fungrad.core.array import PYTHON_SCALARS, Array, DeletedArray, delete
 from fungrad.core.context import Tracer
-from fungrad.core.device import CPU, Device, check_device
+from fungrad.core.device import CPU, Device
 from fungrad.core.formats import Format, Layout
 from fungrad.core.primitive import Primitive
 from fungrad.core.shardings import DEFAULT as DEFAULT_SHARDING, Sharding
@@ -35,6 +35,7 @@ from fungrad.numpy._promotion import fitting, partners
 from fungrad.numpy.array_api import VERSIONS
 from fungrad.numpy.bits import reinterpret, swapped_bytes
 from fungrad.ops import compare, elementwise
+from fungrad.ops.resharding import on_device
 
 # -- operators ---------------------------------------------------------------------------------------------------------
 
@@ -158,9 +159,7 @@ Array._bind_operators(_arithmetic_operators())
 # -- methods -----------------------------------------------------------------------------------------------------------
 
 
-def _reshape(
-    self: Array, *shape: Any, order: str = "C", copy: bool | None = None, out_sharding: Any = None
-) -> Array:
+def _reshape(self: Array, *shape: Any, order: str = "C", copy: bool | None = None, out_sharding: Any = None) -> Array:
     """The elements in another shape, given as one tuple or as several ints; see ``fungrad.numpy.reshape``."""
     sizes = shape[0] if len(shape) == 1 else shape
     return manipulation.reshape(self, sizes, order, copy=copy, out_sharding=out_sharding)
@@ -235,9 +234,8 @@ def _devices(self: Array) -> set[Device]:
 
 
 def _to_device(self: Array, device: Any, *, stream: Any = None) -> Array:
-    """The array itself, which lives on the only device."""
-    check_device(device, "fungrad.Array.to_device")
-    return self
+    """The array on a device, or divided by a sharding."""
+    return on_device(self, device, "fungrad.Array.to_device")
 
 
 def _is_deleted(self: Array) -> bool:

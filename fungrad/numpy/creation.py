@@ -34,7 +34,7 @@ from fungrad.ops import elementwise, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import convert_element_type, copy as copy_op, stop_gradient
 from fungrad.ops.foundation import broadcast, broadcast_in_dim
-from fungrad.ops.resharding import at_sharding, resharded
+from fungrad.ops.resharding import at_sharding, on_device, resharded
 
 # -- from values -------------------------------------------------------------------------------------------------------
 
@@ -57,7 +57,7 @@ def array(
       copy: ignored for what cannot be shared; without, a fungrad array is returned as it is.
       order: only for compatibility: ``K``, ``A``, ``C`` (arrays are row-major).
       ndmin: least rank of the result: dimensions of size 1 are put in front.
-      device: None or the CPU.
+      device: None, a device or a sharding: where the result is to be.
 
     Returns:
       Array; weakly typed only if ``object`` is a Python number and no dtype is given.
@@ -74,7 +74,6 @@ def array(
     """
     if out_sharding is not None:
         return at_sharding(array, out_sharding, "fungrad.numpy.array", object, dtype, copy, order, ndmin, device=device)
-    check_device(device, "fungrad.numpy.array")
     if order not in (None, "K", "A", "C"):
         raise NotImplementedError(
             f"fungrad.numpy.array: order must be 'K', 'A' or 'C', got {order!r}; arrays are row-major"
@@ -82,7 +81,7 @@ def array(
     out = _convert(object, requested_dtype(dtype, "array"), "array", copy)
     if ndmin > out.aval.ndim:
         out = shape_ops.expand_dims(out, range(ndmin - out.aval.ndim))
-    return out
+    return on_device(out, device, "fungrad.numpy.array")
 
 
 def asarray(
@@ -250,19 +249,18 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> 
       x: array or scalar.
       dtype: any supported dtype; None means the default floating dtype.
       copy: ignored.
-      device: None or the CPU.
+      device: None, a device or a sharding: where the result is to be.
 
     Example:
       >>> import fungrad.numpy as jnp
       >>> jnp.astype(jnp.array([0.0, 1.7]), int)
       Array([0, 1], dtype=int32)
     """
-    check_device(device, "fungrad.numpy.astype")
     x = operand(x, "astype", "x")
     new = dtypes.default_float() if dtype is None else dtypes.canonicalize_dtype(dtype, "fungrad.numpy.astype")
     if dtypes.is_complex(x.aval.dtype) and not dtypes.is_complex(new) and not dtypes.is_bool(new):
         x = ufuncs.real(x)
-    return convert_element_type(x, new)
+    return on_device(convert_element_type(x, new), device, "fungrad.numpy.astype")
 
 
 # -- constants ---------------------------------------------------------------------------------------------------------
@@ -310,14 +308,14 @@ def _float0_array(shape: tuple[int, ...]) -> Any:
 
 
 def _filled(api: str, value: int, shape: Any, dtype: Any, device: Any) -> Array:
-    check_device(device, f"fungrad.numpy.{api}")
     if _is_float0(dtype):
+        check_device(device, f"fungrad.numpy.{api}")
         return _float0_array(canonical_shape(shape, api))
     found = requested_dtype(dtype, api)
     found = dtypes.default_float() if found is None else found
     if dtypes.is_bool(found):
         value = bool(value)
-    return _constant(value, canonical_shape(shape, api), found)
+    return on_device(_constant(value, canonical_shape(shape, api), found), device, f"fungrad.numpy.{api}")
 
 
 def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
@@ -376,8 +374,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, 
     """
     if out_sharding is not None:
         return at_sharding(full, out_sharding, "fungrad.numpy.full", shape, fill_value, dtype, device=device)
-    check_device(device, "fungrad.numpy.full")
-    return _full(fill_value, canonical_shape(shape, "full"), requested_dtype(dtype, "full"), None, "full")
+    out = _full(fill_value, canonical_shape(shape, "full"), requested_dtype(dtype, "full"), None, "full")
+    return on_device(out, device, "fungrad.numpy.full")
 
 
 def _full(fill_value: Any, shape: tuple[int, ...], dtype: np.dtype | None, weak: bool | None, api: str) -> Array:
@@ -403,9 +401,8 @@ def broadcast_to(array: Any, shape: Any, api: str = "broadcast_to") -> Array:
     return broadcast(x, tuple(shape))
 
 
-def _like(api: str, a: Any, dtype: Any, shape: Any, device: Any) -> tuple[tuple[int, ...], np.dtype, bool]:
+def _like(api: str, a: Any, dtype: Any, shape: Any) -> tuple[tuple[int, ...], np.dtype, bool]:
     """Shape, dtype and weakness of a ``*_like`` function's result."""
-    check_device(device, f"fungrad.numpy.{api}")
     aval = a if hasattr(a, "shape") and hasattr(a, "dtype") and not isinstance(a, (Array, np.ndarray)) else None
     if aval is None:
         aval = operand(a, api, "a").aval
@@ -420,13 +417,15 @@ def _filled_like(api: str, value: int, a: Any, dtype: Any, shape: Any, device: A
     if _is_float0(getattr(a, "dtype", None) if dtype is None else dtype):
         check_device(device, f"fungrad.numpy.{api}")
         return _float0_array(canonical_shape(np.shape(a) if shape is None else shape, api))
-    sizes, found, weak = _like(api, a, dtype, shape, device)
+    sizes, found, weak = _like(api, a, dtype, shape)
     scalar = scalar_array(bool(value) if dtypes.is_bool(found) else value, found, weak)
-    return _where_like(broadcast_in_dim(scalar, sizes, ()), a)
+    return _where_like(broadcast_in_dim(scalar, sizes, ()), a, device, api)
 
 
-def _where_like(x: Array, a: Any) -> Array:
-    """A result of a ``*_like`` function, divided as the array is after whose shape it is made."""
+def _where_like(x: Array, a: Any, device: Any, api: str) -> Array:
+    """A result of a ``*_like`` function, divided as the array is after whose shape it is made if nothing is asked."""
+    if device is not None:
+        return on_device(x, device, f"fungrad.numpy.{api}")
     placement = a.aval.placement if isinstance(a, Array) else None
     return x if placement is None or a.aval.shape != x.aval.shape else resharded(x, placement)
 
@@ -482,8 +481,8 @@ def full_like(
         return at_sharding(
             full_like, out_sharding, "fungrad.numpy.full_like", a, fill_value, dtype, shape, device=device
         )
-    sizes, found, weak = _like("full_like", a, dtype, shape, device)
-    return _where_like(_full(fill_value, sizes, found, weak, "full_like"), a)
+    sizes, found, weak = _like("full_like", a, dtype, shape)
+    return _where_like(_full(fill_value, sizes, found, weak, "full_like"), a, device, "full_like")
 
 
 # -- ranges ------------------------------------------------------------------------------------------------------------
@@ -503,7 +502,6 @@ def arange(
     """
     if out_sharding is not None:
         return at_sharding(arange, out_sharding, "fungrad.numpy.arange", start, stop, step, dtype, device=device)
-    check_device(device, "fungrad.numpy.arange")
     given = [x for x in (start, stop, step) if x is not None]
     found = requested_dtype(dtype, "arange")
     values = [_static_number(x) for x in given]
@@ -533,7 +531,7 @@ def arange(
         if isinstance(step, Tracer):
             each = convert_element_type(_only_derivative(step), found)
             out = elementwise.add(out, elementwise.mul(shape_ops.iota(found, size), each))
-    return out
+    return on_device(out, device, "fungrad.numpy.arange")
 
 
 def _only_derivative(x: Array) -> Array:

@@ -22,6 +22,7 @@ from fungrad.numpy.manipulation import moveaxis, roll
 from fungrad.numpy.padding import pad
 from fungrad.ops import fft as ops
 from fungrad.ops.fft import FftType
+from fungrad.ops.resharding import on_device
 from fungrad.ops.shape import canonical_axis, slice as slice_of
 
 _NORMS = ("backward", "ortho", "forward")
@@ -393,7 +394,7 @@ def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> A
       n: length of the transform.
       d: distance of the samples.
       dtype: of the result, default the default floating dtype.
-      device: must be None or the CPU.
+      device: None, a device or a sharding.
 
     Raises:
       TypeError: ``n`` is not an integer.
@@ -405,10 +406,10 @@ def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> A
       [ 0.   0.4  0.8 -0.8 -0.4]
     """
     n, wanted, whole = _spacing("fftfreq", n, d, dtype)
-    place = arange(n, device=device)
+    place = arange(n)
     if n:
         place = (place + n // 2) % n - n // 2
-    return (place.astype(whole.dtype) / whole).astype(wanted)
+    return on_device((place.astype(whole.dtype) / whole).astype(wanted), device, "fungrad.numpy.fft.fftfreq")
 
 
 def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> Array:
@@ -418,7 +419,7 @@ def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> 
       n: length of the transform.
       d: distance of the samples.
       dtype: of the result, default the default floating dtype.
-      device: must be None or the CPU.
+      device: None, a device or a sharding.
 
     Raises:
       TypeError: ``n`` is not an integer.
@@ -430,8 +431,8 @@ def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> 
       [0.  0.4 0.8]
     """
     n, wanted, whole = _spacing("rfftfreq", n, d, dtype)
-    place = arange(n // 2 + 1, device=device)
-    return (place.astype(whole.dtype) / whole).astype(wanted)
+    place = arange(n // 2 + 1)
+    return on_device((place.astype(whole.dtype) / whole).astype(wanted), device, "fungrad.numpy.fft.rfftfreq")
 
 
 def fftshift(x: Any, axes: int | Sequence[int] | None = None) -> Array:

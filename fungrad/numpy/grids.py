@@ -15,7 +15,6 @@ from fungrad.core import dlpack, dtypes
 from fungrad.core.arguments import index
 from fungrad.core.array import Array, wrap
 from fungrad.core.avals import ShapedArray
-from fungrad.core.device import check_device
 from fungrad.numpy import creation, ufuncs
 from fungrad.numpy._promotion import (
     broadcast_shapes,
@@ -34,6 +33,7 @@ from fungrad.ops import compare, elementwise as lax, foundation, joining, shape 
 from fungrad.ops._operands import scalar_like
 from fungrad.ops.cast import copy as copy_op
 from fungrad.ops.cumulative import cumprod
+from fungrad.ops.resharding import on_device
 
 # -- spaced numbers ----------------------------------------------------------------------------------------------------
 
@@ -53,14 +53,13 @@ def linspace(
       retstep: return also the distance between neighbours.
       dtype: dtype of the result.
       axis: axis of the result along which the numbers run.
-      device: None or the CPU.
+      device: None, a device or a sharding: where the result is to be.
 
     Example:
       >>> import fungrad.numpy as jnp
       >>> jnp.linspace(0, 1, 5)
       Array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
     """
-    check_device(device, "fungrad.numpy.linspace")
     num = operator.index(num)
     if num < 0:
         raise ValueError(f"fungrad.numpy.linspace: num must not be negative, got {num}")
@@ -73,6 +72,7 @@ def linspace(
     if found is not None and dtypes.is_integer(found):
         out = ufuncs.floor(out)
     out = cast(moveaxis(out, 0, axis), found if found is not None else computed)
+    out = on_device(out, device, "fungrad.numpy.linspace")
     return (out, cast(step, computed)) if retstep else out
 
 
@@ -197,7 +197,7 @@ def eye(N: int, M: int | None = None, k: Any = 0, dtype: Any = None, *, device: 
       M: number of columns, by default ``N``.
       k: how far right of the main diagonal.
       dtype: dtype of the result.
-      device: None or the CPU.
+      device: None, a device or a sharding: where the result is to be.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -205,10 +205,9 @@ def eye(N: int, M: int | None = None, k: Any = 0, dtype: Any = None, *, device: 
       Array([[1., 0.],
              [0., 1.]], dtype=float32)
     """
-    check_device(device, "fungrad.numpy.eye")
     found = _default_float(dtype, "eye")
     rows, columns = _matrix_shape("eye", N, M)
-    return cast(_compare_places(rows, columns, k, ufuncs.equal), found)
+    return on_device(cast(_compare_places(rows, columns, k, ufuncs.equal), found), device, "fungrad.numpy.eye")
 
 
 def _matrix_shape(api: str, n: Any, m: Any) -> tuple[int, int]:
@@ -442,7 +441,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
 
     Args:
       x: an array of a library that has DLPack, in memory of the CPU.
-      device: None or the CPU.
+      device: None, a device or a sharding: where the result is to be.
       copy: False is refused, since the other library could write to the array; arrays of fungrad stay as they are.
 
     Raises:
@@ -455,9 +454,8 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
       >>> jnp.from_dlpack(np.arange(3, dtype="int16"))
       Array([0, 1, 2], dtype=int16)
     """
-    check_device(device, "fungrad.numpy.from_dlpack")
     if isinstance(x, Array):
-        return copy_op(x) if copy else x
+        return on_device(copy_op(x) if copy else x, device, "fungrad.numpy.from_dlpack")
     if not hasattr(x, "__dlpack__"):
         raise TypeError(
             f"fungrad.numpy.from_dlpack: x must be an array with __dlpack__, got {x!r} of type {type(x).__name__}; "
@@ -470,7 +468,8 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
         )
     data = dlpack.receive(x)
     dtype = dtypes.canonicalize_dtype(data.dtype, "fungrad.numpy.from_dlpack")
-    return wrap(np.array(data, dtype, order="C"), ShapedArray(data.shape, dtype))
+    out = wrap(np.array(data, dtype, order="C"), ShapedArray(data.shape, dtype))
+    return on_device(out, device, "fungrad.numpy.from_dlpack")
 
 
 __all__ = [

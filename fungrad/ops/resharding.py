@@ -14,9 +14,12 @@ from fungrad.core import tree
 from fungrad.core.array import Array, ArrayImpl, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
+from fungrad.core.device import Device, Space, check_device
+from fungrad.core.formats import Format
 from fungrad.core.meshes import PartitionSpec
+from fungrad.core.placement import placed, placement
 from fungrad.core.primitive import Primitive
-from fungrad.core.shardings import NamedSharding, wanted_type
+from fungrad.core.shardings import DEFAULT, NamedSharding, SingleDeviceSharding, wanted_type
 from fungrad.errors import ShardingTypeError
 
 
@@ -76,6 +79,48 @@ def resharded(x: Any, sharding: NamedSharding | None) -> Any:
     aval = x.aval
     wanted = ShapedArray(aval.shape, aval.dtype, aval.weak_type, sharding=sharding, vma=aval.vma)
     return x if wanted is aval else reshard_p.bind(x, sharding=wanted.placement)
+
+
+def put(x: Any, where: Any) -> Any:
+    """An array where the user wants it; a traced value knows of that what is part of its type.
+
+    Args:
+      x: an array.
+      where: a device, a sharding, a format, a memory space, or None for where it is.
+    """
+    if isinstance(where, Format):
+        where = where.sharding
+    if isinstance(where, Device):
+        where = SingleDeviceSharding(where)
+    if type(x) is not ArrayImpl:
+        wanted = where.of_type(x.aval.shape) if isinstance(where, NamedSharding) else None
+        return resharded(x, wanted) if wanted is not None else x
+    if isinstance(where, Space):
+        now = placement(x) or DEFAULT
+        where = (
+            None if where is Space.Any else now.with_memory_kind("device" if where is Space.Device else "pinned_host")
+        )
+    return x if where is None or placement(x) == where else placed(x, where)
+
+
+def on_device(x: Any, device: Any, api: str) -> Any:
+    """A result where the caller has asked for it with ``device``.
+
+    Args:
+      x: the result.
+      device: None, a device, a sharding or a format.
+      api: name of the public function, for messages.
+
+    Raises:
+      ValueError: ``device`` is something else, or the sharding does not fit the shape.
+    """
+    if device is None:
+        return x
+    check_device(device, api)
+    check = getattr(device, "check_shape", None)
+    if check is not None:
+        check(x.shape, api)
+    return put(x, device)
 
 
 def retyped(x: Any, aval: ShapedArray) -> Any:

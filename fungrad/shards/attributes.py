@@ -5,13 +5,15 @@ May import ``core``, ``fungrad.sharding`` and ``shards.arrays``.
 
 from __future__ import annotations
 
+from typing import Any
+
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.device import Device
 from fungrad.core.meshes import ManualAxisType
 from fungrad.core.placement import placement
-from fungrad.core.shardings import Sharding, sharding_of_type
+from fungrad.core.shardings import DEFAULT, Sharding, SingleDeviceSharding, sharding_of_type
 from fungrad.shards import rules as rules
 from fungrad.shards.arrays import sharding_of, shards_of
 
@@ -39,10 +41,15 @@ def _devices(self: Array) -> set[Device]:
     return _sharding(self).device_set
 
 
+def _device(self: Array) -> Any:
+    """The device that holds the array, or its sharding if there are several."""
+    sharding = DEFAULT if isinstance(self, Tracer) else sharding_of(self)
+    return next(iter(sharding.device_set)) if isinstance(sharding, SingleDeviceSharding) else sharding
+
+
 ShapedArray.sharding = property(  # type: ignore[attr-defined]
     sharding_of_type, doc="How arrays of this type are divided along the explicit axes of a mesh."
 )
-
 
 
 def _manual_axis_type(self: ShapedArray) -> ManualAxisType:
@@ -68,6 +75,7 @@ Array._bind_operators(
             lambda self: _sharding(self).is_fully_replicated, doc="Whether every device holds the whole array."
         ),
         "addressable_data": _addressable_data,
+        "device": property(_device, doc="The device that holds the array; its sharding if there are several."),
         "devices": _devices,
     }
 )

@@ -11,23 +11,12 @@ from typing import Any
 
 from fungrad.core import shardings, tree
 from fungrad.core.array import Array, as_array
-from fungrad.core.context import Tracer
 from fungrad.core.device import check_device
-from fungrad.core.formats import Format
 from fungrad.core.meshes import AxisType, PartitionSpec, use_abstract_mesh
-from fungrad.core.placement import placed
-from fungrad.core.shardings import NamedSharding, Sharding, wanted_type
+from fungrad.core.shardings import NamedSharding, wanted_type
 from fungrad.core.source import api_boundary, wraps
-from fungrad.ops.resharding import resharded
+from fungrad.ops.resharding import on_device, put, resharded
 from fungrad.transforms.api import check_callable
-
-
-def put(x: Array, sharding: Sharding) -> Array:
-    """``x`` with a sharding, of which a traced value knows what is part of its type."""
-    if not isinstance(x, Tracer):
-        return placed(x, sharding)
-    wanted = sharding.of_type(x.aval.shape) if isinstance(sharding, NamedSharding) else None
-    return resharded(x, wanted) if wanted is not None else x
 
 
 def device_put(
@@ -37,8 +26,9 @@ def device_put(
 
     Args:
       x: pytree of arrays and scalars.
-      device: None, a device, a sharding, a ``PartitionSpec`` over the mesh that has been set, a ``Format``, or a tree
-        of them that is a prefix of ``x``. Arrays have the sharding afterwards; they are whole in memory as before.
+      device: None, a device, a sharding, a ``PartitionSpec`` over the mesh that has been set, a ``Format``, a
+        ``memory.Space``, or a tree of them that is a prefix of ``x``. Arrays have the sharding afterwards (those that
+        have it already are returned as they are); they are whole in memory as before.
       src: ignored.
       donate: ignored.
       may_alias: ignored.
@@ -63,22 +53,13 @@ def device_put(
         check_device(each, "fungrad.device_put")
     leaves, structure = tree.flatten(x)
     arrays = [as_array(leaf, "fungrad.device_put: x") for leaf in leaves]
-    return tree.unflatten(structure, [_put(leaf, where) for leaf, where in zip(arrays, wanted, strict=True)])
-
-
-def _put(x: Array, where: Any) -> Array:
-    check = getattr(where, "check_shape", None)
-    if check is not None:
-        check(x.shape, "fungrad.device_put")
-    if isinstance(where, Format):
-        where = where.sharding
-    return x if where is None else put(x, where)
+    return tree.unflatten(
+        structure, [on_device(x, where, "fungrad.device_put") for x, where in zip(arrays, wanted, strict=True)]
+    )
 
 
 def _flat(xs: Any, wanted: Any, api: str) -> list[Any]:
-    return tree.broadcast_prefix(
-        wanted, xs, is_leaf=lambda w: w is None, api=f"fungrad.{api}", prefix_name="shardings"
-    )
+    return tree.broadcast_prefix(wanted, xs, is_leaf=lambda w: w is None, api=f"fungrad.{api}", prefix_name="shardings")
 
 
 def reshard(xs: Any, out_shardings: Any) -> Any:

@@ -24,6 +24,7 @@ from fungrad.core.refs import AbstractRef, Ref
 from fungrad.core.shardings import DEFAULT
 from fungrad.core.signatures import P, R_co
 from fungrad.core.source import api_boundary
+from fungrad.errors import JaxRuntimeError
 from fungrad.transforms.inspection import shape_struct
 
 if TYPE_CHECKING:
@@ -77,14 +78,27 @@ class ArgInfo:
         return self.aval.dtype
 
 
+# Those of XLA's options whose names do not begin as the others'.
+_OTHER_OPTIONS = frozenset(
+    "exec_time_optimization_effort fdo_profile memory_fitting_effort memory_fitting_level optimization_level".split()
+)
+
+
 def check_compiler_options(options: Any, api: str) -> None:
     """Options of XLA are taken and have no effect.
 
     Raises:
       TypeError: they are not a dictionary of options by name.
+      JaxRuntimeError: one has a name that none of XLA's has, all of which begin with ``xla_`` but for a few.
     """
     if options is not None and not (isinstance(options, Mapping) and all(isinstance(k, str) for k in options)):
         raise TypeError(f"{api}: compiler_options must be None or a dict of options by name, got {options!r}")
+    for name in options or ():
+        if not name.startswith("xla_") and name not in _OTHER_OPTIONS:
+            raise JaxRuntimeError(
+                f"INVALID_ARGUMENT: No such compile option: {name!r} ({api}: compiler_options are those of XLA, whose "
+                "names begin with xla_)"
+            )
 
 
 class Stage:

@@ -663,7 +663,8 @@ def jit(
       out_shardings: shardings of results, a prefix of the result.
       device: None or a device.
       backend: None or ``"cpu"``.
-      compiler_options: options of XLA by name; accepted for compatibility, without effect here.
+      compiler_options: options of XLA by name, without effect here; a name that cannot be one of them raises
+        ``JaxRuntimeError``.
 
     Returns:
       A callable with ``trace``, ``lower``, ``eval_shape``, ``cache_info`` and ``clear_cache``.
