@@ -182,7 +182,7 @@ def test_what_jvp_refuses():
     with pytest.raises(TypeError, match="the tangent of primals"):
         fungrad.jvp(lambda r: r[...], (ref,), (fungrad.new_ref(jnp.ones(2)),))
     with pytest.raises(TypeError, match=r"pass what it holds, ref\[...\]"):
-        fungrad.vjp(lambda r: r[...], ref)
+        fungrad.grad(lambda r: r[...])(ref)
 
 
 # -- cotangents --------------------------------------------------------------------------------------------------------

@@ -25,7 +25,17 @@ from fungrad.core.jaxpr_parts import chosen, closed, memoised
 from fungrad.core.nonfinite import replaying
 from fungrad.core.primitive import Primitive
 from fungrad.core.promotion import lattice_result_type
-from fungrad.core.refs import Binding, Ref, RefFrame, RefsUsedError, bound, contents, store
+from fungrad.core.refs import (
+    BackwardRefsError,
+    Binding,
+    Ref,
+    RefFrame,
+    RefsUsedError,
+    bound,
+    contents,
+    differentiating,
+    store,
+)
 from fungrad.core.source import function_name
 from fungrad.core.staging import DebugInfo, argument_names, trace_tree
 from fungrad.core.treedef import PyTreeDef, differences, open_treedef
@@ -248,9 +258,11 @@ class Traced:
       consts: the captured values.
       out_tree: structure of the result.
       debug: names of the function and its arguments.
+      backward_refs: whether it hands references from outside to rules for reverse mode.
     """
 
-    def __init__(self, jaxpr: Jaxpr, out_tree: PyTreeDef):
+    def __init__(self, jaxpr: Jaxpr, out_tree: PyTreeDef, backward_refs: bool = False):
+        self.backward_refs = backward_refs
         self.as_traced = jaxpr
         self.consts, self.jaxpr = closed(jaxpr)
         self.out_tree = out_tree
@@ -271,6 +283,10 @@ def trace_function(
       args: trees of arrays; only their structure matters.
       avals: types of the leaves.
       api: for messages, such as ``lax.scan``.
+
+    Raises:
+      RefsUsedError: it uses references that are not passed through.
+      BackwardRefsError: what is being differentiated hands references to rules for reverse mode.
     """
     in_tree = tree.structure((args, {}))
     key = (in_tree, tuple(avals), api, config.trace_key, state.axis_env)
@@ -284,11 +300,13 @@ def trace_function(
         debug = DebugInfo(function_name(fun), argument_names(fun, args, {}), api)
         frame = RefFrame()
         jaxpr, out_tree = trace_tree(fun, in_tree, avals, debug, frame)
-        if frame:
+        if frame.closed or frame.args:
             raise RefsUsedError(frame.closed)
-        found = Traced(jaxpr, out_tree)
+        found = Traced(jaxpr, out_tree, frame.backward)
         if not any(isinstance(c, Tracer) for c in found.consts):
             known[key] = found
+    if found.backward_refs and differentiating():
+        raise BackwardRefsError(api, found.debug.fun_name)
     return found
 
 

@@ -26,6 +26,7 @@ from fungrad.control.cond_primitive import cond_p, joined
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import same_type
+from fungrad.core.refs import BackwardRefsError
 from fungrad.core.signatures import T, X, Y
 from fungrad.core.source import api_boundary, function_name
 from fungrad.core.treedef import differences, open_treedef
@@ -227,7 +228,12 @@ def _choose(
 
     both = [closing_over_refs(api, b, operands) for b in branches]
     branches, operands = [b for b, _ in both], both[0][1]
-    return threading_refs(run)
+    try:
+        return threading_refs(run)
+    except BackwardRefsError:
+        if not is_concrete(index):
+            raise
+        return _in_python(branches[int(index)], operands)
 
 
 def _choose_from(

@@ -24,6 +24,7 @@ from fungrad.core.jaxpr_parts import chosen, closed, memoised, used_inputs
 from fungrad.core.lojax import lower_jaxpr, lowered, raised
 from fungrad.core.nonfinite import within
 from fungrad.core.primitive import is_linear
+from fungrad.core.refs import RefsUsedError
 from fungrad.jit.front.call import jit_p, program_of
 from fungrad.ops.compare import clamp, eq, select_n
 from fungrad.ops.foundation import batch_to, broadcast_in_dim
@@ -150,7 +151,14 @@ class Cond(HigherOrderPrimitive):
     ) -> Sequence[Any]:
         linear = tuple(map(is_linear, args))
         given = is_nonzero(cts)
-        flags = iter(_any_of([transpose_jaxpr(b, linear, given)[1] for b in branches]))
+        try:
+            flags = iter(_any_of([transpose_jaxpr(b, linear, given)[1] for b in branches]))
+        except RefsUsedError as found:
+            raise NotImplementedError(
+                f"fungrad.lax.cond: the rule for reverse mode of a function in a branch uses references of types "
+                f"{', '.join(r.aval.str_short() for r in found.refs)}, which is possible only where the predicate is "
+                "known; return the value from the branch, and use the reference outside"
+            ) from None
         nonzero = [next(flags) if on else False for on in linear]
 
         def make() -> tuple[Branches, list[Any]]:

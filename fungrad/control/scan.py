@@ -10,6 +10,8 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from fungrad.config import config
 from fungrad.control._base import (
     Threaded,
@@ -26,6 +28,7 @@ from fungrad.control.sliced_refs import SlicedRefs
 from fungrad.core import tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.avals import ShapedArray
+from fungrad.core.refs import BackwardRefsError
 from fungrad.core.signatures import Carry, X, Y
 from fungrad.core.source import api_boundary, function_name
 from fungrad.jit.passes.scan_unroll import Loop, at
@@ -88,6 +91,21 @@ def scan(
     sliced = SlicedRefs(xs, API)
     if sliced.refs:
         return _scan_slices(sliced, f, init, length, reverse, unroll)
+    try:
+        return _scan_with_refs(f, init, xs, length, reverse, unroll)
+    except BackwardRefsError:
+        return _unrolled(f, init, xs, length, reverse)
+
+
+def _scan_with_refs(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any,
+    length: int | None,
+    reverse: bool,
+    unroll: int | bool,
+) -> tuple[Any, Any]:
+    """The loop where references that ``f`` closes over are passed through it."""
 
     def run(refs: Threaded) -> tuple[Any, Any]:
         if not refs.refs:
@@ -116,9 +134,24 @@ def _scan_slices(
     unroll: int | bool,
 ) -> tuple[Any, Any]:
     """The loop where there are references among ``xs``."""
-    carry, (ys, stacked) = scan(sliced.step(f), init, sliced.arrays(), length, reverse, unroll)
+    try:
+        carry, (ys, stacked) = _scan_with_refs(sliced.step(f), init, sliced.arrays(), length, reverse, unroll)
+    except BackwardRefsError:
+        arrays = sliced.arrays()
+        numbers = range(_length(tree.leaves(arrays), arrays, length))
+        return _unrolled(sliced.part_step(f), init, (np.array(numbers, np.int32), arrays), length, reverse)
     sliced.store(stacked)
     return carry, ys
+
+
+def _unrolled(f: Callable[..., Any], init: Any, xs: Any, length: int | None, reverse: bool) -> tuple[Any, Any]:
+    """The loop step by step, as Python runs it: where backward rules will need the references themselves."""
+    leaves, x_tree = flat_operands(xs, API, "xs")
+    carry, carry_tree = flat_operands(init, API, "init")
+    steps = _length(leaves, xs, length)
+    if not steps:
+        return _scan(lambda c, x: f(c, x), init, xs, length, reverse, 1)
+    return _in_python(f, tree.unflatten(carry_tree, carry), (leaves, x_tree), steps, reverse)
 
 
 def _scan(

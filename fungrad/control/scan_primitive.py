@@ -31,6 +31,7 @@ from fungrad.core.jaxpr_parts import chosen, closed, split_list, used_inputs
 from fungrad.core.lojax import lower_jaxpr, lowered, raised
 from fungrad.core.nonfinite import within
 from fungrad.core.primitive import is_linear
+from fungrad.core.refs import RefsUsedError
 from fungrad.jit.passes import scan_motion
 from fungrad.jit.passes.scan_unroll import at
 from fungrad.ops.foundation import batch_to, instantiate, move_dim, zeros
@@ -38,6 +39,7 @@ from fungrad.ops.joining import stack
 from fungrad.transforms.batching import batch_jaxpr
 from fungrad.transforms.conditional_effects import when_jaxpr
 from fungrad.transforms.runtime_checks import Errors
+from fungrad.transforms.transposition import transposed_in_place
 
 
 class Scan(HigherOrderPrimitive):
@@ -178,10 +180,13 @@ class Scan(HigherOrderPrimitive):
         if not all(loop.operands(depends)[1]):
             return _transpose_apart(loop, cts, args, linear, tuple(depends))
         ct_given = tuple(is_nonzero(cts))
-        captured, jaxpr, nonzero = loop.derived(
-            ("transpose", tuple(depends), ct_given),
-            lambda: transposed_body(loop, depends, ct_given),
-        )
+        try:
+            captured, jaxpr, nonzero = loop.derived(
+                ("transpose", tuple(depends), ct_given),
+                lambda: transposed_body(loop, depends, ct_given),
+            )
+        except RefsUsedError:
+            return transposed_in_place(lambda *xs: self.interpret(*xs, **params), args, cts, "transpose(scan)")
         consts, _, xs = loop.operands(args)
         const_nonzero, carry_nonzero, _ = loop.operands(nonzero)
         ct_carry, ct_ys = loop.results(cts)

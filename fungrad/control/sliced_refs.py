@@ -65,6 +65,16 @@ class SlicedRefs:
 
         return with_slices
 
+    def part_step(self, f: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """The step over numbers of steps and those, whose references are parts of the ones from outside."""
+
+        def with_parts(carry: Any, x: Any) -> Any:
+            number, slices = x
+            leaves = [self.refs[i].at[number] if i in self.refs else v for i, v in enumerate(tree.leaves(slices))]
+            return f(carry, tree.unflatten(self._structure, leaves))
+
+        return with_parts
+
     def store(self, stacked: list[Any]) -> None:
         """Stores what the slices hold after the loop."""
         for (i, ref), value in zip(self.refs.items(), stacked, strict=True):

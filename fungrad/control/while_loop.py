@@ -32,6 +32,7 @@ from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.jaxpr_parts import memoised, split_list
+from fungrad.core.refs import BackwardRefsError
 from fungrad.core.signatures import T
 from fungrad.core.source import api_boundary
 from fungrad.core.staging import DebugInfo, trace_flat
@@ -277,7 +278,13 @@ def fori_loop(
         refs.store(values)
         return value
 
-    return threading_refs(run)
+    try:
+        return threading_refs(run)
+    except BackwardRefsError:
+        bounds, _ = _bounds("lax.fori_loop", lower, upper)
+        if not all(map(is_concrete, bounds)):
+            raise
+        return _fori_in_python(range(int(bounds[0]), int(bounds[1])), body_fun, init_val)
 
 
 def _fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any, unroll: int | bool | None) -> Any:

@@ -80,6 +80,8 @@ class Trace:
     __slots__ = ("parent", "alive", "label", "source", "__weakref__")
     # Whether operations are recorded, also those on known values, instead of computed.
     stages = False
+    # Whether its tracers are values with tangents.
+    differentiates = False
 
     def __init__(self, parent: Trace | None = None, label: str = ""):
         # A trace of a user knows its parent by JAX's name, or is made where it will be used.
@@ -139,6 +141,9 @@ class Trace:
         if ref._owner is self or self.parent is None:
             raise dead_reference_error(ref)
         if isinstance(value, Tracer) and value._trace is self:
+            if self.differentiates and ref._kind == "no_grad_no_remat":
+                self.parent.write_ref(ref, value.primal)  # type: ignore[attr-defined]
+                return
             raise ValueError(
                 "performing a set/swap operation with a differentiated value on a non-differentiated array reference "
                 f"of type {ref.aval.str_short()}. Move the array reference to be an argument of the differentiated "

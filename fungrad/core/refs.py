@@ -6,7 +6,7 @@ further operand and returns what they are in the end (its *discharged* form, in 
 runs the staged function passes the contents and stores the result.  So compiled code updates in place what nobody else
 holds, and derivatives and batches need no rules for references.
 
-May import ``core.array``, ``core.avals``, ``core.context`` and the error classes.
+May import ``core.array``, ``core.avals``, ``core.context``, ``core.placement`` and the error classes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from fungrad.core.array import Array, ArrayImpl, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Trace, state
+from fungrad.core.placement import placed, placement
 from fungrad.errors import UnexpectedTracerError
 
 
@@ -46,6 +47,7 @@ class AbstractRef:
     ndim = property(lambda self: self.inner_aval.ndim)
     size = property(lambda self: self.inner_aval.size)
     weak_type = property(lambda self: self.inner_aval.weak_type)
+    sharding = property(lambda self: self.inner_aval.sharding)
 
     def str_short(self, **_: Any) -> str:
         """The type in short, such as ``Ref{f32[3]}``."""
@@ -89,14 +91,15 @@ class Ref:
       Ref([0., 2., 0.], dtype=float32)
     """
 
-    __slots__ = ("aval", "_value", "_owner", "_state", "__weakref__")
+    __slots__ = ("aval", "_value", "_owner", "_state", "_kind", "__weakref__")
 
-    def __init__(self, aval: AbstractRef, value: Any, owner: Trace, passed: bool = False):
+    def __init__(self, aval: AbstractRef, value: Any, owner: Trace, passed: bool = False, kind: str | None = None):
         self.aval = aval
         self._value = value
         self._owner = owner
         # "own", "passed" (it stands for one from outside), "frozen" or "freed".
         self._state = "passed" if passed else "own"
+        self._kind = kind
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -263,6 +266,8 @@ class RefFrame:
       written: which of them it writes to.
       args: positions of its arguments that are references.
       args_written: which of them it writes to.
+      backward: whether it hands references from outside to functions with rules for reverse mode, which use them
+        when the derivative is taken, after it has returned.
     """
 
     def __init__(self) -> None:
@@ -270,9 +275,10 @@ class RefFrame:
         self.written: list[bool] = []
         self.args: list[int] = []
         self.args_written: list[bool] = []
+        self.backward = False
 
     def __bool__(self) -> bool:
-        return bool(self.closed or self.args)
+        return bool(self.closed or self.args or self.backward)
 
 
 class RefsUsedError(Exception):
@@ -281,6 +287,56 @@ class RefsUsedError(Exception):
     def __init__(self, refs: Sequence[Ref]):
         super().__init__(f"internal error: references used in a place that does not thread them: {refs}")
         self.refs = list(refs)
+
+
+class BackwardRefsError(NotImplementedError):
+    """A function that is staged within a derivative hands references to rules for reverse mode.
+
+    These need the references themselves, so whoever can runs the function as Python does instead.
+    """
+
+    def __init__(self, api: str, name: str):
+        super().__init__(
+            f"fungrad.{api}: {name} hands a reference to a function with rules for reverse mode, whose derivative is "
+            "taken; that is possible in functions given to jit, checkpoint and scan, and in the branch that cond takes "
+            f"where its predicate is known, but not in {api} here"
+        )
+
+
+def note_backward(refs: Sequence[Ref | TransformedRef]) -> None:
+    """Notes in the traces up to those of the references that rules for reverse mode get them."""
+    for each in refs:
+        ref: Any = each
+        while isinstance(ref, TransformedRef):
+            ref = ref.ref
+        trace = state.trace
+        while trace is not None and (trace is not ref._owner or ref._state == "passed"):
+            frame = getattr(trace, "frame", None)
+            if frame is not None:
+                frame.backward = True
+            if trace is ref._owner:
+                break
+            trace = trace.parent
+
+
+def check_distinct(refs: Sequence[Ref | TransformedRef], where: str) -> None:
+    """Raises ValueError if a reference is there twice."""
+    seen: dict[int, Any] = {id(r): r for r in refs}
+    if len(seen) < len(refs):
+        raise ValueError(
+            f"fungrad.{where}: only one reference to a mutable array may be passed as an argument to a function, but "
+            "one appears twice"
+        )
+
+
+def differentiating() -> bool:
+    """Whether what is run now is being differentiated."""
+    trace = state.trace
+    while trace is not None:
+        if trace.differentiates:
+            return True
+        trace = trace.parent
+    return False
 
 
 # -- contents ---------------------------------------------------------------------------------------------------------
@@ -306,7 +362,9 @@ def read(ref: Ref | TransformedRef) -> Array:
     value = contents(ref)
     if type(value) is ArrayImpl:
         # Another array object, since the one in the reference may be given away by a call.
-        return wrap_unchecked(value._data, ref.aval.inner_aval)
+        where = placement(value)
+        copy = wrap_unchecked(value._data, ref.aval.inner_aval)
+        return copy if where is None else placed(copy, where)
     return value
 
 
@@ -544,7 +602,8 @@ def new_ref(init_val: Any, *, memory_space: Any = None, kind: str | None = None)
     Args:
       init_val: array or scalar: the contents at first.
       memory_space: must be None.
-      kind: accepted for compatibility.
+      kind: ``"no_grad_no_remat"`` for a reference that takes values which are being differentiated, without their
+        derivatives.
 
     Returns:
       The reference.
@@ -572,8 +631,10 @@ def new_ref(init_val: Any, *, memory_space: Any = None, kind: str | None = None)
         )
     value = as_array(init_val, "fungrad.new_ref: init_val")
     if type(value) is ArrayImpl:
-        value = wrap_unchecked(value._data, value.aval)
-    return Ref(AbstractRef(value.aval), value, state.trace)
+        where = placement(value)
+        value = wrap_unchecked(value._data, value.aval.strip_weak_type())
+        value = value if where is None else placed(value, where)
+    return Ref(AbstractRef(value.aval), value, state.trace, kind=kind)
 
 
 def empty_ref(ty: Any, memory_space: Any = None) -> Ref:

@@ -21,7 +21,7 @@ from fungrad.core.arguments import shown
 from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import Tracer
-from fungrad.core.refs import Ref, contents, passed, store
+from fungrad.core.refs import Ref, check_distinct, contents, passed, store
 from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.ops._operands import scalar_array
@@ -184,39 +184,95 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     return (value, tangent, flat_fun.aux(outs[n:])) if has_aux else (value, tangent)
 
 
+class _Discharged:
+    """A function of references as one of what they hold, which it returns besides its result.
+
+    Attributes:
+      refs: the references among the arguments, by position among the leaves.
+      in_tree: structure of the arguments.
+      run: the function.
+    """
+
+    def __init__(self, fun: Callable[..., Any], primals: tuple, has_aux: bool, api: str):
+        leaves, in_tree = tree.flatten(primals)
+        refs = {i: x for i, x in enumerate(leaves) if isinstance(x, Ref)}
+        self.refs, self.in_tree, self._api, self._primals = refs, in_tree, api, primals
+
+        @functools.wraps(fun)
+        def run(*args: Any) -> Any:
+            flat = tree.leaves(args)
+            local = {i: passed(flat[i], refs[i].aval) for i in refs}
+            result = fun(*tree.unflatten(in_tree, [local.get(i, x) for i, x in enumerate(flat)]))
+            result, *aux = result if has_aux else (result,)
+            held = [r._value for r in local.values()]
+            return ((result, held), *aux) if has_aux else (result, held)
+
+        self.run = run
+
+    def tangents(self, given: tuple) -> list[Any]:
+        """The leaves of tangents; those of references must be others."""
+        dots, structure = tree.flatten(given)
+        if self.in_tree == structure:
+            for i in self.refs:
+                if not isinstance(dots[i], Ref):
+                    raise TypeError(
+                        f"fungrad.{self._api}: primals{tree.leaf_paths(self._primals)[i]} is a reference, so its "
+                        f"tangent must be one too, got {dots[i]!r} of type {type(dots[i]).__name__}"
+                    )
+            used = [*self.refs.values(), *[dots[i] for i in self.refs]]
+            if len(set(map(id, used))) < len(used):
+                raise ValueError(f"fungrad.{self._api}: a reference appears twice among primals and tangents")
+        return dots
+
+
+def _held(given: tuple) -> tuple:
+    """Arguments with what the references among them hold in their places."""
+    return tree.map(lambda x: contents(x) if isinstance(x, Ref) else x, given)  # type: ignore[no-any-return]
+
+
 def _jvp_with_refs(fun: Callable[..., Any], primals: tuple, tangents: tuple, has_aux: bool) -> Any:
     """``jvp`` where arguments are references: what they hold, and the tangents of that, are read and stored."""
-    (leaves, in_tree), (dots, tangent_tree) = tree.flatten(primals), tree.flatten(tangents)
-    refs = {i: x for i, x in enumerate(leaves) if isinstance(x, Ref)}
-    if in_tree == tangent_tree:
-        for i in refs:
-            if not isinstance(dots[i], Ref):
-                raise TypeError(
-                    f"fungrad.jvp: primals{tree.leaf_paths(primals)[i]} is a reference, so its tangent must be one "
-                    f"too, got {dots[i]!r} of type {type(dots[i]).__name__}"
-                )
-        used = [*refs.values(), *[dots[i] for i in refs]]
-        if len(set(map(id, used))) < len(used):
-            raise ValueError("fungrad.jvp: a reference appears twice among primals and tangents")
-
-    def discharged(*args: Any) -> Any:
-        flat = tree.leaves(args)
-        local = {i: passed(flat[i], refs[i].aval) for i in refs}
-        result = fun(*tree.unflatten(in_tree, [local.get(i, x) for i, x in enumerate(flat)]))
-        result, *aux = result if has_aux else (result,)
-        held = [r._value for r in local.values()]
-        return ((result, held), *aux) if has_aux else (result, held)
-
-    def arrays(given: Sequence[Any], structure: Any) -> tuple:
-        return tree.unflatten(structure, [contents(x) if isinstance(x, Ref) else x for x in given])  # type: ignore
-
-    (out, held), (out_dot, held_dots), *aux = jvp(
-        functools.wraps(fun)(discharged), arrays(leaves, in_tree), arrays(dots, tangent_tree), has_aux
-    )
+    discharged = _Discharged(fun, primals, has_aux, "jvp")
+    refs, dots = discharged.refs, discharged.tangents(tangents)
+    (out, held), (out_dot, held_dots), *aux = jvp(discharged.run, _held(primals), _held(tangents), has_aux)
     for i, value, dot in zip(refs, held, held_dots, strict=True):
         store(refs[i], value)
         store(dots[i], dot)
     return (out, out_dot, *aux)
+
+
+def _linearize_with_refs(fun: Callable[..., Any], primals: tuple, has_aux: bool) -> Any:
+    """``linearize`` where arguments are references: what they hold is read and stored, and that of their tangents."""
+    discharged = _Discharged(fun, primals, has_aux, "linearize")
+    (out, held), linear, *aux = linearize(discharged.run, *_held(primals), has_aux=has_aux)
+    for ref, value in zip(discharged.refs.values(), held, strict=True):
+        store(ref, value)
+
+    @api_boundary
+    def f_jvp(*tangents: Any) -> Any:
+        dots = discharged.tangents(tangents)
+        out_dot, held_dots = linear(*_held(tangents))
+        for i, dot in zip(discharged.refs, held_dots, strict=True):
+            store(dots[i], dot)
+        return out_dot
+
+    return (out, f_jvp, *aux)
+
+
+def _closing_over_refs(fun: Callable[..., Any], args: tuple) -> tuple[Callable[..., Any], tuple]:
+    """A function that closes over the references among its arguments, which are None instead; and these arguments."""
+    leaves, structure = tree.flatten(args)
+    refs = {i: x for i, x in enumerate(leaves) if isinstance(x, Ref)}
+    if not refs:
+        return fun, args
+    check_distinct(list(refs.values()), f"vjp: of the arguments of {function_name(fun)}")
+
+    @functools.wraps(fun)
+    def without(*given: Any) -> Any:
+        rest = iter(tree.leaves(given))
+        return fun(*tree.unflatten(structure, [refs[i] if i in refs else next(rest) for i in range(len(leaves))]))
+
+    return without, tree.map(lambda x: None if isinstance(x, Ref) else x, args)
 
 
 @api_boundary
@@ -227,7 +283,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
 
     Args:
       fun: function of arrays and trees of arrays.
-      *primals: arguments at which to linearize.
+      *primals: arguments at which to linearize. The tangents of references (``new_ref``) are references too.
       has_aux: whether ``fun`` returns a pair of the output and auxiliary data.
 
     Returns:
@@ -240,6 +296,8 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
       1.0 3.0
     """
     check_callable(fun, "linearize")
+    if any(isinstance(x, Ref) for x in tree.leaves(primals)):
+        return _linearize_with_refs(fun, primals, has_aux)
     flat_primals, in_tree = flat_arrays(primals, "linearize", "primals")
     flat_fun = _FlatFunction(fun, in_tree, has_aux, "linearize")
     active = [p.aval.inexact for p in flat_primals]
@@ -261,7 +319,8 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
 
     Args:
       fun: function of arrays and trees of arrays.
-      *primals: arguments at which to differentiate.
+      *primals: arguments at which to differentiate. Of references (``new_ref``), which ``fun`` and rules for reverse
+        mode may read and write, the cotangent is None: nothing is differentiated with respect to what they hold.
       has_aux: whether ``fun`` returns a pair of the output and auxiliary data.
       reduce_axes: accepted for compatibility; must be empty.
 
@@ -277,6 +336,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
     """
     check_callable(fun, "vjp")
     _check_reduce_axes(reduce_axes, "vjp")
+    fun, primals = _closing_over_refs(fun, primals)
     flat_primals, in_tree = flat_arrays(primals, "vjp", "primals")
     flat_fun = _FlatFunction(fun, in_tree, has_aux, "vjp")
     active = [p.aval.inexact for p in flat_primals]

@@ -30,7 +30,7 @@ from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, eval_jaxpr
 from fungrad.core.lojax import expand_call
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.ref_calls import call_with_refs
-from fungrad.core.refs import Ref, RefFrame
+from fungrad.core.refs import Ref, RefFrame, RefsUsedError, differentiating
 from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.core.staging import (
@@ -51,7 +51,7 @@ from fungrad.transforms.custom_calls import evaluate_flat
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import TangentVar, linearize_flat, linearize_jaxpr
 from fungrad.transforms.runtime_checks import Errors, checked_call
-from fungrad.transforms.transposition import transpose_jaxpr
+from fungrad.transforms.transposition import transpose_jaxpr, transposed_in_place
 
 Policy = Callable[..., Any]
 
@@ -146,7 +146,10 @@ class Remat(Primitive):
         self, cts: Sequence[Any], *args: Any, jaxpr: Jaxpr, **params: Any
     ) -> Sequence[Any]:
         linear = [is_linear(a) for a in args]
-        transposed, nonzero = transpose_jaxpr(jaxpr, linear, [type(ct) is not Zero for ct in cts])
+        try:
+            transposed, nonzero = transpose_jaxpr(jaxpr, linear, [type(ct) is not Zero for ct in cts])
+        except RefsUsedError:
+            return transposed_in_place(lambda *xs: eval_jaxpr(jaxpr, (), *xs), args, cts, "transpose")
         operands = [a for a in args if not is_linear(a)] + [
             ct for ct in cts if type(ct) is not Zero
         ]
@@ -597,6 +600,8 @@ def checkpoint(
         jaxpr, out_tree, frame = _trace(fun, static, len(args), (dynamic, keywords), in_tree, leaves)
         if not frame:
             return tree.unflatten(out_tree, call(jaxpr, leaves, **params))
+        if frame.backward and differentiating():
+            return fun(*args, **kwargs)
         name = function_name(fun)
         return call_with_refs(
             frame,

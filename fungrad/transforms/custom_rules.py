@@ -20,7 +20,7 @@ from fungrad.core.arguments import integers, shown
 from fungrad.core.array import as_array
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr, eval_jaxpr
-from fungrad.core.refs import Ref
+from fungrad.core.refs import Ref, TransformedRef, check_distinct, note_backward
 from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.core.staging import debug_info, trace_tree
 from fungrad.core.tree_registration import Partial, register_pytree_node
@@ -189,7 +189,7 @@ class _CustomFunction:
                 f"No {kind} defined for custom_{self._kind} function {name} using def{self._kind}."
             )
         args = self._resolved(args, kwargs, name)
-        if self._kind == "vjp" and any(isinstance(x, Ref) for x in tree.leaves(args)):
+        if self._kind == "vjp" and any(isinstance(x, (Ref, TransformedRef)) for x in tree.leaves(args)):
             return self._call_with_refs(args, name)
         where = self._nondiff(len(args), name)
         static = tuple([self._static(args[i], i, name) for i in where])
@@ -220,8 +220,12 @@ class _CustomFunction:
             leaves.append(own)
             structures.append(structure)
 
+        refs = [x for own in leaves for x in own if isinstance(x, (Ref, TransformedRef))]
+        check_distinct(refs, f"custom_vjp: when calling {name}")
+        note_backward(refs)
+
         def is_given(i: int, leaf: Any) -> bool:
-            return i not in where and not isinstance(leaf, Ref)
+            return i not in where and not isinstance(leaf, (Ref, TransformedRef))
 
         def full(given: Sequence[Any]) -> list[Any]:
             rest = iter(given)
@@ -232,7 +236,13 @@ class _CustomFunction:
             result = self.fwd(*full(given))  # type: ignore[misc]
             if not isinstance(result, (tuple, list)) or len(result) != 2:
                 return result
-            return result[0], tree.map(lambda x: _HeldRef(x) if isinstance(x, Ref) else x, result[1])
+            held = [x for x in tree.leaves(result[1]) if isinstance(x, (Ref, TransformedRef))]
+            if any(all(x is not r for r in refs) for x in held):
+                raise ValueError(
+                    f"fungrad.custom_vjp: the custom_vjp fwd function {function_name(self.fwd)} of {name} returned a "
+                    "mutable array reference that is none of its arguments; return what it holds: ref[...]"
+                )
+            return result[0], tree.map(lambda x: _HeldRef(x) if isinstance(x, (Ref, TransformedRef)) else x, result[1])
 
         def bwd(residuals: Any, ct: Any) -> Any:
             residuals = tree.map(
@@ -251,7 +261,15 @@ class _CustomFunction:
                 out += [part for part, x in zip(parts, leaves[i], strict=True) if is_given(i, x)]
             return tuple(out)
 
-        inner = custom_vjp(functools.wraps(self.fun)(lambda *given: self.fun(*full(given))))
+        def run(*given: Any) -> Any:
+            result = self.fun(*full(given))
+            if any(isinstance(x, (Ref, TransformedRef)) for x in tree.leaves(result)):
+                raise ValueError(
+                    f"fungrad.custom_vjp: {name} returned a mutable array reference; return what it holds: ref[...]"
+                )
+            return result
+
+        inner = custom_vjp(functools.wraps(self.fun)(run))
         inner._positional = []
         inner.defvjp(fwd, bwd, symbolic_zeros=self._vjp_symbolic_zeros)
         return inner(*[x for i, own in enumerate(leaves) for x in own if is_given(i, x)])
@@ -388,7 +406,7 @@ class custom_vjp(_CustomFunction):  # noqa: N801 - a decorator, and JAX's name
 class _HeldRef:
     """A reference among residuals: a tree without leaves."""
 
-    def __init__(self, ref: Ref):
+    def __init__(self, ref: Ref | TransformedRef):
         self.ref = ref
 
 

@@ -37,6 +37,7 @@ class JVPTracer(DifferentiatedTracer):
 class JVPTrace(Trace):
     """Runs every operation on primals and tangents together."""
 
+    differentiates = True
     __slots__ = ()
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:

@@ -328,7 +328,7 @@ class Pullback(LinearFunction):
             for x, how in zip(leaves, flat, strict=True):
                 if type(how) is GradValue:
                     out.append(x)
-                elif type(how) is DontWant:
+                elif type(how) is DontWant or x.dtype == dtypes.float0:
                     out.append(DidntWant())
                 else:
                     how[...] = how[...] + x

@@ -152,6 +152,7 @@ class LinearizeTracer(DifferentiatedTracer):
 class LinearizeTrace(Trace):
     """Executes operations on primals and records their derivatives."""
 
+    differentiates = True
     __slots__ = ("tangents", "eager")
 
     def __init__(self, parent: Trace, label: str):

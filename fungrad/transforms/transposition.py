@@ -17,7 +17,8 @@ from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, state
 from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.ir import Jaxpr, eval_jaxpr
-from fungrad.core.primitive import Linear
+from fungrad.core.primitive import Linear, is_linear
+from fungrad.core.refs import RefFrame, RefsUsedError
 from fungrad.core.sharded_types import lenient
 from fungrad.core.source import attributed
 from fungrad.core.staging import DebugInfo, trace_flat
@@ -192,6 +193,9 @@ def transpose_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool], ct_nonzero: Sequence[b
     Returns:
       A jaxpr from the other inputs followed by the given cotangents to the non-zero cotangents of the linear inputs,
       and which linear inputs have one.
+
+    Raises:
+      RefsUsedError: backward rules in it use references; see `transposed_in_place`.
     """
     key = ("transpose", tuple(linear), tuple(ct_nonzero), state.axis_env)
     if key in jaxpr.memo:
@@ -210,6 +214,29 @@ def transpose_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool], ct_nonzero: Sequence[b
 
     ct_avals = [v.aval.tangent() for v, nz in zip(jaxpr.outvars, ct_nonzero, strict=True) if nz]
     name = jaxpr.debug.fun_name if jaxpr.debug else "jaxpr"
-    out = trace_flat(fun, fixed_avals + ct_avals, DebugInfo(name, (), "transpose")), nonzero
+    frame = RefFrame()
+    out = trace_flat(fun, fixed_avals + ct_avals, DebugInfo(name, (), "transpose"), frame), nonzero
+    if frame.closed:
+        raise RefsUsedError(frame.closed)
     jaxpr.memo[key] = out
     return out
+
+
+def transposed_in_place(
+    fun: Callable[..., Sequence[Any]], args: Sequence[Any], cts: Sequence[Any], name: str
+) -> list[Any]:
+    """The transpose of an operation whose backward rules use references: as Python runs it, so that these are at hand.
+
+    Args:
+      fun: what the operation does, a function of its operands.
+      args: operands, ``Linear`` those in which it is transposed.
+      cts: cotangents of the results.
+      name: of the operation.
+
+    Returns:
+      A cotangent or ``Zero`` for each operand in which it is linear, None for the others.
+    """
+    linear = [is_linear(a) for a in args]
+    operands = [a.aval if on else a for a, on in zip(args, linear, strict=True)]
+    found = iter(backward_pass(record_linear(fun, operands, linear, name), cts))
+    return [next(found) if on else None for on in linear]

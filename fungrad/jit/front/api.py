@@ -34,7 +34,7 @@ from fungrad.core.key_uses import use, used_operands
 from fungrad.core.lojax import lower_jaxpr
 from fungrad.core.meshes import use_abstract_mesh
 from fungrad.core.ref_calls import call_with_refs
-from fungrad.core.refs import Ref, RefFrame
+from fungrad.core.refs import Ref, RefFrame, differentiating
 from fungrad.core.signatures import P, R
 from fungrad.core.source import Source, api_boundary, current_source, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
@@ -331,6 +331,8 @@ class JitFunction:
         call = self._arguments(args, kwargs)
         entry = self._entry(call)
         if entry.frame is not None:
+            if entry.frame.backward and differentiating():
+                return self._fun(*args, **kwargs)
             return self._call_with_refs(entry, call)
         arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
         if _is_known(arrays) and entry.runs:

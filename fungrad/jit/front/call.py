@@ -24,6 +24,7 @@ from fungrad.core.jaxpr_parts import plain_jaxpr
 from fungrad.core.lojax import expand_call
 from fungrad.core.nonfinite import replaying, trouble, within
 from fungrad.core.primitive import Primitive, is_linear
+from fungrad.core.refs import RefsUsedError
 from fungrad.errors import NonFiniteError
 from fungrad.jit.front.program import CompiledProgram, program
 from fungrad.transforms.batching import batch_jaxpr, used_axis_names
@@ -31,7 +32,7 @@ from fungrad.transforms.conditional_effects import when_jaxpr
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import linearize_jaxpr
 from fungrad.transforms.runtime_checks import Errors, checked_call
-from fungrad.transforms.transposition import transpose_jaxpr
+from fungrad.transforms.transposition import transpose_jaxpr, transposed_in_place
 
 # Programs of structurally equal jaxprs are shared; the least recently used ones go first.
 _PROGRAM_LIMIT = 40
@@ -126,7 +127,10 @@ class Jit(Primitive):
     def transpose(self, cts: Sequence[Any], *args: Any, jaxpr: Jaxpr, name: str, **_: Any) -> Sequence[Any]:
         linear = [is_linear(a) for a in args]
         ct_nonzero = [type(ct) is not Zero for ct in cts]
-        transposed, nonzero = transpose_jaxpr(jaxpr, linear, ct_nonzero)
+        try:
+            transposed, nonzero = transpose_jaxpr(jaxpr, linear, ct_nonzero)
+        except RefsUsedError:
+            return transposed_in_place(lambda *xs: eval_jaxpr(jaxpr, (), *xs), args, cts, f"transpose({name})")
         operands = [a for a in args if not is_linear(a)] + [ct for ct in cts if type(ct) is not Zero]
         given = iter(call(transposed, operands, f"transpose({name})"))
         results = iter([next(given) if nz else None for nz in nonzero])
