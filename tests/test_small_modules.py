@@ -112,3 +112,42 @@ def test_primitives_have_jaxs_names():
     }
     for name, f in programs.items():
         assert getattr(primitives, name) in [e.primitive for e in fungrad.make_jaxpr(f)(jnp.eye(2)).eqns], name
+
+
+def test_notes_for_xla_change_nothing():
+    from fungrad.experimental.xla_metadata import set_xla_metadata
+
+    @set_xla_metadata(part="whole")
+    @fungrad.jit
+    def f(x):
+        with set_xla_metadata(part="inside"):
+            return set_xla_metadata({"y": x * 2}, tagged=True)["y"]
+
+    assert float(f(2.0)) == 4.0 and f.lower(2.0) is not None
+    assert float(fungrad.grad(f)(1.0)) == 2.0
+
+
+def test_layouts_of_values_within_programs():
+    from fungrad.experimental.layout import Format, Layout, with_layout_constraint
+
+    f = fungrad.jit(lambda x: with_layout_constraint({"y": x.T}, Layout((1, 0)))["y"] * 2)
+    assert f(jnp.ones((1, 2))).shape == (2, 1)
+    compiled = f.lower(jnp.ones((1, 2))).compile()
+    place = Format(Layout((0, 1)), jnp.ones(1).sharding)
+    assert compiled.input_formats == ((place,), {}) and compiled.output_formats == place
+    with pytest.raises(ValueError, match="no order of the dimensions of an array of shape"):
+        with_layout_constraint(jnp.ones((1, 2)), Layout((0,)))
+    with pytest.raises(TypeError, match="layouts must be a Layout"):
+        with_layout_constraint(jnp.ones((1, 2)), (0, 1))
+
+
+def test_the_directory_of_compiled_programs_as_jax_says_it(tmp_path):
+    from fungrad.experimental.compilation_cache import compilation_cache
+
+    before = fungrad.config.jax_compilation_cache_dir
+    try:
+        compilation_cache.set_cache_dir(tmp_path)
+        assert fungrad.config.jax_compilation_cache_dir == str(tmp_path)
+        compilation_cache.reset_cache()
+    finally:
+        fungrad.config.update("jax_compilation_cache_dir", before)

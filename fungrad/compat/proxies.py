@@ -33,7 +33,8 @@ PUBLIC = frozenset(
     """
     jax jax.ad_checkpoint jax.api_util jax.custom_batching jax.custom_derivatives jax.custom_transpose jax.debug
     jax.distributed jax.dlpack jax.dtypes jax.errors jax.example_libraries jax.example_libraries.optimizers
-    jax.example_libraries.stax jax.experimental jax.experimental.checkify jax.experimental.compute_on
+    jax.example_libraries.stax jax.experimental jax.experimental.checkify jax.experimental.compilation_cache
+    jax.experimental.compilation_cache.compilation_cache jax.experimental.compute_on
     jax.experimental.control_deps jax.experimental.custom_dce jax.experimental.custom_partitioning
     jax.experimental.hijax jax.experimental.jet jax.experimental.layout jax.experimental.mesh_utils
     jax.experimental.multihost_utils jax.experimental.ode jax.experimental.pjit jax.experimental.profiler

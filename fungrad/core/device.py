@@ -164,7 +164,7 @@ class Device:
         return f"CpuDevice(id={self.id})"
 
     def __str__(self) -> str:
-        return f"CPU_{self.id}"
+        return f"cpu:{self.id}"
 
     def __reduce__(self) -> tuple:
         return (_device, (self.id,))

@@ -57,7 +57,12 @@ __all__ = [
     "parallel",
     "serial",
     "shape_dependent",
+    "glorot",
+    "randn",
 ]
+
+glorot = glorot_normal
+randn = normal
 
 Layer = tuple[Callable[..., Any], Callable[..., Any]]
 

@@ -17,6 +17,7 @@ from fungrad.core import tree
 from fungrad.core.array import as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, same_type
 from fungrad.core.context import Tracer
+from fungrad.core.formats import Format, Layout
 from fungrad.core.frozen import frozen
 from fungrad.core.ir import Jaxpr
 from fungrad.core.ref_calls import call_with_refs
@@ -239,6 +240,10 @@ class Lowered(Stage):
         return Compiled(self._entry, self.in_tree, self.fun_name, self._donated)
 
 
+def _format(aval: Any) -> Format:
+    return Format(Layout(tuple(range(aval.ndim))), DEFAULT)
+
+
 class Compiled(Lowered):
     """A compiled function: call it with arguments of the types it was compiled for."""
 
@@ -261,6 +266,16 @@ class Compiled(Lowered):
     def output_shardings(self) -> Any:
         """Where the results are, a tree like the result."""
         return tree.unflatten(self._entry.out_tree, [DEFAULT] * len(self._result_avals))
+
+    @property
+    def input_formats(self) -> Any:
+        """Where the arguments are and how they lie in memory, as ``(args, kwargs)``."""
+        return tree.unflatten(self.in_tree, [_format(a) for a in self._argument_avals])
+
+    @property
+    def output_formats(self) -> Any:
+        """Where the results are and how they lie in memory, a tree like the result."""
+        return tree.unflatten(self._entry.out_tree, [_format(a) for a in self._result_avals])
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The same as calling it."""
