@@ -184,3 +184,24 @@ def test_parse_flags(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["p", "--jax_enable_x64=maybe"])
     with pytest.raises(ValueError, match="--jax_enable_x64='maybe'"):
         fungrad.config.parse_flags_with_absl()
+
+
+def test_mapped_functions_of_shards_over_a_divided_batch():
+    with fungrad.set_mesh(fungrad.make_mesh((2, 2), ("x", "y"))):
+        x = fungrad.device_put(jnp.arange(16.0).reshape(2, 8), P("x", "y"))
+        total = fungrad.shard_map(lambda v: lax.psum(v, "y"), in_specs=P("y"), out_specs=P(None))
+        for run in (fungrad.vmap(total), fungrad.jit(fungrad.vmap(total))):
+            out = run(x)
+            np.testing.assert_array_equal(out, np.arange(16.0).reshape(2, 2, 4).sum(1))
+            assert out.sharding.spec == P("x", None)
+        cosine = fungrad.shard_map(jnp.cos, in_specs=P("y"), out_specs=P("y"))
+        gradient = fungrad.vmap(fungrad.grad(lambda v: cosine(v).sum()))(x)
+        np.testing.assert_allclose(gradient, -np.sin(np.arange(16.0).reshape(2, 8)), rtol=1e-6)
+
+
+def test_summands_are_refused_where_in_specs_are_inferred():
+    with fungrad.set_mesh(fungrad.make_mesh((2, 2), ("x", "y"))):
+        x = fungrad.reshard(jnp.arange(8.0), P(unreduced={"x"}))
+        scattered = fungrad.shard_map(lambda v: lax.psum_scatter(v, "x", tiled=True), out_specs=P("x"))
+        with pytest.raises(NotImplementedError, match="in_specs, as inferred from the arguments, has .*unreduced"):
+            scattered(x)

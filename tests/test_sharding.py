@@ -332,3 +332,21 @@ def test_new_arrays_are_where_they_are_asked_for(mesh, name):
         make(device=seventh)
     with pytest.raises(ValueError, match=f"{name}: device must be None, a device .*got 'cpu'"):
         make(device="cpu")
+
+
+def test_arrays_of_parts_where_a_device_or_a_specification_says(mesh):
+    whole = np.arange(8, dtype=np.float32)
+    device = fungrad.devices()[3]
+    spec = NamedSharding(mesh, P("x"))
+    assert (SingleDeviceSharding(device).num_devices, spec.num_devices) == (1, 8)
+    assert SingleDeviceSharding(device).addressable_devices == {device} and len(spec.addressable_devices) == 8
+    with fungrad.set_mesh(mesh):
+        for given, expected in ((device, SingleDeviceSharding(device)), (P("x"), spec), (spec, spec)):
+            for made in (
+                fungrad.make_array_from_callback((8,), given, lambda index: whole[index]),
+                fungrad.make_array_from_process_local_data(given, whole),
+            ):
+                assert made.sharding == expected
+                np.testing.assert_array_equal(made, whole)
+    with pytest.raises(ValueError, match="PartitionSpec when you are not under a mesh"):
+        fungrad.make_array_from_callback((8,), P("x"), lambda index: whole[index])

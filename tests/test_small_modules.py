@@ -138,7 +138,7 @@ def test_layouts_of_values_within_programs():
     with pytest.raises(ValueError, match="no order of the dimensions of an array of shape"):
         with_layout_constraint(jnp.ones((1, 2)), Layout((0,)))
     with pytest.raises(TypeError, match="layouts must be a Layout"):
-        with_layout_constraint(jnp.ones((1, 2)), (0, 1))
+        with_layout_constraint(jnp.ones((1, 2)), 3)
 
 
 def test_the_directory_of_compiled_programs_as_jax_says_it(tmp_path):

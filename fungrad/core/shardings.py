@@ -50,7 +50,17 @@ class Sharding:
         raise NotImplementedError(f"{type(self).__name__} does not say which devices it is about")
 
     @property
-    def memory_kind(self) -> str:
+    def addressable_devices(self) -> set[Device]:
+        """The devices of this process that hold part of the array: all."""
+        return self.device_set
+
+    @property
+    def num_devices(self) -> int:
+        """Number of devices that hold part of the array."""
+        return len(self.device_set)
+
+    @property
+    def memory_kind(self) -> str | None:
         """Kind of memory; each is a name of that of this process."""
         return getattr(self, "_memory_kind", "device")
 
@@ -212,11 +222,6 @@ class NamedSharding(Sharding):
     def num_devices(self) -> int:
         """Number of devices."""
         return self.mesh.size
-
-    @property
-    def addressable_devices(self) -> set[Device]:
-        """The devices of this process: all."""
-        return self.device_set
 
     @property
     def is_fully_replicated(self) -> bool:

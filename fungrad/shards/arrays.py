@@ -66,6 +66,11 @@ def shards_of(x: Array) -> list[Shard]:
 
 
 def _check_sharding(sharding: Any, shape: Sequence[int], api: str) -> Any:
+    """A sharding that arrays of a shape can have, from one, a device, or a specification over the mesh that is set."""
+    if isinstance(sharding, Device):
+        sharding = SingleDeviceSharding(sharding)
+    elif isinstance(sharding, shardings.PartitionSpec):
+        sharding = shardings.named(sharding, api)
     if not isinstance(sharding, Sharding):
         raise TypeError(
             f"fungrad.{api}: sharding must be a Sharding, got {sharding!r} of type {type(sharding).__name__}"
@@ -82,7 +87,8 @@ def make_array_from_callback(
 
     Args:
       shape: shape of the whole array.
-      sharding: which device holds which part.
+      sharding: which device holds which part: a sharding, a device, or a ``PartitionSpec`` over the mesh that has been
+        set.
       data_callback: function of the index of a part, a tuple of slices, that returns the part.
       dtype: dtype of the array; that of the parts by default.
 
@@ -98,7 +104,8 @@ def make_array_from_callback(
     """
     shape = tuple(shape)
     api = "make_array_from_callback"
-    indices = _check_sharding(sharding, shape, api).devices_indices_map(shape)
+    sharding = _check_sharding(sharding, shape, api)
+    indices = sharding.devices_indices_map(shape)  # type: ignore[attr-defined]
     return _assembled(shape, [(i, data_callback(i)) for i in indices.values()], sharding, dtype, api)
 
 
@@ -109,7 +116,8 @@ def make_array_from_single_device_arrays(
 
     Args:
       shape: shape of the whole array.
-      sharding: which device holds which part.
+      sharding: which device holds which part: a sharding, a device, or a ``PartitionSpec`` over the mesh that has been
+        set.
       arrays: the parts, in the order of the devices; a part that has been put on a device stands for that one.
       dtype: dtype of the array; that of the parts by default.
 
@@ -124,7 +132,8 @@ def make_array_from_single_device_arrays(
     """
     shape = tuple(shape)
     api = "make_array_from_single_device_arrays"
-    indices = _check_sharding(sharding, shape, api).devices_indices_map(shape)
+    sharding = _check_sharding(sharding, shape, api)
+    indices = sharding.devices_indices_map(shape)  # type: ignore[attr-defined]
     if len(arrays) != len(indices):
         raise ValueError(
             f"fungrad.{api}: arrays must have one array per device of the sharding ({len(indices)}), got {len(arrays)}"
@@ -141,7 +150,8 @@ def make_array_from_process_local_data(
     """An array made of what each process has; one process has everything.
 
     Args:
-      sharding: which device holds which part.
+      sharding: which device holds which part: a sharding, a device, or a ``PartitionSpec`` over the mesh that has been
+        set.
       local_data: the data of this process, or a tree of them.
       global_shape: shape of the whole array.
 
@@ -162,8 +172,7 @@ def make_array_from_process_local_data(
                 f"fungrad.make_array_from_process_local_data: global_shape is {tuple(global_shape)}, but this process, "
                 f"the only one, has data of shape {x.shape}"
             )
-        _check_sharding(sharding, x.shape, "make_array_from_process_local_data")
-        return placed(x, sharding)
+        return placed(x, _check_sharding(sharding, x.shape, "make_array_from_process_local_data"))
 
     return tree.map(one, local_data)  # type: ignore[no-any-return]
 

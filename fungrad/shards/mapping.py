@@ -93,6 +93,8 @@ def shard_map(
         manual = _manual_axes(axis_names, where)
         leaves, in_tree = flat_arrays(args, "shard_map", f"an argument of {name}: args")
         specs = _in_specs(in_specs, args, leaves, where, name)
+        if in_specs is None:
+            _check_specs(specs, "in_specs, as inferred from the arguments,")
         names = argument_names(f, args, {})
         for leaf, spec, path in zip(leaves, specs, names, strict=True):
             _check_spec(leaf.aval.shape, spec, where, manual, "in_specs", f"the argument {path}", name)
@@ -192,11 +194,16 @@ def _divided(x: Any, spec: P, axes: Sequence[tuple[Hashable, int]], mesh: Any) -
     """``x`` with a leading dimension for every axis that divides it, in the order of the axes; its type says how the
     other axes of the mesh divide the parts."""
     placement = x.aval.placement
-    if placement is not None:
-        rest = shardings.explicit_part(placement.spec, mesh)
-        x = _divided(resharded(x, None), spec, axes, mesh)
-        lead = x.aval.ndim - len(rest)
-        return resharded(x, NamedSharding(mesh, rest.update([*[None] * lead, *rest])).of_type(x.aval.shape))
+    if placement is None:
+        return _in_parts(x, spec, axes)
+    rest = shardings.explicit_part(placement.spec, mesh)
+    # Within a map over a batch that is divided there is a sharding left, of the batch.
+    x = _in_parts(resharded(x, None), spec, axes)
+    lead = x.aval.ndim - len(rest)
+    return resharded(x, NamedSharding(mesh, rest.update([*[None] * lead, *rest])).of_type(x.aval.shape))
+
+
+def _in_parts(x: Any, spec: P, axes: Sequence[tuple[Hashable, int]]) -> Any:
     sizes = dict(axes)
     if not any(n in sizes for n in spec.all_names()):
         return x
