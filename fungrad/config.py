@@ -172,6 +172,8 @@ def _derived(source: Any) -> tuple[tuple, bool]:
     key = tuple(getattr(source, option) for option in _SEMANTIC)
     if source.context_mesh is not None:
         key = (*key, source.context_mesh)
+    if source.collects_index_errors:
+        key = (*key, "collects index errors")
     if _contexts:
         key = (*key, *[getattr(source, name) for name in _contexts])
     return key, source.debug_nans or source.debug_infs
@@ -202,6 +204,8 @@ class Config(threading.local):
     num_cpu_devices: int = 0
     # The mesh that has been set (`core.meshes`): part of what functions are traced under, though no option.
     context_mesh = None
+    # Whether `checkify` collects indices outside of arrays, so that known ones must not raise; no option either.
+    collects_index_errors = False
     # The semantic options as one hashable value, kept up to date by every setter.
     trace_key: tuple = ()
     # Whether eager operations examine their results (debug_nans or debug_infs), kept up to date likewise.
@@ -300,6 +304,10 @@ class Config(threading.local):
     def compile_key(self) -> tuple:
         """The semantic options alone: compiled programs know no meshes."""
         return self.trace_key[: len(_SEMANTIC)]
+
+    def collecting_index_errors(self) -> contextlib.AbstractContextManager[None]:
+        """Lets known indices outside of arrays go where traced ones go, for ``checkify`` to find them."""
+        return self._overriding("collects_index_errors", True)
 
     def _refresh(self) -> None:
         self.__dict__["trace_key"], self.__dict__["check_results"] = _derived(self)

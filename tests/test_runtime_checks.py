@@ -730,3 +730,47 @@ def test_mapped_errors_read_as_in_jax():
     assert error.get() == wanted.get()
     assert issubclass(checkify.JaxRuntimeError, ValueError) and checkify.JaxRuntimeError is RuntimeCheckError
     fails("x = -1", functools.partial(checkify.check_error, error))
+
+
+OUTSIDE = {
+    "x[7]": (lambda x: x[7], "7 is out of bounds for axis 0 with size 3"),
+    "x[-5]": (lambda x: x[-5], "-2 is out of bounds for axis 0 with size 3"),
+    "m[1, 7]": (lambda x: jnp.outer(x, x)[1, 7], "7 is out of bounds for axis 1 with size 3"),
+    "m[7, :2]": (lambda x: jnp.outer(x, x)[7, :2].sum(), "7 is out of bounds for axis 0 with size 3"),
+    "get": (lambda x: x.at[7].get(), "7 is out of bounds for axis 0 with size 3"),
+    "set": (lambda x: x.at[7].set(1.0).sum(), "7 is out of bounds for axis 0 with size 3"),
+    "add": (lambda x: x.at[7].add(1.0).sum(), "7 is out of bounds for axis 0 with size 3"),
+}
+
+
+@both
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_known_indices_outside_of_arrays_are_collected(name, wrap):
+    f, message = OUTSIDE[name]
+    f = wrap(f)
+    error, _ = checkify.checkify(f, checkify.index_checks)(jnp.arange(3.0))
+    assert f"index {message}" in error.get()
+    # Nobody else gets what was traced for that.
+    for run in (f, checkify.checkify(f, checkify.user_checks)):
+        with pytest.raises(IndexError, match="out of bounds"):
+            run(jnp.arange(3.0))
+
+
+@pytest.mark.parametrize("errors", [checkify.user_checks, checkify.all_checks], ids=["user", "all"])
+def test_checkify_keeps_no_tracers(errors):
+    def checked(x):
+        debug.check(x[0] >= 0, "negative {y}", y=x[0])
+        return jnp.log(x)
+
+    programs = {
+        "jit": fungrad.jit(checked),
+        "scan": lambda x: lax.scan(lambda c, _: (checked(c), None), x, None, length=2)[0],
+        "while": lambda x: lax.while_loop(lambda c: c[0] > 0.0, checked, x),
+        "cond": lambda x: lax.cond(x[0] > 0, checked, lambda y: y, x),
+        "checkpoint": fungrad.checkpoint(checked),
+        "vmap": lambda x: fungrad.vmap(lambda y: checked(y[None]))(x),
+    }
+    with fungrad.checking_leaks():
+        for program in programs.values():
+            error, _ = checkify.checkify(program, errors)(jnp.ones(3))
+            assert error.get() is None

@@ -5,12 +5,14 @@ May import ``core``, ``ops``, ``transforms`` and ``control.automatic_checks``.
 
 from __future__ import annotations
 
+import contextlib
 import string
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from fungrad.config import config
 from fungrad.control.automatic_checks import register_automatic_checks
 from fungrad.core import dtypes, tree
 from fungrad.core.array import as_array, is_array_like
@@ -331,7 +333,8 @@ def checkify(fun: Callable[..., Any], errors: Iterable[type[RuntimeCheckError]] 
             return check_results(leaves, result, debug)
 
         debug = DebugInfo(function_name(fun), (), "checkify")
-        jaxpr = trace_flat(flat, (), debug)
+        with config.collecting_index_errors() if OOBError in kinds else contextlib.nullcontext():
+            jaxpr = trace_flat(flat, (), debug)
         found = Errors(kinds)
         outs = eval_checked(jaxpr, found, jaxpr.consts)
         error = Error(found.code, found.payload, found.sites) if found.sites else init_error

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array
 from fungrad.core.context import Tracer
@@ -280,7 +281,11 @@ def static_ints(
     for entry in entries:
         if entry.kind is Kind.INT:
             value, size = entry.value, shape[entry.axis]
-            if mode is None or mode is GatherScatterMode.PROMISE_IN_BOUNDS or in_range(value, size, wrap):
+            outside = not in_range(value, size, wrap)
+            if outside and mode is None and config.collects_index_errors:
+                out.append(Entry(Kind.SCALAR, entry.axis, as_array(np.asarray(value, np.int32))))
+                continue
+            if mode is None or mode is GatherScatterMode.PROMISE_IN_BOUNDS or not outside:
                 value = checked_int(value, entry.axis, size, api)
             else:
                 value = value + size if wrap and value < 0 else value

@@ -330,17 +330,19 @@ def check_jaxpr(jaxpr: Jaxpr, kinds: Kinds) -> Checked | None:
 
 
 def _functionalised(jaxpr: Jaxpr, kinds: Kinds) -> Checked | None:
-    errors = Errors(kinds)
+    sites: list[Site] = []
 
     def fun(*args: Any) -> list[Any]:
+        errors = Errors(kinds)  # it holds tracers, which must not outlive this
         outs = eval_checked(jaxpr, errors, (), *args)
+        sites[:] = errors.sites
         return [*outs, *errors.outputs()] if errors.sites else outs
 
     name = jaxpr.debug.fun_name if jaxpr.debug else "jaxpr"
     staged = trace_flat(fun, jaxpr.in_avals, DebugInfo(name, (), "checkify"))
-    if not errors.sites:
+    if not sites:
         return None
-    return Checked(staged, tuple(errors.sites), len(jaxpr.outvars))
+    return Checked(staged, tuple(sites), len(jaxpr.outvars))
 
 
 def needs_checks(jaxpr: Jaxpr, kinds: Kinds) -> bool:
