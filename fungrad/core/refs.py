@@ -632,7 +632,7 @@ def new_ref(init_val: Any, *, memory_space: Any = None, kind: str | None = None)
     value = as_array(init_val, "fungrad.new_ref: init_val")
     if type(value) is ArrayImpl:
         where = placement(value)
-        value = wrap_unchecked(value._data, value.aval.strip_weak_type())
+        value = wrap_unchecked(value._data, value.aval)
         value = value if where is None else placed(value, where)
     return Ref(AbstractRef(value.aval), value, state.trace, kind=kind)
 
