@@ -370,3 +370,50 @@ def test_stateful_generators_are_made_of_a_key_and_a_reference():
         StatefulPRNG(jnp.zeros(2, "uint32"), fungrad.new_ref(0))
     with pytest.raises(ValueError, match="_counter must be a reference"):
         StatefulPRNG(fungrad.random.key(0), 0)
+
+
+def test_functions_of_loops_and_branches_that_use_references_are_called_once():
+    r, s, calls = fungrad.new_ref(jnp.zeros(3)), fungrad.new_ref(jnp.float32(0.0)), []
+
+    def step(c, x):
+        calls.append("scan")
+        r[...] += x
+        s[...] += c.sum()
+        return c + 1.0, r[0]
+
+    def add(i, c):
+        calls.append("fori_loop")
+        r[0] = r[0] + i
+        return c
+
+    def count(c):
+        calls.append("while_loop")
+        s[...] += 1.0
+        return c + 1
+
+    def yes(x):
+        calls.append("yes")
+        s[...] = x
+        return x
+
+    def no(x):
+        calls.append("no")
+        r[0] = x
+        return x
+
+    def run(x):
+        lax.scan(step, x, jnp.arange(3.0))
+        lax.fori_loop(0, 3, add, 0)
+        lax.while_loop(lambda c: c < 3, count, 0)
+        lax.cond(x.sum() < 1.0, yes, no, x[0])
+
+    for wrap in (lambda f: f, fungrad.jit):
+        calls.clear()
+        r[...] = jnp.zeros(3)
+        wrap(run)(jnp.zeros(3))
+        assert sorted(calls) == ["fori_loop", "no", "scan", "while_loop", "yes"]
+        assert r[...].tolist() == [6.0, 3.0, 3.0] and float(s[...]) == 0.0
+    # A body whose initial value is promoted is traced for both types.
+    calls.clear()
+    lax.scan(lambda c, x: (step(c, x)[0], None), 0, jnp.arange(3.0))
+    assert calls == ["scan"] * 2 and r[...].tolist() == [9.0, 6.0, 6.0]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, Tracer, running, state
-from fungrad.core.ir import Atom, Builder, Jaxpr, Literal, Var, any_high, jaxprs_in_params, params_key
+from fungrad.core.ir import Atom, Builder, Jaxpr, Literal, Var, any_high, eval_jaxpr, jaxprs_in_params, params_key
 from fungrad.core.jaxpr_parts import chosen, closed, memoised
 from fungrad.core.nonfinite import replaying
 from fungrad.core.primitive import Primitive
@@ -172,6 +172,40 @@ def pruned(jaxpr: Jaxpr, used: Sequence[bool]) -> Jaxpr:
 _traces: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 
+class _Record(NamedTuple):
+    """What a function that uses references was traced to, so that it need not be called once more.
+
+    Attributes:
+      fun: the function.
+      in_tree, avals: structure and types of its arguments.
+      jaxpr: from these, and what the references hold, to the results and what they hold in the end.
+      out_tree: structure of the result.
+      frame: the references.
+    """
+
+    fun: Callable[..., Any]
+    in_tree: PyTreeDef
+    avals: tuple[ShapedArray, ...]
+    jaxpr: Jaxpr
+    out_tree: PyTreeDef
+    frame: RefFrame
+
+    def fits(self, args: tuple) -> bool:
+        """Whether it is what the function does with these arguments."""
+        leaves, structure = tree.flatten((args, {}))
+        return structure == self.in_tree and [x.aval for x in leaves] == list(self.avals)
+
+    def run(self, args: tuple) -> Any:
+        """The result; what is written goes to the references."""
+        refs = self.frame.closed
+        outs = eval_jaxpr(self.jaxpr, self.jaxpr.consts, *tree.leaves(args), *map(contents, refs))
+        n = len(outs) - len(refs)
+        for ref, value, written in zip(refs, outs[n:], self.frame.written, strict=True):
+            if written:
+                store(ref, value)
+        return tree.unflatten(self.out_tree, outs[:n])
+
+
 class Threaded:
     """The references that the functions of a loop or a branch use: their contents are passed through it.
 
@@ -185,6 +219,7 @@ class Threaded:
     def __init__(self) -> None:
         self.refs: list[Ref] = []
         self.written: set[int] = set()
+        self._records: dict[int, _Record] = {}
 
     def values(self) -> list[Any]:
         """What they hold now."""
@@ -193,10 +228,20 @@ class Threaded:
     def call(self, values: Sequence[Any], fun: Callable[..., Any], *args: Any) -> tuple[Any, list[Any]]:
         """``fun(*args)`` with these contents, and what the references hold afterwards."""
         made: list[Binding]
+        record = self._records.get(id(fun))
         with bound(self.refs, values) as made:
-            result = fun(*args)
+            again = record is not None and record.fits(args)
+            result = record.run(args) if again else fun(*args)  # type: ignore[union-attr]
         self.written.update(id(b.ref) for b in made if b.written)
         return result, [b.value for b in made]
+
+    def add(self, found: RefsUsedError) -> bool:
+        """Notes which references a function uses, and what it was traced to; whether some are new."""
+        self._records.update((id(r.fun), r) for r in found.records)
+        known = set(map(id, self.refs))
+        new = [r for r in found.refs if id(r) not in known]
+        self.refs += new
+        return bool(new)
 
     def store(self, values: Sequence[Any]) -> None:
         """Stores what they hold after the loop."""
@@ -206,7 +251,7 @@ class Threaded:
 
 
 def threading_refs(run: Callable[[Threaded], T]) -> T:
-    """Runs a loop or branch, again if its functions turn out to use references.
+    """Runs a loop or branch, again if its functions turn out to use references; these are called once all the same.
 
     Args:
       run: traces the functions with the references given to it passed through.
@@ -216,11 +261,8 @@ def threading_refs(run: Callable[[Threaded], T]) -> T:
         try:
             return run(threaded)
         except RefsUsedError as found:
-            known = set(map(id, threaded.refs))
-            new = [r for r in found.refs if id(r) not in known]
-            if not new:
+            if not threaded.add(found):
                 raise
-            threaded.refs += new
 
 
 def closing_over_refs(api: str, fun: Callable[..., Any], operands: tuple) -> tuple[Callable[..., Any], tuple]:
@@ -301,13 +343,28 @@ def trace_function(
         frame = RefFrame()
         jaxpr, out_tree = trace_tree(fun, in_tree, avals, debug, frame)
         if frame.closed or frame.args:
-            raise RefsUsedError(frame.closed)
+            raise RefsUsedError(frame.closed, [_Record(fun, in_tree, tuple(avals), jaxpr, out_tree, frame)])
         found = Traced(jaxpr, out_tree, frame.backward)
         if not any(isinstance(c, Tracer) for c in found.consts):
             known[key] = found
     if found.backward_refs and differentiating():
         raise BackwardRefsError(api, found.debug.fun_name)
     return found
+
+
+def trace_functions(funs: Sequence[Callable[..., Any]], args: tuple, avals: Sequence[ShapedArray], api: str) -> list:
+    """``trace_function`` of several functions; what references they use is said of all together."""
+    traced, found = [], []
+    for fun in funs:
+        try:
+            traced.append(trace_function(fun, args, avals, api))
+        except RefsUsedError as used:
+            found.append(used)
+    if found:
+        raise RefsUsedError(
+            list({id(r): r for used in found for r in used.refs}.values()), [r for used in found for r in used.records]
+        )
+    return traced
 
 
 def check_callables(api: str, **functions: Any) -> None:

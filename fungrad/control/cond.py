@@ -20,7 +20,7 @@ from fungrad.control._base import (
     flat_operands,
     is_concrete,
     threading_refs,
-    trace_function,
+    trace_functions,
 )
 from fungrad.control.cond_primitive import cond_p, joined
 from fungrad.core import dtypes, tree
@@ -241,7 +241,7 @@ def _choose_from(
 ) -> Any:
     values, _ = flat_operands(operands, api, "operands")
     avals = [x.aval for x in values]
-    traced = [trace_function(b, operands, avals, api) for b in branches]
+    traced = trace_functions(branches, operands, avals, api)
     for other, name in zip(traced[1:], names[1:], strict=True):
         _check_alike(api, (names[0], traced[0]), (name, other))
     jaxprs, consts = joined([t.as_traced for t in traced])

@@ -282,11 +282,17 @@ class RefFrame:
 
 
 class RefsUsedError(Exception):
-    """A function that was traced without regard to references uses some."""
+    """A function that was traced without regard to references uses some.
 
-    def __init__(self, refs: Sequence[Ref]):
+    Attributes:
+      refs: the references.
+      records: what it, or several, were traced to, if somebody may want that.
+    """
+
+    def __init__(self, refs: Sequence[Ref], records: Sequence[Any] = ()):
         super().__init__(f"internal error: references used in a place that does not thread them: {refs}")
         self.refs = list(refs)
+        self.records = list(records)
 
 
 class BackwardRefsError(NotImplementedError):
