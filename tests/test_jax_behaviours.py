@@ -401,3 +401,44 @@ def test_arrays_of_float0():
     for run in (f, lambda x: lax.scan(lambda c, _: (f(c), None), x, length=1)[0]):
         gradients = fungrad.grad(lambda x, n: run((x, n))[0], (0, 1), allow_int=True)(2.0, 3)
         assert gradients[0] == 2.0 and gradients[1].dtype == float0
+
+
+def test_gradients_of_integers_come_out_of_compiled_functions_as_they_come_out_of_others():
+    gradient = fungrad.grad(lambda x, i: x[i], argnums=(0, 1), allow_int=True)
+    compiled = fungrad.jit(gradient)
+    for call in (gradient, compiled, compiled, compiled):
+        _, zero = call(jnp.ones(2), 1)
+        assert type(zero) is np.ndarray and zero == np.zeros((), fungrad.dtypes.float0)
+    both = fungrad.jit(lambda n: {"a": fungrad.jit(gradient)(jnp.ones(2), n), "b": n})(1)
+    assert type(both["a"][1]) is np.ndarray and int(both["b"]) == 1
+
+
+def test_compiled_functions_take_types_within_eval_shape():
+    inner = fungrad.jit(lambda x, y: x + y)
+    sds = fungrad.ShapeDtypeStruct((3,), "float32")
+    assert fungrad.eval_shape(lambda: inner(sds, 1.0)) == sds
+    for call in (lambda: inner(sds, 1.0), lambda: fungrad.jit(lambda: inner(sds, 1.0))()):
+        with pytest.raises(TypeError, match="fungrad.jit: an argument of .*lambda.* must be an array or a scalar"):
+            call()
+
+
+def test_device_put_copies_where_memory_may_not_be_shared():
+    device = fungrad.devices()[0]
+    x = fungrad.device_put(np.ones(2), device)
+    assert fungrad.device_put(x, may_alias=True) is x is fungrad.device_put(x, device)
+    for copied in (fungrad.device_put(x, may_alias=False), fungrad.device_put(x, device, may_alias=False)):
+        assert copied is not x and copied.sharding == x.sharding and copied.committed
+        assert copied.unsafe_buffer_pointer() != x.unsafe_buffer_pointer()
+    with pytest.raises(ValueError, match="may_alias and donate cannot be True at the same time"):
+        fungrad.device_put(x, may_alias=True, donate=True)
+
+
+def test_copy_to_host_async_asks_leaves_of_other_libraries():
+    class Remote:
+        asked = 0
+
+        def copy_to_host_async(self):
+            self.asked += 1
+
+    tree = [object(), 1, Remote(), jnp.ones(1)]
+    assert fungrad.copy_to_host_async(tree) is tree and tree[2].asked == 1

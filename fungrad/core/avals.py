@@ -89,6 +89,8 @@ class ShapedArray(AbstractValue):
         try:
             found = _recent.get(key)
         except TypeError:
+            if isinstance(shape, list):
+                return cls(tuple(shape), dtype, weak_type)
             raise TypeError(f"ShapedArray: shape must be a tuple of ints, got {shape!r}") from None
         if found is not None:
             return found

@@ -302,11 +302,15 @@ def block_until_ready(x: Any) -> Any:
 
 
 def copy_to_host_async(x: Any) -> Any:
-    """The tree itself: arrays are in the host's memory.
+    """The tree itself: arrays are in the host's memory. Leaves of other libraries are asked to come.
 
     Args:
       x: any tree.
     """
+    for leaf in tree.leaves(x):
+        start = None if isinstance(leaf, Array) else getattr(leaf, "copy_to_host_async", None)
+        if start is not None:
+            start()
     return x
 
 

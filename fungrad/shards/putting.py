@@ -13,8 +13,10 @@ from fungrad.core import shardings, tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.device import check_device
 from fungrad.core.meshes import AxisType, PartitionSpec, use_abstract_mesh
+from fungrad.core.placement import placement
 from fungrad.core.shardings import NamedSharding, wanted_type
 from fungrad.core.source import api_boundary, wraps
+from fungrad.ops.cast import copy
 from fungrad.ops.resharding import on_device, put, resharded
 from fungrad.transforms.api import check_callable
 
@@ -30,12 +32,12 @@ def device_put(
         ``memory.Space``, or a tree of them that is a prefix of ``x``. Arrays have the sharding afterwards (those that
         have it already are returned as they are); they are whole in memory as before.
       src: ignored.
-      donate: ignored.
-      may_alias: ignored.
+      donate: without effect.
+      may_alias: False for copies also of what is there already.
 
     Raises:
       TypeError: a leaf is not an array or scalar.
-      ValueError: the sharding does not fit the shape.
+      ValueError: the sharding does not fit the shape, or both ``donate`` and ``may_alias`` are true.
 
     Example:
       >>> import numpy as np
@@ -43,6 +45,10 @@ def device_put(
       >>> fungrad.device_put({"w": np.ones(2, np.float32)})
       {'w': Array([1., 1.], dtype=float32)}
     """
+    if donate and may_alias:
+        raise ValueError("fungrad.device_put: may_alias and donate cannot be True at the same time.")
+    if may_alias is not None and not may_alias:
+        x = tree.map(lambda leaf: put(copy(leaf), placement(leaf)) if isinstance(leaf, Array) else leaf, x)
     if device is None:
         return tree.map(lambda leaf: as_array(leaf, "fungrad.device_put: x"), x)
     wanted = tree.broadcast_prefix(

@@ -23,9 +23,9 @@ from typing import Any, NamedTuple, Unpack, overload
 import numpy as np
 
 from fungrad.config import config
-from fungrad.core import tree, tree_cache
+from fungrad.core import dtypes, tree, tree_cache
 from fungrad.core.arguments import integers
-from fungrad.core.array import Array, ArrayImpl, as_array, give_away, is_array_like, wrap_unchecked
+from fungrad.core.array import Array, ArrayImpl, as_array, give_away, is_array_like, typeof, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, ManualAxis, Tracer, state
 from fungrad.core.device import check_device
@@ -47,8 +47,9 @@ from fungrad.jit.front.options import Keywords, Options, as_tuple, positional_na
 from fungrad.jit.front.recorded import note_tracing, prepared
 from fungrad.jit.front.sharded import ShardedFunction
 from fungrad.jit.front.tree_code import builder, is_time, reader
+from fungrad.ops.foundation import zeros
 from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values, vjp
-from fungrad.transforms.inspection import shape_struct
+from fungrad.transforms.inspection import ShapeDtypeStruct, shape_struct
 
 
 class Entry:
@@ -85,6 +86,7 @@ class Entry:
         "place",
         "__weakref__",
         "high",
+        "has_float0",
     )
 
     def __init__(
@@ -98,6 +100,8 @@ class Entry:
         self.high = jaxpr.is_high
         self.out_tree = out_tree
         self.out_avals = jaxpr.out_avals
+        # Tangents of integers come out as ndarrays, as they do of derivatives; such calls take no short way.
+        self.has_float0 = any(not a.is_high and a.dtype == dtypes.float0 for a in jaxpr.out_avals)
         self.donated = (False,) * len(jaxpr.consts) + donated if any(donated) else ()
         self.name = name
         self.run: Callable[[list[np.ndarray]], list[np.ndarray]] | None = None
@@ -334,9 +338,9 @@ class JitFunction:
             if entry.frame.backward and differentiating():
                 return self._fun(*args, **kwargs)
             return self._call_with_refs(entry, call)
-        arrays = [x if isinstance(x, Array) else as_array(x) for x in call.leaves]
+        arrays = [x if isinstance(x, Array) else self._operand(x) for x in call.leaves]
         if _is_known(arrays) and entry.runs:
-            if not state.axis_env and not config.debug_key_reuse:
+            if not state.axis_env and not config.debug_key_reuse and not entry.has_float0:
                 avals = [x.aval for x in arrays]
                 if call.static:
                     self._note_static(entry, call, avals)
@@ -345,7 +349,17 @@ class JitFunction:
             for k, x in enumerate(arrays):
                 if type(x) is not ArrayImpl:
                     x._concrete(f"jit of {self._name}: argument {self._leaf_names(call)[k]}")
-        return tree.unflatten(entry.out_tree, self._results(entry, arrays))
+        outs = self._results(entry, arrays)
+        if entry.has_float0:
+            outs = [x._data if type(x) is ArrayImpl and x.aval.dtype == dtypes.float0 else x for x in outs]
+        return tree.unflatten(entry.out_tree, outs)
+
+    def _operand(self, x: Any) -> Any:
+        """An argument as an array; within ``eval_shape`` a type stands for one."""
+        debug = getattr(state.trace, "debug", None)
+        if isinstance(x, ShapeDtypeStruct) and debug is not None and debug.api == "eval_shape":
+            return zeros(typeof(x))
+        return as_array(x, f"fungrad.jit: an argument of {self._name}")
 
     def _call_with_refs(self, entry: Entry, call: Call) -> Any:
         """A call of a function that uses references: what they hold is passed, and what comes out is stored."""
