@@ -438,3 +438,21 @@ def test_results_like_the_argument():
     assert like(fungrad.new_ref(1.0)).is_ref
     with pytest.raises(TypeError, match=r"ShapeDtypeStruct.like: .* must be an array, .* got 'a' of type str"):
         like("a")
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, fungrad.jit], ids=["eager", "jit"])
+def test_options_of_prints_and_callbacks_may_come_first(wrap, capsys):
+    seen = []
+
+    def f(x):
+        fungrad.debug.print(ordered=True)("x = {} {ordered}", x, ordered=3)
+        fungrad.debug.callback(ordered=True)(lambda v, ordered: seen.append((float(v), ordered)), x, ordered=5)
+        fungrad.debug.log(partitioned=True)("{x}", x=x)
+
+    wrap(f)(2.0)
+    assert capsys.readouterr().out == "x = 2.0 3\n" and seen == [(2.0, 5)]
+    for call in (fungrad.debug.print, fungrad.debug.log, fungrad.debug.callback):
+        with pytest.raises(TypeError, match="unexpected arguments in the two-call form"):
+            call(ordered=True, x=1)
+    with pytest.raises(ValueError, match="no placeholder for the keyword argument.*partitioned"):
+        fungrad.debug.print(ordered=True)("hello {a}", a=42, partitioned=True)

@@ -546,23 +546,27 @@ def io_callback(
 
 @api_boundary
 def debug_callback(
-    callback: Callable[..., None],
+    callback: Callable[..., None] | None = None,
     *args: Any,
     ordered: bool = False,
     partitioned: bool = False,
     **kwargs: Any,
-) -> None:
+) -> Callable[..., None] | None:
     """Calls a Python function for its effect, with values of a function that may be traced and
     compiled.
 
     Differentiation runs it once, on the primal values; ``vmap`` once per example.
 
     Args:
-      callback: function of arrays; its result is ignored.
+      callback: function of arrays; its result is ignored. Without it the options alone are given, and what is returned
+        takes it with its arguments.
       *args: its arguments: trees of arrays, and other values, which it gets as they are.
       ordered: whether calls must keep their order (they always do).
       partitioned: accepted for compatibility.
       **kwargs: its keyword arguments.
+
+    Raises:
+      TypeError: arguments are given without a function.
 
     Example:
       >>> import fungrad
@@ -571,8 +575,25 @@ def debug_callback(
       saw 2.0
     """
     del partitioned
-    flat, arrays = _flat("debug.callback", callback, args, kwargs, static=True)
-    debug_callback_p.bind(*arrays, callback=_Silent(flat), result_avals=(), ordered=bool(ordered))
+
+    def call(callback: Callable[..., None], /, *args: Any, **kwargs: Any) -> None:
+        flat, arrays = _flat("debug.callback", callback, args, kwargs, static=True)
+        debug_callback_p.bind(*arrays, callback=_Silent(flat), result_avals=(), ordered=bool(ordered))
+
+    if callback is None:
+        return _later(call, "callback", args, kwargs)
+    call(callback, *args, **kwargs)
+    return None
+
+
+def _later(call: Callable[..., None], api: str, args: tuple, kwargs: dict[str, Any]) -> Callable[..., None]:
+    """What a call with options alone returns."""
+    if args or kwargs:
+        raise TypeError(
+            f"fungrad.debug.{api}: received unexpected arguments in the two-call form, where the first call has "
+            f"options alone: args={args} kwargs={kwargs}; give them to what it returns"
+        )
+    return call
 
 
 class _Silent:
@@ -610,17 +631,18 @@ class _Format(string.Formatter):
 
 
 def debug_print(
-    fmt: str,
+    fmt: str | None = None,
     *args: Any,
     ordered: bool = False,
     partitioned: bool = False,
     skip_format_check: bool = False,
     **kwargs: Any,
-) -> None:
+) -> Callable[..., None] | None:
     """Prints values of a function that may be traced and compiled, when it runs.
 
     Args:
-      fmt: format as for ``str.format``; not an f-string, which would be made while tracing.
+      fmt: format as for ``str.format``; not an f-string, which would be made while tracing. Without it
+        the options alone are given, and what is returned takes it with its arguments.
       *args: what its positional placeholders stand for.
       ordered: whether lines must keep their order (they always do).
       partitioned: accepted for compatibility.
@@ -628,7 +650,7 @@ def debug_print(
       **kwargs: what its named placeholders stand for.
 
     Raises:
-      TypeError: ``fmt`` is not a string.
+      TypeError: ``fmt`` is not a string, or arguments are given without it.
       ValueError: an argument is not used by ``fmt``.
       KeyError, IndexError: ``fmt`` uses an argument that was not given.
 
@@ -641,21 +663,28 @@ def debug_print(
       >>> _ = f(1.5)
       x = 1.50
     """
-    _show(print, "print", fmt, args, kwargs, skip_format_check, ordered, partitioned)
+
+    def call(fmt: str, /, *args: Any, **kwargs: Any) -> None:
+        _show(print, "print", fmt, args, kwargs, skip_format_check, ordered, partitioned)
+
+    if fmt is None:
+        return _later(call, "print", args, kwargs)
+    call(fmt, *args, **kwargs)
+    return None
 
 
 def debug_log(
-    fmt: str,
+    fmt: str | None = None,
     *args: Any,
     ordered: bool = False,
     partitioned: bool = False,
     skip_format_check: bool = False,
     **kwargs: Any,
-) -> None:
+) -> Callable[..., None] | None:
     """As ``debug.print``, but writes to the logger ``fungrad.debug``, at the level INFO.
 
     Args:
-      fmt: format as for ``str.format``.
+      fmt: format as for ``str.format``; may be left out as in ``debug.print``.
       *args: what its positional placeholders stand for.
       ordered: whether lines must keep their order (they always do).
       partitioned: accepted for compatibility.
@@ -663,7 +692,7 @@ def debug_log(
       **kwargs: what its named placeholders stand for.
 
     Raises:
-      TypeError: ``fmt`` is not a string.
+      TypeError: ``fmt`` is not a string, or arguments are given without it.
       ValueError: an argument is not used by ``fmt``.
       KeyError, IndexError: ``fmt`` uses an argument that was not given.
 
@@ -671,7 +700,14 @@ def debug_log(
       >>> import fungrad
       >>> fungrad.jit(lambda x: fungrad.debug.log("x = {x}", x=x))(1.5)
     """
-    _show(_LOGGER.info, "log", fmt, args, kwargs, skip_format_check, ordered, partitioned)
+
+    def call(fmt: str, /, *args: Any, **kwargs: Any) -> None:
+        _show(_LOGGER.info, "log", fmt, args, kwargs, skip_format_check, ordered, partitioned)
+
+    if fmt is None:
+        return _later(call, "log", args, kwargs)
+    call(fmt, *args, **kwargs)
+    return None
 
 
 _LOGGER = logging.getLogger("fungrad.debug")
@@ -698,4 +734,6 @@ def _show(
     def show(*values: Any, **named: Any) -> None:
         write(fmt.format(*values, **named))
 
-    debug_callback(show, *args, ordered=ordered, partitioned=partitioned, **kwargs)
+    # By the options alone first: names in the format may be those of options.
+    later: Any = debug_callback(ordered=ordered, partitioned=partitioned)
+    later(show, *args, **kwargs)
