@@ -442,3 +442,20 @@ def test_copy_to_host_async_asks_leaves_of_other_libraries():
 
     tree = [object(), 1, Remote(), jnp.ones(1)]
     assert fungrad.copy_to_host_async(tree) is tree and tree[2].asked == 1
+
+
+def test_sequences_of_traced_positions_are_indices_within_a_tuple():
+    x = np.arange(6.0).reshape(2, 3)
+    reads = [
+        lambda x, i: x[(i, 1), (0, i)],
+        lambda x, i: x[[i, 1], 0],
+        lambda x, i: x[((i, 1),)],
+        lambda x, i: x[((i, 1), (0, i)), 0],
+        lambda x, i: x[[[i, 1], [0, i]], [0, 1]],
+    ]
+    for read in reads:
+        np.testing.assert_array_equal(fungrad.jit(read)(x, 1), read(x, 1))
+    written = fungrad.jit(lambda x, i: x.at[(i, 0), (0, i)].set(9.0))(x, 1)
+    np.testing.assert_array_equal(written, [[0.0, 9.0, 2.0], [9.0, 4.0, 5.0]])
+    with pytest.raises(TypeError, match="a list is not a valid index"):
+        fungrad.jit(lambda x, i: x[[i, 1]])(x, 1)

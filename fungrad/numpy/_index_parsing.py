@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fungrad.config import config
-from fungrad.core import dtypes
+from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.context import Tracer
 from fungrad.errors import FungradTypeError, IncompatibleShapesError, NonConcreteBooleanIndexError
+from fungrad.numpy.creation import asarray
 from fungrad.numpy.dynamic_slices import Slice
 from fungrad.ops._operands import scalar_array
 from fungrad.ops._windows import GatherScatterMode
@@ -150,10 +151,8 @@ def _classify(part: Any, api: str) -> list[tuple[Kind, Any]]:
 
 def _nested(part: Sequence[Any], api: str) -> Any:
     """A sequence inside a tuple as an array."""
-    if any(isinstance(p, Tracer) for p in part):
-        raise TypeError(
-            f"{api}: a sequence of traced values is not a valid index; stack them first with fungrad.numpy.stack"
-        )
+    if any(isinstance(p, Tracer) for p in tree.leaves(part)):
+        return asarray(part)
     out = np.asarray(part)
     return out.astype(np.intp) if out.size == 0 and out.dtype.kind == "f" else out
 
