@@ -349,3 +349,13 @@ def test_covariances_of_a_fit_to_complex_values_are_real(cov):
         np.testing.assert_allclose(found, wanted, rtol=1e-4)
         if cov is True:
             np.testing.assert_allclose(covariance, expected, rtol=1e-4)
+
+
+def test_common_elements_of_arrays_that_are_promised_unique_are_equal_neighbours():
+    pairs = ([3, 1, 2], [5, 2, 3]), ([4, 2, 3], [3, 3, 2, 2, 4]), ([3, 1, 1], []), ([], []), ([np.nan, 2], [np.nan])
+    for x, y in pairs:
+        x, y = np.float32(x), np.float32(y)
+        wanted = np.intersect1d(x, y, True, True)
+        for got in (fnp.intersect1d(x, y, True, True), fnp.intersect1d(x, y, True, True, size=6)):
+            for a, b in zip(got, wanted, strict=True):
+                np.testing.assert_array_equal(a[: len(b)], b)
