@@ -270,9 +270,15 @@ def swept_columns(machine: Machine, columns: int, nbytes: int) -> int | None:
     return width if nbytes <= machine.l3_bytes else min(SWEPT_COLUMNS, columns // 4)
 
 
-def row_ahead(machine: Machine) -> tuple[int, int]:
-    """Bytes of a row that is asked for ahead: long enough to be worth it, short enough to stay in the second level."""
-    return 1 << 10, min(1 << 17, machine.l2_bytes // 8)
+def rows_ahead(row_bytes: int, machine: Machine) -> int:
+    """How many rows ahead one is asked for: some 4 KiB, where 2 to 16 are equal. Short rows come by themselves, as one
+    stream; too long ones would not stay in the second level.
+
+    (Measured with functions of rows of 100 to 4003 numbers, from the third level: 0 to 60 % less time.)
+    """
+    if not 4 * LINE_BYTES <= row_bytes <= min(1 << 17, machine.l2_bytes // 8):
+        return 0
+    return -(-(4 << 10) // row_bytes)
 
 
 def scratch_of_rows(machine: Machine) -> int:

@@ -70,19 +70,20 @@ class Access:
         base, stride, vector = self.expand(s.buffer, s.index, s.part)
         return self.load_at(s, buffer.type, base, stride, vector)
 
-    def prefetch(self, s: Load, ahead: int) -> None:
-        """Ask for the cache lines `ahead` elements after those of a vector `Load`; they may lie outside of the
-        buffer."""
+    def prefetch(self, buffer: str, index: Affine, write: bool) -> None:
+        """Ask for the cache lines of the lanes of a vector loop, in the first level if they will be written; they may
+        lie outside of the buffer."""
         nest = self.nest
-        type = nest.module.program.buffers[s.buffer].type
-        base, _, vector = self.expand(s.buffer, s.index, s.part)
+        type = nest.module.program.buffers[buffer].type
+        base, _, vector = self.expand(buffer, index, None)
         if vector is not None:
             return
         nest.module.declarations["@llvm.prefetch.p0"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+        kind = "i32 1, i32 3" if write else "i32 0, i32 2"
         for first in range(0, nest.m.lanes, max(1, LINE_BYTES // memory_size(type))):
-            place = nest.scalar.operand(f"add nsw i64 {base}, {ahead + first}")
-            pointer = self.any_pointer(s.buffer, memory_type(type), place)
-            nest.lines.append(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)")
+            place = nest.scalar.operand(f"add nsw i64 {base}, {first}") if first else base
+            pointer = self.any_pointer(buffer, memory_type(type), place)
+            nest.lines.append(f"call void @llvm.prefetch.p0(ptr {pointer}, {kind}, i32 1)")
 
     def consecutive(self, index: Affine) -> int:
         """Stride of an address along the vector loop if nothing else varies, else 0."""

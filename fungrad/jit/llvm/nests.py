@@ -42,7 +42,7 @@ from fungrad.jit.ir.loops import (
 from fungrad.jit.ir.ops import apply
 from fungrad.jit.ir.traverse import addresses, buffers_of, changes, of_kind, walk
 from fungrad.jit.kernels.scalars import HALF, UNSIGNED, Value
-from fungrad.jit.llvm import accumulate, interleave, interrupts
+from fungrad.jit.llvm import accumulate, interleave, interrupts, prefetch
 from fungrad.jit.llvm.access import Access
 from fungrad.jit.llvm.accumulate import Cell
 from fungrad.jit.llvm.module import Memory, Module
@@ -81,7 +81,7 @@ class NestEmitter:
         self.wide = accumulate.lanes_of_accumulators(nest.body)
         self.streamed = streamed(module, nest)
         self.streams = False
-        self.ahead = rows_ahead(module, nest)
+        self.ahead = prefetch.rows_ahead(module, nest, self.streamed)
         # For those who look: which lines were written for which statement, inner ones first.
         self.spans: list[tuple[int, int, Any]] = []
 
@@ -267,8 +267,6 @@ class NestEmitter:
 
     def load(self, s: Load) -> None:
         known = self.squares.get(id(s))
-        if id(s) in self.ahead and self.vector is not None:
-            self.access.prefetch(s, self.ahead[id(s)])
         if known is None:
             group = self.groups.get(id(s))
             known = self.access.load(s) if group is None else interleave.load(self, group, s)
@@ -316,6 +314,12 @@ class NestEmitter:
             else:
                 self.summing(s, s.extent, 1, every)
 
+    def iteration(self, s: Loop) -> None:
+        """The body of a loop, after what it asks of memory for other iterations."""
+        for place in self.ahead.get(id(s), ()):
+            self.access.prefetch(*place)
+        self.body(s.body)
+
     def is_split(self, s: Loop) -> bool:
         """Whether this loop runs over the range given by the caller."""
         return s is split_loop(self.nest)
@@ -324,7 +328,7 @@ class NestEmitter:
         """One iteration at a known place."""
         saved = self.save()
         self.symbols[s.index] = at
-        self.body(s.body)
+        self.iteration(s)
         del self.symbols[s.index]
         self.restore(saved)
 
@@ -354,7 +358,7 @@ class NestEmitter:
             text = f"call i64 @llvm.umin.i64(i64 {counter}, i64 {greatest})"
             self.symbols[s.index] = self.scalar.append(text)
         if body is None:
-            self.body(s.body)
+            self.iteration(s)
         else:
             body()
         del self.symbols[s.index]
@@ -417,15 +421,15 @@ class NestEmitter:
             move()
             part(start, stop, size)
 
-        def iteration() -> None:
+        def moved() -> None:
             move()
-            self.body(s.body)
+            self.iteration(s)
 
         def careful(first: str, end: str) -> None:
             if size > 1:
                 self.blocks(s, first, end, size * step, block)
             else:
-                self.counted(s, first, end, step, body=iteration, every=every)
+                self.counted(s, first, end, step, body=moved, every=every)
 
         def plain(first: str, end: str) -> None:
             accumulate.multiply_plainly(
@@ -690,31 +694,6 @@ def streamed(module: Module, nest: Nest) -> frozenset[str]:
     found = [program.buffers[b] for b in writes if b not in read]
     large = [b for b in found if b.nbytes >= tuning.LARGE_RESULT]
     return frozenset(b.name for b in large if b.kind == "output" and b.alias is None)
-
-
-def rows_ahead(module: Module, nest: Nest) -> dict[int, int]:
-    """Loads, by identity, beside which the same place of the next row is asked for (software prefetch), and how far.
-
-    Where a row is read in several loops, the first waits for memory and the others compute: so the last one brings
-    the next row.
-    """
-    rows = nest.body[-1] if nest.body else None
-    if type(rows) is not Loop or rows.vector or rows.ordered:
-        return {}
-    loops = of_kind(Loop, rows.body)
-    if len(loops) < 2 or not all(s.vector for s in loops):
-        return {}
-    written = {module.program.root(b).name for b in buffers_of(nest)[1]}
-    before = {s.buffer for loop in loops[:-1] for s in of_kind(Load, loop.body)}
-    least, most = tuning.row_ahead(module.machine)
-    found: dict[int, int] = {}
-    for s in of_kind(Load, loops[-1].body):
-        if s.buffer in before and module.program.root(s.buffer).name not in written:
-            buffer, step = module.program.buffers[s.buffer], s.index.coefficient(rows.index)
-            near = least <= abs(step) * buffer.dtype.itemsize <= most
-            if near and s.index.coefficient(loops[-1].index) == 1 and not buffer.is_complex and s.where is None:
-                found[id(s)] = step
-    return found
 
 
 def split_loop(nest: Nest) -> Loop | None:
