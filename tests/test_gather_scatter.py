@@ -542,6 +542,41 @@ def test_compiled_update_of_a_window_at_a_known_place_is_a_plain_loop():
         np.testing.assert_array_equal(got, wanted)
 
 
+@pytest.mark.parametrize("columns", [(0, 1), (1, 0), (0, 1, 0), (2, 0, 1, 2)])
+def test_compiled_positions_of_several_dimensions_are_computed_where_they_are_used(columns):
+    rng = np.random.default_rng(0)
+    shape, at = (9, 11, 8, 10)[: len(columns)], rng.integers(-8, 8, (1000, 3), np.int32)
+    x = rng.standard_normal(shape).astype("float32")
+    f = fungrad.jit(lambda x, at: x[tuple([at[:, c] for c in columns])])
+    np.testing.assert_array_equal(f(x, at), x[tuple([at[:, c] for c in columns])])
+    steps = f.lower(x, at).as_text("steps")
+    assert steps.count("nest ") == 1 and "temp " not in steps
+
+
+# Positions at both ends of the type and of the array, and one beyond each.
+@pytest.mark.parametrize("size", [3, 127, 128, 255, 256, 40_000, 70_000])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_compiled_positions_of_all_types(dtype, size):
+    ends = np.iinfo(dtype)
+    wanted = [ends.min, ends.min + 1, -size - 1, -size, -1, 0, 1, size // 2, size - 1, size, ends.max - 1, ends.max]
+    at = np.array([w for w in wanted if ends.min <= w <= ends.max] * 9, dtype)
+    x = np.arange(1, size + 1, dtype="float32")
+    exact = [int(a) for a in at]
+    clipped = [x[min(max(a, 0), size - 1)] for a in exact]
+    filled = [x[a] if 0 <= a < size else np.nan for a in exact]
+    numbers = GatherDimensionNumbers((), (0,), (0,))
+    with fungrad.enable_x64():
+        for mode, want in (("clip", clipped), ("fill", filled)):
+            got = fungrad.jit(lambda x, at, mode=mode: gather(x, at[:, None], numbers, (1,), mode=mode))(x, at)
+            np.testing.assert_array_equal(got, np.array(want))
+        added = np.zeros(size)
+        np.add.at(added, [a for a in exact if 0 <= a < size], 1)
+        ones = np.ones(len(at), "float32")
+        numbers = ScatterDimensionNumbers((), (0,), (0,))
+        add = fungrad.jit(lambda x, at, ones: scatter_add(x, at[:, None], ones, numbers, mode="fill"))
+        np.testing.assert_array_equal(add(np.zeros(size, "float32"), at, ones), added)
+
+
 @pytest.mark.parametrize("segments", [50, 20_000])
 @pytest.mark.parametrize("name", ["add", "multiply", "min", "max"])
 def test_rows_that_meet_do_not_depend_on_the_number_of_threads(name, segments):

@@ -345,7 +345,9 @@ def position_of(m: Any, indices: Any, w: Windows, i: Sequence[Any], *, clip: boo
     inside = None
     for k, d in enumerate(w.index_map):
         limit = w.operand[d] - w.sizes[d]
-        start = m.convert(m.load(indices, *number, k), "i64")
+        start = m.load(indices, *number, k)
+        if indices.dtype == np.uint64 or limit > np.iinfo(indices.dtype).max:
+            start = m.convert(start, "i64")
         if indices.dtype == np.uint64:
             # Those beyond int64 have become negative; they are beyond every array.
             start = m.select(start < 0, m.const(np.iinfo(np.int64).max, start), start)
@@ -354,5 +356,5 @@ def position_of(m: Any, indices: Any, w: Windows, i: Sequence[Any], *, clip: boo
         else:
             same = (start >= 0) & (start <= limit)
             inside = same if inside is None else inside & same
-        position[d] = m.at(start) + position[d]
+        position[d] = m.at(m.convert(start, "i64")) + position[d]
     return position, inside

@@ -63,6 +63,12 @@ def _choosers(uses: Uses) -> list[Formula]:
     return [user for user, index in uses if type(user) in ordered or not all(i.is_static for i in index)]
 
 
+def _is_known_piece(t: Tensor, index: tuple[Idx, ...]) -> bool:
+    """Whether a position says which piece of a joined tensor is read."""
+    env = dict(zip(t.axes, index, strict=True))  # type: ignore[attr-defined]
+    return not any(i.substitute(env).terms for i, _ in guarded_positions(t))  # type: ignore[arg-type]
+
+
 def is_joined(tensor: Tensor) -> bool:
     """Whether a tensor consists of pieces, of which its position alone says which one is read."""
     if type(tensor) is not Compute or type(tensor.expr) is not Guard:
@@ -120,10 +126,17 @@ def plan(graph: Graph) -> Plan:
         for user, position in uses[t]:
             env = dict(zip(t.axes, position, strict=True))
             for tensor, index in reads[t]:
-                uses[tensor].add((user, tuple([i.substitute(env) for i in index])))
+                place = tuple([i.substitute(env) for i in index])
+                if not _is_outside(tensor, place):
+                    uses[tensor].add((user, place))
     order: list[Any] = [*[t for t in tensors if t in kept], *opaques]
     order.sort(key=lambda x: x.rank)
     return Plan([Stage(x, kept) if isinstance(x, Formula) else x for x in order], kept)
+
+
+def _is_outside(tensor: Tensor, index: tuple[Idx, ...]) -> bool:
+    """Whether there is no such element: it is that of another piece of what is joined, of which a known one is read."""
+    return any(not i.terms and not 0 <= i.const < size for i, size in zip(index, tensor.shape, strict=True))
 
 
 def _reachable(graph: Graph) -> tuple[list[Tensor], list[Opaque]]:
@@ -214,6 +227,8 @@ def _inlined_sizes(
 def _worth_keeping(t: Tensor, uses: Uses, cost: int, leaves: set[Tensor]) -> bool:
     """Whether a formula is better computed once than written into its users."""
     choice = _choice_cost(t)
+    if choice and all(_is_known_piece(t, index) for _, index in uses):
+        return False
     if any(choice * math.prod(a.extent for a in user.axes) > 2 * t.aval.size for user in _choosers(uses)):
         return True
     cost += choice
