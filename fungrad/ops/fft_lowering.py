@@ -220,7 +220,7 @@ def _real_inverse(ctx: Any, x: Any, n: int) -> Any:
 
 def _turns(ctx: Any, shape: tuple[int, int], n: int, dtype: np.dtype) -> Any:
     """An array of ``exp(-2 pi i (k + 1) / n)`` for positions ``k`` along the last dimension: products of two roots from
-    small tables."""
+    small tables, made once for all rows."""
     rows, count = shape
     low = 1 << ((count + 1).bit_length() // 2)
 
@@ -231,6 +231,7 @@ def _turns(ctx: Any, shape: tuple[int, int], n: int, dtype: np.dtype) -> Any:
 
         return ctx.keep(ctx.map(root, [ctx.iota((size,), np.int64, 0)], dtype, cost=40))
 
-    near = ctx.view(table(low, 1), shape, lambda i, k: ((k + 1) % low,))
-    far = ctx.view(table(count // low + 1, low), shape, lambda i, k: ((k + 1) // low,))
-    return ctx.map(lambda m, a, b: a * b, [near, far], dtype)
+    near = ctx.view(table(low, 1), (1, count), lambda i, k: ((k + 1) % low,))
+    far = ctx.view(table(count // low + 1, low), (1, count), lambda i, k: ((k + 1) // low,))
+    row = ctx.map(lambda m, a, b: a * b, [near, far], dtype)
+    return row if rows == 1 else ctx.broadcast_in_dim(ctx.keep(row), shape, (0, 1))

@@ -31,16 +31,25 @@ def factors(n: int) -> list[int]:
     return [*found, n] if n > 1 else found
 
 
-def radices(n: int) -> list[int]:
+def radices(n: int, registers: int) -> list[int]:
     """The lengths of the stages of a transform in one piece, whose product is `n`.
 
-    >>> radices(1000), radices(2048)
+    Eight numbers and what is computed of them fit into 32 vector registers, four into 16. The longer stages come last,
+    since the last one multiplies with no roots.
+
+    >>> radices(1000, 16), radices(2048, 16)
     ([2, 4, 5, 5, 5], [2, 4, 4, 4, 4, 4])
+    >>> radices(1000, 32), radices(2048, 32), radices(16, 32)
+    ([8, 5, 5, 5], [4, 8, 8, 8], [4, 4])
     """
-    # Four fit into the registers of most processors, eight do not.
     primes = factors(n)
     twos = primes.count(2)
-    return [2] * (twos % 2) + [4] * (twos // 2) + [p for p in primes if p > 2]
+    if registers < 32 or twos < 3:
+        found = [2] * (twos % 2) + [4] * (twos // 2)
+    else:
+        fours = -twos % 3
+        found = [4] * fours + [8] * ((twos - 2 * fours) // 3)
+    return found + [p for p in primes if p > 2]
 
 
 @cache

@@ -160,14 +160,20 @@ class Access:
 
     def load_pair(self, s: Load) -> Value:
         """One part of consecutive complex elements."""
+        return self.part(self.load_pairs(s), s.part or 0)
+
+    def load_pairs(self, s: Load) -> Value:
+        """Consecutive complex elements as they are in memory."""
         nest = self.nest
-        m = nest.m
         type = nest.module.program.buffers[s.buffer].type
         base, _, _ = self.expand(s.buffer, s.index, 0)
-        wide = nest.builder(2 * m.lanes)
         pointer = self.pointer(s.buffer, memory_type(type), base)
-        pairs = wide.load(type, pointer, self.memory.suffix(s.buffer))
-        return self.shuffle(pairs, pairs, [2 * k + (s.part or 0) for k in range(m.lanes)], m)
+        return nest.builder(2 * nest.m.lanes).load(type, pointer, self.memory.suffix(s.buffer))
+
+    def part(self, pairs: Value, part: int) -> Value:
+        """One part of such elements."""
+        m = self.nest.m
+        return self.shuffle(pairs, pairs, [2 * k + part for k in range(m.lanes)], m)
 
     def shuffle(self, a: Value, b: Value, lanes: list[int], m: LLVMScalars) -> Value:
         """Lanes of `a` and `b` as a value of `m`."""

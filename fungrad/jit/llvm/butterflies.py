@@ -11,6 +11,7 @@ Inverse transforms exchange real and imaginary parts before and after.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Iterator, Sequence
@@ -46,6 +47,7 @@ class Columns(NamedTuple):
       whole: 0, or the length of the transform of which this is the first step: result `k` of column `l` is multiplied
         with the root `exp(-2 pi i k l / whole)`.
       scale: what results are multiplied with.
+      registers: how many vectors the processor holds.
     """
 
     real: str
@@ -56,6 +58,7 @@ class Columns(NamedTuple):
     inverse: bool = False
     whole: int = 0
     scale: float = 1.0
+    registers: int = 16
 
     @property
     def name(self) -> str:
@@ -307,7 +310,7 @@ class _Writer:
     def transform(self) -> None:
         """All stages."""
         of = self.of
-        stages = radices(of.n)
+        stages = radices(of.n, of.registers)
         direct_in, direct_out = of.source.lane == 1, of.target.lane == 1
         here, other = "%a", "%b"
         if not direct_in:
@@ -425,6 +428,8 @@ class _Writer:
         n = len(x)
         if n == 2:
             return [self.add(*x), self.sub(*x)]
+        if n == 8:
+            return self.eight(x)
         return self.four(x) if n == 4 else self.odd(x)
 
     def four(self, x: list[Pair]) -> list[Pair]:
@@ -432,6 +437,25 @@ class _Writer:
         odd = self.add(x[1], x[3]), self.sub(x[1], x[3])
         down, up = self.minus_i(even[1], odd[1])
         return [self.add(even[0], odd[0]), down, self.sub(even[0], odd[0]), up]
+
+    def eight(self, x: list[Pair]) -> list[Pair]:
+        even, odd = self.four(x[::2]), self.four(x[1::2])
+        half = math.sqrt(0.5)
+        first = self.op("fadd", *odd[1]), self.op("fsub", odd[1][1], odd[1][0])
+        third = self.op("fsub", odd[3][1], odd[3][0]), self.op("fadd", *odd[3])
+        first, third = self.times(first, half), self.times(third, half)
+        # The third root times a number is `(re, -im)` of what is here.
+        turned = self.minus_i(even[2], odd[2])
+        return [
+            self.add(even[0], odd[0]),
+            self.add(even[1], first),
+            turned[0],
+            (self.op("fadd", even[3][0], third[0]), self.op("fsub", even[3][1], third[1])),
+            self.sub(even[0], odd[0]),
+            self.sub(even[1], first),
+            turned[1],
+            (self.op("fsub", even[3][0], third[0]), self.op("fadd", even[3][1], third[1])),
+        ]
 
     def odd(self, x: list[Pair]) -> list[Pair]:
         """An odd number of them: results `k` and `n - k` share sums over the pairs of elements `j` and `n - j`."""

@@ -33,7 +33,7 @@ def emit_fft(program: ProgramWriter, call: Call) -> None:
     attributes = call.attributes
     dtype = program.program.buffers[target.buffer].dtype
     real = "float" if dtype.itemsize == 8 else "double"
-    common = partial(Columns, real, inverse=attributes["inverse"])
+    common = partial(Columns, real, inverse=attributes["inverse"], registers=program.module.machine.registers)
     emitter = _Emitter(program, real)
     if attributes["along"] == "columns":
         outer, n, inner = source.shape

@@ -530,6 +530,10 @@ class NestEmitter:
         """Squares of iterations of a loop and the vector loop in it. Loads that are contiguous
         along the outer loop are read that way and transposed in registers."""
         inner, n = outer.body[0], outer.tile or 1
+
+        def is_complex(s: Load) -> bool:
+            return self.module.program.buffers[s.buffer].is_complex
+
         turned = [
             s
             for s in of_kind(Load, inner.body)
@@ -540,19 +544,28 @@ class NestEmitter:
         def square() -> None:
             a, b = self.symbols[outer.index], self.symbols[inner.index]
             step = [[self.scalar.operand(f"add nsw i64 {x}, {k}") for k in range(n)] for x in (a, b)]
-            rows: dict[int, list[Value]] = {}
+            rows: dict[Any, list[Value]] = {}
             self.vector = Vector(outer, n)
             for s in turned:
-                rows[id(s)] = []
+                read = self.access.load_pairs if is_complex(s) else self.access.load
+                key = (s.buffer, s.index) if is_complex(s) else id(s)
+                if key in rows:
+                    continue  # the other part
+                rows[key] = []
                 for place in step[1]:
                     self.symbols[inner.index] = place
-                    rows[id(s)].append(self.access.load(s))
+                    rows[key].append(read(s))
             self.symbols[inner.index] = b
             self.vector = Vector(inner, n)
-            columns = {key: self.transposed(values) for key, values in rows.items()}
+            columns = {key: self.transposed(values, n) for key, values in rows.items()}
             for k, place in enumerate(step[0]):
                 self.symbols[outer.index] = place
-                self.squares = {key: values[k] for key, values in columns.items()}
+                self.squares = {
+                    id(s): self.access.part(columns[s.buffer, s.index][k], s.part or 0)
+                    if is_complex(s)
+                    else columns[id(s)][k]
+                    for s in turned
+                }
                 self.body(inner.body)
             self.squares = {}
             self.symbols[outer.index] = a
@@ -564,14 +577,15 @@ class NestEmitter:
 
         self.counted(outer, "0", str(-(-outer.extent // n) * n), n, outer.extent - n, across)
 
-    def transposed(self, rows: list[Value]) -> list[Value]:
-        """The columns of a square of values: halves are exchanged between rows at distance n/2,
-        then n/4, ... 1."""
-        rows, n = list(rows), len(rows)
-        m, distance = rows[0].m, n // 2
+    def transposed(self, rows: list[Value], n: int) -> list[Value]:
+        """The columns of a square of numbers, or of pairs of numbers: halves are exchanged between rows at distance
+        n/2, then n/4, ... 1."""
+        rows, distance = list(rows), n // 2
+        m, each = rows[0].m, rows[0].m.lanes // n
         while distance:
             low = [c if not c & distance else n + c - distance for c in range(n)]
             high = [c + distance if not c & distance else n + c for c in range(n)]
+            low, high = ([each * c + t for c in order for t in range(each)] for order in (low, high))
             for r in range(n):
                 if not r & distance:
                     a, b = rows[r], rows[r + distance]

@@ -117,7 +117,7 @@ def _square(program: Program, outer: Loop, inner: Loop) -> int | None:
     """Side of the squares in which two loops can run with transpositions in registers, None if they
     cannot."""
     buffers = [program.buffers[s.buffer] for s in inner.body if s.is_access]
-    if any(b.is_complex or b.dtype.itemsize > 8 for b in buffers) or not is_repeatable(program, outer):
+    if not is_repeatable(program, outer):
         return None
     if any(s.where is not None for s in of_kind(Load, inner.body)):
         return None

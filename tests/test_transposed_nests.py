@@ -1,0 +1,43 @@
+"""Nests that read one array along rows and another along columns: tiles, transposed in registers."""
+
+import numpy as np
+import pytest
+
+import fungrad
+from fungrad import numpy as jnp
+
+PROGRAMS = {
+    "transposed": lambda np_, x, y: x.T,
+    "computed": lambda np_, x, y: x.T * 2 + y,
+    "both parts": lambda np_, x, y: np_.conj(x.T) * y,
+    "with itself": lambda np_, x, y: x.T + x.reshape(x.shape[::-1]),
+    "one part": lambda np_, x, y: np_.real(x.T) + np_.imag(y),
+    "two results": lambda np_, x, y: (np_.imag(x).T, x.T - y),
+    "rows backwards": lambda np_, x, y: x[::-1].T,
+    "columns backwards": lambda np_, x, y: x[:, ::-1].T * y,
+    "part": lambda np_, x, y: x[1:, 2:].T + y[2:, 1:],
+    "three dimensions": lambda np_, x, y: np_.stack([x, y.T]).transpose(0, 2, 1) + y,
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("shape", [(3, 5), (8, 8), (9, 17), (130, 67), (64, 1030), (300, 9)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128", "int8"])
+def test_values(name, shape, dtype):
+    rng = np.random.default_rng(0)
+    x, y = (rng.integers(-30, 30, s).astype(dtype) for s in (shape, shape[::-1]))
+    if np.dtype(dtype).kind == "c":
+        x, y = x + 1j * rng.integers(-9, 9, x.shape).astype(x.real.dtype), y - 0.5j
+    with fungrad.enable_x64():
+        got = fungrad.jit(lambda x, y: PROGRAMS[name](jnp, x, y))(x, y)
+    for g, w in zip(fungrad.tree.leaves(got), fungrad.tree.leaves(PROGRAMS[name](np, x, y)), strict=True):
+        np.testing.assert_array_equal(g, w)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("name", ["transposed", "computed"])
+def test_squares_are_transposed_in_registers(name, dtype):
+    with fungrad.enable_x64():
+        x, y = (fungrad.ShapeDtypeStruct(s, dtype) for s in ((300, 200), (200, 300)))
+        lowered = fungrad.jit(lambda x, y: PROGRAMS[name](jnp, x, y)).lower(x, y)
+    assert " tile " in lowered.as_text("steps") and "gather" not in lowered.as_text("llvm")
