@@ -25,8 +25,10 @@ def big(*shape, dtype="float32"):
     return fungrad.ShapeDtypeStruct(shape, dtype)
 
 
-@pytest.mark.parametrize("f", [nn.log_softmax, nn.softmax, standardised])
-@pytest.mark.parametrize("shape", [(4096, 1000), (40960, 100), (129, 32, 127)])
+SEVERAL = [(f, s) for f in (nn.log_softmax, nn.softmax) for s in ((4096, 1000), (40960, 100), (129, 32, 127))]
+
+
+@pytest.mark.parametrize(("f", "shape"), [*SEVERAL, (standardised, (4096, 1000)), (standardised, (129, 32, 300))])
 def test_several_passes_over_rows_that_come_from_memory(f, shape):
     reads, writes = asked(lambda x: f(x.reshape(-1, shape[-1])), big(*shape))
     assert reads and writes
@@ -38,10 +40,13 @@ def test_several_passes_over_rows_that_come_from_memory(f, shape):
         (nn.gelu, (4096, 1000)),  # one pass is a stream
         (nn.softmax, (64, 1000)),  # stays in the cache
         (nn.softmax, (1 << 17, 16)),  # rows of a line are one stream
+        (standardised, (1 << 14, 100)),  # short ones with little work
         (nn.softmax, (16, 1 << 18)),  # another row would take the place of this one
         (lambda x: nn.softmax(x, 0), (1000, 4096)),
+        (lambda x: nn.softmax(x, 0), (1000, 1000)),  # each piece of a sum goes through its rows once
+        (lambda x: (x * x).sum(0), (4000, 500)),
     ],
-    ids=["stream", "cached", "short", "long", "columns"],
+    ids=["stream", "cached", "short", "light", "long", "columns", "pieces", "sum"],
 )
 def test_what_comes_by_itself(f, shape):
     assert asked(f, big(*shape)) == (0, 0)

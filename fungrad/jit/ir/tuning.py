@@ -270,13 +270,15 @@ def swept_columns(machine: Machine, columns: int, nbytes: int) -> int | None:
     return width if nbytes <= machine.l3_bytes else min(SWEPT_COLUMNS, columns // 4)
 
 
-def rows_ahead(row_bytes: int, machine: Machine) -> int:
-    """How many rows ahead one is asked for: some 4 KiB, where 2 to 16 are equal. Short rows come by themselves, as one
-    stream; too long ones would not stay in the second level.
+def rows_ahead(row_bytes: int, work: float, machine: Machine) -> int:
+    """How many rows ahead one is asked for: some 4 KiB, where 2 to 16 are equal. None where rows are so short that they
+    come by themselves, as one stream, or that asking is much of the work; none too long to stay in the second level.
 
-    (Measured with functions of rows of 100 to 4003 numbers, from the third level: 0 to 60 % less time.)
+    (Measured with functions of rows of 100 to 4003 numbers, from the third level: 0 to 60 % less time; asking for rows
+    of 1000 bytes that are only squared and scaled, 30 % more.)
     """
-    if not 4 * LINE_BYTES <= row_bytes <= min(1 << 17, machine.l2_bytes // 8):
+    least = 4 * LINE_BYTES if work >= FUNCTION_COST else 1 << 10
+    if not least <= row_bytes <= min(1 << 17, machine.l2_bytes // 8):
         return 0
     return -(-(4 << 10) // row_bytes)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from fungrad.jit.ir import tuning
-from fungrad.jit.ir.cost import total_work
+from fungrad.jit.ir.cost import statement_cost, total_work
 from fungrad.jit.ir.loops import Affine, Load, Loop, Nest, Program, Store
 from fungrad.jit.ir.traverse import buffers_of, changes, defines, walk
 
@@ -37,18 +37,20 @@ def rows_ahead(module: Any, nest: Nest, streamed: frozenset[str]) -> dict[int, l
     reads, writes = ({program.root(b).name for b in names} for names in buffers_of(nest))
     if sum(program.buffers[b].nbytes for b in reads | writes) <= module.machine.l2_bytes:
         return {}
-    passes = [(p, around) for p, around in _vector_loops(rows, ()) if _streams(p, rows)]
-    if len(passes) < 2:
-        return {}
+    passes = [(p, around) for p, around in _vector_loops(rows, ()) if _streams(p, rows, around)]
+    seen = [{program.root(s.buffer).name for s in _streams(p, rows, around)} for p, around in passes]
+    if len(set().union(*seen)) == sum(map(len, seen)):
+        return {}  # nothing comes twice
     host, around = max(passes, key=lambda x: total_work(program, x[0]))
+    work = max(sum(statement_cost(program, s, p.index, 1) for s in walk(p.body)) for p, _ in passes)
     inside = {n for s in walk(nest.body) for n in (*defines(s), *changes(s))}
     inside |= {s.index for s in walk(nest.body) if type(s) is Loop}
     found: dict[str, Ahead] = {}
-    for p, _ in passes:
-        for s in _streams(p, rows) if p.extent == host.extent else ():
+    for p, inner in passes:
+        for s in _streams(p, rows, inner) if p.extent == host.extent else ():
             buffer, root = program.buffers[s.buffer], program.root(s.buffer).name
             step = s.index.coefficient(rows.index)
-            distance = tuning.rows_ahead(abs(step) * buffer.dtype.itemsize, module.machine)
+            distance = tuning.rows_ahead(abs(step) * buffer.dtype.itemsize, work, module.machine)
             if not distance or root in found or s.buffer in streamed or buffer.is_complex:
                 continue
             # Known where the host is, and another place in each of its iterations.
@@ -68,13 +70,13 @@ def _vector_loops(loop: Loop, around: tuple[Loop, ...]) -> Iterator[tuple[Loop, 
             yield s, around
 
 
-def _streams(loop: Loop, rows: Loop) -> list[Any]:
-    """Accesses of a vector loop to neighbours, which are elsewhere for every row."""
+def _streams(loop: Loop, rows: Loop, around: tuple[Loop, ...]) -> list[Any]:
+    """Accesses of a vector loop to neighbours, which are elsewhere for every row, and in each loop around it."""
     return [
         s
         for s in loop.body
         if type(s) in (Load, Store)
         and s.where is None
         and s.index.coefficient(loop.index) == 1
-        and s.index.coefficient(rows.index)
+        and all(s.index.coefficient(x.index) for x in (rows, *around))
     ]
