@@ -65,8 +65,8 @@ class Access:
     def load(self, s: Load) -> Value:
         """The value of a `Load`."""
         buffer = self.nest.module.program.buffers[s.buffer]
-        if buffer.is_complex and s.where is None and self.consecutive(s.index) == 1:
-            return self.load_pair(s)
+        if buffer.is_complex and s.where is None and abs(self.consecutive(s.index)) == 1:
+            return self.part(self.load_pairs(s), s.part or 0)
         base, stride, vector = self.expand(s.buffer, s.index, s.part)
         return self.load_at(s, buffer.type, base, stride, vector)
 
@@ -158,17 +158,21 @@ class Access:
             return nest.m.select(nest.varying(condition), nest.varying(value), other)
         return m.select(condition, value, other)
 
-    def load_pair(self, s: Load) -> Value:
-        """One part of consecutive complex elements."""
-        return self.part(self.load_pairs(s), s.part or 0)
-
     def load_pairs(self, s: Load) -> Value:
-        """Consecutive complex elements as they are in memory."""
+        """Neighbouring complex elements as they are in memory, in the order of the lanes."""
+        pointer, ahead = self.pairs_at(s)
+        type = self.nest.module.program.buffers[s.buffer].type
+        pairs = self.nest.builder(2 * self.nest.m.lanes).load(type, pointer, self.memory.suffix(s.buffer))
+        return pairs if ahead else self.reverse_pairs(pairs)
+
+    def pairs_at(self, s: Any) -> tuple[str, bool]:
+        """Where the first in memory of neighbouring complex elements is, and whether it is that of the first lane."""
         nest = self.nest
-        type = nest.module.program.buffers[s.buffer].type
         base, _, _ = self.expand(s.buffer, s.index, 0)
-        pointer = self.pointer(s.buffer, memory_type(type), base)
-        return nest.builder(2 * nest.m.lanes).load(type, pointer, self.memory.suffix(s.buffer))
+        ahead = self.consecutive(s.index) > 0
+        if not ahead:
+            base = nest.scalar.operand(f"add nsw i64 {base}, {2 - 2 * nest.m.lanes}")
+        return self.pointer(s.buffer, memory_type(nest.module.program.buffers[s.buffer].type), base), ahead
 
     def part(self, pairs: Value, part: int) -> Value:
         """One part of such elements."""
@@ -186,6 +190,11 @@ class Access:
         """The lanes in the opposite order."""
         return self.shuffle(value, value, list(range(value.m.lanes))[::-1], value.m)
 
+    def reverse_pairs(self, pairs: Value) -> Value:
+        """Pairs of numbers in the opposite order."""
+        n = pairs.m.lanes // 2
+        return self.shuffle(pairs, pairs, [2 * (n - 1 - k) + t for k in range(n) for t in (0, 1)], pairs.m)
+
     # -- stores ------------------------------------------------------------------------------------
 
     def store(self, s: Store) -> None:
@@ -196,11 +205,15 @@ class Access:
             self.update_store(s)
         elif not buffer.is_complex:
             self.store_part(s, buffer.type, None, s.value)
-        elif s.where is None and self.consecutive(s.index) == 1:
-            self.store_pair(s, buffer.type)
+        elif self.is_pairs(s):
+            self.store_pairs(s, nest.value(s.value), nest.value(s.imag))
         else:
             self.store_part(s, buffer.type, 0, s.value)
             self.store_part(s, buffer.type, 1, s.imag)
+
+    def is_pairs(self, s: Store) -> bool:
+        """Whether neighbouring complex elements are written."""
+        return s.where is None and abs(self.consecutive(s.index)) == 1
 
     def update_store(self, s: Store) -> None:
         """Read, combine, write."""
@@ -215,10 +228,15 @@ class Access:
             plain = s.replace(where=None)
             self.only_if(nest.value(s.where), lambda: self.update_store(plain))
             return
+        if buffer.is_complex and self.is_pairs(s):
+            old = self.load_pairs(Load("", s.buffer, s.index, 0))
+            values = [nest.varying(x) for x in (s.value, s.imag)]
+            self.store_pairs(s, *[combine(x.m, op, self.part(old, t), x) for t, x in enumerate(values)])
+            return
         for part, x in zip(parts, (s.value, s.imag), strict=False):
-            old = Load("", s.buffer, s.index, part, s.where, zero if s.where else None)
+            read = Load("", s.buffer, s.index, part, s.where, zero if s.where else None)
             base, stride, vector = self.expand(s.buffer, s.index, part)
-            before = self.load_at(old, buffer.type, base, stride, vector)
+            before = self.load_at(read, buffer.type, base, stride, vector)
             operand = nest.value(x)
             if before.m is not nest.scalar or operand.m is not nest.scalar:
                 before, operand = nest.varying(before), nest.varying(operand)
@@ -303,16 +321,15 @@ class Access:
         nest.restore(saved)
         nest.start(leave)
 
-    def store_pair(self, s: Store, type: str) -> None:
-        """Consecutive complex elements from their parts."""
+    def store_pairs(self, s: Store, re: Value, im: Value) -> None:
+        """Neighbouring complex elements from their parts."""
         nest = self.nest
         m = nest.m
-        base, _, _ = self.expand(s.buffer, s.index, 0)
         wide = nest.builder(2 * m.lanes)
         order = [k // 2 + (k % 2) * m.lanes for k in range(2 * m.lanes)]
-        pairs = self.shuffle(nest.varying(s.value), nest.varying(s.imag), order, wide)
-        pointer = self.pointer(s.buffer, memory_type(type), base)
-        wide.store(pairs, pointer, self.memory.suffix(s.buffer))
+        pairs = self.shuffle(nest.varying(re), nest.varying(im), order, wide)
+        pointer, ahead = self.pairs_at(s)
+        wide.store(pairs if ahead else self.reverse_pairs(pairs), pointer, self.memory.suffix(s.buffer))
 
 
 def _tail(suffix: str) -> str:
