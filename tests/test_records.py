@@ -1,5 +1,7 @@
 """Short loops inside of long ones: written out, run as vectors over the long one, whole records at a time."""
 
+import ctypes
+import mmap
 import re
 
 import numpy as np
@@ -120,3 +122,50 @@ def test_incomplete_records(n):
     x = RNG.normal(size=(n, 4)).astype(np.float32)
     _, (y,) = agree(program(buffers, body), x)
     np.testing.assert_array_equal(y, np.stack([0 * x[:, 0], x[:, 0], x[:, 2], x[:, 3]], 1))
+
+
+def ends_before_a_guard(x):
+    """A copy of an array whose last byte is the last that may be read."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    page = mmap.PAGESIZE
+    room = -(-x.nbytes // page) * page
+    pages = mmap.mmap(-1, room + page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+    assert libc.mprotect(ctypes.c_void_p(start + room), ctypes.c_size_t(page), 0) == 0
+    copy = np.frombuffer(pages, x.dtype, x.size, room - x.nbytes).reshape(x.shape)
+    copy[...] = x
+    return copy
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mprotect"), reason="no protection of pages")
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "uint8", "int16", "int64", "bool"])
+@pytest.mark.parametrize(
+    ("size", "columns"), [(2, [0]), (2, [1]), (3, [1]), (3, [0, 1]), (3, [1, 2]), (4, [0, 1, 2]), (4, [2])]
+)
+def test_some_elements_of_records(dtype, size, columns, n):
+    """They are read as vectors that end with the last of them."""
+    x = (RNG.normal(size=(n, size)) * 40).astype(dtype)
+    part = x.reshape(-1)[: (n - 1) * size + columns[-1] + 1]
+    buffers = [Buffer("x", dtype, part.shape, "input"), Buffer("y", dtype, (len(columns), n), "output")]
+    body = [
+        s for k, c in enumerate(columns) for s in (Load(f"v{k}", "x", i * size + c), Store("y", i + k * n, f"v{k}"))
+    ]
+    p = program(buffers, [Loop("i", n, body)])
+    text, (y,) = agree(p, part)
+    (z,) = runtime.load(p).run([ends_before_a_guard(part)])
+    for result in (y, z):
+        np.testing.assert_array_equal(result, x[:, columns].T)
+    assert not gathered(text)
+
+
+def test_records_one_after_the_other():
+    """Five neighbours at a stride of two are three records."""
+    n = 200
+    x = RNG.normal(size=2 * n + 3).astype(np.float32)
+    buffers = [Buffer("x", "float32", x.shape, "input"), Buffer("y", "float32", (n,), "output")]
+    taps = [Load(f"v{k}", "x", i * 2 + k) for k in range(5)]
+    sums = [Let(f"s{k}", "add", (f"s{k - 1}" if k > 1 else "v0", f"v{k}"), "f32") for k in range(1, 5)]
+    text, (y,) = agree(program(buffers, [Loop("i", n, [*taps, *sums, Store("y", i, "s4")])]), x)
+    np.testing.assert_allclose(y, sum(x[k : k + 2 * n : 2] for k in range(5)), rtol=1e-4, atol=1e-5)
+    assert not gathered(text)

@@ -15,13 +15,14 @@ from fungrad.jit.ir.loops import Affine, Buffer, Load, Store, overlap
 from fungrad.jit.ir.ops import combine
 from fungrad.jit.ir.traverse import buffers_of
 from fungrad.jit.kernels.scalars import Value
+from fungrad.jit.llvm.scalar import memory_type
 from fungrad.jit.llvm.writer import NestWriter
 
 _TYPES = ("f32", "f64", "i32", "i64", "u32", "u64", "i8", "u8", "i16", "u16", "i1", "f16", "bf16")
 
 
 class Group:
-    """Statements that together access all of some records.
+    """Statements that together access some records: those that are written all of them.
 
     Attributes:
       members: by position in the record, which starts at the address `index`.
@@ -52,18 +53,28 @@ def groups(nest: NestWriter, statements: Sequence[Any]) -> dict[int, Group]:
                 families.setdefault(key, []).append((at, s))
     for (kind, _, index, _), family in families.items():
         stride = index.coefficient(nest.vector.symbol)
-        first = min(s.index.const for _, s in family)
-        members: dict[int, list[Any]] = {}
-        for _, s in family:
-            members.setdefault(s.index.const - first, []).append(s)
-        # A record is read from its first element to its last; it is only written if all of it is known.
-        whole = {0, stride - 1} if kind is Load else set(range(stride))
-        if not whole <= set(members) or max(members) >= stride or (kind is Store and len(family) != stride):
-            continue
-        group = Group(members, index + first, stride)
-        if _is_free(nest, statements[family[0][0] : family[-1][0] + 1], group, kind):
-            found.update(dict.fromkeys(group.ids, group))
+        for first, record in _records(family, stride):
+            members: dict[int, list[Any]] = {}
+            for _, s in record:
+                members.setdefault(s.index.const - first, []).append(s)
+            # Of a record some elements may be read; it is only written if all of it is known.
+            if kind is Store and (len(members) != stride or len(family) != stride):
+                continue
+            if kind is Load and max(members) < stride - 1 and nest.vector.lanes < stride:
+                continue
+            group = Group(members, index + first, stride)
+            if _is_free(nest, statements[record[0][0] : record[-1][0] + 1], group, kind):
+                found.update(dict.fromkeys(group.ids, group))
     return found
+
+
+def _records(family: Sequence[tuple[int, Any]], stride: int) -> list[tuple[int, list[tuple[int, Any]]]]:
+    """Statements, each with its place in the body, by the record they access, with the place of its first element."""
+    starts: list[int] = []
+    for const in sorted({s.index.const for _, s in family}):
+        if not starts or const >= starts[-1] + stride:
+            starts.append(const)
+    return [(first, [(at, s) for at, s in family if 0 <= s.index.const - first < stride]) for first in starts]
 
 
 def _longest(buffer: Buffer, kind: type) -> int:
@@ -102,13 +113,23 @@ def load(nest: NestWriter, group: Group, s: Load) -> Value:
 
 def _taken_apart(nest: NestWriter, group: Group) -> dict[int, Value]:
     wide, pointer, suffix = _place(nest, group)
-    type, m = nest.module.program.buffers[group.buffer].type, nest.m
+    type, m, stride = nest.module.program.buffers[group.buffer].type, nest.m, group.stride
+    shuffle = nest.access.shuffle
     # Truth values are taken apart as the bytes that they are in memory: processors have no shuffles of single bits.
-    records = wide.load("u8" if type == "i1" else type, pointer, suffix)
-    values = {
-        k: nest.access.shuffle(records, records, [lane * group.stride + k for lane in range(m.lanes)], m)
-        for k in sorted(group.members)
-    }
+    memory = "u8" if type == "i1" else type
+    places = {k: [lane * stride + k for lane in range(m.lanes)] for k in sorted(group.members)}
+    end = max(map(max, places.values())) + 1
+    if end == wide.lanes:
+        records = others = wide.load(memory, pointer, suffix)
+    else:
+        # What follows the last element that is asked for may not be there: the last vector overlaps those before.
+        before, start = nest.builder((stride - 1) * m.lanes), end - m.lanes
+        records = before.load(memory, pointer, suffix)
+        behind = nest.scalar.operand(f"getelementptr inbounds {memory_type(memory)}, ptr {pointer}, i64 {start}")
+        last = m.load(memory, behind, suffix)
+        others = shuffle(last, last, [min(k, m.lanes - 1) for k in range(before.lanes)], before)
+        places = {k: [p if p < before.lanes else before.lanes + p - start for p in ps] for k, ps in places.items()}
+    values = {k: shuffle(records, others, ps, m) for k, ps in places.items()}
     return {k: m.from_memory(type, v.raw) for k, v in values.items()} if type == "i1" else values
 
 
