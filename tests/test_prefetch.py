@@ -45,8 +45,9 @@ def test_several_passes_over_rows_that_come_from_memory(f, shape):
         (lambda x: nn.softmax(x, 0), (1000, 4096)),
         (lambda x: nn.softmax(x, 0), (1000, 1000)),  # each piece of a sum goes through its rows once
         (lambda x: (x * x).sum(0), (4000, 500)),
+        (lambda x: jnp.exp(jnp.roll(x, 300, 1)), (4000, 1000)),  # each loop goes through another part of the row
     ],
-    ids=["stream", "cached", "short", "light", "long", "columns", "pieces", "sum"],
+    ids=["stream", "cached", "short", "light", "long", "columns", "pieces", "sum", "rolled"],
 )
 def test_what_comes_by_itself(f, shape):
     assert asked(f, big(*shape)) == (0, 0)

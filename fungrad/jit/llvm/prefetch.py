@@ -38,9 +38,15 @@ def rows_ahead(module: Any, nest: Nest, streamed: frozenset[str]) -> dict[int, l
     if sum(program.buffers[b].nbytes for b in reads | writes) <= module.machine.l2_bytes:
         return {}
     passes = [(p, around) for p, around in _vector_loops(rows, ()) if _streams(p, rows, around)]
-    seen = [{program.root(s.buffer).name for s in _streams(p, rows, around)} for p, around in passes]
+    seen = [
+        {
+            (program.root(s.buffer).name, s.index.substitute({p.index: Affine.var("")}))
+            for s in _streams(p, rows, around)
+        }
+        for p, around in passes
+    ]
     if len(set().union(*seen)) == sum(map(len, seen)):
-        return {}  # nothing comes twice
+        return {}  # no place comes twice
     host, around = max(passes, key=lambda x: total_work(program, x[0]))
     work = max(sum(statement_cost(program, s, p.index, 1) for s in walk(p.body)) for p, _ in passes)
     inside = {n for s in walk(nest.body) for n in (*defines(s), *changes(s))}
