@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes as _dtypes
+from fungrad.core.array import Array as _Array
 from fungrad.core.public_names import publish as _publish
-from fungrad.numpy import from_dlpack
+from fungrad.numpy import from_dlpack as _from_dlpack
 
 __all__ = ["from_dlpack", "is_supported_dtype"]
 
@@ -17,6 +18,22 @@ _SUPPORTED = frozenset(
     bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 bfloat16 float32 float64 complex64 complex128
     """.split()
 )
+
+
+def from_dlpack(external_array: Any, device: Any = None, copy: bool | None = None) -> _Array:
+    """An array of the data of another library's array, copied: ``fungrad.numpy.from_dlpack``.
+
+    Args:
+      external_array: an array of a library that has DLPack, in memory of the CPU.
+      device, copy: as there.
+
+    Example:
+      >>> import numpy as np
+      >>> import fungrad.dlpack
+      >>> fungrad.dlpack.from_dlpack(np.arange(3.0, dtype="float32"))
+      Array([0., 1., 2.], dtype=float32)
+    """
+    return _from_dlpack(external_array, device=device, copy=copy)
 
 
 def is_supported_dtype(dtype: Any) -> bool:

@@ -78,6 +78,8 @@ def operand_type(x: Any) -> tuple[np.dtype, bool]:
         return _dtypes.default_width(x.dtype), False
     if not isinstance(x, (type, np.dtype, str)) and hasattr(x, "shape") and hasattr(x, "dtype"):
         return _dtypes.canonicalize_dtype(x.dtype), bool(getattr(x, "weak_type", False))
+    if not isinstance(x, type) and hasattr(x, "__jax_array__"):
+        return operand_type(x.__jax_array__())
     weak = isinstance(x, type) and x in (int, float, complex)
     return _dtypes.canonicalize_dtype(x, "fungrad.numpy.result_type"), weak
 
@@ -101,6 +103,10 @@ def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
         raise ValueError("fungrad.dtypes.result_type: expected at least one array or dtype, got none")
     dtype, weak = _dtypes.lattice_result_type(*[operand_type(x) for x in args])
     return (dtype, weak) if return_weak_type_flag else dtype
+
+
+# What strict promotion forbids is what the caller asks for.
+result_type.asks_for_promotion = True  # type: ignore[attr-defined]
 
 
 def itemsize_bits(dtype: Any) -> int:

@@ -95,6 +95,7 @@ def sums(dtype):
         "set": lambda x, k: zeros.at[k].set(u[0]) + x,
         "set twice": lambda x, k: x + zeros.at[i + k].set(u),
         "subtracted": lambda x, k: x + zeros.at[i + k].subtract(u) + x,
+        "numbers": lambda x, k: lax.iota(dtype, 40) + zeros.at[k].set(u[0], unique_indices=True),
         "slice": lambda x, k: x + lax.dynamic_update_slice(zeros, u, (k + 36,)),
         "pad": lambda x, k: (x * k + jnp.pad(u, (3, 34))) + jnp.pad(u, (37, 0)),
         "only parts": lambda x, k: zeros.at[k].add(u[0]) + lax.dynamic_update_slice(zeros, u, (k,)),

@@ -29,6 +29,7 @@ def test_a_script_with_arguments_and_a_report(tmp_path):
         assert jaxlib.__version__ == jax.__version__
         assert not hasattr(jax, "no_such_name") and "jit" in dir(jax)
         assert jax.numpy.linalg.norm is jnp.linalg.norm
+        assert jnp.__array_namespace_info__().default_device() and jnp.__array_api_version__ >= "2024.12"
         try:
             import jax.no_such_module
         except ModuleNotFoundError as error:
@@ -37,7 +38,7 @@ def test_a_script_with_arguments_and_a_report(tmp_path):
     """))
     out, err = run("-m", "fungrad.jax", "--report", str(script), "--one", "2")
     assert out.splitlines() == ["jax.no_such_module", "['--one', '2'] -2.0 __main__"]
-    assert f"jax.no_such_name  {script}:11" in err and f"jax.no_such_module  {script}:14" in err
+    assert f"jax.no_such_name  {script}:11" in err and f"jax.no_such_module  {script}:15" in err
     assert "2 times" in err
 
 

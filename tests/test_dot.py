@@ -186,7 +186,7 @@ def test_other_errors_say_what_is_expected():
     with pytest.raises(TypeError, match="fungrad.lax.batch_matmul: operands must have the same rank"):
         batch_matmul(x, x[0])
     with pytest.raises(TypeError, match="preferred_element_type must be able to hold"):
-        dot(x, x.T, preferred_element_type="int32")
+        dot(x * 1j, x.T, preferred_element_type="float16")
     with pytest.raises(TypeError, match="preferred_element_type must be able to hold"):
         dot(np.int32([[1]]), np.int32([[1]]), preferred_element_type="int8")
     with pytest.raises(ValueError, match="precision must be"):

@@ -1,5 +1,6 @@
 """Types that say how arrays are divided along the explicit axes of a mesh."""
 
+import functools
 import json
 import os
 import subprocess
@@ -54,6 +55,38 @@ def test_types_are_those_of_jax():
 
 
 X = np.arange(64, dtype=np.float32).reshape(8, 8) / 64
+
+RANDOM = {
+    "ball": (3,), "beta": (0.5, 2.0), "bits": (), "cauchy": (), "chisquare": (3.0,), "dirichlet": ([1.0, 2.0],),
+    "exponential": (), "f": (2.0, 3.0), "gamma": (2.0,), "generalized_normal": (1.5,), "gumbel": (), "laplace": (),
+    "loggamma": (2.0,), "logistic": (), "multivariate_normal": ([0.0, 1.0], [[2.0, 0.0], [0.0, 1.0]]), "normal": (),
+    "orthogonal": (3,), "poisson": (3.0,), "t": (5.0,), "uniform": (),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_random_arrays_come_divided(name, names):
+    with fungrad.set_mesh(names["mesh"]):
+        args = [jnp.asarray(x) if isinstance(x, list) else x for x in RANDOM[name]]
+        draw = functools.partial(getattr(fungrad.random, name), fungrad.random.key(0), *args, shape=(8,))
+        for f in (draw, fungrad.jit(draw, static_argnames="out_sharding")):
+            x = f(out_sharding=P("x"))
+            assert fungrad.typeof(x).sharding.spec[0] == "x"
+            np.testing.assert_allclose(x, draw(), rtol=1e-5, atol=1e-5)
+
+
+def test_parameters_and_segments_come_divided(names):
+    init = fungrad.nn.initializers
+    with fungrad.set_mesh(names["mesh"]):
+        for f in (init.ones, init.zeros, init.constant(2.0), init.normal(), init.glorot_uniform(), init.orthogonal()):
+            x = f(fungrad.random.key(0), (8, 4), jnp.float32, P("x", "y"))
+            assert fungrad.typeof(x).sharding.spec == P("x", "y")
+            np.testing.assert_array_equal(x, f(fungrad.random.key(0), (8, 4), jnp.float32))
+        ops = fungrad.ops
+        for f in (ops.segment_sum, ops.segment_prod, ops.segment_max, ops.segment_min):
+            x = f(jnp.arange(8.0), jnp.arange(8) % 4, 4, out_sharding=P("x"))
+            assert fungrad.typeof(x).sharding.spec == P("x")
+        assert fungrad.typeof(jnp.percentile(X, jnp.arange(4.0), out_sharding=P("x"))).sharding.spec == P("x")
 
 
 def test_values_do_not_depend_on_types(names):

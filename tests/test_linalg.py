@@ -94,6 +94,8 @@ FUNCTIONS = {
     "eigvals": lambda x: jnp.sort(jnp.abs(jnp.linalg.eigvals(x))),
     "eig": lambda x: jnp.sort(jnp.abs(lax.linalg.eig(
         x, compute_left_eigenvectors=False, enable_eigvec_derivs=True)[1]).sum(-2)),
+    # Vectors as they come, whose phases make the largest components real.
+    "eig of both sides": lambda x: [v * v for v in lax.linalg.eig(x, enable_eigvec_derivs=True)[1:]],
     "svd": lambda x: (lambda u, s, vh: u @ vh)(*jnp.linalg.svd(x, full_matrices=False)),
     "svdvals": jnp.linalg.svdvals,
     "qr": jnp.linalg.qr,

@@ -166,6 +166,12 @@ def test_functions_of_matrices_are_those_of_scipy():
     t, z = (np.asarray(x) for x in linalg.rsf2csf(*linalg.schur(STACK[0, 0] - 5 * np.eye(3) + np.eye(3, k=2) * 9)))
     np.testing.assert_array_equal(np.tril(t, -1), 0)
     np.testing.assert_allclose(z.conj().T @ z, np.eye(3), atol=1e-12)
+    forms = [theirs.schur(m) for m in STACK[0] - 5 * np.eye(3)]
+    t, q = (np.stack(x) for x in zip(*forms, strict=True))
+    for left, right in [(t, q), (t[0], q), (t, q[0])]:
+        for found, wanted in zip(linalg.rsf2csf(left, right), theirs.rsf2csf(left, right), strict=True):
+            np.testing.assert_allclose(found, wanted, atol=1e-10)
+    t, z = (np.asarray(x) for x in linalg.rsf2csf(*linalg.schur(STACK[0, 0] - 5 * np.eye(3) + np.eye(3, k=2) * 9)))
     np.testing.assert_allclose(z @ t @ z.conj().T, STACK[0, 0] - 5 * np.eye(3) + np.eye(3, k=2) * 9, atol=1e-10)
     for n in (1, 2, 5):
         for kind in ("lower", "upper", "symmetric"):

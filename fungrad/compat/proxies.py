@@ -175,7 +175,9 @@ class ProxyModule(ModuleType):
 
 def _is_public(module: ModuleType, name: str) -> bool:
     listed = getattr(module, "__all__", None)
-    return name in listed if listed is not None else not name.startswith("_") and hasattr(module, name)
+    if listed is None or name.startswith("__array_"):  # names of the array API standard
+        return hasattr(module, name) and (name.startswith("__array_") or not name.startswith("_"))
+    return name in listed
 
 
 class _Loader(Loader):

@@ -506,6 +506,7 @@ def _of_own_making(error: Exception, args: tuple, kwargs: dict) -> bool:
     if not inside(error):
         return False
     leaves: list[Any] = optree.tree_leaves((args, kwargs), namespace="fungrad")  # type: ignore[arg-type]
+    leaves = [x.array if type(x).__name__ == "IndexUpdateRef" else x for x in leaves]
     arrays = [x for x in leaves if isinstance(x, (Array, np.ndarray, np.generic))]
     if any(map(_holds_function, leaves)) or any(x.dtype.kind == "V" and x.dtype.names for x in arrays):
         return False
@@ -541,8 +542,11 @@ def guarded(api: str, fun: Callable[..., Any], early: bool = False) -> Callable[
                 check(api, fun, args, kwargs)
             return fun(*args, **kwargs)
         except REFUSALS as error:
-            if isinstance(error, _PROMOTIONS) and _of_own_making(error, args, kwargs):
-                return _permitted(api, fun, args, kwargs)
+            if isinstance(error, _PROMOTIONS):
+                if getattr(fun, "asks_for_promotion", False):
+                    raise
+                if _of_own_making(error, args, kwargs):
+                    return _permitted(api, fun, args, kwargs)
             reword(error, api, fun, args, kwargs)
 
     # Pickles refer to functions by these.

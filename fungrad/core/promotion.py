@@ -252,6 +252,10 @@ def promote_types(a: Any, b: Any) -> np.dtype:
     return lattice_result_type(_promotion_operand(a), _promotion_operand(b))[0]
 
 
+# What strict promotion forbids is what the caller asks for.
+promote_types.asks_for_promotion = True  # type: ignore[attr-defined]
+
+
 def _promotion_operand(dtype_like: Any) -> _Operand:
     weak = isinstance(dtype_like, type) and dtype_like in PYTHON_KIND and dtype_like is not bool
     return canonicalize_dtype(dtype_like, "promote_types"), weak

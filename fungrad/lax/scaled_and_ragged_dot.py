@@ -106,15 +106,15 @@ def ragged_dot_general(
         raise TypeError(f"{api}: rhs_group_dimensions must have {int(stays)} elements here, got {group_dims}")
     if not dtypes.is_integer(sizes.dtype) or not sizes.ndim:
         raise TypeError(f"{api}: group_sizes must be an array of integers, got {sizes.aval.str_short()}")
-    if ragged in batch:
-        return dot_general(x, y, numbers, precision, preferred_element_type)
-    kind = free if stays else contracted
-    before = (*batch, *kind[: kind.index(ragged)])
+    kind = batch if ragged in batch else free if stays else contracted
+    before = (*(batch if ragged not in batch else ()), *kind[: kind.index(ragged)])
     count = sizes.shape[-1]
     if sizes.ndim > 1 and sizes.shape[:-1] != tuple([x.shape[d] for d in before]):
         raise TypeError(
             f"{api}: group_sizes must have the shape (g,) or {(*[x.shape[d] for d in before], 'g')}, got {sizes.shape}"
         )
+    if ragged in batch:
+        return dot_general(x, y, numbers, precision, preferred_element_type)
     if stays and y.shape[group_dims[0]] != count:
         raise TypeError(
             f"{api}: rhs must have {count} groups along dimension {group_dims[0]}, got {y.aval.str_short()}"

@@ -15,6 +15,8 @@ from typing import Any
 import fungrad.numpy as jnp
 from fungrad.core import dtypes
 from fungrad.core.array import Array
+from fungrad.core.context import Tracer
+from fungrad.errors import ConcretizationTypeError
 from fungrad.numpy._promotion import cast, inexact, operand
 from fungrad.ops.shape import broadcasted_iota, canonical_axis, expand_dims
 from fungrad.ops.special import erfc
@@ -421,7 +423,8 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
     try:
         size = operator.index(num_classes)
     except TypeError:
-        raise TypeError(
+        kind = ConcretizationTypeError if isinstance(num_classes, Tracer) else TypeError
+        raise kind(
             f"{api}: num_classes must be an int that is known when the function is traced, got {num_classes!r}"
         ) from None
     axis = canonical_axis(api, axis, x.ndim + 1)

@@ -121,9 +121,9 @@ def _check(q: Array, k: Array, v: Array) -> None:
 
 def _broadcast(x: Any, shape: tuple[int, ...], name: str) -> Array:
     x = operand(x, "nn.dot_product_attention", name)
-    if x.ndim not in (3, 4) or any(n not in (1, m) for n, m in zip(x.shape[::-1], shape[::-1], strict=False)):
+    if x.ndim > 4 or any(n not in (1, m) for n, m in zip(x.shape[::-1], shape[::-1], strict=False)):
         raise ValueError(
-            f"{_API}: {name} must have 3 or 4 dimensions and broadcast to [B, N, T, S] = {shape}, got {x.shape}"
+            f"{_API}: {name} must have at most 4 dimensions and broadcast to [B, N, T, S] = {shape}, got {x.shape}"
         )
     return x
 

@@ -18,6 +18,7 @@ from fungrad.core import dtypes
 from fungrad.core.arguments import guarded, index, integers, number
 from fungrad.core.array import Array
 from fungrad.core.public_names import publish
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.shape import canonical_axis
 
 Axes = int | Sequence[int]
@@ -26,7 +27,7 @@ Axes = int | Sequence[int]
 class Initializer(Protocol):
     """What an initializer is: a function from a key, a shape and a dtype to an array."""
 
-    def __call__(self, key: Any, shape: Sequence[int], dtype: Any = None) -> Array: ...
+    def __call__(self, key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Array: ...
 
 
 def _dtype(dtype: Any, default: Any = None) -> np.dtype:
@@ -42,11 +43,24 @@ def _check_inexact(name: str, dtype: np.dtype) -> None:
         )
 
 
+def _made(name: str, init: Any) -> Initializer:
+    """The initializer that is ``init``, which takes a key, a shape and a dtype."""
+    api = f"fungrad.nn.initializers.{name}"
+
+    def initializer(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Array:
+        if out_sharding is not None:
+            return at_sharding(init, out_sharding, api, key, shape, dtype)  # type: ignore[no-any-return]
+        return init(key, shape, dtype)  # type: ignore[no-any-return]
+
+    initializer.__name__ = initializer.__qualname__ = init.__name__
+    return guarded(api, initializer)  # type: ignore[no-any-return]
+
+
 # -- constants
 # ---------------------------------------------------------------------------------------------------------
 
 
-def zeros(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
+def zeros(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Array:
     """Zeros; the key is not used.
 
     Example:
@@ -54,10 +68,12 @@ def zeros(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
       >>> initializers.zeros(None, (2,))
       Array([0., 0.], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(zeros, out_sharding, "fungrad.nn.initializers.zeros", key, shape, dtype)
     return jnp.zeros(shape, _dtype(dtype))
 
 
-def ones(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
+def ones(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Array:
     """Ones; the key is not used.
 
     Example:
@@ -66,6 +82,8 @@ def ones(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
       >>> initializers.ones(random.key(0), (2,))
       Array([1., 1.], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(ones, out_sharding, "fungrad.nn.initializers.ones", key, shape, dtype)
     return jnp.ones(shape, _dtype(dtype))
 
 
@@ -87,7 +105,7 @@ def constant(value: Any, dtype: Any = None) -> Initializer:
     def init(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
         return jnp.full(shape, value, _dtype(dtype, own))
 
-    return guarded("fungrad.nn.initializers.constant", init)
+    return _made("constant", init)
 
 
 # -- random numbers
@@ -115,7 +133,7 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
         _check_inexact("uniform", found)
         return random.uniform(key, shape, found) * jnp.asarray(scale, found)
 
-    return guarded("fungrad.nn.initializers.uniform", init)
+    return _made("uniform", init)
 
 
 def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
@@ -139,7 +157,7 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
         _check_inexact("normal", found)
         return random.normal(key, shape, found) * jnp.asarray(stddev, found)
 
-    return guarded("fungrad.nn.initializers.normal", init)
+    return _made("normal", init)
 
 
 def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, upper: Any = 2.0) -> Initializer:
@@ -165,7 +183,7 @@ def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, u
         _check_inexact("truncated_normal", found)
         return random.truncated_normal(key, lower, upper, shape, found) * jnp.asarray(stddev, found)
 
-    return guarded("fungrad.nn.initializers.truncated_normal", init)
+    return _made("truncated_normal", init)
 
 
 # -- variance scaling
@@ -181,10 +199,11 @@ def _axes(axes: Axes) -> tuple[int, ...]:
 
 def _fans(shape: Sequence[int], in_axis: Axes, out_axis: Axes, batch_axis: Axes) -> tuple[float, float]:
     """Numbers of inputs of an output, and of outputs of an input."""
-    if len(shape) <= len(_axes(batch_axis)) + 1:
+    given = [a for axes in (in_axis, out_axis, batch_axis) for a in _axes(axes)]
+    if any(not -len(shape) <= a < len(shape) for a in given):
         raise ValueError(
-            "fungrad.nn.initializers.variance_scaling: weights must have at least 2 dimensions besides the batch "
-            f"(inputs and outputs), got shape {tuple(shape)} with batch_axis {batch_axis}"
+            f"fungrad.nn.initializers.variance_scaling: weights of shape {tuple(shape)} lack dimensions of in_axis "
+            f"{in_axis}, out_axis {out_axis} or batch_axis {batch_axis}; pass the axes that they have"
         )
     inputs, outputs = (math.prod(shape[a] for a in _axes(axes)) for axes in (in_axis, out_axis))
     named = Counter(a % len(shape) for axes in (in_axis, out_axis, batch_axis) for a in _axes(axes))
@@ -253,7 +272,7 @@ def variance_scaling(
         count = means[mode]
         return _scaled(key, tuple(shape), found, distribution, scale / count if count else math.inf)
 
-    return guarded("fungrad.nn.initializers.variance_scaling", init)
+    return _made("variance_scaling", init)
 
 
 def _scaled(key: Any, shape: tuple[int, ...], dtype: np.dtype, distribution: str, variance: float) -> Array:
@@ -411,7 +430,7 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
     def init(key: Any, shape: Sequence[int], dtype: Any = None) -> Array:
         return _orthogonal("orthogonal", key, tuple(shape), _dtype(dtype, own), scale, column_axis)
 
-    return guarded("fungrad.nn.initializers.orthogonal", init)
+    return _made("orthogonal", init)
 
 
 def _orthogonal(name: str, key: Any, shape: tuple[int, ...], dtype: np.dtype, scale: Any, column_axis: int) -> Array:
@@ -463,7 +482,7 @@ def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None)
         middle = tuple((k - 1) // 2 for k in dims[:-2])
         return jnp.zeros(dims, found).at[middle].set(matrix)
 
-    return guarded("fungrad.nn.initializers.delta_orthogonal", init)
+    return _made("delta_orthogonal", init)
 
 
 def blockwise(init: Initializer, blocks: int, axis: int = -1) -> Initializer:

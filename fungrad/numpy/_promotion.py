@@ -32,6 +32,11 @@ from fungrad.ops.cast import convert_element_type_p
 from fungrad.ops.foundation import broadcast_in_dim_p
 
 
+def unwrapped(x: Any) -> Any:
+    """``x``, or the array that an object with ``__jax_array__`` stands for."""
+    return x.__jax_array__() if not isinstance(x, Array) and hasattr(x, "__jax_array__") else x
+
+
 def operand(x: Any, api: str, name: str) -> Array:
     """An argument of a ``fungrad.numpy`` function as an array.
 

@@ -15,7 +15,15 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy import creation, division, reductions, ufuncs
-from fungrad.numpy._promotion import cast, converted, operand, promote_dtypes, promote_dtypes_inexact, raw_operand
+from fungrad.numpy._promotion import (
+    cast,
+    converted,
+    operand,
+    promote_dtypes,
+    promote_dtypes_inexact,
+    raw_operand,
+    requested_dtype,
+)
 from fungrad.numpy.joining import concatenate
 from fungrad.numpy.linear import contract
 from fungrad.numpy.manipulation import broadcast_to, moveaxis, ravel, reshape, take_1d
@@ -24,6 +32,7 @@ from fungrad.numpy.sorting import argsort, searchsorted
 from fungrad.ops import foundation, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import bitcast_convert_type
+from fungrad.ops.dot import converted_after
 from fungrad.ops.shape import broadcast_to_rank, canonical_axis, slice_in_dim
 
 # -- differences -------------------------------------------------------------------------------------------------------
@@ -307,6 +316,21 @@ def _periodic(x: Array, table: Array, values: Array, period: Any) -> tuple[Array
 # -- convolution -------------------------------------------------------------------------------------------------------
 
 
+def _vectors(api: str, a: Any, v: Any, preferred: Any) -> list[Array]:
+    """Both operands with one dtype: a floating one unless the result's is given, for then integers remain such."""
+    operands = raw_operand(a, api, "a"), raw_operand(v, api, "v")
+    found = requested_dtype(preferred, api)
+    if found is None:
+        return promote_dtypes_inexact(api, *operands)
+    x, y = promote_dtypes(api, *operands)
+    if converted_after(x.aval.dtype, y.aval.dtype, found):
+        raise TypeError(
+            f"fungrad.numpy.{api}: preferred_element_type must be able to hold the products of dtype "
+            f"{x.aval.dtype.name} (no simpler kind), got {found.name}; convert the result with .astype instead"
+        )
+    return [x, y]
+
+
 def _convolve(api: str, x: Array, y: Array, mode: str, precision: Any, preferred: Any) -> Array:
     """Convolution of two vectors: a matrix of shifted windows of the longer one times the shorter one."""
     for name, v in (("first", x), ("second", y)):
@@ -340,14 +364,14 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None, prefe
       v: vector.
       mode: ``full``, ``same`` (as long as the longer one), or ``valid`` (where both overlap completely).
       precision: accepted for compatibility.
-      preferred_element_type: dtype in which products are added, and of the result.
+      preferred_element_type: dtype in which products are added, and of the result; default a floating dtype.
 
     Example:
       >>> import fungrad.numpy as jnp
       >>> jnp.convolve(jnp.array([1, 2, 3]), jnp.array([1, 1]))
       Array([1., 3., 5., 3.], dtype=float32)
     """
-    x, y = promote_dtypes_inexact("convolve", raw_operand(a, "convolve", "a"), raw_operand(v, "convolve", "v"))
+    x, y = _vectors("convolve", a, v, preferred_element_type)
     return _convolve("convolve", x, y, mode, precision, preferred_element_type)
 
 
@@ -361,7 +385,7 @@ def correlate(
       >>> jnp.correlate(jnp.array([1.0, 2.0, 3.0]), jnp.array([0.0, 1.0]))
       Array([2., 3.], dtype=float32)
     """
-    x, y = promote_dtypes_inexact("correlate", raw_operand(a, "correlate", "a"), raw_operand(v, "correlate", "v"))
+    x, y = _vectors("correlate", a, v, preferred_element_type)
     y = ufuncs.conjugate(y)
     if x.aval.ndim == y.aval.ndim == 1 and x.aval.shape[0] < y.aval.shape[0]:
         # The shorter one is shifted along the longer one, and the result runs the other way.

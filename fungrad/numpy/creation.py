@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -243,12 +244,12 @@ def copy(a: object, order: str | None = None) -> Array:
 def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> Array:
     """``x`` converted to a dtype.
 
-    Complex numbers lose their imaginary part, numbers become booleans by comparison with zero.
+    Complex numbers lose their imaginary part, with a warning; numbers become booleans by comparison with zero.
 
     Args:
       x: array or scalar.
       dtype: any supported dtype; None means the default floating dtype.
-      copy: ignored.
+      copy: whether an array that has the dtype is copied, so that one may be donated or deleted without the other.
       device: None, a device or a sharding: where the result is to be.
 
     Example:
@@ -259,8 +260,15 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> 
     x = operand(x, "astype", "x")
     new = dtypes.default_float() if dtype is None else dtypes.canonicalize_dtype(dtype, "fungrad.numpy.astype")
     if dtypes.is_complex(x.aval.dtype) and not dtypes.is_complex(new) and not dtypes.is_bool(new):
+        warnings.warn(
+            f"fungrad.numpy.astype: complex numbers of type {x.aval.str_short()} lose their imaginary part when they "
+            f"become {new.name}; take .real before",
+            DeprecationWarning,
+            stacklevel=4,
+        )
         x = ufuncs.real(x)
-    return on_device(convert_element_type(x, new), device, "fungrad.numpy.astype")
+    out = convert_element_type(x, new)
+    return on_device(copy_op(out) if copy and out is x else out, device, "fungrad.numpy.astype")
 
 
 # -- constants ---------------------------------------------------------------------------------------------------------
@@ -505,6 +513,8 @@ def arange(
     given = [x for x in (start, stop, step) if x is not None]
     found = requested_dtype(dtype, "arange")
     values = [_static_number(x) for x in given]
+    if any(isinstance(x, complex) for x in values):
+        raise ValueError(f"fungrad.numpy.arange: start, stop and step must be real, got {', '.join(map(str, values))}")
     if found is None:
         operands = [operand(x, "arange", "an argument") for x in given]
         found = dtypes.lattice_result_type(*[(x.aval.dtype, x.aval.weak_type) for x in operands])[0]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.config import config
 from fungrad.core.array import Array
 from fungrad.numpy._promotion import promote_dtypes
 from fungrad.numpy.creation import arange, array
@@ -36,7 +37,8 @@ def _numbers(part: Any, api: str) -> Array:
 def _vectors(key: tuple, api: str) -> list[Array]:
     """The vectors of several slices, in their common dtype."""
     vectors = [_numbers(part, api) for part in key]
-    return promote_dtypes(api, *vectors) if vectors else []
+    with config.override("numpy_dtype_promotion", "standard"):  # these are no operands that a program promotes
+        return promote_dtypes(api, *vectors) if vectors else []
 
 
 class MGrid:

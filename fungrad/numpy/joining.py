@@ -17,7 +17,15 @@ from fungrad.core.context import Tracer
 from fungrad.errors import ConcretizationTypeError, IncompatibleShapesError
 from fungrad.numpy import creation, manipulation
 from fungrad.numpy._index_parsing import wrapped
-from fungrad.numpy._promotion import cast, converted, operand, promote_dtypes, raw_operand, requested_dtype
+from fungrad.numpy._promotion import (
+    cast,
+    converted,
+    operand,
+    promote_dtypes,
+    raw_operand,
+    requested_dtype,
+    unwrapped,
+)
 from fungrad.numpy.manipulation import atleast_1d, atleast_2d, atleast_3d, no_out, ravel, take_1d
 from fungrad.ops import foundation, joining as lax_joining, shape as shape_ops, sort as lax_sort
 from fungrad.ops.compare import clamp
@@ -251,7 +259,7 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
       >>> jnp.vsplit(jnp.array([[1, 2], [3, 4]]), 2)
       [Array([[1, 2]], dtype=int32), Array([[3, 4]], dtype=int32)]
     """
-    return _cut("vsplit", _rank_at_least(ary, 2, "vsplit"), indices_or_sections, 0, True)
+    return _cut("vsplit", _rank_at_least(ary, 1, "vsplit"), indices_or_sections, 0, True)
 
 
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
@@ -312,7 +320,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices
       >>> jnp.delete(jnp.arange(5), jnp.array([0, -1]))
       Array([1, 2, 3], dtype=int32)
     """
-    a = operand(arr, "delete", "arr")
+    a, obj = operand(arr, "delete", "arr"), unwrapped(obj)
     if axis is None:
         a, axis = ravel(a), 0
     axis = canonical_axis("fungrad.numpy.delete", axis, a.aval.ndim)
@@ -374,7 +382,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
       >>> jnp.insert(jnp.arange(3), 1, 9)
       Array([0, 9, 1, 2], dtype=int32)
     """
-    a = operand(arr, "insert", "arr")
+    a, obj = operand(arr, "insert", "arr"), unwrapped(obj)
     new = converted(values, a.aval.dtype, "insert", "values", a.aval.weak_type)
     if axis is None:
         a, axis = ravel(a), 0

@@ -18,7 +18,7 @@ from fungrad.core.array import Array
 from fungrad.core.context import Tracer
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import creation, division, ufuncs
-from fungrad.numpy._promotion import broadcast_shapes, operand
+from fungrad.numpy._promotion import broadcast_shapes, operand, unwrapped
 from fungrad.ops import cumulative, dynamic, foundation, indexing, joining, shape as shape_ops
 from fungrad.ops.compare import lt as lax_lt, select_n
 from fungrad.ops.elementwise import add, sub
@@ -436,7 +436,7 @@ def roll(a: Any, shift: Any, axis: int | Sequence[int] | None = None) -> Array:
       >>> jnp.roll(jnp.arange(5), 2)
       Array([3, 4, 0, 1, 2], dtype=int32)
     """
-    a = operand(a, "roll", "a")
+    a, shift = operand(a, "roll", "a"), unwrapped(shift)
     if axis is None:
         return reshape(roll(ravel(a), shift, 0), a.aval.shape)
     shifts = list(shift) if isinstance(shift, (tuple, list)) or np.ndim(shift) == 1 else [shift]

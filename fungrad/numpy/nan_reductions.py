@@ -148,6 +148,11 @@ def nanvar(
         return reductions.var(x, axis, dtype, out, ddof, keepdims, where=where, mean=mean)
     if dtype is not None:
         found = dtypes.canonicalize_dtype(dtype, "fungrad.numpy.nanvar")
+        if dtypes.is_complex(x.aval.dtype) and not dtypes.is_complex(found):
+            raise ValueError(
+                f"fungrad.numpy.nanvar: dtype {found.name} cannot hold the mean of {x.aval.str_short()}; use a complex "
+                "dtype"
+            )
         x = cast(x, dtypes.requested_result_type(x.aval.dtype, found))
     mask = ufuncs.isnan(x)
     center = nanmean(x, axis, keepdims=True, where=where) if mean is None else operand(mean, "nanvar", "mean")

@@ -83,7 +83,8 @@ def pad(array: Any, pad_width: Any, mode: str | Callable[..., Any] = "constant",
       **kwargs: options of the mode, for each edge in the forms of ``pad_width``.
 
     Raises:
-      ValueError: a width is negative, or the mode or an option is not known.
+      ValueError: a width is negative, or the mode has no such option.
+      NotImplementedError: there is no such mode.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -99,7 +100,9 @@ def pad(array: Any, pad_width: Any, mode: str | Callable[..., Any] = "constant",
     if callable(mode):
         return _by_function(x, widths, mode, kwargs)
     if mode not in _OPTIONS:
-        raise ValueError(f"fungrad.numpy.pad: mode must be one of {', '.join(_OPTIONS)}, or a function, got {mode!r}")
+        raise NotImplementedError(
+            f"fungrad.numpy.pad: mode must be one of {', '.join(_OPTIONS)}, or a function, got {mode!r}"
+        )
     unknown = set(kwargs) - set(_OPTIONS[mode])
     if unknown:
         raise ValueError(f"fungrad.numpy.pad: mode {mode!r} has no option {sorted(unknown)[0]!r}")

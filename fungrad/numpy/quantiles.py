@@ -25,6 +25,7 @@ from fungrad.numpy.manipulation import expand_dims, moveaxis, no_out, ravel
 from fungrad.numpy.reductions import Axis, aligned_weights, cumsum, reduction_axes, restore_dims
 from fungrad.numpy.selection import clip, where as choose
 from fungrad.ops import foundation, shape as shape_ops, sort as lax_sort
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.sort import take_along
 
 _METHODS = (
@@ -262,7 +263,7 @@ def _hundredth(
 
 def percentile(
     a: Any, q: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: bool = False, *, weights: Any = None,
+    keepdims: bool = False, *, weights: Any = None, out_sharding: Any = None,
 ) -> Array:  # fmt: skip
     """Percentiles over axes: quantiles with ``q`` in [0, 100]; see ``quantile``.
 
@@ -271,6 +272,11 @@ def percentile(
       >>> jnp.percentile(jnp.array([0.0, 1.0, 2.0]), 25)
       Array(0.5, dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            percentile, out_sharding, "fungrad.numpy.percentile", a, q, axis, out, overwrite_input, method, keepdims,
+            weights=weights
+        )
     _no_buffers("percentile", overwrite_input, out)
     return _hundredth("percentile", quantile, a, q, axis, method, keepdims, weights)
 

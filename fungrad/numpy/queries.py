@@ -5,6 +5,7 @@ May import ``core``, ``fungrad.dtypes`` and ``numpy._promotion``.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,10 @@ def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
     return (dtype, weak) if return_weak_type_flag else dtype
 
 
+# What strict promotion forbids is what the caller asks for.
+result_type.asks_for_promotion = True  # type: ignore[attr-defined]
+
+
 def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
     """Whether values of one dtype can be converted to another under NumPy's casting rules.
 
@@ -50,9 +55,12 @@ def _numpy_dtype(x: Any) -> np.dtype:
 
 def _aval_of(x: Any, api: str) -> Any:
     if isinstance(x, (list, tuple)):
-        raise TypeError(
-            f"fungrad.numpy.{api}: a must be an array or scalar, got a {type(x).__name__}; convert it with asarray"
+        warnings.warn(
+            f"fungrad.numpy.{api}: a should be an array or scalar, got a {type(x).__name__}; convert it with asarray",
+            DeprecationWarning,
+            stacklevel=4,
         )
+        return typeof(np.asarray(x))
     return typeof(x)
 
 

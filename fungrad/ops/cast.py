@@ -117,7 +117,7 @@ def convert_element_type(operand: Any, new_dtype: Any, weak_type: bool = False) 
     if aval.dtype == dtype and aval.weak_type == weak_type:
         return operand
     if dtypes.is_key(dtype) or dtypes.is_key(aval.dtype):
-        raise TypeError(
+        raise ValueError(
             f"fungrad.lax.convert_element_type: cannot convert {aval.str_short()} to "
             f"{dtypes.short_name(dtype)}: random keys are not numbers; see fungrad.random.key_data "
             "and wrap_key_data"
@@ -145,8 +145,17 @@ def at_full_width(x: Any, dtype: np.dtype) -> Any:
             raise OverflowError(f"a Python integer of {x.bit_length()} bits does not fit {dtype.name}") from None
     if type(x) is int and kind in "iu":
         info = dtypes.iinfo(dtype)
-        return scalar_array(x, dtype) if info.min <= x <= info.max else x
+        # What fits no integer of the default width wraps like the elements of an array of 64-bit integers.
+        return scalar_array(x, dtype) if info.min <= x <= info.max else _wide_integer(x)
     return x
+
+
+def _wide_integer(x: int) -> Any:
+    """``x`` as an array of 64-bit integers where only these hold it."""
+    info = dtypes.iinfo(dtypes.default_width(dtypes.int64))
+    if info.min <= x <= info.max or not -(2**63) <= x < 2**63:
+        return x
+    return wrap(np.array(x, np.int64), ShapedArray((), dtypes.int64))
 
 
 # -- representation ------------------------------------------------------------------------------
@@ -409,6 +418,9 @@ def stop_gradient(x: Any) -> Any:
     Returns:
       A pytree of the same structure and values, constant for differentiation.
 
+    Raises:
+      TypeError: a leaf is no array.
+
     Example:
       >>> import fungrad
       >>> from fungrad import lax
@@ -423,7 +435,10 @@ def stop_gradient(x: Any) -> Any:
 def _stop_gradient(x: Any) -> Any:
     if not isinstance(x, Array):
         if not is_array_like(x):
-            return x
+            raise TypeError(
+                f"fungrad.lax.stop_gradient: x must be an array or a tree of arrays, got {x!r} of type "
+                f"{type(x).__name__}"
+            )
         x = as_array(x)
     return stop_gradient_p.bind(x) if x.aval.inexact else x
 

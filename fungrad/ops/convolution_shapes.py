@@ -290,13 +290,12 @@ def pairs(api: str, padding: Any, count: int) -> Pairs:
     """A pair (low, high) for each spatial dimension.
 
     Raises:
-      TypeError: ``padding`` is no sequence of pairs of integers.
-      ValueError: there are too few or too many.
+      ValueError: ``padding`` is no sequence of pairs of integers, or there are too few or too many.
     """
     try:
         found = tuple([(operator.index(low), operator.index(high)) for low, high in padding])
     except (TypeError, ValueError):
-        raise TypeError(
+        raise ValueError(
             f"{api}: padding must be 'VALID', 'SAME', 'SAME_LOWER' or pairs (low, high) of integers, got {padding!r}"
         ) from None
     if len(found) != count:

@@ -318,6 +318,19 @@ def _result_dtype(x: np.dtype, y: np.dtype, preferred: np.dtype | None) -> np.dt
     return preferred
 
 
+def converted_after(x: np.dtype, y: np.dtype, preferred: np.dtype) -> bool:
+    """Whether a product is computed in the dtype of its operands and then converted to ``preferred``, a simpler kind.
+
+    Floats become anything, complex numbers what is as wide as their parts.
+    """
+    natural = _result_dtype(x, y, None)
+    before, after = kind_of(natural), kind_of(preferred)
+    if "biufc".find(after) >= "biufc".find(before) or after not in "biufc":
+        return False
+    width = dtypes.itemsize_bits(preferred)
+    return before == "f" or before == "c" and width >= dtypes.itemsize_bits(dtypes.to_real_dtype(natural))
+
+
 # -- the primitive -----------------------------------------------------------------------------------------------------
 
 
@@ -514,7 +527,8 @@ def dot_general(
         summed over and those along which the operands run together, paired in order.
       precision: accepted for compatibility, see ``Precision``.
       preferred_element_type: dtype of the result, in which sums are accumulated; default that of the operands. Sums of
-        half-precision products are accumulated in float32 in any case.
+        half-precision products are accumulated in float32 in any case. A simpler kind (integers for floats, real
+        numbers for complex ones) is what the result is converted to.
       out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
@@ -541,6 +555,9 @@ def dot_general(
         preferred_element_type = dtypes.canonicalize_dtype(
             preferred_element_type, "fungrad.lax.dot_general: preferred_element_type"
         )
+        if converted_after(lhs.aval.dtype, rhs.aval.dtype, preferred_element_type):
+            out = dot_general(lhs, rhs, dimension_numbers, precision)
+            return convert_element_type(out, preferred_element_type)
     return dot_general_p.bind(
         lhs,
         rhs,

@@ -282,7 +282,17 @@ def rem(x: Any, y: Any) -> Array:
 
 # -- sign and rounding ---------------------------------------------------------------------------
 
-sign_p = Elementwise("sign", np.sign, NUMERIC, cheap=True, complex_cost=20)
+def _sign(x: np.ndarray) -> Any:
+    if x.dtype.kind == "c":
+        # The absolute value of a finite number may overflow.
+        size = np.maximum(np.abs(x.real), np.abs(x.imag))
+        large = (size > np.finfo(x.dtype).max / 4) & np.isfinite(size)
+        if large.any():
+            x = np.where(large, x * x.dtype.type(0.25), x)
+    return np.sign(x)
+
+
+sign_p = Elementwise("sign", _sign, NUMERIC, cheap=True, complex_cost=20)
 
 
 def sign(x: Any) -> Array:
@@ -405,9 +415,20 @@ def nextafter(x1: Any, x2: Any) -> Array:
 
 # -- powers and roots ----------------------------------------------------------------------------
 
+def _square(x: np.ndarray) -> Any:
+    if x.dtype.kind != "c":
+        return np.square(x)
+    # A difference of squares would lose digits where both are near, and overflow to NaN or to the wrong infinity.
+    re, im, out = x.real, x.imag, np.empty(x.shape, x.dtype)
+    even = (np.abs(re) == np.abs(im)) & np.isfinite(re)
+    product = re * im
+    out.real, out.imag = np.where(even, 0, (re - im) * (re + im)), product + product
+    return out
+
+
 square_p = Elementwise(
     "square",
-    np.square,
+    _square,
     NUMERIC,
     partial=lambda m, x, y: m.mul(2.0, x),
     cheap=True,
@@ -557,7 +578,7 @@ def _integer_pow(x: np.ndarray, *, y: int) -> Any:
     if y == 1:
         return x
     if y == 2:
-        return np.square(x)
+        return _square(x)
     if y < 0:
         return np.reciprocal(_integer_pow(x, y=-y))
     # Repeated squaring, as compiled code does it: exact for small integers in any dtype, faster

@@ -21,6 +21,7 @@ from fungrad.ops.foundation import broadcast_in_dim, reduce_sum_p, reshape, zero
 from fungrad.ops.indexing import ScatterDimensionNumbers, scatter_add
 from fungrad.ops.joining import concatenate
 from fungrad.ops.reduce import NEUTRAL, reduce_max_p, reduce_min_p, reduce_prod_p
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.scatter import scatter_max, scatter_min, scatter_mul
 from fungrad.ops.shape import expand_dims, iota
 
@@ -115,6 +116,7 @@ def segment_sum(
     unique_indices: bool = False,
     bucket_size: int | None = None,
     mode: str | GatherScatterMode | None = None,
+    out_sharding: Any = None,
 ) -> Array:
     """Sums of the rows of an array by segment.
 
@@ -128,6 +130,7 @@ def segment_sum(
       bucket_size: if given, as many rows are summed apart and their sums added, which is more accurate.
       mode: what happens to rows with ids out of range: ``"drop"`` (default) ignores them, ``"clip"`` puts them into
         the nearest segment.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       An array of shape ``(num_segments, ...)``; 0 for segments without rows.
@@ -142,6 +145,11 @@ def segment_sum(
       >>> ops.segment_sum(jnp.arange(5), jnp.array([0, 0, 1, 1, 2]))
       Array([1, 5, 4], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            segment_sum, out_sharding, "fungrad.ops.segment_sum", data, segment_ids, num_segments,
+            indices_are_sorted, unique_indices, bucket_size, mode
+        )
     return _by_segment(
         "segment_sum", scatter_add, reduce_sum_p, "add", data, segment_ids, num_segments, indices_are_sorted,
         unique_indices, bucket_size, mode,
@@ -156,6 +164,7 @@ def segment_prod(
     unique_indices: bool = False,
     bucket_size: int | None = None,
     mode: str | GatherScatterMode | None = None,
+    out_sharding: Any = None,
 ) -> Array:
     """Products of the rows of an array by segment; 1 for segments without rows. Arguments as of ``segment_sum``.
 
@@ -165,6 +174,11 @@ def segment_prod(
       >>> ops.segment_prod(jnp.array([2, 3, 4]), jnp.array([0, 0, 2]))
       Array([6, 1, 4], dtype=int32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            segment_prod, out_sharding, "fungrad.ops.segment_prod", data, segment_ids, num_segments,
+            indices_are_sorted, unique_indices, bucket_size, mode
+        )
     return _by_segment(
         "segment_prod", scatter_mul, reduce_prod_p, "mul", data, segment_ids, num_segments, indices_are_sorted,
         unique_indices, bucket_size, mode,
@@ -179,6 +193,7 @@ def segment_max(
     unique_indices: bool = False,
     bucket_size: int | None = None,
     mode: str | GatherScatterMode | None = None,
+    out_sharding: Any = None,
 ) -> Array:
     """Maxima of the rows of an array by segment; minus infinity, or the least integer, for segments without rows.
     Arguments as of ``segment_sum``.
@@ -189,6 +204,11 @@ def segment_max(
       >>> ops.segment_max(jnp.array([2.0, 3.0, 4.0]), jnp.array([0, 0, 2]))
       Array([  3., -inf,   4.], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            segment_max, out_sharding, "fungrad.ops.segment_max", data, segment_ids, num_segments,
+            indices_are_sorted, unique_indices, bucket_size, mode
+        )
     return _by_segment(
         "segment_max", scatter_max, reduce_max_p, "max", data, segment_ids, num_segments, indices_are_sorted,
         unique_indices, bucket_size, mode,
@@ -203,6 +223,7 @@ def segment_min(
     unique_indices: bool = False,
     bucket_size: int | None = None,
     mode: str | GatherScatterMode | None = None,
+    out_sharding: Any = None,
 ) -> Array:
     """Minima of the rows of an array by segment; infinity, or the greatest integer, for segments without rows.
     Arguments as of ``segment_sum``.
@@ -213,6 +234,11 @@ def segment_min(
       >>> ops.segment_min(jnp.array([2.0, 3.0, 4.0]), jnp.array([0, 0, 2]))
       Array([ 2., inf,  4.], dtype=float32)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            segment_min, out_sharding, "fungrad.ops.segment_min", data, segment_ids, num_segments,
+            indices_are_sorted, unique_indices, bucket_size, mode
+        )
     return _by_segment(
         "segment_min", scatter_min, reduce_min_p, "min", data, segment_ids, num_segments, indices_are_sorted,
         unique_indices, bucket_size, mode,

@@ -203,7 +203,7 @@ def named_padding(api: str, name: str, shape: Sequence[int], window: Sequence[in
     pairs = []
     for n, k, s in zip(shape, window, strides, strict=True):
         total = max(0, (-(-n // s) - 1) * s + k - n)
-        less, more = total // 2, total - total // 2
+        less, more = int(total // 2), int(total - total // 2)
         pairs.append((less, more) if kind == "SAME" else (more, less))
     return tuple(pairs)
 

@@ -151,8 +151,8 @@ def log(x: Any, *, accuracy: Any = None) -> Array:
 def _log1p(x: np.ndarray) -> Any:
     if kind_of(x.dtype) == "f":
         return np.log1p(x)
-    # NumPy takes the logarithm of the rounded sum.
-    out = np.array(np.log1p(x))
+    # NumPy's takes the logarithm of the rounded sum, and of an absolute value that may overflow.
+    out = np.array(np.log(x + x.dtype.type(1)))
     re, im = x.real, x.imag
     near = np.maximum(np.abs(re), np.abs(im)) < 0.5
     excess = np.where(near, re * (2 + re) + im * im, 0)

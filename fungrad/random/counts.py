@@ -22,6 +22,7 @@ from fungrad.ops import special
 from fungrad.ops.cumulative import cumsum
 from fungrad.ops.foundation import Dims
 from fungrad.ops.random_bits import random_split
+from fungrad.ops.resharding import at_sharding
 from fungrad.random._arguments import common_shape, dtype_of, one_key, parameter, shape_of
 from fungrad.random.bits import split_keys, unit
 
@@ -31,7 +32,7 @@ from fungrad.random.bits import split_keys, unit
 _LARGE_RATE = 10
 
 
-def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = None) -> Array:
+def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the Poisson distribution: of events that happen independently at a given rate.
 
     Reference for large rates: W. Hormann, "The transformed rejection method for generating Poisson random variables",
@@ -42,6 +43,7 @@ def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = None) -> Array:
       lam: rate, the mean; -1 comes out where it is negative or NaN.
       shape: shape of the result, None for that of ``lam``.
       dtype: integer dtype; default the default integer dtype.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or ``lam`` is not real.
@@ -54,6 +56,8 @@ def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = None) -> Array:
       >>> 2.8 < float(x.mean()) < 3.2
       True
     """
+    if out_sharding is not None:
+        return at_sharding(poisson, out_sharding, "fungrad.random.poisson", key, lam, shape, dtype)
     found = dtype_of("poisson", dtype, "iu", dtypes.default_int())
     single, _ = one_key("poisson", key)
     if single.aval.dtype != dtypes.prng_key:

@@ -25,6 +25,7 @@ from fungrad.ops.foundation import Dims, broadcast_in_dim, reduce_sum
 from fungrad.ops.random_bits import attach_general
 from fungrad.ops.random_gamma import random_gamma
 from fungrad.ops.reduce import reduce_max
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.shape import expand_dims
 from fungrad.ops.transcendental import exp, pow
 from fungrad.random._arguments import common_shape, dtype_of, one_key, parameter, shape_of
@@ -44,7 +45,7 @@ def variates(key: Array, a: Array, shape: Dims, log_space: bool = False) -> Arra
     return random_gamma(key, a, log_space)
 
 
-def gamma(key: Any, a: Any, shape: Any = None, dtype: Any = None) -> Array:
+def gamma(key: Any, a: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the gamma distribution of scale 1, with density ``x**(a - 1) * exp(-x) / gamma(a)``.
 
     Reference: G. Marsaglia and W. W. Tsang, "A simple method for generating gamma variables", 2000.  The derivative by
@@ -56,6 +57,7 @@ def gamma(key: Any, a: Any, shape: Any = None, dtype: Any = None) -> Array:
       shape: shape of the result, None for that of ``a``.
       dtype: floating dtype; default the default floating dtype.  Where ``a`` is so small that numbers underflow, draw
         their logarithms with ``loggamma``.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or ``a`` is not real.
@@ -66,11 +68,13 @@ def gamma(key: Any, a: Any, shape: Any = None, dtype: Any = None) -> Array:
       >>> random.gamma(random.key(0), 2.0, (3,)).shape
       (3,)
     """
+    if out_sharding is not None:
+        return at_sharding(gamma, out_sharding, "fungrad.random.gamma", key, a, shape, dtype)
     single, dims, _, (value,) = draw_with("gamma", key, shape, dtype, a=a)
     return variates(single, value, dims)
 
 
-def loggamma(key: Any, a: Any, shape: Any = None, dtype: Any = None) -> Array:
+def loggamma(key: Any, a: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Logarithms of numbers of the gamma distribution, which are finite for the smallest parameters too.
 
     Args:
@@ -78,6 +82,7 @@ def loggamma(key: Any, a: Any, shape: Any = None, dtype: Any = None) -> Array:
       a: shape parameter, positive.
       shape: shape of the result, None for that of ``a``.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or ``a`` is not real.
@@ -90,11 +95,13 @@ def loggamma(key: Any, a: Any, shape: Any = None, dtype: Any = None) -> Array:
       >>> bool(jnp.allclose(jnp.exp(random.loggamma(key, 2.0)), random.gamma(key, 2.0), rtol=1e-4))
       True
     """
+    if out_sharding is not None:
+        return at_sharding(loggamma, out_sharding, "fungrad.random.loggamma", key, a, shape, dtype)
     single, dims, _, (value,) = draw_with("loggamma", key, shape, dtype, a=a)
     return variates(single, value, dims, log_space=True)
 
 
-def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = None) -> Array:
+def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the beta distribution, with density proportional to ``x**(a - 1) * (1 - x)**(b - 1)`` on (0, 1).
 
     Args:
@@ -103,6 +110,7 @@ def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = None) -> Arra
       b: second parameter, positive.
       shape: shape of the result, None for that of the broadcast parameters.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or a parameter is not real.
@@ -114,6 +122,8 @@ def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = None) -> Arra
       >>> round(float(x.mean()), 1)
       0.3
     """
+    if out_sharding is not None:
+        return at_sharding(beta, out_sharding, "fungrad.random.beta", key, a, b, shape, dtype)
     single, dims, _, (first, second) = draw_with("beta", key, shape, dtype, a=a, b=b)
     key_a, key_b = split_keys(single)
     log_a, log_b = (variates(k, p, dims, log_space=True) for k, p in ((key_a, first), (key_b, second)))
@@ -122,7 +132,7 @@ def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = None) -> Arra
     return div(of_a, add(of_a, of_b))
 
 
-def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None) -> Array:
+def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Vectors of the Dirichlet distribution: positive numbers whose sum is 1.
 
     Args:
@@ -130,6 +140,7 @@ def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None) -> Arr
       alpha: array of shape ``[..., n]`` of positive concentrations.
       shape: shape of the result without its last dimension, None for that of ``alpha`` without the last.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       An array of shape ``shape + (n,)``.
@@ -145,6 +156,8 @@ def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None) -> Arr
       >>> x.shape, bool(abs(x.sum(-1) - 1).max() < 1e-5)
       ((4, 3), True)
     """
+    if out_sharding is not None:
+        return at_sharding(dirichlet, out_sharding, "fungrad.random.dirichlet", key, alpha, shape, dtype)
     found = dtype_of("dirichlet", dtype, "f", dtypes.default_float())
     single, _ = one_key("dirichlet", key)
     value = parameter("dirichlet", "alpha", alpha, found)
@@ -169,7 +182,7 @@ def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None) -> Arr
     return div(weights, expand_dims(reduce_sum(weights, (last,)), (last,)))
 
 
-def chisquare(key: Any, df: Any, shape: Any = None, dtype: Any = None) -> Array:
+def chisquare(key: Any, df: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the chi-square distribution: sums of ``df`` squares of standard normal numbers.
 
     Args:
@@ -177,6 +190,7 @@ def chisquare(key: Any, df: Any, shape: Any = None, dtype: Any = None) -> Array:
       df: degrees of freedom, positive.
       shape: shape of the result, None for that of ``df``.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or ``df`` is not real.
@@ -188,6 +202,8 @@ def chisquare(key: Any, df: Any, shape: Any = None, dtype: Any = None) -> Array:
       >>> 3.5 < float(x.mean()) < 4.5
       True
     """
+    if out_sharding is not None:
+        return at_sharding(chisquare, out_sharding, "fungrad.random.chisquare", key, df, shape, dtype)
     single, dims, _, (freedom,) = draw_with("chisquare", key, shape, dtype, df=df)
     return _chisquare(single, freedom, dims)
 
@@ -196,7 +212,7 @@ def _chisquare(key: Array, df: Array, shape: Dims) -> Array:
     return mul(exp(variates(key, div(df, 2.0), shape, log_space=True)), 2.0)
 
 
-def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = None) -> Array:
+def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the F distribution: quotients of two chi-square numbers, each divided by its degrees of freedom.
 
     Args:
@@ -205,6 +221,7 @@ def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = None) ->
       dfden: degrees of freedom of the denominator, positive.
       shape: shape of the result, None for that of the broadcast parameters.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or a parameter is not real.
@@ -215,13 +232,15 @@ def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = None) ->
       >>> bool((random.f(random.key(0), 3.0, 10.0, (100,)) > 0).all())
       True
     """
+    if out_sharding is not None:
+        return at_sharding(f, out_sharding, "fungrad.random.f", key, dfnum, dfden, shape, dtype)
     single, dims, _, (above, below) = draw_with("f", key, shape, dtype, dfnum=dfnum, dfden=dfden)
     key_below, key_above = split_keys(single)
     numerator = div(_chisquare(key_above, above, dims), above)
     return div(numerator, div(_chisquare(key_below, below, dims), below))
 
 
-def t(key: Any, df: Any, shape: Any = None, dtype: Any = None) -> Array:
+def t(key: Any, df: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of Student's t distribution.
 
     Args:
@@ -229,6 +248,7 @@ def t(key: Any, df: Any, shape: Any = None, dtype: Any = None) -> Array:
       df: degrees of freedom, positive.
       shape: shape of the result, None for that of ``df``.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or ``df`` is not real.
@@ -239,13 +259,15 @@ def t(key: Any, df: Any, shape: Any = None, dtype: Any = None) -> Array:
       >>> random.t(random.key(0), 3.0, (2, 3)).shape
       (2, 3)
     """
+    if out_sharding is not None:
+        return at_sharding(t, out_sharding, "fungrad.random.t", key, df, shape, dtype)
     single, dims, found, (freedom,) = draw_with("t", key, shape, dtype, df=df)
     key_normal, key_gamma = split_keys(single)
     half = div(freedom, 2.0)
     return mul(standard_normal(key_normal, dims, found), sqrt(div(half, variates(key_gamma, half, dims))))
 
 
-def generalized_normal(key: Any, p: Any, shape: Any = (), dtype: Any = None) -> Array:
+def generalized_normal(key: Any, p: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the generalized normal distribution, with density proportional to ``exp(-abs(x)**p)``.
 
     Args:
@@ -253,6 +275,7 @@ def generalized_normal(key: Any, p: Any, shape: Any = (), dtype: Any = None) -> 
       p: exponent, positive, which broadcasts to ``shape``.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
       TypeError: ``key`` is not a key, or ``p`` is not real.
@@ -263,6 +286,8 @@ def generalized_normal(key: Any, p: Any, shape: Any = (), dtype: Any = None) -> 
       >>> random.generalized_normal(random.key(0), 1.5, (2,)).shape
       (2,)
     """
+    if out_sharding is not None:
+        return at_sharding(generalized_normal, out_sharding, "fungrad.random.generalized_normal", key, p, shape, dtype)
     found = dtype_of("generalized_normal", dtype, "f", dtypes.default_float())
     single, _ = one_key("generalized_normal", key)
     power = parameter("generalized_normal", "p", p, found)
@@ -279,7 +304,7 @@ def _generalized_normal(key: Array, p: Array, shape: Dims, dtype: np.dtype) -> A
     return mul(rademacher(key_sign, shape, dtype), size)
 
 
-def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None) -> Array:
+def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:
     """Uniformly distributed points in the unit ball of the p-norm.
 
     Reference: F. Barthe, O. Guedon, S. Mendelson and A. Naor, "A probabilistic approach to the geometry of the l_p^n
@@ -291,6 +316,7 @@ def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None) -> Ar
       p: exponent of the norm, a positive finite number; default 2.
       shape: shape of the result without its last dimension.
       dtype: floating dtype; default the default floating dtype.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       An array of shape ``shape + (d,)``.
@@ -305,6 +331,8 @@ def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None) -> Ar
       >>> x.shape, bool((x * x).sum(-1).max() <= 1)
       ((100, 3), True)
     """
+    if out_sharding is not None:
+        return at_sharding(ball, out_sharding, "fungrad.random.ball", key, d, p, shape, dtype)
     found = dtype_of("ball", dtype, "f", dtypes.default_float())
     single, _ = one_key("ball", key)
     dims = shape_of("ball", shape)

@@ -14,6 +14,7 @@ from fungrad.core.array import Array, as_array
 from fungrad.numpy import linalg
 from fungrad.numpy._promotion import promote_dtypes_inexact
 from fungrad.ops._operands import kind_of
+from fungrad.ops.resharding import at_sharding
 from fungrad.ops.shape import broadcast_shapes
 from fungrad.random._arguments import dtype_of, one_key, shape_of
 from fungrad.random.continuous import any_normal
@@ -22,7 +23,14 @@ _METHODS = ("cholesky", "eigh", "svd")
 
 
 def multivariate_normal(
-    key: Any, mean: Any, cov: Any, shape: Any = None, dtype: Any = None, method: str = "cholesky"
+    key: Any,
+    mean: Any,
+    cov: Any,
+    shape: Any = None,
+    dtype: Any = None,
+    method: str = "cholesky",
+    *,
+    out_sharding: Any = None,
 ) -> Array:
     """Vectors of a multivariate normal distribution.
 
@@ -34,6 +42,7 @@ def multivariate_normal(
       dtype: floating dtype; default that of the promoted ``mean`` and ``cov``.
       method: how a root of ``cov`` is found: ``"cholesky"`` (the fastest; NaN if ``cov`` is singular), ``"eigh"`` or
         ``"svd"`` (which take singular ones).
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       An array of shape ``shape + (n,)``.
@@ -48,6 +57,11 @@ def multivariate_normal(
       >>> random.multivariate_normal(random.key(0), jnp.zeros(2), jnp.eye(2), (5,)).shape
       (5, 2)
     """
+    if out_sharding is not None:
+        return at_sharding(
+            multivariate_normal, out_sharding, "fungrad.random.multivariate_normal", key, mean, cov, shape, dtype,
+            method
+        )
     api = "fungrad.random.multivariate_normal"
     single, _ = one_key("multivariate_normal", key)
     arrays = [as_array(x, f"{api}: {name}") for name, x in (("mean", mean), ("cov", cov))]
@@ -89,7 +103,9 @@ def multivariate_normal(
     return centre + jnp.einsum("...ij,...j->...i", root, noise)
 
 
-def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | None = None) -> Array:
+def orthogonal(
+    key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | None = None, *, out_sharding: Any = None
+) -> Array:
     """Matrices with orthonormal columns (or rows, if there are more columns), uniformly distributed.
 
     Reference: F. Mezzadri, "How to generate random matrices from the classical compact groups", 2007.
@@ -100,6 +116,7 @@ def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | No
       shape: leading dimensions of the result.
       dtype: floating or complex dtype; default the default floating dtype.
       m: number of columns; default ``n``.
+      out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
       An array of shape ``shape + (n, m)``.
@@ -115,6 +132,8 @@ def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | No
       >>> bool(jnp.allclose(q @ q.T, jnp.eye(3), atol=1e-5))
       True
     """
+    if out_sharding is not None:
+        return at_sharding(orthogonal, out_sharding, "fungrad.random.orthogonal", key, n, shape, dtype, m)
     api = "fungrad.random.orthogonal"
     single, _ = one_key("orthogonal", key)
     found = dtype_of("orthogonal", dtype, "fc", dtypes.default_float())

@@ -153,7 +153,7 @@ class _Sweep:
     def _parts(self, a: Atom) -> list[Eqn] | None:
         """The updates of zeros that make up an array, in order; None if it is something else."""
         made = self._made_for_this(a)
-        if made is None:
+        if made is None or not made.invars:  # nothing goes into the positions of ``iota``
             return None
         primitive, first = made.primitive, made.invars[0]
         if primitive in _UPDATES:

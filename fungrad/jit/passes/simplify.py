@@ -203,7 +203,7 @@ def _integer_pow(eqn: Eqn, definition: Callable) -> Any:
     y = eqn.params["y"]
     if y == 1:
         return x
-    if not 2 <= abs(y) <= tuning.LARGEST_POWER or (y < 0 and not _is_float(x)):
+    if not 2 <= abs(y) <= tuning.LARGEST_POWER or (y < 0 and not _is_float(x)) or x.aval.dtype.kind == "c":
         return None
     builder = Builder()
     result: Atom | None = None
@@ -223,7 +223,8 @@ def _integer_pow(eqn: Eqn, definition: Callable) -> Any:
 @rule(square_p)
 def _square(eqn: Eqn, definition: Callable) -> Any:
     (x,) = eqn.invars
-    return _emit(mul_p, [x, x], {}, eqn.source)
+    # A product of complex numbers is less exact.
+    return None if x.aval.dtype.kind == "c" else _emit(mul_p, [x, x], {}, eqn.source)
 
 
 @rule(pow_p)

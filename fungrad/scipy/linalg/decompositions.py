@@ -100,7 +100,7 @@ def eigh_tridiagonal(
 
     Args:
       d: its diagonal, shape ``(n,)``.
-      e: the diagonal below, shape ``(n - 1,)``.
+      e: the diagonal above, shape ``(n - 1,)``, whose conjugate is the diagonal below.
       eigvals_only: return only the eigenvalues.
       select: "a" for all, "i" for those with the numbers ``select_range[0]`` to ``select_range[1]``, both included, "v"
         for those in the interval ``(select_range[0], select_range[1]]``, which must be known.
@@ -133,7 +133,7 @@ def eigh_tridiagonal(
         raise ValueError(f"fungrad.scipy.linalg.{api}: select_range must be a pair for select={select!r}")
     a = jnp.diag(jnp.real(d).astype(d.dtype))
     if n > 1:
-        a = a + jnp.diag(e, -1) + jnp.diag(jnp.conj(e), 1)
+        a = a + jnp.diag(e, 1) + jnp.diag(jnp.conj(e), -1)
     v, w = eigen.eigh(a, symmetrize_input=False)
     if select == "i":
         low, high = select_range  # type: ignore[misc]
@@ -318,7 +318,7 @@ def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Array, Array]:
     """The complex Schur form from the real one, by a rotation for each block of two rows.
 
     Args:
-      T, Z: of shape ``(..., n, n)``, as `schur` returns them.
+      T, Z: of shape ``(..., n, n)``, as `schur` returns them; leading dimensions broadcast.
       check_finite: ignored.
 
     Returns:
@@ -326,7 +326,7 @@ def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Array, Array]:
 
     Raises:
       TypeError: an argument is no array.
-      ValueError: the matrices are not square, or their shapes differ.
+      ValueError: the matrices are not square, their sizes differ, or leading dimensions do not broadcast.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -337,10 +337,15 @@ def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Array, Array]:
     """
     t, z = inexact("rsf2csf", T=T, Z=Z)
     check_matrix("rsf2csf", "T", t, square=True)
-    if z.shape != t.shape:
-        raise ValueError(f"fungrad.scipy.linalg.rsf2csf: Z must be of the shape of T, {t.shape}, got {z.shape}")
+    check_matrix("rsf2csf", "Z", z, square=True)
+    if z.shape[-1] != t.shape[-1]:
+        raise ValueError(
+            f"fungrad.scipy.linalg.rsf2csf: Z must have matrices of the shape of T's, {t.shape[-2:]}, got {z.shape}"
+        )
+    lead = jnp.broadcast_shapes(t.shape[:-2], z.shape[:-2])
     dtype = jnp.result_type(t.dtype, jnp.complex64)
-    return mapped(_triangular, t.astype(dtype), z.astype(dtype))  # type: ignore[no-any-return]
+    t, z = (jnp.broadcast_to(x.astype(dtype), (*lead, *x.shape[-2:])) for x in (t, z))
+    return mapped(_triangular, t, z)  # type: ignore[no-any-return]
 
 
 def _triangular(t: Any, z: Any) -> tuple[Any, Any]:

@@ -219,7 +219,8 @@ def _normalized(v: Array, least: Any) -> tuple[Array, Array]:
     """A vector of length 1 and the length; zeros and 0 where it is not more than ``least``."""
     norm = jnp.sqrt(_square(v))
     some = norm > least
-    return v / jnp.where(some, norm, 1).astype(v.dtype) * some, jnp.where(some, norm, 0)
+    unit = v / jnp.where(some, norm, 1).astype(v.dtype)
+    return jnp.where(some, unit, jnp.zeros_like(v)), jnp.where(some, norm, 0)
 
 
 def _orthogonal(basis: Array, v: Array) -> tuple[Array, Array]:

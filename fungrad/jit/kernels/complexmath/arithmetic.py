@@ -25,6 +25,9 @@ def conj(m: ComplexScalars, x: Any, **_: Any) -> Value:
 
 def sign(m: ComplexScalars, z: Any) -> Value:
     """z / |z|; 0 for 0; a unit for an infinity on an axis, NaN for other infinities."""
+    # The modulus of a finite number may overflow.
+    scale = m.select(m.base.max(m.base.abs(z.re), m.base.abs(z.im)) > 1.0, m.base.const(0.25, z.re), 1.0)
+    z = m.complex(z.re * scale, z.im * scale)
     size = modulus(m, z)
     divisor = m.select(size == 0, 1.0, size)
     infinite = size == INF
@@ -51,9 +54,15 @@ def reciprocal(m: ComplexScalars, z: Any) -> Value:
 
 
 def square(m: ComplexScalars, z: Any) -> Value:
-    """z * z, whose parts take three multiplications."""
+    """z * z.
+
+    A difference of squares would lose digits where both are near, and overflow to NaN or to the wrong infinity.
+    """
+    size = m.base.abs(z.re)
+    even = (size == m.base.abs(z.im)) & (size < INF)
     product = z.re * z.im
-    return m.complex(z.re * z.re - z.im * z.im, product + product)
+    real = m.select(even, 0.0, (z.re - z.im) * (z.re + z.im))
+    return m.complex(real, product + product)
 
 
 def integer_pow(m: ComplexScalars, z: Any, *, y: int) -> Value:
