@@ -282,6 +282,7 @@ def rem(x: Any, y: Any) -> Array:
 
 # -- sign and rounding ---------------------------------------------------------------------------
 
+
 def _sign(x: np.ndarray) -> Any:
     if x.dtype.kind == "c":
         # The absolute value of a finite number may overflow.
@@ -414,6 +415,7 @@ def nextafter(x1: Any, x2: Any) -> Array:
 
 
 # -- powers and roots ----------------------------------------------------------------------------
+
 
 def _square(x: np.ndarray) -> Any:
     if x.dtype.kind != "c":

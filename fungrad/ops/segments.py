@@ -147,8 +147,16 @@ def segment_sum(
     """
     if out_sharding is not None:
         return at_sharding(
-            segment_sum, out_sharding, "fungrad.ops.segment_sum", data, segment_ids, num_segments,
-            indices_are_sorted, unique_indices, bucket_size, mode
+            segment_sum,
+            out_sharding,
+            "fungrad.ops.segment_sum",
+            data,
+            segment_ids,
+            num_segments,
+            indices_are_sorted,
+            unique_indices,
+            bucket_size,
+            mode,
         )
     return _by_segment(
         "segment_sum", scatter_add, reduce_sum_p, "add", data, segment_ids, num_segments, indices_are_sorted,
@@ -176,8 +184,16 @@ def segment_prod(
     """
     if out_sharding is not None:
         return at_sharding(
-            segment_prod, out_sharding, "fungrad.ops.segment_prod", data, segment_ids, num_segments,
-            indices_are_sorted, unique_indices, bucket_size, mode
+            segment_prod,
+            out_sharding,
+            "fungrad.ops.segment_prod",
+            data,
+            segment_ids,
+            num_segments,
+            indices_are_sorted,
+            unique_indices,
+            bucket_size,
+            mode,
         )
     return _by_segment(
         "segment_prod", scatter_mul, reduce_prod_p, "mul", data, segment_ids, num_segments, indices_are_sorted,
@@ -206,8 +222,16 @@ def segment_max(
     """
     if out_sharding is not None:
         return at_sharding(
-            segment_max, out_sharding, "fungrad.ops.segment_max", data, segment_ids, num_segments,
-            indices_are_sorted, unique_indices, bucket_size, mode
+            segment_max,
+            out_sharding,
+            "fungrad.ops.segment_max",
+            data,
+            segment_ids,
+            num_segments,
+            indices_are_sorted,
+            unique_indices,
+            bucket_size,
+            mode,
         )
     return _by_segment(
         "segment_max", scatter_max, reduce_max_p, "max", data, segment_ids, num_segments, indices_are_sorted,
@@ -236,8 +260,16 @@ def segment_min(
     """
     if out_sharding is not None:
         return at_sharding(
-            segment_min, out_sharding, "fungrad.ops.segment_min", data, segment_ids, num_segments,
-            indices_are_sorted, unique_indices, bucket_size, mode
+            segment_min,
+            out_sharding,
+            "fungrad.ops.segment_min",
+            data,
+            segment_ids,
+            num_segments,
+            indices_are_sorted,
+            unique_indices,
+            bucket_size,
+            mode,
         )
     return _by_segment(
         "segment_min", scatter_min, reduce_min_p, "min", data, segment_ids, num_segments, indices_are_sorted,

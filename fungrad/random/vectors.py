@@ -59,8 +59,15 @@ def multivariate_normal(
     """
     if out_sharding is not None:
         return at_sharding(
-            multivariate_normal, out_sharding, "fungrad.random.multivariate_normal", key, mean, cov, shape, dtype,
-            method
+            multivariate_normal,
+            out_sharding,
+            "fungrad.random.multivariate_normal",
+            key,
+            mean,
+            cov,
+            shape,
+            dtype,
+            method,
         )
     api = "fungrad.random.multivariate_normal"
     single, _ = one_key("multivariate_normal", key)
