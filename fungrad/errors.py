@@ -90,7 +90,7 @@ class TracerBoolConversionError(ConcretizationTypeError):
     """
 
 
-class TracerIntegerConversionError(FungradTypeError):
+class TracerIntegerConversionError(ConcretizationTypeError):
     """A traced array was used as a Python integer: a list index, a ``range`` bound, ``int(x)``.
 
     Broken::

@@ -503,7 +503,7 @@ x3 = jnp.ones(3)
         (lambda: lax.scan(lambda c, x: (c, c), x3, x3, length=4), ValueError, "for a length of 4"),
         (lambda: lax.scan(lambda c, x: (c, c), x3, {"a": 1.0}), ValueError, r"xs\['a'\] must have a leading dimension"),
         (lambda: lax.scan(lambda c, x: (c, c), x3, None, -1), ValueError, "length must not be negative"),
-        (lambda: lax.scan(lambda c, x: (c, c), x3, x3, unroll=0), ValueError, "unroll"),
+        (lambda: lax.scan(lambda c, x: (c, c), x3, x3, unroll=-1), ValueError, "unroll"),
         (lambda: lax.scan(3, x3, x3), TypeError, "f must be a function, got 3"),
         (lambda: lax.scan(lambda c, x: (c, c), "text", x3), TypeError, "init must be an array or a scalar"),
         (

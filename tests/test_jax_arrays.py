@@ -39,6 +39,11 @@ lax.conv_general_dilated_patches(jnp.ones((1, 1, 5, 5)), (3, 3), (1, 1), (1, 1))
 lax.stop_gradient(lambda x: x)
 lax.stop_gradient({"a": None, "b": 2.0})["b"]
 lax.ragged_dot_general(jnp.ones((4, 11, 5)), jnp.ones((4, 5, 7)), jnp.ones((2, 3), int), ragged)
+lax.scan(lambda c, x: (c + x, x), 0.0, jnp.arange(3.0), unroll=0)[0]
+lax.scan(lambda c, x: (c + x, x), 0.0, jnp.arange(3.0), unroll=-1)[0]
+lax.fori_loop(0, 3, lambda i, c: c + i, 0, unroll=0)
+jax.vjp(lambda x: (2 * x, n, 3), 1.0)[1]((1.0, n, 3))[0]
+jax.vjp(lambda x: (2 * x, n), 1.0)[1]((1.0, n[1:]))[0]
 jnp.arange(1 + 1j)
 jnp.pad(a, 1, mode="unknown")
 jnp.nanvar(a * 1j, dtype="float32")
@@ -143,6 +148,33 @@ def test_squares_of_complex_numbers_do_not_depend_on_the_notation():
     z = np.array(EXTREMES, np.complex64)
     for f in (lambda z: z**2, fungrad.jit(lambda z: z**2), fungrad.jit(fungrad.lax.square)):
         np.testing.assert_array_equal(f(fungrad.numpy.asarray(z)), fungrad.lax.square(z))
+
+
+def test_sizes_that_must_be_known_raise_one_class():
+    lax, random = fungrad.lax, fungrad.random
+    for f in (
+        lambda n: lax.scan(lambda c, x: (c, x), 0.0, None, n),
+        lambda n: lax.scan(lambda c, x: (c, x), 0.0, fungrad.numpy.arange(3), unroll=n),
+        lambda n: random.permutation(random.key(0), n),
+        lambda n: fungrad.nn.one_hot(fungrad.numpy.arange(3), n),
+        lambda n: fungrad.numpy.zeros(n),
+        lambda n: [1, 2][n],
+    ):
+        with pytest.raises(fungrad.errors.ConcretizationTypeError):
+            fungrad.jit(f)(3)
+
+
+def test_loops_without_jit_leave_arrays_of_numpy_alone():
+    start = np.array(1.0)
+
+    def body(carry):
+        x, y = carry
+        x += 1
+        return x, y + x
+
+    with fungrad.disable_jit():
+        found = fungrad.lax.while_loop(lambda carry: carry[0] < 10, body, (start, start))
+    assert found == (10, 55) and start == 1
 
 
 def test_conversion_to_real_numbers_warns():

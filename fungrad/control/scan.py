@@ -69,8 +69,8 @@ def scan(
       length: number of steps; needed only if ``xs`` has no arrays.
       reverse: whether to go from the last element of ``xs`` to the first; ``ys`` is in the order of ``xs`` all the
         same.
-      unroll: how many steps to put into one iteration, a positive int, or True for all. Loops over small steps are fast
-        without it; it helps where steps that follow each other have work in common.
+      unroll: how many steps to put into one iteration, a positive int, or 0 or True for all. Loops over small steps are
+        fast without it; it helps where steps that follow each other have work in common.
       _split_transpose: ignored.
 
     Returns:
@@ -264,9 +264,9 @@ def _unroll(unroll: int | bool, length: int) -> int:
     if isinstance(unroll, bool):
         return max(length, 1) if unroll else 1
     steps = operator.index(unroll)
-    if steps < 1:
-        raise ValueError(f"fungrad.{API}: unroll must be a bool or a positive int, got {unroll}")
-    return steps
+    if steps < 0:
+        raise ValueError(f"fungrad.{API}: unroll must be a bool or an int that is not negative, got {unroll}")
+    return steps or max(length, 1)
 
 
 def _in_python(

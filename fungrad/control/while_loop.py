@@ -128,7 +128,7 @@ def _while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any, max_steps
         if max_steps < 0:
             raise ValueError(f"fungrad.{api}: max_steps must not be negative, got {max_steps}")
     if config.disable_jit and all(map(is_concrete, carry)):
-        return _while_in_python(cond_fun, body_fun, init_val, max_steps)
+        return _while_in_python(cond_fun, body_fun, tree.unflatten(structure, carry), max_steps)
     carry, body = _body(api, body_fun, (init_val,), [], carry, structure)
     predicate = trace_function(cond_fun, (init_val,), [x.aval for x in carry], api)
     _check_predicate(api, predicate)
@@ -249,7 +249,7 @@ def fori_loop(
       body_fun: function ``(i, val) -> val``, where ``i`` is an integer scalar and ``val`` keeps its
         structure, shapes and dtypes.
       init_val: initial value, a tree of arrays.
-      unroll: how many steps to put into one iteration, or True for all. Only with known bounds.
+      unroll: how many steps to put into one iteration, 0 or True for all. Only with known bounds.
 
     Returns:
       The last value.
@@ -366,9 +366,9 @@ def _unroll(api: str, unroll: int | bool | None, length: int) -> int:
     if unroll is True:
         return max(length, 1)
     steps = operator.index(unroll)
-    if steps < 1:
-        raise ValueError(f"fungrad.{api}: unroll must be a bool or a positive int, got {unroll}")
-    return steps
+    if steps < 0:
+        raise ValueError(f"fungrad.{api}: unroll must be a bool or an int that is not negative, got {unroll}")
+    return steps or max(length, 1)
 
 
 def _fori_in_python(steps: range, body_fun: Callable, val: Any) -> Any:

@@ -369,7 +369,9 @@ class Pullback(LinearFunction):
             path = tree.leaf_paths(cotangent)[position]
             return _checked_high(x, expected, f"fungrad.{self._types.api}: the cotangent{path} for {self._types.name}")
         if expected.dtype == dtypes.float0:
-            if getattr(x, "dtype", None) == dtypes.float0 and np.shape(x) == expected.shape:
+            # Numbers of the type of the output, as its value has them, say as little as float0 does.
+            given = aval.dtype if type(x) is int and dtypes.is_integer(aval.dtype) else getattr(x, "dtype", None)
+            if given in (dtypes.float0, aval.dtype) and np.shape(x) == expected.shape:
                 return Zero(expected)
         elif getattr(x, "dtype", None) != dtypes.float0:
             scalar = not isinstance(x, (Array, np.ndarray, np.generic))
