@@ -44,6 +44,11 @@ lax.scan(lambda c, x: (c + x, x), 0.0, jnp.arange(3.0), unroll=-1)[0]
 lax.fori_loop(0, 3, lambda i, c: c + i, 0, unroll=0)
 jax.vjp(lambda x: (2 * x, n, 3), 1.0)[1]((1.0, n, 3))[0]
 jax.vjp(lambda x: (2 * x, n), 1.0)[1]((1.0, n[1:]))[0]
+jax.random.gumbel(jax.random.key(3), (1000,), mode="highest")
+jax.random.gumbel(jax.random.key(3), (100,), "float16", mode="highest")
+jax.random.categorical(jax.random.key(0), a, shape=(50,), mode="highest")
+jax.random.categorical(jax.random.key(0), a, mode="low and high")
+jax.random.key_data(jax.device_get({"key": jax.random.key(1)})["key"])
 jnp.arange(1 + 1j)
 jnp.pad(a, 1, mode="unknown")
 jnp.nanvar(a * 1j, dtype="float32")
@@ -122,6 +127,12 @@ def compare(code, **options):
 @pytest.mark.parametrize("code", CASES)
 def test_values_and_errors(code):
     compare(code)
+
+
+def test_strict_ranks():
+    with fungrad.numpy_rank_promotion("raise"):
+        key, cov = fungrad.random.key(0), fungrad.numpy.eye(4)
+        assert fungrad.random.multivariate_normal(key, fungrad.numpy.zeros(4), cov, (4,)).shape == (4, 4)
 
 
 @pytest.mark.parametrize("code", STRICT)

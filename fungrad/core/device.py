@@ -16,7 +16,7 @@ import numpy as np
 
 from fungrad import locks
 from fungrad.config import config
-from fungrad.core import tree
+from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, DeletedArray
 from fungrad.core.context import Tracer
 from fungrad.core.formats import Format
@@ -271,7 +271,7 @@ def default_backend() -> str:
 
 
 def device_get(x: Any) -> Any:
-    """The leaves of a pytree as NumPy arrays (Python scalars and traced values stay).
+    """The leaves of a pytree as NumPy arrays (Python scalars, random keys and traced values stay).
 
     Example:
       >>> import fungrad
@@ -281,7 +281,7 @@ def device_get(x: Any) -> Any:
 
     def get(leaf: Any) -> Any:
         known = isinstance(leaf, (Array, np.ndarray)) and not isinstance(leaf, Tracer)
-        return np.asarray(leaf) if known else leaf
+        return np.asarray(leaf) if known and not dtypes.is_key(leaf.dtype) else leaf
 
     return tree.map(get, x)
 

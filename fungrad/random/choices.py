@@ -26,7 +26,7 @@ from fungrad.ops.sort import sort_key_val, top_k
 from fungrad.ops.transcendental import log
 from fungrad.random._arguments import one_key, shape_of
 from fungrad.random.bits import below, split_keys, unit
-from fungrad.random.continuous import standard_gumbel
+from fungrad.random.continuous import GUMBEL_MODES, standard_gumbel
 
 # -- categories --------------------------------------------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ def categorical(
         also the default.
       replace: whether categories may be drawn several times.  If not, the draws along the leading dimensions of
         ``shape`` are all different.
-      mode: ``"high"`` for an accurate tail, as in ``gumbel``.
+      mode: ``"high"`` or ``"highest"`` for an accurate tail, as in ``gumbel``.
       out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Returns:
@@ -74,8 +74,8 @@ def categorical(
     aval = weights.aval
     if kind_of(aval.dtype) != "f":
         raise ValueError(f"{api}: logits must be floating, got {aval.str_short()}")
-    if mode not in (None, "low", "high"):
-        raise ValueError(f"{api}: mode must be 'low' or 'high', got {mode!r}")
+    if mode not in GUMBEL_MODES:
+        raise ValueError(f"{api}: mode must be 'low', 'high' or 'highest', got {mode!r}")
     axis = canonical_axis(api, axis, aval.ndim)
     if not aval.shape[axis]:
         raise ValueError(f"{api}: there are no categories along axis {axis} of logits of shape {aval.shape}")

@@ -15,12 +15,15 @@ import numpy as np
 from fungrad.config import config
 from fungrad.core import dtypes
 from fungrad.core.array import Array
-from fungrad.ops.cast import stop_gradient
+from fungrad.ops._operands import scalar_array
+from fungrad.ops.cast import convert_element_type, stop_gradient
 from fungrad.ops.compare import ge, le, lt, max, min, select_n
 from fungrad.ops.complex_parts import abs, complex
 from fungrad.ops.elementwise import add, div, mul, neg, nextafter, sign, sqrt, square, sub
 from fungrad.ops.foundation import Dims, reduce_sum
+from fungrad.ops.integer import bitwise_or, clz, shift_left, shift_right_logical
 from fungrad.ops.joining import unstack
+from fungrad.ops.random_bits import random_bits
 from fungrad.ops.resharding import at_sharding
 from fungrad.ops.special import erf, erf_inv
 from fungrad.ops.transcendental import exp, log, log1p, pow, tan
@@ -265,6 +268,9 @@ def standard_exponential(key: Array, shape: Dims, dtype: np.dtype) -> Array:
     return neg(log1p(neg(unit(key, shape, dtype))))
 
 
+GUMBEL_MODES = (None, "low", "high", "highest")
+
+
 def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None, *, out_sharding: Any = None) -> Array:
     """Numbers of the standard Gumbel distribution, the law of maxima.
 
@@ -272,7 +278,8 @@ def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None
       key: a random key.
       shape: shape of the result.
       dtype: floating dtype; default the default floating dtype.
-      mode: ``"high"`` draws twice as many bits, for an accurate upper tail; default ``"low"``.
+      mode: ``"high"`` draws twice as many bits, for an accurate upper tail, and ``"highest"`` uses all of them in
+        float32 for both tails; default ``"low"``.
       out_sharding: how the result is divided; see :func:`fungrad.reshard`.
 
     Raises:
@@ -286,8 +293,8 @@ def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None
     """
     if out_sharding is not None:
         return at_sharding(gumbel, out_sharding, "fungrad.random.gumbel", key, shape, dtype, mode)
-    if mode not in (None, "low", "high"):
-        raise ValueError(f"fungrad.random.gumbel: mode must be 'low' or 'high', got {mode!r}")
+    if mode not in GUMBEL_MODES:
+        raise ValueError(f"fungrad.random.gumbel: mode must be 'low', 'high' or 'highest', got {mode!r}")
     single, dims, found = _draw("gumbel", key, shape, dtype)
     return standard_gumbel(single, dims, found, mode)
 
@@ -297,13 +304,28 @@ def standard_gumbel(key: Array, shape: Dims, dtype: np.dtype, mode: str | None =
     info = dtypes.finfo(dtype)
     if mode is None and config.high_dynamic_range_gumbel:
         mode = "high"
-    if mode != "high":
+    if mode == "highest" and dtype == dtypes.float32:
+        return _gumbel_of_64_bits(key, shape)
+    if mode not in ("high", "highest"):
         return neg(log(neg(log(uniform_between(key, shape, dtype, float(info.tiny), 1.0)))))
     upper, lower = unstack(unit(key, (2, *shape), dtype))
     # The second draw supplies the bits below those of small first ones, which become the upper tail.
     refined = add(add(upper, mul(float(info.eps), lower)), float(info.tiny))
     u = select_n(ge(upper, 0.5), refined, upper)
     return neg(log(neg(log1p(neg(u)))))
+
+
+def _gumbel_of_64_bits(key: Array, shape: Dims) -> Array:
+    """From a fraction of 64 bits, or 1 minus it where that is smaller, whose first 24 binary digits make a float."""
+    high, low = (convert_element_type(x, np.uint64) for x in unstack(random_bits(key, 32, (2, *shape))))
+    whole = bitwise_or(shift_left(high, 32), low)
+    small = lt(high, 2**31)
+    rest = select_n(small, sub(scalar_array(0, dtypes.uint64), whole), whole)
+    cut = max(sub(scalar_array(40, dtypes.uint64), clz(rest)), scalar_array(0, dtypes.uint64))
+    cut = select_n(lt(clz(rest), 40), scalar_array(0, dtypes.uint64), cut)
+    digits = convert_element_type(shift_left(shift_right_logical(rest, cut), cut), np.float32)
+    x = max(mul(digits, 2.0**-64), 2.0**-65)
+    return neg(log(neg(select_n(small, log(x), log1p(neg(x))))))
 
 
 def laplace(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Array:

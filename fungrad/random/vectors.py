@@ -107,7 +107,7 @@ def multivariate_normal(
         left, values, _ = linalg.svd(spread)
         root = left * jnp.sqrt(values[..., None, :])
     noise = any_normal(single, (*dims, n), found)
-    return centre + jnp.einsum("...ij,...j->...i", root, noise)
+    return jnp.broadcast_to(centre, noise.shape) + jnp.einsum("...ij,...j->...i", root, noise)
 
 
 def orthogonal(
