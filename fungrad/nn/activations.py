@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from typing import Any
 
 import fungrad.numpy as jnp
@@ -399,7 +400,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
     """Indicator vectors of numbers: 1 at the position of each number, 0 elsewhere.
 
     Args:
-      x: array of numbers; those outside ``[0, num_classes)`` give vectors of zeros.
+      x: array of integers (others give a warning); those outside ``[0, num_classes)`` give vectors of zeros.
       num_classes: number of positions.
       dtype: of the result; default the default floating dtype.
       axis: position of the new dimension in the result; may be negative.
@@ -427,6 +428,12 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
         raise kind(
             f"{api}: num_classes must be an int that is known when the function is traced, got {num_classes!r}"
         ) from None
+    if not dtypes.is_integer(x.dtype):
+        warnings.warn(
+            f"{api}: x should be an array of integers, got {x.aval.str_short()}; convert it with .astype(int)",
+            DeprecationWarning,
+            stacklevel=4,
+        )
     axis = canonical_axis(api, axis, x.ndim + 1)
     found = dtypes.default_float() if dtype is None else dtypes.canonicalize_dtype(dtype, api)
     shape = [1] * (x.ndim + 1)

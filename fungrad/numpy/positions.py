@@ -6,6 +6,7 @@ May import everything below ``numpy`` and the modules of ``numpy`` for creation,
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
+from fungrad.core.context import Tracer
 from fungrad.errors import FungradTypeError
 from fungrad.numpy import division, ufuncs
 from fungrad.numpy._promotion import cast, converted, operand, promote_dtypes
@@ -67,7 +69,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Array, ...]:
 
     Args:
       indices: integers; negative ones count from the end, those out of range are moved inside.
-      shape: of the array.
+      shape: of the array; sizes may be traced.
 
     Returns:
       One array of the shape of ``indices`` per dimension.
@@ -82,9 +84,16 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Array, ...]:
     """
     indices = operand(indices, "unravel_index", "indices")
     require_integers(indices, "unravel_index", "indices")
-    sizes = canonical_shape(shape, "unravel_index")
     weak = indices.aval.weak_type and not isinstance(shape, Array)
-    total = size_like(indices, math.prod(sizes))
+    sizes: Sequence[Any] = list(shape) if isinstance(shape, (tuple, list)) or np.ndim(shape) else [shape]
+    if any(isinstance(n, Tracer) for n in sizes):
+        for n in sizes:
+            require_integers(operand(n, "unravel_index", "shape"), "unravel_index", "shape")
+        total = functools.reduce(ufuncs.multiply, sizes)
+        indices, total = promote_dtypes("unravel_index", indices, total)
+    else:
+        sizes = canonical_shape(shape, "unravel_index")
+        total = size_like(indices, math.prod(sizes))
     indices = cast(indices, total.aval.dtype, indices.aval.weak_type)
     if indices.aval.dtype.kind == "i":
         indices = where(ufuncs.less(indices, 0), ufuncs.add(indices, total), indices)
