@@ -84,6 +84,9 @@ n.at[0].set(jnp.int16(3))
 n.at[0].add(jnp.int16(3))
 n.at[0].set(3)
 jnp.var(n)
+jax.scipy.linalg.funm(jnp.array([[1.0, 3.0], [0.0, 4.0]]), jnp.square)
+jax.scipy.linalg.sqrtm(jnp.array([[1.0, 3.0], [0.0, 4.0]]))
+jax.scipy.linalg.rsf2csf(jnp.eye(2), jnp.eye(2))[0]
 jax.scipy.sparse.linalg.gmres(lambda x: 2 * x, a)[0]
 """.strip().splitlines()
 
@@ -197,6 +200,11 @@ def test_conversion_to_real_numbers_warns():
     for f in (lambda z: z.astype("float32"), fungrad.jit(lambda z: fungrad.numpy.astype(z, "float32"))):
         with pytest.warns(DeprecationWarning, match="lose their imaginary part"):
             assert f(z) == 1
+
+
+def test_bits_are_not_weak():
+    x = fungrad.lax.convert_element_type(1.0, "float32", weak_type=True)
+    assert x.weak_type and not fungrad.lax.bitcast_convert_type(x, "float32").weak_type
 
 
 def test_copies_by_astype_live_on_their_own():

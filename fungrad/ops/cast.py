@@ -292,6 +292,8 @@ def bitcast_convert_type(operand: Any, new_dtype: Any) -> Array:
     """
     operand = lift(operand, "fungrad.lax.bitcast_convert_type: operand")
     dtype = dtypes.canonicalize_dtype(new_dtype, "fungrad.lax.bitcast_convert_type")
+    if dtype == operand.aval.dtype:
+        return convert_element_type(operand, dtype)
     return bitcast_convert_type_p.bind(operand, new_dtype=dtype)
 
 

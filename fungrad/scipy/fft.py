@@ -14,6 +14,7 @@ import numpy as np
 
 import fungrad.numpy as jnp
 from fungrad import lax
+from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.public_names import publish
 from fungrad.ops.shape import canonical_axis
@@ -44,7 +45,7 @@ def _column(values: np.ndarray, x: Array, axis: int) -> Any:
     """Constants along one axis of ``x``, in its precision."""
     shape = [1] * x.ndim
     shape[axis] = -1
-    dtype = jnp.result_type(x.dtype, jnp.complex64) if np.iscomplexobj(values) else x.real.dtype
+    dtype = dtypes.to_complex_dtype(x.dtype) if np.iscomplexobj(values) else x.real.dtype
     return jnp.asarray(values.reshape(shape), dtype)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import fungrad.numpy as jnp
 from fungrad.control.scan import scan
+from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.ops.linalg import eigen, qr as _qr, reductions, svd as _svd
 from fungrad.ops.linalg.triangular import triangular_solve
@@ -309,7 +310,7 @@ def schur(a: Any, output: str = "real") -> tuple[Array, Array]:
     choice("schur", "output", output, ("real", "complex"))
     a = matrix("schur", a, square=True)
     if output == "complex":
-        a = a.astype(jnp.result_type(a.dtype, jnp.complex64))
+        a = a.astype(dtypes.to_complex_dtype(a.dtype))
     t, z = reductions.schur(a)
     return t, z
 
@@ -343,7 +344,7 @@ def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Array, Array]:
             f"fungrad.scipy.linalg.rsf2csf: Z must have matrices of the shape of T's, {t.shape[-2:]}, got {z.shape}"
         )
     lead = jnp.broadcast_shapes(t.shape[:-2], z.shape[:-2])
-    dtype = jnp.result_type(t.dtype, jnp.complex64)
+    dtype = dtypes.to_complex_dtype(t.dtype)
     t, z = (jnp.broadcast_to(x.astype(dtype), (*lead, *x.shape[-2:])) for x in (t, z))
     return mapped(_triangular, t, z)  # type: ignore[no-any-return]
 

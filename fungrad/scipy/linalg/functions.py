@@ -16,6 +16,7 @@ import fungrad.numpy as jnp
 from fungrad.control.cond import cond
 from fungrad.control.scan import scan
 from fungrad.control.solves import custom_linear_solve
+from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy.linalg.solving import solve_matrices
 from fungrad.ops.cast import stop_gradient
@@ -259,7 +260,7 @@ def sqrtm(A: Any, blocksize: int = 1) -> Array:
     if blocksize != 1:
         raise NotImplementedError(f"fungrad.scipy.linalg.sqrtm: blocksize must be 1, got {blocksize!r}")
     a = matrix("sqrtm", A, "A", square=True)
-    return _square_root(a.astype(jnp.result_type(a.dtype, jnp.complex64)))  # type: ignore[no-any-return]
+    return _square_root(a.astype(dtypes.to_complex_dtype(a.dtype)))  # type: ignore[no-any-return]
 
 
 @custom_jvp
@@ -321,7 +322,7 @@ def logm(A: Any, disp: bool = True) -> Any:
              [0., 0.]], dtype=float32)
     """
     a = matrix("logm", A, "A", square=True)
-    a = a.astype(jnp.result_type(a.dtype, jnp.complex64))
+    a = a.astype(dtypes.to_complex_dtype(a.dtype))
     if a.size == 0:
         out = a
     else:
