@@ -139,6 +139,10 @@ def test_values_and_errors(code):
 def test_strict_ranks():
     with fungrad.numpy_rank_promotion("raise"):
         key, cov = fungrad.random.key(0), fungrad.numpy.eye(4)
+        f = fungrad.numpy.vectorize(fungrad.numpy.add, signature="(),()->()")
+        assert f(cov, 1.0).shape == (4, 4)
+        with pytest.raises(ValueError, match="rank"):
+            f(cov, fungrad.numpy.zeros(4))
         assert fungrad.random.multivariate_normal(key, fungrad.numpy.zeros(4), cov, (4,)).shape == (4, 4)
 
 

@@ -319,7 +319,7 @@ def match_ranks(api: str, *xs: Array) -> tuple[Array, ...]:
         rank = _common_rank(api, shapes)
     if not rank:
         return xs
-    _check_rank_promotion(api, shapes)
+    check_rank_promotion(api, shapes)
     return tuple([x if not s or len(s) == rank else _of_rank(x, rank) for x, s in zip(xs, shapes, strict=True)])
 
 
@@ -360,7 +360,7 @@ def _check_broadcast(api: str, shapes: Sequence[tuple[int, ...]]) -> None:
             )
 
 
-def _check_rank_promotion(api: str, shapes: Sequence[tuple[int, ...]]) -> None:
+def check_rank_promotion(api: str, shapes: Sequence[tuple[int, ...]]) -> None:
     mode = config.numpy_rank_promotion
     if mode == "allow":
         return

@@ -16,7 +16,7 @@ from fungrad.core import tree
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.source import function_name
 from fungrad.numpy import manipulation
-from fungrad.numpy._promotion import broadcast_shapes, cast, converted, operand
+from fungrad.numpy._promotion import broadcast_shapes, cast, check_rank_promotion, converted, operand
 from fungrad.numpy.ufuncs import truth
 from fungrad.ops import foundation, shape as shape_ops
 from fungrad.ops.compare import select_n
@@ -116,7 +116,7 @@ def _core_of(
     core = dict(zip(positions, dims, strict=True))
     missing = [i for i in positions if i not in mapped and core[i]]
     if missing:
-        raise TypeError(f"fungrad.numpy.vectorize: {where}: args[{missing[0]}] has dimensions, so it must not be None")
+        raise ValueError(f"fungrad.numpy.vectorize: {where}: args[{missing[0]}] has dimensions, so it must not be None")
     return [core[i] for i in mapped]
 
 
@@ -143,6 +143,8 @@ def _broadcast_call(
         shape = broadcast_shapes(*outer)
     except ValueError as error:
         raise ValueError(f"fungrad.numpy.vectorize: {where}: {error}") from None
+    if len({len(s) for s in outer if s}) > 1:
+        check_rank_promotion("vectorize", [x.aval.shape for x in arrays])
 
     def checked(*xs: Any) -> Any:
         out = fun(*xs)
