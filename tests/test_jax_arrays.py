@@ -53,6 +53,9 @@ jnp.stack(jax.jit(jnp.unravel_index)(n, (20, 30)))
 jnp.stack(jax.jit(jnp.unravel_index)(-n.astype("int16"), jnp.array([20, 30])))
 jnp.stack(jax.jit(lambda i: jnp.unravel_index(i, (2, 4)))(n))
 jax.nn.one_hot(a, 3)
+jax.scipy.sparse.linalg.cg(lambda x: 2 * x, 1.0)[0].weak_type
+jax.scipy.sparse.linalg.gmres(lambda x: 2 * x, 1.0)[0].weak_type
+jax.scipy.sparse.linalg.bicgstab(lambda x: 2 * x, a)[0].weak_type
 jnp.arange(1 + 1j)
 jnp.pad(a, 1, mode="unknown")
 jnp.nanvar(a * 1j, dtype="float32")
@@ -209,6 +212,16 @@ def test_conversion_to_real_numbers_warns():
 def test_bits_are_not_weak():
     x = fungrad.lax.convert_element_type(1.0, "float32", weak_type=True)
     assert x.weak_type and not fungrad.lax.bitcast_convert_type(x, "float32").weak_type
+
+
+@pytest.mark.parametrize("weak", [(True, True), (True, False), (False, True), (False, False)])
+def test_reductions_are_weak_if_operand_and_start_are(weak):
+    x, start = (
+        fungrad.lax.convert_element_type(v, "float32", weak_type=w) for v, w in zip((np.ones(2), 0.0), weak, strict=True)
+    )
+    for step in (fungrad.lax.add, lambda a, b: a * b + a, lambda a, b: fungrad.lax.max(b, a)):
+        for reduce in (fungrad.lax.reduce, fungrad.jit(fungrad.lax.reduce, static_argnums=(2, 3))):
+            assert reduce(x, start, step, (0,)).weak_type == all(weak)
 
 
 def test_copies_by_astype_live_on_their_own():

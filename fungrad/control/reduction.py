@@ -227,7 +227,11 @@ def reduce(
         found = _recognised(jaxpr)
         if found is not None:
             return tree.unflatten(structure, [_by_monoid(found, xs[0], inits[0], axes)])
-    return tree.unflatten(structure, reduce_p.bind(*xs, *inits, dimensions=axes, jaxpr=jaxpr))
+    outs = [
+        convert_element_type(out, out.aval.dtype, x.aval.weak_type and init.aval.weak_type)
+        for out, x, init in zip(reduce_p.bind(*xs, *inits, dimensions=axes, jaxpr=jaxpr), xs, inits, strict=True)
+    ]
+    return tree.unflatten(structure, outs)
 
 
 def _check_types(xs: Sequence[Any], inits: Sequence[Any]) -> None:

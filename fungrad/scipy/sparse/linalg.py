@@ -209,7 +209,13 @@ def _short_recurrences(
         return method(A, b, x0, M, _bound(b, tol, atol), most)
 
     solver = _in_vectors(problem, solve)
-    return lax.custom_linear_solve(problem.A, problem.b, solver, solver, symmetric=symmetric)
+    x = lax.custom_linear_solve(problem.A, problem.b, solver, solver, symmetric=symmetric)
+    return x if symmetric else _as_weak(x, problem.b)  # those of JAX's `cg` are never weak
+
+
+def _as_weak(solution: Any, b: Any) -> Any:
+    """The solution, whose leaves are weak where those of ``b`` are."""
+    return tree.map(lambda x, v: lax.convert_element_type(x, x.dtype, v.weak_type), solution, b)
 
 
 # -- generalised minimal residuals -------------------------------------------------------------------------------------
@@ -372,7 +378,7 @@ def gmres(
     bad = jnp.asarray(False)
     for leaf in tree.leaves(x):
         bad = bad | jnp.isnan(leaf).any()
-    return x, jnp.where(bad, -1, 0)
+    return _as_weak(x, problem.b), jnp.where(bad, -1, 0)
 
 
 __all__ = ["bicgstab", "cg", "gmres"]
