@@ -216,9 +216,8 @@ def test_bits_are_not_weak():
 
 @pytest.mark.parametrize("weak", [(True, True), (True, False), (False, True), (False, False)])
 def test_reductions_are_weak_if_operand_and_start_are(weak):
-    x, start = (
-        fungrad.lax.convert_element_type(v, "float32", weak_type=w) for v, w in zip((np.ones(2), 0.0), weak, strict=True)
-    )
+    of_weak = zip((np.ones(2), 0.0), weak, strict=True)
+    x, start = (fungrad.lax.convert_element_type(v, "float32", weak_type=w) for v, w in of_weak)
     for step in (fungrad.lax.add, lambda a, b: a * b + a, lambda a, b: fungrad.lax.max(b, a)):
         for reduce in (fungrad.lax.reduce, fungrad.jit(fungrad.lax.reduce, static_argnums=(2, 3))):
             assert reduce(x, start, step, (0,)).weak_type == all(weak)
