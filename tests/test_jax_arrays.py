@@ -223,6 +223,14 @@ def test_reductions_are_weak_if_operand_and_start_are(weak):
             assert reduce(x, start, step, (0,)).weak_type == all(weak)
 
 
+def test_keys_of_two_generators_do_not_mix():
+    key, other = fungrad.random.key(0), fungrad.random.key(0, impl="rbg")
+    jnp = fungrad.numpy
+    for f in (lambda: jnp.where(True, key, other), lambda: jnp.stack([key, other]), lambda: key == other):
+        with pytest.raises(TypeError, match="key<fry>, key<rbg> .*different generators do not mix"):
+            f()
+
+
 def test_copies_by_astype_live_on_their_own():
     x = fungrad.numpy.arange(5)
     y = x.astype(x.dtype, copy=True)

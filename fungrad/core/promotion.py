@@ -227,6 +227,9 @@ def _promotion_error(operands: tuple[_Operand, ...], allowed_otherwise: bool) ->
     elif not dtypes.isdisjoint(small_floats) or not dtypes.isdisjoint(small_integers):
         why = "have no common dtype: floats up to 8 bits and integers up to 4 are never promoted"
         fix = "convert explicitly, for example x.astype('float32') or x.astype('int32')"
+    elif all(display_name(dtype).startswith("key<") for dtype in dtypes):
+        why = "have no common dtype: random keys of different generators do not mix"
+        fix = "make all of them with one impl, for example fungrad.random.key(0, impl='rbg')"
     else:
         why = "have no common dtype: float0 and random keys are never promoted"
         fix = "look for the operand that is a random key or an integer's tangent"
