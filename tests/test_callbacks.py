@@ -205,11 +205,11 @@ def test_order_is_kept():
             r"no placeholder for the keyword argument\(s\) x",
         ),
         (lambda: fungrad.debug.print("{x}", 1), KeyError, "x"),
-        (lambda: fungrad.debug.print(3), TypeError, "fmt must be a string, got 3"),
+        (lambda: fungrad.debug.print(3), TypeError, "fmt must be a string or None, got 3"),
         (
             lambda: fungrad.debug.callback(3),
             TypeError,
-            "fungrad.debug.callback: callback must be a function, got 3",
+            "fungrad.debug.callback: callback must be a function or None, got 3",
         ),
         (
             lambda: fungrad.pure_callback(lambda a: a, F32, "a"),

@@ -95,7 +95,7 @@ def test_core_and_log(caplog):
         fungrad.jit(lambda x: fungrad.debug.log("x = {x}", x=x))(1.5)
         fungrad.effects_barrier()
     assert [r.getMessage() for r in caplog.records] == ["x = 1.5"]
-    with pytest.raises(TypeError, match=r"fungrad.debug.log: (fmt|the format) must be a string, got 3"):
+    with pytest.raises(TypeError, match=r"fungrad.debug.log: fmt must be a string or None, got 3"):
         fungrad.debug.log(3)
 
 
