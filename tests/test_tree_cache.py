@@ -476,3 +476,55 @@ def test_other_trees_of_map_with_a_predicate():
         assert both == [Layer(1, "x"), {"a": [3], "b": (2, 4)}]
     with pytest.raises(ValueError, match="the keys differ"):
         tree.map(lambda x, y: y, dynamic, [static[0], {"a": 1}], is_leaf=lambda x: x is None)
+
+
+class WithoutHash(type):
+    """Metaclass of classes that no set or dict takes."""
+
+    def __eq__(cls, other):
+        return cls is other
+
+
+class Unlisted(metaclass=WithoutHash):
+    pass
+
+
+@pytest.mark.parametrize("before", [0, MANY])
+def test_leaves_whose_class_has_no_hash(before):
+    leaf = Unlisted()
+    for make in (lambda x: x, lambda x: [x, 1.0], lambda x: {"a": (x, 2)}, lambda x: [{"a": x}, x]):
+        for _ in range(before):
+            tree.flatten(make(3.0))
+        for _ in range(2 * MANY):
+            leaves, structure = tree.flatten(make(leaf))
+            assert any(x is leaf for x in leaves)
+            assert structure == tree.structure(make(0))
+            assert tree.flatten(make(leaf), is_leaf=lambda x: isinstance(x, str))[1] == structure
+            assert len(tree.leaves(make(leaf))) == len(leaves)
+            tree.map(lambda a, b: b, make(0), make(leaf))
+        assert tree_util.tree_leaves_with_path(make(leaf))[0][1] is leaf
+        assert structure.flatten_up_to(make(leaf))[0] is leaf
+        assert tree.structure(tree.broadcast(0, make(leaf))) == structure
+        assert tree_util.all_leaves([leaf])
+        assert not tree_util.is_tree_node(Unlisted)
+    with pytest.raises(ValueError, match="a leaf of type Unlisted"):
+        tree.map(lambda a, b: a, [[0]], [leaf])
+    with pytest.raises(TypeError, match="expected a class that has a hash"):
+        tree_util.register_pytree_node(Unlisted, lambda x: ((), None), lambda meta, children: leaf)
+
+
+def test_transformations_name_leaves_whose_class_has_no_hash():
+    leaf = Unlisted()
+    assert fungrad.grad(lambda x: (x, leaf), has_aux=True)(1.0)[1] is leaf
+    assert fungrad.block_until_ready([leaf])[0] is leaf
+    calls = (
+        lambda: fungrad.jit(lambda a: a)({"a": leaf}),
+        lambda: fungrad.jit(lambda a: leaf)(1.0),
+        lambda: fungrad.vmap(lambda a: a)(leaf),
+        lambda: fungrad.lax.scan(lambda c, x: (c, x), leaf, jnp.ones(3)),
+        lambda: jnp.add(1.0, leaf),
+        lambda: jnp.where(True, leaf, 1.0),
+    )
+    for call in calls:
+        with pytest.raises(TypeError, match=r"fungrad\..* got .*Unlisted"):
+            call()

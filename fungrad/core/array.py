@@ -20,7 +20,7 @@ import numpy as np
 from fungrad import locks
 from fungrad.core import buffers, dlpack, dtypes
 from fungrad.core.avals import ShapedArray, scalar_aval
-from fungrad.core.hitypes import hi_classes
+from fungrad.core.hitypes import is_hi_class
 from fungrad.core.tree import known_leaf_types
 
 if TYPE_CHECKING:
@@ -451,7 +451,7 @@ def is_array_like(x: Any) -> bool:
     """Whether ``as_array`` accepts ``x``: arrays, tracers, ndarrays, scalars, objects with ``__jax_array__``."""
     if isinstance(x, (Array, np.ndarray, np.generic, *PYTHON_SCALARS)):
         return True
-    return hasattr(x, "__jax_array__") or type(x) in hi_classes
+    return hasattr(x, "__jax_array__") or is_hi_class(type(x))
 
 
 def as_array(x: Any, what: str = "argument") -> Array:
@@ -475,7 +475,7 @@ def as_array(x: Any, what: str = "argument") -> Array:
         return from_scalar(x, what)
     if hasattr(x, "__jax_array__"):
         return as_array(x.__jax_array__(), what)
-    if kind in hi_classes:
+    if is_hi_class(kind):
         return x  # type: ignore[no-any-return]
     hint = "; convert it with fungrad.numpy.asarray first" if isinstance(x, (list, tuple)) else ""
     raise TypeError(f"{what} must be an array or a scalar, got {x!r} of type {type(x).__name__}{hint}")
@@ -498,7 +498,7 @@ def typeof(x: Any) -> ShapedArray:
     aval = getattr(x, "aval", None)
     if getattr(aval, "is_ref", False):
         return aval  # type: ignore[return-value]
-    if type(x) in hi_classes:
+    if is_hi_class(type(x)):
         return x.aval  # type: ignore[no-any-return]
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return ShapedArray(tuple(x.shape), x.dtype, bool(getattr(x, "weak_type", False)))

@@ -17,8 +17,13 @@ from typing import Any, ClassVar, NoReturn
 
 from fungrad.core.avals import AbstractValue
 
-# Classes with values of such types.
-hi_classes: set[type] = set()
+# Classes with values of such types: few, and compared by identity, since a class may have no hash.
+_hi_classes: list[type] = []
+
+
+def is_hi_class(cls: type) -> bool:
+    """Whether the instances of a class are values of such types."""
+    return any([cls is known for known in _hi_classes])
 
 
 class MappingSpec:
@@ -221,7 +226,8 @@ def register_hitype(val_cls: type, typeof_fn: Callable[[Any], HiType]) -> None:
     Raises:
       TypeError: the class has an attribute ``aval`` of its own.
     """
-    if val_cls not in hi_classes and hasattr(val_cls, "aval"):
+    registered = is_hi_class(val_cls)
+    if not registered and hasattr(val_cls, "aval"):
         raise TypeError(
             f"fungrad.experimental.hijax.register_hitype: {val_cls.__name__} has an attribute `aval` already, by which "
             "values say what type they have; give it another name"
@@ -234,7 +240,8 @@ def register_hitype(val_cls: type, typeof_fn: Callable[[Any], HiType]) -> None:
         return found
 
     val_cls.aval = property(aval)  # type: ignore[attr-defined]
-    hi_classes.add(val_cls)
+    if not registered:
+        _hi_classes.append(val_cls)
 
 
 def refuse_mutable(aval: Any) -> NoReturn:

@@ -23,7 +23,7 @@ from typing import Any
 import optree
 
 from fungrad.core.tree_code import MOST_LEAVES, NoCodeError, TreeReader, constructor, defined
-from fungrad.core.tree_nodes import NAMESPACE, known_leaf_types
+from fungrad.core.tree_nodes import NAMESPACE, has_hash, known_leaf_types
 from fungrad.core.tree_order import flattened
 
 __all__ = [
@@ -161,7 +161,7 @@ def _note_leaf_types(leaves: list[Any], maybe_nodes: bool = False) -> None:
     if maybe_nodes:
         leaves = [x for x in leaves if optree.all_leaves([x], namespace=NAMESPACE)]
     if len(known_leaf_types) < _MOST_ENTRIES:
-        known_leaf_types.update(map(type, leaves))
+        known_leaf_types.update([cls for cls in map(type, leaves) if has_hash(cls)])
 
 
 class Replay:
@@ -267,6 +267,8 @@ def reader(tree: Any, spec: Spec, leaves: list[Any], answers: Sequence[Any] | No
     """
     if spec.num_leaves > MOST_LEAVES:
         return None
+    if not all([has_hash(type(x)) for x in leaves]):
+        return None
     code = TreeReader(runs=answers is None)
     try:
         code.tree(spec, "tree", tree, exact=True)
@@ -323,7 +325,7 @@ def flatten_and_note(tree: Any, key: Any) -> tuple[list[Any], Spec]:
 
 def flatten_until(is_leaf: Predicate, tree: Any) -> tuple[list[Any], Spec]:
     """Takes a tree apart down to where a predicate is true, by code if there is some, and counts its structure."""
-    if type(is_leaf) is not FunctionType:
+    if type(is_leaf) is not FunctionType or not has_hash(type(tree)):
         return flattened(tree, is_leaf)
     cls = type(tree)
     code = id(is_leaf.__code__)

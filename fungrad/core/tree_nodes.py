@@ -23,6 +23,7 @@ __all__ = [
     "NAMESPACE",
     "NodeType",
     "flattened_index_keys",
+    "has_hash",
     "known_leaf_types",
     "node_type",
     "register",
@@ -144,8 +145,22 @@ _builtin_types = frozenset(_node_types)
 registered_types: set[type] = set()
 
 
+def has_hash(cls: type) -> bool:
+    """Whether a class may be looked up in tables: a metaclass that defines `__eq__` alone has no hash.
+
+    Such a class cannot be registered; unless it is a namedtuple, its instances are leaves.
+    """
+    try:
+        hash(cls)
+    except TypeError:
+        return False
+    return True
+
+
 def node_type(cls: type) -> NodeType | None:
     """The node type of a class; None if its instances are leaves."""
+    if not has_hash(cls):
+        return _namedtuple_type(cls) if optree.is_namedtuple_class(cls) else None
     node = _node_types.get(cls)
     if node is None and optree.is_namedtuple_class(cls):
         node = _node_types[cls] = _namedtuple_type(cls)
@@ -172,6 +187,11 @@ def register(
     cls = node.cls
     if not isinstance(cls, type):
         raise TypeError(f"fungrad.tree_util.register_pytree_node: expected a class to register, got {cls!r}.")
+    if not has_hash(cls):
+        raise TypeError(
+            f"fungrad.tree_util.register_pytree_node: expected a class that has a hash, got {cls!r}, whose metaclass "
+            f"{type(cls).__name__} has __eq__ but no __hash__. Define __hash__ there."
+        )
     if cls in _builtin_types or cls in registered_types:
         raise ValueError(
             "fungrad.tree_util.register_pytree_node: Duplicate custom PyTreeDef type registration for "

@@ -24,7 +24,7 @@ from fungrad.core.tree_cache import (
     unflatten_and_note,
 )
 from fungrad.core.tree_keys import KeyEntry, KeyPath, keystr
-from fungrad.core.tree_nodes import NAMESPACE, NodeType, flattened_index_keys, known_leaf_types, node_type
+from fungrad.core.tree_nodes import NAMESPACE, NodeType, flattened_index_keys, has_hash, known_leaf_types, node_type
 from fungrad.core.tree_order import flattened
 
 PyTreeDef = optree.PyTreeSpec
@@ -52,8 +52,13 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
     if is_leaf is not None:
         return flatten_until(is_leaf, tree)
     cls = type(tree)
-    if cls in known_leaf_types:
-        return [tree], LEAF
+    try:
+        if cls in known_leaf_types:
+            return [tree], LEAF
+    except TypeError:
+        if has_hash(cls):
+            raise
+        return flattened(tree, None)
     key = (cls, len(tree)) if cls in SIZED else cls
     for read in readers.get(key, ()):
         found = read(tree)

@@ -62,7 +62,7 @@ def raw_operand(x: Any, api: str, name: str) -> Any:
     return x if _is_scalar(x) else operand(x, api, name)
 
 
-_PYTHON_NUMBERS = frozenset({bool, int, float, complex})
+_PYTHON_NUMBERS = (bool, int, float, complex)
 
 
 def _type_of(x: Any) -> tuple[np.dtype, bool]:

@@ -209,7 +209,7 @@ class Versions:
             if data is not None and entry.trace_key == config.trace_key:
                 return entry, data
         leaves, treedef = tree.flatten((args, kwargs))
-        if set(map(type, leaves)) - _CONCRETE:
+        if not all([type(x) is ArrayImpl for x in leaves]):
             return None, []
         avals, data = [x.aval for x in leaves], [x._data for x in leaves]
         found = self.entries.get((treedef, tuple(avals), config.trace_key))
@@ -253,8 +253,6 @@ def _mesh_of(avals: Iterable[Any]) -> contextlib.AbstractContextManager:
                 return use_abstract_mesh(aval.placement.mesh)
     return contextlib.nullcontext()
 
-
-_CONCRETE = {ArrayImpl}
 
 # A call tries so many of them in turn.
 _MOST_READERS = 3
