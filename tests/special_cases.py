@@ -56,10 +56,13 @@ def whole(low, high):
 
 
 INF, NAN = np.inf, np.nan
+POWERS = [0, 1e-10, -1e-10, 2, -2, 400, -400, 1.7e308, -1.7e308, INF, NAN]
 
 CASES = [
     Case("erfcx", sp.erfcx, [(-2, 8)], [[0, -0.0, INF, -INF, NAN, 1e300, 1e-300, 30]]),
-    Case("dawsn", sp.dawsn, [(-8, 8)], [[0, INF, -INF, NAN, 1e200, 1e-200]]),
+    Case(
+        "dawsn", sp.dawsn, [(-8, 8)], [[0, INF, -INF, NAN, 1e200, 1e-200, 3e-308, 1e12, 3e38, -3e38, 1.7e308, -1.7e308]]
+    ),
     Case("ndtri", sp.ndtri, [(0.001, 0.999)], [[0, 1, 0.5, -0.1, 1.1, NAN, 1e-300, 1e-17, 1 - 1e-16]], single=30),
     Case(
         "log_ndtr",
@@ -84,10 +87,15 @@ CASES = [
     ),
     Case("sici", sp.sici, [(0.2, 30)], [[0, INF, NAN, 1e-10, 4, 4.1, 1e5]], single=60, jax_rtol=1e-3),
     Case("spence", sp.spence, [(0.02, 6)], [[0, 1, 2, 0.5, NAN, 1e5, 1e-5]]),
-    Case("boxcox", sp.boxcox, [(0.1, 5), (-2, 2)], [[0, 0.3, 1, INF], [0, 1e-10, -1e-10, 2, -2, NAN]]),
-    Case("boxcox1p", sp.boxcox1p, [(-0.8, 5), (-2, 2)], [[-1, 0, 1e-9, INF], [0, 1e-10, -1e-10, 2, -2, NAN]]),
-    Case("poch", sp.poch, [(0.3, 6), (0.2, 4)], [[0, 1, -1, -3, 2.5, -0.5, 40, 1e-300, 1e300], [0, 1, 2, -2, 0.5]]),
-    Case("comb", sp.comb, [(3, 8), (0.2, 2.8)], [[0, 1, 7, 50, -1, 1e9, 1e300], [0, 1, 3, 7, -2]]),
+    Case("boxcox", sp.boxcox, [(0.1, 5), (-2, 2)], [[0, 0.3, 1, 9, INF], POWERS]),
+    Case("boxcox1p", sp.boxcox1p, [(-0.8, 5), (-2, 2)], [[-1, 0, 1e-9, 9, INF], POWERS]),
+    Case(
+        "poch",
+        sp.poch,
+        [(0.3, 6), (0.2, 4)],
+        [[0, 1, -1, -3, 2.5, -0.5, 40, 1e-300, 1e300, 1.7e308, INF], [0, 1, 2, -2, 0.5]],
+    ),
+    Case("comb", sp.comb, [(3, 8), (0.2, 2.8)], [[0, 1, 7, 50, -1, 1e9, 1e300, 1.7e308, NAN], [0, 1, 3, 7, -2, NAN]]),
     Case(
         "comb:repetition",
         lambda n, k: sp.comb(n, k, repetition=True),

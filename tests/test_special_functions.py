@@ -214,3 +214,31 @@ def test_spherical_harmonics():
     check_grads(lambda t, p: special.sph_harm_y(n[50:55], m[50:55], t, p), (array(theta[:5]), array(phi[:5])), order=2)
     with pytest.raises(ValueError, match="n_max must be given"):
         fungrad.jit(special.sph_harm_y)(n, m, array(theta), array(phi))
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, fungrad.jit])
+def test_largest_floats_in_single_precision(wrap):
+    largest = np.finfo(np.float32).max
+    x = np.array([largest, -largest, 1e30, -1e30, 2e-38, -0.0], np.float32)
+    np.testing.assert_allclose(wrap(special.dawsn)(array(x)), sp.dawsn(x.astype(float)), rtol=1e-6, atol=1e-38)
+    np.testing.assert_array_equal(np.signbit(wrap(special.dawsn)(array(x))), np.signbit(x))
+    for name in ("boxcox", "boxcox1p"):
+        # With an infinite exponent, the result may still be a number far from 0.
+        base, power = (
+            a.ravel()
+            for a in np.meshgrid(
+                np.float32([0.0, 1e-30, 0.5, 9.0]), np.float32([largest, -largest, 2e37, -2e37, 500.0, -500.0])
+            )
+        )
+        with np.errstate(all="ignore"):
+            expected = getattr(sp, name)(base, power)
+        got = np.asarray(wrap(getattr(special, name))(array(base), array(power)))
+        np.testing.assert_allclose(got, expected, rtol=2e-4, atol=1e-38)
+
+
+@pytest.mark.parametrize(("name", "x"), [("boxcox", 10.0), ("boxcox1p", 9.0)])
+def test_slopes_where_powers_overflow(name, x):
+    slope = fungrad.grad(getattr(special, name), (0, 1))
+    for power in (np.float32(100.0), np.finfo(np.float32).max):
+        assert [float(s) for s in slope(np.float32(x), power)] == [np.inf, np.inf]
+    np.testing.assert_allclose(slope(np.float32(x), np.float32(-1e38)), [0.0, 0.0], atol=1e-38)

@@ -203,10 +203,12 @@ def _scaled_power(log: Array, power: Array) -> Array:
     finite = jnp.where(jnp.isinf(log), jnp.ones_like(log), log)
     exponent = jnp.where(power == 0, jnp.zeros_like(power), power) * finite
     value = finite * _exponential_quotient(1, exponent)
-    # At both ends of the logarithm.
-    falls = jnp.isinf(log) & (jnp.sign(log) * power < 0)
+    # At both ends of the logarithm, and of the exponent.
+    direction = jnp.sign(log) * power
+    falls = (jnp.isinf(log) | jnp.isinf(exponent)) & (direction < 0)
     ends = log + jnp.where(jnp.isnan(power), power, 0.0)
-    return jnp.where(falls, -1 / jnp.where(falls, power, 1.0), jnp.where(jnp.isinf(log), ends, value))
+    found = jnp.where(falls, -1 / jnp.where(falls, power, 1.0), jnp.where(jnp.isinf(log), ends, value))
+    return jnp.where(direction == jnp.inf, jnp.where(jnp.isinf(power), jnp.nan, found), found)
 
 
 @functools.partial(custom_jvp, nondiff_argnums=(0,))
@@ -220,11 +222,14 @@ def _exponential_quotient(k: int, t: Array) -> Array:
     value = jnp.expm1(outer) / outer
     for j in range(1, k):
         value = (value - 1 / math.factorial(j)) / outer
-    return jnp.where(near, series, value)
+    # Above, infinity is divided by infinity.
+    return jnp.where(t == jnp.inf, t, jnp.where(near, series, value))
 
 
 @_exponential_quotient.defjvp
 def _exponential_quotient_jvp(k: int, primals: Any, tangents: Any) -> Any:
     (t,), (g,) = primals, tangents
     value = _exponential_quotient(k, t)
-    return value, g * (value - k * _exponential_quotient(k + 1, t))
+    # It grows as the exponential function does where both terms overflow.
+    slope = jnp.where(value == jnp.inf, value, value - k * _exponential_quotient(k + 1, t))
+    return value, g * slope

@@ -359,7 +359,10 @@ def _dawson_jvp(n: int, primals: Any, tangents: Any) -> Any:
 
 
 def _dawson_value(x: Array) -> Array:
-    size = jnp.abs(x)
+    whole = jnp.abs(x)
+    # Beyond these bounds the first term of either series is all, and the rule below would overflow.
+    near_zero, far = whole < 1e-10, ~(whole < 1e10)
+    size = jnp.where(near_zero | far, 1.0, whole)
     place = size / _STEP
     part = place - jnp.floor(place)
     between = (part >= 0.25) & (part <= 0.75)
@@ -378,7 +381,8 @@ def _dawson_value(x: Array) -> Array:
     with_nodes = sums[0] - decay / jnp.tan(jnp.where(between, angle, 1.0))
     with_midpoints = sums[1] + decay * jnp.tan(jnp.where(between, 0.0, angle))
     value = jnp.where(between, with_nodes, with_midpoints)
-    return jnp.copysign(jnp.where(jnp.isinf(x), 0.0, value), x)
+    value = jnp.where(near_zero, whole, jnp.where(far, 0.5 / whole, value))
+    return jnp.copysign(value, x)
 
 
 def wofz(z: Any) -> Array:

@@ -222,22 +222,25 @@ def betaln(a: Any, b: Any) -> Array:
     # Where they are large lgamma(high) and lgamma(low + high) cancel: their difference, by Stirling's formula.
     large = (high >= _LARGE) & (low + high >= _LARGE)
     x, y = jnp.where(large, high, _LARGE), jnp.where(large, low, 0.0)
-    value = ops.lgamma(low) - jnp.where(large, _far_quotient(x, y), ops.lgamma(low + high) - ops.lgamma(high))
+    value = ops.lgamma(low) - jnp.where(large, _far_quotient(x, y, x + y), ops.lgamma(low + high) - ops.lgamma(high))
     # At infinity it is lgamma(low) less low times infinity; at (0, 0) each function has a pole, and two beat one.
     end = jnp.where(low > 0, -jnp.inf, jnp.inf)
     at_end = (high == jnp.inf) & ((low > 0) | (low < 0))
     return jnp.where((low == 0) & (high == 0), jnp.inf, jnp.where(at_end, end, value))
 
 
-def _far_quotient(x: Array, y: Array) -> Array:
-    """``log(gamma(x + y) / gamma(x))`` for large ``x`` and ``x + y``, by Stirling's formula."""
-    return (x - 0.5) * jnp.log1p(y / x) + y * (jnp.log(x + y) - 1) + _beyond_stirling(x + y) - _beyond_stirling(x)
+def _far_quotient(x: Array, y: Array, end: Array) -> Array:
+    """``log(gamma(end) / gamma(x))`` for large ``x`` and ``end``, which is ``x + y``, by Stirling's formula."""
+    # Where nothing is left of y / x, which may be too small for a float, the first term is y.
+    slight = jnp.abs(y) < 1e-30 * x
+    first = jnp.where(slight, y, (x - 0.5) * jnp.log1p(jnp.where(slight, 0.0, y) / x))
+    return first + y * (jnp.log(end) - 1) + _beyond_stirling(end) - _beyond_stirling(x)
 
 
 def _log_quotient(x: Array, y: Array, end: Array) -> Array:
     """``lgamma(end) - lgamma(x)`` where ``end`` is ``x + y``, also where that is ``x`` in its digits."""
     large = (x >= _LARGE) & (end >= _LARGE)
-    far = _far_quotient(jnp.where(large, x, _LARGE), jnp.where(large, y, 0.0))
+    far = _far_quotient(*[jnp.where(large, v, w) for v, w in ((x, _LARGE), (y, 0.0), (end, _LARGE))])
     near_x, near_end = jnp.where(large, _LARGE, x), jnp.where(large, _LARGE, end)
     return jnp.where(large, far, ops.lgamma(near_end) - ops.lgamma(near_x))
 
@@ -310,7 +313,11 @@ def _poch(z: Array, m: Array) -> Array:
     at_pole = (z <= 0) & (z == jnp.floor(z)) & ~both
     end_pole = (top <= 0) & (top == jnp.floor(top)) & ~both
     value = jnp.where(at_pole, 0.0, jnp.where(end_pole, jnp.inf, value))
-    return jnp.where(m == 0, jnp.ones_like(z), jnp.where(jnp.isnan(m), m, value))
+    # In the limit z**m, whose sign alternates on the negative axis.
+    power = jnp.where(m > 0, jnp.inf, 0.0) * jnp.where((z < 0) & (jnp.mod(m, 2) != 0), -1.0, 1.0)
+    value = jnp.where(jnp.isinf(z), jnp.where((z < 0) & (~whole | jnp.isinf(m)), jnp.nan, power), value)
+    value = jnp.where(m == -jnp.inf, jnp.nan, value)
+    return jnp.where(m == 0, jnp.ones_like(z), jnp.where(jnp.isnan(m) | jnp.isnan(z), z + m, value))
 
 
 def comb(N: Any, k: Any, *, repetition: bool = False) -> Array:
@@ -318,7 +325,8 @@ def comb(N: Any, k: Any, *, repetition: bool = False) -> Array:
 
     Args:
       N: real array, number of things.
-      k: real array, number of things taken; the result is 0 for ``k < 0``, and for ``k > N`` without repetition.
+      k: real array, number of things taken; the result is 0 for ``k < 0``, for ``k > N`` without repetition, and
+        for NaN.
       repetition: whether things may be taken again.
 
     Returns:
@@ -348,7 +356,7 @@ def _comb(n: Array, k: Array) -> Array:
     # Of whole numbers, a whole number.
     whole = (n_ == jnp.floor(n_)) & (k_ == jnp.floor(k_)) & (value < 1e12)
     value = value + stop_gradient(jnp.where(whole, jnp.round(value) - value, 0.0))
-    return jnp.where(valid, value, jnp.where(jnp.isnan(n) | jnp.isnan(k), jnp.nan, 0.0))
+    return jnp.where(valid, value, 0.0)
 
 
 def bernoulli(n: int) -> Array:
