@@ -77,7 +77,7 @@ def test_arrays_know_their_device():
     x = jnp.ones(2)
     device = fungrad.devices()[0]
     assert x.device is device and x.devices() == {device}
-    assert x.to_device(device) is x and x.block_until_ready() is x
+    assert np.shares_memory(np.asarray(x.to_device(device)), np.asarray(x)) and x.block_until_ready() is x
     there = fungrad.device_put({"a": x}, device)["a"]
     assert np.shares_memory(np.asarray(there), np.asarray(x)) and there.devices() == {device}
     assert pickle.loads(pickle.dumps(device)) is device
