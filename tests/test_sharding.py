@@ -350,3 +350,41 @@ def test_arrays_of_parts_where_a_device_or_a_specification_says(mesh):
                 np.testing.assert_array_equal(made, whole)
     with pytest.raises(ValueError, match="PartitionSpec when you are not under a mesh"):
         fungrad.make_array_from_callback((8,), P("x"), lambda index: whole[index])
+
+
+def test_compiled_functions_over_different_devices():
+    devices = fungrad.devices()
+    auto = (AxisType.Auto,)
+    few, first, second = (
+        NamedSharding(Mesh(np.array(d), ("x",), axis_types=auto), P("x"))
+        for d in (devices[:2], devices[:4], devices[4:8])
+    )
+    x = jnp.arange(8)
+    words = "Received incompatible devices for jitted computation"
+    with pytest.raises(ValueError, match=words):
+        fungrad.jit(lambda x: x, in_shardings=few, out_shardings=first)
+    with pytest.raises(ValueError, match=words):
+        fungrad.jit(lambda x: x, in_shardings=((first, second),))
+    with pytest.raises(ValueError, match=words):
+        fungrad.jit(lambda x: (x, x), out_shardings=(few, first))
+    for where in (first, devices[0]):
+        with pytest.raises(ValueError, match=words):
+            fungrad.jit(lambda x: x, out_shardings=second)(fungrad.device_put(x, where))
+    with pytest.raises(ValueError, match=words):
+        fungrad.jit(lambda x, y: x + y, in_shardings=(first, None))(x, fungrad.device_put(x, second))
+    out = fungrad.jit(lambda x: x, in_shardings=first, out_shardings=first)(x)
+    assert out.sharding == first
+    # The same devices in another mesh are no other devices.
+    again = NamedSharding(Mesh(np.array(devices[:4]).reshape(2, 2), ("a", "b"), axis_types=auto * 2), P("b"))
+    assert fungrad.jit(lambda x: x + 1, out_shardings=again)(out).sharding == again
+
+
+def test_what_shardings_of_compiled_functions_may_say(mesh):
+    for spec in (P(P.UNCONSTRAINED), NamedSharding(mesh, P(P.UNCONSTRAINED, "x"))):
+        for name in ("in_shardings", "out_shardings"):
+            with pytest.raises(ValueError, match=f"{name}: unconstrained dimensions"):
+                fungrad.jit(lambda x: x, **{name: spec})
+    with pytest.raises(ValueError, match="by keyword"):
+        fungrad.jit(lambda x: x, in_shardings=NamedSharding(mesh, P("x")))(x=jnp.arange(8))
+    with pytest.raises(ValueError, match="device or backend, not both"):
+        fungrad.jit(lambda x: x, device=fungrad.devices()[0], backend="cpu")

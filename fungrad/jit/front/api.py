@@ -698,6 +698,10 @@ def jit(
     check_device(device, "fungrad.jit")
     if backend not in (None, "cpu"):
         raise TypeError(f"fungrad.jit: backend must be 'cpu' or None, got {backend!r}")
+    if device is not None and backend is not None:
+        raise ValueError(
+            f"fungrad.jit: say device or backend, not both: got device={device} and backend={backend!r}"
+        )
     check_compiler_options(compiler_options, "fungrad.jit")
     declared: dict[str, Any] = {
         "static_argnums": as_tuple(static_argnums, int, "static_argnums"),

@@ -12,6 +12,8 @@ from typing import Any
 from fungrad.core import shardings, tree
 from fungrad.core.array import as_array
 from fungrad.core.context import Tracer
+from fungrad.core.formats import Format
+from fungrad.core.meshes import AbstractMesh, PartitionSpec
 from fungrad.core.placement import placed, placement
 from fungrad.core.source import api_boundary
 from fungrad.ops.resharding import resharded
@@ -34,11 +36,24 @@ class ShardedFunction:
         self.compiled = compiled
         self.in_shardings = tuple(in_shardings) if isinstance(in_shardings, list) else in_shardings
         self.out_shardings = out_shardings
+        self._devices = [
+            *_devices_of(in_shardings, "in_shardings"),
+            *_devices_of(out_shardings, "out_shardings"),
+        ]
+        _check_devices(self._devices)
 
     @api_boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.in_shardings is not None:
+            if kwargs:
+                raise ValueError(
+                    "fungrad.jit: keyword arguments have no in_shardings: give the arguments by position, got "
+                    f"{', '.join(kwargs)} by keyword"
+                )
             args = self._placed(args)
+        if self._devices:
+            where = ((f"argument {i}", placement(x)) for i, x in enumerate(tree.leaves((args, kwargs))))
+            _check_devices([*self._devices, *((name, s) for name, s in where if s is not None)])
         result = self.compiled(*args, **kwargs)
         if self.out_shardings is None:
             return result
@@ -87,6 +102,47 @@ class ShardedFunction:
 
     def __repr__(self) -> str:
         return repr(self.compiled)
+
+
+def _devices_of(specs: Any, name: str) -> list[tuple[str, Any]]:
+    """The shardings among ``specs`` that say which devices, each with the name of the argument of ``jit``.
+
+    Raises:
+      ValueError: a sharding leaves open how a dimension is divided.
+    """
+    found = []
+    for spec in tree.leaves(specs):
+        if isinstance(spec, Format):
+            spec = spec.sharding
+        partition = spec.spec if isinstance(spec, shardings.NamedSharding) else spec
+        if isinstance(partition, PartitionSpec) and PartitionSpec.UNCONSTRAINED in partition.partitions:
+            raise ValueError(
+                f"fungrad.jit: {name}: unconstrained dimensions are not allowed, got {spec}; say None or the axes"
+            )
+        if isinstance(spec, shardings.Sharding):
+            found.append((name, spec))
+    return found
+
+
+def _check_devices(places: list[tuple[str, Any]]) -> None:
+    """Refuses a program whose arguments and results are on different devices.
+
+    Args:
+      places: what each sharding is of, and the sharding.
+    """
+    first = None
+    for name, sharding in places:
+        if isinstance(getattr(sharding, "mesh", None), AbstractMesh):
+            continue
+        devices = sharding.device_set
+        if first is None:
+            first = name, devices
+        elif devices != first[1]:
+            said = [f"{n} on devices {sorted(d.id for d in s)}" for n, s in (first, (name, devices))]
+            raise ValueError(
+                f"fungrad.jit: Received incompatible devices for jitted computation: {said[0]} and {said[1]}; put "
+                "the arguments on the same devices with fungrad.device_put"
+            )
 
 
 def _put(x: Any, sharding: Any) -> Any:
