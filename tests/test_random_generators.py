@@ -390,3 +390,51 @@ def test_keys_do_not_become_scalars(impl):
     for convert in (lambda k: k.item(), lambda k: k.tolist(), float, int, bool):
         with pytest.raises(TypeError, match="random keys|key<"):
             convert(key)
+
+
+def _draws_of_branches(api, numpy, impl, wrap):
+    """Draws of functions whose branches, or numbers of steps, differ between examples that share a key."""
+    random, lax = api.random, api.lax
+    key = random.key(3, impl=impl)
+    words = random.key_data(key)
+    taken = numpy.array([True, False, True, True])
+
+    def of_words(data):
+        return random.uniform(random.wrap_key_data(data, impl=impl))
+
+    def branch(p, k):
+        return lax.cond(p, random.uniform, lambda k: -random.uniform(k), k)
+
+    def steps(n, k):
+        return lax.while_loop(lambda c: c[0] < n, lambda c: (c[0] + 1, c[1] + random.uniform(c[2]), c[2]), (0, 0.0, k))
+
+    def changing(n, k):
+        return lax.while_loop(
+            lambda c: c[0] < n, lambda c: (c[0] + 1, c[1] + random.uniform(c[2]), random.split(c[2])[0]), (0, 0.0, k)
+        )[1]
+
+    def scanned(p, k):
+        return lax.scan(lambda c, _: (c + branch(p, k), None), 0.0, None, 3)[0]
+
+    options = [lambda k: random.uniform(k, (2,)), lambda k: random.normal(k, (2,)), lambda k: numpy.zeros(2)]
+    calls = [
+        (branch, 1, (taken, key)),
+        (lambda p: branch(p, key), 0, (taken,)),
+        (lambda p, w: lax.cond(p, of_words, lambda _: 0.0, w), 1, (taken, words)),
+        (lambda p, k: random.uniform(lax.cond(p, lambda k: random.split(k)[0], lambda k: k, k)), 1, (taken, key)),
+        (lambda i, k: lax.switch(i, options, k), 1, (numpy.array([0, 1, 2, 0]), key)),
+        (lambda p, k: api.vmap(branch, (0, None))(p, k), 1, (taken.reshape(2, 2), key)),
+        (lambda n, k: steps(n, k)[1], 1, (numpy.arange(4), key)),
+        (lambda n, k: random.uniform(steps(n, k)[2]), 1, (numpy.arange(4), key)),
+        (changing, 1, (numpy.arange(4), key)),
+        (scanned, 1, (taken, key)),
+    ]
+    return [np.asarray(wrap(api.vmap(f, (0, None)[: 1 + more]))(*args)) for f, more, args in calls]
+
+
+@pytest.mark.parametrize("impl", ["threefry2x32", "rbg", "unsafe_rbg"])
+def test_branches_of_examples_that_share_a_key_draw_as_in_jax(impl, jax):
+    expected = _draws_of_branches(jax, jax.numpy, impl, lambda f: f)
+    for wrap in (lambda f: f, fungrad.jit):
+        for got, e in zip(_draws_of_branches(fungrad, jnp, impl, wrap), expected, strict=True):
+            np.testing.assert_allclose(got, e, rtol=1e-5)

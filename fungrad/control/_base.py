@@ -22,6 +22,7 @@ from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.context import EVAL, Tracer, running, state
 from fungrad.core.ir import Atom, Builder, Jaxpr, Literal, Var, any_high, eval_jaxpr, jaxprs_in_params, params_key
 from fungrad.core.jaxpr_parts import chosen, closed, memoised
+from fungrad.core.key_types import is_compound
 from fungrad.core.nonfinite import replaying
 from fungrad.core.primitive import Primitive
 from fungrad.core.promotion import lattice_result_type
@@ -41,11 +42,26 @@ from fungrad.core.staging import DebugInfo, argument_names, trace_tree
 from fungrad.core.treedef import PyTreeDef, differences, open_treedef
 from fungrad.jit.front.call import program_of
 from fungrad.jit.passes.dce import dce
+from fungrad.ops.bit_generator import RngBitGenerator, RngUniform
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.foundation import broadcast_in_dim_p
+from fungrad.ops.random_bits import KeyPrimitive
 from fungrad.transforms.batching import used_axis_names
 
 T = TypeVar("T")
+
+
+def draws_together(jaxpr: Jaxpr) -> bool:
+    """Whether a jaxpr draws from a generator that draws at once for all examples, so that it matters which keys are
+    mapped: with threefry2x32 each example has the draw of its own key, mapped or shared."""
+    if "draws together" not in jaxpr.memo:
+        jaxpr.memo["draws together"] = any(
+            isinstance(e.primitive, (RngBitGenerator, RngUniform))
+            or (isinstance(e.primitive, KeyPrimitive) and any(is_compound(a.aval.dtype) for a in e.invars))
+            or any(map(draws_together, jaxprs_in_params(e.params)))
+            for e in jaxpr.eqns
+        )
+    return jaxpr.memo["draws together"]  # type: ignore[no-any-return]
 
 
 class HigherOrderPrimitive(Primitive):

@@ -14,7 +14,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fungrad.config import config
-from fungrad.control._base import HigherOrderPrimitive, is_concrete, is_nonzero, pruned, rewired, tangents_of
+from fungrad.control._base import (
+    HigherOrderPrimitive,
+    draws_together,
+    is_concrete,
+    is_nonzero,
+    pruned,
+    rewired,
+    tangents_of,
+)
 from fungrad.control.checked_bodies import checked_branches
 from fungrad.control.shields import needs_shields, shielded, with_shared
 from fungrad.core.avals import ShapedArray, same_type
@@ -202,9 +210,20 @@ class Cond(HigherOrderPrimitive):
     ) -> tuple[list[Any], list[int]]:
         """Where examples take different branches, all run on all examples, and each takes its results."""
         ops, op_dims = operands
-        mapped = [d is not None for d in op_dims]
         last = np.int32(len(branches) - 1)
         which = clamp(np.int32(0), index, last)
+        if any(map(draws_together, branches)):
+            # Each example draws for itself, also where they share the key; and where an outer transformation maps the
+            # index, its examples do, by what has no other effect.
+            first = eq(which, np.int32(0))
+            arrays = [type(x.aval) is ShapedArray for x in ops]
+            ops = [batch_to(x, d, 0, axis.size) if a else x for x, d, a in zip(ops, op_dims, arrays, strict=True)]
+            ops = [
+                select_n(broadcast_in_dim(first, x.aval.shape, (0,)), x, x) if a else x
+                for x, a in zip(ops, arrays, strict=True)
+            ]
+            op_dims = [0 if a else d for d, a in zip(op_dims, arrays, strict=True)]
+        mapped = [d is not None for d in op_dims]
         cases = []
         for number, b in enumerate(branches):
             if needs_shields(b):

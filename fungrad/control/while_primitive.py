@@ -18,6 +18,7 @@ import numpy as np
 
 from fungrad.control._base import (
     HigherOrderPrimitive,
+    draws_together,
     fixpoint,
     is_nonzero,
     pruned,
@@ -240,6 +241,9 @@ class While(HigherOrderPrimitive):
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         loop = WhileLoop(**params)
+        if draws_together(loop.body_jaxpr) and any(kept := _unchanged(loop)):
+            # A key that no step changes stays shared where the predicate differs.
+            return self._batch_without(kept, axis, loop, args, dims)
         cond_consts, body_consts, carry = loop.operands(args)
         cond_dims, body_dims, carry_dims = loop.operands(dims)
 
@@ -292,6 +296,38 @@ class While(HigherOrderPrimitive):
             return bind(loop, cond_consts, body_consts, carry), inner(mapped)
         return _bind_masked(loop, cond_consts, body_consts, carry, guarded), inner(mapped)
 
+    def _batch_without(
+        self, kept: Sequence[bool], axis: AxisData, loop: WhileLoop, args: Sequence[Any], dims: Sequence[int | None]
+    ) -> tuple[Any, Any]:
+        """``batch`` of the loop that captures those carries which no step changes."""
+
+        def parted(xs: Sequence[T]) -> tuple[list[T], list[T]]:
+            return chosen(xs, kept), chosen(xs, [not k for k in kept])
+
+        def moved(xs: Sequence[T]) -> list[T]:
+            of_cond, of_body, carry = loop.operands(xs)
+            same, rest = parted(carry)
+            return [*of_cond, *same, *of_body, *same, *rest]
+
+        def regrouped(jaxpr: Jaxpr, count: int) -> Jaxpr:
+            own, carry = split_list(jaxpr.invars, count)
+            same, rest = parted(carry)
+            return jaxpr.replace(invars=[*own, *same, *rest], debug=None)
+
+        body = regrouped(loop.body_jaxpr, loop.body_nconsts)
+        new = loop._replace(
+            cond_jaxpr=regrouped(loop.cond_jaxpr, loop.cond_nconsts),
+            body_jaxpr=body.replace(outvars=parted(body.outvars)[1], debug=None),
+            cond_nconsts=loop.cond_nconsts + sum(kept),
+            body_nconsts=loop.body_nconsts + sum(kept),
+        )
+        outs, out_dims = map(iter, self.batch(axis, moved(args), moved(dims), **new.params()))
+        carry, carry_dims = loop.operands(args)[2], loop.operands(dims)[2]
+        pairs = [
+            (x, d) if k else (next(outs), next(out_dims)) for x, d, k in zip(carry, carry_dims, kept, strict=True)
+        ]
+        return [x for x, _ in pairs], [d for _, d in pairs]
+
     # -- dead code -----------------------------------------------------------------------------
 
     def dce(self, eqn: Eqn, used: Sequence[bool]) -> Eqn:
@@ -307,6 +343,12 @@ class While(HigherOrderPrimitive):
 
 
 while_p = While("while")
+
+
+def _unchanged(loop: WhileLoop) -> list[bool]:
+    """Which carries the body returns as they are; no mask of a loop that has one."""
+    carry = loop.body_jaxpr.invars[loop.body_nconsts :]
+    return [not loop.masked and a is v for a, v in zip(loop.body_jaxpr.outvars, carry, strict=True)]
 
 
 def _narrowed(loop: WhileLoop, used: Sequence[bool]) -> tuple[WhileLoop, list[bool]]:
