@@ -178,6 +178,27 @@ jax.vmap(lambda x, y: x @ y, in_axes=(0, None))(b, r)  ->  float32[8@y,8]
 jax.vmap(lambda x: jax.typeof(x).sharding.spec == P("y"))(a)  ->  bool[8]
 jax.vmap(lambda x: jax.reshard(x, P(None)))(a)  ->  float32[8@x,8]
 jax.vmap(lambda x: jnp.sort(x))(b)  ->  float32[8@y,8]
+jax.vmap(jax.jit(jnp.sin))(a)  ->  float32[8@x,8@y]
+jax.vmap(jax.jit(lambda x: x.sum()), out_axes=-1)(t)  ->  float32[8@x]
+jax.vmap(jax.jit(jnp.sin), in_axes=1, out_axes=2)(t)  ->  float32[8@x,6,4@y]
+jax.vmap(jax.vmap(jax.jit(jnp.sin)))(t)  ->  float32[8@x,4@y,6]
+jax.vmap(jax.jit(lambda x, y: jnp.dot(x, y, out_sharding=P("y"))), in_axes=(0, None))(b, c)  ->  DuplicateSpecError
+jax.vmap(jax.jit(lambda x, y: jnp.dot(x, y, out_sharding=P("x"))), in_axes=(0, None))(b, c)  ->  float32[8@y,8@x]
+jax.vmap(jax.jit(jax.grad(lambda x: jnp.sin(x).sum())))(b)  ->  float32[8@y,8]
+jax.vmap(jax.checkpoint(jnp.sin))(b)  ->  float32[8@y,8]
+jax.vmap(lambda x: lax.cond(x[0] > 0, jnp.sin, jnp.cos, x))(b)  ->  float32[8@y,8]
+jax.vmap(lambda x: lax.fori_loop(0, 3, lambda i, c: c + 1, x))(b)  ->  float32[8@y,8]
+jax.vmap(lambda x: lax.while_loop(lambda c: c[0] < 9, lambda c: c + 1, x))(b)  ->  float32[8@y,8]
+jax.vmap(lambda x, y: jnp.concatenate([x, y]), in_axes=(0, None))(b, jax.reshard(r[0], P(None)))  ->  float32[8@y,16]
+jax.vmap(lambda x, y: x.at[:2].set(y[:2]), in_axes=(0, None))(b, jax.reshard(r[0], P(None)))  ->  float32[8@y,8]
+jax.vmap(lambda x, y: y.at[:2].set(x[:2]), in_axes=(0, None))(b, jax.reshard(r[0], P(None)))  ->  float32[8@y,8]
+jax.vmap(lambda x, y: lax.sort((x, y), num_keys=1)[1], in_axes=(0, None))(b, jax.reshard(r[0], P(None)))  ->  float32[8@y,8]
+jax.vmap(lambda x, y: x + y)(a, b)  ->  ValueError
+jax.vmap(lambda x, y: x + y)(b, c)  ->  ValueError
+jax.sharding.auto_axes(lambda x: jnp.einsum("ij,jk->ik", x, x, out_sharding=P("x")), out_sharding=P())(b)  ->  ValueError
+jax.sharding.auto_axes(lambda x: jax.reshard(x, P("x")), out_sharding=P())(b)  ->  ValueError
+jax.sharding.auto_axes(lambda x: x + jnp.zeros((8, 8), out_sharding=P("x")), out_sharding=P())(b)  ->  ValueError
+jax.sharding.auto_axes(lambda x: x + jnp.zeros((8, 8), out_sharding=P(None)), out_sharding=P())(b)  ->  float32[8,8]
 jax.checkpoint(lambda x: jnp.sin(x).sum())(a)  ->  float32[]
 jax.grad(jax.checkpoint(lambda x: jnp.sin(x).sum()))(a)  ->  float32[8@x,8@y]
 lax.scan(lambda s, x: (s + x, s), jnp.zeros(8) * u, jax.reshard(a, P(None, "y")))  ->  float32[8@y]; float32[8,8@y]

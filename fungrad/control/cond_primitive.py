@@ -241,7 +241,7 @@ class Cond(HigherOrderPrimitive):
                 given = [*consts, *ops]
             outs = jit_p.bind(*given, jaxpr=batched, name="branch")
             cases.append(
-                [batch_to(x, d, 0, axis.size) for x, d in zip(outs, out_dims, strict=True)]
+                [batch_to(x, d, 0, axis) for x, d in zip(outs, out_dims, strict=True)]
             )
         outs = [
             select_n(broadcast_in_dim(which, xs[0].aval.shape, (0,)), *xs)

@@ -131,7 +131,7 @@ class LinearCall(HigherOrderPrimitive):
         const_dims, residual_dims, linear_dims, more_dims = pair.operands(dims)
         # Linear operands and results are vectors of two spaces between which the functions go back and forth: all of
         # them are batches.
-        linear = [batch_to(x, d, 0, axis.size) for x, d in zip(linear, linear_dims, strict=True)]
+        linear = [batch_to(x, d, 0, axis) for x, d in zip(linear, linear_dims, strict=True)]
         in_dims = [*const_dims, *residual_dims, *[0] * len(linear)]
         callee, out_dims = batch_jaxpr(pair.callee, axis, in_dims, force_out=True)
         in_dims = [*more_dims, *residual_dims, *[0] * len(out_dims)]

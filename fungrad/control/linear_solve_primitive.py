@@ -204,7 +204,7 @@ class CustomLinearSolve(HigherOrderPrimitive):
             captured, jaxpr = closed(jaxpr) if jaxpr is not None else ([], None)
             jaxprs.append(jaxpr)
             operands.append([*captured, *own])
-        b = [batch_to(x, d, 0, axis.size) if on else x for x, d, on in zip(b, b_dims, flags, strict=True)]
+        b = [batch_to(x, d, 0, axis) if on else x for x, d, on in zip(b, b_dims, flags, strict=True)]
         new = LinearSolve.of(jaxprs, list(map(len, operands)))
         outs = self.bind(*[c for group in operands for c in group], *b, **new._asdict())
         return outs, out_dims

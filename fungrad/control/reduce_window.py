@@ -98,12 +98,12 @@ class ReduceWindow(Primitive):
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, jaxpr: Jaxpr, **params: Any
     ) -> tuple[Any, Any]:
         count = len(args) // 2
-        xs = [batch_to(x, d, 0, axis.size) for x, d in zip(args[:count], dims[:count], strict=True)]
+        xs = [batch_to(x, d, 0, axis) for x, d in zip(args[:count], dims[:count], strict=True)]
         wide = sliding(xs[0].aval.shape[1:], **params).widened(0)
         if all(d is None for d in dims[count:]):
             return self.bind(*xs, *args[count:], jaxpr=jaxpr, **wide), [0] * count
         # Initial values that differ between examples.
-        inits = [batch_to(x, d, 0, axis.size) for x, d in zip(args[count:], dims[count:], strict=True)]
+        inits = [batch_to(x, d, 0, axis) for x, d in zip(args[count:], dims[count:], strict=True)]
         return _by_slices([*xs, *inits], jaxpr, wide), [0] * count
 
     def lower(self, ctx: Any, *args: Any, jaxpr: Jaxpr, **params: Any) -> Any:

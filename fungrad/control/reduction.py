@@ -118,12 +118,12 @@ class Reduce(Primitive):
         jaxpr: Jaxpr,
     ) -> tuple[Any, Any]:
         count = len(args) // 2
-        moved = [batch_to(x, d, 0, axis.size) for x, d in zip(args[:count], dims, strict=False)]
+        moved = [batch_to(x, d, 0, axis) for x, d in zip(args[:count], dims, strict=False)]
         shape = moved[0].aval.shape
         kept = tuple([n for d, n in enumerate(shape[1:]) if d not in dimensions])
         for init, d in zip(args[count:], dims[count:], strict=True):
             if d is not None or init.aval.shape:
-                init = batch_to(init, d, 0, axis.size)
+                init = batch_to(init, d, 0, axis)
             if init.aval.ndim == 1:
                 init = broadcast_in_dim(init, (axis.size, *kept), (0,))
             moved.append(init)

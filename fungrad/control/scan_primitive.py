@@ -231,7 +231,7 @@ class Scan(HigherOrderPrimitive):
         jaxpr, out_dims = body(mapped)
         captured, batched = closed(jaxpr)
         carry = [
-            batch_to(x, d, 0, axis.size) if m else x
+            batch_to(x, d, 0, axis) if m else x
             for x, d, m in zip(carry, carry_dims, mapped, strict=True)
         ]
         outs = bind(loop._replace(jaxpr=batched), [*captured, *consts], carry, xs)

@@ -251,7 +251,7 @@ class While(HigherOrderPrimitive):
             return [0 if m else None for m in flags]
 
         if loop.masked:
-            carry = [batch_to(x, d, 0, axis.size) for x, d in zip(carry, carry_dims, strict=True)]
+            carry = [batch_to(x, d, 0, axis) for x, d in zip(carry, carry_dims, strict=True)]
             everything = [True] * len(carry)
             body, _ = batch_jaxpr(loop.body_jaxpr, axis, [*body_dims, *inner(everything)], everything)
             captured, body = closed(body)
@@ -270,7 +270,7 @@ class While(HigherOrderPrimitive):
         mapped = fixpoint([d is not None for d in carry_dims], carry_out)
         cond, pred_dims = batch_jaxpr(loop.cond_jaxpr, axis, [*cond_dims, *inner(mapped)])
         carry = [
-            batch_to(x, d, 0, axis.size) if m else x
+            batch_to(x, d, 0, axis) if m else x
             for x, d, m in zip(carry, carry_dims, mapped, strict=True)
         ]
         if pred_dims[0] is not None and any(needs_checks(j, EVERY) for j in (cond, loop.body_jaxpr)):

@@ -183,14 +183,14 @@ class ShapedArray(AbstractValue):
         placement = None if self.placement is None else self.placement.of_example(dim)
         return ShapedArray(shape, self.dtype, self.weak_type, sharding=placement, vma=self.vma)
 
-    def inc_rank(self, size: int, dim: int | None) -> ShapedArray:
-        """Aval of a batch of ``size`` examples of this type along ``dim``."""
+    def inc_rank(self, size: int, dim: int | None, entry: Any = None) -> ShapedArray:
+        """Aval of a batch of ``size`` examples of this type along ``dim``, which ``entry`` divides over a mesh."""
         if dim is None:
             return self
         shape = (*self.shape[:dim], size, *self.shape[dim:])
         if self.placement is None and not self.vma:
             return ShapedArray(shape, self.dtype, self.weak_type)
-        placement = None if self.placement is None else self.placement.of_batch(dim)
+        placement = None if self.placement is None else self.placement.of_batch(dim, entry)
         return ShapedArray(shape, self.dtype, self.weak_type, sharding=placement, vma=self.vma)
 
     def leading_axis_spec(self) -> int:

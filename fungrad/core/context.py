@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 
 
 class AxisData(NamedTuple):
-    """A mapped axis: its name (a unique object if the user gave none) and size."""
+    """A mapped axis: its name (a unique object if the user gave none), its size, and the axes of a mesh that divide it
+    as the types of the mapped arguments say (as in a specification of a sharding)."""
 
     name: Hashable
     size: int
+    entry: Any = None
 
 
 class ManualAxis(AxisData):

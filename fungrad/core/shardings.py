@@ -325,9 +325,9 @@ class NamedSharding(Sharding):
         kept = [e for d, e in enumerate(self.spec) if d != dimension]
         return self.update(spec=self.spec.update(kept))
 
-    def of_batch(self, dimension: int) -> NamedSharding:
-        """That of a batch along a dimension."""
-        return self.update(spec=self.spec.update([*self.spec[:dimension], None, *self.spec[dimension:]]))
+    def of_batch(self, dimension: int, entry: Any = None) -> NamedSharding:
+        """That of a batch along a dimension, which ``entry`` divides."""
+        return self.update(spec=self.spec.update([*self.spec[:dimension], entry, *self.spec[dimension:]]))
 
     def of_cotangent(self) -> NamedSharding:
         """That of cotangents: of a whole that many devices use, each has a summand, and the other way round."""
@@ -465,14 +465,14 @@ def wanted_type(spec: Any, ndim: int, api: str) -> NamedSharding | None:
             f"{api}: out_sharding must be a Sharding or a PartitionSpec, got {spec!r} of type {type(spec).__name__}"
         )
     check_names(mesh, spec, api.removeprefix("fungrad."))
-    if not mesh.explicit_axes:
-        return None
     for name in (*spec.all_names(), *spec.unreduced, *spec.reduced):
         if mesh.type_of(name) is not AxisType.Explicit:
             raise ValueError(
                 f"{api}: PartitionSpec passed to it cannot contain axis names that are of type Auto or Manual. Got "
                 f"PartitionSpec: {spec} with axis name: {name!r} of type: {mesh.type_of(name)}"
             )
+    if not mesh.explicit_axes:
+        return None
     if len(spec) > ndim:
         raise ValueError(f"{api}: out_sharding {spec} has {len(spec)} entries, but the result has {ndim} dimensions")
     return NamedSharding(mesh.abstract_mesh, spec.filled(ndim))

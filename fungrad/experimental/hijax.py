@@ -561,7 +561,7 @@ class _CallLinearized(Primitive):
 
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, op: Any) -> tuple[Any, Any]:
         n = len(args) - op.num_tangents
-        tangents = [batch_to(t, d, 0, axis.size) for t, d in zip(args[n:], dims[n:], strict=True)]
+        tangents = [batch_to(t, d, 0, axis) for t, d in zip(args[n:], dims[n:], strict=True)]
         outs = self.bind(*args[:n], *tangents, op=_MappedDerivative(op, axis, tuple(dims[:n])))
         return outs, [0] * len(outs)
 
@@ -600,7 +600,7 @@ class VmapOf(VJPHiPrimitive):
                     f"{_API}: {type(self.prim).__name__}.batch_dim_rule says that a result is the same for all "
                     "examples, but it differs"
                 )
-            placed.append(x if wanted is None else batch_to(x, d, wanted, self.axis_data.size))
+            placed.append(x if wanted is None else batch_to(x, d, wanted, self.axis_data))
         return placed
 
     def _expand_flat(self, args: Sequence[Any]) -> list[Any]:
@@ -637,7 +637,7 @@ class VmapOf(VJPHiPrimitive):
         for on, aval, wanted in zip(flags, self.out_avals_flat, self.out_dims, strict=True):
             t, d = next(given) if on else (None, None)
             if on and not (wanted is None and d is None):
-                t = batch_to(t, d, 0 if wanted is None else wanted, self.axis_data.size)
+                t = batch_to(t, d, 0 if wanted is None else wanted, self.axis_data)
             dots.append(t if on else Zero(aval.tangent()))
         return self._placed(outs[:k], out_dims[:k]), dots
 

@@ -195,7 +195,7 @@ class PCast(PVary):
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axes: Names) -> tuple[Any, Any]:
         x, d = args[0], dims[0]
         if axis.name in axes:
-            x, d = batch_to(x, d, 0, axis.size), 0
+            x, d = batch_to(x, d, 0, axis), 0
         axes = without(axes, axis.name)
         return (self.bind(x, axes=axes) if axes else x), d
 

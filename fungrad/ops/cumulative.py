@@ -126,7 +126,7 @@ class LinearRecurrence(Primitive):
         axis: int,
         reverse: bool,
     ) -> tuple[Any, Any]:
-        a, b = (batch_to(x, d, 0, axis_data.size) for x, d in zip(args, dims, strict=True))
+        a, b = (batch_to(x, d, 0, axis_data) for x, d in zip(args, dims, strict=True))
         return self.bind(a, b, axis=axis + 1, reverse=reverse), 0
 
 

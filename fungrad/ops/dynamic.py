@@ -182,7 +182,7 @@ class DynamicUpdateSlice(Primitive):
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], **params: Any
     ) -> tuple[Any, Any]:
         (x, update, *indices), (d, update_dim, *index_dims) = args, dims
-        x, update = batch_to(x, d, 0, axis.size), batch_to(update, update_dim, 0, axis.size)
+        x, update = batch_to(x, d, 0, axis), batch_to(update, update_dim, 0, axis)
         if all(i is None for i in index_dims):
             first = scalar_array(0, indices[0].aval.dtype if indices else dtypes.int32)
             return self.bind(x, update, first, *indices), 0

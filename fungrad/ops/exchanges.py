@@ -92,7 +92,7 @@ class AllGather(LinearCollective):
         axis_size: int,
         tiled: bool,
     ) -> tuple[Any, Any]:
-        d, x = all_gather_dimension, batch_to(args[0], dims[0], 0, axis.size)
+        d, x = all_gather_dimension, batch_to(args[0], dims[0], 0, axis)
         if axis.name not in axis_name:
             return _bind_all_gather(x, axis_name, axis_size, d + 1, tiled), 0
         before, after = _around(axis_name, axis.name)
@@ -339,7 +339,7 @@ class AllToAll(LinearCollective):
         split_axis: int,
         tiled: bool,
     ) -> tuple[Any, Any]:
-        x, s, c = batch_to(args[0], dims[0], 0, axis.size), split_axis, concat_axis
+        x, s, c = batch_to(args[0], dims[0], 0, axis), split_axis, concat_axis
         names = axis_names_of(axis_name)
         if axis.name not in names:
             return _bind_all_to_all(x, axis_name, s + 1, c + 1, tiled), 0
@@ -495,8 +495,8 @@ class PPermute(LinearCollective):
         if d is None and len(perm) == axis.size:
             return x, None
         if not perm:
-            return zeros(batch_to(x, d, 0, axis.size).aval), 0
-        return take_rows(batch_to(x, d, 0, axis.size), _sources(perm, axis.size)), 0
+            return zeros(batch_to(x, d, 0, axis).aval), 0
+        return take_rows(batch_to(x, d, 0, axis), _sources(perm, axis.size)), 0
 
 
 ppermute_p = PPermute("ppermute")

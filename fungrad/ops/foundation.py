@@ -22,7 +22,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift, scalar_array
-from fungrad.ops.resharding import at_sharding
+from fungrad.ops.resharding import at_sharding, resharded
 
 Dims = tuple[int, ...]
 
@@ -87,7 +87,7 @@ class AddAny(Primitive):
         x, y = args
         if dims[0] == dims[1]:
             return self.bind(x, y), dims[0]
-        x, y = (batch_to(a, d, 0, axis.size) for a, d in zip(args, dims, strict=True))
+        x, y = (batch_to(a, d, 0, axis) for a, d in zip(args, dims, strict=True))
         return self.bind(x, y), 0
 
     def scalar(self, m: Any, x: Any, y: Any) -> Any:
@@ -337,8 +337,9 @@ def move_dim(x: Any, source: int | None, destination: int) -> Any:
     return transpose(x, order)
 
 
-def batch_to(x: Any, dim: int | None, destination: int, size: int) -> Any:
-    """``x`` with its batch dimension at ``destination``; broadcast to ``size`` if it has none."""
+def batch_to(x: Any, dim: int | None, destination: int, axis: AxisData | int) -> Any:
+    """``x`` with its batch dimension at ``destination``; repeated along ``axis``, a mapped axis or its size, if it has
+    none. Repeated examples are divided over a mesh as those of the mapped arguments are."""
     if x.aval.is_high and dim != destination:
         raise NotImplementedError(
             f"fungrad.vmap: a value of type {x.aval.short()}, mapped as {dim} says, would have to be mapped as "
@@ -346,9 +347,13 @@ def batch_to(x: Any, dim: int | None, destination: int, size: int) -> Any:
         )
     if dim is not None:
         return move_dim(x, dim, destination)
+    size, entry = (axis.size, axis.entry) if isinstance(axis, AxisData) else (axis, None)
     shape = list(x.aval.shape)
     shape.insert(destination, size)
-    return broadcast_in_dim(x, shape, tuple(d for d in range(len(shape)) if d != destination))
+    out = broadcast_in_dim(x, shape, tuple(d for d in range(len(shape)) if d != destination))
+    if entry is None or x.aval.placement is None:
+        return out
+    return resharded(out, x.aval.placement.of_batch(destination, entry))
 
 
 # -- reshape -----------------------------------------------------------------------------------------------------------

@@ -458,8 +458,8 @@ class Scatter(Primitive):
         dimension_numbers: ScatterDimensionNumbers, **params: Any,
     ) -> tuple[Any, int]:  # fmt: skip
         (operand, indices, updates), (operand_dim, indices_dim, updates_dim) = args, dims
-        operand = batch_to(operand, operand_dim, 0, axis.size)
-        updates = batch_to(updates, updates_dim, 0, axis.size)
+        operand = batch_to(operand, operand_dim, 0, axis)
+        updates = batch_to(updates, updates_dim, 0, axis)
         window, inserted, index_map, operand_batching, indices_batching = map(after, dimension_numbers)
         if indices_dim is None:
             # The batch is one more dimension of every window.

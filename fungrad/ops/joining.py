@@ -102,7 +102,7 @@ class Concatenate(Primitive):
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimension: int
     ) -> tuple[Any, Any]:
         d = next(d for d in dims if d is not None)
-        moved = [batch_to(x, dim, d, axis.size) for x, dim in zip(args, dims, strict=True)]
+        moved = [batch_to(x, dim, d, axis) for x, dim in zip(args, dims, strict=True)]
         return self.bind(*moved, dimension=dimension + (dimension >= d)), d
 
     def lower(self, ctx: Any, *xs: Any, dimension: int) -> Any:
@@ -263,7 +263,7 @@ class Stack(Primitive):
     def batch(
         self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int
     ) -> tuple[Any, Any]:
-        moved = [batch_to(x, d, 0, axis_data.size) for x, d in zip(args, dims, strict=True)]
+        moved = [batch_to(x, d, 0, axis_data) for x, d in zip(args, dims, strict=True)]
         return self.bind(*moved, axis=axis + 1), 0
 
     def lower(self, ctx: Any, *xs: Any, axis: int) -> Any:

@@ -169,7 +169,7 @@ class RandomGamma(KeyPrimitive):
         return y, mul(g, select_n(tiny, div(random_gamma_grad(a, x), x), limit))
 
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], **params: Any) -> tuple[Any, Any]:
-        return self.bind(*[batch_to(x, d, 0, axis.size) for x, d in zip(args, dims, strict=True)], **params), 0
+        return self.bind(*[batch_to(x, d, 0, axis) for x, d in zip(args, dims, strict=True)], **params), 0
 
     def lower(self, ctx: Any, keys: Any, a: Any, *, log_space: bool) -> Any:
         def variate(m: Any, key: Any, position: Any, a: Any) -> Any:

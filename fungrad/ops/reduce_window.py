@@ -190,7 +190,7 @@ class Selection(Primitive):
     def batch(
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, select_prim: str, **params: Any
     ) -> tuple[Any, Any]:
-        moved = [batch_to(x, d, 0, axis.size) for x, d in zip(args, dims, strict=True)]
+        moved = [batch_to(x, d, 0, axis) for x, d in zip(args, dims, strict=True)]
         wide = _windows(moved[1].aval.shape[1:], params).widened(0)
         del wide["base_dilation"]
         return self.bind(*moved, select_prim=select_prim, **wide), 0

@@ -426,7 +426,7 @@ class Pad(Primitive):
         if value_dim is None:
             config = (*padding_config[:d], (0, 0, 0), *padding_config[d:])
             return self.bind(x, value, padding_config=config), d
-        x = batch_to(x, d, 0, axis.size)
+        x = batch_to(x, d, 0, axis)
         config = ((0, 0, 0), *padding_config)
         inside = self.bind(x, _zero_like(x.aval), padding_config=config)
         shape = inside.aval.shape

@@ -184,7 +184,7 @@ class Sort(Primitive):
         num_keys: int,
     ) -> tuple[Any, Any]:
         d = next(d for d in dims if d is not None)
-        moved = [batch_to(x, dim, d, axis.size) for x, dim in zip(args, dims, strict=True)]
+        moved = [batch_to(x, dim, d, axis) for x, dim in zip(args, dims, strict=True)]
         out = self.bind(
             *moved, dimension=dimension + (dimension >= d), is_stable=is_stable, num_keys=num_keys
         )

@@ -183,11 +183,15 @@ def batch_jaxpr(
     def fun(*args: Any) -> list[Any]:
         outs, found = batch_flat(lambda *xs: eval_jaxpr(jaxpr, (), *xs), axis, args, dims, "vmap")
         wanted = [forced] * len(outs) if isinstance(forced, bool) else forced
-        outs = [batch_to(x, d, 0, axis.size) if w else x for x, d, w in zip(outs, found, wanted, strict=True)]
+        outs = [batch_to(x, d, 0, axis) if w else x for x, d, w in zip(outs, found, wanted, strict=True)]
         out_dims[:] = [0 if w and not x.aval.is_high else d for x, d, w in zip(outs, found, wanted, strict=True)]
         return outs
 
-    avals = [v.aval if d is None else v.aval.inc_rank(axis.size, d) for v, d in zip(jaxpr.invars, dims, strict=True)]
+    divided = () if axis.entry is None else (axis.entry,)
+    avals = [
+        v.aval if d is None else v.aval.inc_rank(axis.size, d, *(() if v.aval.is_high else divided))
+        for v, d in zip(jaxpr.invars, dims, strict=True)
+    ]
     if type(axis) is ManualAxis:
         avals = [a.update(vma=a.vma - {axis.name}) if a.vma else a for a in avals]
     name = jaxpr.debug.fun_name if jaxpr.debug else "jaxpr"

@@ -153,7 +153,7 @@ class CustomVmapCall(CustomCall):
     def batch(
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, rule: Any, call_jaxpr: Jaxpr, **_: Any
     ) -> tuple[Any, Any]:
-        front = [x if d is None else batch_to(x, d, 0, axis.size) for x, d in zip(args, dims, strict=True)]
+        front = [x if d is None else batch_to(x, d, 0, axis) for x, d in zip(args, dims, strict=True)]
         outs, batched = rule(axis.size, [d is not None for d in dims], front)
         for x, on, aval in zip(outs, batched, call_jaxpr.out_avals, strict=True):
             expected = (axis.size, *aval.shape) if on else aval.shape

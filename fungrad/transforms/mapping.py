@@ -97,7 +97,8 @@ def vmap(
                 leaves[i] = as_array(x)
         dims = [_checked_axis(a, x, i, whole) for i, (a, x) in enumerate(zip(axes, leaves, strict=True))]
         size = _mapped_size(leaves, dims, axis_size, whole, name)
-        axis = AxisData(AnonymousAxis() if axis_name is None else axis_name, size)
+        entry = _mapped_entry(leaves, dims, name)
+        axis = AxisData(AnonymousAxis() if axis_name is None else axis_name, size, entry)
         out_tree: Any = None
 
         def flat_fun(*xs: Any) -> Sequence[Any]:
@@ -116,6 +117,28 @@ def vmap(
         return tree.unflatten(out_tree, placed)
 
     return vmapped
+
+
+def _mapped_entry(leaves: Sequence[Any], dims: Sequence[Any], name: str) -> Any:
+    """The axes of a mesh that divide the mapped dimensions, as the types of the arguments say; None for none.
+
+    Raises:
+      ValueError: two arguments are divided otherwise.
+    """
+    found = None
+    for x, d in zip(leaves, dims, strict=True):
+        placement = getattr(x.aval, "placement", None) if d is not None else None
+        if placement is None:
+            continue
+        entry = placement.spec[d]
+        if found is not None and found[0] != entry:
+            raise ValueError(
+                f"fungrad.vmap: Mapped away dimension of inputs passed to vmap should be sharded the same. The mapped "
+                f"axes of the arguments of {name} are divided by {found[0]} and by {entry}; move one with "
+                "fungrad.reshard"
+            )
+        found = (entry,)
+    return None if found is None else found[0]
 
 
 class References:

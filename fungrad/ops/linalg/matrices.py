@@ -44,7 +44,7 @@ class MatrixPrimitive(Primitive):
     jvp.raises = True  # type: ignore[attr-defined]
 
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], **params: Any) -> tuple[Any, Any]:
-        moved = [batch_to(x, d, 0, axis.size) for x, d in zip(args, dims, strict=True)]
+        moved = [batch_to(x, d, 0, axis) for x, d in zip(args, dims, strict=True)]
         out = self.bind(*moved, **params)
         return out, [0] * len(out) if self.multiple_results else 0
 
