@@ -266,7 +266,6 @@ def test_arrays_of_keys_are_arrays():
         lambda k: k < k,
         lambda k: jnp.sin(k),
         lambda k: jnp.sum(k[None]),
-        lambda k: k.astype(int),
         lambda k: jnp.zeros(3)[k],
         lambda k: jnp.zeros(()) + k,
         float,
@@ -280,6 +279,13 @@ def test_keys_are_not_numbers(call):
     if call not in (float, int, bool):
         with pytest.raises(TypeError):
             fungrad.jit(call)(KEY)
+
+
+def test_keys_convert_to_no_number():
+    for call in (lambda k: k.astype(int), lambda k: jnp.astype(k, jnp.float32)):
+        for f in (call, fungrad.jit(call)):
+            with pytest.raises(ValueError, match="random keys are not numbers"):
+                f(KEY)
 
 
 def test_promotion_error_is_a_type_error():
@@ -491,7 +497,7 @@ def test_categories():
         (lambda: random.categorical(KEY, jnp.zeros((3, 0))), ValueError, "no categories along axis 1"),
         (lambda: random.categorical(KEY, jnp.zeros((3, 4)), shape=(2,)), ValueError, r"must end with \(3,\)"),
         (lambda: random.categorical(KEY, jnp.zeros(4), shape=(5,), replace=False), ValueError, "5 draws .* only 4"),
-        (lambda: random.categorical(KEY, jnp.zeros(4), mode="x"), ValueError, "'low' or 'high'"),
+        (lambda: random.categorical(KEY, jnp.zeros(4), mode="x"), ValueError, "'low', 'high' or 'highest'"),
     ],
 )
 def test_choice_errors(call, error, message):

@@ -152,7 +152,10 @@ def _log1p(x: np.ndarray) -> Any:
     if kind_of(x.dtype) == "f":
         return np.log1p(x)
     # NumPy's takes the logarithm of the rounded sum, and of an absolute value that may overflow.
-    out = np.array(np.log(x + x.dtype.type(1)))
+    # The imaginary part keeps the sign of its zero.
+    total = np.array(x)
+    total.real += 1
+    out = np.array(np.log(total))
     re, im = x.real, x.imag
     near = np.maximum(np.abs(re), np.abs(im)) < 0.5
     excess = np.where(near, re * (2 + re) + im * im, 0)

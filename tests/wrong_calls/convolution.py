@@ -12,9 +12,9 @@ lax.conv_general_dilated(x4, w4, (1,), 'SAME') | ValueError | window_strides
 lax.conv_general_dilated(x4, w4, (0, 1), 'SAME') | ValueError | window_strides
 lax.conv_general_dilated(x4, w4, (1, 1.5), 'SAME') | TypeError | window_strides
 lax.conv_general_dilated(x4, w4, (1, 1), 'sane') | ValueError | padding
-lax.conv_general_dilated(x4, w4, (1, 1), 3) | TypeError | padding
+lax.conv_general_dilated(x4, w4, (1, 1), 3) | ValueError | padding
 lax.conv_general_dilated(x4, w4, (1, 1), ((1, 1),)) | ValueError | padding
-lax.conv_general_dilated(x4, w4, (1, 1), ((1, 1.5), (0, 0))) | TypeError | padding
+lax.conv_general_dilated(x4, w4, (1, 1), ((1, 1.5), (0, 0))) | ValueError | padding
 lax.conv_general_dilated(x4, w4, (1, 1), ((-9, 0), (0, 0))) | ValueError | padding
 lax.conv_general_dilated(x4, w4, (1, 1), 'SAME', (2, 2)) | ValueError | padding
 lax.conv_general_dilated(x4, w4, (1, 1), 'SAME', 'a') | TypeError | lhs_dilation

@@ -92,10 +92,10 @@ jnp.dsplit('a', 1)                                | TypeError | ary
 jnp.dsplit(m[..., None], 'a')                     | TypeError | indices_or_sections
 jnp.pad('a', ((1, 1), (1, 1)))                    | TypeError | array
 jnp.pad(m, 'a')                                   | TypeError | pad_width
-jnp.pad(m, ((1, 1), (1, 1)), mode='a')            | ValueError | mode
+jnp.pad(m, ((1, 1), (1, 1)), mode='a')            | NotImplementedError | mode
 jnp.pad(m, ((1, 1), (1, 1)), constant_values='a') | TypeError | constant_values
 jnp.pad('a', 1)                                   | TypeError | array
-jnp.pad(m, 1, mode='a')                           | ValueError | mode
+jnp.pad(m, 1, mode='a')                           | NotImplementedError | mode
 jnp.pad(m, 1, end_values='a')                     | ValueError | end_values
 jnp.pad(m, 1, stat_length='a')                    | ValueError | stat_length
 jnp.trim_zeros('a')                               | TypeError | filt
