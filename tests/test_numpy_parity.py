@@ -103,10 +103,15 @@ def differences(expression, wanted, got):
             out.append(f"{expression}: {g.aval}, expected {w.aval}")
             continue
         tolerance = 2e-2 if w.dtype.itemsize == 2 and w.dtype.kind == "f" else 3e-5
-        # Parts by themselves: a complex number with an infinite part is at no finite distance from another.
-        parts = [(g.real, w.real), (g.imag, w.imag)] if np.iscomplexobj(w) else [(g, w)]
-        if not all(np.allclose(*map(np.asarray, p), rtol=tolerance, atol=tolerance, equal_nan=True) for p in parts):
-            out.append(f"{expression}:\n  got      {np.asarray(g).tolist()}\n  expected {np.asarray(w).tolist()}")
+        ours, theirs = np.asarray(g), np.asarray(w)
+        same = np.isclose(ours, theirs, rtol=tolerance, atol=tolerance, equal_nan=True)
+        if np.iscomplexobj(w):
+            # Parts by themselves too: a complex number with an infinite part is at no finite distance from another.
+            parts = [(ours.real, theirs.real), (ours.imag, theirs.imag)]
+            close = [np.isclose(*p, rtol=tolerance, atol=tolerance, equal_nan=True) for p in parts]
+            same = np.where(np.isnan(ours) & np.isnan(theirs), same, close[0] & close[1])
+        if not same.all():
+            out.append(f"{expression}:\n  got      {ours.tolist()}\n  expected {theirs.tolist()}")
     return out
 
 
