@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fungrad
+import fungrad.data
 from fungrad import numpy as jnp
 
 PROGRAMS = {
@@ -41,3 +42,20 @@ def test_squares_are_transposed_in_registers(name, dtype):
         x, y = (fungrad.ShapeDtypeStruct(s, dtype) for s in ((300, 200), (200, 300)))
         lowered = fungrad.jit(lambda x, y: PROGRAMS[name](jnp, x, y)).lower(x, y)
     assert " tile " in lowered.as_text("steps") and "gather" not in lowered.as_text("llvm")
+
+
+@pytest.mark.parametrize("size", [8, 16, 21])
+def test_rows_at_computed_places_are_read_as_columns(size):
+    """Where a row begins is computed by the loop over rows: nothing is read ahead of that."""
+    x = jnp.array(np.random.default_rng(0).standard_normal((40, size, size)).astype("f4"))
+
+    def moved(x, key):
+        padded = jnp.pad(x, ((0, 0), (3, 3), (3, 3)))
+        places = fungrad.random.randint(key, (len(x), 2), 0, 7)
+        return fungrad.vmap(lambda v, at: fungrad.lax.dynamic_slice(v, (at[0], at[1]), (size, size)))(padded, places)
+
+    for f in (
+        lambda x, key: moved(x, key).reshape(len(x), -1).T * 2,
+        lambda x, key: fungrad.data.shift(key, x[..., None], 3).reshape(len(x), -1).T * 2,
+    ):
+        np.testing.assert_array_equal(fungrad.jit(f)(x, fungrad.random.key(1)), f(x, fungrad.random.key(1)))

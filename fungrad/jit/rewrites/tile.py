@@ -9,7 +9,7 @@ from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import statement_cost
 from fungrad.jit.ir.facts import divisor, is_independent, is_repeatable, outer_cells
 from fungrad.jit.ir.loops import Affine, Load, Loop, Program, Store
-from fungrad.jit.ir.traverse import of_kind, substitute, walk
+from fungrad.jit.ir.traverse import defines, of_kind, substitute, walk
 
 
 def tile(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -123,6 +123,14 @@ def _square(program: Program, outer: Loop, inner: Loop) -> int | None:
         return None
     if sum(statement_cost(program, s, None, 1) for s in inner.body) > tuning.SQUARE_WORK:
         return None  # the body is written once per row of the square
+    computed = {name for s in inner.body for name in defines(s)}
+    if any(
+        abs(s.index.coefficient(outer.index)) == 1
+        and abs(s.index.coefficient(inner.index)) > 1
+        and not computed.isdisjoint(s.index.symbols())
+        for s in of_kind(Load, inner.body)
+    ):
+        return None  # what is read along the other loop is read before the body computes anything
     side = tuning.square_side(max(b.dtype.itemsize for b in buffers))
     return side if min(outer.extent, inner.extent) >= side else None
 
