@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,13 @@ def _by_segment(
     unique_indices: bool,
     bucket_size: int | None,
     mode: str | GatherScatterMode | None,
+    out_sharding: Any = None,
 ) -> Array:
     api = f"fungrad.ops.{name}"
+    if out_sharding is not None:
+        reduce = partial(_by_segment, name, scatter, reduction, monoid)
+        arguments = (data, segment_ids, num_segments, indices_are_sorted, unique_indices, bucket_size, mode)
+        return at_sharding(reduce, out_sharding, api, *arguments)
     data, ids = lift(data, f"{api}: data"), lift(segment_ids, f"{api}: segment_ids")
     check_kind(f"ops.{name}", ids.aval, "iu", 1)
     data, rows = _by_row(api, data, ids)
@@ -145,22 +151,9 @@ def segment_sum(
       >>> ops.segment_sum(jnp.arange(5), jnp.array([0, 0, 1, 1, 2]))
       Array([1, 5, 4], dtype=int32)
     """
-    if out_sharding is not None:
-        return at_sharding(
-            segment_sum,
-            out_sharding,
-            "fungrad.ops.segment_sum",
-            data,
-            segment_ids,
-            num_segments,
-            indices_are_sorted,
-            unique_indices,
-            bucket_size,
-            mode,
-        )
     return _by_segment(
         "segment_sum", scatter_add, reduce_sum_p, "add", data, segment_ids, num_segments, indices_are_sorted,
-        unique_indices, bucket_size, mode,
+        unique_indices, bucket_size, mode, out_sharding,
     )  # fmt: skip
 
 
@@ -182,22 +175,9 @@ def segment_prod(
       >>> ops.segment_prod(jnp.array([2, 3, 4]), jnp.array([0, 0, 2]))
       Array([6, 1, 4], dtype=int32)
     """
-    if out_sharding is not None:
-        return at_sharding(
-            segment_prod,
-            out_sharding,
-            "fungrad.ops.segment_prod",
-            data,
-            segment_ids,
-            num_segments,
-            indices_are_sorted,
-            unique_indices,
-            bucket_size,
-            mode,
-        )
     return _by_segment(
         "segment_prod", scatter_mul, reduce_prod_p, "mul", data, segment_ids, num_segments, indices_are_sorted,
-        unique_indices, bucket_size, mode,
+        unique_indices, bucket_size, mode, out_sharding,
     )  # fmt: skip
 
 
@@ -220,22 +200,9 @@ def segment_max(
       >>> ops.segment_max(jnp.array([2.0, 3.0, 4.0]), jnp.array([0, 0, 2]))
       Array([  3., -inf,   4.], dtype=float32)
     """
-    if out_sharding is not None:
-        return at_sharding(
-            segment_max,
-            out_sharding,
-            "fungrad.ops.segment_max",
-            data,
-            segment_ids,
-            num_segments,
-            indices_are_sorted,
-            unique_indices,
-            bucket_size,
-            mode,
-        )
     return _by_segment(
         "segment_max", scatter_max, reduce_max_p, "max", data, segment_ids, num_segments, indices_are_sorted,
-        unique_indices, bucket_size, mode,
+        unique_indices, bucket_size, mode, out_sharding,
     )  # fmt: skip
 
 
@@ -258,20 +225,7 @@ def segment_min(
       >>> ops.segment_min(jnp.array([2.0, 3.0, 4.0]), jnp.array([0, 0, 2]))
       Array([ 2., inf,  4.], dtype=float32)
     """
-    if out_sharding is not None:
-        return at_sharding(
-            segment_min,
-            out_sharding,
-            "fungrad.ops.segment_min",
-            data,
-            segment_ids,
-            num_segments,
-            indices_are_sorted,
-            unique_indices,
-            bucket_size,
-            mode,
-        )
     return _by_segment(
         "segment_min", scatter_min, reduce_min_p, "min", data, segment_ids, num_segments, indices_are_sorted,
-        unique_indices, bucket_size, mode,
+        unique_indices, bucket_size, mode, out_sharding,
     )  # fmt: skip
