@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -512,7 +513,7 @@ def two_over_pi_text() -> str:
         bands.append([float(piece) for piece in row])
     rows = "".join(f"    ({', '.join(map(repr, row))}),\n" for row in bands)
     pieces = [mp.mpf(2) ** 300 * c for c in two_over_pi_chunks(0, 50, 24)]
-    window = "".join(f"    {float(c)!r},\n" for c in [0, *pieces])
+    window = wrapped([float(c) for c in [0, *pieces]], 4)
     return (
         "# 2/pi without the bits that make multiples of 4, by band of arguments: 29 + 29 + 53 "
         "bits\n"
@@ -522,9 +523,16 @@ def two_over_pi_text() -> str:
     )
 
 
-def formatted(name: str, type: str, coefficients: list[float]) -> str:
-    lines = "".join(f"        {c!r},\n" for c in coefficients)
-    return f'    "{type}": (\n{lines}    ),\n'
+def wrapped(numbers: list[float], indent: int) -> str:
+    """Numbers in lines, as elements of a tuple."""
+    text, pad = "".join(f"{c!r}, " for c in numbers).rstrip(), " " * indent
+    lines = textwrap.wrap(text, 116 - indent, break_long_words=False, break_on_hyphens=False)
+    return "".join(f"{pad}{line}\n" for line in lines)
+
+
+def formatted(type: str, coefficients: list[float]) -> str:
+    """The entry of one format in a table."""
+    return f'    "{type}": (\n{wrapped(coefficients, 8)}    ),\n'
 
 
 HEADER = '''"""Coefficients of minimax polynomials, lowest order first, by format.
@@ -544,7 +552,7 @@ def table_text(name: str) -> str:
     parts, notes = [], []
     for type in fit.terms:
         coefficients, bound = run(fit, type)
-        parts.append(formatted(name, type, coefficients))
+        parts.append(formatted(type, coefficients))
         notes.append(f"{type} 2**{float(mp.log(bound, 2)):.1f}")
         print(f"{name} {notes[-1]}", file=sys.stderr)
     comment = f"# {fit.about}\n# weighted error: {', '.join(notes)}\n"
