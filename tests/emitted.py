@@ -1,10 +1,10 @@
 """Programs of the loop IR for tests, and how their native code is compared with the interpreter."""
 
+import loop_interpreter as interpret
 import ml_dtypes
 import numpy as np
 
 from fungrad.jit.front import load as runtime
-from fungrad.jit.ir import interpret
 from fungrad.jit.ir.loop_check import check
 from fungrad.jit.ir.loops import Buffer, Nest, Program
 

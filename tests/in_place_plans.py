@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import loop_interpreter as interpret
 import numpy as np
 import pytest
 
 import fungrad
 from fungrad.jit.formulas.lowering import lower_jaxpr
 from fungrad.jit.fusion import build, overwrite
-from fungrad.jit.ir import interpret, loops
+from fungrad.jit.ir import loops
 from fungrad.jit.passes import run_passes
 from fungrad.jit.rewrites import buffers
 

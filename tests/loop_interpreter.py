@@ -1,5 +1,4 @@
-"""Runs programs of the loop IR with NumPy, one element at a time: the semantics of record for the
-emitter.
+"""Runs programs of the loop IR with NumPy, one element at a time: the semantics of record for the emitter.
 
 A result that differs here is the fault of the producer of the program; one that differs only in
 native code is the emitter's.
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.jit.ir import loops as ir
-from fungrad.jit.ir.fourier import transformed
+from fungrad.jit.ir.fourier import roots
 from fungrad.jit.ir.loops import Affine, Program
 from fungrad.jit.ir.ops import apply, combine, names_and_types, neutral
 from fungrad.jit.ir.products import CONVOLUTIONS
@@ -138,7 +137,7 @@ class _Interpreter:
         elif s.routine == "topk":
             out[...] = np.argsort(~total_order_key(x), -1, kind="stable")[:, : out.shape[1]]
         else:
-            out[...] = transformed(x, **s.attributes)
+            out[...] = _transformed(x, **s.attributes)
 
     def library(self, s: ir.Call) -> None:
         views = s.outputs[: len(s.outputs) - len(s.attributes["call"].work)]
@@ -164,6 +163,16 @@ class _Interpreter:
         else:
             out[...] = 0
             out[0] = np.moveaxis(evaluate(x, np.ascontiguousarray(w), g), 0, len(g.axes))
+
+
+def _transformed(x: np.ndarray, along: str, inverse: bool, scale: float, whole: int) -> np.ndarray:
+    """What a `fft` call computes, by NumPy."""
+    axis = 1
+    y = np.fft.ifft(x, axis=axis, norm="forward") if inverse else np.fft.fft(x, axis=axis)
+    if along == "columns" and whole:
+        root = roots(whole, np.arange(x.shape[1])[:, None] * np.arange(x.shape[2])[None])
+        y = y * (root.conj() if inverse else root)
+    return (y * scale).astype(x.dtype)
 
 
 def _read_only(x: np.ndarray) -> np.ndarray:

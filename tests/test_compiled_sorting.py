@@ -2,6 +2,7 @@
 
 import functools
 
+import loop_interpreter as interpret
 import numpy as np
 import pytest
 
@@ -9,7 +10,6 @@ import fungrad as fg
 import fungrad.numpy as fnp
 from fungrad import lax
 from fungrad.jit.front.program import compile_jaxpr
-from fungrad.jit.ir import interpret
 from fungrad.jit.llvm.sorting import exchanges
 
 DTYPES = ("float32", "float64", "float16", "bfloat16", "int32", "uint32", "int64", "uint64", "int8", "uint16", "bool")

@@ -3,6 +3,7 @@
 The op table (`optable_conv.py`) has small convolutions of all kinds.
 """
 
+import loop_interpreter as interpret
 import numpy as np
 import pytest
 
@@ -10,7 +11,6 @@ import fungrad
 import fungrad.numpy as jnp
 from fungrad import lax
 from fungrad.jit.front.program import compile_jaxpr
-from fungrad.jit.ir import interpret
 from fungrad.jit.ir.loops import Host
 from fungrad.jit.ir.traverse import walk
 from fungrad.jit.products import convolution as emitted

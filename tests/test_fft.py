@@ -1,5 +1,6 @@
 """Fourier transforms: the native kernels of all lengths and layouts, and what the op table does not look at."""
 
+import loop_interpreter as interpret
 import numpy as np
 import pytest
 from optable_base import array
@@ -8,7 +9,7 @@ import fungrad as fg
 import fungrad.numpy as jnp
 from fungrad import lax
 from fungrad.jit.front.program import compile_jaxpr
-from fungrad.jit.ir import fourier, interpret
+from fungrad.jit.ir import fourier
 
 # Error of a transform relative to the root of the mean square of its results.
 ERROR = {np.complex64: 3e-6, np.complex128: 1e-14}

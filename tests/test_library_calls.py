@@ -1,5 +1,6 @@
 """Calls of functions in compiled libraries: eagerly, in the interpreter of loops, and in native code."""
 
+import loop_interpreter as interpret
 import numpy as np
 import pytest
 
@@ -9,7 +10,6 @@ from fungrad import jit, lax, vmap
 from fungrad.core import lapack, library_calls
 from fungrad.core.library_calls import Constant, Function, Items, LibraryCall, Operand, Result, Value, Work
 from fungrad.core.primitive import Primitive
-from fungrad.jit.ir import interpret
 
 
 class Called(Primitive):

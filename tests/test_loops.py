@@ -2,11 +2,12 @@
 
 from typing import get_args
 
+import loop_interpreter as interpret
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from fungrad.jit.ir import facts, interpret, loop_check, loop_text
+from fungrad.jit.ir import facts, loop_check, loop_text
 from fungrad.jit.ir.affine import address
 from fungrad.jit.ir.loop_check import LoopError, check
 from fungrad.jit.ir.loop_text import element_index, program_text, statements_text

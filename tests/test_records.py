@@ -4,11 +4,11 @@ import ctypes
 import mmap
 import re
 
+import loop_interpreter as interpret
 import numpy as np
 import pytest
 
 from fungrad.jit.front import load as runtime
-from fungrad.jit.ir import interpret
 from fungrad.jit.ir.loop_check import check
 from fungrad.jit.ir.loops import Acc, Affine, Buffer, Const, Let, Load, Loop, Nest, Program, Store, Update
 

@@ -1,12 +1,13 @@
 """Steps that share blocks of rows or run side by side: which are put together, and that results stay the same."""
 
+import loop_interpreter as interpret
 import numpy as np
 import pytest
 
 import fungrad
 import fungrad.numpy as jnp
 from fungrad.jit.front.program import compile_jaxpr
-from fungrad.jit.ir import interpret, loop_check
+from fungrad.jit.ir import loop_check
 from fungrad.jit.ir.loops import Affine, Buffer, Call, Load, Loop, Nest, Parallel, Program, Rows, Store
 from fungrad.jit.ir.traverse import walk
 from fungrad.jit.rewrites.rows import without_sums

@@ -1,1 +1,1 @@
-"""The loop IR: nodes, and what walks, prints, verifies, interprets and weighs them."""
+"""The loop IR: nodes, and what walks, prints, verifies and weighs them."""

@@ -99,13 +99,3 @@ def roots(n: int, powers: np.ndarray) -> np.ndarray:
     c, s = np.where(steep, s, c), np.where(steep, c, s)
     real, imag = np.where(left, -c, c), np.where(below, s, -s)
     return real + 0.0 + 1j * (imag + 0.0)
-
-
-def transformed(x: np.ndarray, along: str, inverse: bool, scale: float, whole: int) -> np.ndarray:
-    """What a `fft` call computes, by NumPy."""
-    axis = 1
-    y = np.fft.ifft(x, axis=axis, norm="forward") if inverse else np.fft.fft(x, axis=axis)
-    if along == "columns" and whole:
-        root = roots(whole, np.arange(x.shape[1])[:, None] * np.arange(x.shape[2])[None])
-        y = y * (root.conj() if inverse else root)
-    return (y * scale).astype(x.dtype)

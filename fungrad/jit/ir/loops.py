@@ -24,10 +24,10 @@ functions in `fungrad.jit.kernels` (`exp`, `tanh` ...), or a Python function ove
 Statements and steps never change, and their fields declare what they are for: `operand`, `cell`,
 `declaration`, `definition`, `place`, `nested`, `reading`, `writing`. Whatever walks through programs asks for these
 roles (`traverse`), so a new statement is its class, its line in the printer, the verifier and the
-interpreter, and its emitter.
+tests' interpreter, and its emitter.
 
 This module has the data structures; `traverse` walks and rebuilds them, `loop_text` prints and `loop_check` verifies
-them, and `interpret` runs them with NumPy.
+them, and `tests/loop_interpreter.py` runs them with NumPy.
 """
 
 from __future__ import annotations
