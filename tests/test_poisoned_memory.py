@@ -11,6 +11,7 @@ from poison import HAS_FLAGS, PATTERNS, met, poison_stack, poisoned
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import lax, nn
+from fungrad.jit.ir.machine import Machine
 from fungrad.jit.products import driver, kernels
 from fungrad.jit.runtime import native
 
@@ -69,7 +70,7 @@ def test_the_harness_finds_what_is_read():
 def test_products_of_every_size(suffix, vector_bytes):
     session = native.session()
     loaded = session.link(
-        session.compile(driver.module(kernels.shape(suffix, vector_bytes), 1 << 20)), {}, f"fg_product_{suffix}"
+        session.compile(driver.module(kernels.shape(suffix, vector_bytes), Machine())), {}, f"fg_product_{suffix}"
     )
     matrix = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     prototype = ctypes.PYFUNCTYPE(None, *matrix, *matrix, ctypes.c_void_p, *[ctypes.c_int64] * 5)

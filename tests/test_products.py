@@ -9,6 +9,7 @@ import fungrad
 from fungrad.jit.front import load as runtime
 from fungrad.jit.ir import loop_check
 from fungrad.jit.ir.loops import Buffer, Call, Program, View
+from fungrad.jit.ir.machine import Machine
 from fungrad.jit.products import driver, kernels
 from fungrad.jit.runtime import native
 
@@ -21,7 +22,7 @@ def routine(request):
     """The product for one element type and one width of vectors, as a function of arrays."""
     suffix, vector_bytes = request.param
     session = native.session()
-    code = session.compile(driver.module(kernels.shape(suffix, vector_bytes), 1 << 20))
+    code = session.compile(driver.module(kernels.shape(suffix, vector_bytes), Machine()))
     loaded = session.link(code, {}, f"fg_product_{suffix}")
     matrix = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     prototype = ctypes.CFUNCTYPE(None, *matrix, *matrix, ctypes.c_void_p, *[ctypes.c_int64] * 5)

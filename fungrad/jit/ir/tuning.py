@@ -119,10 +119,13 @@ FAR_OPERAND_ROWS = 4096
 SPREAD_COLUMNS = 1 << 17
 # Columns of a transposed result that are computed before they are copied to where they belong.
 SWAPPED_COLUMNS = 256
+# Rows of the left operand up to which the transposed result is computed from a right operand in columns, which is then
+# read number by number; with more its panels are transposed. (Of 2048 x 2048: equal at 128 rows, 256 a fifth faster.)
+SWAPPED_ROWS = 128
 # Rows of the left operand up to which a panel of the right one is read where it is: asked for ahead, it comes as fast
 # as a copy in the first level. Measured from 8 to 128 rows: 5 to 30 % faster than with a copy, up to a factor of 3 with
-# few rows; equal from 256. If its rows are so many and so far apart that they compete for places in the second level,
-# only for few.
+# few rows; equal from 256. If its rows are a multiple of `crowded_stride` apart, so that they drive each other out of
+# the first level, only for few: with 1024 and 2048 columns 64 to 256 rows are 5 to 50 % faster with a copy.
 DIRECT_ROWS = 256
 CROWDED_DIRECT_ROWS = 32
 # The same for tiles of three vectors. Their panels are a line and a half wide, and every four rows read them again, so

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fungrad.jit.ir import tuning
+from fungrad.jit.ir.machine import Machine
 from fungrad.jit.products import packing
 from fungrad.jit.products.kernels import Shape, declarations, halved, kernel, kernel_name
 from fungrad.jit.products.text import Function
@@ -66,17 +67,17 @@ def _panel(f: Function, s: Shape, source: str, along: str, across: str, k: str, 
     return nbytes
 
 
-def _plain(s: Shape, l2_bytes: int) -> str:
+def _plain(s: Shape, machine: Machine) -> str:
     """Vectors along the rows of `b`."""
     f = Function(f"plain_{s.suffix}", _parameters(_OPERANDS))
     f.do(f"%panel = alloca [{tuning.PRODUCT_DEPTH * s.columns * s.size} x i8], align 64")
     row_bytes = tuning.PRODUCT_DEPTH * s.size
-    most_copied = max(tuning.copied_bytes(l2_bytes) // (row_bytes * s.rows) * s.rows, s.rows)
+    most_copied = max(tuning.copied_bytes(machine.l2_bytes) // (row_bytes * s.rows) * s.rows, s.rows)
     f.do(f"%tiles = alloca [{row_bytes * most_copied} x i8], align 64")
     ordered = f.op(f"icmp eq i64 %bcs, {s.size}")
-    # rows whose distance is a multiple of 2**i have l2_bytes / 2**i places between them
+    # the power of two in the distance of rows
     power = f.op(f"and i64 %brs, {f.sub(0, '%brs')}")
-    crowded = f.op(f"icmp sgt i64 {power}, {l2_bytes // tuning.PRODUCT_DEPTH}")
+    crowded = f.op(f"icmp sge i64 {power}, {tuning.crowded_stride(machine)}")
     direct_rows = tuning.NARROW_DIRECT_ROWS if s.vectors == 3 else tuning.DIRECT_ROWS
     most = f.op(f"select i1 {crowded}, i64 {min(tuning.CROWDED_DIRECT_ROWS, direct_rows)}, i64 {direct_rows}")
     few = f.op(f"icmp sle i64 %m, {most}")
@@ -202,6 +203,8 @@ def _product(s: Shape) -> str:
     fresh = f.op("icmp eq i64 %add, 0")
     # copying b takes k * n, copying a and the transposed result m * (k + n)
     less = f.op(f"icmp slt i64 {f.mul('%m', f.add('%k', '%n'))}, {f.mul('%k', '%n')}")
+    few = f.op(f"icmp sle i64 %m, {tuning.SWAPPED_ROWS}")
+    less = f.op(f"and i1 {less}, {few}")
     swap = f.op(f"and i1 {f.op(f'and i1 {across}, {fresh}')}, {less}")
     half = halved(s)
 
@@ -218,16 +221,16 @@ def _product(s: Shape) -> str:
     return f.text()
 
 
-def module(s: Shape, l2_bytes: int) -> str:
+def module(s: Shape, machine: Machine) -> str:
     """The text of the module for one element type.
 
     Args:
       s: the tiles.
-      l2_bytes: size of the second-level cache of a core.
+      machine: whose caches the blocks are to fit.
     """
     parts = [kernel(s, rows, vectors) for vectors in (1, s.vectors) for rows in s.heights()]
     parts += [copy(s) for copy in (packing.copy_rows, packing.transpose, packing.copy_tiles)]
-    parts += [_tiles(s), _plain(s, l2_bytes), _swapped(s), _product(s)]
+    parts += [_tiles(s), _plain(s, machine), _swapped(s), _product(s)]
     shapes = [s, packing.squares(s), packing.heights(s)]
     half = halved(s)
     if half is not None:

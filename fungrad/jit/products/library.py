@@ -30,9 +30,8 @@ def address(symbol: str) -> int:
     with _lock:
         if symbol not in _loaded:
             session = native.session()
-            l2_bytes = system.caches().get("l2_bytes", Machine.l2_bytes)
-            text = partial(_text, symbol, session.host.vector_bytes, l2_bytes)
-            code = cache.module(f"{symbol} {l2_bytes}", text, session)
+            machine = Machine(vector_bytes=session.host.vector_bytes, **system.caches())
+            code = cache.module(f"{symbol} {machine}", partial(_text, symbol, machine), session)
             _loaded[symbol] = session.link(code, {}, symbol)
         return _loaded[symbol].addresses[symbol]
 
@@ -65,10 +64,10 @@ def _own(kind: str, element: str) -> str:
     return lanes.module(element) if kind == "lanes" else triangular.module(element, f"{PREFIX}{element}")
 
 
-def _text(symbol: str, vector_bytes: int, l2_bytes: int) -> str:
+def _text(symbol: str, machine: Machine) -> str:
     """The module of the product for an element type."""
     # What comes from the cache on disk is not written again.
     from fungrad.jit.products.driver import module
     from fungrad.jit.products.kernels import shape
 
-    return module(shape(symbol.removeprefix(PREFIX), vector_bytes), l2_bytes)
+    return module(shape(symbol.removeprefix(PREFIX), machine.vector_bytes), machine)

@@ -164,11 +164,9 @@ class Product(Gemm):
         return name, -(-extent // unit)
 
     def divides_rows(self) -> bool:
-        """Whether threads get rows, else columns: what is copied, each thread copies for itself."""
-        column = self.b.dense_strides[-1]
-        if column == 1 or self.n == 1:
-            return self.n < 2 * tuning.PRODUCT_COLUMNS or (self.m > 4 * self.n)
-        return self.m >= 4 * tuning.PRODUCT_ROWS
+        """Whether threads get rows, else columns: every thread reads and copies for itself what all parts share, and
+        the right operand is the one that is dearer to copy."""
+        return self.n < 2 * tuning.PRODUCT_COLUMNS or self.m > 2 * self.n
 
     def whole(self, pointers: list[str]) -> None:
         """One product."""
