@@ -143,24 +143,43 @@ class Watch:
 
     Attributes:
       results: whether some thread may want results examined (debug_nans or debug_infs).
+      transfers: whether some thread may want to hear of values that become arrays (transfer_guard).
+      on_transfers: functions called when ``transfers`` becomes true.
     """
 
-    __slots__ = ("results", "_blocks", "_lock")
+    __slots__ = ("results", "transfers", "on_transfers", "_blocks", "_guards", "_lock")
 
     def __init__(self) -> None:
-        self.results = False
-        self._blocks = 0
+        self.results = self.transfers = False
+        self.on_transfers: list[Callable[[], None]] = []
+        self._blocks = self._guards = 0
         self._lock = locks.lock()
 
-    def change(self, blocks: int = 0) -> None:
-        """Notes that so many more ``with`` blocks ask for it, or that the process-wide option has changed."""
+    def change(self, blocks: int = 0, guards: int = 0) -> None:
+        """Notes that so many more ``with`` blocks ask for it, or that the process-wide options have changed."""
         with self._lock:
             self._blocks += blocks
+            self._guards += guards
             self.results = self._blocks > 0 or Config.check_results
+            before = self.transfers
+            self.transfers = self._guards > 0 or any(_guards(getattr(Config, name)) for name in TRANSFER_GUARDS)
+            if self.transfers and not before:
+                for told in self.on_transfers:
+                    told()
 
 
 watch = Watch()
 _WATCHED = ("debug_nans", "debug_infs")
+# The options that `transfer_guard` sets, one per direction.
+TRANSFER_GUARDS = (
+    "transfer_guard_host_to_device",
+    "transfer_guard_device_to_device",
+    "transfer_guard_device_to_host",
+)
+
+
+def _guards(level: str | None) -> bool:
+    return level not in (None, "allow")
 
 
 # The attributes that hold the values of user contexts.
@@ -222,8 +241,10 @@ class Config(threading.local):
           >>> fungrad.config.update("enable_x64", False)
         """
         name = _option_name(name)
-        setattr(Config, name, _validated(name, value))
-        self.__dict__.pop(name, None)
+        value = _validated(name, value)
+        for each in (name, *TRANSFER_GUARDS) if name == "transfer_guard" else (name,):
+            setattr(Config, each, value)
+            self.__dict__.pop(each, None)
         Config.trace_key, Config.check_results = _derived(Config)
         watch.change()
         if self.__dict__:
@@ -323,13 +344,14 @@ class Config(threading.local):
         missing = object()
         before = local.get(name, missing)
         asks = int(bool(value) and name in _WATCHED)
-        watch.change(asks)
+        guards = int(name in TRANSFER_GUARDS and _guards(value))
+        watch.change(asks, guards)
         local[name] = value
         self._refresh()
         try:
             yield
         finally:
-            watch.change(-asks)
+            watch.change(-asks, -guards)
             if before is missing:
                 local.pop(name, None)
             else:
@@ -591,27 +613,55 @@ jax2tf_associative_scan_reductions = _switch(
     "jax2tf_associative_scan_reductions", True, "Without effect: about TensorFlow."
 )
 remove_size_one_mesh_axis_from_type = _switch("remove_size_one_mesh_axis_from_type", True, "Without effect.")
-transfer_guard = _switch(
-    "transfer_guard",
-    "allow",
-    """What to do about transfers between host and device inside a ``with`` block: there are none, since arrays are in
-the memory of the host.
+_GUARD_DOC = """What to do inside a ``with`` block about %s.
+
+An array is memory of this process, so that nothing moves. As in JAX on a CPU, a NumPy array or a Python number that
+becomes an array counts as a transfer from host to device, and an array that is put on other devices as one from device
+to device; what compiled functions close over, and reading arrays, counts as none.
 
 Args:
-  value: ``allow``, ``log``, ``disallow``, ``log_explicit`` or ``disallow_explicit``.
+  new_val: ``allow``; ``log``, a warning of the logger ``fungrad``; ``disallow``; ``log_explicit`` or
+    ``disallow_explicit``, which are also about what ``device_put`` does; or None, for the process-wide level.
 
 Raises:
-  ValueError: there is no such level.
-""",
-)
+  ValueError: there is no such level. Inside of the block ``JaxRuntimeError``: a transfer that is disallowed.
+
+Example:
+  >>> import fungrad, fungrad.numpy as jnp, numpy as np
+  >>> x = jnp.ones(2)
+  >>> with fungrad.%s("disallow"):
+  ...   y = x + fungrad.device_put(np.ones(2, np.float32))
+  ...   try:
+  ...     x + np.ones(2, np.float32)
+  ...   except fungrad.errors.JaxRuntimeError as error:
+  ...     print(str(error).partition(",")[0])
+  Disallowed host-to-device transfer: aval=ShapedArray(float32[2])
+"""
+
+
+@contextlib.contextmanager
+def transfer_guard(new_val: str | None) -> Iterator[None]:
+    with contextlib.ExitStack() as blocks:
+        for name in ("transfer_guard", *TRANSFER_GUARDS):
+            blocks.enter_context(config.override(name, new_val))
+        yield
+
+
+transfer_guard.__doc__ = _GUARD_DOC % ("transfers between host and device, and between devices", "transfer_guard")
 transfer_guard_host_to_device = _switch(
-    "transfer_guard_host_to_device", "allow", "As ``transfer_guard``, for one direction: there are no transfers."
+    "transfer_guard_host_to_device",
+    "allow",
+    _GUARD_DOC % ("transfers from host to device", "transfer_guard_host_to_device"),
 )
 transfer_guard_device_to_host = _switch(
-    "transfer_guard_device_to_host", "allow", "As ``transfer_guard``, for one direction: there are no transfers."
+    "transfer_guard_device_to_host",
+    "allow",
+    "As ``transfer_guard``, from device to host: a CPU reads arrays where they are, so that there are none.",
 )
 transfer_guard_device_to_device = _switch(
-    "transfer_guard_device_to_device", "allow", "As ``transfer_guard``, for one direction: there are no transfers."
+    "transfer_guard_device_to_device",
+    "allow",
+    "As ``transfer_guard``, from device to device: arrays that are put on other devices.",
 )
 strict_index = _switch("strict_index", True, "Makes every out-of-range index an error inside a ``with`` block.")
 flush_subnormals = _switch(

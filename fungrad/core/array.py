@@ -5,8 +5,8 @@ every transformation, so ``isinstance(x, fungrad.Array)`` holds for both.  Opera
 ``x.sum()``, ``x.at[i].set(v)``) have NumPy semantics and are attached by ``fungrad.numpy`` at import: this file only
 says what an array is, how a concrete one is stored, and how it converts to Python and NumPy.
 
-May import ``locks``, ``core.buffers``, ``core.dlpack``, ``core.dtypes``, ``core.avals`` and
-``core.hitypes``.
+May import ``locks``, ``core.buffers``, ``core.dlpack``, ``core.dtypes``, ``core.avals``,
+``core.transfers`` and ``core.hitypes``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fungrad import locks
+from fungrad.config import watch
 from fungrad.core import buffers, dlpack, dtypes
 from fungrad.core.avals import ShapedArray, scalar_aval
 from fungrad.core.hitypes import is_hi_class
+from fungrad.core.transfers import host_to_device, number_to_device
 from fungrad.core.tree import known_leaf_types
 
 if TYPE_CHECKING:
@@ -419,6 +421,8 @@ def from_numpy(x: np.ndarray | np.generic, *, what: str = "argument", copy: bool
     if x.dtype.kind not in "biufcV" or (x.dtype.kind == "V" and not dtypes.is_known(x.dtype)):
         raise TypeError(f"{what} has dtype {x.dtype}, which is not a numeric dtype; convert it with .astype first")
     dtype = dtypes.default_width(x.dtype)
+    if watch.transfers:
+        host_to_device(ShapedArray(x.shape, dtype))
     if dtype != x.dtype:
         if x.dtype.kind in "iu":
             dtypes.check_int_range(x, dtype, what)
@@ -437,6 +441,8 @@ def from_scalar(x: Any, what: str = "fungrad") -> ArrayImpl:
       OverflowError: an integer does not fit the default width.
     """
     aval = scalar_aval(x)
+    if watch.transfers:
+        number_to_device(x, aval)
     try:
         return wrap_unchecked(np.asarray(x, aval.dtype), aval)
     except OverflowError:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fungrad.config import config, watch
+from fungrad.core import transfers
 from fungrad.core.array import Array, ArrayImpl, as_array, wrap
 from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.hitypes import tracer_attribute
@@ -228,6 +229,17 @@ class EvalTrace(Trace):
 
 EVAL = EvalTrace(None, "eager evaluation")
 _State.trace = EVAL
+
+
+def _is_staging() -> bool:
+    """Whether operations are recorded instead of computed; also unknown while a rule of a transformation runs."""
+    trace = state.trace
+    while trace is not None and not trace.stages:
+        trace = trace.parent
+    return trace is not None or state.trace is None
+
+
+transfers.register(is_staging=_is_staging)
 
 _new = object.__new__
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.core import transfers
 from fungrad.core.device import CPU, Device, checked_memory_kind
 from fungrad.core.meshes import (
     AxisType,
@@ -159,6 +160,7 @@ class SingleDeviceSharding(Sharding):
 
 # Where arrays are unless they say otherwise.
 DEFAULT = SingleDeviceSharding(CPU)
+transfers.register(default=lambda: DEFAULT)
 
 
 def make_single_device_sharding(device: Device, *, memory_kind: str | None = None) -> SingleDeviceSharding:

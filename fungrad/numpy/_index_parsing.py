@@ -17,8 +17,9 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core import dtypes, tree
-from fungrad.core.array import Array, as_array
+from fungrad.core.array import Array, as_array, typeof
 from fungrad.core.context import Tracer
+from fungrad.core.transfers import host_to_device
 from fungrad.errors import FungradTypeError, IncompatibleShapesError, NonConcreteBooleanIndexError
 from fungrad.numpy.creation import asarray
 from fungrad.numpy.dynamic_slices import Slice
@@ -53,6 +54,19 @@ class Entry(NamedTuple):
     kind: Kind
     axis: int
     value: Any
+
+
+def note_index(idx: Any) -> None:
+    """Tells ``transfer_guard`` of the numbers and NumPy arrays in an index, which become arrays as operands do.
+
+    Raises:
+      JaxRuntimeError: the guard disallows it.
+    """
+    for part in idx if type(idx) is tuple else (idx,):
+        numbers = (part.start, part.stop) if type(part) is slice else (part,)
+        for x in numbers:
+            if type(x) is int or isinstance(x, (np.ndarray, np.generic)):
+                host_to_device(typeof(x))
 
 
 # -- parsing -----------------------------------------------------------------------------------------------------------

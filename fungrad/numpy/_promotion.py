@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.config import config
+from fungrad.config import config, watch
 from fungrad.core import dtypes
 from fungrad.core.arguments import integers
 from fungrad.core.array import (
@@ -26,6 +26,7 @@ from fungrad.core.array import (
 )
 from fungrad.core.avals import ShapedArray, scalar_aval
 from fungrad.core.context import EVAL, state
+from fungrad.core.transfers import host_to_device, number_to_device
 from fungrad.errors import IncompatibleShapesError, RankPromotionError
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import convert_element_type_p
@@ -116,6 +117,8 @@ def _number(api: str, value: Any, dtype: np.dtype, weak_type: bool = False) -> A
     Raises:
       ScalarRangeError: an integer does not fit an integer dtype.
     """
+    if watch.transfers:
+        number_to_device(value, scalar_aval(value))
     if isinstance(value, int) and not isinstance(value, bool):
         if dtypes.is_integer(dtype):
             value = in_range(api, int(value), dtype)
@@ -172,6 +175,8 @@ def _become(x: Any, dtype: np.dtype, weak_type: bool, api: str, name: str) -> Ar
         return cast(from_numpy(x, what=what), dtype, weak_type)
     dtypes.check_int_range(np.asarray(x), dtype, what)
     wide = dtypes.canonicalize_dtype(x.dtype)
+    if watch.transfers:
+        host_to_device(ShapedArray(x.shape, wide))
     return cast(wrap_unchecked(np.array(x, wide, order="C"), ShapedArray(x.shape, wide)), dtype, weak_type)
 
 
@@ -224,6 +229,8 @@ fitting: set[tuple[ShapedArray, ShapedArray]] = set()
 # The operators use them as operands, and nothing else: a user who got one might delete it.
 partners: dict[Any, Array] = {}
 _PARTNERS_LIMIT = 1024
+# Where transfers are watched, numbers are not taken from here.
+watch.on_transfers.append(partners.clear)
 
 
 def _with_scalar(api: str, x: Array, value: Any) -> tuple[Array, Array]:
@@ -236,7 +243,8 @@ def _with_scalar(api: str, x: Array, value: Any) -> tuple[Array, Array]:
         if found is None:
             found = _number(api, value, aval.dtype, aval.weak_type)
             # What stands for an integer out of range depends on the function.
-            if len(partners) < _PARTNERS_LIMIT and (kind is not int or found.item() == value):
+            kept = kind is not int or found.item() == value
+            if kept and len(partners) < _PARTNERS_LIMIT and not watch.transfers:
                 partners[key] = found
         return x, another(found)
     other = scalar_aval(value)

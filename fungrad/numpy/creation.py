@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.config import watch
 from fungrad.core import dtypes
 from fungrad.core.arguments import shown
 from fungrad.core.array import (
@@ -28,6 +29,7 @@ from fungrad.core.array import (
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.device import check_device
+from fungrad.core.transfers import host_to_device, unseen
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
 from fungrad.numpy._promotion import cast, operand, raw_operand, requested_dtype
@@ -158,6 +160,8 @@ def _from_numpy(x: np.ndarray, dtype: np.dtype | None, what: str) -> Array:
         return from_numpy(x, what=what)
     if x.dtype.kind not in "biufcV" or (x.dtype.kind == "V" and not dtypes.is_known(x.dtype)):
         raise TypeError(f"{what} has dtype {x.dtype}, which is not numeric")
+    if watch.transfers:
+        host_to_device(ShapedArray(x.shape, dtype))
     if x.dtype.kind == "c" and not dtypes.is_complex(dtype):
         x = x != 0 if dtypes.is_bool(dtype) else x.real
     if x.dtype.kind == "f" and dtypes.is_integer(dtype):
@@ -323,6 +327,8 @@ def _filled(api: str, value: int, shape: Any, dtype: Any, device: Any) -> Array:
     found = dtypes.default_float() if found is None else found
     if dtypes.is_bool(found):
         value = bool(value)
+    if watch.transfers:
+        host_to_device(ShapedArray((), found))
     return on_device(_constant(value, canonical_shape(shape, api), found), device, f"fungrad.numpy.{api}")
 
 
@@ -426,6 +432,8 @@ def _filled_like(api: str, value: int, a: Any, dtype: Any, shape: Any, device: A
         check_device(device, f"fungrad.numpy.{api}")
         return _float0_array(canonical_shape(np.shape(a) if shape is None else shape, api))
     sizes, found, weak = _like(api, a, dtype, shape)
+    if watch.transfers:
+        host_to_device(ShapedArray((), found, weak))
     scalar = scalar_array(bool(value) if dtypes.is_bool(found) else value, found, weak)
     return _where_like(broadcast_in_dim(scalar, sizes, ()), a, device, api)
 
@@ -516,7 +524,8 @@ def arange(
     if any(isinstance(x, complex) for x in values):
         raise ValueError(f"fungrad.numpy.arange: start, stop and step must be real, got {', '.join(map(str, values))}")
     if found is None:
-        operands = [operand(x, "arange", "an argument") for x in given]
+        with unseen():
+            operands = [operand(x, "arange", "an argument") for x in given]
         found = dtypes.lattice_result_type(*[(x.aval.dtype, x.aval.weak_type) for x in operands])[0]
     if stop is None:
         first, last = 0, values[0]
@@ -535,6 +544,8 @@ def arange(
             exact = first + interval * np.arange(size)
         out = wrap(exact.astype(found), ShapedArray((size,), found))
     if dtypes.is_inexact(found):
+        if watch.transfers:
+            host_to_device(ShapedArray((), found))
         # Where bounds are known but differentiated, how many numbers there are is a constant, the numbers are not.
         if stop is not None and isinstance(start, Tracer):
             out = elementwise.add(out, convert_element_type(_only_derivative(start), found))

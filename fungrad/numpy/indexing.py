@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.config import config
+from fungrad.config import config, watch
 from fungrad.core import dtypes
 from fungrad.core.array import Array, ArrayImpl, wrap_unchecked
 from fungrad.core.avals import ShapedArray
@@ -26,6 +26,7 @@ from fungrad.numpy._index_parsing import (
     Entry,
     Kind,
     checked_int,
+    note_index,
     parse,
     select_windows,
     static_ints,
@@ -64,6 +65,8 @@ def getitem(x: Array, idx: Any) -> Array:
       NonConcreteBooleanIndexError: a mask is traced.
     """
     if type(x) is ArrayImpl and state.trace is EVAL:
+        if watch.transfers:
+            note_index(idx)
         out = _read_basic(x._data, idx)
         if out is None:
             out = _read_array(x._data, idx)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.config import config
+from fungrad.config import config, watch
 from fungrad.core import dtypes
 from fungrad.core.arguments import guarded
 from fungrad.core.array import Array, typeof, wrap_unchecked
@@ -22,7 +22,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
-from fungrad.numpy._index_parsing import Selection, Shape, parse, select_windows, static_ints
+from fungrad.numpy._index_parsing import Selection, Shape, note_index, parse, select_windows, static_ints
 from fungrad.numpy._promotion import cast, converted, operand
 from fungrad.numpy.creation import broadcast_to, ones_like, raw_values
 from fungrad.numpy.indexing import along, rewriting_take
@@ -99,6 +99,8 @@ def _select(
 ) -> tuple[Selection, dict[str, Any]]:
     """The windows that are updated, and the options of the scatter."""
     parsed_mode = None if mode is None else GatherScatterMode.from_any(mode)
+    if watch.transfers:
+        note_index(idx)
     entries = static_ints(shape, parse(shape, idx, api), parsed_mode, wrap, api)
     chosen = select_windows(shape, entries, api, wrap=wrap, empty=not config.strict_index)
     if parsed_mode is None:

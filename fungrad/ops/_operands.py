@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.config import watch
 from fungrad.core import dtypes
 from fungrad.core.array import Array, ArrayImpl, as_array, from_scalar, wrap_unchecked
-from fungrad.core.avals import ShapedArray
+from fungrad.core.avals import ShapedArray, scalar_aval
+from fungrad.core.transfers import number_to_device
 
 # Kinds of dtypes, one letter each, as used in the `accepts` of a primitive.
 KIND_NAMES = {
@@ -132,6 +134,8 @@ def constant(like: Array, value: Any) -> Array:
 def scalar_like(value: Any, like: Array) -> Array:
     """A Python scalar as a new 0-d array of the dtype of ``like`` (weak if ``like`` is), where its kind allows."""
     aval = like.aval
+    if watch.transfers:
+        number_to_device(value, scalar_aval(value))
     # The text of a zero tells 0.0 from -0.0, which are equal as keys.
     key = (value or repr(value), type(value), aval)
     found = _scalars_like.get(key)

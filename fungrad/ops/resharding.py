@@ -16,10 +16,11 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.device import Device, Space, check_device
 from fungrad.core.formats import Format
-from fungrad.core.meshes import PartitionSpec
+from fungrad.core.meshes import AbstractMesh, PartitionSpec
 from fungrad.core.placement import placed, placement
 from fungrad.core.primitive import Primitive
 from fungrad.core.shardings import DEFAULT, NamedSharding, SingleDeviceSharding, wanted_type
+from fungrad.core.transfers import device_to_device, host_to_device
 from fungrad.errors import ShardingTypeError
 
 
@@ -101,6 +102,25 @@ def put(x: Any, where: Any) -> Any:
             None if where is Space.Any else now.with_memory_kind("device" if where is Space.Device else "pinned_host")
         )
     return x if where is None or placement(x) == where else placed(x, where)
+
+
+def note_move(x: Any, where: Any) -> None:
+    """Tells ``transfer_guard`` that an array is to be at ``where``, if it is elsewhere.
+
+    What several devices hold is gathered on the host first, as in JAX.
+
+    Raises:
+      JaxRuntimeError: the guard disallows it.
+    """
+    if type(x) is not ArrayImpl or where is None or isinstance(where, (Space, Format)):
+        return
+    now = placement(x) or DEFAULT
+    wanted = SingleDeviceSharding(where) if isinstance(where, Device) else where
+    if isinstance(getattr(wanted, "mesh", None), AbstractMesh) or isinstance(getattr(now, "mesh", None), AbstractMesh):
+        return
+    if not now.is_equivalent_to(wanted, x.aval.ndim):
+        moved = device_to_device if now.num_devices == 1 else host_to_device
+        moved(x.aval, wanted)
 
 
 def on_device(x: Any, device: Any, api: str) -> Any:

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.config import config
+from fungrad.config import config, watch
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array, is_array_like, typeof
 from fungrad.core.key_types import identify
 from fungrad.core.key_uses import use
+from fungrad.core.transfers import number_to_device
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import at_full_width, convert_element_type
 from fungrad.ops.foundation import Dims
@@ -185,6 +186,8 @@ def parameter(api: str, name: str, x: Any, dtype: np.dtype) -> Array:
       TypeError: it is not a real array or scalar.
     """
     if type(x) in (int, float, bool):
+        if watch.transfers:
+            number_to_device(x, typeof(x))
         return scalar_array(x, dtype)
     array = as_array(at_full_width(x, dtype), f"fungrad.random.{api}: {name}")
     if kind_of(array.aval.dtype) not in "biuf":

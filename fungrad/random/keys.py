@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.config import config
+from fungrad.config import config, watch
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array, from_numpy, is_array_like, typeof
+from fungrad.core.avals import ShapedArray
 from fungrad.core.key_types import PRNGImpl, dtype_of, identifier_of, identify, impl_of, registered
+from fungrad.core.transfers import host_to_device
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.elementwise import add
@@ -52,6 +54,8 @@ def seed_array(api: str, seed: Any) -> Array:
     if isinstance(seed, Array):
         return convert_element_type(seed, dtypes.int32) if dtypes.is_bool(seed.aval.dtype) else seed
     value = int(seed)
+    if watch.transfers:
+        host_to_device(typeof(seed))
     if not -(2**63) <= value < 2**63 and isinstance(seed, int):
         raise OverflowError(f"fungrad.random.{api}: seed must be in [-2**63, 2**63), got {value}")
     # In the default width only the lower half of a seed counts, as in JAX.
@@ -249,6 +253,8 @@ def fold_in(key: Any, data: Any) -> Array:
     if isinstance(data, int):
         if not 0 <= data < 2**32:
             raise OverflowError(f"fungrad.random.fold_in: data must be in [0, 2**32), got {data}")
+        if watch.transfers:
+            host_to_device(ShapedArray((), dtypes.uint32))
         number: Array = scalar_array(int(data), dtypes.uint32)
     else:
         # NumPy values are converted here: on their way into an Array they would have to fit the default width.

@@ -15,6 +15,7 @@ from fungrad.core.array import Array, as_array
 from fungrad.core.device import Device
 from fungrad.core.placement import placed, placement
 from fungrad.core.shardings import DEFAULT, NamedSharding, Sharding, SingleDeviceSharding
+from fungrad.core.transfers import unseen
 
 
 class Shard:
@@ -35,7 +36,8 @@ class Shard:
     def data(self) -> Array:
         """The part, as an array on its device."""
         part = self._whole._concrete("Shard.data")[self.index]
-        return placed(as_array(np.asarray(part, order="C")), SingleDeviceSharding(self.device))
+        with unseen():
+            return placed(as_array(np.asarray(part, order="C")), SingleDeviceSharding(self.device))
 
     def __repr__(self) -> str:
         return f"Shard(device={self.device!r}, index={self.index}, replica_id={self.replica_id}, data={self.data})"
@@ -191,7 +193,8 @@ def _assembled(shape: tuple[int, ...], parts: Sequence[Any], sharding: Sharding,
                 f"fungrad.{api}: the part at {index} must have shape {whole[index].shape}, got {part.shape}"
             )
         whole[index] = part._concrete(api)
-    return placed(as_array(whole), sharding)
+    with unseen():
+        return placed(as_array(whole), sharding)
 
 
 class Layout(NamedTuple):

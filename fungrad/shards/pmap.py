@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+from fungrad.config import watch
 from fungrad.core import tree
 from fungrad.core.array import as_array
 from fungrad.core.device import devices as all_devices
@@ -17,6 +18,7 @@ from fungrad.core.placement import placed
 from fungrad.core.shardings import NamedSharding
 from fungrad.core.source import api_boundary, function_name
 from fungrad.jit.front.api import jit
+from fungrad.ops.resharding import note_move
 from fungrad.transforms.api import check_callable
 from fungrad.transforms.mapping import vmap
 
@@ -94,10 +96,14 @@ def pmap(
                 f"but only {len(available)} are available; map {len(available)} examples, use vmap, or "
                 f'fungrad.config.update("jax_num_cpu_devices", {size})'
             )
+        mesh = Mesh(available[:size], (name,)) if size else None
+        if watch.transfers and mesh is not None:
+            mapped = [a for i, a in enumerate(args) if i not in {k % len(args) for k in static}]
+            for x in tree.leaves((mapped, kwargs)):
+                note_move(x, NamedSharding(mesh, P(name)))
         result = compiled(*args, **kwargs)
-        if size is None or not size:
+        if mesh is None:
             return result
-        mesh = Mesh(available[:size], (name,))
         flat = tree.broadcast_prefix(
             out_axes, result, is_leaf=lambda a: a is None, api="fungrad.pmap", prefix_name="out_axes"
         )

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from fungrad.config import watch
 from fungrad.core import shardings, tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.device import check_device
@@ -16,8 +17,9 @@ from fungrad.core.meshes import AxisType, PartitionSpec, use_abstract_mesh
 from fungrad.core.placement import placement
 from fungrad.core.shardings import NamedSharding, wanted_type
 from fungrad.core.source import api_boundary, wraps
+from fungrad.core.transfers import explicit
 from fungrad.ops.cast import copy
-from fungrad.ops.resharding import on_device, put, resharded
+from fungrad.ops.resharding import note_move, on_device, put, resharded
 from fungrad.transforms.api import check_callable
 
 
@@ -47,6 +49,11 @@ def device_put(
     """
     if donate and may_alias:
         raise ValueError("fungrad.device_put: may_alias and donate cannot be True at the same time.")
+    with explicit():
+        return _device_put(x, device, may_alias)
+
+
+def _device_put(x: Any, device: Any, may_alias: bool | None) -> Any:
     if may_alias is not None and not may_alias:
         x = tree.map(lambda leaf: put(copy(leaf), placement(leaf)) if isinstance(leaf, Array) else leaf, x)
     if device is None:
@@ -59,6 +66,10 @@ def device_put(
         check_device(each, "fungrad.device_put")
     leaves, structure = tree.flatten(x)
     arrays = [as_array(leaf, "fungrad.device_put: x") for leaf in leaves]
+    if watch.transfers:
+        for leaf, array, each in zip(leaves, arrays, wanted, strict=True):
+            if leaf is array:
+                note_move(leaf, each)
     return tree.unflatten(
         structure, [on_device(x, where, "fungrad.device_put") for x, where in zip(arrays, wanted, strict=True)]
     )
@@ -157,6 +168,8 @@ def _constrained(x: Array, wanted: Any) -> Array:
                 )
             if sharding.mesh.are_all_axes_explicit:
                 return x
+    if watch.transfers:
+        note_move(x, sharding)
     return put(x, sharding)
 
 

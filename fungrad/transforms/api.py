@@ -24,6 +24,7 @@ from fungrad.core.context import Tracer
 from fungrad.core.refs import Ref, check_distinct, contents, passed, store
 from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
+from fungrad.core.transfers import unseen
 from fungrad.ops._operands import scalar_array
 from fungrad.transforms.forward import jvp_flat
 from fungrad.transforms.linear_functions import Linearized, Pullback, Types, checked_tangent, float0_zeros, visible
@@ -432,7 +433,8 @@ def abstract_argument(x: Any, api: str, whole: Any, position: int) -> ShapedArra
             f"ShapeDtypeStruct, got {x!r} of type {type(x).__name__}"
         )
     try:
-        return as_array(x).aval
+        with unseen():
+            return as_array(x).aval
     except (TypeError, ValueError, OverflowError):
         # Once more for the message: finding the name of the argument takes longer than everything else here.
         return as_array(x, f"fungrad.{api}: the argument{tree.leaf_paths(whole)[position]}").aval

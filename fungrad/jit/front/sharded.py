@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from fungrad.config import watch
 from fungrad.core import shardings, tree
 from fungrad.core.array import as_array
 from fungrad.core.context import Tracer
@@ -16,7 +17,7 @@ from fungrad.core.formats import Format
 from fungrad.core.meshes import AbstractMesh, PartitionSpec
 from fungrad.core.placement import placed, placement
 from fungrad.core.source import api_boundary
-from fungrad.ops.resharding import resharded
+from fungrad.ops.resharding import note_move, resharded
 
 
 def _is_none(x: Any) -> bool:
@@ -54,6 +55,10 @@ class ShardedFunction:
         if self._devices:
             where = ((f"argument {i}", placement(x)) for i, x in enumerate(tree.leaves((args, kwargs))))
             _check_devices([*self._devices, *((name, s) for name, s in where if s is not None)])
+            if watch.transfers:
+                for x in tree.leaves((args, kwargs)):
+                    if placement(x) is None:
+                        note_move(x, self._devices[0][1])
         result = self.compiled(*args, **kwargs)
         if self.out_shardings is None:
             return result
@@ -89,7 +94,7 @@ class ShardedFunction:
                     f"sharding on the respective arg{tree.leaf_paths(args)[i]}: {sharding} and {found}; put the "
                     "argument there with fungrad.device_put, or leave in_shardings out"
                 )
-            leaves[i] = _put(x, sharding)
+            leaves[i] = _put(x, sharding, given=x is leaf)
         return tree.unflatten(structure, leaves)  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
@@ -145,12 +150,16 @@ def _check_devices(places: list[tuple[str, Any]]) -> None:
             )
 
 
-def _put(x: Any, sharding: Any) -> Any:
+def _put(x: Any, sharding: Any, given: bool = False) -> Any:
     """An array with a sharding; of a traced one only the type says so."""
     if isinstance(x, Tracer):
         wanted = sharding.of_type(x.aval.shape) if isinstance(sharding, shardings.NamedSharding) else None
         return resharded(x, wanted) if wanted is not None else x
-    return placed(x, sharding) if placement(x) != sharding else x
+    if placement(x) == sharding:
+        return x
+    if watch.transfers and given:
+        note_move(x, sharding)
+    return placed(x, sharding)
 
 
 def _check_shape(sharding: Any, shape: Any, api: str) -> None:
