@@ -123,11 +123,10 @@ SWAPPED_COLUMNS = 256
 # read number by number; with more its panels are transposed. (Of 2048 x 2048: equal at 128 rows, 256 a fifth faster.)
 SWAPPED_ROWS = 128
 # Rows of the left operand up to which a panel of the right one is read where it is: asked for ahead, it comes as fast
-# as a copy in the first level. Measured from 8 to 128 rows: 5 to 30 % faster than with a copy, up to a factor of 3 with
-# few rows; equal from 256. If its rows are a multiple of `crowded_stride` apart, so that they drive each other out of
-# the first level, only for few: with 1024 and 2048 columns 64 to 256 rows are 5 to 50 % faster with a copy.
-DIRECT_ROWS = 256
-CROWDED_DIRECT_ROWS = 32
+# as from a copy. With more rows a copy in the first level is better, since hardly any panel stays there as it is: its
+# rows lie at few different places. Measured with 100 to 2048 columns: 8 rows up to a factor of 3 faster in place, equal
+# from 32 to 64, from 128 on 5 to 25 % slower.
+DIRECT_ROWS = 48
 # The same for tiles of three vectors. Their panels are a line and a half wide, and every four rows read them again, so
 # that the second level does not keep up. Measured from 24 rows on: up to 40 % slower in place.
 NARROW_DIRECT_ROWS = 16

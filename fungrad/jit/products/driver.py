@@ -75,12 +75,8 @@ def _plain(s: Shape, machine: Machine) -> str:
     most_copied = max(tuning.copied_bytes(machine.l2_bytes) // (row_bytes * s.rows) * s.rows, s.rows)
     f.do(f"%tiles = alloca [{row_bytes * most_copied} x i8], align 64")
     ordered = f.op(f"icmp eq i64 %bcs, {s.size}")
-    # the power of two in the distance of rows
-    power = f.op(f"and i64 %brs, {f.sub(0, '%brs')}")
-    crowded = f.op(f"icmp sge i64 {power}, {tuning.crowded_stride(machine)}")
     direct_rows = tuning.NARROW_DIRECT_ROWS if s.vectors == 3 else tuning.DIRECT_ROWS
-    most = f.op(f"select i1 {crowded}, i64 {min(tuning.CROWDED_DIRECT_ROWS, direct_rows)}, i64 {direct_rows}")
-    few = f.op(f"icmp sle i64 %m, {most}")
+    few = f.op(f"icmp sle i64 %m, {direct_rows}")
     direct = f.op(f"and i1 {ordered}, {few}")
     copied = _copies_tiles(f, s)
     block = f.op(f"select i1 {copied}, i64 {most_copied}, i64 {tuning.CACHED_ROWS}")
