@@ -20,7 +20,6 @@ from fungrad.jit.ir.loops import (
     Call,
     Host,
     Let,
-    Load,
     Loop,
     LoopWhile,
     Nest,
@@ -30,7 +29,6 @@ from fungrad.jit.ir.loops import (
     Repeat,
     Rows,
     Series,
-    Store,
     Update,
     View,
     While,
@@ -58,8 +56,8 @@ def vector_work(program: Program, statements: Sequence[Any], symbol: str | None,
     total = 0.0
     for s in statements:
         nested = sum(vector_work(program, body, symbol, lanes) for body in children(s))
-        times = s.extent if type(s) is Loop else tuning.TURNS_OF_A_WHILE if type(s) is LoopWhile else 1
-        total += nested * times + (type(s) is Loop)
+        times = s.extent if s.is_counted else tuning.TURNS_OF_A_WHILE if type(s) is LoopWhile else 1
+        total += nested * times + s.is_counted
         total += statement_cost(program, s, symbol, lanes)
     return total
 
@@ -78,18 +76,15 @@ def statement_cost(program: Program, s: Any, symbol: str | None, lanes: int) -> 
       symbol: counter of the vector loop around it, None outside of one.
       lanes: iterations of that loop at once.
     """
-    kind = type(s)
-    if kind is Let:
+    if type(s) is Let:
         return operation_cost(s)
-    if kind in (Load, Store):
+    if s.is_access:
         stride = s.index.coefficient(symbol) if symbol else 0
         each = tuning.UPDATE_COST if s.reads_what_it_writes else 1.0
         if lanes == 1 or abs(stride) <= 1:
             return each
-        return each * max(tuning.STRIDED_COST, (tuning.SCATTER_COST if kind is Store else tuning.GATHER_COST) * lanes)
-    if kind in (Update, Prefix):
-        return 1.0
-    return 0.0
+        return each * max(tuning.STRIDED_COST, (tuning.SCATTER_COST if s.WRITES else tuning.GATHER_COST) * lanes)
+    return 1.0 if type(s) in (Update, Prefix) else 0.0
 
 
 def operation_cost(s: Let) -> float:
@@ -121,7 +116,7 @@ def step_work(program: Program, step: Any) -> float:
         numbers = sum(math.prod(v.shape) for v in step.outputs)
         return float(products.work(step)) if products.is_product(step) else tuning.CALL_COST * numbers
     inside = sum(step_work(program, s) for nested in children(step) for s in nested)
-    return inside * (step.extent if type(step) is Repeat else 1) + 1.0
+    return inside * (step.extent if step.is_counted else 1) + 1.0
 
 
 # -- what steps move and compute ---------------------------------------------------------------------------------------
@@ -204,7 +199,7 @@ def _of_nest(program: Program, nest: Nest) -> Cost:
             # A computed index may be anywhere: as many elements as there are iterations.
             counts = known if len(known) == len(symbols) else list(extents.values())
             size = min(math.prod(counts) * buffer.dtype.itemsize, buffer.nbytes)
-            for written in (False, True) if s.reads_what_it_writes else (type(s) is Store,):
+            for written in (False, True) if s.reads_what_it_writes else (bool(s.WRITES),):
                 table, name = touched[written], program.root(s.buffer).name
                 table[name] = max(table.get(name, 0), size)
         times = math.prod(extents.values())

@@ -14,16 +14,13 @@ from fungrad.jit.ir.affine import Affine
 from fungrad.jit.ir.loops import (
     Buffer,
     Call,
-    If,
     Load,
     Loop,
     LoopWhile,
     Nest,
     Prefix,
     Program,
-    Set,
     Store,
-    Update,
     overlap,
 )
 from fungrad.jit.ir.traverse import accesses, buffers_of, changes, defines, of_kind, walk
@@ -45,9 +42,19 @@ def declared_cells(statements: Sequence[Any]) -> set[str]:
 
 
 def outer_cells(loop: Loop) -> set[str]:
-    """Accumulators declared outside of a loop and updated inside."""
-    updated = {s.acc for s in walk(loop.body) if type(s) in (Update, Prefix)}
-    return updated - declared_cells(loop.body)
+    """Cells declared outside of a loop and changed inside."""
+    return {c for s in walk(loop.body) for c in changes(s)} - declared_cells(loop.body)
+
+
+def is_plain(statements: Iterable[Any]) -> bool:
+    """Whether statements, with what is nested in them, only compute, store and sum up, each as often as the loops say:
+    nothing that must run in order, and no branches."""
+    return not any(s.is_sequential or s.is_branch for s in walk(list(statements)))
+
+
+def is_simple(statements: Iterable[Any]) -> bool:
+    """Whether statements only compute, store and sum up: none has others inside, declares a cell or runs in order."""
+    return not any(s.BODIES or s.declares_cell or s.is_sequential for s in statements)
 
 
 def is_straight(statements: Iterable[Any]) -> bool:
@@ -63,14 +70,11 @@ def is_vectorisable(program: Program, loop: Loop) -> bool:
     values = _values(loop)
     direct = {s.acc for s in of_kind(Prefix, loop.body)}
     for s in walk(loop.body):
-        kind = type(s)
-        if (kind in (If, LoopWhile) and not s.settled) or (kind is Loop and s.vector):
+        if (s.is_branch and not s.settled) or (type(s) is Loop and s.vector):
             return False
-        if kind is Set and s.var not in declared:
+        if s.is_sequential and not declared.union(direct).issuperset(changes(s)):
             return False
-        if kind is Prefix and s.acc not in declared and s.acc not in direct:
-            return False
-        if kind is Store and s.update is not None:
+        if s.reads_what_it_writes:
             varying = any(t in values for t in s.index.symbols())
             if varying or s.index.coefficient(loop.index) == 0:
                 return False
@@ -80,7 +84,7 @@ def is_vectorisable(program: Program, loop: Loop) -> bool:
 def is_repeatable(program: Program, loop: Loop) -> bool:
     """Whether an iteration may run twice: it only stores what depends on nothing that is stored.
     Then the last vector of a loop may overlap the one before, which saves a copy of the body."""
-    if any(type(s) in (Set, Prefix) or s.reads_what_it_writes for s in walk(loop.body)) or outer_cells(loop):
+    if any(s.is_sequential or s.reads_what_it_writes for s in walk(loop.body)) or outer_cells(loop):
         return False
     reads, writes = buffers_of(loop)
     return not any(overlap(program.root(a), program.root(b)) for a in reads for b in writes)
@@ -101,7 +105,7 @@ def is_independent(program: Program, loop: Loop) -> bool:
 
 def _values(loop: Loop) -> set[str]:
     """Names that the statements in a loop define, but for counters."""
-    return {n for s in walk(loop.body) if type(s) is not Loop for n in defines(s)}
+    return {n for s in walk(loop.body) if not s.is_counted for n in defines(s)}
 
 
 def divisor(n: int, wanted: int) -> int | None:

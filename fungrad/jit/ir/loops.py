@@ -22,9 +22,10 @@ functions in `fungrad.jit.kernels` (`exp`, `tanh` ...), or a Python function ove
 (`Let.fn`).
 
 Statements and steps never change, and their fields declare what they are for: `operand`, `cell`,
-`declaration`, `definition`, `place`, `nested`, `reading`, `writing`. Whatever walks through programs asks for these
-roles (`traverse`), so a new statement is its class, its line in the printer, the verifier and the
-tests' interpreter, and its emitter.
+`state`, `declaration`, `definition`, `counter`, `place`, `nested`, `reading`, `writing`. From these follow what they do
+(`is_pure`, `is_sequential`, `is_branch` ...). Whatever walks through programs asks for roles and facts (`traverse`,
+`facts`), so a new statement is its class, its line in the printer, the verifier and the tests' interpreter, and its
+emitter.
 
 This module has the data structures; `traverse` walks and rebuilds them, `loop_text` prints and `loop_check` verifies
 them, and `tests/loop_interpreter.py` runs them with NumPy.
@@ -35,7 +36,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +46,7 @@ from fungrad.jit.ir.machine import LINE_BYTES, Machine
 from fungrad.jit.ir.node import (
     Node,
     cell,
+    counter,
     declaration,
     definition,
     exchanging,
@@ -54,6 +56,7 @@ from fungrad.jit.ir.node import (
     place,
     reading,
     several,
+    state,
     writing,
 )
 from fungrad.jit.kernels.scalars import type_of
@@ -278,7 +281,7 @@ class Prefix(Node):
     its accumulator must not be updated elsewhere."""
 
     name: str = definition()
-    acc: str = cell()
+    acc: str = state()
     value: Operand = operand()
 
 
@@ -295,7 +298,7 @@ class Var(Node):
 class Set(Node):
     """Assign to a `Var`. The loops between the assignment and the declaration run in order."""
 
-    var: str = cell()
+    var: str = state()
     value: Operand = operand()
 
 
@@ -319,7 +322,7 @@ class Loop(Node):
         what is contiguous along this loop in that direction.
     """
 
-    index: str = definition()
+    index: str = counter()
     extent: int
     body: Sequence[Any] = nested()
     parallel: bool = False
@@ -340,6 +343,7 @@ class If(Node):
         condition holds for any.
     """
 
+    is_branch: ClassVar[bool] = True
     condition: str = operand()
     then: Sequence[Any] = nested()
     orelse: Sequence[Any] = nested(default=())
@@ -356,6 +360,7 @@ class LoopWhile(Node):
         several iterations of a loop around it at once, until the condition is false for all.
     """
 
+    is_branch: ClassVar[bool] = True
     test: Sequence[Any] = nested()
     condition: str = operand()
     body: Sequence[Any] = nested()
@@ -453,7 +458,8 @@ class Repeat(Node):
         the steps the old one gets what is in the new one, and what is in the new one is lost.
     """
 
-    index: str = definition()
+    is_control: ClassVar[bool] = True
+    index: str = counter()
     extent: int
     steps: Sequence[Any] = nested()
     exchanges: Sequence[tuple[str, str]] = exchanging(default=())
@@ -491,6 +497,7 @@ class Parallel(Node):
 class Series(Node):
     """Steps in order, where one step is expected."""
 
+    is_control: ClassVar[bool] = True
     steps: Sequence[Any] = nested()
 
 
@@ -503,6 +510,8 @@ class While(Node):
       exchanges: as those of `Repeat`.
     """
 
+    is_branch: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
     test: Sequence[Any] = nested()
     condition: str = reading()
     steps: Sequence[Any] = nested()
@@ -514,6 +523,8 @@ class Branch(Node):
     """Run the steps of one branch, chosen by the first element of an `i32` buffer. The producer
     clamps it; any value outside the range runs the last branch."""
 
+    is_branch: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
     selector: str = reading()
     branches: Sequence[Sequence[Any]] = several()
 

@@ -20,8 +20,18 @@ def operand(*, default: Any = dataclasses.MISSING) -> Any:
 
 
 def cell() -> Any:
-    """A field that names a cell which is used and gets another value."""
+    """A field that names an accumulator to which something is added, in any order."""
     return dataclasses.field(metadata={_ROLE: "change"})
+
+
+def state() -> Any:
+    """A field that names a cell which gets another value that later statements see: iterations run in order."""
+    return dataclasses.field(metadata={_ROLE: "state"})
+
+
+def counter() -> Any:
+    """A field that names a counter, which the node defines and which goes through its `extent`."""
+    return dataclasses.field(metadata={_ROLE: "counter"})
 
 
 def definition(*, default: Any = dataclasses.MISSING) -> Any:
@@ -75,6 +85,11 @@ class Node:
       is_access: whether the node reads or writes an element of a buffer.
       declares_cell: whether it declares an accumulator or a variable.
       is_pure: whether it does nothing but define a value: it may run again, or elsewhere.
+      is_counted: whether what is nested in it runs once for each value of a counter.
+      is_sequential: whether it changes a cell in a way that what runs later sees.
+      is_branch: whether values decide if, or how often, what is nested in it runs.
+      is_control: whether it is a step that only runs others.
+      exchanges_memory: whether memories may change places after each run of what is nested in it.
       made_by, reason: see `provenance`; only there while a program is explained.
     """
 
@@ -92,6 +107,11 @@ class Node:
     is_access: ClassVar[bool] = False
     declares_cell: ClassVar[bool] = False
     is_pure: ClassVar[bool] = False
+    is_counted: ClassVar[bool] = False
+    is_sequential: ClassVar[bool] = False
+    is_branch: ClassVar[bool] = False
+    is_control: ClassVar[bool] = False
+    exchanges_memory: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if provenance.state.thread:
@@ -130,6 +150,8 @@ class Node:
     field_specifiers=(
         operand,
         cell,
+        state,
+        counter,
         definition,
         declaration,
         place,
@@ -151,12 +173,14 @@ def node(cls: Any) -> Any:
         return tuple([name for name, role in roles.items() if role in wanted])
 
     made.FIELDS = tuple(roles)
-    made.USES, made.CHANGES = having("use", "change"), having("change")
-    made.DEFINITIONS, made.ADDRESSES = having("definition", "declaration"), having("address")
+    made.USES, made.CHANGES = having("use", "change", "state"), having("change", "state")
+    made.DEFINITIONS, made.ADDRESSES = having("definition", "declaration", "counter"), having("address")
     made.BODIES, made.SEVERAL = having("body", "bodies"), bool(having("bodies"))
     made.READS, made.WRITES = having("read", "exchange"), having("write", "exchange")
     made.is_access = bool(made.ADDRESSES and (made.READS or made.WRITES))
     made.declares_cell = bool(having("declaration"))
+    made.is_counted, made.is_sequential = bool(having("counter")), bool(having("state"))
+    made.exchanges_memory = bool(having("exchange"))
     acts = made.declares_cell or made.CHANGES or made.BODIES or made.WRITES
     made.is_pure = bool(made.DEFINITIONS and not acts)
     return made

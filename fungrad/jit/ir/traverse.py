@@ -1,8 +1,8 @@
 """Walks through the loop IR and rebuilds it, from the roles that the fields of its nodes declare.
 
 `children`, `walk` and `accesses` go down; `uses`, `defines`, `changes` and `buffers_of` say what a node does;
-`map_bodies`, `map_steps`, `substitute`, `rename` and `part_of` build changed nodes. They ask for roles rather than
-classes, so they serve new nodes as they are.
+`map_bodies`, `map_steps`, `map_loops`, `substitute`, `rename` and `part_of` build changed nodes. They ask for roles
+rather than classes, so they serve new nodes as they are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from fungrad.jit.ir.loops import Affine, Branch, Loop, Nest, Parallel, Program, Repeat, Series, View, While
+from fungrad.jit.ir.loops import Affine, Loop, Nest, Parallel, Program, Series, View
 
 N = TypeVar("N")
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def walk_in_loops(statements: Sequence[Any], extents: dict[str, int]) -> Iterato
     for s in statements:
         yield s, extents
         if s.BODIES:
-            inside = {**extents, s.index: s.extent} if type(s) is Loop else extents
+            inside = {**extents, s.index: s.extent} if s.is_counted else extents
             for nested in children(s):
                 yield from walk_in_loops(nested, inside)
 
@@ -175,7 +175,7 @@ def map_bodies(change: Callable[[Sequence[Any]], Sequence[Any]], node: Any) -> A
 
 def map_steps(change: Callable[[Sequence[Any]], Sequence[Any]], step: Any) -> Any:
     """A step of control flow with the lists of steps in it changed, any other step as it is."""
-    return map_bodies(change, step) if type(step) in (Repeat, While, Branch, Series) else step
+    return map_bodies(change, step) if step.is_control else step
 
 
 def map_nests(change: Callable[[Nest], Sequence[Nest]], steps: Sequence[Any]) -> list[Any]:
@@ -196,6 +196,33 @@ def _in_one(change: Callable[[Nest], Sequence[Nest]], steps: Sequence[Any]) -> l
     """As `map_nests`, with one step for each."""
     made = [map_nests(change, [s]) for s in steps]
     return [new[0] if len(new) == 1 else Series(new) for new in made]
+
+
+def map_loops(
+    change: Callable[[Loop, Sequence[Loop]], Sequence[Any] | None],
+    statements: Sequence[Any],
+    around: Sequence[Loop] = (),
+) -> list[Any]:
+    """Statements with loops replaced, from the outermost on: ``change`` gets a loop and those around it, and gives what
+    stands in its place, or None to go on with what is nested in it."""
+    result: list[Any] = []
+    for s in statements:
+        made = change(s, around) if type(s) is Loop else None
+        if made is None:
+            inside = (*around, s) if type(s) is Loop else around
+            made = [map_bodies(lambda body, inside=inside: map_loops(change, body, inside), s)]  # type: ignore[misc]
+        result += made
+    return result
+
+
+def map_loops_inside_out(change: Callable[[Loop], Sequence[Any]], statements: Sequence[Any]) -> list[Any]:
+    """Statements with loops replaced, from the innermost on: ``change`` gets a loop in which that has been done, and
+    gives what stands in its place."""
+    result: list[Any] = []
+    for s in statements:
+        s = map_bodies(lambda body: map_loops_inside_out(change, body), s)
+        result += change(s) if type(s) is Loop else [s]
+    return result
 
 
 def substitute(node: Any, values: Mapping[str, Affine]) -> Any:

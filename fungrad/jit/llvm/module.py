@@ -29,7 +29,7 @@ def pairs_of(program: Program, loop: Repeat | While) -> list[Pair]:
 
 def moving(program: Program) -> list[Buffer]:
     """The buffers that move."""
-    loops = [s for s in walk(program.steps) if type(s) in (Repeat, While)]
+    loops = [s for s in walk(program.steps) if s.exchanges_memory]
     return list(dict.fromkeys(b for loop in loops for pair in pairs_of(program, loop) for b in pair))
 
 

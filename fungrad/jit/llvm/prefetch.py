@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import statement_cost, total_work
-from fungrad.jit.ir.loops import Affine, Load, Loop, Nest, Program, Store
+from fungrad.jit.ir.loops import Affine, Loop, Nest, Program
 from fungrad.jit.ir.traverse import buffers_of, changes, defines, walk
 
 
@@ -81,7 +81,7 @@ def _streams(loop: Loop, rows: Loop, around: tuple[Loop, ...]) -> list[Any]:
     return [
         s
         for s in loop.body
-        if type(s) in (Load, Store)
+        if s.is_access
         and s.where is None
         and s.index.coefficient(loop.index) == 1
         and all(s.index.coefficient(x.index) for x in (rows, *around))

@@ -13,11 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from fungrad.jit.ir.loops import Branch, Program, Repeat, Series, While
+from fungrad.jit.ir.loops import Program
+from fungrad.jit.ir.traverse import children
 from fungrad.jit.llvm.program import ProgramEmitter
-
-# Steps that only run others.
-CONTROL = (Repeat, While, Branch, Series)
 
 
 class TimedEmitter(ProgramEmitter):
@@ -37,7 +35,7 @@ class TimedEmitter(ProgramEmitter):
         self.pollers.append("%clock = alloca [2 x i64], align 8")
 
     def step(self, step: Any) -> None:
-        if type(step) in CONTROL or self.in_function:
+        if step.is_control or self.in_function:
             super().step(step)
             return
         address = self.table.ctypes.data + 16 * len(self.timed)
@@ -69,12 +67,5 @@ class TimedEmitter(ProgramEmitter):
 
 
 def _count(steps: Any) -> int:
-    total = 0
-    for s in steps:
-        if type(s) is While:
-            total += _count(s.test) + _count(s.steps)
-        elif type(s) is Branch:
-            total += sum(map(_count, s.branches))
-        else:
-            total += _count(s.steps) if type(s) in CONTROL else 1
-    return total
+    """How many of some steps, and of those that they run, are measured."""
+    return sum(sum(map(_count, children(s))) if s.is_control else 1 for s in steps)

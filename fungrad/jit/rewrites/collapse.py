@@ -9,20 +9,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.jit.ir.loops import Affine, Loop, Program
-from fungrad.jit.ir.traverse import addresses, map_bodies, substitute, walk
+from fungrad.jit.ir.traverse import addresses, map_loops_inside_out, substitute, walk
 
 
 def collapse(program: Program, statements: Sequence[Any]) -> list[Any]:
     """Merge perfectly nested loops; drop loops that never run."""
-    result = []
-    for s in statements:
-        if type(s) is Loop and s.extent == 0:
-            continue
-        s = map_bodies(lambda body: collapse(program, body), s)
-        while type(s) is Loop and (merged := _merged(s)) is not None:
-            s = merged
-        result.append(s)
-    return result
+    return map_loops_inside_out(_collapsed, statements)
+
+
+def _collapsed(loop: Loop) -> list[Loop]:
+    while (merged := _merged(loop)) is not None:
+        loop = merged
+    return [loop] if loop.extent else []
 
 
 def _merged(outer: Loop) -> Loop | None:

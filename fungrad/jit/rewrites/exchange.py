@@ -15,7 +15,7 @@ from typing import Any
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.facts import is_copy
-from fungrad.jit.ir.loops import Affine, Buffer, Call, Program, Repeat, While
+from fungrad.jit.ir.loops import Affine, Buffer, Call, Program
 from fungrad.jit.ir.traverse import buffers_of, children, map_steps, walk
 
 Pair = tuple[Buffer, Buffer]
@@ -23,7 +23,7 @@ Pair = tuple[Buffer, Buffer]
 
 def exchange(program: Program) -> Program:
     """The program with exchanges in place of copies at the end of loops."""
-    found = [s for s in walk(program.steps) if type(s) in (Repeat, While)]
+    found = [s for s in walk(program.steps) if s.exchanges_memory]
     if not found:
         return program
     mentioned = _mentions(program, program.steps)
@@ -57,7 +57,7 @@ def _mentions(program: Program, steps: Sequence[Any]) -> Counter:
     """In how many places a memory is read or written."""
     found: Counter = Counter()
     for s in walk(steps):
-        if type(s) not in (Repeat, While):
+        if not s.exchanges_memory:
             found.update({program.root(name).name for names in buffers_of(s) for name in names})
     return found
 

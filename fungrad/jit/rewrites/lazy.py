@@ -12,38 +12,24 @@ from typing import Any
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import work_of
-from fungrad.jit.ir.loops import Const, If, Let, Loop, Nest, Program, Set, Var
+from fungrad.jit.ir.loops import Const, If, Let, Loop, Program, Set, Var
 from fungrad.jit.ir.ops import types_of
-from fungrad.jit.ir.traverse import all_uses, defines, of_kind, uses
+from fungrad.jit.ir.traverse import all_uses, defines, map_loops_inside_out, of_kind, uses
 
 
-def lazily(program: Program, nest: Nest) -> Nest:
-    """The nest with expensive sides of choices in branches of their own."""
-    body = _rewritten(program, nest.body)
-    return nest if body is None else nest.replace(body=body)
+def lazily(program: Program, statements: Sequence[Any]) -> list[Any]:
+    """The statements with expensive sides of choices in branches of their own."""
+    return map_loops_inside_out(lambda loop: [_with_branches(program, loop)], statements)
 
 
-def _rewritten(program: Program, statements: Sequence[Any]) -> list[Any] | None:
-    """The statements of a nest or loop, None if nothing changes."""
-    changed = False
-    result: list[Any] = []
-    for s in statements:
-        if type(s) is Loop:
-            body = _rewritten(program, s.body) if of_kind(Loop, s.body) else _with_branches(program, s.body)
-            if body is not None:
-                s = s.replace(body=body)
-                changed = True
-        result.append(s)
-    return result if changed else None
-
-
-def _with_branches(program: Program, body: Sequence[Any]) -> list[Any] | None:
-    """The body of an innermost loop with branches, None if none pays."""
+def _with_branches(program: Program, loop: Loop) -> Loop:
+    """An innermost loop with branches where they pay."""
+    body = loop.body
     choices = [s for s in of_kind(Let, body) if s.op in ("select", "select_n") and isinstance(s.type, str)]
-    if not choices or work_of(program, body) < tuning.SUNK_WORK:
-        return None
+    if not choices or of_kind(Loop, body) or work_of(program, body) < tuning.SUNK_WORK:
+        return loop
     types = types_of(program, body)
-    result, changed = list(body), False
+    result = list(body)
     for choice in reversed(choices):
         type_of_predicate = types.get(choice.args[0])  # type: ignore[arg-type]
         if type_of_predicate is None:
@@ -55,8 +41,8 @@ def _with_branches(program: Program, body: Sequence[Any]) -> list[Any] | None:
                 break
             new = _branch(program, result, current, side, type_of_predicate)
             if new is not None:
-                result, changed = new, True
-    return result if changed else None
+                result = new
+    return loop.replace(body=result)
 
 
 def _condition(choice: Let, side: int, type: str) -> tuple[list[Let], str]:

@@ -15,13 +15,13 @@ from typing import Any
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.facts import divisor
 from fungrad.jit.ir.loops import Affine, Buffer, Const, Load, Loop, LoopWhile, Nest, Program, Store
-from fungrad.jit.ir.traverse import accesses, by_memory, map_bodies, of_kind, part_of
+from fungrad.jit.ir.traverse import accesses, by_memory, map_bodies, map_loops, of_kind, part_of
 
 
 def in_levels(program: Program, nest: Nest) -> Nest | None:
     """A nest with its long sums in memory in levels; None where there are none."""
     before = len(program.buffers)
-    body = _Levels(program).statements(nest.body, {})
+    body = map_loops(_Levels(program).loop, nest.body)
     return None if len(program.buffers) == before else nest.replace(body=body)
 
 
@@ -50,16 +50,11 @@ class _Levels:
     def __init__(self, program: Program):
         self.program = program
 
-    def statements(self, statements: Sequence[Any], around: dict[str, int]) -> list[Any]:
-        result: list[Any] = []
-        for s in statements:
-            if type(s) is not Loop:
-                result.append(map_bodies(lambda b: self.statements(b, around), s))
-                continue
-            sums = [] if s.vector or s.parallel else self.sums(s, around)
-            inside = s.replace(body=self.statements(s.body, {**around, s.index: s.extent}))
-            result += self.levels(inside, sums) if sums else [inside]
-        return result
+    def loop(self, loop: Loop, around: Sequence[Loop]) -> list[Any]:
+        """What stands in place of a loop, and of those in it."""
+        sums = [] if loop.vector or loop.parallel else self.sums(loop, {x.index: x.extent for x in around})
+        inside = loop.replace(body=map_loops(self.loop, loop.body, (*around, loop)))
+        return self.levels(inside, sums) if sums else [inside]
 
     # -- what a loop adds to -------------------------------------------------------------------------------------------
 

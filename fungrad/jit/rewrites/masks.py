@@ -7,21 +7,18 @@ from typing import Any
 
 from fungrad.jit.ir.facts import is_straight
 from fungrad.jit.ir.loops import If, Loop, Program, Store
-from fungrad.jit.ir.traverse import defines, of_kind
+from fungrad.jit.ir.traverse import defines, map_loops_inside_out, of_kind
 
 
 def branch_on_masks(program: Program, statements: Sequence[Any]) -> list[Any]:
     """Run a loop whose stores all have one mask, known outside of it, only where the mask holds: masked stores delay
     loads of what they have written."""
-    result: list[Any] = []
-    for s in statements:
-        if type(s) is Loop:
-            s = s.replace(body=branch_on_masks(program, s.body))
-            mask = _common_mask(s)
-            if mask is not None:
-                s = If(mask, [s.replace(body=[_unmasked(t) for t in s.body])])
-        result.append(s)
-    return result
+    return map_loops_inside_out(_unswitched, statements)
+
+
+def _unswitched(loop: Loop) -> list[Any]:
+    mask = _common_mask(loop)
+    return [loop] if mask is None else [If(mask, [loop.replace(body=[_unmasked(t) for t in loop.body])])]
 
 
 def _common_mask(loop: Loop) -> str | None:

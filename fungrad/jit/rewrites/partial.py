@@ -104,6 +104,6 @@ def only_reduces(loop: Loop, accs: list[Acc]) -> bool:
         if type(s) is Update:
             if s.acc not in names or s.position is not None:
                 return False
-        elif not s.is_pure and type(s) not in (Loop, Acc):
+        elif s.WRITES or s.is_sequential or s.is_branch:
             return False
     return True

@@ -53,7 +53,7 @@ TARGETED = (
     Pass("levels", "nest", in_levels),
     Pass("arena", "program", buffers.arrange),
     Pass("exchange", "program", exchange),
-    Pass("lazy", "nest", lazily),
+    Pass("lazy", "statements", lazily),
     *SCHEDULE,
 )
 PIPELINE = (*GENERAL, *TARGETED)

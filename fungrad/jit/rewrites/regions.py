@@ -19,7 +19,7 @@ from itertools import count
 from typing import Any
 
 from fungrad.jit.ir import loops, tuning
-from fungrad.jit.ir.facts import is_copy
+from fungrad.jit.ir.facts import is_copy, is_plain
 from fungrad.jit.ir.loops import (
     Acc,
     Affine,
@@ -32,7 +32,6 @@ from fungrad.jit.ir.loops import (
     Loop,
     LoopWhile,
     Nest,
-    Prefix,
     Program,
     Repeat,
     Set,
@@ -44,6 +43,7 @@ from fungrad.jit.ir.loops import (
 from fungrad.jit.ir.ops import binary
 from fungrad.jit.ir.traverse import (
     buffers_of,
+    changes,
     children,
     defines,
     map_bodies,
@@ -61,7 +61,7 @@ Element = tuple[str, int]
 
 def merge(program: Program) -> Program:
     """The program with nests in place of loops over small steps."""
-    if not any(type(s) in (Repeat, While, Branch) for s in program.steps):
+    if not any(s.is_control for s in program.steps):
         return program
     written = {program.root(name).name for name, b in program.buffers.items() if b.kind in ("input", "const")}
     return program.with_steps(_merged(program, program.steps, _accesses(program, program.steps), written))
@@ -80,7 +80,7 @@ def _merged(program: Program, steps: Sequence[Any], uses: Counter, written: set[
     written = set(written)
     for step in steps:
         writes = {program.root(name).name for name in buffers_of(step)[1]}
-        if type(step) in (Repeat, While, Branch):
+        if step.is_control:
             nest = _Region(program, uses, written).nest(step)
             # What an iteration writes is there in the next one.
             inside = written if type(step) is Branch else written | writes
@@ -315,7 +315,7 @@ class _Region:
         found: set[Element] = set()
         for s in statements:
             kind = type(s)
-            if kind in (Load, Store):
+            if s.is_access:
                 element = self.program.root(s.buffer).name, s.index.const
                 if element[0] not in self.cells:
                     continue
@@ -375,7 +375,7 @@ class _Region:
 
 def _without_single_updates(statements: list[Any]) -> list[Any]:
     """With accumulators that get one value replaced by this value."""
-    counts = Counter(s.acc for s in walk(statements) if type(s) in (Update, Prefix))
+    counts = Counter(c for s in walk(statements) for c in changes(s))
     here = {s.acc for s in of_kind(Update, statements) if s.position is None}
     declared = {s.name: s for s in of_kind(Acc, statements)}
     single = {n: s for n, s in declared.items() if n in here and counts[n] == 1 and s.init is None}
@@ -406,7 +406,7 @@ def _is_short(loop: Loop) -> bool:
     """Whether a loop can be written out."""
     if loop.extent > tuning.FEW_ELEMENTS or loop.ordered:
         return False
-    return all(s.is_pure or type(s) in (Store, Update, Acc, Loop) for s in walk(loop.body))
+    return is_plain(loop.body)
 
 
 def _size(statements: Sequence[Any]) -> int:

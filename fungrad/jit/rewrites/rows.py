@@ -27,15 +27,11 @@ from fungrad.jit.ir.loops import (
     Affine,
     Buffer,
     Call,
-    If,
     Load,
     Loop,
-    LoopWhile,
     Nest,
-    Prefix,
     Program,
     Rows,
-    Set,
     Store,
     Update,
 )
@@ -144,7 +140,7 @@ class _Splitter:
                 if kept is None:
                     return None
                 result += kept
-            elif type(s) in (If, LoopWhile, Prefix, Set) or not self.cells.isdisjoint(changes(s)):
+            elif s.is_branch or s.is_sequential or not self.cells.isdisjoint(changes(s)):
                 return None
             else:
                 result.append(s)

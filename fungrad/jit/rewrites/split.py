@@ -28,10 +28,8 @@ from fungrad.jit.ir.loops import (
     Affine,
     Buffer,
     Const,
-    If,
     Load,
     Loop,
-    LoopWhile,
     Nest,
     Program,
     Store,
@@ -224,7 +222,7 @@ class _Rewriter:
         for s in walk(loop.body):
             if any(cell not in inside and (type(s) is not Update or cell not in plain) for cell in changes(s)):
                 return None
-            if type(s) in (If, LoopWhile):
+            if s.is_branch:
                 return None
         sums: dict[str, str] = {}
         private: list[str] = []

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import work_of
-from fungrad.jit.ir.facts import divisor, own_region
+from fungrad.jit.ir.facts import divisor, is_plain, own_region
 from fungrad.jit.ir.loops import Acc, Affine, Load, Loop, Program, Store, Update
 from fungrad.jit.ir.ops import types_of
 from fungrad.jit.ir.traverse import (
@@ -23,7 +24,7 @@ from fungrad.jit.ir.traverse import (
     by_memory,
     changes,
     defines,
-    map_bodies,
+    map_loops,
     of_kind,
     part_of,
     walk,
@@ -34,21 +35,7 @@ from fungrad.jit.kernels.scalars import NUMPY_DTYPES
 
 def in_strips(program: Program, statements: Sequence[Any]) -> list[Any]:
     """Statements with loops over rows distributed where functions of whole rows are costly."""
-    return _inside(program, statements, [])
-
-
-def _inside(program: Program, statements: Sequence[Any], around: Sequence[Loop]) -> list[Any]:
-    result: list[Any] = []
-    for s in statements:
-        if type(s) is not Loop:
-            result.append(s)
-            continue
-        split = _split(program, s, around)
-        if split is None:
-            inside = [*around, s]
-            split = [map_bodies(lambda body: _inside(program, body, inside), s)]  # noqa: B023 - called at once
-        result += split
-    return result
+    return map_loops(partial(_split, program), statements)
 
 
 def _split(program: Program, loop: Loop, around: Sequence[Loop]) -> list[Any] | None:
@@ -83,7 +70,7 @@ def _split(program: Program, loop: Loop, around: Sequence[Loop]) -> list[Any] | 
 def _has_rows(program: Program, loop: Loop) -> bool:
     """Whether there are loops inside that go through rows: a loop over columns runs as vectors itself."""
     inner = of_kind(Loop, loop.body)
-    if not inner or not all(s.is_pure or type(s) in (Store, Acc, Update, Loop) for s in walk(loop.body)):
+    if not inner or not is_plain(loop.body):
         return False
     loads = of_kind(Load, walk(inner))
     return all(s.extent >= tuning.SHORT_LOOP for s in inner) and any(

@@ -20,7 +20,7 @@ from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import vector_work
 from fungrad.jit.ir.facts import divisor, is_straight, stored
 from fungrad.jit.ir.loops import Acc, Affine, Const, Load, Loop, Nest, Program, Store, Update
-from fungrad.jit.ir.traverse import addresses, defines, map_bodies, of_kind, substitute, walk
+from fungrad.jit.ir.traverse import addresses, defines, map_loops, of_kind, substitute, walk
 from fungrad.jit.kernels.scalars import FLOATS
 from fungrad.jit.rewrites.partial import around_first_loop, only_reduces, partial
 from fungrad.jit.rewrites.vectorise import choose_lanes
@@ -33,7 +33,7 @@ def sweep_rows(program: Program, nest: Nest) -> list[Nest] | None:
 
 def narrow_sums(program: Program, statements: Sequence[Any]) -> list[Any]:
     """Statements with loops over short rows that add them up turned inside out."""
-    return _Sweeper(program).narrow(statements, [])
+    return map_loops(_Sweeper(program).narrow, statements)
 
 
 class _Sweeper:
@@ -205,17 +205,12 @@ class _Sweeper:
 
     # -- short rows --------------------------------------------------------------------------------------------------
 
-    def narrow(self, statements: Sequence[Any], around: Sequence[Loop]) -> list[Any]:
-        """Statements with loops over short rows turned inside out."""
-        result: list[Any] = []
-        for s in statements:
-            inner = self._inner(s) if type(s) is Loop and s.body else None
-            if inner is not None and self._is_narrow(s, inner):
-                result += self._narrow(s, inner, around)
-            else:
-                inside = [*around, s] if type(s) is Loop else around
-                result.append(map_bodies(lambda body: self.narrow(body, inside), s))  # noqa: B023 - called at once
-        return result
+    def narrow(self, rows: Loop, around: Sequence[Loop]) -> list[Any] | None:
+        """A loop over short rows turned inside out; None for other loops."""
+        columns = self._inner(rows)
+        if columns is None or not self._is_narrow(rows, columns):
+            return None
+        return self._narrow(rows, columns, around)
 
     def _is_narrow(self, rows: Loop, columns: Loop) -> bool:
         """Whether sums fit into registers, and there are enough rows to fill them."""

@@ -9,38 +9,28 @@ do those of loops whose short loops have been written out before, as in loops ov
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import count
 from typing import Any
 
 from fungrad.jit.ir import tuning
-from fungrad.jit.ir.facts import is_vectorisable, stored
-from fungrad.jit.ir.loops import Acc, Affine, Buffer, Index, Let, Load, Loop, Program, Store, Update, overlap
-from fungrad.jit.ir.traverse import defines, map_bodies, of_kind, rename, walk
+from fungrad.jit.ir.facts import is_simple, is_vectorisable, stored
+from fungrad.jit.ir.loops import Acc, Affine, Buffer, Let, Load, Loop, Program, Store, Update, overlap
+from fungrad.jit.ir.traverse import defines, map_loops, of_kind, rename, walk
 from fungrad.jit.kernels.scalars import FLOATS
-
-# Statements without statements in them.
-_SIMPLE = (Let, Index, Load, Store, Update)
 
 
 def unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
     """The statements with short loops written out where that makes a vector loop of the one around them."""
     if not any(_is_short(program, s) or _has_sums(s) for s in of_kind(Loop, walk(statements))):
         return list(statements)
-    return _unrolled(program, statements)
 
-
-def _unrolled(program: Program, statements: Sequence[Any]) -> list[Any]:
-    result: list[Any] = []
-    for s in statements:
-        if type(s) is not Loop:
-            result.append(map_bodies(partial(_unrolled, program), s))
-            continue
-        parts = _without_short_loops(program, s)
+    def change(loop: Loop, around: Sequence[Loop]) -> list[Any]:
+        parts = _without_short_loops(program, loop)
         if parts is None:
-            parts = _with_accumulators(program, s.replace(body=_unrolled(program, s.body)))
-        result += parts
-    return result
+            parts = _with_accumulators(program, loop.replace(body=map_loops(change, loop.body)))
+        return parts
+
+    return map_loops(change, statements)
 
 
 def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
@@ -67,7 +57,7 @@ def _without_short_loops(program: Program, loop: Loop) -> list[Any] | None:
 
 def _with_accumulators(program: Program, loop: Loop) -> list[Any]:
     """The loop with its sums into single elements of memory in registers, if nothing else is in it."""
-    if loop.vector or loop.parallel or not _has_sums(loop) or any(type(s) not in _SIMPLE for s in loop.body):
+    if loop.vector or loop.parallel or not _has_sums(loop) or not is_simple(loop.body):
         return [loop]
     before, body, after = _accumulated(program, loop, list(loop.body))
     if not before:
@@ -87,9 +77,9 @@ def _has_sums(loop: Loop) -> bool:
 
 
 def _is_short(program: Program, loop: Loop) -> bool:
-    if any(type(s) not in _SIMPLE for s in loop.body) or loop.parallel or loop.vector:
+    if not is_simple(loop.body) or loop.parallel or loop.vector:
         return False
-    sizes = [program.buffers[s.buffer].dtype.itemsize for s in loop.body if type(s) in (Load, Store)]
+    sizes = [program.buffers[s.buffer].dtype.itemsize for s in loop.body if s.is_access]
     most = max(tuning.UNROLLED_ITERATIONS, tuning.RECORD_BYTES // max(sizes, default=tuning.RECORD_BYTES))
     return 0 < loop.extent <= most
 

@@ -12,7 +12,7 @@ from typing import Any
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import statement_cost, vector_work
 from fungrad.jit.ir.facts import is_vectorisable, outer_cells
-from fungrad.jit.ir.loops import If, Let, Loop, LoopWhile, Prefix, Program
+from fungrad.jit.ir.loops import Let, Loop, LoopWhile, Prefix, Program
 from fungrad.jit.ir.ops import OPERATIONS, names_and_types
 from fungrad.jit.ir.traverse import changes, children, defines, map_bodies, of_kind, uses, walk
 from fungrad.jit.kernels.scalars import bit_width
@@ -40,7 +40,7 @@ def _best(program: Program, loop: Loop) -> tuple[float, Loop]:
         if type(s) is Loop:
             cost, s = _best(program, s)
             plain += cost
-        elif type(s) in (If, LoopWhile):
+        elif s.is_branch:
             (s,) = vectorise(program, [s])
             plain += 2 + vector_work(program, [s], None, 1)
         else:
