@@ -89,7 +89,7 @@ class Stage:
 
     def _split_axes(self) -> None:
         """Splits loops so that quotients and remainders of their counters become counters."""
-        for _ in range(8):
+        for _ in range(tuning.SPLIT_AXES):
             split = self._wanted_split()
             if split is None:
                 return

@@ -30,6 +30,8 @@ STRIDED_COST = 2.0
 FUNCTION_COST = 12
 # Some other function given as Python code.
 UNKNOWN_COST = 2.0
+# A branch of single numbers, beside what is in it.
+BRANCH_COST = 2
 # Iterations that a loop of unknown length is taken to run.
 TURNS_OF_A_WHILE = 32
 # Each number that a routine other than a product computes (sorting, a transform).
@@ -49,6 +51,8 @@ RELEASED_LIBRARY_CALL = 200_000
 LARGE_LIBRARY_CALL = 1 << 32
 # About how many pieces a reduction is split in. They do not depend on the number of threads, so neither do results.
 REDUCTION_PIECES = 32
+# By how much fewer they are where so many pieces of scratch memory would cost too much: each is tried in turn.
+FEWER_PIECES = (1, 4, 8)
 # About how many parcels steps that run side by side are divided into.
 PARCELS = 16
 # How many pieces of work a thread gets where they are many: a slow thread then does less.
@@ -252,10 +256,15 @@ def square_side(itemsize: int) -> int:
     return min(16, LINE_BYTES // itemsize)
 
 
-def streamed_bytes(machine: Machine) -> int:
+def streamed_bytes(machine: Machine, turned: bool) -> int | None:
     """Bytes that a nest goes through from which its results are written past the cache: they would not stay there, and
-    an ordinary store reads a line before it writes it."""
-    return min(128 << 20, 4 * machine.l3_bytes)
+    an ordinary store reads a line before it writes it. A transposition (`turned`) comes back to each row of its result
+    much later, so for that it is half. None where such stores are no gain: on ARM, and with vectors of less than half a
+    line."""
+    if machine.arm or machine.vector_bytes < LINE_BYTES // 2:
+        return None
+    most = min(128 << 20, 4 * machine.l3_bytes)
+    return most // 2 if turned else most
 
 
 def swept_columns(machine: Machine, columns: int, nbytes: int) -> int | None:
@@ -334,6 +343,8 @@ LEVEL_BLOCKS = 4
 # many bytes.
 LONGEST_RECORD = 4
 RECORD_BYTES = 16
+# Lanes from which records are read that way: for fewer, one element at a time is as good.
+RECORD_LANES = 4
 # Loops that must run in order: iterations of a block, fewest that are split, and the work per iteration for every value
 # that goes through memory from which that pays.
 DISTRIBUTED_BLOCK = 256
@@ -383,6 +394,11 @@ RECOMPUTED_EQUATIONS = 6
 FORMULA_LEAVES = 24
 FORMULA_COST = 150
 FORMULA_DEPTH = 24
+# How many times the loops of a stage are split at most, for quotients and rests of their counters: a bound for the time
+# of compiling, which no program has met.
+SPLIT_AXES = 8
+# A wider type among at least so many values of a loop is rare: it does not halve the lanes of all others.
+RARE_TYPE = 4
 # Iterations from which a loop is worth running as vectors.
 SHORT_LOOP = 8
 # A loop nest is written at most this many times over to split ranges where guards change.

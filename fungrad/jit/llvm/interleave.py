@@ -42,7 +42,7 @@ class Group:
 def groups(nest: NestWriter, statements: Sequence[Any]) -> dict[int, Group]:
     """The groups among the statements of the body of a vector loop, by the identity of their members."""
     found: dict[int, Group] = {}
-    if nest.vector is None or nest.vector.lanes < 4:
+    if nest.vector is None or nest.vector.lanes < tuning.RECORD_LANES:
         return found
     families: dict[Any, list[tuple[int, Any]]] = {}
     for at, s in enumerate(statements):

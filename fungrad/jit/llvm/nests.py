@@ -695,14 +695,12 @@ class NestEmitter:
 
 def streamed(module: Module, nest: Nest) -> frozenset[str]:
     """Results of a nest that are written past the cache (non-temporal stores)."""
-    program, machine = module.program, module.machine
+    program = module.program
     reads, writes = buffers_of(nest)
     roots = {program.root(b).name for b in (*reads, *writes)}
     total = sum(program.buffers[b].nbytes for b in roots)
-    # a transposition comes back to each row of its result much later
-    turned = any(s.tile for s in of_kind(Loop, walk(nest.body)))
-    most = tuning.streamed_bytes(machine)
-    if total <= (most // 2 if turned else most) or machine.arm or machine.vector_bytes < 32:
+    least = tuning.streamed_bytes(module.machine, any(s.tile for s in of_kind(Loop, walk(nest.body))))
+    if least is None or total <= least:
         return frozenset()
     read = {program.root(b).name for b in reads}
     found = [program.buffers[b] for b in writes if b not in read]

@@ -204,8 +204,8 @@ class _Rewriter:
         if loop.ordered:
             # Scattered updates wait for memory, which the copies take up too.
             most /= tuning.SCATTERED_WAIT
-        for wanted in (tuning.REDUCTION_PIECES, tuning.REDUCTION_PIECES // 4, tuning.REDUCTION_PIECES // 8):
-            pieces = divisor(loop.extent, wanted)
+        for fewer in tuning.FEWER_PIECES:
+            pieces = divisor(loop.extent, tuning.REDUCTION_PIECES // fewer)
             if pieces is not None and size * pieces <= most:
                 return pieces
         return None

@@ -214,7 +214,7 @@ class _Sweeper:
 
     def _is_narrow(self, rows: Loop, columns: Loop) -> bool:
         """Whether sums fit into registers, and there are enough rows to fill them."""
-        if columns.extent > tuning.MOST_LANES or rows.extent < 4 * tuning.SWEPT_ROWS:
+        if columns.extent > tuning.MOST_LANES or rows.extent < tuning.SWEEPS * tuning.SWEPT_ROWS:
             return False
         return self._sums_by_column(rows, columns)
 

@@ -42,7 +42,7 @@ def _best(program: Program, loop: Loop) -> tuple[float, Loop]:
             plain += cost
         elif s.is_branch:
             (s,) = vectorise(program, [s])
-            plain += 2 + vector_work(program, [s], None, 1)
+            plain += tuning.BRANCH_COST + vector_work(program, [s], None, 1)
         else:
             plain += statement_cost(program, s, None, 1)
         body.append(s)
@@ -90,9 +90,8 @@ def natural_lanes(program: Program, loop: Loop) -> int:
         size = max(1, bit_width(type) // 8)
         counts[size] = counts.get(size, 0) + 1
     if counts:
-        # a rare wider type (an address, a conversion) does not halve the lanes of all others
         total = sum(counts.values())
-        widest = max(size for size, n in counts.items() if n * 4 >= total)
+        widest = max(size for size, n in counts.items() if n * tuning.RARE_TYPE >= total)
     return max(1, program.target.vector_bytes // max(widest, 2))
 
 
