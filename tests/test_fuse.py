@@ -468,8 +468,8 @@ def test_spread_numbers_in_rows(interior, columns):
 def test_positions_computed_at_run_time_count_inside_of_others():
     # What a computed index reads is found also where it stands, as a number, in the formula of another one.
     lowerer = Lowerer()
-    x = lowerer.source(ShapedArray((20,), np.dtype("float32")), None, "x")
-    steps = lowerer.source(ShapedArray((5,), np.dtype("int32")), None, "steps")
+    x = lowerer.source(ShapedArray((20,), np.dtype("float32")))
+    steps = lowerer.source(ShapedArray((5,), np.dtype("int32")))
     places = lowerer.cumulative(steps, "add", 0, False)
 
     def element(m, i):

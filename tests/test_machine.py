@@ -42,18 +42,19 @@ def test_caches_of_this_machine_make_sense():
 
 
 def test_thresholds_follow_the_caches():
-    small = Machine(l1_bytes=16 << 10, l1_ways=4, l2_bytes=256 << 10, l3_bytes=4 << 20)
-    assert tuning.streamed_bytes(small, False) == 16 << 20 < tuning.streamed_bytes(Machine(), False)
+    usual = Machine(vector_bytes=64)
+    small = Machine(vector_bytes=64, l1_bytes=16 << 10, l1_ways=4, l2_bytes=256 << 10, l3_bytes=4 << 20)
+    assert tuning.streamed_bytes(small, False) == 16 << 20 < tuning.streamed_bytes(usual, False)
     assert tuning.streamed_bytes(small, True) == 8 << 20
-    for without in (Machine(arm=True), Machine(vector_bytes=16)):
+    for without in (Machine(vector_bytes=16), Machine(vector_bytes=64, arm=True)):
         assert tuning.streamed_bytes(without, False) is None
     assert tuning.rows_ahead(32 << 10, 50, small) == 1 and tuning.rows_ahead(33 << 10, 50, small) == 0
     assert tuning.scratch_of_rows(small) == 256 << 10
     assert tuning.crowded_stride(small) == tuning.crowded_stride(Machine()) == 4096
-    huge = Machine(l2_bytes=64 << 20, l3_bytes=1 << 30)
+    huge = Machine(vector_bytes=64, l2_bytes=64 << 20, l3_bytes=1 << 30)
     assert tuning.rows_ahead(1 << 17, 50, huge) == 1 and tuning.rows_ahead(1 << 18, 50, huge) == 0
     # What was measured, and no more.
-    assert tuning.streamed_bytes(huge, False) == tuning.streamed_bytes(Machine(), False)
+    assert tuning.streamed_bytes(huge, False) == tuning.streamed_bytes(usual, False)
     assert tuning.scratch_of_rows(huge) == tuning.scratch_of_rows(Machine())
 
 

@@ -24,17 +24,27 @@ from fungrad.jit.formulas.recorder import Recorder
 from fungrad.jit.formulas.tensors import (
     Apply,
     Compute,
+    CondStep,
+    ConvolutionStep,
     Element,
     Expr,
+    HostStep,
     Item,
+    ItemsStep,
+    KernelStep,
+    LibraryStep,
     Number,
     Opaque,
     Position,
+    ProductStep,
     Reduction,
+    RoutineStep,
     Running,
+    ScanStep,
     Scatter,
     Source,
     Tensor,
+    WhileStep,
 )
 from fungrad.jit.ir import provenance, tuning
 from fungrad.jit.ir.cost import application_cost
@@ -69,7 +79,7 @@ class Graph:
 def lower_jaxpr(jaxpr: Jaxpr) -> Graph:
     """The graph of tensors of a jaxpr; its constants are the leading inputs."""
     lowerer = Lowerer()
-    inputs = [lowerer.source(v.aval, None, f"in{n}") for n, v in enumerate(jaxpr.all_invars)]
+    inputs = [lowerer.source(v.aval) for v in jaxpr.all_invars]
     outputs = lowerer.inline(jaxpr, inputs)
     return Graph(inputs, outputs, lowerer.opaques, lowerer.kept)
 
@@ -77,7 +87,7 @@ def lower_jaxpr(jaxpr: Jaxpr) -> Graph:
 def _graph_of(fn: Callable[..., list[Tensor]], avals: Sequence[ShapedArray]) -> Graph:
     """The graph of a function that describes values."""
     lowerer = Lowerer()
-    inputs = [lowerer.source(aval, None, f"in{n}") for n, aval in enumerate(avals)]
+    inputs = [lowerer.source(aval) for aval in avals]
     outputs = fn(lowerer, *inputs)
     return Graph(inputs, outputs, lowerer.opaques, lowerer.kept)
 
@@ -156,9 +166,9 @@ class Lowerer:
         self._count += 1
         return self._count
 
-    def source(self, aval: ShapedArray, origin: Opaque | None, label: str) -> Source:
+    def source(self, aval: ShapedArray, origin: Opaque | None = None) -> Source:
         """A new array in memory."""
-        return Source(aval, self._rank(), origin, label)
+        return Source(aval, self._rank(), origin)
 
     def literal(self, a: Literal) -> Tensor:
         """A literal operand."""
@@ -168,11 +178,12 @@ class Lowerer:
 
     def _constant_step(self, value: np.ndarray, aval: ShapedArray) -> Tensor:
         """A constant of a type that formulas cannot hold, written by a host step."""
-        step = Opaque("host", [], {"name": "constant", "fn": lambda: value}, self._rank())
+        step = HostStep([], "constant", lambda: value)
         return self._finish(step, [aval])[0]
 
     def _finish(self, step: Opaque, avals: Sequence[ShapedArray]) -> list[Source]:
-        step.results = [self.source(a, step, step.kind) for a in avals]
+        step.rank = self._rank()
+        step.results = [self.source(a, step) for a in avals]
         self.opaques.append(step)
         return step.results
 
@@ -444,7 +455,7 @@ class Lowerer:
         deep = max(tuning.DEEP_BLOCK, 8 * rows * columns // (rows + columns))
         if inner >= tuning.DEEP_PRODUCT and inner >= 4 * deep and type in ("f32", "c64"):
             return self._deep_dot(a, b, groups, shape, dtype, deep)
-        step = Opaque("gemm", [a, b], {"groups": groups, "sizes": (rows, inner, columns)}, self._rank())
+        step = ProductStep([a, b], groups, (rows, inner, columns))
         return self._finish(step, [ShapedArray(shape, np.dtype(dtype))])[0]
 
     def _deep_dot(self, a: Tensor, b: Tensor, groups: tuple, shape: tuple[int, ...], dtype: Any, deep: int) -> Tensor:
@@ -467,8 +478,7 @@ class Lowerer:
                 math.prod(x.shape[more + at[0] :]),
                 math.prod(y.shape[more + n_batch + n_inner :]),
             )
-            attributes = {"groups": (n_batch + more, n_rows, n_inner, n_columns), "sizes": sizes}
-            step = Opaque("gemm", [x, y], attributes, self._rank())
+            step = ProductStep([x, y], (n_batch + more, n_rows, n_inner, n_columns), sizes)
             return self._finish(step, [ShapedArray(result, np.dtype(dtype))])[0]
 
         pieces: list[Tensor] = []
@@ -524,8 +534,7 @@ class Lowerer:
         results, taps = math.prod(spatial), math.prod(a.kernel for a in geometry.axes)
 
         def made(routine: str, operands: list[Tensor], shape: Sequence[int]) -> Tensor:
-            step = Opaque("convolution", operands, {"routine": routine, "geometry": geometry}, self._rank())
-            return self._finish(step, [ShapedArray(tuple(shape), x.dtype)])[0]
+            return self._finish(ConvolutionStep(operands, routine, geometry), [ShapedArray(tuple(shape), x.dtype)])[0]
 
         if taps > results and taps >= tuning.DEEP_CONVOLUTION:
             most = max(2, tuning.CONVOLUTION_PIECES_BYTES // (math.prod(shape) * x.dtype.itemsize))
@@ -579,18 +588,16 @@ class Lowerer:
         return Scatter(base, self._rank(), axes, value.raw, target, where, monoid, distinct)
 
     def sort_rows(self, operand: Tensor) -> Tensor:
-        step = Opaque("routine", [operand], {"routine": "sort"}, self._rank())
-        return self._finish(step, [operand.aval])[0]
+        return self._finish(RoutineStep([operand], "sort"), [operand.aval])[0]
 
     def top_rows(self, operand: Tensor, k: int) -> Tensor:
         aval = ShapedArray((operand.shape[0], k), np.dtype(np.int32))
-        step = Opaque("routine", [operand], {"routine": "topk"}, self._rank())
-        return self._finish(step, [aval])[0]
+        return self._finish(RoutineStep([operand], "topk"), [aval])[0]
 
     def library(self, call: LibraryCall, operands: Sequence[Tensor], avals: Sequence[ShapedArray]) -> list[Tensor]:
         if not avals[0].shape[0]:
             return [self.constant(0, a.dtype, a.shape) for a in avals]
-        results = self._finish(Opaque("library", operands, {"call": call}, self._rank()), avals)
+        results = self._finish(LibraryStep(operands, call), avals)
         # Nothing is read of a result without elements.
         return [r if r.aval.size else self.constant(0, r.dtype, r.shape) for r in results]
 
@@ -600,19 +607,16 @@ class Lowerer:
         if way_of_rows(rows, n) == "stepped":
             avals.append(operand.aval)
         attributes = {"along": "rows", "inverse": inverse, "scale": scale, "whole": 0}
-        step = Opaque("routine", [operand], {"routine": "fft", "attributes": attributes}, self._rank())
-        return self._finish(step, avals)[0]
+        return self._finish(RoutineStep([operand], "fft", attributes), avals)[0]
 
     def fourier_columns(self, operand: Tensor, inverse: bool, scale: float, whole: int = 0) -> Tensor:
         attributes = {"along": "columns", "inverse": inverse, "scale": scale, "whole": whole}
-        step = Opaque("routine", [operand], {"routine": "fft", "attributes": attributes}, self._rank())
-        return self._finish(step, [operand.aval])[0]
+        return self._finish(RoutineStep([operand], "fft", attributes), [operand.aval])[0]
 
     def items(
         self, name: str, fn: Callable[..., Sequence[Value]], operands: Sequence[Tensor], avals: Sequence[ShapedArray]
     ) -> list[Tensor]:
-        step = Opaque("items", operands, {"name": name, "fn": fn}, self._rank())
-        return list(self._finish(step, avals))
+        return list(self._finish(ItemsStep(operands, name, fn), avals))
 
     # -- control flow ------------------------------------------------------------------------------------------------
 
@@ -627,8 +631,7 @@ class Lowerer:
     ) -> list[Tensor]:
         graph = lower_jaxpr(run_passes(body))
         groups = (len(consts), len(init), len(xs))
-        params = {"body": graph, "groups": groups, "length": length, "reverse": reverse}
-        step = Opaque("scan", [*consts, *init, *xs], params, self._rank(), body.has_effects)
+        step = ScanStep([*consts, *init, *xs], graph, groups, length, reverse, effects=body.has_effects)
         avals = list(body.out_avals)
         n = len(init)
         stacked = [a.update(shape=(length, *a.shape)) for a in avals[n:]]
@@ -644,14 +647,9 @@ class Lowerer:
         masked: bool = False,
     ) -> list[Tensor]:
         groups = (len(condition_consts), len(body_consts), len(init))
-        params = {
-            "condition": lower_jaxpr(run_passes(condition)),
-            "body": lower_jaxpr(run_passes(body)),
-            "groups": groups,
-            "masked": masked,
-        }
+        test, graph = lower_jaxpr(run_passes(condition)), lower_jaxpr(run_passes(body))
         effects = condition.has_effects or body.has_effects
-        step = Opaque("while", [*condition_consts, *body_consts, *init], params, self._rank(), effects)
+        step = WhileStep([*condition_consts, *body_consts, *init], test, graph, groups, masked, effects=effects)
         return list(self._finish(step, body.out_avals))
 
     def cond(self, index: Tensor, branches: Sequence[Jaxpr], operands: Sequence[Tensor]) -> list[Tensor]:
@@ -667,26 +665,26 @@ class Lowerer:
                 self._maps("select_n", choose, [index, *cases], [a.dtype], (), 1)[0]
                 for a, cases in zip(avals, zip(*results, strict=True), strict=True)
             ]
-        params = {"branches": [lower_jaxpr(run_passes(b)) for b in branches]}
-        step = Opaque("cond", [index, *operands], params, self._rank(), any(b.has_effects for b in branches))
+        graphs = [lower_jaxpr(run_passes(b)) for b in branches]
+        step = CondStep([index, *operands], graphs, effects=any(b.has_effects for b in branches))
         return list(self._finish(step, avals))
 
     def choose(
         self, index: Tensor, branches: Sequence[Callable[..., list[Tensor]]], operands: Sequence[Tensor]
     ) -> list[Tensor]:
         graphs = [_graph_of(branch, [x.aval for x in operands]) for branch in branches]
-        step = Opaque("cond", [self.convert(index, np.int32), *operands], {"branches": graphs}, self._rank())
+        step = CondStep([self.convert(index, np.int32), *operands], graphs)
         return list(self._finish(step, [t.aval for t in graphs[0].outputs]))
 
     def kernel(
         self, kernel: Any, operands: Sequence[Tensor], avals: Sequence[ShapedArray] | None = None
     ) -> list[Tensor]:
-        step = Opaque("kernel", operands, {"kernel": kernel}, self._rank())
+        step = KernelStep(operands, kernel)
         return list(self._finish(step, self.out_avals if avals is None else avals))
 
     def host(self, primitive: Any, operands: Sequence[Tensor], params: dict[str, Any]) -> Any:
-        fn = OnHost(primitive, params)
-        step = Opaque("host", operands, {"name": primitive.name, "fn": fn}, self._rank(), primitive.has_effects)
+        fn: Any = OnHost(primitive, params)
+        step = HostStep(operands, primitive.name, fn, effects=primitive.has_effects)
         results = self._finish(step, self.out_avals)
         return results if primitive.multiple_results else results[0]
 

@@ -15,6 +15,7 @@ memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -209,16 +210,14 @@ class Source(Tensor):
 
     Attributes:
       origin: the `Opaque` step that writes it, or None for an input.
-      label: for printing.
     """
 
-    __slots__ = ("origin", "label")
+    __slots__ = ("origin",)
 
-    def __init__(self, aval: ShapedArray, rank: int, origin: Any = None, label: str = ""):
+    def __init__(self, aval: ShapedArray, rank: int, origin: Any = None):
         self.aval = aval
         self.rank = rank
         self.origin = origin
-        self.label = label
         if provenance.state.thread:
             provenance.note(self)
 
@@ -386,27 +385,126 @@ class Scatter(Formula):
         return self.target
 
 
+# -- steps on whole arrays -------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
 class Opaque:
-    """A step that works on whole arrays: a library call, a host call, or control flow.
+    """A step that works on whole arrays: a library call, a host call, or control flow. Its class says which.
 
     Attributes:
-      kind: `gemm`, `host`, `repeat` ...
       operands: tensors that must be in memory when it runs.
-      results: the sources that it writes.
-      params: what the kind needs.
-      rank: position in the order of creation.
       effects: must run even if no result is used.
+      results: the sources that it writes.
+      rank: position in the order of creation.
       made_by: as that of tensors.
     """
 
-    __slots__ = ("kind", "operands", "results", "params", "rank", "effects", "made_by")
+    operands: Sequence[Tensor]
+    effects: bool = field(default=False, kw_only=True)
+    results: list[Source] = field(default_factory=list, init=False)
+    rank: int = field(default=0, init=False)
+    made_by = None
 
-    def __init__(self, kind: str, operands: Sequence[Tensor], params: dict[str, Any], rank: int, effects: bool = False):
-        self.kind = kind
-        self.operands = list(operands)
-        self.results: list[Source] = []
-        self.params = params
-        self.rank = rank
-        self.effects = effects
+    def __post_init__(self) -> None:
         if provenance.state.thread:
             provenance.note(self)
+
+
+@dataclass(eq=False)
+class HostStep(Opaque):
+    """The Python function `fn` on arrays."""
+
+    name: str
+    fn: Callable[..., Any]
+
+
+@dataclass(eq=False)
+class ProductStep(Opaque):
+    """A matrix product of operands with dimensions (batch, rows, inner) and (batch, inner, columns).
+
+    Attributes:
+      groups: how many dimensions are batch, rows, inner and columns.
+      sizes: rows, inner and columns.
+    """
+
+    groups: tuple[int, int, int, int]
+    sizes: tuple[int, int, int]
+
+
+@dataclass(eq=False)
+class ConvolutionStep(Opaque):
+    """A convolution by the routine of a name; `geometry` says the rest."""
+
+    routine: str
+    geometry: Any
+
+
+@dataclass(eq=False)
+class KernelStep(Opaque):
+    """A kernel of a user's, compiled by numba."""
+
+    kernel: Any
+
+
+@dataclass(eq=False)
+class RoutineStep(Opaque):
+    """A routine on whole arrays, such as sorting, by name."""
+
+    routine: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class LibraryStep(Opaque):
+    """Functions of a compiled library on the items of a batch; `call` is a `LibraryCall`."""
+
+    call: Any
+
+
+@dataclass(eq=False)
+class ItemsStep(Opaque):
+    """Scalar code `fn` on all elements of an item, for each item along the last dimension."""
+
+    name: str
+    fn: Callable[..., Any]
+
+
+@dataclass(eq=False)
+class ScanStep(Opaque):
+    """A loop over slices that carries values along.
+
+    Attributes:
+      body: graph of one iteration.
+      groups: how many operands are constants, carries and scanned arrays.
+      length: number of iterations.
+      reverse: whether it begins with the last slices.
+    """
+
+    body: Any
+    groups: tuple[int, int, int]
+    length: int
+    reverse: bool
+
+
+@dataclass(eq=False)
+class WhileStep(Opaque):
+    """A loop that tests a condition.
+
+    Attributes:
+      condition, body: graphs.
+      groups: how many operands are constants of the condition, constants of the body, and carries.
+      masked: whether each example of a batch goes on by itself.
+    """
+
+    condition: Any
+    body: Any
+    groups: tuple[int, int, int]
+    masked: bool
+
+
+@dataclass(eq=False)
+class CondStep(Opaque):
+    """A choice between the graphs `branches` by the first operand."""
+
+    branches: Sequence[Any]

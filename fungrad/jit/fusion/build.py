@@ -16,7 +16,25 @@ import numpy as np
 from fungrad.core.library_calls import runs_of
 from fungrad.jit.formulas.lowering import Graph
 from fungrad.jit.formulas.scalar_rules import supports
-from fungrad.jit.formulas.tensors import Compute, Opaque, Reduction, Running, Scatter, Source, Tensor
+from fungrad.jit.formulas.tensors import (
+    Compute,
+    CondStep,
+    ConvolutionStep,
+    HostStep,
+    ItemsStep,
+    KernelStep,
+    LibraryStep,
+    Opaque,
+    ProductStep,
+    Reduction,
+    RoutineStep,
+    Running,
+    ScanStep,
+    Scatter,
+    Source,
+    Tensor,
+    WhileStep,
+)
 from fungrad.jit.fusion import lanes, pairs
 from fungrad.jit.fusion.assemble import NestWriter
 from fungrad.jit.fusion.declared import Declared
@@ -137,7 +155,7 @@ class Region:
         for t in item.results:
             if t not in self.memory.buffer:
                 self.put(t, (self.temporary(t.dtype, t.shape), loops.Affine()))
-        return _OPAQUE[item.kind](self, item)
+        return _OPAQUE[type(item)](self, item)
 
     def keep(self, tensor: Tensor) -> None:
         """Gives the value of a stage the memory that it needs."""
@@ -153,21 +171,21 @@ class Region:
 
     # -- library and host steps --------------------------------------------------------------------------------------
 
-    def host(self, step: Opaque) -> list[Any]:
+    def host(self, step: HostStep) -> list[Any]:
         """A step in Python."""
         inputs = [self.view(t) for t in step.operands]
-        return [loops.Host(step.params["name"], step.params["fn"], inputs, [self.view(t) for t in step.results])]
+        return [loops.Host(step.name, step.fn, inputs, [self.view(t) for t in step.results])]
 
-    def routine(self, step: Opaque) -> list[Any]:
+    def routine(self, step: RoutineStep) -> list[Any]:
         """A routine on whole arrays, such as sorting."""
         if all(t.aval.size == 0 for t in step.results):
             return []
-        name, attributes = step.params["routine"], step.params.get("attributes", {})
-        return [loops.Call(name, self.read_in_place(step), [self.view(t) for t in step.results], attributes)]
+        outputs = [self.view(t) for t in step.results]
+        return [loops.Call(step.routine, self.read_in_place(step), outputs, step.attributes)]
 
-    def library(self, step: Opaque) -> list[Any]:
+    def library(self, step: LibraryStep) -> list[Any]:
         """Functions of a compiled library, with their workspaces."""
-        call = step.params["call"]
+        call = step.call
         runs = runs_of(call, step.results[0].shape[0])
         outputs = [self.view(t) for t in step.results]
         for n in call.work:
@@ -175,7 +193,7 @@ class Region:
             outputs.append(loops.View(self.temporary(np.uint8, shape), shape))
         return [loops.Call("library", self.read_in_place(step), outputs, {"call": call, "runs": runs})]
 
-    def items(self, step: Opaque) -> list[Any]:
+    def items(self, step: ItemsStep) -> list[Any]:
         """Scalar code on items that fit in registers: one loop over them."""
         count = step.results[0].shape[-1]
         if not count:
@@ -195,7 +213,7 @@ class Region:
                 elements.append(pairs.regrouped(names, [type])[0])
                 types.append(type)
         made = [type_of(t.dtype) for t in step.results for _ in range(math.prod(t.shape[:-1]))]
-        name, fn = step.params["name"], step.params["fn"]
+        name, fn = step.name, step.fn
         statement, values = pairs.let(lambda: f"v{next(numbers)}", name, elements, types, tuple(made), fn)
         body.append(statement)
         rest = iter(values)
@@ -219,14 +237,14 @@ class Region:
                 inputs.append(self.view(t))
         return inputs
 
-    def kernel(self, step: Opaque) -> list[Any]:
+    def kernel(self, step: KernelStep) -> list[Any]:
         """A kernel of numba's on whole arrays."""
         inputs, outputs = [self.view(t) for t in step.operands], [self.view(t) for t in step.results]
-        return [loops.Call("kernel", inputs, outputs, {"kernel": step.params["kernel"]})]
+        return [loops.Call("kernel", inputs, outputs, {"kernel": step.kernel})]
 
-    def gemm(self, step: Opaque) -> list[Any]:
+    def gemm(self, step: ProductStep) -> list[Any]:
         """A matrix product."""
-        groups, (rows, inner, columns) = step.params["groups"], step.params["sizes"]
+        groups, (rows, inner, columns) = step.groups, step.sizes
         (result,) = step.results
         if result.aval.size == 0:
             return []
@@ -237,7 +255,7 @@ class Region:
         ]
         return [loops.Call("gemm", views, [self.view(result, (*batch, rows, columns))])]
 
-    def convolution(self, step: Opaque) -> list[Any]:
+    def convolution(self, step: ConvolutionStep) -> list[Any]:
         """A convolution of floating numbers."""
         views = []
         for t in step.operands:
@@ -247,25 +265,25 @@ class Region:
                 views.append(loops.View(name, t.shape, start + offset.const, strides))
             else:
                 views.append(self.view(t))
-        attributes = {"geometry": step.params["geometry"]}
-        return [loops.Call(step.params["routine"], views, [self.view(t) for t in step.results], attributes)]
+        attributes = {"geometry": step.geometry}
+        return [loops.Call(step.routine, views, [self.view(t) for t in step.results], attributes)]
 
-    def matrix(self, step: Opaque, t: Tensor, side: int, shape: tuple[int, ...]) -> loops.View:
+    def matrix(self, step: ProductStep, t: Tensor, side: int, shape: tuple[int, ...]) -> loops.View:
         """An operand of a product, read where its elements are."""
         if not gemm_operand_fits(step, t):
             return self.view(t, shape)
         base, offset, strides = strided(t)  # type: ignore[misc]
-        n_batch = step.params["groups"][0]
-        two = matrix_strides(t.shape, strides, step.params["groups"], side)
+        n_batch = step.groups[0]
+        two = matrix_strides(t.shape, strides, step.groups, side)
         name, start = self.place(base)
         return loops.View(name, shape, start + offset.const, (*strides[:n_batch], *two))  # type: ignore[misc]
 
     # -- control flow ------------------------------------------------------------------------------------------------
 
-    def scan(self, step: Opaque) -> list[Any]:
+    def scan(self, step: ScanStep) -> list[Any]:
         """A loop over slices that carries values along."""
-        n_consts, n_carry, _ = step.params["groups"]
-        body, length = step.params["body"], step.params["length"]
+        n_consts, n_carry, _ = step.groups
+        body, length = step.body, step.length
         consts, init = step.operands[:n_consts], step.operands[n_consts : n_consts + n_carry]
         xs = step.operands[n_consts + n_carry :]
         carry, ys = step.results[:n_carry], step.results[n_carry:]
@@ -273,7 +291,7 @@ class Region:
         if length == 0:
             return start
         counter = self.declared.counter()
-        index = loops.Affine.var(counter, -1) + (length - 1) if step.params["reverse"] else loops.Affine.var(counter)
+        index = loops.Affine.var(counter, -1) + (length - 1) if step.reverse else loops.Affine.var(counter)
 
         def slices(tensors: Sequence[Tensor]) -> list[Place]:
             places = []
@@ -345,19 +363,19 @@ class Region:
             planner.verifier.carried(buffers, before, overwriting.steps, copies)
         return overwriting.steps + kept
 
-    def while_(self, step: Opaque) -> list[Any]:
+    def while_(self, step: WhileStep) -> list[Any]:
         """A loop that tests a condition."""
-        if step.params["masked"]:
+        if step.masked:
             operands, results = ([self.place(t) for t in group] for group in (step.operands, step.results))
             nest = lanes.loop_of_each(step, operands, results, self.temporary)
             if nest is not None:
                 return [nest]
-        n_test, n_body, _ = step.params["groups"]
+        n_test, n_body, _ = step.groups
         test_consts, body_consts = step.operands[:n_test], step.operands[n_test : n_test + n_body]
         init, carry = step.operands[n_test + n_body :], step.results
         start = [self.copy(t, self.place(c), _CARRY) for t, c in zip(init, carry, strict=True) if t.aval.size]
         places = [self.place(c) for c in carry]
-        test, body = step.params["condition"], step.params["body"]
+        test, body = step.condition, step.body
         scalar = self._scalar_while(
             test, body, [self.place(t) for t in test_consts], [self.place(t) for t in body_consts], places
         )
@@ -369,7 +387,7 @@ class Region:
         body_steps = self.carried(body, [self.place(t) for t in body_consts], places, [], [])
         return [*start, loops.While(test_steps, flag, body_steps)]
 
-    def cond(self, step: Opaque) -> list[Any]:
+    def cond(self, step: CondStep) -> list[Any]:
         """A choice between graphs."""
         index, operands = step.operands[0], step.operands[1:]
         inputs = [self.place(t) for t in operands]
@@ -380,7 +398,7 @@ class Region:
             name = self.temporary(index.dtype, ())
             steps.append(self.copy(index, (name, loops.Affine()), "the number of a branch, where the switch reads it"))
         branches = []
-        for graph in step.params["branches"]:
+        for graph in step.branches:
             before = set(self.declared.by_name)
             written = Region(self.declared, graph, inputs, outputs).steps
             branches.append((written, set(self.declared.by_name) - before))
@@ -402,7 +420,7 @@ class Region:
 
     def _scalar_scan(
         self,
-        step: Opaque,
+        step: ScanStep,
         counter: str,
         known: list[Place],
         carry: list[Place],
@@ -412,7 +430,7 @@ class Region:
         """A scan of scalar formulas as one native loop whose carries are registers; None if its body is more than
         that.
         """
-        body = step.params["body"]
+        body = step.body
         if not _is_scalar(body):
             return None
         writer = NestWriter(self._scalar_memory(body, [*known, *carry, *slices], counter), self.temporary)
@@ -424,7 +442,7 @@ class Region:
             writer.store(place[0], place[1], value)
         writer.assign(names, values[: len(carry)])
         inner = writer.close()
-        writer.put(loops.Loop(counter, step.params["length"], inner, ordered=True))
+        writer.put(loops.Loop(counter, step.length, inner, ordered=True))
         writer.save(names, carry)
         return [loops.Nest(writer.blocks[0], "scan")]
 
@@ -479,15 +497,15 @@ def _stages(planned: Plan) -> dict[Tensor, Stage]:
     return {s.tensor: s for s in planned.order if isinstance(s, Stage)}
 
 
-_OPAQUE: dict[str, Callable[[Region, Opaque], list[Any]]] = {
-    "host": Region.host,
-    "gemm": Region.gemm,
-    "convolution": Region.convolution,
-    "kernel": Region.kernel,
-    "routine": Region.routine,
-    "library": Region.library,
-    "items": Region.items,
-    "scan": Region.scan,
-    "while": Region.while_,
-    "cond": Region.cond,
+_OPAQUE: dict[type[Opaque], Callable[[Region, Any], list[Any]]] = {
+    HostStep: Region.host,
+    ProductStep: Region.gemm,
+    ConvolutionStep: Region.convolution,
+    KernelStep: Region.kernel,
+    RoutineStep: Region.routine,
+    LibraryStep: Region.library,
+    ItemsStep: Region.items,
+    ScanStep: Region.scan,
+    WhileStep: Region.while_,
+    CondStep: Region.cond,
 }

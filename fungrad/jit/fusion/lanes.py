@@ -14,7 +14,7 @@ from typing import Any
 from fungrad.jit.formulas.indices import Axis, Idx
 from fungrad.jit.formulas.lowering import Graph
 from fungrad.jit.formulas.scalar_rules import supports
-from fungrad.jit.formulas.tensors import Compute, Opaque
+from fungrad.jit.formulas.tensors import Compute, WhileStep
 from fungrad.jit.fusion.assemble import NestWriter
 from fungrad.jit.fusion.memory import Memory
 from fungrad.jit.fusion.plan import plan
@@ -26,7 +26,7 @@ Place = tuple[str, loops.Affine]
 
 
 def loop_of_each(
-    step: Opaque,
+    step: WhileStep,
     operands: Sequence[Place],
     results: Sequence[Place],
     temporary: Callable[[Any, Sequence[int]], str],
@@ -38,8 +38,8 @@ def loop_of_each(
       operands, results: where its operands are, and where its results go.
       temporary: makes buffers.
     """
-    n_test, n_body, _ = step.params["groups"]
-    body: Graph = step.params["body"]
+    n_test, n_body, _ = step.groups
+    body: Graph = step.body
     shape = body.inputs[n_body].shape
     if n_test or not shape or 0 in shape or not _is_separate(body, n_body, shape):
         return None

@@ -147,7 +147,7 @@ def _reachable(graph: Graph) -> tuple[list[Tensor], list[Opaque]]:
     stack: list[Any] = [*graph.outputs, *[o for o in graph.opaques if o.effects]]
     while stack:
         x = stack.pop()
-        if type(x) is Opaque:
+        if isinstance(x, Opaque):
             if x not in opaques:
                 opaques[x] = None
                 stack.extend(x.operands)

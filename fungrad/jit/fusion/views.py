@@ -6,7 +6,17 @@ import math
 from collections.abc import Sequence
 
 from fungrad.jit.formulas.indices import Axis, Idx, linear
-from fungrad.jit.formulas.tensors import Compute, Element, Opaque, Tensor
+from fungrad.jit.formulas.tensors import (
+    Compute,
+    ConvolutionStep,
+    Element,
+    ItemsStep,
+    LibraryStep,
+    Opaque,
+    ProductStep,
+    RoutineStep,
+    Tensor,
+)
 
 
 def strided(tensor: Tensor) -> tuple[Tensor, Idx, list[int]] | None:
@@ -32,11 +42,11 @@ def in_memory(step: Opaque) -> list[Tensor]:
 
 def is_read_in_place(step: Opaque, t: Tensor) -> bool:
     """Whether a step reads an operand where the elements of another array are."""
-    if step.kind == "gemm":
+    if isinstance(step, ProductStep):
         return gemm_operand_fits(step, t)
-    if step.kind == "convolution":
+    if isinstance(step, ConvolutionStep):
         return conv_operand_fits(step, t)
-    return step.kind in ("routine", "library", "items") and is_dense_part(t)
+    return isinstance(step, RoutineStep | LibraryStep | ItemsStep) and is_dense_part(t)
 
 
 def is_dense_part(t: Tensor) -> bool:
@@ -52,21 +62,21 @@ def is_dense_part(t: Tensor) -> bool:
     return True
 
 
-def conv_operand_fits(step: Opaque, t: Tensor) -> bool:
+def conv_operand_fits(step: ConvolutionStep, t: Tensor) -> bool:
     """Whether a convolution can read its operand ``t`` where its elements are."""
-    if t is not step.operands[0] and step.params["routine"] in ("conv", "conv_each"):
+    if t is not step.operands[0] and step.routine in ("conv", "conv_each"):
         return is_dense_part(t)
     part = strided(t)
     return part is not None and (t is step.operands[0] or part[2][-1] == 1 or t.shape[-1] == 1)
 
 
-def gemm_operand_fits(step: Opaque, t: Tensor) -> bool:
+def gemm_operand_fits(step: ProductStep, t: Tensor) -> bool:
     """Whether a product can read its operand ``t`` where its elements are: as rows or columns at a fixed distance."""
     part = strided(t)
     if part is None:
         return False
     side = 0 if t is step.operands[0] else 1
-    return matrix_strides(t.shape, part[2], step.params["groups"], side) is not None
+    return matrix_strides(t.shape, part[2], step.groups, side) is not None
 
 
 def matrix_strides(
