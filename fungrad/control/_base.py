@@ -438,11 +438,7 @@ def promote_weak(values: Sequence[Any], out_avals: Sequence[ShapedArray]) -> lis
 
 
 def check_carry(
-    api: str,
-    body: Traced,
-    names: Sequence[str],
-    carry: tuple[PyTreeDef, Sequence[ShapedArray]],
-    out: tuple,
+    api: str, body: Traced, names: Sequence[str], carry: tuple[PyTreeDef, Sequence[ShapedArray]], out: tuple
 ) -> None:
     """Raises TypeError unless a body returns a carry of the structure and types that it was given.
 

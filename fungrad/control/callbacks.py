@@ -279,13 +279,7 @@ class PureCallback(Callback):
     """A callback without side effects: may be run any number of times, or not at all."""
 
     def batch(
-        self,
-        axis: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[int | None],
-        *,
-        vmap_method: str | None,
-        **params: Any,
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, vmap_method: str | None, **params: Any
     ) -> tuple[Any, Any]:
         params["vmap_method"] = vmap_method
         if vmap_method is None:

@@ -153,13 +153,7 @@ _FAILED = " (`check` failed)"
 
 
 def _check(
-    api: str,
-    pred: Any,
-    message: str,
-    args: tuple,
-    kwargs: dict[str, Any],
-    primitive: Check = check_p,
-    suffix: str = "",
+    api: str, pred: Any, message: str, args: tuple, kwargs: dict[str, Any], primitive: Check = check_p, suffix: str = ""
 ) -> None:
     if not isinstance(message, str):
         raise TypeError(

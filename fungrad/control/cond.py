@@ -96,11 +96,7 @@ def cond(*args: Any, **kwargs: Any) -> Any:
 
 
 def _cond_of(
-    pred: Any,
-    true_fun: Callable[..., Any],
-    false_fun: Callable[..., Any],
-    *operands: Any,
-    operand: Any = _NO_OPERAND,
+    pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any, operand: Any = _NO_OPERAND
 ) -> Any:
     if operand is not _NO_OPERAND:
         if operands:

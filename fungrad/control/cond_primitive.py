@@ -182,12 +182,7 @@ class Cond(HigherOrderPrimitive):
     # -- batching ------------------------------------------------------------------------------
 
     def batch(
-        self,
-        axis: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[int | None],
-        *,
-        branches: Branches,
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, branches: Branches
     ) -> tuple[Any, Any]:
         (index, *ops), (index_dim, *op_dims) = args, dims
         if is_concrete(index) and index_dim is None:
@@ -369,11 +364,7 @@ def _places(avals: Sequence[ShapedArray], slots: list[ShapedArray]) -> list[int]
 
 
 def _with_residuals(
-    linear: Jaxpr,
-    row: Sequence[int],
-    sources: Sequence[int],
-    known: Sequence[ShapedArray],
-    outs: Sequence[Any],
+    linear: Jaxpr, row: Sequence[int], sources: Sequence[int], known: Sequence[ShapedArray], outs: Sequence[Any]
 ) -> Jaxpr:
     """A linear jaxpr whose leading inputs are the residuals of all branches, and its own among them."""
     inputs = [Var(known[s]) for s in sources]

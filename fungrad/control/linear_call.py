@@ -160,10 +160,7 @@ def _sum(x: Any, y: Any) -> Any:
 
 @api_boundary
 def linear_call(
-    fun: Callable[[Any, Any], Any],
-    fun_transpose: Callable[[Any, Any], Any],
-    residual_args: Any,
-    linear_args: Any,
+    fun: Callable[[Any, Any], Any], fun_transpose: Callable[[Any, Any], Any], residual_args: Any, linear_args: Any
 ) -> Any:
     """Calls a linear function whose transpose is given, so that reverse mode uses it.
 

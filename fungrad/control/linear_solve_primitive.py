@@ -121,11 +121,7 @@ class CustomLinearSolve(HigherOrderPrimitive):
         return self._derivative(jit_p.linearize, primals, tangents, params)
 
     def _derivative(
-        self,
-        rule: Callable[..., Any],
-        primals: Sequence[Any],
-        tangents: Sequence[Any],
-        params: dict[str, Any],
+        self, rule: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
     ) -> tuple[list[Any], list[Any]]:
         """The solution and its tangent; ``rule`` differentiates the operator in what it captures."""
         problem = LinearSolve(**params)

@@ -109,13 +109,7 @@ class Reduce(Primitive):
         return outs, jvp_flat(fun, primals, tangents, "jvp of reduce")[1]
 
     def batch(
-        self,
-        axis: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[Any],
-        *,
-        dimensions: Dims,
-        jaxpr: Jaxpr,
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, dimensions: Dims, jaxpr: Jaxpr
     ) -> tuple[Any, Any]:
         count = len(args) // 2
         moved = [batch_to(x, d, 0, axis) for x, d in zip(args[:count], dims, strict=False)]

@@ -98,12 +98,7 @@ def scan(
 
 
 def _scan_with_refs(
-    f: Callable[[Any, Any], tuple[Any, Any]],
-    init: Any,
-    xs: Any,
-    length: int | None,
-    reverse: bool,
-    unroll: int | bool,
+    f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, length: int | None, reverse: bool, unroll: int | bool
 ) -> tuple[Any, Any]:
     """The loop where references that ``f`` closes over are passed through it."""
 
@@ -155,12 +150,7 @@ def _unrolled(f: Callable[..., Any], init: Any, xs: Any, length: int | None, rev
 
 
 def _scan(
-    f: Callable[[Any, Any], tuple[Any, Any]],
-    init: Any,
-    xs: Any,
-    length: int | None,
-    reverse: bool,
-    unroll: int | bool,
+    f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, length: int | None, reverse: bool, unroll: int | bool
 ) -> tuple[Any, Any]:
     carry, carry_tree = flat_operands(init, API, "init")
     leaves, x_tree = flat_operands(xs, API, "xs")
@@ -185,10 +175,7 @@ def _scan(
 
 
 def _trace(
-    f: Callable[..., Any],
-    args: tuple,
-    carry: tuple[Any, list[Array]],
-    slices: Sequence[ShapedArray],
+    f: Callable[..., Any], args: tuple, carry: tuple[Any, list[Array]], slices: Sequence[ShapedArray]
 ) -> tuple[list[Array], Traced, Any]:
     """The initial carry, weak types promoted; the traced body; and the structure of ``y``."""
     carry_tree, values = carry

@@ -89,14 +89,7 @@ class Split:
       linear_consts: what its body captures: leading consts.
     """
 
-    def __init__(
-        self,
-        loop: Loop,
-        n_ys: int,
-        linear: Jaxpr,
-        where: Sequence[int | None],
-        counts: Sequence[int],
-    ):
+    def __init__(self, loop: Loop, n_ys: int, linear: Jaxpr, where: Sequence[int | None], counts: Sequence[int]):
         """Plans the forward loop and the place of every residual.
 
         Args:

@@ -308,11 +308,7 @@ def _linear_scan_operands(
 
 
 def _transpose_apart(
-    loop: Loop,
-    cts: Sequence[Any],
-    args: Sequence[Any],
-    linear: Sequence[bool],
-    depends: tuple[bool, ...],
+    loop: Loop, cts: Sequence[Any], args: Sequence[Any], linear: Sequence[bool], depends: tuple[bool, ...]
 ) -> list[Any]:
     """Transposes a scan in which some carries, such as a counter, do not depend on linear operands.
 

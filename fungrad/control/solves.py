@@ -104,11 +104,7 @@ def _transposed(matvec: Function, b: Any) -> Function:
 
 @api_boundary
 def custom_root(
-    f: Function,
-    initial_guess: Any,
-    solve: Function,
-    tangent_solve: Function,
-    has_aux: bool = False,
+    f: Function, initial_guess: Any, solve: Function, tangent_solve: Function, has_aux: bool = False
 ) -> Any:
     """Finds a root by a given method, with the derivative of the implicit function.
 

@@ -44,11 +44,7 @@ from fungrad.ops.integer import bitwise_and
 
 @api_boundary
 def while_loop(
-    cond_fun: Callable[[T], Any],
-    body_fun: Callable[[T], T],
-    init_val: T,
-    *,
-    max_steps: int | None = None,
+    cond_fun: Callable[[T], Any], body_fun: Callable[[T], T], init_val: T, *, max_steps: int | None = None
 ) -> T:
     """Repeats ``body_fun`` as long as ``cond_fun`` holds.
 
@@ -140,12 +136,7 @@ def _while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any, max_steps
 
 
 def _body(
-    api: str,
-    body_fun: Callable[..., Any],
-    args: tuple,
-    leading: list[ShapedArray],
-    carry: list[Array],
-    structure: Any,
+    api: str, body_fun: Callable[..., Any], args: tuple, leading: list[ShapedArray], carry: list[Array], structure: Any
 ) -> tuple[list[Array], Traced]:
     """The initial carry, weak types promoted, and the traced body.
 
@@ -223,12 +214,7 @@ def _while_in_python(
 
 @api_boundary
 def fori_loop(
-    lower: Any,
-    upper: Any,
-    body_fun: Callable[[Any, T], T],
-    init_val: T,
-    *,
-    unroll: int | bool | None = None,
+    lower: Any, upper: Any, body_fun: Callable[[Any, T], T], init_val: T, *, unroll: int | bool | None = None
 ) -> T:
     """Loops over the integers from ``lower`` up to, not including, ``upper``.
 

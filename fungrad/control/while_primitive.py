@@ -454,11 +454,7 @@ def _condition_first(jaxpr: Jaxpr, n: int) -> Jaxpr:
 
 
 def _bind_masked(
-    loop: WhileLoop,
-    cond_consts: list[Any],
-    body_consts: list[Any],
-    carry: list[Any],
-    guarded: bool = False,
+    loop: WhileLoop, cond_consts: list[Any], body_consts: list[Any], carry: list[Any], guarded: bool = False
 ) -> list[Any]:
     """A loop whose predicate is a vector: runs until no entry holds, keeping examples that are done
     as they are. The predicate is carried along, so that it is computed once per step. The body is

@@ -555,11 +555,7 @@ def guarded(api: str, fun: Callable[..., Any], early: bool = False) -> Callable[
 
 
 def guard(
-    names: dict[str, Any],
-    module: str,
-    public: Iterable[str],
-    exempt: tuple[str, ...] = (),
-    early: Iterable[str] = (),
+    names: dict[str, Any], module: str, public: Iterable[str], exempt: tuple[str, ...] = (), early: Iterable[str] = ()
 ) -> None:
     """Makes the public functions of a facade module guarded ones.
 

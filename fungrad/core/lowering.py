@@ -186,11 +186,7 @@ class Lowering(Protocol):
     # -- whole arrays -----------------------------------------------------------------------------------------------
 
     def scatter(
-        self,
-        operand: Lowered,
-        shape: Shape,
-        update: Callable[..., tuple[Sequence[Any], Any, Any]],
-        monoid: str | None,
+        self, operand: Lowered, shape: Shape, update: Callable[..., tuple[Sequence[Any], Any, Any]], monoid: str | None
     ) -> Lowered:
         """A copy of ``operand`` into which elements are stored one by one, in row-major order of ``shape``.
 

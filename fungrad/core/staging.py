@@ -204,10 +204,7 @@ def _check_constant(x: Any, aval: Any) -> None:
 
 
 def trace_flat(
-    fun: Callable[..., Sequence[Any]],
-    in_avals: Sequence[ShapedArray],
-    debug: DebugInfo,
-    frame: RefFrame | None = None,
+    fun: Callable[..., Sequence[Any]], in_avals: Sequence[ShapedArray], debug: DebugInfo, frame: RefFrame | None = None
 ) -> Jaxpr:
     """Traces a function of flat arguments that returns a flat sequence of arrays.
 
@@ -233,11 +230,7 @@ def trace_flat(
 
 
 def trace_tree(
-    fun: Callable[..., Any],
-    in_tree: Any,
-    in_avals: Sequence[Any],
-    debug: DebugInfo,
-    frame: RefFrame | None = None,
+    fun: Callable[..., Any], in_tree: Any, in_avals: Sequence[Any], debug: DebugInfo, frame: RefFrame | None = None
 ) -> tuple[Jaxpr, Any]:
     """Traces ``fun(*args, **kwargs)``, where ``in_tree`` is the structure of ``(args, kwargs)``.
 

@@ -238,12 +238,7 @@ def _flatten_rest(treedef: PyTreeDef, rest: tuple[Any, ...], api: str) -> list[l
     return flats
 
 
-def reduce(
-    function: Callable[[T, Any], T],
-    tree: Any,
-    initializer: T = _NO_VALUE,
-    is_leaf: IsLeaf | None = None,
-) -> T:
+def reduce(function: Callable[[T, Any], T], tree: Any, initializer: T = _NO_VALUE, is_leaf: IsLeaf | None = None) -> T:
     """Combines the leaves of a tree from the left.
 
     Args:
@@ -276,11 +271,7 @@ def reduce(
 
 
 def reduce_associative(
-    operation: Callable[[T, T], T],
-    tree: Any,
-    *,
-    identity: T = _NO_VALUE,
-    is_leaf: IsLeaf | None = None,
+    operation: Callable[[T, T], T], tree: Any, *, identity: T = _NO_VALUE, is_leaf: IsLeaf | None = None
 ) -> T:
     """Combines the leaves of a tree with an associative operation, in a balanced order.
 

@@ -281,10 +281,7 @@ def _are_identifiers(names: tuple[str, ...]) -> bool:
 
 
 def _dataclass_fields(
-    nodetype: type,
-    data_fields: Sequence[str] | None,
-    meta_fields: Sequence[str] | None,
-    drop_fields: tuple[str, ...],
+    nodetype: type, data_fields: Sequence[str] | None, meta_fields: Sequence[str] | None, drop_fields: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the data and metadata fields, checked against the fields of the dataclass."""
     api = "fungrad.tree_util.register_dataclass"

@@ -49,10 +49,7 @@ def create_device_mesh(
 
 
 def create_hybrid_device_mesh(
-    mesh_shape: Sequence[int],
-    dcn_mesh_shape: Sequence[int],
-    devices: Sequence[Any] | None = None,
-    **_: Any,
+    mesh_shape: Sequence[int], dcn_mesh_shape: Sequence[int], devices: Sequence[Any] | None = None, **_: Any
 ) -> np.ndarray:
     """As ``create_device_mesh``, for a shape that is the product of one within and one across machines.
 

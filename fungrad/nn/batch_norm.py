@@ -54,14 +54,7 @@ def init(
 
 
 def apply(
-    params: Any,
-    state: Any,
-    x: Any,
-    *,
-    training: bool,
-    momentum: Any = 0.99,
-    epsilon: Any = 1e-5,
-    axis_name: Any = None,
+    params: Any, state: Any, x: Any, *, training: bool, momentum: Any = 0.99, epsilon: Any = 1e-5, axis_name: Any = None
 ) -> tuple[Array, dict[str, Array]]:
     """Normalises with the mean and variance of the batch in training, with the running ones afterwards.
 

@@ -22,12 +22,7 @@ _INIT = initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
 
 
 def init(
-    key: Any,
-    num_embeddings: int,
-    features: int,
-    *,
-    embedding_init: Callable[..., Any] = _INIT,
-    dtype: Any = None,
+    key: Any, num_embeddings: int, features: int, *, embedding_init: Callable[..., Any] = _INIT, dtype: Any = None
 ) -> dict[str, Array]:
     """The table of vectors.
 

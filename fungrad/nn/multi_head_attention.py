@@ -88,13 +88,7 @@ def init(
 
 
 def apply(
-    params: Any,
-    x: Any,
-    memory: Any = None,
-    *,
-    mask: Any = None,
-    bias: Any = None,
-    is_causal: bool = False,
+    params: Any, x: Any, memory: Any = None, *, mask: Any = None, bias: Any = None, is_causal: bool = False
 ) -> Array:
     """Attends from each position of ``x`` to those of ``memory``, or of ``x`` itself.
 

@@ -96,12 +96,7 @@ def log_softmax(x: Any, axis: Axis = -1, where: Any = None) -> Array:
 
 
 def logsumexp(
-    a: Any,
-    axis: Axis = None,
-    b: Any = None,
-    keepdims: bool = False,
-    return_sign: bool = False,
-    where: Any = None,
+    a: Any, axis: Axis = None, b: Any = None, keepdims: bool = False, return_sign: bool = False, where: Any = None
 ) -> Any:
     """Logarithm of the sum of exponentials, ``log(sum(b * exp(a)))``, without overflow.
 

@@ -123,13 +123,7 @@ class OverMembers(Collective):
         return x
 
     def batch(
-        self,
-        axis: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[Any],
-        *,
-        axes: Names,
-        axis_index_groups: None,
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axes: Names, axis_index_groups: None
     ) -> tuple[Any, Any]:
         (x,), (d,) = args, dims
         if axis.name in axes:

@@ -176,9 +176,7 @@ def geometry(
 
 
 def conv_dimension_numbers(
-    lhs_shape: Sequence[int],
-    rhs_shape: Sequence[int],
-    dimension_numbers: ConvDimensionNumbers | Sequence[str] | None,
+    lhs_shape: Sequence[int], rhs_shape: Sequence[int], dimension_numbers: ConvDimensionNumbers | Sequence[str] | None
 ) -> ConvDimensionNumbers:
     """The dimensions of a convolution as positions.
 

@@ -118,13 +118,7 @@ class LinearRecurrence(Primitive):
         return None, self.bind(following, ct, axis=axis, reverse=not reverse)
 
     def batch(
-        self,
-        axis_data: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[Any],
-        *,
-        axis: int,
-        reverse: bool,
+        self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int, reverse: bool
     ) -> tuple[Any, Any]:
         a, b = (batch_to(x, d, 0, axis_data) for x, d in zip(args, dims, strict=True))
         return self.bind(a, b, axis=axis + 1, reverse=reverse), 0
@@ -178,13 +172,7 @@ class Cumulative(Primitive):
         return y, self.tangent(tangents[0], primals[0], y, axis, reverse)
 
     def batch(
-        self,
-        axis_data: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[Any],
-        *,
-        axis: int,
-        reverse: bool,
+        self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis: int, reverse: bool
     ) -> tuple[Any, Any]:
         d = dims[0]
         return self.bind(args[0], axis=axis + (axis >= d), reverse=reverse), d

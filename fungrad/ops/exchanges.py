@@ -69,14 +69,7 @@ class AllGather(LinearCollective):
         return x.update(shape=tuple(shape))
 
     def transpose(
-        self,
-        ct: Any,
-        *args: Any,
-        all_gather_dimension: int,
-        axis_name: Names,
-        axis_size: int,
-        tiled: bool,
-        **_: Any,
+        self, ct: Any, *args: Any, all_gather_dimension: int, axis_name: Names, axis_size: int, tiled: bool, **_: Any
     ) -> Sequence[Any]:
         return (_bind_reduce_scatter(ct, axis_name, axis_size, all_gather_dimension, tiled),)
 
@@ -199,14 +192,7 @@ class ReduceScatter(LinearCollective):
         return x.update(shape=tuple(shape))
 
     def transpose(
-        self,
-        ct: Any,
-        *args: Any,
-        axis_name: Names,
-        axis_size: int,
-        scatter_dimension: int,
-        tiled: bool,
-        **_: Any,
+        self, ct: Any, *args: Any, axis_name: Names, axis_size: int, scatter_dimension: int, tiled: bool, **_: Any
     ) -> Sequence[Any]:
         return (_bind_all_gather(ct, axis_name, axis_size, scatter_dimension, tiled),)
 
@@ -256,12 +242,7 @@ def _bind_reduce_scatter(x: Any, names: Names, size: int, dimension: int, tiled:
 
 
 def psum_scatter(
-    x: Any,
-    axis_name: Any,
-    *,
-    scatter_dimension: int = 0,
-    axis_index_groups: Any = None,
-    tiled: bool = False,
+    x: Any, axis_name: Any, *, scatter_dimension: int = 0, axis_index_groups: Any = None, tiled: bool = False
 ) -> Any:
     """Sum of ``x`` over all members of a mapped axis, of which each member gets its part.
 
@@ -302,14 +283,7 @@ class AllToAll(LinearCollective):
     """
 
     def abstract_eval(
-        self,
-        x: ShapedArray,
-        *,
-        axis_index_groups: None,
-        axis_name: Any,
-        concat_axis: int,
-        split_axis: int,
-        tiled: bool,
+        self, x: ShapedArray, *, axis_index_groups: None, axis_name: Any, concat_axis: int, split_axis: int, tiled: bool
     ) -> ShapedArray:
         size = members(axis_names_of(axis_name), "all_to_all")
         shape = list(x.shape)
@@ -376,13 +350,7 @@ def _bind_all_to_all(x: Any, axis_name: Any, split_axis: int, concat_axis: int, 
 
 
 def all_to_all(
-    x: Any,
-    axis_name: Any,
-    split_axis: int,
-    concat_axis: int,
-    *,
-    axis_index_groups: Any = None,
-    tiled: bool = False,
+    x: Any, axis_name: Any, split_axis: int, concat_axis: int, *, axis_index_groups: Any = None, tiled: bool = False
 ) -> Any:
     """Exchanges a dimension with a mapped axis: part ``j`` of member ``i`` becomes part ``i`` of
     member ``j``.
@@ -481,13 +449,7 @@ class PPermute(LinearCollective):
         return (self.bind(ct, axis_name=axis_name, perm=inverse),)
 
     def batch(
-        self,
-        axis: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[Any],
-        *,
-        axis_name: Names,
-        perm: Any,
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis_name: Names, perm: Any
     ) -> tuple[Any, Any]:
         (x,), (d,) = args, dims
         if axis.name not in axis_name:
@@ -605,13 +567,7 @@ class PBroadcast(LinearCollective):
         return (select(mine, total, scalar_array(0, ct.aval.dtype)),)
 
     def batch(
-        self,
-        axis: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[Any],
-        *,
-        axis_name: Hashable,
-        source: int,
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axis_name: Hashable, source: int
     ) -> tuple[Any, Any]:
         (x,), (d,) = args, dims
         if axis.name != axis_name:

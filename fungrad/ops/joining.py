@@ -178,13 +178,7 @@ class Split(Primitive):
         return (concatenate([instantiate(c) for c in ct], axis),)
 
     def batch(
-        self,
-        axis_data: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[Any],
-        *,
-        sizes: Dims,
-        axis: int,
+        self, axis_data: AxisData, args: Sequence[Any], dims: Sequence[Any], *, sizes: Dims, axis: int
     ) -> tuple[Any, Any]:
         d = dims[0]
         return self.bind(args[0], sizes=sizes, axis=axis + (axis >= d)), [d] * len(sizes)

@@ -341,13 +341,7 @@ class ArgReduction(Primitive):
         return y, Zero(y.aval.tangent())
 
     def batch(
-        self,
-        axis: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[Any],
-        *,
-        axes: Dims,
-        index_dtype: np.dtype,
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axes: Dims, index_dtype: np.dtype
     ) -> tuple[Any, Any]:
         return batch_reduction(self, args[0], dims[0], axes, {"index_dtype": index_dtype})
 

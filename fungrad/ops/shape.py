@@ -226,10 +226,7 @@ def _zero_like(aval: ShapedArray) -> Array:
 
 
 def slice(
-    operand: Any,
-    start_indices: Sequence[int],
-    limit_indices: Sequence[int],
-    strides: Sequence[int] | None = None,
+    operand: Any, start_indices: Sequence[int], limit_indices: Sequence[int], strides: Sequence[int] | None = None
 ) -> Array:
     """The elements of ``operand`` in a box of static position and size.
 
@@ -415,12 +412,7 @@ class Pad(Primitive):
         return ct_x, ct_value
 
     def batch(
-        self,
-        axis: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[Any],
-        *,
-        padding_config: PaddingConfig,
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, padding_config: PaddingConfig
     ) -> tuple[Any, Any]:
         (x, value), (d, value_dim) = args, dims
         if value_dim is None:

@@ -159,13 +159,7 @@ class Sort(Primitive):
         return [_permuted(x, order, dimension) for x in xs]
 
     def jvp(
-        self,
-        primals: Sequence[Any],
-        tangents: Sequence[Any],
-        *,
-        dimension: int,
-        is_stable: bool,
-        num_keys: int,
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, dimension: int, is_stable: bool, num_keys: int
     ) -> tuple[Any, Any]:
         positions = broadcasted_iota(_numbering(primals[0].aval.shape[dimension]), primals[0].aval.shape, dimension)
         *ys, order = self.bind(

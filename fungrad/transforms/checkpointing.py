@@ -158,13 +158,7 @@ class Remat(Primitive):
         return [next(results) if on else None for on in linear]
 
     def batch(
-        self,
-        axis: AxisData,
-        args: Sequence[Any],
-        dims: Sequence[int | None],
-        *,
-        jaxpr: Jaxpr,
-        **params: Any,
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, jaxpr: Jaxpr, **params: Any
     ) -> tuple[Any, Any]:
         batched, out_dims = batch_jaxpr(jaxpr, axis, dims)
         return call(batched, args, **params), out_dims
@@ -629,11 +623,7 @@ def _flat(fun: Callable[..., Any], arguments: Any) -> tuple[list[Any], Any]:
 
 
 def _static(
-    fun: Callable[..., Any],
-    args: tuple,
-    kwargs: dict[str, Any],
-    numbers: Sequence[int],
-    names: Sequence[str],
+    fun: Callable[..., Any], args: tuple, kwargs: dict[str, Any], numbers: Sequence[int], names: Sequence[str]
 ) -> dict[int | str, Any]:
     """The static arguments of a call, by position or keyword."""
     n = len(args)
@@ -655,12 +645,7 @@ def _static(
 
 
 def _trace(
-    fun: Callable[..., Any],
-    static: dict,
-    n: int,
-    arguments: tuple,
-    in_tree: Any,
-    leaves: Sequence[Any],
+    fun: Callable[..., Any], static: dict, n: int, arguments: tuple, in_tree: Any, leaves: Sequence[Any]
 ) -> tuple[Jaxpr, Any, RefFrame]:
     """The jaxpr of ``fun`` with its static arguments, the structure of its result, and the references it uses."""
     known: dict[Any, Any] = {}

@@ -343,14 +343,7 @@ class CustomLin(Primitive):
         )
 
     def transpose(
-        self,
-        cts: Sequence[Any],
-        *args: Any,
-        bwd: Any,
-        out_active: tuple,
-        perturbed: tuple,
-        num_res: int,
-        **_: Any,
+        self, cts: Sequence[Any], *args: Any, bwd: Any, out_active: tuple, perturbed: tuple, num_res: int, **_: Any
     ) -> list:
         given = iter(cts)
         full = [next(given) if aval is None else Zero(aval) for aval in out_active]
@@ -451,13 +444,7 @@ class Custom:
       out_tree: structure of the output, once known.
     """
 
-    def __init__(
-        self,
-        name: str,
-        body: Callable[..., tuple[list[Any], Any]],
-        jvp: JvpRule | None,
-        vjp: VjpRule | None,
-    ):
+    def __init__(self, name: str, body: Callable[..., tuple[list[Any], Any]], jvp: JvpRule | None, vjp: VjpRule | None):
         self.name = name
         # One of them is given at least.
         self.jvp: Any = jvp

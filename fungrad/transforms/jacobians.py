@@ -29,10 +29,7 @@ from fungrad.transforms.transposition import backward_pass
 
 
 def jacfwd(
-    fun: Callable[P, Any],
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
+    fun: Callable[P, Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[P, Any]:
     """Jacobian by forward mode: one push-forward per input element; best for tall Jacobians.
 
@@ -92,10 +89,7 @@ def jacobian(
 
 
 def hessian(
-    fun: Callable[P, Any],
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
+    fun: Callable[P, Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[P, Any]:
     """Hessian: forward mode over reverse mode.
 

@@ -26,10 +26,7 @@ Place = tuple[str, loops.Affine]
 
 
 def loop_of_each(
-    step: WhileStep,
-    operands: Sequence[Place],
-    results: Sequence[Place],
-    temporary: Callable[[Any, Sequence[int]], str],
+    step: WhileStep, operands: Sequence[Place], results: Sequence[Place], temporary: Callable[[Any, Sequence[int]], str]
 ) -> loops.Nest | None:
     """A masked while loop as a nest over its examples; None if a step of one needs something of another.
 

@@ -37,12 +37,7 @@ class Overwriting:
       own: names of the temporaries that only these steps use.
     """
 
-    def __init__(
-        self,
-        declared: Declared,
-        steps: Sequence[Any],
-        own: Collection[str],
-    ):
+    def __init__(self, declared: Declared, steps: Sequence[Any], own: Collection[str]):
         self.declared = declared
         self.buffers: Mapping[str, Buffer] = declared.by_name
         self.steps = list(steps)

@@ -157,11 +157,7 @@ class Executable:
     """
 
     def __init__(
-        self,
-        image: Image,
-        code: bytes,
-        symbols: Mapping[str, int],
-        functions: Sequence[Callable[..., Any]] = (),
+        self, image: Image, code: bytes, symbols: Mapping[str, int], functions: Sequence[Callable[..., Any]] = ()
     ):
         self.timings: dict[str, float] = {}
         self.image = image

@@ -111,12 +111,7 @@ def signum(
 
 @naming("noisy_sgd", floating=True)
 def noisy_sgd(
-    learning_rate: ScalarOrSchedule,
-    eta: float = 0.01,
-    gamma: float = 0.55,
-    key: Any = None,
-    *,
-    seed: int | None = None,
+    learning_rate: ScalarOrSchedule, eta: float = 0.01, gamma: float = 0.55, key: Any = None, *, seed: int | None = None
 ) -> GradientTransformationExtraArgs:
     """Gradient descent with normal noise of variance ``eta / count**gamma`` on the gradients.
 

@@ -15,13 +15,7 @@ from fungrad.optim.losses._arguments import array, floating, integral, same_shap
 
 
 def ctc_loss_with_forward_probs(
-    logits: Any,
-    logit_paddings: Any,
-    labels: Any,
-    label_paddings: Any,
-    *,
-    blank_id: int = 0,
-    log_epsilon: Any = -1e5,
+    logits: Any, logit_paddings: Any, labels: Any, label_paddings: Any, *, blank_id: int = 0, log_epsilon: Any = -1e5
 ) -> tuple[Array, Array, Array]:
     """``ctc_loss``, and the forward probabilities that it is made of.
 
@@ -58,13 +52,7 @@ def ctc_loss_with_forward_probs(
 
 
 def ctc_loss(
-    logits: Any,
-    logit_paddings: Any,
-    labels: Any,
-    label_paddings: Any,
-    *,
-    blank_id: int = 0,
-    log_epsilon: Any = -1e5,
+    logits: Any, logit_paddings: Any, labels: Any, label_paddings: Any, *, blank_id: int = 0, log_epsilon: Any = -1e5
 ) -> Array:
     """Negative logarithm of the probability that frames, read without repetitions and blanks, spell the labels.
 

@@ -15,12 +15,7 @@ from fungrad.optim.losses._arguments import array, chosen, floating
 
 
 def ranking_softmax_loss(
-    logits: Any,
-    labels: Any,
-    *,
-    where: Any = None,
-    weights: Any = None,
-    reduce_fn: Callable[..., Any] | None = jnp.mean,
+    logits: Any, labels: Any, *, where: Any = None, weights: Any = None, reduce_fn: Callable[..., Any] | None = jnp.mean
 ) -> Array:
     """Cross-entropy between relevances and the softmax of scores, over lists of items.
 

@@ -117,12 +117,7 @@ def _check_probabilities(api: str, probabilities: Array, single: bool) -> None:
 
 
 def multiclass_generalized_dice_loss(
-    predictions: Any,
-    targets: Any,
-    *,
-    smooth: Any = 1.0,
-    apply_softmax: bool = True,
-    ignore_background: bool = False,
+    predictions: Any, targets: Any, *, smooth: Any = 1.0, apply_softmax: bool = True, ignore_background: bool = False
 ) -> Array:
     """Mean Dice loss with classes weighted by the inverse squares of their frequencies, so that rare ones count.
 

@@ -413,12 +413,7 @@ def funm(A: Any, func: Callable[[Array], Array], disp: bool = True) -> Any:
 
 
 def polar(
-    a: Any,
-    side: str = "right",
-    *,
-    method: str = "qdwh",
-    eps: float | None = None,
-    max_iterations: int | None = None,
+    a: Any, side: str = "right", *, method: str = "qdwh", eps: float | None = None, max_iterations: int | None = None
 ) -> tuple[Array, Array]:
     """The polar decomposition ``a = u @ p``, or ``a = p @ u``.
 
