@@ -143,14 +143,16 @@ class Watch:
 
     Attributes:
       results: whether some thread may want results examined (debug_nans or debug_infs).
+      placed: whether some array has been put on devices of its own, so that results are to be there.
+      slow: whether results are to be examined or put somewhere, so that operations must not take their shortest ways.
       transfers: whether some thread may want to hear of values that become arrays (transfer_guard).
       on_transfers: functions called when ``transfers`` becomes true.
     """
 
-    __slots__ = ("results", "transfers", "on_transfers", "_blocks", "_guards", "_lock")
+    __slots__ = ("results", "placed", "slow", "transfers", "on_transfers", "_blocks", "_guards", "_lock")
 
     def __init__(self) -> None:
-        self.results = self.transfers = False
+        self.results = self.placed = self.slow = self.transfers = False
         self.on_transfers: list[Callable[[], None]] = []
         self._blocks = self._guards = 0
         self._lock = locks.lock()
@@ -161,11 +163,18 @@ class Watch:
             self._blocks += blocks
             self._guards += guards
             self.results = self._blocks > 0 or Config.check_results
+            self.slow = self.results or self.placed
             before = self.transfers
             self.transfers = self._guards > 0 or any(_guards(getattr(Config, name)) for name in TRANSFER_GUARDS)
             if self.transfers and not before:
                 for told in self.on_transfers:
                     told()
+
+    def note_placed(self, some: bool) -> None:
+        """Notes whether there are arrays that have been put on devices."""
+        with self._lock:
+            self.placed = some
+            self.slow = self.results or some
 
 
 watch = Watch()

@@ -25,6 +25,7 @@ from fungrad.core.array import Array, ArrayImpl, as_array, wrap
 from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.hitypes import tracer_attribute
 from fungrad.core.nonfinite import examine
+from fungrad.core.placement import following
 from fungrad.core.source import Source, current_source
 from fungrad.core.tree import known_leaf_types
 from fungrad.errors import UnboundAxisNameError, UnexpectedTracerError, concretization_error_class
@@ -295,8 +296,11 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
     out = _new(ArrayImpl)
     out._data = data
     out.aval = aval
-    if watch.results and config.check_results:
-        examine(primitive, (a,) if n == 1 else (a, b), [out], params)
+    if watch.slow:
+        if config.check_results:
+            examine(primitive, (a,) if n == 1 else (a, b), [out], params)
+        if watch.placed:
+            (out,) = following.operation(primitive, (a,) if n == 1 else (a, b), params, [out])
     return out
 
 
@@ -330,6 +334,8 @@ def _evaluate_many(primitive: Primitive, args: Sequence[Any], params: dict[str, 
         outs = [wrap(data, aval)]
     if config.check_results:
         examine(primitive, arrays, outs, params)
+    if watch.placed:
+        outs = following.operation(primitive, arrays, params, outs)
     return outs if primitive.multiple_results else outs[0]
 
 

@@ -36,7 +36,7 @@ def unary_bind(primitive: Primitive) -> Callable[..., Any]:
             return general(x, **params)
         if trace is not EVAL:
             return trace.bind(primitive, (x,), {}) if trace is not None else general(x)
-        if type(x) is not ArrayImpl or watch.results:
+        if type(x) is not ArrayImpl or watch.slow:
             return general(x)
         aval = memo.get((x.aval,))
         if aval is None:
@@ -64,7 +64,7 @@ def binary_bind(primitive: Primitive) -> Callable[..., Any]:
             return general(x, y, **params)
         if trace is not EVAL:
             return trace.bind(primitive, (x, y), {}) if trace is not None else general(x, y)
-        if type(x) is not ArrayImpl or type(y) is not ArrayImpl or watch.results:
+        if type(x) is not ArrayImpl or type(y) is not ArrayImpl or watch.slow:
             return general(x, y)
         aval = memo.get((x.aval, y.aval))
         if aval is None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import transfers
-from fungrad.core.device import CPU, Device, checked_memory_kind
+from fungrad.core.device import CPU, Device, checked_memory_kind, device_count
 from fungrad.core.meshes import (
     AxisType,
     BaseMesh,
@@ -30,6 +30,7 @@ from fungrad.core.meshes import (
     make_mesh as make_mesh,
     note_mesh,
 )
+from fungrad.core.placement import following
 
 
 class Sharding:
@@ -161,6 +162,7 @@ class SingleDeviceSharding(Sharding):
 # Where arrays are unless they say otherwise.
 DEFAULT = SingleDeviceSharding(CPU)
 transfers.register(default=lambda: DEFAULT)
+following.is_everywhere = lambda sharding: sharding == DEFAULT and device_count() == 1  # type: ignore[method-assign]
 
 
 def make_single_device_sharding(device: Device, *, memory_kind: str | None = None) -> SingleDeviceSharding:
@@ -394,16 +396,16 @@ def check_names(mesh: BaseMesh, spec: PartitionSpec, api: str) -> None:
         seen.add(name)
 
 
-def named(spec: Any, api: str) -> Sharding:
+def named(spec: Any, api: str, error: type[Exception] = ValueError) -> Sharding:
     """A sharding, or a specification over the mesh that has been set.
 
     Raises:
-      ValueError: it is a specification and no mesh has been set.
+      ValueError: it is a specification and no mesh has been set; another class is ``error``.
     """
     if isinstance(spec, PartitionSpec):
         mesh = get_mesh()
         if mesh.empty:
-            raise ValueError(
+            raise error(
                 f"fungrad.{api}: Using PartitionSpec when you are not under a mesh context is not allowed. Please pass "
                 f"a NamedSharding instance or enter into a mesh context via `fungrad.set_mesh`. Got {spec!r}"
             )

@@ -29,6 +29,7 @@ from fungrad.core.array import (
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.device import check_device
+from fungrad.core.placement import placement
 from fungrad.core.transfers import host_to_device, unseen
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
@@ -37,7 +38,7 @@ from fungrad.ops import elementwise, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import convert_element_type, copy as copy_op, stop_gradient
 from fungrad.ops.foundation import broadcast, broadcast_in_dim
-from fungrad.ops.resharding import at_sharding, on_device, resharded
+from fungrad.ops.resharding import at_sharding, on_device, put, resharded
 
 # -- from values -------------------------------------------------------------------------------------------------------
 
@@ -442,8 +443,11 @@ def _where_like(x: Array, a: Any, device: Any, api: str) -> Array:
     """A result of a ``*_like`` function, divided as the array is after whose shape it is made if nothing is asked."""
     if device is not None:
         return on_device(x, device, f"fungrad.numpy.{api}")
-    placement = a.aval.placement if isinstance(a, Array) else None
-    return x if placement is None or a.aval.shape != x.aval.shape else resharded(x, placement)
+    if not isinstance(a, Array) or a.aval.shape != x.aval.shape:
+        return x
+    if a.aval.placement is not None:
+        return resharded(x, a.aval.placement)
+    return put(x, placement(a)) if watch.placed else x
 
 
 def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:

@@ -21,6 +21,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array, ArrayImpl, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, state
+from fungrad.core.placement import placement
 from fungrad.numpy import division
 from fungrad.numpy._index_parsing import (
     Entry,
@@ -67,6 +68,8 @@ def getitem(x: Array, idx: Any) -> Array:
     if type(x) is ArrayImpl and state.trace is EVAL:
         if watch.transfers:
             note_index(idx)
+        if watch.placed and placement(x) is not None:  # what operations return is where their operands are
+            return rewriting_take(x, idx)
         out = _read_basic(x._data, idx)
         if out is None:
             out = _read_array(x._data, idx)

@@ -44,7 +44,7 @@ _MOST_COMPILED = 256
 
 def is_plain() -> bool:
     """Whether nothing traces or watches operations, so that ``evaluate`` may be used."""
-    return state.trace is EVAL and not watch.results
+    return state.trace is EVAL and not watch.slow
 
 
 def evaluate(

@@ -14,7 +14,7 @@ from fungrad.core.device import Device
 from fungrad.core.meshes import ManualAxisType
 from fungrad.core.placement import placement
 from fungrad.core.shardings import DEFAULT, Sharding, SingleDeviceSharding, sharding_of_type
-from fungrad.shards import rules as rules
+from fungrad.shards import following as following, rules as rules
 from fungrad.shards.arrays import sharding_of, shards_of
 
 

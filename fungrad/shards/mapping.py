@@ -16,13 +16,14 @@ from fungrad.config import watch
 from fungrad.core import shardings, tree
 from fungrad.core.context import manual_axis, state
 from fungrad.core.meshes import AbstractMesh, AxisType, Mesh, PartitionSpec, use_abstract_mesh
-from fungrad.core.placement import placement
+from fungrad.core.placement import placement, unplaced
 from fungrad.core.shardings import NamedSharding
 from fungrad.core.source import api_boundary, function_name
 from fungrad.core.staging import argument_names
 from fungrad.ops.dynamic import dynamic_index_in_dim
 from fungrad.ops.foundation import batch_to, reshape, transpose
 from fungrad.ops.resharding import note_move, resharded
+from fungrad.shards.following import check_same_devices, places_of
 from fungrad.shards.putting import put
 from fungrad.transforms.api import check_callable, flat_arrays
 from fungrad.transforms.batching import batch_flat
@@ -101,9 +102,13 @@ def shard_map(
             _check_spec(leaf.aval.shape, spec, where, manual, "in_specs", f"the argument {path}", name)
             if in_specs is not None:
                 _check_type(leaf.aval, spec, where, manual)
+        if watch.placed and isinstance(where, Mesh):
+            places = [*places_of(leaves), NamedSharding(where, P())]
+            check_same_devices(places, lambda i: f"argument {names[i]} of" if i < len(names) else "mesh of shard_map")
         if watch.transfers and isinstance(where, Mesh):
             for leaf, spec in zip(leaves, specs, strict=True):
                 note_move(leaf, NamedSharding(where, spec))
+        leaves = [unplaced(x) for x in leaves]
         out: dict[str, Any] = {}
 
         def flat(*parts: Any) -> Sequence[Any]:

@@ -14,11 +14,12 @@ from fungrad.core import tree
 from fungrad.core.array import as_array
 from fungrad.core.device import devices as all_devices
 from fungrad.core.meshes import Mesh, PartitionSpec as P
-from fungrad.core.placement import placed
+from fungrad.core.placement import placed, unplaced
 from fungrad.core.shardings import NamedSharding
 from fungrad.core.source import api_boundary, function_name
 from fungrad.jit.front.api import jit
 from fungrad.ops.resharding import note_move
+from fungrad.shards.following import check_same_devices, places_of
 from fungrad.transforms.api import check_callable
 from fungrad.transforms.mapping import vmap
 
@@ -101,6 +102,12 @@ def pmap(
             mapped = [a for i, a in enumerate(args) if i not in {k % len(args) for k in static}]
             for x in tree.leaves((mapped, kwargs)):
                 note_move(x, NamedSharding(mesh, P(name)))
+        if watch.placed and mesh is not None:
+            places = [*places_of(tree.leaves((args, kwargs))), NamedSharding(mesh, P())]
+            check_same_devices(
+                places, lambda i: f"argument {i} of" if i < len(places) - 1 else f"pmap of {function_name(fun)}"
+            )
+            args, kwargs = tree.map(unplaced, (args, kwargs))
         result = compiled(*args, **kwargs)
         if mesh is None:
             return result

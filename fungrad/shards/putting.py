@@ -20,6 +20,7 @@ from fungrad.core.source import api_boundary, wraps
 from fungrad.core.transfers import explicit
 from fungrad.ops.cast import copy
 from fungrad.ops.resharding import note_move, on_device, put, resharded
+from fungrad.shards.following import check_same_devices
 from fungrad.transforms.api import check_callable
 
 
@@ -133,7 +134,8 @@ def with_sharding_constraint(x: Any, shardings: Any) -> Any:
       the same already.
 
     Raises:
-      ValueError: the sharding does not fit the shape.
+      ValueError: the sharding does not fit the shape, or the array has been put on other devices.
+      RuntimeError: a ``PartitionSpec`` is given and no mesh has been set.
       AssertionError: the type of an array says otherwise.
 
     Example:
@@ -153,7 +155,10 @@ def with_sharding_constraint(x: Any, shardings: Any) -> Any:
 
 def _constrained(x: Array, wanted: Any) -> Array:
     api = "lax.with_sharding_constraint"
-    sharding = shardings.named(wanted, api)
+    sharding = shardings.named(wanted, api, RuntimeError)
+    found = placement(x)
+    if found is not None:
+        check_same_devices((found, sharding), lambda i: ("the argument of", "sharding passed to")[i] + f" {api}")
     if isinstance(sharding, NamedSharding):
         sharding.check_shape(x.shape, f"fungrad.{api}")
         said = sharding.of_type(x.aval.shape)

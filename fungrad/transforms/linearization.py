@@ -161,7 +161,7 @@ class LinearizeTrace(Trace):
         self.eager = parent is EVAL
 
     def bind(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        if not self.eager or watch.results:
+        if not self.eager or watch.slow:
             return super().bind(primitive, args, params)
         # The short form of `process`, for concrete arrays. A result without a tangent is a constant here.
         primals: list[Any] = []

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Unpack, overload
 
 import numpy as np
 
-from fungrad.config import config
+from fungrad.config import config, watch
 from fungrad.core import dtypes, tree, tree_cache
 from fungrad.core.arguments import integers
 from fungrad.core.array import Array, ArrayImpl, as_array, give_away, is_array_like, typeof, wrap_unchecked
@@ -33,6 +33,7 @@ from fungrad.core.ir import Jaxpr
 from fungrad.core.key_uses import use, used_operands
 from fungrad.core.lojax import lower_jaxpr
 from fungrad.core.meshes import use_abstract_mesh
+from fungrad.core.placement import following
 from fungrad.core.ref_calls import call_with_refs
 from fungrad.core.refs import Ref, RefFrame, differentiating
 from fungrad.core.signatures import P, R
@@ -293,7 +294,7 @@ class JitFunction:
             # The path of warm calls: everything that can be looked up has been. The configuration is part of the key,
             # so a changed one (disable_jit among them) finds no entry here.
             versions: Versions | None = None
-            if state.trace is EVAL:
+            if state.trace is EVAL and not watch.placed:
                 if self._plain:
                     versions, given, named = self._versions, args, kwargs
                 else:
@@ -347,7 +348,7 @@ class JitFunction:
             for k, x in enumerate(arrays):
                 if type(x) is not ArrayImpl:
                     x._concrete(f"jit of {self._name}: argument {self._leaf_names(call)[k]}")
-        outs = self._results(entry, arrays)
+        outs = self._results(entry, arrays, call)
         if entry.has_float0:
             outs = [x._data if type(x) is ArrayImpl and x.aval.dtype == dtypes.float0 else x for x in outs]
         return tree.unflatten(entry.out_tree, outs)
@@ -364,20 +365,33 @@ class JitFunction:
         frame, names = entry.frame or RefFrame(), self._leaf_names(call)
         return call_with_refs(frame, entry.out_tree, call.leaves, names, self._name, partial(self._results, entry))
 
-    def _results(self, entry: Entry, arrays: list[Any]) -> Sequence[Any]:
+    def _results(self, entry: Entry, arrays: list[Any], call: Call | None = None) -> Sequence[Any]:
         """The results for arguments: the program is run where all are known, else the call is one equation."""
         if config.debug_key_reuse:
             self._use_keys(entry, arrays)
         known = _is_known(arrays)
         if known and entry.runs:
+            put = self._put_of(entry, arrays, call) if watch.placed else None
             run = entry.run or entry.prepare()
             data = entry.take(arrays)
-            return list(map(wrap_unchecked, run(entry.const_data + data), entry.out_avals))
+            outs = list(map(wrap_unchecked, run(entry.const_data + data), entry.out_avals))
+            return outs if put is None else put(outs)
         params = {"inline": True} if self._options.inline else {}
         outs = jit_p.bind(*entry.jaxpr.consts, *arrays, jaxpr=entry.closed, name=self._name, **params)
         if known:
             entry.give_away(arrays)
         return outs  # type: ignore[no-any-return]
+
+    def _put_of(self, entry: Entry, arrays: list[Any], call: Call | None) -> Any:
+        """What puts results where the arguments are; None if those are nowhere."""
+
+        def describe(i: int) -> str:
+            name = f"{self._leaf_names(call)[i]} " if call is not None else ""
+            x = arrays[i]
+            return f"argument {name}of {self._name} with shape {x.dtype.name}[{','.join(map(str, x.shape))}] and"
+
+        # References come after the arguments, and their contents after the results.
+        return None if entry.frame is not None else following.program(entry.jaxpr, arrays, describe)
 
     def _use_keys(self, entry: Entry, arrays: list[Any]) -> None:
         """Notes the keys that a call uses up; calls do not take the short path while somebody wants to know."""

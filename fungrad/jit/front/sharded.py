@@ -69,7 +69,7 @@ class ShardedFunction:
         out = []
         for x, each in zip(leaves, wanted, strict=True):
             if each is not None:
-                sharding = shardings.named(each, "jit: out_shardings")
+                sharding = shardings.named(each, "jit: out_shardings", RuntimeError)
                 _check_shape(sharding, x.shape, "fungrad.jit: out_shardings")
                 x = _put(x, sharding)
             out.append(x)
@@ -85,12 +85,15 @@ class ShardedFunction:
             if each is None:
                 continue
             x = as_array(leaf)
-            sharding = shardings.named(each, "jit: in_shardings")
+            sharding = shardings.named(each, "jit: in_shardings", RuntimeError)
             _check_shape(sharding, x.shape, "fungrad.jit: in_shardings")
             found = placement(x)
-            if isinstance(found, shardings.NamedSharding) and not found.is_equivalent_to(sharding, x.ndim):
+            one_device = isinstance(sharding, shardings.SingleDeviceSharding) and found is not None
+            if one_device and len(found.device_set) == 1:
+                found = None  # moved there, as with `device`
+            if found is not None and not found.is_equivalent_to(sharding, x.ndim):
                 raise ValueError(
-                    "fungrad.jit: Received incompatible shardings: the sharding passed to jit does not match the "
+                    "fungrad.jit: Received incompatible shardings: Sharding passed to jit does not match the "
                     f"sharding on the respective arg{tree.leaf_paths(args)[i]}: {sharding} and {found}; put the "
                     "argument there with fungrad.device_put, or leave in_shardings out"
                 )
