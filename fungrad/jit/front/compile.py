@@ -7,6 +7,7 @@ makes machine code of it. It keeps what people want to look at.
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,19 +15,22 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import timeline
-from fungrad.core.ir import Jaxpr
+from fungrad.core.ir import Jaxpr, subjaxprs
 from fungrad.jit.formulas.lowering import Graph, lower_jaxpr
 from fungrad.jit.formulas.tensors import Tensor
 from fungrad.jit.front.link import Plan
 from fungrad.jit.front.load import Loaded, Written
 from fungrad.jit.fusion.build import build_program
-from fungrad.jit.ir import loops
+from fungrad.jit.ir import loops, tuning
 from fungrad.jit.ir.cost import cost_of, repeats
 from fungrad.jit.ir.loop_text import program_text
 from fungrad.jit.ir.machine import Machine
+from fungrad.jit.ir.products import SUFFIXES
 from fungrad.jit.ir.traverse import walk
 from fungrad.jit.passes import run_passes
+from fungrad.jit.products import library
 from fungrad.jit.rewrites import pipeline
+from fungrad.ops.dot import dot_general_p
 from fungrad.transforms.runtime_checks import EVERY, Sites, check_jaxpr
 
 
@@ -51,6 +55,22 @@ class MemoryAnalysis:
         """What is held during a call: arguments, results and temporaries, memory in common counted once."""
         results = self.output_size_in_bytes - self.alias_size_in_bytes
         return self.argument_size_in_bytes + results + self.temp_size_in_bytes
+
+
+def _products(jaxpr: Jaxpr) -> set[str]:
+    """Element types of the matrix products for which kernels will be called, as in the names of those."""
+    found = set()
+    for eqn in jaxpr.eqns:
+        if eqn.primitive is dot_general_p:
+            x, y = (a.aval for a in eqn.invars)
+            (inner, _), batch = eqn.params["dimension_numbers"]
+            shared = math.prod(x.shape[d] for d in inner)
+            groups = math.prod(x.shape[d] for d in batch[0])
+            rows, columns = (a.size // max(1, shared * groups) for a in (x, y))
+            if min(rows, columns) > 1 and rows * columns * shared > tuning.SMALL_PRODUCT:
+                dtype = eqn.outvars[0].aval.dtype
+                found.add(SUFFIXES.get("float32" if dtype.itemsize == 2 else dtype.name, ""))
+    return found.union(*map(_products, subjaxprs(jaxpr))) - {""}
 
 
 class Compilation:
@@ -79,6 +99,8 @@ class Compilation:
             sites, closed = checked.sites, checked.jaxpr.with_consts_as_inputs()
             consts = [*checked.jaxpr.consts, *consts]
         self.optimised = self._timed("passes", lambda: run_passes(closed, self._note))
+        for element in _products(self.optimised):
+            library.prepare(library.PREFIX + element)
         graph = self._timed("lower", lambda: lower_jaxpr(self.optimised))
         given = [False] * len(consts) + list(donated) if any(donated) else []
         sources = self._timed("fuse", lambda: self._fuse(graph, given))

@@ -60,8 +60,8 @@ def _panel(f: Function, s: Shape, source: str, along: str, across: str, k: str, 
             f"i64 {columns})"
         ),
         lambda: f.do(
-            f"call void @transpose_{s.suffix}(ptr {source}, i64 {across}, ptr %panel, i64 {nbytes}, i64 {columns}, "
-            f"i64 {k}, i64 {f.mul(width, s.lanes)})"
+            f"call void @{packing.transpose_name(s)}(ptr {source}, i64 {across}, ptr %panel, i64 {nbytes}, "
+            f"i64 {columns}, i64 {k}, i64 {f.mul(width, s.lanes)})"
         ),
     )
     return nbytes
@@ -179,7 +179,7 @@ def _swapped(s: Shape) -> str:
             f.loop("%k", tuning.PRODUCT_DEPTH, depth, at_least_once=True)
             target = f.at(f.at("%c", f.mul(i, "%crs")), f.mul(j, s.size))
             f.do(
-                f"call void @transpose_{s.suffix}(ptr %block, i64 {row}, ptr {target}, i64 %crs, i64 {width}, "
+                f"call void @{packing.transpose_name(s)}(ptr %block, i64 {row}, ptr {target}, i64 %crs, i64 {width}, "
                 f"i64 {height}, i64 0)"
             )
             return []
@@ -235,4 +235,4 @@ def module(s: Shape, machine: Machine) -> str:
         shapes += [half, packing.squares(half)]
     known = [line for x in shapes for line in declarations(x)]
     memset = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
-    return "\n".join([*parts, *dict.fromkeys([*known, memset]), "attributes #0 = { nounwind }", ""])
+    return "\n".join([*dict.fromkeys(parts), *dict.fromkeys([*known, memset]), "attributes #0 = { nounwind }", ""])

@@ -6,7 +6,10 @@ A module is compiled when the first program that needs it is loaded, or comes fr
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from functools import partial
+from typing import Any
 
 from fungrad import locks
 from fungrad.core.library_calls import provide
@@ -17,7 +20,22 @@ PREFIX = "fg_product_"
 """What names of products begin with, before `f32` or `f64`."""
 
 _loaded: dict[str, native.Loaded] = {}
+_begun: set[str] = set()
 _lock = locks.lock()
+
+
+def prepare(symbol: str) -> None:
+    """Begins to compile the product for an element type, on a thread of its own, if that was not done: the program that
+    needs it is written and compiled meanwhile. Whatever goes wrong is raised by `address`."""
+    if symbol in _begun:
+        return
+    _begun.add(symbol)
+
+    def run() -> None:
+        with contextlib.suppress(Exception):  # `address` tries again, and raises
+            address(symbol)
+
+    threading.Thread(target=run, name="fungrad product compiler").start()
 
 
 def address(symbol: str) -> int:
@@ -30,7 +48,8 @@ def address(symbol: str) -> int:
     with _lock:
         if symbol not in _loaded:
             session = native.session()
-            machine = Machine(vector_bytes=session.host.vector_bytes, **system.caches())
+            caches: dict[str, Any] = dict(system.caches())
+            machine = Machine(vector_bytes=session.host.vector_bytes, **caches)
             code = cache.module(f"{symbol} {machine}", partial(_text, symbol, machine), session)
             _loaded[symbol] = session.link(code, {}, symbol)
         return _loaded[symbol].addresses[symbol]

@@ -46,6 +46,11 @@ def squares(s: Shape) -> Shape:
     return replace(s, lanes=min(s.lanes, s.rows))
 
 
+def transpose_name(s: Shape) -> str:
+    """Name of the transposition, which tiles of whole and half vectors share if they use the same squares."""
+    return f"transpose_{s.element}_{squares(s).lanes}"
+
+
 def heights(s: Shape) -> Shape:
     """The vectors that hold a column of a tile."""
     return replace(s, lanes=s.rows)
@@ -80,7 +85,7 @@ def copy_tiles(s: Shape) -> str:
 
         def rows() -> None:
             f.do(
-                f"call void @transpose_{s.suffix}(ptr {source}, i64 %ars, ptr {target}, i64 {nbytes}, i64 {height}, "
+                f"call void @{transpose_name(s)}(ptr {source}, i64 %ars, ptr {target}, i64 {nbytes}, i64 {height}, "
                 f"i64 %k, i64 {s.rows})"
             )
 
@@ -99,7 +104,7 @@ def transpose(s: Shape) -> str:
     the target as whole vectors must find no element there that nobody wrote.
     """
     names = "ptr source, i64 from, ptr target, i64 to, i64 m, i64 n, i64 fill"
-    f = Function(f"transpose_{s.suffix}", [tuple(p.split()) for p in names.split(", ")])  # type: ignore[misc]
+    f = Function(transpose_name(s), [tuple(p.split()) for p in names.split(", ")])  # type: ignore[misc]
     s = squares(s)
     f.do(f"%square = alloca [{s.lanes * s.lanes * s.size} x i8], align 64")
     filled = f.op("icmp ne i64 %fill, 0")

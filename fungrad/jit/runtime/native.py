@@ -12,7 +12,7 @@ import ctypes
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -79,6 +79,8 @@ class Session:
         )
         self._target = llvm.Target.from_triple(self.host.triple)
         self._machine = self._new_machine()
+        # Machines that no thread uses, each with a lock that a fork waits for while one does.
+        self._idle: list[tuple[Any, Any]] = []
         self._quick: Any = None
         self._layer = _Layer(self._new_linker())
         self._lock = locks.lock()
@@ -131,20 +133,49 @@ class Session:
         return self._compiled(text, timings, parts)
 
     def _compiled(self, text: str, timings: dict[str, float] | None, parts: Sequence[str]) -> bytes:
-        with self._lock:
+        with self._own_machine() as machine:
             start = time.perf_counter()
             context = self._llvm.create_context()
             module = self._parsed(text, context)
             for part in parts:
                 module.link_in(self._parsed(part, context))
             parsed = time.perf_counter()
-            code = self._machine.emit_object(module)
+            code = self._emitted(machine, module)
             module.close()
             if timings is not None:
                 timings["parse"] = parsed - start
                 timings["codegen"] = time.perf_counter() - parsed
                 timeline.add_last("codegen", "compile", timings["codegen"])
             return code
+
+    @contextlib.contextmanager
+    def _own_machine(self) -> Iterator[Any]:
+        """A target machine that no other thread uses meanwhile, so that threads can compile at the same time."""
+        with self._lock:
+            guard, machine = self._idle.pop() if self._idle else (locks.lock(), self._new_machine())
+        try:
+            with guard:
+                yield machine
+        finally:
+            with self._lock:
+                self._idle.append((guard, machine))
+
+    def _emitted(self, machine: Any, module: Any) -> bytes:
+        """Object code of a module in a context of its own.
+
+        llvmlite lets one thread at a time into LLVM, which needs that only for objects that threads share. What takes
+        long is therefore called beside its lock.
+        """
+        lib = self._llvm.ffi.lib
+        emit = lib.LLVMPY_TargetMachineEmitToMemory
+        with self._llvm.ffi.OutputString() as error:
+            buffer = getattr(emit, "_cfn", emit)(machine, module, 1, error)
+            if not buffer:
+                raise RuntimeError(f"LLVM could not write machine code: {error}")
+        try:
+            return ctypes.string_at(lib.LLVMPY_GetBufferStart(buffer), lib.LLVMPY_GetBufferSize(buffer))
+        finally:
+            lib.LLVMPY_DisposeMemoryBuffer(buffer)
 
     def quickly(self, text: str) -> bytes:
         """Object code of a module whose speed does not matter: in a fifth of the time, and without optimisation."""
