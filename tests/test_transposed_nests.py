@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from emitted import agree, program, sample
 
 import fungrad
 import fungrad.data
 from fungrad import numpy as jnp
+from fungrad.jit.ir.loops import Affine, Buffer, Let, Load, Loop, Nest, Store
 
 PROGRAMS = {
     "transposed": lambda np_, x, y: x.T,
@@ -59,3 +61,17 @@ def test_rows_at_computed_places_are_read_as_columns(size):
         lambda x, key: fungrad.data.shift(key, x[..., None], 3).reshape(len(x), -1).T * 2,
     ):
         np.testing.assert_array_equal(fungrad.jit(f)(x, fungrad.random.key(1)), f(x, fungrad.random.key(1)))
+
+
+def test_what_is_read_before_a_loop_is_not_read_again_in_it():
+    """The loop inside writes to the same memory under another name."""
+    n, m = 8, 512
+    element = Affine.var("j", n) + "i"
+    inside = [Load("w", "z", element), Let("s", "add", ("v", "w"), "f32"), Store("y", element, "s")]
+    nest = Nest([Loop("i", n, [Load("v", "x", Affine.var("i")), Loop("j", m, inside, vector=True)])])
+    buffers = [
+        Buffer("x", np.float32, (n * m,), "input"),
+        Buffer("z", np.float32, (n * m,), "input"),
+        Buffer("y", np.float32, (n * m,), "output", alias="x"),
+    ]
+    agree(program(buffers, [nest]), sample((n * m,)), sample((n * m,)))

@@ -75,7 +75,7 @@ def _turned(program: Program, step: Repeat, names: Any) -> Nest | None:
             k = next(names)
             variables[root, part] = f"kept{k}"
             first: Any = Const.zero(buffer.type)
-            if not step.extent or _is_read_first(program, inner, root):
+            if _is_read_first(program, inner, root):
                 first = f"first{k}"
                 body.append(Load(first, root, index, part))
             body.append(Var(f"kept{k}", buffer.type, first))

@@ -7,8 +7,8 @@ from typing import Any
 
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import statement_cost
-from fungrad.jit.ir.facts import divisor, is_independent, is_repeatable, outer_cells
-from fungrad.jit.ir.loops import Affine, Load, Loop, Program, Store
+from fungrad.jit.ir.facts import divisor, is_independent, is_repeatable, outer_cells, stored
+from fungrad.jit.ir.loops import Affine, Load, Loop, Program, overlap
 from fungrad.jit.ir.traverse import defines, of_kind, substitute, walk
 
 
@@ -57,8 +57,8 @@ def _perfect(program: Program, outer: Loop) -> Loop:
         return outer
     if sum(statement_cost(program, s, None, 1) for s in before) > tuning.SUNK_BEFORE:
         return outer
-    written = {s.buffer for s in of_kind(Store, walk(inner.body))}
-    if any(s.buffer in written for s in of_kind(Load, before)):
+    written = stored(program, walk(inner.body))
+    if any(overlap(program.root(s.buffer), b) for s in of_kind(Load, before) for b in written):
         return outer
     return outer.replace(body=[inner.replace(body=[*before, *inner.body])])
 
