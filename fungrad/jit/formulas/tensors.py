@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -228,12 +228,21 @@ class Formula(Tensor):
     Attributes:
       axes: one per dimension of the index space of `expr`: the dimensions of the result, then reduced ones.
       expr: the formula.
+      monoid: what combines elements, None if nothing does.
+      updates: the tensor in whose memory the results are made, None if it is new memory.
+      in_order: whether its elements are made one after the other.
     """
 
     __slots__ = ("axes", "expr", "_reads")
     axes: tuple[Axis, ...]
     expr: Expr
     _reads: list[Read]
+    monoid: Any = None
+    in_order: ClassVar[bool] = False
+
+    @property
+    def updates(self) -> Tensor | None:
+        return None
 
     @property
     def roots(self) -> tuple[Expr, ...]:
@@ -321,6 +330,7 @@ class Running(Formula):
     """
 
     __slots__ = ("monoid", "along", "reverse", "factor")
+    in_order = True
 
     def __init__(
         self,
@@ -356,6 +366,7 @@ class Scatter(Formula):
     """
 
     __slots__ = ("operand", "target", "condition", "monoid", "distinct")
+    in_order = True
 
     def __init__(
         self,
@@ -377,6 +388,10 @@ class Scatter(Formula):
     @property
     def roots(self) -> tuple[Expr, ...]:
         return (self.expr,) if self.condition is None else (self.expr, self.condition)
+
+    @property
+    def updates(self) -> Tensor:
+        return self.operand
 
     def loop_kind(self, d: int) -> str:
         return "s"

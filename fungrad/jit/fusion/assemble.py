@@ -238,7 +238,7 @@ class NestWriter(ValueWriter):
         tensor = stage.tensor
         type = state_type(tensor)
         if not accumulates(stage):
-            self.accumulators[stage] = self._variable(type, pairs.constant(neutral(tensor.monoid, type), type))  # type: ignore[attr-defined]
+            self.accumulators[stage] = self._variable(type, pairs.constant(neutral(tensor.monoid, type), type))
             return
         if type in PARTS:
             both = self._name("acc"), self._name("acc")
@@ -248,10 +248,10 @@ class NestWriter(ValueWriter):
         name = self._name("acc")
         self.accumulators[stage] = name
         position = None
-        if tensor.monoid.startswith("arg"):  # type: ignore[attr-defined]
+        if tensor.monoid.startswith("arg"):
             type, position = tensor.expr.type, self._name("at")
             self.rows[stage] = position
-        self.blocks[-1].append(loops.Acc(name, tensor.monoid, type, None, position))  # type: ignore[attr-defined]
+        self.blocks[-1].append(loops.Acc(name, tensor.monoid, type, None, position))
 
     def _update(self, stage: Stage, tensor: Reduction, position: tuple[Idx, ...], value: Operand) -> None:
         acc = self.accumulators.get(stage)
@@ -326,7 +326,7 @@ class NestWriter(ValueWriter):
             address, _ = self._address(tensor, stage.out_index)
             self.symbols = saved
         self.open()
-        self.store(buffer, address, pairs.constant(neutral(tensor.monoid, type), type))  # type: ignore[attr-defined]
+        self.store(buffer, address, pairs.constant(neutral(tensor.monoid, type), type))
         if stage in self.rests:
             self.store(self.rests[stage], address, loops.Const(0, type))
         fill = self.close()

@@ -20,6 +20,7 @@ from fungrad.jit.formulas.tensors import (
     Compute,
     CondStep,
     ConvolutionStep,
+    Formula,
     HostStep,
     ItemsStep,
     KernelStep,
@@ -104,8 +105,8 @@ class Region:
 
     def put(self, tensor: Tensor, place: Place) -> None:
         """Says where a tensor is."""
-        tensors = [tensor, tensor.operand] if type(tensor) is Scatter else [tensor]
-        for t in tensors:
+        updated = tensor.updates if isinstance(tensor, Formula) else None
+        for t in (tensor,) if updated is None else (tensor, updated):
             # Updates happen in the copy of the operand, which therefore is this buffer.
             self.memory.buffer[t] = place[0]
             if place[1] != loops.Affine():

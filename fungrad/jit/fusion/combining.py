@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from fungrad.jit.formulas.indices import Axis, Idx
-from fungrad.jit.formulas.tensors import Apply, Reduction, Running, Scatter, Tensor
+from fungrad.jit.formulas.tensors import Apply, Formula, Reduction, Running, Scatter
 from fungrad.jit.fusion.stages import Stage
 from fungrad.jit.ir import loops
 from fungrad.jit.kernels.scalars import FLOATS, HALF, type_of
@@ -31,12 +31,12 @@ def meet_apart(stage: Stage, tensor: Scatter, depth: int) -> bool:
     return seen == window
 
 
-def adds_up(tensor: Tensor) -> bool:
+def adds_up(tensor: Formula) -> bool:
     """Whether an update in memory can combine the elements: of complex numbers it can only add, and products of
     floating point numbers must not be regrouped, since a part of them may overflow where they do not."""
     if _multiplies_floats(tensor):
         return False
-    monoid = getattr(tensor, "monoid", None) or "add"
+    monoid = tensor.monoid or "add"
     return monoid == "add" if tensor.dtype.kind == "c" else monoid in loops.MONOIDS
 
 
@@ -46,16 +46,14 @@ def accumulates(stage: Stage) -> bool:
     return adds_up(stage.tensor) or (_multiplies_floats(stage.tensor) and buffered_at(stage) is None)
 
 
-def _multiplies_floats(tensor: Tensor) -> bool:
+def _multiplies_floats(tensor: Formula) -> bool:
     """Whether elements are products of floating point numbers."""
-    if not isinstance(tensor, (Reduction, Running)):
-        return False
-    return tensor.monoid == "mul" and state_type(tensor) in FLOATS
+    return isinstance(tensor, Reduction | Running) and tensor.monoid == "mul" and state_type(tensor) in FLOATS
 
 
-def has_narrow_terms(tensor: Tensor) -> bool:
+def has_narrow_terms(tensor: Formula) -> bool:
     """Whether the terms of a combination are converted to double precision for it."""
-    expr = tensor.expr  # type: ignore[attr-defined]
+    expr = tensor.expr
     return type(expr) is Apply and expr.op == "convert" and expr.type == "f64" and expr.args[0].type in _NARROW
 
 

@@ -152,8 +152,8 @@ class _Fuser:
     def _earliest(self, sequence: list[Any], stage: Stage) -> int:
         """Index of the last item that makes something ``stage`` needs; -1 if none does."""
         needed = {t for t, _ in stage.reads}
-        if stage.scatters:
-            needed.add(stage.tensor.operand)  # type: ignore[attr-defined]
+        if stage.tensor.updates is not None:
+            needed.add(stage.tensor.updates)
         if not any(t in self.stage_of or getattr(t, "origin", None) is not None for t in needed):
             return -1
         for at in range(len(sequence) - 1, -1, -1):
@@ -307,8 +307,8 @@ def storages(items: Sequence[Item], whole: set[Tensor]) -> dict[Tensor, Storage]
             continue
         for stage in [item] if isinstance(item, Stage) else item.stages():
             stages[stage.tensor] = stage
-            if stage.scatters:
-                whole |= {stage.tensor.operand, stage.tensor}  # type: ignore[attr-defined]
+            if stage.tensor.updates is not None:
+                whole |= {stage.tensor.updates, stage.tensor}
             for read in stage.reads:
                 readers.setdefault(read[0], []).append((stage, read))
     result = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fungrad.jit.formulas.indices import Idx, linear
-from fungrad.jit.formulas.tensors import Scatter, Tensor
+from fungrad.jit.formulas.tensors import Formula, Tensor
 from fungrad.jit.fusion.fuse import Storage, solve
 from fungrad.jit.fusion.stages import Stage
 from fungrad.jit.ir import loops
@@ -24,21 +24,21 @@ class Memory:
 
     def __init__(self, storage: dict[Tensor, Storage], stages: dict[Tensor, Stage]):
         self.storage = storage
-        self._updates: dict[Tensor, Scatter] = {}
+        self._updates: dict[Tensor, Formula] = {}
         self._seen = 0
         self.stages = stages
         self.buffer: dict[Tensor, str] = {}
         self.offset: dict[Tensor, tuple[loops.Affine, int]] = {}
         self.extra: dict[Tensor, list[tuple[str, loops.Affine]]] = {}
 
-    def updated(self, tensor: Tensor) -> Scatter | None:
-        """The scatter that updates a tensor, None if there is none."""
+    def updated(self, tensor: Tensor) -> Formula | None:
+        """The formula that updates a tensor in place, None if there is none."""
         if self._seen != len(self.storage):
             self._seen = len(self.storage)
             self._updates.clear()
             for t in self.storage:
-                if type(t) is Scatter:
-                    self._updates.setdefault(t.operand, t)
+                if isinstance(t, Formula) and t.updates is not None:
+                    self._updates.setdefault(t.updates, t)
         return self._updates.get(tensor)
 
     def position(self, tensor: Tensor, index: Sequence[Idx]) -> Idx:

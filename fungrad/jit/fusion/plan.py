@@ -24,8 +24,6 @@ from fungrad.jit.formulas.tensors import (
     Opaque,
     Position,
     Read,
-    Running,
-    Scatter,
     Source,
     Tensor,
 )
@@ -59,8 +57,7 @@ def _choice_cost(tensor: Tensor) -> int:
 
 def _choosers(uses: Uses) -> list[Formula]:
     """Users that find out element by element which piece of a tensor they read."""
-    ordered = (Running, Scatter)
-    return [user for user, index in uses if type(user) in ordered or not all(i.is_static for i in index)]
+    return [user for user, index in uses if user.in_order or not all(i.is_static for i in index)]
 
 
 def _is_known_piece(t: Tensor, index: tuple[Idx, ...]) -> bool:
@@ -161,8 +158,8 @@ def _reachable(graph: Graph) -> tuple[list[Tensor], list[Opaque]]:
                 stack.append(x.origin)
             continue
         stack.extend(t for t, _ in x.reads)
-        if type(x) is Scatter:
-            stack.append(x.operand)
+        if x.updates is not None:
+            stack.append(x.updates)
     return sorted(tensors, key=lambda t: t.rank), sorted(opaques, key=lambda o: o.rank)
 
 
@@ -170,7 +167,7 @@ def _forced(graph: Graph, tensors: Sequence[Tensor], opaques: Sequence[Opaque]) 
     """Formulas that must be in memory: outputs, what is updated in place, and operands of opaque steps."""
     forced: set[Tensor] = {t for t in graph.outputs if isinstance(t, Formula)}
     forced |= graph.kept & set(tensors)
-    forced |= {t.operand for t in tensors if type(t) is Scatter and isinstance(t.operand, Formula)}
+    forced |= {t.updates for t in tensors if isinstance(t, Formula) and isinstance(t.updates, Formula)}
     for step in opaques:
         forced |= {t for t in in_memory(step) if isinstance(t, Formula)}
     return forced
