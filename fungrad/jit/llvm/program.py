@@ -20,8 +20,9 @@ from fungrad.jit.ir.loops import Affine, Branch, Call, Host, Nest, Parallel, Pro
 from fungrad.jit.ir.products import work_of_step
 from fungrad.jit.ir.traverse import of_kind, walk
 from fungrad.jit.llvm import exchange, interrupts, subnormals
+from fungrad.jit.llvm.control import split_loop, units
 from fungrad.jit.llvm.module import Module, pairs_of
-from fungrad.jit.llvm.nests import NestEmitter, split_loop, units
+from fungrad.jit.llvm.nests import NestEmitter
 from fungrad.jit.llvm.support import support_text
 from fungrad.jit.products import routines
 from fungrad.jit.products.convolution import part_of_conv

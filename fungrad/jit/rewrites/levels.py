@@ -3,7 +3,7 @@
 A sum over rows of a table, or of updates at computed places, adds one term after the other to each element, so that its
 rounding error grows with their number. Here a long loop around such sums becomes one over blocks: each block adds up in
 scratch memory, which is then added to the sums; blocks of blocks likewise. Sums in registers get their levels when they
-are written (`nests.py`).
+are written (`llvm/control.py`).
 """
 
 from __future__ import annotations
