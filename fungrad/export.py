@@ -13,7 +13,8 @@ from fungrad.exports.exported import (
     maximum_supported_calling_convention_version,
     minimum_supported_calling_convention_version,
 )
-from fungrad.exports.shapes import SymbolicScope, is_symbolic_dim, symbolic_args_specs, symbolic_shape
+from fungrad.exports.scopes import SymbolicScope
+from fungrad.exports.shapes import is_symbolic_dim, symbolic_args_specs, symbolic_shape
 from fungrad.exports.trees import register_namedtuple_serialization, register_pytree_node_serialization
 
 __all__ = [

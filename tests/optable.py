@@ -19,9 +19,10 @@ def _collect() -> list[Op]:
 OPS = _collect()
 
 # Primitives without a row because their operands are functions, names of axes, or tracers, or they are bits of a
-# generator, numbers of a hidden one, or a place; each has tests of its own.
+# generator, numbers of a hidden one, a place, or a symbolic size; each has tests of its own.
 NOT_ROWS = frozenset(
     {
+        "dim_as_value",
         "reshard",
         "rng_bit_generator",
         "rng_uniform",

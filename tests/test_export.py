@@ -1,7 +1,6 @@
 """``fungrad.export``: functions kept as bytes, called in another process, inside of transformations, and refused."""
 
 import collections
-import functools
 import hashlib
 import json
 import pickle
@@ -510,33 +509,6 @@ def test_the_format_is_as_documented():
 
 
 # -- symbols -----------------------------------------------------------------------------------------------------------
-
-
-def test_symbolic_shapes_are_refused_with_what_to_do():
-    assert export.symbolic_shape("(2, 3,)") == (2, 3) and export.symbolic_shape("") == ()
-    assert export.symbolic_shape(None, like=(1, 2)) == (1, 2) and export.symbolic_shape("...", like=(1, 2)) == (1, 2)
-    x = np.ones((2, 3))
-    for call in (
-        lambda: export.symbolic_shape("b, 3"),
-        lambda: export.symbolic_shape("2*b"),
-        lambda: export.SymbolicScope(["a >= 2"]),
-        lambda: export.symbolic_args_specs((x,), "b, ..."),
-        lambda: export.symbolic_args_specs((x,), None, constraints=["a > 1"]),
-    ):
-        with pytest.raises(NotImplementedError, match="export the function once for each shape .* fungrad.vmap"):
-            call()
-    for call, message in (
-        (lambda: export.symbolic_shape("2, -1"), "'-1' in '2, -1' is no dimension"),
-        (lambda: export.symbolic_shape("_"), "'_' in '_' needs like"),
-        (lambda: export.symbolic_shape("...,..."), "more than one"),
-        (lambda: export.symbolic_shape("2", like=(2, 3)), "has 1 dimensions, but like="),
-        (lambda: export.symbolic_args_specs((x,), "2, 4"), "dimension 1 of '2, 4' is 4, but that of like is 3"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            call()
-    specs = export.symbolic_args_specs({"a": x, "b": 1.0}, {"a": "2, _", "b": None})
-    assert specs["a"].shape == (2, 3) and specs["b"].shape == () and not export.is_symbolic_dim(specs["a"].shape[0])
-    assert export.export(fungrad.jit(functools.partial(tree.map, jnp.sin)))(specs).call({"a": x, "b": 0.0})["b"] == 0.0
 
 
 @pytest.mark.parity

@@ -5,13 +5,13 @@ May import ``core``, ``ops``, ``transforms`` and ``control.scan``.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
 from fungrad.control._base import check_callables, flat_operands
 from fungrad.control.scan import scan
 from fungrad.core import tree
+from fungrad.core.dimensions import as_size
 from fungrad.core.refs import Ref
 from fungrad.core.signatures import X, Y
 from fungrad.core.source import api_boundary
@@ -60,7 +60,7 @@ def map(f: Callable[[X], Y], xs: X, *, batch_size: int | None = None) -> Y:
         )
     if batch_size is None:
         return _one_by_one(f, xs)
-    size = operator.index(batch_size)
+    size = as_size(batch_size)
     if size < 0:
         raise ValueError(f"fungrad.{API}: batch_size must not be negative, got {batch_size}")
     if not size:

@@ -28,6 +28,7 @@ from fungrad.control.sliced_refs import SlicedRefs
 from fungrad.core import tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.avals import ShapedArray
+from fungrad.core.dimensions import as_size
 from fungrad.core.refs import BackwardRefsError
 from fungrad.core.signatures import Carry, X, Y
 from fungrad.core.source import api_boundary, function_name
@@ -225,7 +226,7 @@ def _length(leaves: Sequence[Array], xs: Any, length: int | None) -> int:
             )
         sizes[path] = x.aval.shape[0]
     if length is not None:
-        length = operator.index(length)
+        length = as_size(length)
         if length < 0:
             raise ValueError(f"fungrad.{API}: length must not be negative, got {length}")
     elif not sizes and leaves:

@@ -29,11 +29,13 @@ import optree
 from fungrad.config import config
 from fungrad.core.array import Array, is_array_like, typeof
 from fungrad.core.avals import ShapedArray
+from fungrad.core.dimensions import is_symbolic
 from fungrad.core.scalar_types import canonicalize_dtype
 from fungrad.core.source import PACKAGE_DIR
 from fungrad.errors import (
     ConcretizationTypeError,
     FungradTypeError,
+    InconclusiveDimensionOperation,
     RankPromotionError,
     RuntimeCheckError,
     TracerArrayConversionError,
@@ -77,6 +79,15 @@ def integers(api: str, name: str, value: Any, least: int | None = None) -> tuple
     if elements is None or not all(map(_is_index, elements)):
         raise TypeError(f"{api}: {name} must be an integer or a sequence of integers, got {shown(value)}")
     return tuple([index(api, name, v, least) for v in elements])
+
+
+def sizes(api: str, name: str, value: Any) -> tuple[Any, ...]:
+    """``integers`` for a shape, whose sizes may be symbolic."""
+    if is_symbolic(value):
+        return (value,)
+    if isinstance(value, (tuple, list)) and any(map(is_symbolic, value)):
+        return tuple([d if is_symbolic(d) else index(api, name, d, 0) for d in value])
+    return integers(api, name, value, least=0)
 
 
 def _whole(value: Any) -> str:
@@ -123,7 +134,7 @@ def shown(value: Any) -> str:
 def _is_index(value: Any) -> bool:
     try:
         operator.index(value)
-    except FungradTypeError:
+    except (FungradTypeError, InconclusiveDimensionOperation):
         return True
     except TypeError:
         return False

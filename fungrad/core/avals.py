@@ -1,7 +1,7 @@
 """Abstract values: what tracing knows of an array without its contents.
 
 Holds ``ShapedArray`` (shape, dtype, weak type), its interning, and the symbolic zero of differentiation.
-May import ``core.dtypes`` only.
+May import ``core.dtypes`` and ``core.dimensions``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from fungrad import locks
 from fungrad.core import dtypes
+from fungrad.core.dimensions import size_of_dimension
 
 _interned: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 _intern_lock = locks.lock()
@@ -39,7 +40,8 @@ class ShapedArray(AbstractValue):
     dictionaries. Construction with the same arguments returns the existing object.
 
     Attributes:
-      shape: tuple of ints.
+      shape: tuple of ints; in functions that are exported for symbolic shapes also of expressions
+        (``core.dimensions``).
       dtype: NumPy dtype.
       weak_type: true for values made from Python scalars, whose dtype yields to that of any other operand.
       ndim: number of dimensions.
@@ -94,7 +96,7 @@ class ShapedArray(AbstractValue):
             raise TypeError(f"ShapedArray: shape must be a tuple of ints, got {shape!r}") from None
         if found is not None:
             return found
-        return _intern(cls, tuple(int(d) for d in shape), dtype, bool(weak_type))
+        return _intern(cls, tuple([size_of_dimension(d) for d in shape]), dtype, bool(weak_type))
 
     def update(
         self,

@@ -32,6 +32,7 @@ _TOKEN = re.compile(
     rf"""
       (?P<space>\s+|\#[^\n]*)
     | (?P<string>b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*")
+    | (?P<size>`[^`]*`)
     | (?P<bytes>0x[0-9a-f]*)
     | (?P<complex>\([-+]?{_REAL}[-+]{_REAL}j\)|[-+]?{_REAL}j(?![\w<]))
     | (?P<number>[-+]?{_REAL}(?![\w<]))
@@ -71,9 +72,10 @@ def _tokens(text: str) -> list[_Token]:
 class _Parser:
     """Recursive descent over the tokens of one text."""
 
-    def __init__(self, text: str, objects: Mapping[str, Any]):
+    def __init__(self, text: str, objects: Mapping[str, Any], dimension: Callable[[str], Any] | None):
         self.text = text
         self.objects = objects
+        self.dimension = dimension
         self.tokens = _tokens(text)
         self.at = 0
         # Jaxprs that are printed once: where they start, and those already read.
@@ -233,13 +235,26 @@ class _Parser:
         self.expect("[")
         shape = []
         while not self.take("]"):
-            if not re.fullmatch(r"\d+", self.token.text):
-                raise self.error("expected a dimension")
-            shape.append(int(self.token.text))
-            self.at += 1
+            shape.append(self.size())
             if not self.ahead("]"):
                 self.expect(",")
         return ShapedArray(tuple(shape), dtype, bool(match.group(1)))
+
+    def size(self) -> Any:
+        """A dimension in a type: a number, or else the text of an expression up to the next comma of the type."""
+        start, depth = self.token.start, 0
+        if re.fullmatch(r"\d+", self.token.text) and self.tokens[self.at + 1].text in ("]", ","):
+            self.at += 1
+            return int(self.text[start : self.token.start])
+        if self.dimension is None:
+            raise self.error("expected a dimension")
+        while depth or self.token.text not in ("]", ","):
+            if self.token.kind == "end":
+                raise self.error("expected ']'")
+            # A negative number in parentheses may be read as one token with them.
+            depth += self.token.text.count("(") - self.token.text.count(")")
+            self.at += 1
+        return self.dimension(self.text[start : self.token.start])
 
     def eqn(self, scope: dict[str, Var]) -> Eqn:
         defined: dict[str, Var] = {}
@@ -338,6 +353,8 @@ class _Parser:
             return ast.literal_eval(token.text)
         if token.kind == "complex":
             return complex(token.text)
+        if token.kind == "size" and self.dimension is not None:
+            return self.dimension(token.text[1:-1])
         if token.kind == "number":
             if re.fullmatch(r"[-+]?\d+", token.text):
                 return int(token.text)
@@ -420,7 +437,11 @@ class _Parser:
 
 
 def parse_jaxpr(
-    text: str, *, consts: Sequence[Any] = (), objects: Mapping[str, Any] | None = None
+    text: str,
+    *,
+    consts: Sequence[Any] = (),
+    objects: Mapping[str, Any] | None = None,
+    dimension: Callable[[str], Any] | None = None,
 ) -> Jaxpr:
     """Reads a printed jaxpr.
 
@@ -430,6 +451,7 @@ def parse_jaxpr(
       consts: values of the constvars, arrays or tracers of exactly the types that the text says.
       objects: parameters that the text only names (``@name``); see
         ``core.printing.opaque_objects``.
+      dimension: reads symbolic dimensions (``fungrad.export.symbolic_shape``), if there may be any.
 
     Returns:
       The jaxpr. Types of equations are believed; ``core.check.check_jaxpr`` verifies them.
@@ -445,7 +467,7 @@ def parse_jaxpr(
       >>> j.eqns[0].primitive
       sin
     """
-    constvars, make = _Parser(text, objects or {}).program()
+    constvars, make = _Parser(text, objects or {}, dimension).program()
     if len(consts) != len(constvars):
         raise ValueError(
             f"parse_jaxpr: the text has {len(constvars)} constants but consts= has {len(consts)}; "

@@ -32,6 +32,7 @@ import numpy as np
 
 from fungrad.core import dtypes, printing_hooks
 from fungrad.core.avals import ShapedArray
+from fungrad.core.dimensions import is_symbolic
 from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var, jaxprs_in_params
 from fungrad.core.layout import Break, Doc, Group, Nest, Note, join, layout
 from fungrad.core.source import function_name
@@ -328,6 +329,8 @@ class Printer:
             return _number_text(value, value.dtype)
         if type(value) in (int, float, complex, bytes):
             return repr(value)
+        if is_symbolic(value):
+            return f"`{value}`" if self.exact else str(value)
         if self.exact:
             return "@" + self._object_name(value)
         if isinstance(value, type):

@@ -16,6 +16,7 @@ import ml_dtypes
 import numpy as np
 
 from fungrad.config import config
+from fungrad.core.dimensions import index_bound
 
 # --------------------------------------------------------------------------------------------------
 # The types
@@ -196,12 +197,12 @@ def default_complex() -> np.dtype:
 
 def position_dtype(size: int) -> np.dtype:
     """The dtype of positions among ``size`` elements: the default integer, or int64 where that is too short."""
-    return int64 if size > 2**31 - 1 else default_int()
+    return int64 if index_bound(size) > 2**31 - 1 else default_int()
 
 
 def short_position_dtype(size: int) -> np.dtype:
     """The dtype of positions that do not follow the default width: int32, or int64 where that is too short."""
-    return int64 if size > 2**31 - 1 else int32
+    return int64 if index_bound(size) > 2**31 - 1 else int32
 
 
 def scalar_dtype(value_or_type: Any) -> np.dtype:

@@ -13,12 +13,16 @@ from typing import Any
 from fungrad.core import shardings, tree
 from fungrad.core.array import as_array, is_array_like
 from fungrad.core.avals import ShapedArray
+from fungrad.core.dimensions import is_symbolic, is_symbolic_shape
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.source import api_boundary
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.core.treedef import PyTreeDef, differences, open_treedef, open_value, raise_mismatch
+from fungrad.exports.dimensions import UnknownVariable
+from fungrad.exports.instances import at_sizes, expressions
 from fungrad.exports.programs import check_portable, portable
 from fungrad.exports.serialization import FORMAT, read, write
+from fungrad.exports.solving import equations_of, solve, symbolic_shapes
 from fungrad.exports.trees import structure_as_data, structure_of_data
 from fungrad.jit.front.call import call
 from fungrad.transforms.api import vjp
@@ -91,7 +95,7 @@ class Exported:
     Attributes:
       fun_name: name of the function.
       in_tree: structure of the pair of arguments and keyword arguments.
-      in_avals: types of the arguments, flat.
+      in_avals: types of the arguments, flat; their shapes may have symbolic dimensions.
       out_tree: structure of the result.
       out_avals: types of the results, flat.
       nr_devices: number of devices that the shardings of the function refer to.
@@ -99,7 +103,7 @@ class Exported:
       disabled_safety_checks: checks that were left out.
       calling_convention_version: version of the format in which it is kept.
       ordered_effects, unordered_effects: empty: functions with effects are not exported.
-      uses_global_constants: false: there are no symbolic dimensions.
+      uses_global_constants: whether there are symbolic dimensions.
       jaxpr: the program.
     """
 
@@ -121,7 +125,7 @@ class Exported:
     ordered_effects: tuple[Any, ...] = ()
     unordered_effects: tuple[Any, ...] = ()
     uses_global_constants: bool = False
-    _memo: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+    _memo: dict[Any, Any] = dataclasses.field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         return f"Exported(fun_name={self.fun_name}, ...)"
@@ -233,7 +237,8 @@ class Exported:
           The result, with the structure of the function's own.
 
         Raises:
-          ValueError: the arguments have another structure, or a leaf has another shape or dtype.
+          ValueError: the arguments have another structure, or a leaf has another shape or dtype; the sizes for symbolic
+            dimensions contradict each other or the constraints of their scope.
         """
         if PLATFORM not in self.platforms and DisabledSafetyCheck.platform() not in self.disabled_safety_checks:
             raise ValueError(
@@ -252,37 +257,89 @@ class Exported:
         arrays = [as_array(x) if is_array_like(x) else x for x in leaves]
         for i, (x, aval) in enumerate(zip(arrays, self.in_avals, strict=True)):
             self._check_argument(x, aval, i)
-        return tree.unflatten(self.out_tree, self._flat(*arrays))
+        sizes = tuple(self._sizes(arrays).items()) if self._is_symbolic else ()
+        return tree.unflatten(self.out_tree, self._flat(sizes)(*arrays))
 
     def _check_argument(self, x: Any, aval: ShapedArray, i: int) -> None:
-        if is_array_like(x) and x.aval.shape == aval.shape and x.aval.dtype == aval.dtype:
+        if is_array_like(x) and _fits(x.aval.shape, aval.shape) and x.aval.dtype == aval.dtype:
             return
-        paths = tree.leaf_paths(tree.unflatten(self.in_tree, [0] * self.in_tree.num_leaves))
-        part, place = ("args", paths[i][3:]) if paths[i].startswith("[0]") else ("kwargs", paths[i][3:])
         got = x.aval.str_short() if is_array_like(x) else f"{x!r} of type {type(x).__name__}"
         what = "type"
         if is_array_like(x):
             what = "Dtype" if x.aval.dtype != aval.dtype else "Shape" if x.aval.ndim == aval.ndim else "Rank"
         raise ValueError(
-            f"fungrad.export: {what} mismatch for {part}{place} of {self.fun_name}: it was exported for "
+            f"fungrad.export: {what} mismatch for {self._argument_names[i]} of {self.fun_name}: it was exported for "
             f"{aval.str_short()} and called with {got}; convert the argument, or export the function for this type"
         )
 
-    @property
-    def _flat(self) -> Callable[..., Any]:
-        """The function of flat arguments, with the derivative that has been exported."""
-        if "flat" not in self._memo:
-            self._memo["flat"] = self._make_flat()
-        return self._memo["flat"]  # type: ignore[no-any-return]
+    # -- symbolic dimensions: a program for each tuple of values of the variables
 
-    def _make_flat(self) -> Callable[..., Any]:
+    @property
+    def _is_symbolic(self) -> bool:
+        """Whether an argument has a symbolic dimension."""
+        if "symbolic" not in self._memo:
+            self._memo["symbolic"] = _symbolic(self.jaxpr)
+        return self._memo["symbolic"]  # type: ignore[no-any-return]
+
+    @property
+    def _argument_names(self) -> list[str]:
+        """``args[0]['w']`` and the like for each flat argument."""
+        paths = tree.leaf_paths(tree.unflatten(self.in_tree, [0] * self.in_tree.num_leaves))
+        return [f"{'args' if path.startswith('[0]') else 'kwargs'}{path[3:]}" for path in paths]
+
+    def _sizes(self, arrays: Sequence[Any] | None) -> dict[str, Any]:
+        """The values of the variables for some arguments; None only asks whether the shapes determine them."""
+        shapes = list(zip(self._argument_names, [a.shape for a in self.in_avals], strict=True))
+        sizes = None if arrays is None else [x.aval.shape for x in arrays]
+        return solve(equations_of(shapes, sizes), symbolic_shapes(shapes), check=arrays is not None)
+
+    def _program(self, sizes: tuple[tuple[str, Any], ...]) -> Jaxpr:
+        """The program for some values of the variables."""
+        if not sizes:
+            return self.jaxpr
+        if ("program", sizes) not in self._memo:
+            self._memo["program", sizes] = at_sizes(self.jaxpr, dict(sizes), self.fun_name)
+        return self._memo["program", sizes]  # type: ignore[no-any-return]
+
+    def _flat(self, sizes: tuple[tuple[str, Any], ...]) -> Callable[..., Any]:
+        """The function of flat arguments of some sizes, with the derivative that has been exported."""
+        if ("flat", sizes) not in self._memo:
+            self._memo["flat", sizes] = self._make_flat(sizes)
+        return self._memo["flat", sizes]  # type: ignore[no-any-return]
+
+    def _make_flat(self, sizes: tuple[tuple[str, Any], ...]) -> Callable[..., Any]:
+        program = self._program(sizes)
 
         def run(*args: Any) -> tuple[Any, ...]:
-            return tuple(call(self.jaxpr, args, self.fun_name))
+            return tuple(call(program, args, self.fun_name))
+
+        def backward(args: Any, cts: Any) -> tuple[Any, ...]:
+            # The backward pass has the variables of the function.
+            return tuple(self.vjp()._flat(sizes)(*args, *cts))
 
         function = custom_vjp(run)
-        function.defvjp(lambda *args: (function(*args), args), lambda args, cts: tuple(self.vjp()._flat(*args, *cts)))
+        function.defvjp(lambda *args: (function(*args), args), backward)
         return function
+
+
+def _fits(shape: tuple[Any, ...], expected: tuple[Any, ...]) -> bool:
+    """Whether a shape has the numbers of another one; what fits an expression is found out later."""
+    if shape == expected:
+        return True
+    return len(shape) == len(expected) and all(
+        is_symbolic(e) or (not is_symbolic(d) and d == e) for d, e in zip(shape, expected, strict=True)
+    )
+
+
+def check_scopes(args: Any, kwargs: Any) -> None:
+    """Raises ValueError if symbolic dimensions of arguments are of different scopes."""
+    first = None
+    for path, leaf in tree.flatten_with_path((args, kwargs))[0]:
+        for d in getattr(leaf, "shape", ()):
+            if is_symbolic(d):
+                first = first or d
+                place = tree.keystr(path[1:])
+                first.scope.check_same(d, f"when exporting, at the argument {place}")  # type: ignore[attr-defined]
 
 
 def _on_mesh(sharding: Any, mesh: Any) -> Any:
@@ -303,10 +360,31 @@ def _exported(
     jaxpr = portable(source)
     allowed = {check.is_custom_call() for check in disabled}
     check_portable(jaxpr, name, [n for n in allowed if n is not None])
-    return Exported(
+    exported = Exported(
         name, in_tree, source.in_avals, out_tree, source.out_avals, nr_devices, platforms, disabled, jaxpr, source,
-        None, in_shardings, out_shardings,
+        None, in_shardings, out_shardings, uses_global_constants=_symbolic(jaxpr),
     )  # fmt: skip
+    _check_variables(exported)
+    return exported
+
+
+def _check_variables(exported: Exported) -> None:
+    """Raises ValueError unless the shapes of the arguments determine the variables of the program."""
+    solved = exported._sizes(None) if exported._is_symbolic else {}
+    for d in expressions(exported.jaxpr):
+        for name in sorted(d.variables() - set(solved)):
+            try:
+                d.evaluate(solved)
+            except UnknownVariable:
+                raise ValueError(
+                    f"fungrad.export: Encountered dimension variable '{name}' that is not appearing in the shapes of "
+                    f"the function arguments: the arguments of {exported.fun_name} have the dimension variables "
+                    f"{list(solved)}; add an argument with such a dimension, of shape (0, {name}) for example"
+                ) from None
+
+
+def _symbolic(jaxpr: Jaxpr) -> bool:
+    return any(is_symbolic_shape(a.shape) for a in jaxpr.in_avals if not a.is_high)
 
 
 def export(
@@ -364,6 +442,7 @@ def export(
 
     @api_boundary
     def exporting(*args: Any, **kwargs: Any) -> Exported:
+        check_scopes(args, kwargs)
         traced = fun_jit.trace(*args, **kwargs)  # type: ignore[attr-defined]
         if traced.uses_references:
             raise NotImplementedError(
@@ -485,6 +564,7 @@ def deserialize(blob: bytearray | bytes) -> Exported:
             after,
             tuple([_spec_of_data(s) for s in stage["in_shardings"]]),
             tuple([_spec_of_data(s) for s in stage["out_shardings"]]),
+            uses_global_constants=_symbolic(jaxpr),
         )
     assert after is not None
     return after

@@ -12,12 +12,12 @@ An exported function is kept as::
 The header is an object with the version of the library, ``"fungrad"``, and a list ``"stages"``: the function, its
 backward pass, the backward pass of that, and so on. A stage has the fields of ``Exported``; its program is the exact
 text of a jaxpr (``core.parsing`` reads it), the list of its constants, as dtype, shape, weak type and offset, and the
-modules of the library that define its primitives.
+modules of the library that define its primitives. Where shapes are symbolic, it has the constraints of their scope.
 
 Nothing of this is code: reading builds jaxprs of primitives that the library has, which are verified before they are
 returned.
 
-May import ``core`` and ``exports.programs``.
+May import ``core`` and ``exports``: ``programs``, ``instances``, ``scopes`` and ``dimension_text``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,10 @@ from fungrad.core.parsing import parse_jaxpr
 from fungrad.core.printing import jaxpr_text
 from fungrad.core.version import VERSION
 from fungrad.errors import JaxprTypeError
+from fungrad.exports.dimension_text import parse_dimension
+from fungrad.exports.instances import expressions
 from fungrad.exports.programs import homes, load_homes
+from fungrad.exports.scopes import SymbolicScope
 
 FORMAT = 1
 MAGIC = b"\x89FGX\r\n\x1a\n"
@@ -66,6 +70,9 @@ def write(stages: Sequence[dict[str, Any]]) -> bytearray:
             arrays.extend(data.tobytes())
         text, modules = jaxpr_text(jaxpr, weak=True), sorted(homes(jaxpr))
         written.append({**stage, "program": text, "constants": constants, "modules": modules})
+        scope = next((d.scope for d in expressions(jaxpr)), None)
+        if scope is not None:
+            written[-1]["scope"] = list(scope.given)
     header = json.dumps({"fungrad": VERSION, "stages": written}, separators=(",", ":")).encode()
     out = bytearray(_PREFIX.pack(MAGIC, FORMAT, len(header)))
     out += header
@@ -107,16 +114,21 @@ def read(blob: Any) -> list[dict[str, Any]]:
         )
     header = json.loads(data[_PREFIX.size : _PREFIX.size + length])
     arrays = memoryview(data)[_PREFIX.size + length : -_CHECKSUM]
+    scopes: dict[tuple[str, ...], SymbolicScope] = {}
     for stage in header["stages"]:
-        stage["program"] = _program(stage, arrays, header["fungrad"])
+        given = tuple(stage.get("scope", ()))
+        # A function and its derivatives have one scope.
+        scope = scopes[given] = scopes.get(given) or SymbolicScope(given)
+        stage["program"] = _program(stage, arrays, header["fungrad"], scope)
     return header["stages"]  # type: ignore[no-any-return]
 
 
-def _program(stage: dict[str, Any], arrays: memoryview, version: str) -> Jaxpr:
+def _program(stage: dict[str, Any], arrays: memoryview, version: str, scope: SymbolicScope) -> Jaxpr:
     consts = [_constant(arrays, *c) for c in stage["constants"]]
     load_homes(stage["modules"])
     try:
-        jaxpr = parse_jaxpr(stage["program"], consts=consts)
+        dimension = partial(parse_dimension, scope=scope) if "scope" in stage else None
+        jaxpr = parse_jaxpr(stage["program"], consts=consts, dimension=dimension)
         check_jaxpr(jaxpr, _API)
     except (ValueError, TypeError, JaxprTypeError) as error:
         raise ValueError(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import enum
 import functools
 import math
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 import fungrad.numpy as jnp
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array
+from fungrad.core.dimensions import sizes_of
 from fungrad.numpy._promotion import promote_dtypes_inexact
 from fungrad.ops.shape import canonical_axis
 
@@ -165,14 +165,14 @@ def _resampled(
 
 def _shape(api: str, image: Array, shape: Any) -> tuple[int, ...]:
     try:
-        dims = tuple(map(operator.index, shape))
+        dims = sizes_of(shape)
     except TypeError:
         raise TypeError(f"fungrad.image.{api}: shape must be a sequence of ints, got {shape!r}") from None
     if len(dims) != image.ndim:
         raise ValueError(
             f"fungrad.image.{api}: shape must have one size for each dimension of image, {image.shape}, got {dims}"
         )
-    if min(dims, default=0) < 0:
+    if any(n < 0 for n in dims):
         raise ValueError(f"fungrad.image.{api}: shape must not have negative sizes, got {dims}")
     return dims
 

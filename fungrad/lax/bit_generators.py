@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.arguments import integers
+from fungrad.core.arguments import sizes
 from fungrad.core.array import Array
 from fungrad.ops._operands import lift
 from fungrad.ops.bit_generator import RandomAlgorithm, rng_bit_generator_p, rng_uniform_p
@@ -65,7 +65,7 @@ def rng_bit_generator(
     if not dtypes.is_unsigned(kind) or dtypes.itemsize_bits(kind) < 8:
         raise TypeError(f"{api}: dtype must be uint8, uint16, uint32 or uint64, got {kind}")
     algorithm = RandomAlgorithm(algorithm)
-    shape = integers(api, "shape", shape, least=0)
+    shape = sizes(api, "shape", shape)
     new, bits = rng_bit_generator_p.bind(state, shape=tuple(shape), dtype=kind, algorithm=algorithm)
     return new, bits
 
@@ -91,7 +91,7 @@ def rng_uniform(a: Any, b: Any, shape: Sequence[int]) -> Array:
       True
     """
     api = "fungrad.lax.rng_uniform"
-    return rng_uniform_p.bind(lift(a, f"{api}: a"), lift(b, f"{api}: b"), shape=integers(api, "shape", shape, least=0))
+    return rng_uniform_p.bind(lift(a, f"{api}: a"), lift(b, f"{api}: b"), shape=sizes(api, "shape", shape))
 
 
 __all__ = ["RandomAlgorithm", "rng_bit_generator", "rng_bit_generator_p", "rng_uniform", "rng_uniform_p"]

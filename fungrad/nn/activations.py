@@ -9,7 +9,6 @@ May import ``core``, ``ops`` and ``numpy``.
 from __future__ import annotations
 
 import math
-import operator
 import warnings
 from typing import Any
 
@@ -17,6 +16,7 @@ import fungrad.numpy as jnp
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
+from fungrad.core.dimensions import as_size, index_bound
 from fungrad.errors import ConcretizationTypeError
 from fungrad.numpy._promotion import cast, inexact, operand
 from fungrad.ops.shape import broadcasted_iota, canonical_axis, expand_dims
@@ -422,7 +422,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
     api = "fungrad.nn.one_hot"
     x = jnp.asarray(x)
     try:
-        size = operator.index(num_classes)
+        size = as_size(num_classes)
     except TypeError:
         kind = ConcretizationTypeError if isinstance(num_classes, Tracer) else TypeError
         raise kind(
@@ -438,5 +438,6 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
     found = dtypes.default_float() if dtype is None else dtypes.canonicalize_dtype(dtype, api)
     shape = [1] * (x.ndim + 1)
     shape[axis] = size
-    index_dtype = x.dtype if dtypes.is_integer(x.dtype) and size <= int(dtypes.iinfo(x.dtype).max) else jnp.int32
+    holds = dtypes.is_integer(x.dtype) and index_bound(size) <= int(dtypes.iinfo(x.dtype).max)
+    index_dtype = x.dtype if holds else jnp.int32
     return (expand_dims(x, (axis,)) == broadcasted_iota(index_dtype, shape, axis)).astype(found)

@@ -19,18 +19,35 @@ from fungrad.config import config
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, typeof
 from fungrad.core.context import Tracer
+from fungrad.core.dimensions import (
+    as_size,
+    greatest_value,
+    index_bound,
+    is_symbolic,
+    is_symbolic_shape,
+    least_value,
+    max_size,
+    min_size,
+)
 from fungrad.core.transfers import host_to_device
-from fungrad.errors import FungradTypeError, IncompatibleShapesError, NonConcreteBooleanIndexError
+from fungrad.errors import (
+    FungradTypeError,
+    IncompatibleShapesError,
+    InconclusiveDimensionOperation,
+    NonConcreteBooleanIndexError,
+)
+from fungrad.numpy._promotion import broadcast_shapes
 from fungrad.numpy.creation import asarray
 from fungrad.numpy.dynamic_slices import Slice
 from fungrad.ops._operands import scalar_array
 from fungrad.ops._windows import GatherScatterMode
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import lt, select
-from fungrad.ops.elementwise import add
+from fungrad.ops.elementwise import add, mul
 from fungrad.ops.foundation import broadcast_in_dim, reshape
 from fungrad.ops.indexing import GatherDimensionNumbers, ScatterDimensionNumbers
 from fungrad.ops.joining import concatenate
+from fungrad.ops.shape import iota
 
 Shape = tuple[int, ...]
 
@@ -153,6 +170,8 @@ def _classify(part: Any, api: str) -> list[tuple[Kind, Any]]:
         raise _wrong_dtype(api, _shown(part), type(part).__name__)
     if isinstance(part, Slice):
         return [(Kind.WINDOW, part)]
+    if is_symbolic(part):
+        return [(Kind.INT, part)]
     if hasattr(part, "__jax_array__"):
         return _classify(part.__jax_array__(), api)
     if hasattr(part, "__index__"):
@@ -207,7 +226,7 @@ def _static_slice(part: slice, api: str) -> slice:
     ends = []
     for end in (part.start, part.stop, part.step):
         try:
-            ends.append(None if end is None else operator.index(end))
+            ends.append(None if end is None else as_size(end))
         except FungradTypeError:
             raise IndexError(
                 f"{api}: the ends of a slice must be static integers, got {part!r}; for a slice of static size at a "
@@ -282,6 +301,37 @@ def in_range(value: int, size: int, wrap: bool) -> bool:
     return (-size if wrap else 0) <= value < size
 
 
+def _symbolic_position(entry: Entry, value: Any, size: Any, mode: GatherScatterMode | None) -> Entry:
+    """An integer index where it or the size is symbolic; a traced one where it cannot be told whether it is inside."""
+    try:
+        if value < 0:
+            value = value + size
+        if 0 <= value < size:
+            return entry._replace(value=value)
+    except InconclusiveDimensionOperation:
+        pass
+    return Entry(Kind.SCALAR, entry.axis, as_array(entry.value))
+
+
+def positions_of_slice(part: slice, size: Any) -> tuple[Any, Any, int, Any]:
+    """First position, end, step and number of the positions that a slice takes from a dimension."""
+    if not (is_symbolic(size) or is_symbolic(part.start) or is_symbolic(part.stop)):
+        start, stop, step = part.indices(size)
+        return start, stop, step, len(range(start, stop, step))
+    step = 1 if part.step is None else operator.index(part.step)
+    # Downwards, the position before the first one can be an end.
+    low, high = (0, size) if step > 0 else (-1, size - 1)
+
+    def inside(end: Any, missing: Any) -> Any:
+        if end is None:
+            return missing
+        return min_size(high, max_size(low, end if end >= 0 else end + size))
+
+    start, stop = inside(part.start, low if step > 0 else high), inside(part.stop, high if step > 0 else low)
+    distance = stop - start if step > 0 else start - stop
+    return start, stop, step, max_size(0, (distance + abs(step) - 1) // abs(step))
+
+
 def static_ints(
     shape: Shape, entries: list[Entry], mode: GatherScatterMode | None, wrap: bool, api: str
 ) -> list[Entry]:
@@ -294,6 +344,9 @@ def static_ints(
     for entry in entries:
         if entry.kind is Kind.INT:
             value, size = entry.value, shape[entry.axis]
+            if is_symbolic(value) or is_symbolic(size):
+                out.append(_symbolic_position(entry, value, size, mode))
+                continue
             outside = not in_range(value, size, wrap)
             if outside and mode is None and config.collects_index_errors:
                 out.append(Entry(Kind.SCALAR, entry.axis, as_array(np.asarray(value, np.int32))))
@@ -430,15 +483,14 @@ def select_windows(
             new.append(len(result) + len(new))
         elif entry.kind is Kind.SLICE:
             axis = entry.axis
-            start, stop, step = entry.value.indices(shape[axis])
-            count = len(range(start, stop, step))
-            if step == 1 or count <= 1:
+            start, stop, step, count = positions_of_slice(entry.value, shape[axis])
+            if step == 1 or least_value(count) == greatest_value(count) <= 1:
                 sizes[axis] = count
                 append(offset, count)
                 if count != shape[axis]:
-                    columns.append(_Column(axis, start if count else 0, ()))
+                    columns.append(_Column(axis, start if count != 0 else 0, ()))
             else:
-                columns.append(_Column(axis, np.arange(start, stop, step), (len(numbering),)))
+                columns.append(_Column(axis, _range(start, stop, step, count), (len(numbering),)))
                 append(numbering, count)
         elif entry.kind is Kind.WINDOW:
             axis, part = entry.axis, entry.value
@@ -461,7 +513,7 @@ def select_windows(
         collapsed_slice_dims=tuple(sorted(collapsed)),
         start_index_map=tuple([c.axis for c in columns]),
     )
-    indices = _stack_columns(columns, tuple([result[d] for d in numbering]), max(shape, default=0))
+    indices = _stack_columns(columns, tuple([result[d] for d in numbering]), max(map(index_bound, shape), default=0))
     distinct = not any(e.kind is Kind.ARRAY for e in entries)
     return Selection(shape, tuple(result), tuple(new), indices, numbers, tuple(sizes), distinct)
 
@@ -475,12 +527,22 @@ def _steps(start: Any, part: Slice) -> Any:
     return add(broadcast_in_dim(start, (part.size,), ()), as_array(steps.astype(dtype)))
 
 
+def _range(start: Any, stop: Any, step: int, count: Any) -> Any:
+    """The positions of a slice."""
+    if not is_symbolic_shape((start, stop, count)):
+        return np.arange(start, stop, step)
+    numbers = iota(np.int32, count)
+    spread = mul(numbers, broadcast_in_dim(as_array(np.int32(step)), (count,), ()))
+    return add(spread, broadcast_in_dim(convert_element_type(as_array(start), np.int32), (count,), ()))
+
+
 def _broadcast(arrays: Sequence[Any], api: str) -> Shape:
     try:
-        return np.broadcast_shapes(*[a.shape for a in arrays])
+        shapes = [a.shape for a in arrays]
+        return broadcast_shapes(*shapes) if any(map(is_symbolic_shape, shapes)) else np.broadcast_shapes(*shapes)
     except ValueError:
-        shapes = ", ".join(str(tuple(a.shape)) for a in arrays)
-        raise IndexError(f"{api}: index arrays must broadcast to one shape, got shapes {shapes}") from None
+        listed = ", ".join(str(tuple(a.shape)) for a in arrays)
+        raise IndexError(f"{api}: index arrays must broadcast to one shape, got shapes {listed}") from None
 
 
 def _column(entry: Entry, shape: Shape, group: Shape, group_dims: Shape, api: str, wrap: bool, empty: bool) -> _Column:
@@ -502,22 +564,29 @@ def wrapped(value: Any, size: int) -> Any:
     if isinstance(value, np.ndarray):
         value = value.astype(np.int64)
         return np.where(value < 0, value + size, value)
-    if np.iinfo(value.dtype).max < size:
-        value = convert_element_type(value, np.int32 if size < 2**31 else np.int64)
-    zero, n = scalar_array(0, value.aval.dtype), scalar_array(size, value.aval.dtype)
+    if np.iinfo(value.dtype).max < index_bound(size):
+        value = convert_element_type(value, np.int32 if index_bound(size) < 2**31 else np.int64)
+    zero, n = scalar_array(0, value.aval.dtype), size_array(size, value.aval.dtype)
     return select(lt(value, zero), add(value, n), value)
 
 
-def _index_dtype(columns: Sequence[_Column], largest: int) -> np.dtype:
+def size_array(size: Any, dtype: np.dtype) -> Any:
+    """A size as a scalar array of an integer dtype."""
+    return convert_element_type(as_array(size), dtype) if is_symbolic(size) else scalar_array(size, dtype)
+
+
+def _index_dtype(columns: Sequence[_Column], largest: float) -> np.dtype:
     """int32, unless positions could be lost in it."""
     traced = [c.value.dtype for c in columns if isinstance(c.value, Array)]
     wide = largest >= 2**31 or any(d.itemsize == 8 or d == np.uint32 for d in traced)
     return np.dtype(np.int64 if wide else np.int32)
 
 
-def _stack_columns(columns: Sequence[_Column], numbering: Shape, largest: int) -> Any:
+def _stack_columns(columns: Sequence[_Column], numbering: Shape, largest: float) -> Any:
     """The positions of all windows: an array of shape ``(*numbering, number of columns)``."""
     dtype = _index_dtype(columns, largest)
+    if is_symbolic_shape(numbering) or any(is_symbolic(c.value) for c in columns):
+        columns = [c._replace(value=as_array(c.value)) for c in columns]
     if not any(isinstance(c.value, Array) for c in columns):
         out = np.empty((*numbering, len(columns)), dtype)
         for k, c in enumerate(columns):

@@ -13,7 +13,7 @@ import numpy as np
 
 from fungrad.config import config, watch
 from fungrad.core import dtypes
-from fungrad.core.arguments import integers
+from fungrad.core.arguments import sizes
 from fungrad.core.array import (
     PYTHON_SCALARS,
     Array,
@@ -392,7 +392,7 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
       >>> jnp.broadcast_shapes((3, 1), (4,))
       (3, 4)
     """
-    shapes = tuple([integers("fungrad.numpy.broadcast_shapes", "shapes", s, least=0) for s in shapes])
+    shapes = tuple([sizes("fungrad.numpy.broadcast_shapes", "shapes", s) for s in shapes])
     _check_broadcast("broadcast_shapes", shapes)
     rank = max(map(len, shapes), default=0)
     padded = [(1,) * (rank - len(s)) + s for s in shapes]

@@ -16,6 +16,7 @@ from typing import Any
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array
+from fungrad.core.dimensions import is_symbolic
 from fungrad.numpy._promotion import cast, operand, promote_dtypes, raw_operand, requested_dtype
 from fungrad.numpy.linear import contract, diagonal
 from fungrad.numpy.manipulation import no_out
@@ -199,6 +200,8 @@ def _path(
 
     names = {a: chr(0x4E00 + i) for i, a in enumerate(dict.fromkeys(a for own in labels for a in own))}
     text = ",".join("".join(names[a] for a in own) for own in labels) + "->" + "".join(names[a] for a in result)
+    # The order may depend on symbolic sizes, which are taken for middling ones.
+    shapes = tuple([tuple([8 if is_symbolic(n) else n for n in s]) for s in shapes])
     how = "auto" if optimize is True else "optimal" if optimize == "optimal" else optimize
     return [tuple(step) for step in contract_path(text, *shapes, shapes=True, optimize=how)[0]]
 

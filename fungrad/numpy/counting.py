@@ -13,6 +13,7 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
+from fungrad.core.dimensions import as_size, is_symbolic
 from fungrad.numpy import creation, reductions, ufuncs
 from fungrad.numpy._promotion import (
     cast,
@@ -80,7 +81,7 @@ def bincount(
         values = x._known("bincount()")
         length = max(least, int(values.max()) + 1 if values.size else 0)
     else:
-        length = operator.index(length)
+        length = as_size(length)
         if length < 0:
             raise ValueError(f"fungrad.numpy.bincount: length must not be negative, got {length}")
     if weights is None:
@@ -332,8 +333,8 @@ def cov(
     apart = ufuncs.subtract(x, expand_dims(mean, 1))
     scaled = apart if w is None else ufuncs.multiply(apart, expand_dims(w, 0))
     products = dot(apart, ufuncs.conjugate(scaled).T)
-    divisor = float(left) if w is None else left
-    if w is None and divisor <= 0:
+    divisor = float(left) if w is None and not is_symbolic(left) else left
+    if isinstance(divisor, float) and divisor <= 0:
         divisor = 0.0
     out = ufuncs.true_divide(products, divisor)
     return reshape(out, ()) if out.aval.shape == (1, 1) else out

@@ -6,7 +6,6 @@ May import ``core``, ``ops`` and ``numpy._promotion``.
 from __future__ import annotations
 
 import math
-import operator
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +28,7 @@ from fungrad.core.array import (
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
 from fungrad.core.device import check_device
+from fungrad.core.dimensions import as_size, is_symbolic, is_symbolic_shape, max_size
 from fungrad.core.placement import placement
 from fungrad.core.transfers import host_to_device, unseen
 from fungrad.errors import IncompatibleShapesError
@@ -288,9 +288,9 @@ def canonical_shape(shape: Any, api: str) -> tuple[int, ...]:
     """
     try:
         out = (
-            tuple([operator.index(n) for n in shape])
+            tuple([as_size(n) for n in shape])
             if hasattr(shape, "__len__") and not _is_0d(shape)
-            else (operator.index(shape),)
+            else (as_size(shape),)
         )
     except TypeError as error:
         if type(error) is not TypeError:
@@ -539,6 +539,8 @@ def arange(
         interval = values[2] if step is not None else 1
     if interval == 0:
         raise ValueError("fungrad.numpy.arange: step must not be 0")
+    if is_symbolic_shape((first, last, interval)):
+        return on_device(_symbolic_range(first, last, interval, found), device, "fungrad.numpy.arange")
     size = max(0, math.ceil((last - first) / interval))
     if first == 0 and interval == 1 and not dtypes.is_bool(found):
         out: Any = shape_ops.iota(found, size)
@@ -557,6 +559,21 @@ def arange(
             each = convert_element_type(_only_derivative(step), found)
             out = elementwise.add(out, elementwise.mul(shape_ops.iota(found, size), each))
     return on_device(out, device, "fungrad.numpy.arange")
+
+
+def _symbolic_range(first: Any, last: Any, step: Any, dtype: np.dtype) -> Any:
+    """A range whose bounds or step are symbolic; the step has a known sign."""
+    for x in (first, last, step):
+        if not is_symbolic(x) and not isinstance(x, int):
+            raise TypeError(
+                f"fungrad.numpy.arange: beside symbolic dimensions, start, stop and step must be integers, got {x!r}; "
+                "multiply and add floating-point numbers afterwards"
+            )
+    size = max_size(0, (last - first + step - 1) // step if step > 0 else (first - last - step - 1) // -step)
+    out: Any = shape_ops.iota(dtype, size)
+    if step != 1:
+        out = elementwise.mul(out, convert_element_type(as_array(step), dtype))
+    return out if first == 0 else elementwise.add(out, convert_element_type(as_array(first), dtype))
 
 
 def _only_derivative(x: Array) -> Array:

@@ -7,13 +7,13 @@ double. All functions have derivatives, and can be mapped and compiled.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 from fungrad.core import dtypes
 from fungrad.core.arguments import index
 from fungrad.core.array import Array
+from fungrad.core.dimensions import as_size
 from fungrad.core.public_names import publish
 from fungrad.numpy import ufuncs
 from fungrad.numpy._promotion import converted, operand, requested_dtype
@@ -79,7 +79,7 @@ def _transform(
     """The common part of all transforms; ``inverse`` says how ``norm`` is meant where the kind does not."""
     x = operand(a, f"fft.{name}", "a")
     if s is not None:
-        s = tuple([operator.index(n) for n in s])
+        s = tuple([as_size(n) for n in s])
         if min(s, default=1) < 1:
             raise ValueError(f"fungrad.numpy.fft.{name}: lengths must be positive, got {s if len(s) > 1 else s[0]}")
         if axes is not None and len(s) != len(axes):

@@ -5,7 +5,6 @@ May import ``core``, ``ops``, ``numpy._promotion`` and the modules of ``numpy`` 
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from fungrad.core import dlpack, dtypes
 from fungrad.core.arguments import index
 from fungrad.core.array import Array, wrap
 from fungrad.core.avals import ShapedArray
+from fungrad.core.dimensions import as_size
 from fungrad.numpy import creation, ufuncs
 from fungrad.numpy._promotion import (
     broadcast_shapes,
@@ -60,7 +60,7 @@ def linspace(
       >>> jnp.linspace(0, 1, 5)
       Array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
     """
-    num = operator.index(num)
+    num = as_size(num)
     if num < 0:
         raise ValueError(f"fungrad.numpy.linspace: num must not be negative, got {num}")
     found = requested_dtype(dtype, "linspace")
@@ -211,8 +211,8 @@ def eye(N: int, M: int | None = None, k: Any = 0, dtype: Any = None, *, device: 
 
 
 def _matrix_shape(api: str, n: Any, m: Any) -> tuple[int, int]:
-    rows = operator.index(n)
-    columns = rows if m is None else operator.index(m)
+    rows = as_size(n)
+    columns = rows if m is None else as_size(m)
     if rows < 0 or columns < 0:
         raise ValueError(f"fungrad.numpy.{api}: sizes must not be negative, got {rows} and {columns}")
     return rows, columns
@@ -296,7 +296,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:
     x = operand(x, "vander", "x")
     if x.aval.ndim != 1:
         raise ValueError(f"fungrad.numpy.vander: x must have one dimension, got {x.aval.str_short()}")
-    count = x.aval.shape[0] if N is None else operator.index(N)
+    count = x.aval.shape[0] if N is None else as_size(N)
     if count < 0:
         raise ValueError(f"fungrad.numpy.vander: N must not be negative, got {count}")
     if dtypes.is_bool(x.aval.dtype):

@@ -21,6 +21,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array, ArrayImpl, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, state
+from fungrad.core.dimensions import index_bound, is_symbolic, max_size, min_size
 from fungrad.core.placement import placement
 from fungrad.numpy import division
 from fungrad.numpy._index_parsing import (
@@ -29,6 +30,7 @@ from fungrad.numpy._index_parsing import (
     checked_int,
     note_index,
     parse,
+    positions_of_slice,
     select_windows,
     static_ints,
     wrapped,
@@ -247,14 +249,14 @@ def _static_part(x: Array, entries: Sequence[Entry]) -> Array:
 
 def _box(part: slice, size: int) -> tuple[int, int, int]:
     """First and end position, and step, of a slice; first and end are in increasing order also for a negative step."""
-    first, stop, step = part.indices(size)
-    count = len(range(first, stop, step))
+    first, stop, step, count = positions_of_slice(part, size)
     if count == 0:
         return 0, 0, 1
     if count == 1:
         return first, first + 1, 1
     if step > 0:
-        return first, min(stop, size), step
+        # Of symbolic ends, the second one may come before the first: then nothing is taken.
+        return first, min_size(max_size(stop, first), size) if is_symbolic(count) else stop, step
     return first + (count - 1) * step, first + 1, step
 
 
@@ -374,7 +376,8 @@ def take(
 def size_like(like: Array, size: int) -> Array:
     """``size`` in the dtype of ``like``, or in one that holds it."""
     dtype = like.aval.dtype
-    return asarray(size, dtype if np.iinfo(dtype).max >= size else np.int32 if size < 2**31 else np.int64)
+    bound = index_bound(size)
+    return asarray(size, dtype if np.iinfo(dtype).max >= bound else np.int32 if bound < 2**31 else np.int64)
 
 
 def require_integers(x: Array, api: str, name: str) -> None:

@@ -16,6 +16,7 @@ from fungrad.core import dtypes
 from fungrad.core.arguments import index
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
+from fungrad.core.dimensions import as_size
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import creation, division, ufuncs
 from fungrad.numpy._promotion import broadcast_shapes, operand, unwrapped
@@ -63,8 +64,8 @@ def new_shape(api: str, aval: Any, shape: Any) -> tuple[int, ...]:
       TypeError: the number of elements differs, or a size is not an integer.
     """
     try:
-        sizes = [operator.index(shape)] if not isinstance(shape, (tuple, list)) and np.ndim(shape) == 0 else [
-            operator.index(n) for n in shape
+        sizes = [as_size(shape)] if not isinstance(shape, (tuple, list)) and np.ndim(shape) == 0 else [
+            as_size(n) for n in shape
         ]
     except TypeError as error:
         if type(error) is not TypeError:
@@ -450,7 +451,7 @@ def roll(a: Any, shift: Any, axis: int | Sequence[int] | None = None) -> Array:
     if len(shifts) != len(axes):
         raise ValueError(f"fungrad.numpy.roll: shift and axis must have one length, got {len(shifts)} and {len(axes)}")
     for amount, d in zip(shifts, axes, strict=True):
-        a = _roll_traced(a, amount, d) if isinstance(amount, Tracer) else _roll_static(a, operator.index(amount), d)
+        a = _roll_traced(a, amount, d) if isinstance(amount, Tracer) else _roll_static(a, as_size(amount), d)
     return a
 
 
@@ -485,7 +486,7 @@ def tile(A: Any, reps: int | Sequence[int]) -> Array:
              [1, 2, 1, 2]], dtype=int32)
     """
     a = operand(A, "tile", "A")
-    counts = (operator.index(reps),) if np.ndim(reps) == 0 else tuple([operator.index(r) for r in reps])  # type: ignore[union-attr, arg-type]
+    counts = (as_size(reps),) if np.ndim(reps) == 0 else tuple([as_size(r) for r in reps])  # type: ignore[union-attr, arg-type]
     if any(r < 0 for r in counts):
         raise ValueError(f"fungrad.numpy.tile: reps must not be negative, got {reps}")
     rank = max(len(counts), a.aval.ndim)
@@ -549,7 +550,7 @@ def repeat(
         return take_1d(a, np.repeat(np.arange(n, dtype=np.int32), counts), axis)
     if isinstance(repeats, (list, tuple)):
         repeats = creation.asarray(repeats)
-    return _repeat_to_length(a, operand(repeats, "repeat", "repeats"), axis, operator.index(total_repeat_length))
+    return _repeat_to_length(a, operand(repeats, "repeat", "repeats"), axis, as_size(total_repeat_length))
 
 
 def _repeat_each(a: Array, count: int, axis: int) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
+from fungrad.core.dimensions import as_size, min_size
 from fungrad.numpy import creation, reductions, ufuncs
 from fungrad.numpy._promotion import cast, converted, operand, raw_operand
 from fungrad.numpy.grids import linspace
@@ -219,7 +220,7 @@ def _statistic(x: Array, axis: int, before: int, after: int, mode: str, lengths:
     reduce = _STATISTICS[mode]
     parts = [x]
     for front, width, length in ((True, before, lengths[0]), (False, after, lengths[1])):
-        count = n if length is None else min(operator.index(length), n)
+        count = n if length is None else min_size(as_size(length), n)
         if count < 1:
             raise ValueError(f"fungrad.numpy.pad: stat_length must be positive, got {length!r}")
         near = slice_in_dim(x, 0, count, axis=axis) if front else slice_in_dim(x, n - count, n, axis=axis)

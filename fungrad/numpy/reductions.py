@@ -18,6 +18,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array, ArrayImpl, wrap, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, state
+from fungrad.core.dimensions import is_symbolic
 from fungrad.numpy import ufuncs
 from fungrad.numpy._promotion import (
     ScalarRangeError,
@@ -151,7 +152,7 @@ def _sum_by_pieces(a: Array, dtype: np.dtype, axes: tuple[int, ...]) -> Array | 
     own = a.aval.dtype
     if a.aval.placement is not None:
         return None
-    if own is dtype or a.aval.size < 4 * _PIECE or type(a) is not ArrayImpl or state.trace is not EVAL or not axes:
+    if own is dtype or type(a) is not ArrayImpl or a.aval.size < 4 * _PIECE or state.trace is not EVAL or not axes:
         return None
     kept = tuple([n for d, n in enumerate(a.aval.shape) if d not in axes])
     if own.kind in "biu" and dtype.kind in "iu":
@@ -482,7 +483,7 @@ def var(
     real = dtypes.to_real_dtype(compute)
     count = _count(a, axes, where, real, keepdims)
     total = sum(square, axes, real, keepdims=keepdims, where=where)
-    if where is None and isinstance(ddof, (int, float)):
+    if where is None and isinstance(ddof, (int, float)) and not is_symbolic(count):
         known = float(count - ddof)
         variance = lax.div(total, known) if known > 0 else full_like(total, float("nan"))
     else:

@@ -8,13 +8,13 @@ May import ``core``, ``ops``, ``numpy._promotion`` and the modules of ``numpy`` 
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
+from fungrad.core.dimensions import as_size
 from fungrad.numpy import comparisons, creation, reductions, ufuncs
 from fungrad.numpy._promotion import cast, operand, promote_dtypes, raw_operand
 from fungrad.numpy.joining import concatenate
@@ -71,7 +71,7 @@ def _places(mask: Array, size: int | None, api: str) -> tuple[Any, Array | None]
     """Positions of true elements; with ``size``, that many and which of them are real."""
     if size is None:
         return np.flatnonzero(mask._known(f"{api}()")).astype(_numbering(mask.aval.shape[0])), None
-    return first_true(mask, operator.index(size))
+    return first_true(mask, as_size(size))
 
 
 def unique(

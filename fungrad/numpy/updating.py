@@ -20,6 +20,7 @@ from fungrad.core.arguments import guarded
 from fungrad.core.array import Array, typeof, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Tracer
+from fungrad.core.dimensions import least_value
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
 from fungrad.numpy._index_parsing import Selection, Shape, note_index, parse, select_windows, static_ints
@@ -132,7 +133,8 @@ def _static_box(chosen: Selection) -> Shape | None:
         return None
     start = [0] * len(chosen.operand)
     for axis, position in zip(chosen.numbers.start_index_map, chosen.indices.tolist(), strict=True):
-        if not 0 <= position <= chosen.operand[axis] - chosen.sizes[axis]:
+        room = chosen.operand[axis] - chosen.sizes[axis]
+        if not 0 <= position <= least_value(room):
             return None
         start[axis] = position
     return tuple(start)

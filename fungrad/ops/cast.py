@@ -16,6 +16,7 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like, wrap
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
+from fungrad.core.dimensions import sizes_of
 from fungrad.core.primitive import Primitive
 from fungrad.ops._families import Elementwise, LinearElementwise
 from fungrad.ops._operands import KIND_NAMES, check_kind, kind_of, lift, scalar_array
@@ -480,7 +481,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, sharding: None = Non
         )
     if dtype is not None:
         value = convert_element_type(value, dtype)
-    return broadcast_in_dim(value, tuple(map(operator.index, shape)), ())
+    return broadcast_in_dim(value, sizes_of(shape), ())
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None, sharding: None = None) -> Array:
@@ -496,4 +497,4 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None, sha
     weak = dtype is None and aval.weak_type
     value = full((), fill_value, aval.dtype if dtype is None else dtype)
     value = convert_element_type(value, value.aval.dtype, weak)
-    return broadcast_in_dim(value, tuple(map(operator.index, aval.shape if shape is None else shape)), ())
+    return broadcast_in_dim(value, sizes_of(aval.shape if shape is None else shape), ())

@@ -19,6 +19,7 @@ import numpy as np
 
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
+from fungrad.core.dimensions import least_value
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.ops._operands import kind_of
 from fungrad.ops.cast import convert_element_type
@@ -57,7 +58,7 @@ def _check(x: ShapedArray, y: ShapedArray, params: dict[str, Any], api: str) -> 
     for name, count in (("feature_group_count", feature_groups), ("batch_group_count", batch_groups)):
         if count < 1:
             raise ValueError(f"{api}: {name} must be a positive integer, got {count}")
-    if feature_groups > 1 and batch_groups > 1:
+    if least_value(feature_groups) > 1 and least_value(batch_groups) > 1:
         raise ValueError(
             f"{api}: feature_group_count and batch_group_count must not both be greater than 1, got {feature_groups} "
             f"and {batch_groups}"

@@ -15,6 +15,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from fungrad.core.dimensions import max_size
 from fungrad.core.printing import register_param_type
 from fungrad.ops.sliding import Dims, Pairs, dilated, named_padding
 
@@ -167,7 +168,7 @@ def geometry(
     for d, (a, b) in enumerate(zip(lhs_axes, rhs_axes, strict=True)):
         low, high = padding[d]
         room = dilated(lhs[a], lhs_dilation[d]) + low + high - dilated(rhs[b], rhs_dilation[d])
-        result = max(0, room // window_strides[d] + 1)
+        result = max_size(0, room // window_strides[d] + 1)
         axes.append(Taps(lhs[a], rhs[b], result, window_strides[d], rhs_dilation[d], low, lhs_dilation[d]))
     return Geometry(groups, lhs[n] // batch_group_count, rhs[i], rhs[o] // groups, tuple(axes))
 

@@ -10,7 +10,6 @@ May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.elementwise``,
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array, ArrayImpl, as_array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
+from fungrad.core.dimensions import as_size, index_bound
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.ops._operands import lift, scalar_array
 from fungrad.ops.cast import convert_element_type
@@ -252,9 +252,9 @@ def _start_indices(
         if isinstance(start, (Array, np.ndarray, np.generic)):
             dtype = dtypes.default_width(start.dtype)
             break
-    if dtypes.is_integer(dtype) and max(shape, default=0) > dtypes.iinfo(dtype).max:
+    if dtypes.is_integer(dtype) and max(map(index_bound, shape), default=0) > dtypes.iinfo(dtype).max:
         # Positions that the dtype cannot hold are counted from the end all the same.
-        dtype = dtypes.int32 if max(shape) < 2**31 else dtypes.int64
+        dtype = dtypes.int32 if max(map(index_bound, shape)) < 2**31 else dtypes.int64
         starts = [s if isinstance(s, int) else _as_integer(api, s, dtype) for s in starts]
     return [
         _start_index(api, s, n, ok, dtype) for s, n, ok in zip(starts, shape, allowed, strict=True)
@@ -398,7 +398,7 @@ def dynamic_slice_in_dim(
     operand = lift(operand, "fungrad.lax.dynamic_slice_in_dim: operand")
     starts, axis = _along("fungrad.lax.dynamic_slice_in_dim", operand, start_index, axis)
     sizes = list(operand.aval.shape)
-    sizes[axis] = operator.index(slice_size)
+    sizes[axis] = as_size(slice_size)
     return dynamic_slice(operand, starts, sizes, allow_negative_indices=allow_negative_indices)
 
 

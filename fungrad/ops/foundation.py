@@ -20,6 +20,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
+from fungrad.core.dimensions import sizes_of
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift, scalar_array
 from fungrad.ops.resharding import at_sharding, resharded
@@ -245,7 +246,7 @@ def broadcast_in_dim(
             broadcast_in_dim, out_sharding, "fungrad.lax.broadcast_in_dim", operand, shape, broadcast_dimensions
         )
     operand = lift(operand, "fungrad.lax.broadcast_in_dim: operand")
-    shape, dims = tuple(map(operator.index, shape)), tuple(map(operator.index, broadcast_dimensions))
+    shape, dims = sizes_of(shape), tuple(map(operator.index, broadcast_dimensions))
     if operand.aval.shape == shape and dims == tuple(range(len(shape))):
         return operand
     order = sorted(range(len(dims)), key=dims.__getitem__)
@@ -419,7 +420,7 @@ def reshape(
     operand = lift(operand, "fungrad.lax.reshape: operand")
     if dimensions is not None:
         operand = transpose(operand, dimensions)
-    new_sizes = tuple(map(operator.index, new_sizes))
+    new_sizes = sizes_of(new_sizes)
     if operand.aval.shape == new_sizes:
         return operand
     return reshape_p.bind(operand, new_sizes=new_sizes, dimensions=None)

@@ -10,7 +10,6 @@ May import ``core``, ``ops._operands``, ``ops._windows``, ``ops.foundation``, ``
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from fungrad.core import dtypes, key_types
 from fungrad.core.array import Array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, Tracer
+from fungrad.core.dimensions import sizes_of
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.printing import register_param_type
 from fungrad.ops._operands import MANY, check_kind, double, kind_of, lift, scalar_like
@@ -51,7 +51,7 @@ _GATHER_NAMES = (
 
 
 def _dims(dims: Sequence[int]) -> Dims:
-    return tuple(map(operator.index, dims))
+    return sizes_of(dims)
 
 
 # -- gather ------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ May import ``core``, ``ops._operands`` and ``ops.foundation``.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from fungrad.core import dtypes, key_types
 from fungrad.core.array import Array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, AxisData, running
+from fungrad.core.dimensions import sizes_of
 from fungrad.core.key_values import keys_of, words_aval, words_of
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, lift
@@ -359,7 +359,8 @@ class RandomFoldIn(KeyPrimitive):
             raise TypeError(
                 f"random_fold_in: expected one uint32 number per key, got {data.str_short()} for {keys.str_short()}"
             )
-        return ShapedArray(np.broadcast_shapes(keys.shape, data.shape), keys.dtype)
+        shape = tuple([m if n == 1 else n for n, m in zip(keys.shape, data.shape, strict=True)])
+        return ShapedArray(shape, keys.dtype)
 
     def impl(self, keys: np.ndarray, data: np.ndarray) -> np.ndarray:
         if keys.dtype != dtypes.prng_key:
@@ -398,7 +399,7 @@ def random_seed(seeds: Any, impl: str = key_types.THREEFRY) -> Array:
 
 def random_split(keys: Any, shape: Sequence[int]) -> Array:
     """An array of ``keys.shape + shape`` new keys."""
-    return random_split_p.bind(keys, shape=tuple(map(operator.index, shape)))
+    return random_split_p.bind(keys, shape=sizes_of(shape))
 
 
 def random_fold_in(keys: Any, data: Any) -> Array:
@@ -457,7 +458,7 @@ random_bits_p = RandomBits("random_bits")
 
 def random_bits(keys: Any, bit_width: int, shape: Sequence[int]) -> Array:
     """Random unsigned integers of ``bit_width`` bits, an array of shape ``keys.shape + shape``."""
-    return random_bits_p.bind(keys, bit_width=bit_width, shape=tuple(map(operator.index, shape)))
+    return random_bits_p.bind(keys, bit_width=bit_width, shape=sizes_of(shape))
 
 
 # -- the hash by itself ------------------------------------------------------------------------------------------------

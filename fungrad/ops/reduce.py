@@ -19,6 +19,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array, wrap
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
+from fungrad.core.dimensions import least_value
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift, scalar_array
 from fungrad.ops.compare import eq, select, select_n_p
@@ -318,7 +319,7 @@ class ArgReduction(Primitive):
             raise ValueError(
                 f"{api}: axis must be in [0, {x.ndim}) for operand {x.str_short()}, got {axis}"
             )
-        if x.shape[axis] - 1 > dtypes.iinfo(index_dtype).max:
+        if least_value(x.shape[axis]) - 1 > dtypes.iinfo(index_dtype).max:
             raise ValueError(
                 f"{api}: positions along axis {axis} of operand {x.str_short()} do not fit index_dtype "
                 f"{index_dtype.name}; ask for a wider one"

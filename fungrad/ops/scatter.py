@@ -15,6 +15,7 @@ import numpy as np
 
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.dimensions import index_bound
 from fungrad.core.primitive import is_linear
 from fungrad.ops._operands import constant
 from fungrad.ops._windows import GatherScatterMode
@@ -69,7 +70,8 @@ class ScatterSet(Scatter):
         numbers: ScatterDimensionNumbers, params: dict[str, Any],
     ) -> Any:  # fmt: skip
         """Which elements of the updates are the last ones at their place."""
-        number = reshape(iota(np.int32 if updates.size < 2**31 else np.int64, updates.size), updates.shape)
+        dtype = np.int32 if index_bound(updates.size) < 2**31 else np.int64
+        number = reshape(iota(dtype, updates.size), updates.shape)
         before = zeros(ShapedArray(operand.shape, number.aval.dtype))
         after = self.bind(before, indices, number, dimension_numbers=numbers, **params)
         return eq(gather_updates(after, indices, updates, numbers, params), number)

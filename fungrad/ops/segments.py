@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.array import Array, ArrayImpl
+from fungrad.core.dimensions import as_size
 from fungrad.core.primitive import Primitive
 from fungrad.errors import ConcretizationTypeError
 from fungrad.ops._operands import check_kind, lift, scalar_array
@@ -101,7 +102,7 @@ def _by_row(api: str, data: Array, ids: Array) -> tuple[Array, tuple[int, ...]]:
 
 def _number_of_segments(api: str, ids: Array, num_segments: int | None) -> int:
     if num_segments is not None:
-        count = operator.index(num_segments)
+        count = as_size(num_segments)
         if count < 0:
             raise ValueError(f"{api}: num_segments must not be negative, got {count}")
         return count

@@ -18,6 +18,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
+from fungrad.core.dimensions import as_size
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.ops._operands import check_kind, lift, lift_pair, scalar_array
 from fungrad.ops.compare import select
@@ -60,7 +61,7 @@ def canonical_axes(api: str, axes: Sequence[int], ndim: int) -> Dims:
 
 def int_tuple(xs: Sequence[int]) -> Dims:
     """``xs`` as a tuple of Python ints."""
-    return tuple([operator.index(x) for x in xs])
+    return tuple([as_size(x) for x in xs])
 
 
 def compact(x: np.ndarray) -> np.ndarray:
@@ -180,7 +181,7 @@ class Slice(Structural):
                     "positions"
                 )
         shape = [
-            -(-(b - a) // s) for a, b, s in zip(start_indices, limit_indices, steps, strict=True)
+            (b - a + s - 1) // s for a, b, s in zip(start_indices, limit_indices, steps, strict=True)
         ]
         return ShapedArray(tuple(shape), x.dtype, x.weak_type)
 
@@ -280,12 +281,12 @@ def slice_in_dim(
     shape = operand.aval.shape
     axis = canonical_axis("fungrad.lax.slice_in_dim", axis, len(shape))
     size = shape[axis]
-    start = 0 if start_index is None else operator.index(start_index)
-    limit = size if limit_index is None else operator.index(limit_index)
+    start = 0 if start_index is None else as_size(start_index)
+    limit = size if limit_index is None else as_size(limit_index)
     starts, limits, strides = [0] * len(shape), list(shape), [1] * len(shape)
     starts[axis] = start + size if start < 0 else start
     limits[axis] = limit + size if limit < 0 else limit
-    strides[axis] = operator.index(stride)
+    strides[axis] = as_size(stride)
     return slice_p.bind(
         operand, start_indices=tuple(starts), limit_indices=tuple(limits), strides=tuple(strides)
     )
@@ -310,7 +311,7 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
       Array([2, 5], dtype=int32)
     """
     operand = lift(operand, "fungrad.lax.index_in_dim: operand")
-    index = operator.index(index)
+    index = as_size(index)
     axis = canonical_axis("fungrad.lax.index_in_dim", axis, operand.aval.ndim)
     size = operand.aval.shape[axis]
     if not -size <= index < size:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fungrad.core.avals import ShapedArray
+from fungrad.core.dimensions import as_size, max_size
 from fungrad.ops.shape import pad_p
 
 Dims = tuple[int, ...]
@@ -50,7 +51,7 @@ class Sliding(NamedTuple):
         """Shape of the result."""
         return tuple(
             [
-                max(0, (dilated(n, b) + low + high - dilated(k, w)) // s + 1)
+                max_size(0, (dilated(n, b) + low + high - dilated(k, w)) // s + 1)
                 for n, k, s, (low, high), b, w in zip(*self, strict=True)
             ]
         )
@@ -202,8 +203,8 @@ def named_padding(api: str, name: str, shape: Sequence[int], window: Sequence[in
         raise ValueError(f"{api}: padding must be 'VALID', 'SAME', 'SAME_LOWER' or pairs (low, high), got {name!r}")
     pairs = []
     for n, k, s in zip(shape, window, strides, strict=True):
-        total = max(0, (-(-n // s) - 1) * s + k - n)
-        less, more = int(total // 2), int(total - total // 2)
+        total = max_size(0, (-(-n // s) - 1) * s + k - n)
+        less, more = as_size(total // 2), as_size(total - total // 2)
         pairs.append((less, more) if kind == "SAME" else (more, less))
     return tuple(pairs)
 

@@ -16,6 +16,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
+from fungrad.core.dimensions import as_size, greatest_value, index_bound, least_value
 from fungrad.core.key_values import keys_of, words_of
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift
@@ -34,7 +35,7 @@ _PACKED_SIZE = 1024
 
 def _numbering(n: int) -> np.dtype:
     """The dtype of positions among ``n`` elements: int32, unless it is too short."""
-    return dtypes.int32 if n < 2**31 else dtypes.int64
+    return dtypes.int32 if index_bound(n) < 2**31 else dtypes.int64
 
 
 def take_along(x: Any, indices: Any, axis: int, *, distinct: bool) -> Any:
@@ -280,7 +281,8 @@ class TopK(Primitive):
     def abstract_eval(self, x: ShapedArray, *, axis: int, k: int) -> Sequence[ShapedArray]:
         api = "fungrad.lax.top_k"
         check_kind("top_k", x, "biuf")
-        if not 0 <= k <= x.shape[axis]:
+        # Whether a symbolic size is large enough shows when it gets its value.
+        if greatest_value(k) < 0 or least_value(k - x.shape[axis]) > 0:
             raise ValueError(
                 f"{api}: k must be in [0, {x.shape[axis]}], the size of axis {axis} of operand "
                 f"{x.str_short()}, got {k}"
@@ -363,7 +365,7 @@ def top_k(operand: Any, k: int, *, axis: int = -1) -> list[Array]:
     """
     operand = lift(operand, "fungrad.lax.top_k: operand")
     axis = canonical_axis("fungrad.lax.top_k", axis, operand.aval.ndim)
-    return list(top_k_p.bind(operand, axis=axis, k=operator.index(k)))
+    return list(top_k_p.bind(operand, axis=axis, k=as_size(k)))
 
 
 # -- approximate -----------------------------------------------------------------------------------
@@ -430,7 +432,7 @@ def _exact(name: str, operand: Any, k: int, dimension: int, only_k: bool) -> lis
     operand = lift(operand, f"{api}: operand")
     check_kind(name, operand.aval, "f")
     axis = canonical_axis(api, dimension, operand.aval.ndim, "reduction_dimension")
-    size, k = operand.aval.shape[axis], operator.index(k)
+    size, k = operand.aval.shape[axis], as_size(k)
     if not 0 <= k <= size:
         raise ValueError(f"{api}: k must be in [0, {size}], the size of dimension {axis}, got {k}")
     return top_k(operand, k if only_k else size, axis=axis)

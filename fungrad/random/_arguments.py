@@ -5,7 +5,6 @@ May import ``core``, ``ops`` and ``random.implementations``.
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from fungrad.config import config, watch
 from fungrad.core import dtypes
 from fungrad.core.array import Array, as_array, is_array_like, typeof
+from fungrad.core.dimensions import sizes_of
 from fungrad.core.key_types import identify
 from fungrad.core.key_uses import use
 from fungrad.core.transfers import number_to_device
@@ -109,7 +109,7 @@ def shape_of(api: str, shape: Any, name: str = "shape") -> Dims:
     """
     sizes = shape if isinstance(shape, Sequence) or np.ndim(shape) else (shape,)
     try:
-        dims = tuple(map(operator.index, sizes))
+        dims = sizes_of(sizes)
     except TypeError:
         raise TypeError(
             f"fungrad.random.{api}: {name} must be an int or a sequence of ints, got {shape!r}; sizes must be known "

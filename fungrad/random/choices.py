@@ -6,11 +6,11 @@ May import ``core``, ``ops`` and the other modules of ``random``.
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 from fungrad.core import dtypes
 from fungrad.core.array import PYTHON_SCALARS, Array, as_array, is_array_like
+from fungrad.core.dimensions import as_size, max_size
 from fungrad.ops._operands import kind_of, scalar_array
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import le, select_n
@@ -155,7 +155,7 @@ def _population(api: str, name: str, x: Any) -> Array:
         scalar = as_array(x, f"{api}: {name}")
         if kind_of(scalar.aval.dtype) not in "iu":
             raise TypeError(f"{api}: {name} must be an integer or an array, got {scalar.aval.str_short()}")
-        return iota(dtypes.default_int(), max(0, operator.index(scalar)))
+        return iota(dtypes.default_int(), max_size(0, as_size(scalar)))
     return as_array(x, f"{api}: {name}")
 
 

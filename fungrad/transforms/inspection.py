@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes, tree
-from fungrad.core.arguments import integers
+from fungrad.core.arguments import integers, sizes
 from fungrad.core.array import typeof
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData, Tracer, named_axis
@@ -53,7 +53,7 @@ class ShapeDtypeStruct:
     ):
         if dtype is None:
             raise ValueError("fungrad.ShapeDtypeStruct: dtype must not be None")
-        self.shape = integers("fungrad.ShapeDtypeStruct", "shape", shape, least=0)
+        self.shape = sizes("fungrad.ShapeDtypeStruct", "shape", shape)
         self.dtype = dtypes.canonicalize_dtype(dtype, "fungrad.ShapeDtypeStruct")
         self.weak_type = weak_type
         self.sharding = sharding

@@ -14,14 +14,17 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes, tree
-from fungrad.core.array import Array, wrap_unchecked
+from fungrad.core.array import Array, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AnonymousAxis, AxisData
+from fungrad.core.dimensions import is_symbolic
 from fungrad.core.signatures import P
 from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.ops.cast import convert_element_type
-from fungrad.ops.foundation import batch_to, instantiate, reshape
-from fungrad.ops.shape import slice as slice_op
+from fungrad.ops.compare import eq
+from fungrad.ops.elementwise import add
+from fungrad.ops.foundation import batch_to, broadcast_in_dim, instantiate, reshape
+from fungrad.ops.shape import broadcasted_iota, slice as slice_op
 from fungrad.transforms.api import _check_input, _FlatFunction, _positions, _resolve_all, check_callable, flat_arrays
 from fungrad.transforms.batching import batch_flat
 from fungrad.transforms.manual_axes import linearize_at
@@ -168,9 +171,11 @@ def _check_jacobian_output(aval: ShapedArray, api: str, name: str, holomorphic: 
         raise TypeError(f"fungrad.{api}: {name} must return floating arrays, got {aval.str_short()}{hint}")
 
 
-def standard_basis(avals: Sequence[ShapedArray]) -> tuple[list[Array], int]:
+def standard_basis(avals: Sequence[ShapedArray]) -> tuple[list[Array], Any]:
     """For each aval a batch of directions in dimension 0; together they are the standard basis. Also its size."""
     total = sum(a.size for a in avals)
+    if is_symbolic(total):
+        return _symbolic_basis(avals, total), total
     out: list[Array] = []
     start = 0
     for aval in avals:
@@ -179,6 +184,18 @@ def standard_basis(avals: Sequence[ShapedArray]) -> tuple[list[Array], int]:
         out.append(wrap_unchecked(data.reshape(total, *aval.shape), ShapedArray((total, *aval.shape), aval.dtype)))
         start += aval.size
     return out, total
+
+
+def _symbolic_basis(avals: Sequence[ShapedArray], total: Any) -> list[Array]:
+    out, start = [], 0
+    for aval in avals:
+        shape = (total, aval.size)
+        rows, columns = broadcasted_iota(np.int32, shape, 0), broadcasted_iota(np.int32, shape, 1)
+        if start != 0:
+            columns = add(columns, broadcast_in_dim(convert_element_type(as_array(start), np.int32), shape, ()))
+        out.append(reshape(convert_element_type(eq(rows, columns), aval.dtype), (total, *aval.shape)))
+        start = start + aval.size
+    return out
 
 
 def _forward_blocks(

@@ -16,6 +16,7 @@ from fungrad.core import tree
 from fungrad.core.arguments import index
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.context import AnonymousAxis, AxisData
+from fungrad.core.dimensions import is_symbolic
 from fungrad.core.hitypes import MappingSpec
 from fungrad.core.refs import AbstractRef, Ref, contents, passed, store
 from fungrad.core.signatures import P, R
@@ -61,7 +62,7 @@ def vmap(
       Array([3., 3.], dtype=float32)
     """
     check_callable(fun, "vmap")
-    if axis_size is not None:
+    if axis_size is not None and not is_symbolic(axis_size):
         axis_size = index("fungrad.vmap", "axis_size", axis_size, least=0)
     if isinstance(in_axes, list):
         # As in JAX: a list is taken for a tuple, since the arguments are one.

@@ -12,7 +12,7 @@ from fungrad.core import Jaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun
 from fungrad.core.check import check_jaxpr
 from fungrad.core.ir import jaxprs_in_params, subjaxprs
 from fungrad.core.staging import DebugInfo
-from fungrad.errors import JaxprTypeError
+from fungrad.errors import InconclusiveDimensionOperation, JaxprTypeError
 from fungrad.extend.core import primitives
 from fungrad.extend.core.tracing_state import (
     AbstractToken,
@@ -20,7 +20,6 @@ from fungrad.extend.core.tracing_state import (
     DropVar,
     Effect,
     Effects,
-    InconclusiveDimensionOperation,
     Token,
     TraceTag,
     array_types,

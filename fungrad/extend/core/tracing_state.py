@@ -168,10 +168,6 @@ class DropVar(Var):
     __slots__ = ()
 
 
-class InconclusiveDimensionOperation(Exception):  # noqa: N818 - JAX's name
-    """An operation on symbolic dimensions that cannot be decided; shapes are numbers here."""
-
-
 def gensym(suffix: str = "") -> Callable[[ShapedArray], Var]:
     """A function from types to new variables."""
     return Var

@@ -24,9 +24,11 @@ from fungrad import locks
 from fungrad.config import config
 from fungrad.core import monitoring, timeline
 from fungrad.core.digest import digest
+from fungrad.core.dimensions import is_symbolic_shape
 from fungrad.core.ir import Jaxpr
 from fungrad.core.lowering import OnHost
 from fungrad.core.primitive import Primitive
+from fungrad.errors import InconclusiveDimensionOperation
 from fungrad.jit.front.link import Plan, addresses, machine
 from fungrad.jit.ir.machine import Machine
 from fungrad.jit.runtime import cache, native
@@ -163,6 +165,7 @@ def program(jaxpr: Jaxpr, name: str, donated: Sequence[bool] = ()) -> CompiledPr
       name: for printed programs.
       donated: for each input, whether its memory may be overwritten; empty for none.
     """
+    _refuse_symbolic(jaxpr, name)
     start = time.perf_counter()
     target = machine()
     place = _place(jaxpr, tuple(donated), target) if KEEPING else None
@@ -181,6 +184,16 @@ def program(jaxpr: Jaxpr, name: str, donated: Sequence[bool] = ()) -> CompiledPr
     if place is not None:
         _write(place, compiled)
     return compiled
+
+
+def _refuse_symbolic(jaxpr: Jaxpr, name: str) -> None:
+    """Raises if a size in a jaxpr, which is to be compiled, is no number."""
+    for v in (*jaxpr.invars, *(v for eqn in jaxpr.eqns for v in eqn.outvars)):
+        if not v.aval.is_high and is_symbolic_shape(v.aval.shape):
+            raise InconclusiveDimensionOperation(
+                f"fungrad.jit: {name} cannot be compiled because an array in it has the symbolic shape "
+                f"{v.aval.str_short()}; symbolic dimensions are for functions that fungrad.export.export traces"
+            )
 
 
 def compile_jaxpr(jaxpr: Jaxpr, *, name: str = "program", donated: Sequence[bool] = ()) -> CompiledProgram:

@@ -13,6 +13,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.dimensions import min_size
 from fungrad.ops._operands import lift, scalar_like
 from fungrad.ops.elementwise import add
 from fungrad.ops.linalg import native
@@ -39,7 +40,7 @@ class LU(MatrixPrimitive):
         *batch, m, n = a.shape
         return [
             with_dtype(a, a.shape),
-            with_dtype(a, (*batch, min(m, n)), dtypes.int32),
+            with_dtype(a, (*batch, min_size(m, n)), dtypes.int32),
             with_dtype(a, (*batch, m), dtypes.int32),
         ]
 
@@ -85,7 +86,7 @@ def zeros_of(shape: Sequence[int]) -> np.ndarray:
 
 def factors(lu: Any, m: int, n: int) -> tuple[Any, Any]:
     """The two factors of a matrix, square: filled up with those of the identity."""
-    k, batch = min(m, n), lu.aval.ndim - 2
+    k, batch = min_size(m, n), lu.aval.ndim - 2
     zero = scalar_like(0, lu)
     none, all_batch = [(0, 0, 0)] * batch, lu.aval.shape[:-2]
     start = (0,) * (batch + 2)

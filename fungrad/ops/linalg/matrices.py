@@ -14,6 +14,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData
+from fungrad.core.dimensions import min_size
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import kind_of, lift, scalar_like
 from fungrad.ops.compare import ge, gt, le, lt, select
@@ -209,7 +210,7 @@ def masked(condition: Any, a: Any) -> Any:
 def diagonal_of(a: Any) -> Any:
     """The main diagonals of (batches of) matrices, of square or other shape."""
     shape = a.aval.shape
-    k = min(shape[-2:])
+    k = min_size(*shape[-2:])
     rows, columns = _positions(shape)
     n = len(shape)
     picked = masked(le(rows, columns) & ge(rows, columns), a)

@@ -13,6 +13,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.dimensions import min_size
 from fungrad.core.lapack import library
 from fungrad.ops._operands import kind_of, scalar_like
 from fungrad.ops.elementwise import add, neg, sub
@@ -41,7 +42,7 @@ class QR(MatrixPrimitive):
 
     def abstract_eval(self, a: ShapedArray, *, full_matrices: bool, pivoting: bool) -> Sequence[ShapedArray]:
         *batch, m, n = a.shape
-        k = m if full_matrices else min(m, n)
+        k = m if full_matrices else min_size(m, n)
         order = [with_dtype(a, (*batch, n), dtypes.int32)] if pivoting else []
         return [with_dtype(a, (*batch, m, k)), with_dtype(a, (*batch, k, n)), *order]
 
@@ -79,7 +80,7 @@ class QR(MatrixPrimitive):
         q, r, *order = self.bind(a, full_matrices=full_matrices, pivoting=pivoting)
         if pivoting:
             da = take_along(da, order[0][..., None, :] + zeros_of(da.aval.shape), da.aval.ndim - 1, distinct=True)
-        k = min(m, n)
+        k = min_size(m, n)
         start = (0,) * a.aval.ndim
         thin, triangle = slice_of(q, start, (*batch, m, k)), slice_of(r, start, (*batch, k, k))
         # Q^H dA R^-1 = Q^H dQ + dR R^-1: the first is skew-Hermitian, the second upper triangular with a real diagonal.

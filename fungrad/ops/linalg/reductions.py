@@ -13,6 +13,7 @@ import numpy as np
 
 from fungrad.core.array import Array
 from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.dimensions import min_size
 from fungrad.ops._operands import kind_of, lift
 from fungrad.ops.linalg import lapack, native
 from fungrad.ops.linalg.lapack import in_program, on_arrays
@@ -40,7 +41,7 @@ class Geqrf(MatrixPrimitive):
     """The triangle of QR with the reflectors below it, and the factors of the reflectors."""
 
     def abstract_eval(self, a: ShapedArray) -> Sequence[ShapedArray]:
-        return [with_dtype(a, a.shape), with_dtype(a, (*a.shape[:-2], min(a.shape[-2:])))]
+        return [with_dtype(a, a.shape), with_dtype(a, (*a.shape[:-2], min_size(*a.shape[-2:])))]
 
     def impl(self, a: np.ndarray) -> Sequence[np.ndarray]:
         *batch, m, n = a.shape
@@ -119,7 +120,7 @@ def householder_product(a: Any, taus: Any) -> Array:
 
 def _reflectors(api: str, a: Any, taus: Any) -> tuple[Any, Any]:
     a, taus = matrix_operand(api, a, "a"), lift(taus, f"{api}: taus")
-    most = min(a.aval.shape[-2:])
+    most = min_size(*a.aval.shape[-2:])
     if taus.aval.shape[:-1] != a.aval.shape[:-2] or not taus.aval.ndim or taus.aval.shape[-1] > most:
         raise ValueError(
             f"{api}: taus must have the batch dimensions of a and at most {most} elements, got a of type "

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.avals import ShapedArray
+from fungrad.core.dimensions import min_size
 from fungrad.ops._operands import kind_of, scalar_like
 from fungrad.ops.compare import ne
 from fungrad.ops.elementwise import add, mul, sub
@@ -51,7 +52,7 @@ class SVD(MatrixPrimitive):
 
     def abstract_eval(self, a: ShapedArray, *, full_matrices: bool, compute_uv: bool) -> Sequence[ShapedArray]:
         *batch, m, n = a.shape
-        k = min(m, n)
+        k = min_size(m, n)
         values = with_dtype(a, (*batch, k), real_dtype(a.dtype))
         if not compute_uv:
             return [values]
