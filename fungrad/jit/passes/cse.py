@@ -9,29 +9,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var, params_key, substitute
+from fungrad.core.ir import Eqn, Jaxpr, Literal, Var, params_key
+from fungrad.jit.passes.sweep import Replacement, swept
 
 
 def cse(jaxpr: Jaxpr) -> Jaxpr:
     """Merges equal equations in one forward sweep."""
-    env: dict[Var, Atom] = {}
     first: dict[Any, tuple[Var, ...]] = {}
-    eqns: list[Eqn] = []
-    for eqn in jaxpr.eqns:
-        eqn = substitute(eqn, env)
+
+    def change(eqn: Eqn) -> Replacement | None:
         if eqn.primitive.random or eqn.has_effects:
-            eqns.append(eqn)
-            continue
-        key = _key(eqn)
-        seen = first.get(key)
-        if seen is not None:
-            env.update(zip(eqn.outvars, seen, strict=True))
-            continue
-        first[key] = eqn.outvars
-        eqns.append(eqn)
-    if len(eqns) == len(jaxpr.eqns):
-        return jaxpr
-    return jaxpr.rewritten(eqns, env)
+            return None
+        seen = first.setdefault(_key(eqn), eqn.outvars)
+        return None if seen is eqn.outvars else ([], seen)
+
+    return swept(jaxpr, change)
 
 
 def _key(eqn: Eqn) -> tuple:

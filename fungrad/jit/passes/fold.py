@@ -10,28 +10,24 @@ from __future__ import annotations
 import numpy as np
 
 from fungrad.core.array import narrowed
-from fungrad.core.ir import Atom, Eqn, Jaxpr, Literal, Var, substitute
+from fungrad.core.ir import Eqn, Jaxpr, Literal
+from fungrad.jit.passes.sweep import Replacement, swept
 
 _KINDS = ("elementwise", "structural", "reduction", "contraction")
 
 
 def fold(jaxpr: Jaxpr) -> Jaxpr:
     """Folds scalar constants in one forward sweep."""
-    env: dict[Var, Atom] = {}
-    eqns: list[Eqn] = []
     with np.errstate(all="ignore"):
-        for eqn in jaxpr.eqns:
-            eqn = substitute(eqn, env)
-            if _foldable(eqn):
-                operands = [a.array._data for a in eqn.invars if type(a) is Literal]
-                aval = eqn.outvars[0].aval
-                value = narrowed(eqn.primitive.impl(*operands, **eqn.params), aval.dtype)
-                env[eqn.outvars[0]] = Literal(value, aval)
-            else:
-                eqns.append(eqn)
-    if not env:
-        return jaxpr
-    return jaxpr.rewritten(eqns, env)
+        return swept(jaxpr, _folded)
+
+
+def _folded(eqn: Eqn) -> Replacement | None:
+    if not _foldable(eqn):
+        return None
+    operands = [a.array._data for a in eqn.invars if type(a) is Literal]
+    aval = eqn.outvars[0].aval
+    return [], [Literal(narrowed(eqn.primitive.impl(*operands, **eqn.params), aval.dtype), aval)]
 
 
 def _foldable(eqn: Eqn) -> bool:

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Var, substitute
+from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr
 from fungrad.core.jaxpr_parts import uses
+from fungrad.jit.passes.sweep import Replacement, swept
 from fungrad.ops.dot import dot_general_p
 from fungrad.ops.foundation import reduce_sum_p, transpose_p
 from fungrad.ops.reduce import reduce_and_p, reduce_max_p, reduce_min_p, reduce_or_p, reduce_prod_p, reduce_xor_p
@@ -21,10 +22,7 @@ from fungrad.ops.reduce import reduce_and_p, reduce_max_p, reduce_min_p, reduce_
 
 def layout(jaxpr: Jaxpr) -> Jaxpr:
     """Absorbs transposes into products and reductions in one forward sweep."""
-    env: dict[Var, Atom] = {}
     made: dict[Atom, Eqn] = {}
-    eqns: list[Eqn] = []
-    changed = False
     used = uses(jaxpr)
 
     def transposed(a: Atom) -> Eqn | None:
@@ -36,8 +34,7 @@ def layout(jaxpr: Jaxpr) -> Jaxpr:
         eqn = made.get(a)
         return eqn if eqn is not None and eqn.primitive is dot_general_p and used[a] == 1 else None
 
-    for eqn in jaxpr.eqns:
-        eqn = substitute(eqn, env)
+    def change(eqn: Eqn) -> Replacement | None:
         new = None
         if eqn.primitive is dot_general_p:
             new = _dot(eqn, transposed)
@@ -45,19 +42,12 @@ def layout(jaxpr: Jaxpr) -> Jaxpr:
             new = _reduction(eqn, transposed)
         elif eqn.primitive is transpose_p:
             new = _swapped(eqn, product)
-        if new is not None and new[-1].outvars[0].aval is eqn.outvars[0].aval:
-            changed = True
-            env[eqn.outvars[0]] = new[-1].outvars[0]
-            used[new[-1].outvars[0]] = used[eqn.outvars[0]]
-        else:
-            new = [eqn]
-        for e in new:
-            eqns.append(e)
-            for v in e.outvars:
-                made[v] = e
-    if not changed:
-        return jaxpr
-    return jaxpr.rewritten(eqns, env)
+        if new is None or new[-1].outvars[0].aval is not eqn.outvars[0].aval:
+            return None
+        used[new[-1].outvars[0]] = used[eqn.outvars[0]]
+        return new, new[-1].outvars
+
+    return swept(jaxpr, change, made)
 
 
 _REDUCTIONS = (reduce_sum_p, reduce_prod_p, reduce_max_p, reduce_min_p, reduce_and_p, reduce_or_p, reduce_xor_p)

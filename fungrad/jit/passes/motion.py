@@ -7,27 +7,20 @@ up to the order of summation.
 
 from __future__ import annotations
 
-from fungrad.core.ir import Atom, Eqn, Jaxpr, Var, substitute
+from fungrad.core.ir import Eqn, Jaxpr
 from fungrad.core.jaxpr_parts import inlined
 from fungrad.core.source import attributed
+from fungrad.jit.passes.sweep import Replacement, swept
 
 
 def motion(jaxpr: Jaxpr) -> Jaxpr:
     """Replaces loops in one sweep."""
-    env: dict[Var, Atom] = {}
-    eqns: list[Eqn] = []
-    for eqn in jaxpr.eqns:
-        eqn = substitute(eqn, env)
-        rule = getattr(eqn.primitive, "moved", None)
-        # What is moved out of a loop belongs to the line of the loop.
-        with attributed(eqn.source):
-            inner = rule(eqn) if rule is not None else None
-        if inner is None:
-            eqns.append(eqn)
-            continue
-        more, made = inlined(inner, eqn.invars)
-        eqns += more
-        env.update(zip(eqn.outvars, made, strict=True))
-    if len(eqns) == len(jaxpr.eqns) and not env:
-        return jaxpr
-    return jaxpr.rewritten(eqns, env)
+    return swept(jaxpr, _moved)
+
+
+def _moved(eqn: Eqn) -> Replacement | None:
+    rule = getattr(eqn.primitive, "moved", None)
+    # What is moved out of a loop belongs to the line of the loop.
+    with attributed(eqn.source):
+        inner = rule(eqn) if rule is not None else None
+    return None if inner is None else inlined(inner, eqn.invars)

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var, substitute
+from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var
 from fungrad.core.primitive import Primitive
 from fungrad.jit.ir import tuning
+from fungrad.jit.passes.sweep import Replacement, swept
 from fungrad.ops.cast import convert_element_type_p, copy_p, stop_gradient_p
 from fungrad.ops.compare import clamp_p, max_p, min_p, select_n_p
 from fungrad.ops.complex_parts import conj_p
@@ -48,30 +49,15 @@ def simplify(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def _sweep(jaxpr: Jaxpr) -> Jaxpr:
-    env: dict[Var, Atom] = {}
     made: dict[Atom, Eqn] = {}
-    eqns: list[Eqn] = []
-    changed = False
-    for eqn in jaxpr.eqns:
-        eqn = substitute(eqn, env)
+
+    def change(eqn: Eqn) -> Replacement | None:
         result = _apply_rules(eqn, made.get)
         if result is None:
-            new = [eqn]
-        elif isinstance(result, list):
-            changed = True
-            new = result
-            env[eqn.outvars[0]] = new[-1].outvars[0]
-        else:
-            changed = True
-            env[eqn.outvars[0]] = result
-            new = []
-        for e in new:
-            eqns.append(e)
-            for v in e.outvars:
-                made[v] = e
-    if not changed:
-        return jaxpr
-    return jaxpr.rewritten(eqns, env)
+            return None
+        return (result, result[-1].outvars) if isinstance(result, list) else ([], [result])
+
+    return swept(jaxpr, change, made)
 
 
 def _apply_rules(eqn: Eqn, definition: Callable[[Atom], Eqn | None]) -> Any:
