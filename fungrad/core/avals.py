@@ -301,6 +301,41 @@ def same_type(a: Any, b: Any) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype  # type: ignore[no-any-return]
 
 
+class Typed:
+    """Base of what stands for an array: tells what its type says.
+
+    Attributes:
+      aval: the type; subclasses have it.
+    """
+
+    __slots__ = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape, a tuple of ints."""
+        return self.aval.shape  # type: ignore[attr-defined,no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """NumPy dtype."""
+        return self.aval.dtype  # type: ignore[attr-defined,no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self.aval.ndim  # type: ignore[attr-defined,no-any-return]
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.aval.size  # type: ignore[attr-defined,no-any-return]
+
+    @property
+    def weak_type(self) -> bool:
+        """Whether the dtype is weak."""
+        return self.aval.weak_type  # type: ignore[attr-defined,no-any-return]
+
+
 class Zero:
     """A symbolic zero tangent or cotangent: known to be zero without an array of zeros.
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from fungrad.core import dtypes, tree
 from fungrad.core.array import PYTHON_SCALARS, Array, as_array, is_array_like
-from fungrad.core.avals import ShapedArray, Zero
+from fungrad.core.avals import ShapedArray, Typed, Zero
 from fungrad.core.context import AnonymousAxis, AxisData, Tracer, named_axis
 from fungrad.core.source import function_name
 from fungrad.core.staging import DebugInfo, trace_flat
@@ -35,11 +35,12 @@ from fungrad.transforms.batching import batch_flat, used_axis_names
 from fungrad.transforms.closed_over import Outside, closed_over_error, guarded
 
 
-class SymbolicZero:
+class SymbolicZero(Typed):
     """A tangent or cotangent that is zero, as rules with ``symbolic_zeros=True`` see it.
 
     Attributes:
-      aval: type of the zeros it stands for; ``shape``, ``dtype``, ``ndim`` and ``size`` are its.
+      aval: type of the zeros it stands for; ``shape``, ``dtype`` (``float0`` for zeros of integers), ``ndim``, ``size``
+        and ``weak_type`` are its.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -58,31 +59,6 @@ class SymbolicZero:
     def from_primal_value(cls, value: Any) -> SymbolicZero:
         """The zero tangent of ``value``."""
         return cls(as_array(value).aval.tangent())
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the zeros."""
-        return self.aval.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Dtype of the zeros; ``float0`` for zeros of integers."""
-        return self.aval.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return self.aval.ndim
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self.aval.size
-
-    @property
-    def weak_type(self) -> bool:
-        """Whether the dtype is weak."""
-        return self.aval.weak_type
 
     def __repr__(self) -> str:
         name = "float0" if self.dtype == dtypes.float0 else self.dtype.name

@@ -18,9 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
-
-from fungrad.core.avals import ShapedArray
+from fungrad.core.avals import ShapedArray, Typed
 from fungrad.jit.formulas.indices import Axis, Idx, Part
 from fungrad.jit.ir import provenance
 
@@ -176,7 +174,7 @@ def free_axes(expr: Expr) -> set[Axis]:
 # -- tensors ---------------------------------------------------------------------------------------------------------
 
 
-class Tensor:
+class Tensor(Typed):
     """A lazy array value.
 
     Attributes:
@@ -188,21 +186,6 @@ class Tensor:
     __slots__ = ("aval", "rank", "made_by")
     aval: ShapedArray
     rank: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Dimensions."""
-        return self.aval.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """NumPy dtype."""
-        return self.aval.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return self.aval.ndim
 
 
 class Source(Tensor):

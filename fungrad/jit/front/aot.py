@@ -11,11 +11,9 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from fungrad.core import tree
 from fungrad.core.array import as_array, wrap_unchecked
-from fungrad.core.avals import ShapedArray, same_type
+from fungrad.core.avals import ShapedArray, Typed, same_type
 from fungrad.core.context import Tracer
 from fungrad.core.formats import Format, Layout
 from fungrad.core.frozen import frozen
@@ -57,7 +55,7 @@ class Entry(Protocol):
 
 
 @frozen
-class ArgInfo:
+class ArgInfo(Typed):
     """An argument of a staged function.
 
     Attributes:
@@ -67,16 +65,6 @@ class ArgInfo:
 
     aval: ShapedArray
     donated: bool
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the argument."""
-        return self.aval.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Dtype of the argument."""
-        return self.aval.dtype
 
 
 # Those of XLA's options whose names do not begin as the others'.
