@@ -233,6 +233,15 @@ PROGRAMS = {
     "products": lambda x: (x.T @ x, x @ x.T, jnp.einsum("bi,bj,bk->ijk", x, x, x)),
     "reshape": lambda x: (x.reshape(-1), x.reshape(3, -1), x.reshape((x.shape[0], 1, -1)), jnp.ravel(x)),
     "slices": lambda x: (x[:2], x[1:], x[:-1], x[::2], x[::-1], x[-2:], x[: x.shape[0] // 2], x[5:], x[::-2]),
+    "slices with steps": lambda x: (x[:: x.shape[0]], x[:: -x.shape[0]], x[1::-2], x[-1:0:-2], x[x.shape[0] // 2 :: 2]),
+    "cut and padded": lambda x: (
+        jnp.split(x, [1, x.shape[0]]),
+        jnp.pad(x, ((x.shape[0], 0), (0, 1)), mode="edge"),
+        jnp.pad(x, ((x.shape[0], 0), (0, 0)), mode="wrap"),
+        jnp.repeat(x, x.shape[0], 1),
+        lax.dynamic_slice(x, (-1, 0), (1, 3)),
+    ),
+    "buckets": lambda x: fungrad.ops.segment_sum(x, jnp.arange(x.shape[0]), x.shape[0], bucket_size=x.shape[0]),
     "positions": lambda x: (x[0], x[-1], x[x.shape[0] - 1], x[x.shape[0] // 2]),
     "inner positions": lambda x: (x[2], x[-3], x[2, 1]),
     "index arrays": lambda x: (x[jnp.arange(x.shape[0])], x[jnp.array([0, -1])], x[x[:, 0].argmax()]),
@@ -408,9 +417,13 @@ def test_what_depends_on_sizes_is_refused_while_exporting():
         (lambda x: sum(x[i] for i in range(x.shape[0])), "used in a context that requires a constant"),
         (lambda x: lax.slice(x, (0, 0), (2, 3)), "is inconclusive"),
         (lambda x: list(x), "constant"),
+        (lambda x: jnp.linspace(0.0, 1.0, x.shape[0] - 1), "is inconclusive"),
     ):
         with pytest.raises(InconclusiveDimensionOperation, match=message):
             exported(f, "b, 3")
+    with pytest.raises(ValueError, match="not supported for symbolic dimensions, which may be 1"):
+        exported(jnp.squeeze, "b, 1")
+    assert str(exported(lambda x: jnp.squeeze(x, 1), "b, 1").out_avals[0].shape) == "(b,)"
     with pytest.raises(TypeError, match=r"\(b, 3\) and \(4, 1\) do not broadcast"):
         exported(lambda x: x + jnp.ones((4, 1)), "b, 3")
     assert exported(lambda x: x if x.shape[0] > 3 else -x, "b, 3", constraints=["b >= 4"]).out_avals

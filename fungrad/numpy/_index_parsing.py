@@ -313,12 +313,17 @@ def _symbolic_position(entry: Entry, value: Any, size: Any, mode: GatherScatterM
     return Entry(Kind.SCALAR, entry.axis, as_array(entry.value))
 
 
-def positions_of_slice(part: slice, size: Any) -> tuple[Any, Any, int, Any]:
+def has_symbols(part: slice, size: Any) -> bool:
+    """Whether a slice, or the size that it is of, is symbolic."""
+    return is_symbolic(size) or is_symbolic(part.start) or is_symbolic(part.stop) or is_symbolic(part.step)
+
+
+def positions_of_slice(part: slice, size: Any) -> tuple[Any, Any, Any, Any]:
     """First position, end, step and number of the positions that a slice takes from a dimension."""
-    if not (is_symbolic(size) or is_symbolic(part.start) or is_symbolic(part.stop)):
+    if not has_symbols(part, size):
         start, stop, step = part.indices(size)
         return start, stop, step, len(range(start, stop, step))
-    step = 1 if part.step is None else operator.index(part.step)
+    step = 1 if part.step is None else as_size(part.step)
     # Downwards, the position before the first one can be an end.
     low, high = (0, size) if step > 0 else (-1, size - 1)
 
@@ -328,8 +333,8 @@ def positions_of_slice(part: slice, size: Any) -> tuple[Any, Any, int, Any]:
         return min_size(high, max_size(low, end if end >= 0 else end + size))
 
     start, stop = inside(part.start, low if step > 0 else high), inside(part.stop, high if step > 0 else low)
-    distance = stop - start if step > 0 else start - stop
-    return start, stop, step, max_size(0, (distance + abs(step) - 1) // abs(step))
+    distance, each = (stop - start, step) if step > 0 else (start - stop, -step)
+    return start, stop, step, max_size(0, (distance + each - 1) // each)
 
 
 def static_ints(
@@ -527,12 +532,12 @@ def _steps(start: Any, part: Slice) -> Any:
     return add(broadcast_in_dim(start, (part.size,), ()), as_array(steps.astype(dtype)))
 
 
-def _range(start: Any, stop: Any, step: int, count: Any) -> Any:
+def _range(start: Any, stop: Any, step: Any, count: Any) -> Any:
     """The positions of a slice."""
-    if not is_symbolic_shape((start, stop, count)):
+    if not is_symbolic_shape((start, stop, step, count)):
         return np.arange(start, stop, step)
     numbers = iota(np.int32, count)
-    spread = mul(numbers, broadcast_in_dim(as_array(np.int32(step)), (count,), ()))
+    spread = mul(numbers, broadcast_in_dim(convert_element_type(as_array(step), np.int32), (count,), ()))
     return add(spread, broadcast_in_dim(convert_element_type(as_array(start), np.int32), (count,), ()))
 
 

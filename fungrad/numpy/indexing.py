@@ -21,13 +21,14 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array, ArrayImpl, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, state
-from fungrad.core.dimensions import index_bound, is_symbolic, max_size, min_size
+from fungrad.core.dimensions import index_bound, max_size, min_size
 from fungrad.core.placement import placement
 from fungrad.numpy import division
 from fungrad.numpy._index_parsing import (
     Entry,
     Kind,
     checked_int,
+    has_symbols,
     note_index,
     parse,
     positions_of_slice,
@@ -237,6 +238,10 @@ def _static_part(x: Array, entries: Sequence[Entry]) -> Array:
             start[axis], limit[axis] = value, value + 1
             dropped.append(axis)
         elif kind is Kind.SLICE:
+            if has_symbols(value, shape[axis]):
+                start[axis], limit[axis], strides[axis], backwards = _symbolic_box(value, shape[axis])
+                x = rev_p.bind(x, dimensions=(axis,)) if backwards else x
+                continue
             start[axis], limit[axis], step = _box(value, shape[axis])
             strides[axis] = abs(step)
             if step < 0:
@@ -255,9 +260,18 @@ def _box(part: slice, size: int) -> tuple[int, int, int]:
     if count == 1:
         return first, first + 1, 1
     if step > 0:
-        # Of symbolic ends, the second one may come before the first: then nothing is taken.
-        return first, min_size(max_size(stop, first), size) if is_symbolic(count) else stop, step
+        return first, stop, step
     return first + (count - 1) * step, first + 1, step
+
+
+def _symbolic_box(part: slice, size: Any) -> tuple[Any, Any, Any, bool]:
+    """First position, end and positive step of a slice with symbolic sizes, and whether positions count backwards."""
+    first, stop, step, _ = positions_of_slice(part, size)
+    backwards = step < 0
+    if backwards:
+        first, stop, step = size - 1 - first, size - 1 - stop, -step
+    # The end may come before the first position: then nothing is taken.
+    return first, min_size(max_size(stop, first), size), step, backwards
 
 
 def _finish(x: Array, entries: Sequence[Entry], reversed_dims: Any, dropped: Any) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
+from fungrad.core.dimensions import as_size, is_symbolic, max_size, min_size
 from fungrad.errors import ConcretizationTypeError, IncompatibleShapesError
 from fungrad.numpy import creation, manipulation
 from fungrad.numpy._index_parsing import wrapped
@@ -206,13 +207,21 @@ def _sections(api: str, n: int, count: int, even: bool) -> list[int]:
     return [small + 1] * larger + [small] * (count - larger)
 
 
+def _cut_position(position: Any, n: Any) -> Any:
+    """A position at which a dimension of size ``n`` is cut, as the end of a slice."""
+    if is_symbolic(position) or is_symbolic(n):
+        end = as_size(position)
+        return min_size(n, end if end >= 0 else max_size(0, end + n))
+    return slice(None, operator.index(position)).indices(n)[1]
+
+
 def _cut(api: str, ary: Any, cuts: Any, axis: int, even: bool) -> list[Array]:
     x = operand(ary, api, "ary")
     axis = canonical_axis(f"fungrad.numpy.{api}", axis, x.aval.ndim)
     n = x.aval.shape[axis]
     if isinstance(cuts, Array) and not cuts.aval.shape or np.ndim(cuts) == 0:
         return lax_joining.split(x, _sections(api, n, operator.index(cuts), even), axis)
-    at = [slice(None, operator.index(c)).indices(n)[1] for c in np.asarray(cuts).tolist()]
+    at = [_cut_position(c, n) for c in (cuts if isinstance(cuts, (list, tuple)) else np.asarray(cuts).tolist())]
     edges = [0, *at, n]
     if all(a <= b for a, b in zip(edges, edges[1:], strict=False)):
         return lax_joining.split(x, [b - a for a, b in zip(edges, edges[1:], strict=False)], axis)

@@ -16,7 +16,7 @@ from fungrad.core import dtypes
 from fungrad.core.arguments import index
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
-from fungrad.core.dimensions import as_size
+from fungrad.core.dimensions import as_size, is_symbolic, is_symbolic_shape
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import creation, division, ufuncs
 from fungrad.numpy._promotion import broadcast_shapes, operand, unwrapped
@@ -255,6 +255,11 @@ def squeeze(a: Any, axis: int | Sequence[int] | None = None) -> Array:
     """
     a = operand(a, "squeeze", "a")
     shape = a.aval.shape
+    if axis is None and is_symbolic_shape(shape):
+        raise ValueError(
+            f"fungrad.numpy.squeeze: jnp.squeeze with axis=None is not supported for symbolic dimensions, which may be "
+            f"1, got {a.aval.str_short()}; name the axis"
+        )
     axes = tuple(d for d, n in enumerate(shape) if n == 1) if axis is None else axes_tuple("squeeze", axis, len(shape))
     wrong = [d for d in axes if shape[d] != 1]
     if wrong:
@@ -537,6 +542,10 @@ def repeat(
     axis = canonical_axis("fungrad.numpy.repeat", axis, a.aval.ndim)
     n = a.aval.shape[axis]
     if total_repeat_length is None:
+        if isinstance(repeats, (list, tuple)) and len(repeats) == 1:
+            (repeats,) = repeats
+        if is_symbolic(repeats):
+            return _repeat_each(a, repeats, axis)
         counts = np.asarray(repeats)
         if counts.dtype.kind not in "iub":
             raise TypeError(f"fungrad.numpy.repeat: repeats must be integers, got dtype {counts.dtype}")

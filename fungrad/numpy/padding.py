@@ -13,7 +13,7 @@ import numpy as np
 
 from fungrad.core import dtypes
 from fungrad.core.array import Array
-from fungrad.core.dimensions import as_size, min_size
+from fungrad.core.dimensions import as_size, is_symbolic, min_size
 from fungrad.numpy import creation, reductions, ufuncs
 from fungrad.numpy._promotion import cast, converted, operand, raw_operand
 from fungrad.numpy.grids import linspace
@@ -48,10 +48,10 @@ def _per_edge(value: Any, rank: int, what: str) -> list[tuple[Any, Any]]:
         for axis, widths in value.items():
             out[operator.index(axis)] = tuple(widths) if np.ndim(widths) else (widths, widths)
         return out
-    if isinstance(value, (Array, int, float, complex, np.generic)) and not np.ndim(value):
+    if is_symbolic(value) or (isinstance(value, (Array, int, float, complex, np.generic)) and not np.ndim(value)):
         return [(value, value)] * rank
     rows = list(value)
-    if all(not np.ndim(v) for v in rows):
+    if all(is_symbolic(v) or not np.ndim(v) for v in rows):
         pair = rows * 2 if len(rows) == 1 else rows
         if len(pair) != 2:
             raise ValueError(f"fungrad.numpy.pad: {what} must be a number, a pair, or a pair per axis, got {value!r}")
@@ -94,7 +94,7 @@ def pad(array: Any, pad_width: Any, mode: str | Callable[..., Any] = "constant",
     """
     x = operand(array, "pad", "array")
     widths: Widths = [
-        (operator.index(b), operator.index(a)) for b, a in _per_edge(pad_width, x.aval.ndim, "pad_width")
+        (as_size(b), as_size(a)) for b, a in _per_edge(pad_width, x.aval.ndim, "pad_width")
     ]
     if any(w < 0 for pair in widths for w in pair):
         raise ValueError(f"fungrad.numpy.pad: widths must not be negative, got {pad_width!r}")
@@ -158,7 +158,7 @@ def _repeated(x: Array, axis: int, before: int, after: int, mode: str) -> Array:
     """Edges repeated, or the array continued periodically."""
     n = x.aval.shape[axis]
     if mode == "wrap":
-        if max(before, after) <= n:
+        if before <= n and after <= n:
             return _joined(
                 [slice_in_dim(x, n - before, n, axis=axis), x, slice_in_dim(x, 0, after, axis=axis)], axis
             )

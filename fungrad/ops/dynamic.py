@@ -19,7 +19,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array, ArrayImpl, as_array
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
-from fungrad.core.dimensions import as_size, index_bound
+from fungrad.core.dimensions import as_size, index_bound, is_symbolic
 from fungrad.core.primitive import Primitive, is_linear
 from fungrad.ops._operands import lift, scalar_array
 from fungrad.ops.cast import convert_element_type
@@ -290,6 +290,8 @@ def _start_index(api: str, start: Any, size: int, allow_negative: bool, dtype: n
 def _static_index(value: int, dtype: np.dtype) -> Array:
     """A known index, as near to it as its dtype allows."""
     dtype = dtype if dtypes.is_integer(dtype) else dtypes.int32
+    if is_symbolic(value):
+        return convert_element_type(as_array(value), dtype)
     info = dtypes.iinfo(dtype)
     return scalar_array(min(max(value, int(info.min)), int(info.max)), dtype)
 

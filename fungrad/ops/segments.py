@@ -5,19 +5,19 @@ May import ``core`` and the other modules of ``ops``.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fungrad.core.array import Array, ArrayImpl
-from fungrad.core.dimensions import as_size
+from fungrad.core.array import Array, ArrayImpl, as_array
+from fungrad.core.dimensions import as_size, is_symbolic
 from fungrad.core.primitive import Primitive
 from fungrad.errors import ConcretizationTypeError
 from fungrad.ops._operands import check_kind, lift, scalar_array
 from fungrad.ops._windows import GatherScatterMode
+from fungrad.ops.cast import convert_element_type
 from fungrad.ops.elementwise import div
 from fungrad.ops.foundation import broadcast_in_dim, reduce_sum_p, reshape, zeros
 from fungrad.ops.indexing import ScatterDimensionNumbers, scatter_add
@@ -59,11 +59,13 @@ def _by_segment(
     placed: tuple[int, ...] = (0,)
     if bucket_size is not None:
         # Results of each bucket apart, so that sums are of numbers of about one size.
-        size = operator.index(bucket_size)
+        size = as_size(bucket_size)
         if size <= 0:
             raise ValueError(f"{api}: bucket_size must be positive, got {size}")
         n = ids.aval.shape[0]
-        bucket = div(iota(ids.aval.dtype, n), scalar_array(size, ids.aval.dtype))
+        dtype = ids.aval.dtype
+        width = convert_element_type(as_array(size), dtype) if is_symbolic(size) else scalar_array(size, dtype)
+        bucket = div(iota(dtype, n), width)
         indices = concatenate([expand_dims(bucket, (1,)), indices], 1)
         shape, placed = (-(-n // size), *shape), (0, 1)
     numbers = ScatterDimensionNumbers(
