@@ -144,15 +144,16 @@ class Watch:
     Attributes:
       results: whether some thread may want results examined (debug_nans or debug_infs).
       placed: whether some array has been put on devices of its own, so that results are to be there.
+      constraints: whether some program has been traced that says where something is to be.
       slow: whether results are to be examined or put somewhere, so that operations must not take their shortest ways.
       transfers: whether some thread may want to hear of values that become arrays (transfer_guard).
       on_transfers: functions called when ``transfers`` becomes true.
     """
 
-    __slots__ = ("results", "placed", "slow", "transfers", "on_transfers", "_blocks", "_guards", "_lock")
+    __slots__ = ("results", "placed", "constraints", "slow", "transfers", "on_transfers", "_blocks", "_guards", "_lock")
 
     def __init__(self) -> None:
-        self.results = self.placed = self.slow = self.transfers = False
+        self.results = self.placed = self.constraints = self.slow = self.transfers = False
         self.on_transfers: list[Callable[[], None]] = []
         self._blocks = self._guards = 0
         self._lock = locks.lock()
@@ -163,7 +164,7 @@ class Watch:
             self._blocks += blocks
             self._guards += guards
             self.results = self._blocks > 0 or Config.check_results
-            self.slow = self.results or self.placed
+            self.slow = self.results or self.placed or self.constraints
             before = self.transfers
             self.transfers = self._guards > 0 or any(_guards(getattr(Config, name)) for name in TRANSFER_GUARDS)
             if self.transfers and not before:
@@ -174,7 +175,12 @@ class Watch:
         """Notes whether there are arrays that have been put on devices."""
         with self._lock:
             self.placed = some
-            self.slow = self.results or some
+            self.slow = self.results or some or self.constraints
+
+    def note_constraint(self) -> None:
+        """Notes that a program says where something is to be: from now on loops and calls are asked for it."""
+        with self._lock:
+            self.constraints = self.slow = True
 
 
 watch = Watch()

@@ -24,6 +24,7 @@ NOT_ROWS = frozenset(
     {
         "dim_as_value",
         "reshard",
+        "sharding_constraint",
         "rng_bit_generator",
         "rng_uniform",
         "threefry2x32",

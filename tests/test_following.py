@@ -12,7 +12,7 @@ import pytest
 
 import fungrad as jax
 import fungrad.numpy as jnp
-from fungrad import lax  # noqa: F401 - in the cases
+from fungrad import lax
 from fungrad.sharding import AxisType, Mesh, NamedSharding, PartitionSpec as P, SingleDeviceSharding
 
 CASES = [
@@ -114,6 +114,9 @@ CASES = [
     ("jax.jit(lambda a: jnp.ones(3))(x)", "u 0"),
     ("jax.jit(lambda a, b: jnp.tanh(a @ b).sum(1))(xr, r)", "c P'x'"),
     ("jax.jit(lambda a, b: (a.T, b.sum()))(x, xr)", "c P('y', 'x'), c P()"),
+    ("jax.jit(lambda a: lax.with_sharding_constraint(a * 2, S('y')))(x)", "c P('y',)"),
+    ("jax.jit(lambda a: lax.with_sharding_constraint(a * 2, S('y')))(u)", "c P('y',)"),
+    ("jax.jit(lambda a: jnp.sin(lax.with_sharding_constraint(a * 2, S('y'))))(u)", "c P('y',)"),
     ("jax.jit(lambda a, b: a * b)(x, 2.0)", "c P('x', 'y')"),
     ("jax.jit(lambda a: lax.scan(lambda c, _: (c * 2, None), a, None, length=3)[0])(x)", "c P('x', 'y')"),
     ("jax.jit(lambda a: lax.fori_loop(0, 3, lambda i, c: c + 1, a))(xr)", "c P'x'"),
@@ -146,6 +149,7 @@ CASES = [
     ("jax.jit(lambda a: a, out_shardings=S('x'))(d1)", "ValueError"),
     ("jax.device_put(d1 + d1, d[2]) + d2", "c 2"),
     ("jax.jit(lambda a: a, in_shardings=S('x'), out_shardings=SingleDeviceSharding(d[1]))(u)", "ValueError"),
+    ("jax.jit(lambda a: lax.with_sharding_constraint(a, S('x')))(d1)", "ValueError"),
     ("lax.with_sharding_constraint(d1, S('x'))", "ValueError"),
     ("jax.shard_map(lambda a: a * 2, mesh=mesh, in_specs=P('x'), out_specs=P('x'))(d1)", "ValueError"),
     ("jax.jit(lambda a: a, in_shardings=P('x'))(u)", "RuntimeError"),
@@ -153,6 +157,7 @@ CASES = [
     ("lax.with_sharding_constraint(u, P('x'))", "RuntimeError"),
     ("jax.jit(lambda a: lax.with_sharding_constraint(a, P('x')))(u)", "RuntimeError"),
     ("jax.jit(lambda a, b: a + b, in_shardings=(S('x'), S('x', m=mesh2)))(u, u)", "ValueError"),
+    ("jax.jit(lambda a: lax.with_sharding_constraint(a, S('x')))(s4)", "ValueError"),
     ("jax.shard_map(lambda a: a, in_specs=P('x'), out_specs=P('x'))(u)", "ValueError"),
     ("jax.jit(lambda a: a, out_shardings=P('x'))(u)", "RuntimeError"),
     ("jax.pmap(lambda a: a + 1)(d1)", "ValueError"),
@@ -228,6 +233,33 @@ def test_values_do_not_depend_on_places(names):
     plain = jnp.asarray(np.asarray(x))
     np.testing.assert_array_equal(jax.jit(lambda a, b: jnp.tanh(a @ b).sum(0))(x, r), jnp.tanh(plain @ r).sum(0))
     np.testing.assert_array_equal((x @ xr + x[0]).T, (plain @ np.ones((8, 8), np.float32) + plain[0]).T)
+
+
+def test_constraints_under_vmap(names):
+    S, stack = names["S"], jnp.ones((8, 8, 8))
+
+    def example(a):
+        return lax.with_sharding_constraint(a, S("x"))
+
+    for spmd, expected in ((None, "c P(None, 'x')"), ("y", "c P('y', 'x')"), (("y",), "c P('y', 'x')")):
+        mapped = jax.vmap(example, spmd_axis_name=spmd)
+        total = jax.grad(lambda a: (mapped(a) ** 2).sum())
+        inner = jax.vmap(jax.jit(example), spmd_axis_name=spmd)
+        for fun in (mapped, jax.jit(mapped), jax.jit(lambda a: jnp.sin(mapped(a * 2))), inner, total, jax.jit(total)):
+            assert described(fun(stack)) == expected
+    with pytest.raises(ValueError, match="spmd_axis_name .* cannot appear in with_sharding_constraint spec"):
+        jax.vmap(example, spmd_axis_name="x")(stack)
+    scanned = lax.scan(lambda c, a: (c, lax.with_sharding_constraint(c * a, S("y"))), stack[0], stack)[1]
+    assert described(scanned) == "c P(None, 'y')"
+
+
+def test_constraints_in_programs_that_leave_the_process(names):
+    f = jax.jit(lambda a: lax.with_sharding_constraint(a * 2, names["S"]("x")) + 1)
+    x = jnp.arange(8.0)
+    assert described(f.lower(x).compile()(x)) == "c P'x'"
+    exported = jax.export.deserialize(jax.export.export(f)(x).serialize())
+    np.testing.assert_array_equal(exported.call(x), np.arange(8.0) * 2 + 1)
+    assert "sharding_constraint" in str(jax.make_jaxpr(f)(x))
 
 
 def test_messages(names):

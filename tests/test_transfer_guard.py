@@ -102,6 +102,8 @@ IMPLICIT_BETWEEN = [
     lambda v: lax.with_sharding_constraint(v.x8, v.sharding),
     lambda v: shard_mapped(v)(v.x8),
     lambda v: fungrad.pmap(lambda x: x + x)(v.x8),
+    lambda v: v.s8 + v.x8,
+    lambda v: fungrad.jit(lambda x: lax.with_sharding_constraint(x, v.sharding))(v.x8),
 ]
 EXPLICIT_FROM_HOST = [
     lambda v: fungrad.device_put(v.n3),

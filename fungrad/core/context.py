@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 
 
 class AxisData(NamedTuple):
-    """A mapped axis: its name (a unique object if the user gave none), its size, and the axes of a mesh that divide it
-    as the types of the mapped arguments say (as in a specification of a sharding)."""
+    """A mapped axis: its name (a unique object if the user gave none), its size, the axes of a mesh that divide it
+    as the types of the mapped arguments say (as in a specification of a sharding), and those that are to divide it
+    where a function of examples says how they are divided."""
 
     name: Hashable
     size: int
     entry: Any = None
+    spmd: Any = None
 
 
 class ManualAxis(AxisData):
@@ -299,7 +301,7 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
     if watch.slow:
         if config.check_results:
             examine(primitive, (a,) if n == 1 else (a, b), [out], params)
-        if watch.placed:
+        if watch.placed or primitive.kind == "higher_order":
             (out,) = following.operation(primitive, (a,) if n == 1 else (a, b), params, [out])
     return out
 
@@ -334,7 +336,7 @@ def _evaluate_many(primitive: Primitive, args: Sequence[Any], params: dict[str, 
         outs = [wrap(data, aval)]
     if config.check_results:
         examine(primitive, arrays, outs, params)
-    if watch.placed:
+    if watch.placed or watch.constraints and primitive.kind == "higher_order":
         outs = following.operation(primitive, arrays, params, outs)
     return outs if primitive.multiple_results else outs[0]
 

@@ -26,11 +26,13 @@ class Following:
 
     Attributes:
       is_everywhere: whether an array with a sharding is where all arrays of the process are.
+      check_same_devices: refuses shardings on different devices.
       operation: the results of an operation where its operands are.
       program: the results of a program where its arguments are.
     """
 
     is_everywhere: Callable[[Any], bool] = staticmethod(lambda sharding: False)
+    check_same_devices: Callable[..., None]
     operation: Callable[..., Any]
     program: Callable[..., Any]
 

@@ -19,16 +19,32 @@ from fungrad.core.primitive import Primitive
 from fungrad.core.printing import opaque_objects
 from fungrad.jit.passes.dce import dce
 from fungrad.jit.passes.inline import inline, inline_late
+from fungrad.ops.resharding import sharding_constraint_p
 
 
 def portable(jaxpr: Jaxpr) -> Jaxpr:
     """A jaxpr of the same values without calls; constants stay attached."""
     found = jaxpr.memo.get("portable")
     if found is None:
-        flat = inline_late(inline(jaxpr))
+        flat = _without_devices(inline_late(inline(jaxpr)))
         found = flat.replace(eqns=[_with_portable_params(e) for e in flat.eqns], debug=None)
         found = jaxpr.memo["portable"] = dce(found)
     return found  # type: ignore[no-any-return]
+
+
+def _without_devices(jaxpr: Jaxpr) -> Jaxpr:
+    """The jaxpr without constraints of where values are: those name devices of this process."""
+    alias: dict[Any, Any] = {}
+    eqns = []
+    for eqn in jaxpr.eqns:
+        ins = [alias.get(a, a) if type(a) is Var else a for a in eqn.invars]
+        if eqn.primitive is sharding_constraint_p:
+            alias[eqn.outvars[0]] = ins[0]
+        else:
+            eqns.append(eqn.replace(invars=ins))
+    if not alias:
+        return jaxpr
+    return jaxpr.replace(eqns=eqns, outvars=[alias.get(a, a) if type(a) is Var else a for a in jaxpr.outvars])
 
 
 def _with_portable_params(eqn: Eqn) -> Eqn:

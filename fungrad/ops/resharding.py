@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.config import watch
 from fungrad.core import tree
 from fungrad.core.array import Array, ArrayImpl, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData
+from fungrad.core.context import EVAL, AxisData, state
 from fungrad.core.device import Device, Space, check_device
 from fungrad.core.formats import Format
 from fungrad.core.meshes import AbstractMesh, PartitionSpec
-from fungrad.core.placement import placed, placement
+from fungrad.core.placement import following, placed, placement
 from fungrad.core.primitive import Primitive
 from fungrad.core.shardings import DEFAULT, NamedSharding, SingleDeviceSharding, wanted_type
 from fungrad.core.transfers import device_to_device, host_to_device
@@ -73,6 +74,84 @@ class Reshard(Primitive):
 
 
 reshard_p = Reshard("reshard")
+
+
+class ShardingConstraint(Primitive):
+    """The operand, which is to be divided as a user has said, along axes that types do not speak of.
+
+    Attributes of the parameter ``sharding``: None, in a jaxpr read from a text, says nothing.
+    """
+
+    kind = "structural"
+    cheap = True
+    types_only = True
+
+    def abstract(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> ShapedArray:
+        return avals[0]
+
+    def abstract_eval(self, x: ShapedArray, *, sharding: NamedSharding | None) -> ShapedArray:
+        return x
+
+    def bind(self, *args: Any, **params: Any) -> Any:
+        (x,) = args
+        if state.trace is EVAL and type(x) is ArrayImpl and params["sharding"] is not None:
+            now, wanted = placement(x), params["sharding"]
+            following.check_same_devices((now, wanted), lambda i: ("the argument of", _SHARDING_OF)[i])
+            return placed(x, _determined(wanted, now, x.aval.ndim))
+        if not watch.constraints:
+            watch.note_constraint()
+        return super().bind(*args, **params)
+
+    def printed_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {}  # devices have no text
+
+    def restored_params(self, printed: Any, in_avals: Any, out_avals: Any) -> dict[str, Any]:
+        return {"sharding": None}
+
+    def impl(self, x: np.ndarray, *, sharding: Any) -> np.ndarray:
+        return x
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+        return self.bind(primals[0], **params), self.bind(tangents[0], **params)
+
+    def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
+        return (ct if type(ct) is Zero else self.bind(ct, **params),)
+
+    def batch(
+        self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, sharding: NamedSharding | None
+    ) -> tuple[Any, Any]:
+        if sharding is not None:
+            names = axis.spmd if isinstance(axis.spmd, tuple) else () if axis.spmd is None else (axis.spmd,)
+            if set(names) & set(sharding.spec.all_names()):
+                raise ValueError(
+                    f"fungrad.vmap: spmd_axis_name {names} cannot appear in with_sharding_constraint spec, but got "
+                    f"spec {sharding.spec}; name an axis that divides no dimension of the examples"
+                )
+            filled = sharding.update(spec=sharding.spec.filled(args[0].aval.ndim - 1))
+            sharding = filled.of_batch(dims[0], names or PartitionSpec.UNCONSTRAINED)
+        return self.bind(args[0], sharding=sharding), dims[0]
+
+    def lower(self, ctx: Any, x: Any, *, sharding: Any) -> Any:
+        return x
+
+
+_SHARDING_OF = "sharding passed to with_sharding_constraint"
+sharding_constraint_p = ShardingConstraint("sharding_constraint")
+
+
+def _determined(wanted: NamedSharding, now: Any, ndim: int) -> NamedSharding:
+    """A constraint with what it leaves open as an array is divided now."""
+    spec = wanted.spec
+    if PartitionSpec.UNCONSTRAINED not in spec.partitions:
+        return wanted
+    mine = now.spec.filled(ndim) if isinstance(now, NamedSharding) and now.mesh == wanted.mesh else [None] * ndim
+    open_ = PartitionSpec.UNCONSTRAINED
+    return wanted.update(spec=spec.update([m if e is open_ else e for e, m in zip(spec, mine, strict=False)]))
+
+
+def constrained(x: Any, sharding: NamedSharding) -> Any:
+    """A traced value that is to be divided so, where the mesh has no axes of which types speak."""
+    return sharding_constraint_p.bind(x, sharding=sharding)
 
 
 def resharded(x: Any, sharding: NamedSharding | None) -> Any:

@@ -14,15 +14,18 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.config import watch
 from fungrad.core import placement as table
 from fungrad.core.array import ArrayImpl
 from fungrad.core.avals import ShapedArray
 from fungrad.core.device import Device
 from fungrad.core.ir import Jaxpr, Var
-from fungrad.core.jaxpr_parts import memoised
+from fungrad.core.jaxpr_parts import jaxprs_in_params, memoised
 from fungrad.core.meshes import AbstractMesh, AxisType, Mesh, PartitionSpec
 from fungrad.core.shardings import NamedSharding, SingleDeviceSharding
+from fungrad.core.transfers import device_to_device
 from fungrad.errors import ShardingTypeError
+from fungrad.ops.resharding import sharding_constraint_p
 from fungrad.shards import rules
 
 # How a value is divided: an entry per dimension; None where its operands do not say.
@@ -74,18 +77,25 @@ def follow(primitive: Any, args: Sequence[Any], params: dict[str, Any], outs: Se
       ValueError: the operands are on different devices.
     """
     places = places_of(args)
+    if primitive.kind == "higher_order":
+        places = (*places, *[s for jaxpr in jaxprs_in_params(params) for s in constraints_of(jaxpr)])
     if all(p is None for p in places):
         return list(outs)
     check_same_devices(
-        places, lambda i: f"argument {i} of {primitive.name} with shape {type_text(args[i])} and"
+        places,
+        lambda i: f"argument {i} of {primitive.name} with shape {type_text(args[i])} and"
+        if i < len(args)
+        else f"with_sharding_constraint inside {primitive.name}",
     )
     ground = _ground(places)
     if not isinstance(ground, Mesh):
         return [_put(x, ground) for x in outs]
+    if watch.transfers:
+        _note_moves(args, ground)
     if ground.explicit_axes:
         return list(outs)
     avals = [x.aval for x in args]
-    entries = [_entries(p, a, ground) for p, a in zip(places, avals, strict=True)]
+    entries = [_entries(p, a, ground) for p, a in zip(places, avals, strict=False)]
     found = _results(primitive, entries, avals, params, [x.aval for x in outs], ground)
     return [_put(x, _sharding(ground, e)) for x, e in zip(outs, found, strict=True)]
 
@@ -100,10 +110,16 @@ def follow_program(jaxpr: Jaxpr, args: Sequence[Any], describe: Any) -> Any:
     """
     used = _used(jaxpr)
     places = tuple([p if u else None for p, u in zip(places_of(args), used, strict=True)])
-    check_same_devices(places, describe)
+    constraints = constraints_of(jaxpr)
+    everything = (*places, *constraints)
+    if all(p is None for p in everything):
+        return None
+    check_same_devices(
+        everything, lambda i: describe(i) if i < len(places) else "with_sharding_constraint inside jit"
+    )
 
     def find() -> list[Any]:
-        ground = _ground(places)
+        ground = _ground(everything)
         if not isinstance(ground, Mesh):
             return [ground] * len(jaxpr.outvars)
         if ground.explicit_axes:
@@ -112,8 +128,8 @@ def follow_program(jaxpr: Jaxpr, args: Sequence[Any], describe: Any) -> Any:
         outs = _walk(jaxpr, entries, ground)
         return [_sharding(ground, e) for e in outs]
 
-    if all(p is None for p in places):
-        return None
+    if watch.transfers:
+        _note_moves([x for x, u in zip(args, used, strict=True) if u], _ground(everything))
     shardings = memoised(jaxpr, ("places", places), find)
     return lambda outs: [x if s is None else _put(x, s) for x, s in zip(outs, shardings, strict=True)]
 
@@ -123,6 +139,21 @@ def _put(x: Any, sharding: Any) -> Any:
     return x if type(x) is not ArrayImpl or x.aval.placement is not None else table.placed(x, sharding)
 
 
+def constraints_of(jaxpr: Jaxpr) -> tuple[Any, ...]:
+    """The shardings that a program asks for with ``with_sharding_constraint``."""
+
+    def find() -> tuple[Any, ...]:
+        found: dict[Any, None] = {}
+        for eqn in jaxpr.eqns:
+            if eqn.primitive is sharding_constraint_p and eqn.params["sharding"] is not None:
+                found[eqn.params["sharding"]] = None
+            for inner in jaxprs_in_params(eqn.params):
+                found.update(dict.fromkeys(constraints_of(inner)))
+        return tuple(found)
+
+    return memoised(jaxpr, "sharding constraints", find)  # type: ignore[no-any-return]
+
+
 def _used(jaxpr: Jaxpr) -> list[bool]:
     def find() -> list[bool]:
         seen = {v for eqn in jaxpr.eqns for v in eqn.invars if type(v) is Var}
@@ -130,6 +161,14 @@ def _used(jaxpr: Jaxpr) -> list[bool]:
         return [v in seen for v in jaxpr.invars]
 
     return memoised(jaxpr, "used arguments", find)  # type: ignore[no-any-return]
+
+
+def _note_moves(args: Sequence[Any], ground: Any) -> None:
+    """Tells ``transfer_guard`` of operands that nobody has put anywhere and that are used on a mesh; numbers have been
+    told of."""
+    for x in args:
+        if isinstance(ground, Mesh) and type(x) is ArrayImpl and x.aval.shape and table.placement(x) is None:
+            device_to_device(x.aval, NamedSharding(ground, PartitionSpec()))
 
 
 # -- what operands have in common -------------------------------------------------------------------------------------
@@ -171,16 +210,19 @@ def _results(
     mesh: Mesh,
 ) -> list[Entries]:
     """How the results of one operation are divided; None for all if no operand says anything."""
-    if all(e is None for e in entries):
+    if primitive is sharding_constraint_p and params["sharding"] is not None:
+        return [_constraint(params["sharding"], entries[0], outs[0].ndim)]
+    inside = primitive.kind == "higher_order"
+    if all(e is None for e in entries) and not (inside and any(map(constraints_of, jaxprs_in_params(params)))):
         return [None] * len(outs)
     if primitive.types_only:
         return [entries[0]]
-    if primitive.kind == "higher_order":
+    if inside:
         inner = _INNER.get(primitive.name)
         found = None if inner is None else inner(entries, params, mesh)
         if found is None or len(found) != len(outs):
             found = [None] * len(outs)
-        return [(None,) * a.ndim if e is None or len(e) != a.ndim else e for e, a in zip(found, outs, strict=True)]
+        return [e if e is None or len(e) == a.ndim else None for e, a in zip(found, outs, strict=True)]
     explicit = _explicit(mesh.abstract_mesh)
     typed = [
         a.plain() if e is None else a.plain().update(sharding=NamedSharding(explicit, PartitionSpec(*e)))
@@ -198,6 +240,12 @@ def _results(
     if primitive.name in _KEPT and all(a.shape == plain[0].shape == avals[0].shape for a in plain):
         return [entries[0]] * len(plain)
     return [(None,) * a.ndim for a in plain]
+
+
+def _constraint(sharding: NamedSharding, entries: Entries, ndim: int) -> Entries:
+    open_ = PartitionSpec.UNCONSTRAINED
+    now = (None,) * ndim if entries is None else entries
+    return tuple([m if e is open_ else e for e, m in zip(sharding.spec.filled(ndim).partitions, now, strict=True)])
 
 
 @functools.lru_cache(256)
@@ -334,5 +382,6 @@ _INNER: dict[str, Any] = {
 }
 
 
+table.following.check_same_devices = check_same_devices
 table.following.operation = follow
 table.following.program = follow_program

@@ -12,14 +12,15 @@ from typing import Any
 from fungrad.config import watch
 from fungrad.core import shardings, tree
 from fungrad.core.array import Array, as_array
+from fungrad.core.context import Tracer
 from fungrad.core.device import check_device
-from fungrad.core.meshes import AxisType, PartitionSpec, use_abstract_mesh
+from fungrad.core.meshes import AxisType, Mesh, PartitionSpec, get_abstract_mesh, use_abstract_mesh
 from fungrad.core.placement import placement
 from fungrad.core.shardings import NamedSharding, wanted_type
 from fungrad.core.source import api_boundary, wraps
 from fungrad.core.transfers import explicit
 from fungrad.ops.cast import copy
-from fungrad.ops.resharding import note_move, on_device, put, resharded
+from fungrad.ops.resharding import constrained, note_move, on_device, put, resharded
 from fungrad.shards.following import check_same_devices
 from fungrad.transforms.api import check_callable
 
@@ -175,6 +176,9 @@ def _constrained(x: Array, wanted: Any) -> Array:
                 return x
     if watch.transfers:
         note_move(x, sharding)
+    if isinstance(x, Tracer) and isinstance(sharding, NamedSharding) and isinstance(sharding.mesh, Mesh):
+        if not sharding.mesh.explicit_axes and not get_abstract_mesh().manual_axes:
+            return constrained(x, sharding)
     return put(x, sharding)
 
 

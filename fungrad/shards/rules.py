@@ -520,6 +520,7 @@ _RULES: dict[str, Rule] = {
     "unstack": _unstack,
     "tile": _tile,
     "rev": _same,
+    "sharding_constraint": _same,
     "dynamic_update_slice": _dynamic_update_slice,
     "sort": _sort,
     "top_k": _top_k,

@@ -46,8 +46,8 @@ def vmap(
         the same for all examples.
       axis_name: name by which collectives such as ``lax.psum`` refer to the axis.
       axis_size: size of the axis; needed only if no argument is mapped.
-      spmd_axis_name: names of the mesh axes along which the batch is divided, for compilers that divide; results do not
-        depend on it.
+      spmd_axis_name: name of a mesh axis, or a tuple of them, along which the batch is divided where
+        ``lax.with_sharding_constraint`` in ``fun`` says how examples are.
 
     Returns:
       A function of whole batches.
@@ -99,7 +99,7 @@ def vmap(
         dims = [_checked_axis(a, x, i, whole) for i, (a, x) in enumerate(zip(axes, leaves, strict=True))]
         size = _mapped_size(leaves, dims, axis_size, whole, name)
         entry = _mapped_entry(leaves, dims, name)
-        axis = AxisData(AnonymousAxis() if axis_name is None else axis_name, size, entry)
+        axis = AxisData(AnonymousAxis() if axis_name is None else axis_name, size, entry, spmd_axis_name)
         out_tree: Any = None
 
         def flat_fun(*xs: Any) -> Sequence[Any]:

@@ -2,7 +2,7 @@
 
 ``jit(f).trace(x)`` gives a ``Traced``, ``.lower()`` a ``Lowered``, ``.compile()`` a ``Compiled`` that can be called.
 
-May import ``core`` and ``transforms.inspection``.
+May import ``core``, ``jit.front.sharded`` and ``transforms.inspection``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from fungrad.config import watch
 from fungrad.core import tree
 from fungrad.core.array import as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Typed, same_type
@@ -24,6 +25,7 @@ from fungrad.core.shardings import DEFAULT
 from fungrad.core.signatures import P, R_co
 from fungrad.core.source import api_boundary
 from fungrad.errors import JaxRuntimeError
+from fungrad.jit.front.sharded import putting
 from fungrad.transforms.inspection import shape_struct
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Entry(Protocol):
     run: Callable[..., Any] | None
     frame: Any
     high: bool
+    says_where: bool
 
     def call_high(self, arrays: Any) -> Any:
         """The results for arguments of which some have types of users' own."""
@@ -308,9 +311,12 @@ class Compiled(Lowered):
         return tree.unflatten(entry.out_tree, self._outs(run, arrays))
 
     def _outs(self, run: Callable[..., Any], arrays: Sequence[Any]) -> list[Any]:
-        entry = self._entry
+        entry, put = self._entry, None
+        if (watch.placed or entry.says_where) and entry.frame is None:
+            put = putting(entry.jaxpr, arrays, self.fun_name, ())
         outs = run(entry.const_data + entry.take(arrays))
-        return [wrap_unchecked(d, a) for d, a in zip(outs, entry.out_avals, strict=True)]
+        results = [wrap_unchecked(d, a) for d, a in zip(outs, entry.out_avals, strict=True)]
+        return results if put is None else put(results)  # type: ignore[no-any-return]
 
 
 @runtime_checkable

@@ -33,7 +33,6 @@ from fungrad.core.ir import Jaxpr
 from fungrad.core.key_uses import use, used_operands
 from fungrad.core.lojax import lower_jaxpr
 from fungrad.core.meshes import use_abstract_mesh
-from fungrad.core.placement import following
 from fungrad.core.ref_calls import call_with_refs
 from fungrad.core.refs import Ref, RefFrame, differentiating
 from fungrad.core.signatures import P, R
@@ -46,7 +45,7 @@ from fungrad.jit.front.donation import check_given_once, is_on_own_memory, warn_
 from fungrad.jit.front.explain import explain_miss, log
 from fungrad.jit.front.options import Keywords, Options, as_tuple, positional_names, resolved
 from fungrad.jit.front.recorded import note_tracing, prepared
-from fungrad.jit.front.sharded import ShardedFunction
+from fungrad.jit.front.sharded import ShardedFunction, putting, says_where
 from fungrad.jit.front.tree_code import builder, is_time, reader
 from fungrad.ops.foundation import zeros
 from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values, vjp
@@ -88,6 +87,8 @@ class Entry:
         "__weakref__",
         "high",
         "has_float0",
+        "says_where",
+        "run_apart",
     )
 
     def __init__(
@@ -106,6 +107,9 @@ class Entry:
         self.donated = (False,) * len(jaxpr.consts) + donated if any(donated) else ()
         self.name = name
         self.run: Callable[[list[np.ndarray]], list[np.ndarray]] | None = None
+        # What is to be put somewhere afterwards takes no short way: then `run` stays None.
+        self.says_where = says_where(jaxpr)
+        self.run_apart = self.run
         self.const_data: list[np.ndarray] = []
         # The commonest result is one array: no tree to rebuild.
         self.single = out_tree.is_leaf() and len(self.out_avals) == 1
@@ -141,6 +145,8 @@ class Entry:
 
     def prepare(self) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
         """Compiles; returns what ``run`` is now."""
+        if self.run_apart is not None:
+            return self.run_apart
         self.const_data = [c._data for c in self.jaxpr.consts]
         began = time.perf_counter()
         if config.log_compiles:
@@ -151,6 +157,9 @@ class Entry:
             log("Finished compilation of jit(%s) in %.6f sec", self.name, time.perf_counter() - began)
         if config.check_results:
             self.run = examined(self.closed, self.run, self.name, self.donated)
+        if self.says_where:
+            self.run, self.run_apart = None, self.run
+            return self.run_apart  # type: ignore[return-value]
         return self.run
 
     def take(self, arrays: Sequence[Any]) -> list[np.ndarray]:
@@ -371,7 +380,9 @@ class JitFunction:
             self._use_keys(entry, arrays)
         known = _is_known(arrays)
         if known and entry.runs:
-            put = self._put_of(entry, arrays, call) if watch.placed else None
+            put = None
+            if (watch.placed or entry.says_where) and entry.frame is None:
+                put = putting(entry.jaxpr, arrays, self._name, () if call is None else self._leaf_names(call))
             run = entry.run or entry.prepare()
             data = entry.take(arrays)
             outs = list(map(wrap_unchecked, run(entry.const_data + data), entry.out_avals))
@@ -381,17 +392,6 @@ class JitFunction:
         if known:
             entry.give_away(arrays)
         return outs  # type: ignore[no-any-return]
-
-    def _put_of(self, entry: Entry, arrays: list[Any], call: Call | None) -> Any:
-        """What puts results where the arguments are; None if those are nowhere."""
-
-        def describe(i: int) -> str:
-            name = f"{self._leaf_names(call)[i]} " if call is not None else ""
-            x = arrays[i]
-            return f"argument {name}of {self._name} with shape {x.dtype.name}[{','.join(map(str, x.shape))}] and"
-
-        # References come after the arguments, and their contents after the results.
-        return None if entry.frame is not None else following.program(entry.jaxpr, arrays, describe)
 
     def _use_keys(self, entry: Entry, arrays: list[Any]) -> None:
         """Notes the keys that a call uses up; calls do not take the short path while somebody wants to know."""

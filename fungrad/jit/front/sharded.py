@@ -6,7 +6,7 @@ May import ``core``, ``fungrad.sharding`` and the other modules of ``jit.front``
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fungrad.config import watch
@@ -14,10 +14,12 @@ from fungrad.core import shardings, tree
 from fungrad.core.array import as_array
 from fungrad.core.context import Tracer
 from fungrad.core.formats import Format
+from fungrad.core.ir import Jaxpr
+from fungrad.core.jaxpr_parts import jaxprs_in_params
 from fungrad.core.meshes import AbstractMesh, PartitionSpec
-from fungrad.core.placement import placed, placement
+from fungrad.core.placement import following, placed, placement
 from fungrad.core.source import api_boundary
-from fungrad.ops.resharding import note_move, resharded
+from fungrad.ops.resharding import note_move, resharded, sharding_constraint_p
 
 
 def _is_none(x: Any) -> bool:
@@ -110,6 +112,34 @@ class ShardedFunction:
 
     def __repr__(self) -> str:
         return repr(self.compiled)
+
+
+def says_where(jaxpr: Jaxpr) -> bool:
+    """Whether a program asks with ``with_sharding_constraint`` that something be somewhere."""
+    return any(
+        eqn.primitive is sharding_constraint_p or any(map(says_where, jaxprs_in_params(eqn.params)))
+        for eqn in jaxpr.eqns
+    )
+
+
+def putting(jaxpr: Jaxpr, arrays: Sequence[Any], name: str, names: Sequence[str]) -> Any:
+    """A function that puts results of a program where its arguments are, or it says; None if that is nowhere.
+
+    Args:
+      jaxpr: the program.
+      arrays: its arguments.
+      name: of the function, for messages.
+      names: of the arguments.
+
+    Raises:
+      ValueError: arguments are on different devices.
+    """
+
+    def describe(i: int) -> str:
+        x, which = arrays[i], f"{names[i]} " if names else ""
+        return f"argument {which}of {name} with shape {x.dtype.name}[{','.join(map(str, x.shape))}] and"
+
+    return following.program(jaxpr, arrays, describe)
 
 
 def _devices_of(specs: Any, name: str) -> list[tuple[str, Any]]:
