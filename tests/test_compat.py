@@ -42,6 +42,11 @@ def test_a_script_with_arguments_and_a_report(tmp_path):
     assert "2 times" in err
 
 
+def test_sizes_of_dimensions_and_the_context_of_evaluation_are_in_core():
+    code = "import jax.core as c; assert callable(c.eval_context); print(c.max_dim(2, 3), c.min_dim(2, 3))"
+    assert run("-m", "fungrad.jax", "-c", code)[0] == "3 2\n"
+
+
 def test_modules_run_too(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "import jax\ndef test_one():\n    assert jax.jit(lambda x: x + 1)(1) == 2\n"

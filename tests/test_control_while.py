@@ -238,6 +238,19 @@ def test_collectives():
 # -- fori_loop -------------------------------------------------------------------------------------------------------
 
 
+def test_fori_loop_takes_bounds_that_are_floating_point_numbers_of_one_dtype():
+    def total(a, b):
+        return lax.fori_loop(a, b, lambda i, c: c + i, jnp.float32(0.0))
+
+    assert float(total(0.0, 3.0)) == float(total(jnp.float32(0), jnp.float32(3))) == 3.0
+    for a, b in ((0.0, 2.5), (2.5, 3.0), (3.0, 0.0), (-1.5, 0.5)):
+        assert float(fungrad.jit(total)(a, b)) == sum(np.arange(a, b))
+    assert float(fungrad.grad(lambda x: lax.fori_loop(0.0, 3.0, lambda i, c: c * x, 1.0))(2.0)) == 12.0
+    for a, b in ((0.0, 2.5), (0.5, 3.0), (0, 3.0), (0.0, 3), (jnp.float16(0), jnp.float32(3))):
+        with pytest.raises(TypeError, match="whole number|same dtype"):
+            total(a, b)
+
+
 @pytest.mark.parametrize("lower, upper", [(0, 4), (2, 5), (-2, 1), (3, 3), (5, 2)])
 def test_fori(lower, upper):
     def body(i, c):

@@ -186,6 +186,12 @@ def test_scopes():
     ):
         with pytest.raises(error, match=message):
             export.SymbolicScope(constraints)
+    for make in (
+        lambda: export.symbolic_shape("a", constraints="a >= 2"),
+        lambda: export.symbolic_args_specs((1.0,), "", constraints="a >= 2"),
+    ):
+        with pytest.raises(ValueError, match="should be a sequence of strings"):
+            make()
     with pytest.raises(ValueError, match="both a `scope` and `constraints`"):
         export.symbolic_shape("a", scope=export.SymbolicScope(), constraints=["a >= 2"])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -231,9 +231,10 @@ def fori_loop(
 
     Args:
       lower: integer scalar.
-      upper: integer scalar.
-      body_fun: function ``(i, val) -> val``, where ``i`` is an integer scalar and ``val`` keeps its
-        structure, shapes and dtypes.
+      upper: integer scalar. Both bounds may be floating-point numbers of one dtype: whole ones, or traced ones, from
+        the first of which ``i`` counts up while it is less than the second.
+      body_fun: function ``(i, val) -> val``, where ``i`` is an integer scalar, or of the dtype of traced bounds, and
+        ``val`` keeps its structure, shapes and dtypes.
       init_val: initial value, a tree of arrays.
       unroll: how many steps to put into one iteration, 0 or True for all. Only with known bounds.
 
@@ -289,7 +290,8 @@ def _fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any, unroll
             f"{bounds[1].aval.str_short()} that are traced; leave unroll out"
         )
     else:
-        start, end = (convert_element_type(b, dtype) for b in bounds)
+        weak = dtypes.is_float(dtype) and all(b.aval.weak_type for b in bounds)
+        start, end = (convert_element_type(b, dtype, weak) for b in bounds)
     carry, body = _body(api, body_fun, (start, init_val), [start.aval], carry, structure)
     n = len(body.consts)
     stepped = memoised(body.jaxpr, ("fori_loop", n), lambda: _counting(body.jaxpr, n))
@@ -321,20 +323,30 @@ def _bounds(api: str, lower: Any, upper: Any) -> tuple[list[Array], np.dtype]:
                 f"fungrad.{api}: {name} must be an integer scalar, got {bound!r} of type {type(bound).__name__}"
             )
         x = as_array(bound, f"fungrad.{api}: {name}")
-        if x.aval.shape or not dtypes.is_integer(x.aval.dtype):
+        if x.aval.shape or not (dtypes.is_integer(x.aval.dtype) or dtypes.is_float(x.aval.dtype)):
             raise TypeError(
                 f"fungrad.{api}: {name} must be an integer scalar, got {x.aval.str_short()}"
             )
         bounds.append(x)
     a, b = (x.aval for x in bounds)
-    if a.dtype == b.dtype or b.weak_type:
+    if a.dtype == b.dtype:
+        _check_whole(api, bounds)
         return bounds, a.dtype
-    if a.weak_type:
-        return bounds, b.dtype
+    if dtypes.is_integer(a.dtype) and dtypes.is_integer(b.dtype) and (a.weak_type or b.weak_type):
+        return bounds, a.dtype if b.weak_type else b.dtype
     raise TypeError(
         f"fungrad.{api}: lower and upper must have the same dtype, got {a.str_short()} and {b.str_short()}; convert "
         "one with .astype"
     )
+
+
+def _check_whole(api: str, bounds: Sequence[Any]) -> None:
+    """Raises TypeError if bounds with known values are fractions, of which the steps would be a matter of taste."""
+    if dtypes.is_integer(bounds[0].aval.dtype) or not all(map(is_concrete, bounds)):
+        return
+    for name, x in zip(("lower", "upper"), bounds, strict=True):
+        if not float(x).is_integer():
+            raise TypeError(f"fungrad.{api}: {name} must be a whole number, got {float(x)}; round it to an integer")
 
 
 def _counting(body: Jaxpr, n: int) -> Jaxpr:

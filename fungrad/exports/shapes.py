@@ -31,6 +31,13 @@ def is_symbolic_dim(p: Any) -> bool:
     return is_symbolic(p)
 
 
+def _check_constraints(api: str, constraints: Any) -> None:
+    if isinstance(constraints, str):
+        raise ValueError(
+            f"{api}: The symbolic constraints should be a sequence of strings. Got {constraints!r}; put it into a list"
+        )
+
+
 def symbolic_shape(
     shape_spec: str | None,
     *,
@@ -68,6 +75,7 @@ def symbolic_shape(
             f"{api}: polymorphic shape spec should be None or a string. Found {shape_spec!r} of type "
             f"{type(shape_spec).__name__}"
         )
+    _check_constraints(api, constraints)
     if scope is None:
         scope = SymbolicScope(constraints)
     elif constraints:
@@ -103,6 +111,7 @@ def symbolic_args_specs(
       (ShapeDtypeStruct(shape=(b, 3), dtype=float32),)
     """
     api = "fungrad.export.symbolic_args_specs"
+    _check_constraints(api, constraints)
     if scope is None:
         scope = SymbolicScope(constraints)
     elif constraints:

@@ -7,7 +7,8 @@ from fungrad.compat.rows import Row, adapter, alias, inert
 
 NAMES: dict[str, Row] = {
     name: alias(f"fungrad.core:{name}")
-    for name in ("AbstractValue", "Atom", "ShapedArray", "Trace", "Tracer", "ensure_compile_time_eval", "eval_jaxpr")
+    for name in ("AbstractValue", "Atom", "ShapedArray", "Trace", "Tracer", "ensure_compile_time_eval", "eval_context",
+                 "eval_jaxpr", "max_dim", "min_dim")
 } | {
     name: alias(f"fungrad.extend.core:{name}", "equinox haiku")
     for name in ("concrete_or_error", "get_opaque_trace_state", "jaxprs_in_params", "set_current_trace", "subjaxprs",
