@@ -1,7 +1,7 @@
 """Pass ``combine``: a peephole optimisation. Pairs of elementary functions that are one function.
 
-`log1p(exp(x))`, which softplus, `logaddexp` and the losses of classifiers are written with, is a function of its own:
-half the work, and no overflow on the way.
+Which these are is said where the functions are (`kernels/vecmath`). `log1p(exp(x))`, which softplus, `logaddexp` and
+the losses of classifiers are written with, is a function of its own: half the work, and no overflow on the way.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from typing import Any
 
 from fungrad.jit.ir.loops import Let, Program
 from fungrad.jit.ir.traverse import map_bodies, mentions, of_kind, walk
-
-# The function of a function, by the names of the outer and the inner one.
-_PAIRS = {("log1p", "exp"): "softplus"}
+from fungrad.jit.kernels.vecmath import COMPOSED
 
 
 def combine(program: Program, statements: Sequence[Any]) -> list[Any]:
@@ -27,14 +25,14 @@ def combine(program: Program, statements: Sequence[Any]) -> list[Any]:
     for s in of_kind(Let, walk(statements)):
         if len(s.args) == 1 and uses.get(s.args[0]) == 1:  # type: ignore[arg-type]
             first = inner.get(s.args[0])
-            if first is not None and (s.op, first.op) in _PAIRS:
-                joined[s.name] = Let(s.name, _PAIRS[s.op, first.op], first.args, s.type)
+            if first is not None and (s.op, first.op) in COMPOSED:
+                joined[s.name] = Let(s.name, COMPOSED[s.op, first.op], first.args, s.type)
                 joined[first.name] = s
     return _replaced(statements, joined) if joined else list(statements)
 
 
 def _is_inner(s: Let) -> bool:
-    return s.type in ("f32", "f64") and any(s.op == name for _, name in _PAIRS)
+    return s.type in ("f32", "f64") and any(s.op == name for _, name in COMPOSED)
 
 
 def _replaced(statements: Sequence[Any], joined: dict[Any, Let]) -> list[Any]:

@@ -87,6 +87,13 @@ def partial(program: Program, acc: Acc, shape: tuple[int, ...]) -> Partial:
     return Partial(acc, results, exponents)
 
 
+def in_pieces(parts: Sequence[Partial], piece: str, pieces: int, body: Sequence[Any]) -> tuple[Loop, Loop]:
+    """A parallel loop over pieces, each of which leaves its results in memory, and the loop that combines those."""
+    place = Affine.var(piece)
+    inside = [*(p.declare() for p in parts), *body, *(s for p in parts for s in p.store(place))]
+    return Loop(piece, pieces, inside, parallel=True), Loop(piece, pieces, [s for p in parts for s in p.resume(place)])
+
+
 def around_first_loop(body: Sequence[Any]) -> tuple[Sequence[Any], Loop | None, Sequence[Any]]:
     """Statements before the first loop, the loop, and what follows it."""
     for k, s in enumerate(body):

@@ -47,7 +47,7 @@ from fungrad.jit.ir.traverse import (
     walk_in_loops,
 )
 from fungrad.jit.kernels.scalars import FLOATS
-from fungrad.jit.rewrites.partial import around_first_loop, only_reduces, partial
+from fungrad.jit.rewrites.partial import around_first_loop, in_pieces, only_reduces, partial
 
 
 def split_reduction(program: Program, nest: Nest) -> list[Nest] | None:
@@ -88,21 +88,7 @@ class _Rewriter:
             return None
         piece = f"{loop.index}.piece"
         parts = [partial(self.program, a, (pieces,)) for a in accs]
-        many = Loop(
-            piece,
-            pieces,
-            [
-                *(p.declare() for p in parts),
-                part_of(loop, Affine.var(piece, length), length),
-                *(s for p in parts for s in p.store(Affine.var(piece))),
-            ],
-            parallel=True,
-        )
-        gather = Loop(
-            piece,
-            pieces,
-            [s for p in parts for s in p.resume(Affine.var(piece))],
-        )
+        many, gather = in_pieces(parts, piece, pieces, [part_of(loop, Affine.var(piece, length), length)])
         last: list[Any] = [*head, gather]
         if rest:
             last.append(part_of(loop, pieces * length, rest))
@@ -171,25 +157,11 @@ class _Rewriter:
             return None
         length, piece = loop.extent // pieces, f"{loop.index}.piece"
         rows = {b: self._copies(b, pieces) for b in shared}
-        part = part_of(loop, Affine.var(piece, length), length)
+        part = redirected(part_of(loop, Affine.var(piece, length), length), rows, piece)
         used = {s.acc for s in of_kind(Update, walk(loop.body))}
         mine = [partial(self.program, a, (pieces,)) for a in accs if a.name in used]
-        many = Loop(
-            piece,
-            pieces,
-            [
-                *(p.declare() for p in mine),
-                *(_fill(rows[b], piece, op) for b, op in sums.items()),
-                redirected(part, rows, piece),
-                *(s for p in mine for s in p.store(Affine.var(piece))),
-            ],
-            parallel=True,
-        )
-        gather = Loop(
-            piece,
-            pieces,
-            [s for p in mine for s in p.resume(Affine.var(piece))],
-        )
+        fill = [_fill(rows[b], piece, op) for b, op in sums.items()]
+        many, gather = in_pieces(mine, piece, pieces, [*fill, part])
         before = [s for s in head if type(s) is not Acc]
         pure = [s for s in before if s.is_pure]
         first = [Nest(before, nest.name)] if len(before) > len(pure) else []

@@ -69,3 +69,6 @@ __all__ = [
     "tan",
     "tanh",
 ]
+
+# Functions of functions that are functions of their own, by the names of the outer and the inner one.
+COMPOSED = {("log1p", "exp"): "softplus"}
