@@ -490,6 +490,8 @@ def test_categories():
         (lambda: random.permutation(KEY, jnp.zeros((2, 3)), axis=2), ValueError, "axis 2"),
         (lambda: random.choice(KEY, 3, (4,), replace=False), ValueError, "4 elements cannot be chosen from 3"),
         (lambda: random.choice(KEY, 0, (1,)), ValueError, "nothing to choose from"),
+        (lambda: random.choice(KEY, 5, 3), TypeError, r"shape must be a sequence, got 3; .* pass \(n,\)"),
+        (lambda: random.choice(KEY, 5, None), TypeError, "shape must be a sequence, got None"),
         (lambda: random.choice(KEY, 3, (1,), p=jnp.ones(4)), ValueError, r"vector of 3 probabilities.*got f32\[4\]"),
         (lambda: random.choice(KEY, 3, (1,), p=[0.1, 0.2, 0.7]), TypeError, "asarray"),
         (lambda: random.choice(KEY, jnp.zeros((2, 2)), axis=5), ValueError, "axis 5"),

@@ -6,6 +6,7 @@ May import ``core``, ``ops`` and the other modules of ``random``.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from fungrad.core import dtypes
@@ -215,6 +216,8 @@ def choice(
     """
     api = "fungrad.random.choice"
     single, _ = one_key("choice", key)
+    if not isinstance(shape, Sequence):
+        raise TypeError(f"{api}: shape must be a sequence, got {shape!r}; for one dimension pass (n,)")
     dims = shape_of("choice", shape)
     # Positions are the elements themselves for an integer.
     whole = isinstance(a, PYTHON_SCALARS) or is_array_like(a) and not a.ndim
