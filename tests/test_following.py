@@ -288,3 +288,48 @@ del y
 assert not watch.placed and not watch.slow
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+NESTED = [  # how the inner function is made, and the result: sum and weighted sum in JAX
+    (lambda names: dict(axis_names={"y"}), 2016.0, 42080.0),
+    (lambda names: dict(axis_names={"y"}, mesh=jax.sharding.get_abstract_mesh()), 2016.0, 42080.0),
+    (lambda names: {}, 2016.0, 42080.0),
+]
+
+
+@pytest.mark.parametrize("options, total, weighted", NESTED)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_function_of_shards_inside_of_another(names, options, total, weighted, compiled):
+    mesh, u = names["mesh"], jnp.arange(64.0).reshape(8, 8)
+
+    @jax.shard_map(mesh=mesh, in_specs=P("x"), out_specs=P("x"), axis_names={"x"})
+    def outer(a):
+        inner = jax.shard_map(lambda b: lax.psum(b, "y"), in_specs=P(None, "y"), out_specs=P(), **options(names))
+        return inner(a)
+
+    out = (jax.jit(outer) if compiled else outer)(u)
+    assert described(out) == "c P'x'"
+    assert (float(out.sum()), float((out * jnp.arange(32.0).reshape(8, 4)).sum())) == (total, weighted)
+    gradient = jax.jit(jax.grad(lambda v: (outer(v) ** 2).sum()))(u)
+    np.testing.assert_allclose(gradient, 2 * np.tile(np.asarray(out), (1, 2)))
+
+
+def test_what_functions_of_shards_refuse(names):
+    mesh, u = names["mesh"], jnp.ones((8, 8))
+
+    def outer(inner, **options):
+        return jax.shard_map(inner, mesh=mesh, in_specs=P("x"), out_specs=P("x"), **options)(u)
+
+    def concrete(a):
+        return jax.shard_map(lambda b: b, mesh=mesh, in_specs=P(None, "y"), out_specs=P(None, "y"))(a)
+
+    with pytest.raises(ValueError, match="context mesh .* should match the mesh passed to shard_map"):
+        outer(concrete, axis_names={"x"})
+    with pytest.raises(ValueError, match="pcast from=varying, to='varying'"):
+        outer(lambda a: lax.pcast(a, "x", to="varying"))
+    with pytest.raises(ValueError, match="Allowed `to` values"):
+        outer(lambda a: lax.pcast(a, "x", to="other"))
+    with pytest.raises(NotImplementedError, match="lax.psum"):
+        outer(lambda a: lax.pcast(a, "x", to="unreduced"))
+    doubled = outer(lambda a: lax.with_sharding_constraint(a * 2, P(None, "y")), axis_names={"x"})
+    np.testing.assert_array_equal(doubled, 2 * u)

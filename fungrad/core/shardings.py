@@ -403,7 +403,9 @@ def named(spec: Any, api: str, error: type[Exception] = ValueError) -> Sharding:
       ValueError: it is a specification and no mesh has been set; another class is ``error``.
     """
     if isinstance(spec, PartitionSpec):
-        mesh = get_mesh()
+        mesh: Any = get_mesh()
+        if mesh.empty:
+            mesh = get_abstract_mesh()
         if mesh.empty:
             raise error(
                 f"fungrad.{api}: Using PartitionSpec when you are not under a mesh context is not allowed. Please pass "

@@ -271,6 +271,8 @@ def pcast(x: Any, axis_name: Any, *, to: str) -> Any:
 
     Raises:
       UnboundAxisNameError: a name is not in scope.
+      ValueError: there is no such kind, or ``x`` varies along the axes already.
+      NotImplementedError: ``to`` is ``"reduced"`` or ``"unreduced"``.
 
     Example:
       >>> import fungrad
@@ -279,11 +281,29 @@ def pcast(x: Any, axis_name: Any, *, to: str) -> Any:
       >>> fungrad.vmap(lambda x: lax.pcast(x, 'i', to='varying'), axis_name='i')(jnp.arange(2))
       Array([0, 1], dtype=int32)
     """
+    if to not in ("varying", "reduced", "unreduced"):
+        raise ValueError(
+            f"fungrad.lax.pcast: Got unexpected `to` value. Allowed `to` values are: 'varying', 'reduced' and "
+            f"'unreduced', got {to!r}"
+        )
     if to != "varying":
-        raise NotImplementedError(f"fungrad.lax.pcast: to must be 'varying', got {to!r}")
+        raise NotImplementedError(
+            f"fungrad.lax.pcast: to must be 'varying', got {to!r}: arrays are whole, so that members cannot hold "
+            "summands; use lax.psum"
+        )
     names = axis_names_of(axis_name)
     members(names, "pcast")
-    return tree.map(lambda leaf: pcast_p.bind(as_array(leaf, "fungrad.lax.pcast: x"), axes=names), x)
+
+    def cast(leaf: Any) -> Any:
+        array = as_array(leaf, "fungrad.lax.pcast: x")
+        if names and array.aval.vma.issuperset(names):
+            raise ValueError(
+                f"fungrad.lax.pcast: Unsupported pcast from=varying, to='varying': {array.aval!r} varies along {names} "
+                "already; leave the cast out"
+            )
+        return pcast_p.bind(array, axes=names)
+
+    return tree.map(cast, x)
 
 
 def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:

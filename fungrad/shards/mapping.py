@@ -14,15 +14,15 @@ from typing import Any
 
 from fungrad.config import watch
 from fungrad.core import shardings, tree
-from fungrad.core.context import manual_axis, state
-from fungrad.core.meshes import AbstractMesh, AxisType, Mesh, PartitionSpec, use_abstract_mesh
+from fungrad.core.context import Tracer, manual_axis, state
+from fungrad.core.meshes import AbstractMesh, AxisType, Mesh, PartitionSpec, get_abstract_mesh, use_abstract_mesh
 from fungrad.core.placement import placement, unplaced
 from fungrad.core.shardings import NamedSharding
 from fungrad.core.source import api_boundary, function_name
 from fungrad.core.staging import argument_names
 from fungrad.ops.dynamic import dynamic_index_in_dim
 from fungrad.ops.foundation import batch_to, reshape, transpose
-from fungrad.ops.resharding import note_move, resharded
+from fungrad.ops.resharding import constrained, note_move, resharded
 from fungrad.shards.following import check_same_devices, places_of
 from fungrad.shards.putting import put
 from fungrad.transforms.api import check_callable, flat_arrays
@@ -134,9 +134,17 @@ def shard_map(
         placings = [
             _of_result(s, o, x.aval.ndim, where) for s, o, x in zip(out["specs"], others, whole, strict=True)
         ]
-        return tree.unflatten(out["tree"], [put(x, s) for x, s in zip(whole, placings, strict=True)])
+        if isinstance(where, AbstractMesh) and not where.explicit_axes:
+            return tree.unflatten(out["tree"], whole)  # no devices and nothing that types say
+        # Of traced results along axes of which types say nothing the program is to say where they are.
+        settle = put if where.explicit_axes else _settled
+        return tree.unflatten(out["tree"], [settle(x, s) for x, s in zip(whole, placings, strict=True)])
 
     return sharded
+
+
+def _settled(x: Any, sharding: NamedSharding) -> Any:
+    return constrained(x, sharding) if isinstance(x, Tracer) else put(x, sharding)
 
 
 def mapped(
@@ -254,6 +262,15 @@ def _whole(x: Any, spec: P, axes: Sequence[tuple[Hashable, int]]) -> Any:
 
 
 def _mesh(mesh: Any) -> Any:
+    around = get_abstract_mesh()
+    if around.manual_axes:
+        # Inside of another function of shards: the other axes are left.
+        if mesh is not None and getattr(mesh, "shape_tuple", None) is not None and mesh != around:
+            raise ValueError(
+                f"fungrad.shard_map: The context mesh {around} should match the mesh passed to shard_map {mesh}; leave "
+                "mesh out where a function of shards calls shard_map over other axes"
+            )
+        mesh = around if mesh is None else mesh
     found = shardings.get_mesh() if mesh is None else mesh
     if not isinstance(found, (Mesh, AbstractMesh)):
         raise TypeError(f"fungrad.shard_map: mesh must be a Mesh, got {mesh!r} of type {type(mesh).__name__}")
@@ -266,7 +283,8 @@ def _mesh(mesh: Any) -> Any:
 
 
 def _manual_axes(names: Any, mesh: Any) -> frozenset:
-    chosen = frozenset(mesh.axis_names if not names else {names} if isinstance(names, str) else names)
+    free = set(mesh.axis_names) - set(mesh.manual_axes if mesh == get_abstract_mesh() else ())
+    chosen = frozenset(free if not names else {names} if isinstance(names, str) else names)
     unknown = chosen - set(mesh.axis_names)
     if unknown:
         raise ValueError(

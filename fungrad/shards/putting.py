@@ -14,7 +14,7 @@ from fungrad.core import shardings, tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.context import Tracer
 from fungrad.core.device import check_device
-from fungrad.core.meshes import AxisType, Mesh, PartitionSpec, get_abstract_mesh, use_abstract_mesh
+from fungrad.core.meshes import AbstractMesh, AxisType, Mesh, PartitionSpec, get_abstract_mesh, use_abstract_mesh
 from fungrad.core.placement import placement
 from fungrad.core.shardings import NamedSharding, wanted_type
 from fungrad.core.source import api_boundary, wraps
@@ -160,6 +160,7 @@ def _constrained(x: Array, wanted: Any) -> Array:
     found = placement(x)
     if found is not None:
         check_same_devices((found, sharding), lambda i: ("the argument of", "sharding passed to")[i] + f" {api}")
+    said = None
     if isinstance(sharding, NamedSharding):
         sharding.check_shape(x.shape, f"fungrad.{api}")
         said = sharding.of_type(x.aval.shape)
@@ -174,6 +175,8 @@ def _constrained(x: Array, wanted: Any) -> Array:
                 )
             if sharding.mesh.are_all_axes_explicit:
                 return x
+    if isinstance(getattr(sharding, "mesh", None), AbstractMesh) and said is None:
+        return x  # no devices and nothing that types say
     if watch.transfers:
         note_move(x, sharding)
     if isinstance(x, Tracer) and isinstance(sharding, NamedSharding) and isinstance(sharding.mesh, Mesh):
