@@ -434,8 +434,11 @@ SHARED_LINES = 8
 JOINED_LINES = 300
 # Arrays whose addresses are taken by lines of their own, instead of in a loop.
 LOOKED_UP_ARRAYS = 64
-# Characters of a module that takes LLVM more than some tenths of a second.
+# Characters of a module that takes LLVM more than some tenths of a second; of a piece that is worth a thread of its
+# own, some 100 milliseconds; and how many pieces there are at most.
 LONG_TEXT = 200_000
+PIECE_OF_A_MODULE = 40_000
+MOST_PIECES_OF_A_MODULE = 4
 # Libraries that share one linking layer of LLVM. A layer keeps some 10 KB for each library it ever had, and making one
 # takes most of a millisecond: so layers are shared by a few libraries, and closed when the last of these is gone.
 SHARED_LAYER = 16

@@ -13,13 +13,17 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from fungrad import locks
 from fungrad.core import timeline
 from fungrad.core.frozen import frozen
 from fungrad.jit.ir import tuning
+from fungrad.jit.runtime import pieces
+
+_T = TypeVar("_T")
 
 # Codegen does not scale with the optimisation level for straight-line vector code; 2 has everything
 # needed.
@@ -126,27 +130,34 @@ class Session:
     def compile(self, text: str, timings: dict[str, float] | None = None, parts: Sequence[str] = ()) -> bytes:
         """Object code of a module, with other modules linked into it.
 
-        Ctrl-C stops waiting for it at once; what LLVM has begun it finishes on a thread of its own.
+        A large module is cut into several, and threads compile them at the same time. Ctrl-C stops waiting for a long
+        one at once; what LLVM has begun it finishes on threads of its own.
         """
-        if len(text) > tuning.LONG_TEXT and threading.current_thread() is threading.main_thread():
-            return _on_a_thread(lambda: self._compiled(text, timings, parts))
-        return self._compiled(text, timings, parts)
+        start = time.perf_counter()
+        modules = [text] if parts else pieces.cut(text)
+        works = [partial(self._compiled, module, parts) for module in modules]
+        if len(works) > 1 or (len(text) > tuning.LONG_TEXT and threading.current_thread() is threading.main_thread()):
+            found = _on_threads(works)
+        else:
+            found = [work() for work in works]
+        if timings is not None:
+            timings["parse"] = max(seconds for _, seconds in found)
+            timings["codegen"] = time.perf_counter() - start - timings["parse"]
+            timeline.add_last("codegen", "compile", timings["codegen"])
+        return pieces.joined([code for code, _ in found])
 
-    def _compiled(self, text: str, timings: dict[str, float] | None, parts: Sequence[str]) -> bytes:
+    def _compiled(self, text: str, parts: Sequence[str]) -> tuple[bytes, float]:
+        """Object code of one module, and the seconds that parsing took."""
         with self._own_machine() as machine:
             start = time.perf_counter()
             context = self._llvm.create_context()
             module = self._parsed(text, context)
             for part in parts:
                 module.link_in(self._parsed(part, context))
-            parsed = time.perf_counter()
+            parsed = time.perf_counter() - start
             code = self._emitted(machine, module)
             module.close()
-            if timings is not None:
-                timings["parse"] = parsed - start
-                timings["codegen"] = time.perf_counter() - parsed
-                timeline.add_last("codegen", "compile", timings["codegen"])
-            return code
+            return code, parsed
 
     @contextlib.contextmanager
     def _own_machine(self) -> Iterator[Any]:
@@ -196,11 +207,13 @@ class Session:
         """Load object code into the process.
 
         Args:
-          code: from `compile`.
+          code: from `compile` or `quickly`.
           symbols: addresses of external functions.
           *exports: names of the functions wanted.
         """
-        builder = self._llvm.JITLibraryBuilder().add_object_img(code)
+        builder = self._llvm.JITLibraryBuilder()
+        for image in pieces.separate(code):
+            builder.add_object_img(image)
         for name in exports:
             builder.export_symbol(name)
         for name, address in symbols.items():
@@ -244,26 +257,29 @@ class _Layer:
                 ctypes.pythonapi.Py_DecRef(ctypes.py_object(linker))
 
 
-def _on_a_thread(work: Callable[[], bytes]) -> bytes:
-    """The result of a function that the main thread waits for in such a way that a signal can end the waiting.
+def _on_threads(works: Sequence[Callable[[], _T]]) -> list[_T]:
+    """The results of functions that run at the same time; the caller waits in such a way that a signal can end that.
 
     Python handles no signal while LLVM runs, and one that comes while an object of LLVM is deleted it forgets.
     """
-    outcome: list[Any] = []
-    done = threading.Event()
+    outcomes: list[Any] = [None] * len(works)
+    finished = [threading.Event() for _ in works]
 
-    def run() -> None:
+    def run(n: int) -> None:
         try:
-            outcome.append(work())
+            outcomes[n] = works[n]()
         except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
-            outcome.append(error)
-        done.set()
+            outcomes[n] = error
+        finished[n].set()
 
-    threading.Thread(target=run, name="fungrad compiler").start()
-    done.wait()
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]  # type: ignore[no-any-return]
+    for n in range(len(works)):
+        threading.Thread(target=run, args=(n,), name="fungrad compiler").start()
+    for event in finished:
+        event.wait()
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return outcomes
 
 
 def _trim() -> None:
