@@ -15,7 +15,8 @@ from typing import Any
 from fungrad.jit.ir import tuning
 from fungrad.jit.ir.facts import divisor
 from fungrad.jit.ir.loops import Affine, Buffer, Const, Load, Loop, LoopWhile, Nest, Program, Store
-from fungrad.jit.ir.traverse import accesses, by_memory, map_bodies, map_loops, of_kind, part_of
+from fungrad.jit.ir.traverse import accesses, by_memory, map_loops, of_kind, part_of
+from fungrad.jit.rewrites.partial import redirected
 
 
 def in_levels(program: Program, nest: Nest) -> Nest | None:
@@ -126,7 +127,7 @@ class _Levels:
         block = f"{loop.index}.level"
         body = [
             *(s for x in sums for s in _fill(x, targets[x.buffer.name])),
-            _redirected(part_of(loop, Affine.var(block, size), size), targets),
+            redirected(part_of(loop, Affine.var(block, size), size), targets),
             *(s for x in sums for s in _combined(x, targets[x.buffer.name])),
         ]
         outer = Loop(block, blocks, body, ordered=True)
@@ -158,13 +159,6 @@ def _distinct(places: list[tuple[list[Loop], Affine]]) -> list[tuple[list[Loop],
     if len(found) > 1 and any(loops for loops, _ in found.values()):
         return None
     return list(found.values())
-
-
-def _redirected(s: Any, targets: dict[str, Buffer]) -> Any:
-    """A statement that adds to scratch memory."""
-    if type(s) is Store and s.buffer in targets:
-        return s.replace(buffer=targets[s.buffer].name)
-    return map_bodies(lambda body: [_redirected(t, targets) for t in body], s)
 
 
 def _over(loops: list[Loop], index: Affine, suffix: str, make: Any) -> Any:

@@ -5,14 +5,14 @@ What passes that split reductions have in common.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fungrad.jit.ir.facts import declared_cells
 from fungrad.jit.ir.loops import Acc, Affine, Buffer, Const, Load, Loop, Program, Store, Update
 from fungrad.jit.ir.ops import neutral
-from fungrad.jit.ir.traverse import walk
+from fungrad.jit.ir.traverse import map_bodies, walk
 from fungrad.jit.kernels.scalars import FLOATS, NUMPY_DTYPES
 
 
@@ -94,10 +94,22 @@ def in_pieces(parts: Sequence[Partial], piece: str, pieces: int, body: Sequence[
     return Loop(piece, pieces, inside, parallel=True), Loop(piece, pieces, [s for p in parts for s in p.resume(place)])
 
 
-def around_first_loop(body: Sequence[Any]) -> tuple[Sequence[Any], Loop | None, Sequence[Any]]:
-    """Statements before the first loop, the loop, and what follows it."""
+def redirected(s: Any, copies: Mapping[str, Buffer], piece: str | None = None) -> Any:
+    """A statement with accesses to some buffers moved to their copies; to the row of a piece in these, if that is
+    given."""
+    if s.is_access and s.buffer in copies:
+        copy = copies[s.buffer]
+        row = Affine() if piece is None else Affine.var(piece, copy.shape[1])
+        return s.replace(buffer=copy.name, index=s.index + row)
+    return map_bodies(lambda body: [redirected(t, copies, piece) for t in body], s)
+
+
+def around_first_loop(
+    body: Sequence[Any], chosen: Callable[[Loop], bool] = lambda loop: True
+) -> tuple[Sequence[Any], Loop | None, Sequence[Any]]:
+    """Statements before the first loop, or the first that is chosen, the loop, and what follows it."""
     for k, s in enumerate(body):
-        if type(s) is Loop:
+        if type(s) is Loop and chosen(s):
             return body[:k], s, body[k + 1 :]
     return body, None, []
 

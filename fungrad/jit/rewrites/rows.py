@@ -48,8 +48,8 @@ from fungrad.jit.ir.traverse import (
     walk_in_loops,
 )
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES
+from fungrad.jit.rewrites.partial import redirected
 from fungrad.jit.rewrites.schedule import schedule
-from fungrad.jit.rewrites.split import redirected
 
 
 def grouped(program: Program) -> Program:

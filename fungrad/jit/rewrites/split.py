@@ -39,7 +39,6 @@ from fungrad.jit.ir.ops import neutral
 from fungrad.jit.ir.traverse import (
     by_memory,
     changes,
-    map_bodies,
     of_kind,
     own_buffers,
     part_of,
@@ -47,7 +46,7 @@ from fungrad.jit.ir.traverse import (
     walk_in_loops,
 )
 from fungrad.jit.kernels.scalars import FLOATS
-from fungrad.jit.rewrites.partial import around_first_loop, in_pieces, only_reduces, partial
+from fungrad.jit.rewrites.partial import around_first_loop, in_pieces, only_reduces, partial, redirected
 
 
 def split_reduction(program: Program, nest: Nest) -> list[Nest] | None:
@@ -229,23 +228,12 @@ class _Rewriter:
 
 
 def _around_dependent_loop(program: Program, body: Sequence[Any]) -> tuple[Sequence[Any], Loop | None, Sequence[Any]]:
-    for k, s in enumerate(body):
-        if type(s) is Loop and not (s.parallel or s.vector or is_independent(program, s)):
-            return body[:k], s, body[k + 1 :]
-    return body, None, []
+    return around_first_loop(body, lambda loop: not (loop.parallel or loop.vector or is_independent(program, loop)))
 
 
 def _reads(program: Program, s: Any, root: Buffer) -> int:
     """How many operands of one statement or step (not of those nested in it) read a buffer."""
     return sum(program.root(name) is root for name in own_buffers(s)[0])
-
-
-def redirected(s: Any, rows: dict[str, Buffer], piece: str) -> Any:
-    """A statement with accesses to some buffers moved to the row of a piece in their copies."""
-    if s.is_access and s.buffer in rows:
-        copies = rows[s.buffer]
-        return s.replace(buffer=copies.name, index=s.index + Affine.var(piece, copies.shape[1]))
-    return map_bodies(lambda body: [redirected(t, rows, piece) for t in body], s)
 
 
 def _fill(copies: Buffer, piece: str, op: str) -> Loop:
