@@ -417,6 +417,20 @@ def test_variables_that_shapes_do_not_determine():
         e.call(np.zeros((0, 11), np.float32), sample(4, 10))
 
 
+def test_sizes_for_which_a_program_is_not_possible():
+    e = exported(lambda x: lax.pad(x, 0.0, ((0, 0, 0),)) + jnp.zeros(10)[: x.shape[0]], "b", constraints=["b <= 10"])
+    assert e.call(sample(10)).shape == (10,)
+    with pytest.raises(ValueError, match="constraint b <= 10"):
+        e.call(sample(11))
+    huge = exported(lambda x: x.shape[0] ** 4 + x[0], "b")
+    assert float(huge.call(np.zeros(3, np.float32))) == 81.0
+    with pytest.raises(ValueError, match="is not possible for b = 300: .*out of bounds for int32"):
+        huge.call(np.zeros(300, np.float32))
+    wide = exported(lambda x: jnp.zeros((x.shape[0] ** 4, 0)).shape[1] + jnp.zeros(x.shape[0] ** 4)[0] + x[0], "b")
+    with pytest.raises(ValueError, match="less than 2\\*\\*31 elements"):
+        wide.call(np.zeros(300, np.float32))
+
+
 def test_what_depends_on_sizes_is_refused_while_exporting():
     for f, message in (
         (lambda x: x if x.shape[0] > 3 else -x, "comparison 'b' > '3' is inconclusive"),

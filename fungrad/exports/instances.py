@@ -39,7 +39,7 @@ def at_sizes(jaxpr: Jaxpr, values: dict[str, Any], name: str) -> Jaxpr:
     try:
         out = found.jaxpr(jaxpr)
         check_jaxpr(out, f"{name} for {sizes}")
-    except (JaxprTypeError, ValueError, ZeroDivisionError, InconclusiveDimensionOperation) as error:
+    except (JaxprTypeError, ValueError, ArithmeticError, InconclusiveDimensionOperation) as error:
         raise ValueError(
             f"fungrad.export: {name} was exported for symbolic shapes and is not possible for {sizes}: {error}"
         ) from error
