@@ -402,6 +402,16 @@ def test_sizes_that_do_not_fit():
         exported(jnp.sin, "2*d").call(sample(5))
 
 
+def test_equally_spaced_numbers():
+    def f(x):
+        return jnp.linspace(x[0], 2.0, x.shape[0]), jnp.linspace(0, 1, x.shape[0], endpoint=False)
+
+    e = exported(f, "b", constraints=["b >= 2"])
+    for n in (2, 5):
+        for got, want in zip(e.call(np.ones(n, np.float32)), (np.linspace(1, 2, n), np.arange(n) / n), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
 def test_variables_that_shapes_do_not_determine():
     with pytest.raises(ValueError, match=r"Cannot solve for values of dimension variables {'a'}"):
         exported(jnp.sin, "a*a")

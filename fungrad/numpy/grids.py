@@ -12,9 +12,9 @@ import numpy as np
 
 from fungrad.core import dlpack, dtypes
 from fungrad.core.arguments import index
-from fungrad.core.array import Array, wrap
+from fungrad.core.array import Array, as_array, wrap
 from fungrad.core.avals import ShapedArray
-from fungrad.core.dimensions import as_size
+from fungrad.core.dimensions import as_size, is_symbolic
 from fungrad.numpy import creation, ufuncs
 from fungrad.numpy._promotion import (
     broadcast_shapes,
@@ -31,7 +31,7 @@ from fungrad.numpy.manipulation import moveaxis
 from fungrad.numpy.selection import where
 from fungrad.ops import compare, elementwise as lax, foundation, joining, shape as shape_ops
 from fungrad.ops._operands import scalar_like
-from fungrad.ops.cast import copy as copy_op
+from fungrad.ops.cast import convert_element_type, copy as copy_op
 from fungrad.ops.cumulative import cumprod
 from fungrad.ops.resharding import on_device
 
@@ -67,7 +67,7 @@ def linspace(
     first, last, computed = _ends("linspace", start, stop)
     parts = num - 1 if endpoint else num
     apart = lax.sub(last, first)
-    step = lax.div(apart, scalar_like(float(parts), apart)) if parts > 0 else creation.full_like(apart, float("nan"))
+    step = lax.div(apart, _count_like(parts, apart)) if parts > 0 else creation.full_like(apart, float("nan"))
     out = _spaced(first, last, num, parts, endpoint)
     if found is not None and dtypes.is_integer(found):
         out = ufuncs.floor(out)
@@ -89,6 +89,11 @@ def _ends(api: str, start: Any, stop: Any) -> tuple[Array, Array, np.dtype]:
     return foundation.broadcast(first, shape), foundation.broadcast(last, shape), natural
 
 
+def _count_like(n: Any, x: Array) -> Any:
+    """A number of parts in the dtype of ``x``."""
+    return convert_element_type(as_array(n), x.aval.dtype) if is_symbolic(n) else scalar_like(float(n), x)
+
+
 def _spaced(first: Array, last: Array, num: int, parts: int, endpoint: bool) -> Array:
     """``num`` numbers along a new first axis."""
     row = shape_ops.expand_dims(first, (0,))
@@ -106,13 +111,13 @@ def _spaced(first: Array, last: Array, num: int, parts: int, endpoint: bool) -> 
 
 def _from_start(row: Array, end: Array, places: Array, parts: int) -> Array:
     """``start + i * step``; a mean of the ends where their distance is beyond the greatest number."""
-    count = scalar_like(float(parts), row)
+    count = _count_like(parts, row)
     apart = lax.sub(end, row)
     step = lax.div(apart, count)
     # A step that is 0 although the ends differ has lost its digits: the ratio goes first.
     lost = compare.eq(step, scalar_like(0, step))
     steps = compare.select_n(
-        foundation.broadcast(lost, np.broadcast_shapes(lost.aval.shape, places.aval.shape)),
+        foundation.broadcast(lost, broadcast_shapes(lost.aval.shape, places.aval.shape)),
         lax.mul(places, step),
         lax.mul(lax.div(places, count), apart),
     )
