@@ -1,6 +1,7 @@
 """Modules cut into pieces that LLVM compiles at the same time: the same functions, the same numbers."""
 
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -123,3 +124,11 @@ def test_the_same_bits_whole_and_in_pieces(monkeypatch, program):
 def test_an_error_of_a_piece_reaches_the_caller(small):
     with pytest.raises(RuntimeError, match="use of undefined value"):
         native.session().compile(TEXT.replace("fadd double %d, %v", "fadd double %e, %v"))
+
+
+def test_without_threads_the_caller_compiles(small, monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert len(pieces.separate(native.session().compile(TEXT))) == 3

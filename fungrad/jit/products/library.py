@@ -35,7 +35,8 @@ def prepare(symbol: str) -> None:
         with contextlib.suppress(Exception):  # `address` tries again, and raises
             address(symbol)
 
-    threading.Thread(target=run, name="fungrad product compiler").start()
+    with contextlib.suppress(RuntimeError):  # no more threads
+        threading.Thread(target=run, name="fungrad product compiler").start()
 
 
 def address(symbol: str) -> int:

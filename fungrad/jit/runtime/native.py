@@ -273,7 +273,10 @@ def _on_threads(works: Sequence[Callable[[], _T]]) -> list[_T]:
         finished[n].set()
 
     for n in range(len(works)):
-        threading.Thread(target=run, args=(n,), name="fungrad compiler").start()
+        try:
+            threading.Thread(target=run, args=(n,), name="fungrad compiler").start()
+        except RuntimeError:  # the process may have no more threads, or is about to end
+            run(n)
     for event in finished:
         event.wait()
     for outcome in outcomes:
