@@ -333,3 +333,14 @@ def test_what_functions_of_shards_refuse(names):
         outer(lambda a: lax.pcast(a, "x", to="unreduced"))
     doubled = outer(lambda a: lax.with_sharding_constraint(a * 2, P(None, "y")), axis_names={"x"})
     np.testing.assert_array_equal(doubled, 2 * u)
+
+
+def test_device_of_jit(names):
+    d, u = names["d"], names["u"]
+    f = jax.jit(lambda x, n: x * n, static_argnums=1, device=d[2])
+    assert described(f(u, 3)) == "c 2" and float(f(u, 3)[0, 0]) == 3.0
+    assert described(f(names["d1"], 2)) == "c 2"
+    assert described(jax.jit(lambda: jnp.ones(3), device=d[2])()) == "c 2"
+    np.testing.assert_array_equal(jax.jit(jax.grad(lambda x: f(x, 3).sum()))(u), 3 * u)
+    with pytest.raises(ValueError, match="device is specified"):
+        jax.jit(lambda x: x, device=d[2], in_shardings=names["S"]())

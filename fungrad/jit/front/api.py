@@ -45,7 +45,7 @@ from fungrad.jit.front.donation import check_given_once, is_on_own_memory, warn_
 from fungrad.jit.front.explain import explain_miss, log
 from fungrad.jit.front.options import Keywords, Options, as_tuple, positional_names, resolved
 from fungrad.jit.front.recorded import note_tracing, prepared
-from fungrad.jit.front.sharded import ShardedFunction, putting, says_where
+from fungrad.jit.front.sharded import ShardedFunction, other_device, putting, says_where
 from fungrad.jit.front.tree_code import builder, is_time, reader
 from fungrad.ops.foundation import zeros
 from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values, vjp
@@ -689,7 +689,7 @@ def jit(
       in_shardings: shardings that arguments have or get, a prefix of the tuple of arguments: ``Sharding``,
         ``PartitionSpec`` over the mesh that has been set, or None.
       out_shardings: shardings of results, a prefix of the result.
-      device: None or a device.
+      device: None, or the device on which the function runs: arguments are put there.
       backend: None or ``"cpu"``.
       compiler_options: options of XLA by name, without effect here; a name that cannot be one of them raises
         ``JaxRuntimeError``.
@@ -723,7 +723,7 @@ def jit(
         "donate_argnums": as_tuple(donate_argnums, int, "donate_argnums"),
         "donate_argnames": as_tuple(donate_argnames, str, "donate_argnames"),
     }
-    places = {"in_shardings": in_shardings, "out_shardings": out_shardings}
+    places = {"in_shardings": in_shardings, "out_shardings": out_shardings, "device": other_device(device)}
     if fun is None:
         return lambda f: jit(f, **declared, keep_unused=keep_unused, inline=inline, **places)
     check_callable(fun, "jit")

@@ -9,10 +9,13 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from fungrad.config import watch
 from fungrad.core import shardings, tree
-from fungrad.core.array import as_array
+from fungrad.core.array import Array, as_array
 from fungrad.core.context import Tracer
+from fungrad.core.device import Device, device_count
 from fungrad.core.formats import Format
 from fungrad.core.ir import Jaxpr
 from fungrad.core.jaxpr_parts import jaxprs_in_params
@@ -20,6 +23,15 @@ from fungrad.core.meshes import AbstractMesh, PartitionSpec
 from fungrad.core.placement import following, placed, placement
 from fungrad.core.source import api_boundary
 from fungrad.ops.resharding import note_move, resharded, sharding_constraint_p
+
+
+def other_device(device: Any) -> Any:
+    """The sharding of a function that is to run on a device; None if there is only one."""
+    if device is None or device_count() == 1:
+        return None
+    if isinstance(device, Format):
+        device = device.sharding
+    return shardings.SingleDeviceSharding(device) if isinstance(device, Device) else device
 
 
 def _is_none(x: Any) -> bool:
@@ -34,11 +46,16 @@ class ShardedFunction:
       in_shardings, out_shardings: as they were given.
     """
 
-    def __init__(self, compiled: Any, fun: Callable[..., Any], in_shardings: Any, out_shardings: Any):
+    def __init__(self, compiled: Any, fun: Callable[..., Any], in_shardings: Any, out_shardings: Any, device: Any):
         functools.update_wrapper(self, fun)
         self.compiled = compiled
         self.in_shardings = tuple(in_shardings) if isinstance(in_shardings, list) else in_shardings
         self.out_shardings = out_shardings
+        self._device = device
+        if device is not None and tree.leaves((in_shardings, out_shardings)):
+            raise ValueError(
+                "fungrad.jit: If device is specified, in_shardings and out_shardings should not be: give the shardings"
+            )
         self._devices = [
             *_devices_of(in_shardings, "in_shardings"),
             *_devices_of(out_shardings, "out_shardings"),
@@ -47,6 +64,8 @@ class ShardedFunction:
 
     @api_boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._device is not None:
+            args, kwargs = tree.map(self._moved, (args, kwargs))
         if self.in_shardings is not None:
             if kwargs:
                 raise ValueError(
@@ -62,6 +81,8 @@ class ShardedFunction:
                     if placement(x) is None:
                         note_move(x, self._devices[0][1])
         result = self.compiled(*args, **kwargs)
+        if self._device is not None:
+            return tree.map(lambda x: _put(x, self._device) if isinstance(x, Array) else x, result)
         if self.out_shardings is None:
             return result
         leaves, structure = tree.flatten(result)
@@ -76,6 +97,13 @@ class ShardedFunction:
                 x = _put(x, sharding)
             out.append(x)
         return tree.unflatten(structure, out)
+
+    def _moved(self, leaf: Any) -> Any:
+        """An argument on the device on which the function is to run, if one was named."""
+        if isinstance(leaf, Tracer) or not isinstance(leaf, (Array, np.ndarray)):
+            return leaf  # numbers may be static
+        x = as_array(leaf)
+        return _put(x, self._device, given=x is leaf)
 
     def _placed(self, args: tuple) -> tuple:
         """The arguments, where types are to say how they are divided."""
