@@ -16,7 +16,7 @@ from fungrad.core import tree
 from fungrad.core.arguments import index
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.context import AnonymousAxis, AxisData
-from fungrad.core.dimensions import is_symbolic
+from fungrad.core.dimensions import SymbolicDim, is_symbolic
 from fungrad.core.hitypes import MappingSpec
 from fungrad.core.refs import AbstractRef, Ref, contents, passed, store
 from fungrad.core.signatures import P, R
@@ -258,8 +258,8 @@ def _checked_axis(axis: Any, x: Any, position: int, whole: Any) -> Any:
 
 
 def _mapped_size(
-    leaves: Sequence[Any], dims: Sequence[int | None], axis_size: int | None, whole: Any, name: str
-) -> int:
+    leaves: Sequence[Any], dims: Sequence[int | None], axis_size: int | SymbolicDim | None, whole: Any, name: str
+) -> Any:
     """The common size of the mapped axes."""
     first = None
     for i, (x, d) in enumerate(zip(leaves, dims, strict=True)):
