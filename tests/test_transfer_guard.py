@@ -141,6 +141,7 @@ NONE = [
     lambda v: random.split(v.key),
     lambda v: fungrad.device_put(v.x, fungrad.devices()[0]),
     lambda v: fungrad.device_put(v.s8, v.sharding),
+    lambda v: fungrad.device_put(v.s8, NamedSharding(fungrad.sharding.Mesh(fungrad.devices()[::-1], ("x",)), P())),
     lambda v: [s.data for s in v.s8.addressable_shards],
     lambda v: (np.asarray(v.x), v.x.tolist(), str(v.s8), float(v.x.sum()), fungrad.device_get(v.s8)),
     lambda v: fungrad.vjp(jnp.sin, v.x)[1](v.x),

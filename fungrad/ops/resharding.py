@@ -186,7 +186,7 @@ def put(x: Any, where: Any) -> Any:
 def note_move(x: Any, where: Any) -> None:
     """Tells ``transfer_guard`` that an array is to be at ``where``, if it is elsewhere.
 
-    What several devices hold is gathered on the host first, as in JAX.
+    What several devices hold is gathered on the host first, but for the same devices in another order, as in JAX.
 
     Raises:
       JaxRuntimeError: the guard disallows it.
@@ -197,6 +197,9 @@ def note_move(x: Any, where: Any) -> None:
     wanted = SingleDeviceSharding(where) if isinstance(where, Device) else where
     if isinstance(getattr(wanted, "mesh", None), AbstractMesh) or isinstance(getattr(now, "mesh", None), AbstractMesh):
         return
+    if now.num_devices > 1 and now.device_set == wanted.device_set:
+        if now._device_assignment != wanted._device_assignment:
+            return
     if not now.is_equivalent_to(wanted, x.aval.ndim):
         moved = device_to_device if now.num_devices == 1 else host_to_device
         moved(x.aval, wanted)
