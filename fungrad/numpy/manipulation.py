@@ -16,7 +16,7 @@ from fungrad.core import dtypes
 from fungrad.core.arguments import index
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
-from fungrad.core.dimensions import SymbolicDim, as_size, is_symbolic, is_symbolic_shape
+from fungrad.core.dimensions import as_size, is_symbolic, is_symbolic_shape
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import creation, division, ufuncs
 from fungrad.numpy._promotion import broadcast_shapes, operand, unwrapped
@@ -562,7 +562,8 @@ def repeat(
     return _repeat_to_length(a, operand(repeats, "repeat", "repeats"), axis, as_size(total_repeat_length))
 
 
-def _repeat_each(a: Array, count: int | SymbolicDim, axis: int) -> Array:
+def _repeat_each(a: Array, count: Any, axis: int) -> Array:
+    """``count`` copies of every element, a number or a symbolic dimension."""
     if count < 0:
         raise ValueError(f"fungrad.numpy.repeat: repeats must not be negative, got {count}")
     shape = a.aval.shape
