@@ -23,6 +23,7 @@ from fungrad.jit.rewrites.lazy import lazily
 from fungrad.jit.rewrites.levels import in_levels
 from fungrad.jit.rewrites.parallel import side_by_side
 from fungrad.jit.rewrites.passes import Pass
+from fungrad.jit.rewrites.redundant_stores import drop_redundant_stores
 from fungrad.jit.rewrites.regions import merge
 from fungrad.jit.rewrites.rows import grouped
 from fungrad.jit.rewrites.schedule import SCHEDULE
@@ -36,6 +37,7 @@ GENERAL = (
     Pass("interchange", "program", interchange),
     Pass("regions", "program", merge),
     Pass("in place", "program", buffers.reuse),
+    Pass("redundant stores", "program", drop_redundant_stores),
 )
 TARGETED = (
     Pass("combine", "statements", combine),
