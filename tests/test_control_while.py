@@ -451,7 +451,7 @@ x3 = jnp.ones(3)
             TypeError,
             r"fori_loop: .*(?s:.*)c has type f32\[3\] on input",
         ),
-        (lambda: lax.fori_loop(0.5, 3, lambda i, c: c, x3), TypeError, r"lower must be an integer scalar, got f32\[\]"),
+        (lambda: lax.fori_loop(0.5, 3, lambda i, c: c, x3), TypeError, r"same dtype, got f32\[\] and i32\[\]"),
         (lambda: lax.fori_loop(0, x3, lambda i, c: c, x3), TypeError, "upper must be an integer scalar"),
         (lambda: lax.fori_loop(0, "3", lambda i, c: c, x3), TypeError, "upper must be an integer scalar, got '3'"),
         (
