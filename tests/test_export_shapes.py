@@ -276,6 +276,11 @@ PROGRAMS = {
     "windows": lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (2, 1), (2, 1), "SAME"),
     "convolution": lambda x: lax.conv_general_dilated(x.T[:, None, :], jnp.ones((2, 1, 2)), (1,), "SAME"),
     "matrices": lambda x: jnp.linalg.solve(x[:, :, None] * x[:, None, :] + jnp.eye(3), x[..., None]),
+    "determinants": lambda x: (
+        jnp.linalg.det(x @ x.T + jnp.eye(x.shape[0])),
+        fungrad.grad(lambda v: jnp.linalg.slogdet(v @ v.T + jnp.eye(v.shape[0]))[1])(x),
+    ),
+    "traces": lambda x: (jnp.trace(x), jnp.trace(x, 1), jnp.trace(x, -1), fungrad.grad(jnp.trace)(x)),
     "factors": lambda x: jnp.linalg.qr(jnp.concatenate([x, jnp.eye(3)]))[1] ** 2,
     "random": lambda x: fungrad.random.normal(fungrad.random.key(0), x.shape),
     "segments": lambda x: fungrad.ops.segment_sum(x, jnp.arange(x.shape[0]), num_segments=x.shape[0]),
@@ -448,6 +453,8 @@ def test_what_depends_on_sizes_is_refused_while_exporting():
         (lambda x: lax.slice(x, (0, 0), (2, 3)), "is inconclusive"),
         (lambda x: list(x), "constant"),
         (lambda x: jnp.linspace(0.0, 1.0, x.shape[0] - 1), "is inconclusive"),
+        (jnp.cov, "'b' < '2' is inconclusive"),
+        (jnp.corrcoef, "'b' < '2' is inconclusive"),
     ):
         with pytest.raises(InconclusiveDimensionOperation, match=message):
             exported(f, "b, 3")

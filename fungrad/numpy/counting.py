@@ -337,7 +337,9 @@ def cov(
     if isinstance(divisor, float) and divisor <= 0:
         divisor = 0.0
     out = ufuncs.true_divide(products, divisor)
-    return reshape(out, ()) if out.aval.shape == (1, 1) else out
+    rows = out.aval.shape[0]
+    # Whether one variable is a number must be known of symbolic sizes too, so they are not asked for equality only.
+    return reshape(out, ()) if rows < 2 and rows == 1 else out
 
 
 def _variables(m: Any, rowvar: bool, name: str) -> Array:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.array import Array
+from fungrad.core.dimensions import is_symbolic_shape
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import creation, reductions, ufuncs
 from fungrad.numpy._promotion import broadcast_shapes, cast, operand, promote_dtypes, raw_operand, requested_dtype
@@ -433,15 +434,20 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
 
 def _diagonal_span(a: Array, offset: int, axis1: int, axis2: int, api: str) -> tuple[Array, int, int]:
     """The array with the two axes last, the length of the diagonal and its start in the flattened matrix."""
-    i = canonical_axis(f"fungrad.numpy.{api}", axis1, a.aval.ndim)
-    j = canonical_axis(f"fungrad.numpy.{api}", axis2, a.aval.ndim)
-    if i == j:
-        raise ValueError(f"fungrad.numpy.{api}: axis1 and axis2 must differ, got {axis1} twice")
-    x = moveaxis(a, (i, j), (-2, -1))
+    x = _planes_last(a, axis1, axis2, api)
     rows, columns = x.aval.shape[-2:]
     if offset >= 0:
         return x, min(rows, columns - offset), offset
     return x, min(rows + offset, columns), -offset * columns
+
+
+def _planes_last(a: Array, axis1: int, axis2: int, api: str) -> Array:
+    """The array with the two axes last."""
+    i = canonical_axis(f"fungrad.numpy.{api}", axis1, a.aval.ndim)
+    j = canonical_axis(f"fungrad.numpy.{api}", axis2, a.aval.ndim)
+    if i == j:
+        raise ValueError(f"fungrad.numpy.{api}: axis1 and axis2 must differ, got {axis1} twice")
+    return moveaxis(a, (i, j), (-2, -1))
 
 
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
@@ -453,7 +459,14 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
       Array(5, dtype=int32)
     """
     no_out("trace", out)
-    return reductions.sum(diagonal(a, offset, axis1, axis2), -1, dtype)
+    a = operand(a, "trace", "a")
+    if not is_symbolic_shape(a.aval.shape) or a.aval.ndim < 2:
+        return reductions.sum(diagonal(a, offset, axis1, axis2), -1, dtype)
+    # Which side is the shorter one may not be known.
+    x = _planes_last(a, axis1, axis2, "trace")
+    rows, columns = x.aval.shape[-2:]
+    mask = _eye_mask(rows, columns, operator.index(offset))
+    return reductions.sum(where(mask, x, creation.zeros_like(x, shape=())), (-2, -1), dtype)
 
 
 def diag(v: Any, k: int = 0) -> Array:

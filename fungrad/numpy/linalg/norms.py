@@ -12,6 +12,7 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.numpy._promotion import inexact, operand
+from fungrad.numpy.grids import eye
 from fungrad.numpy.linalg._arguments import check_matrix, matrix
 from fungrad.numpy.linalg.decompositions import eigvalsh, svdvals
 from fungrad.numpy.linalg.solving import inv
@@ -188,7 +189,7 @@ def cond(x: Any, p: Any = None) -> Array:
         out = small / large if p == -2 else large / small
     else:
         singular = _is_singular(x)
-        safe = where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
+        safe = where(singular[..., None, None], eye(x.shape[-1], dtype=x.dtype), x)
         out = matrix_norm(x, ord=p) * matrix_norm(inv(safe), ord=p)
         out = where(singular, np.inf, out)
     return where(isnan(out) & ~isnan(x).any(axis=(-2, -1)), np.inf, out)

@@ -18,7 +18,7 @@ from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer, staging
 from fungrad.numpy._promotion import broadcast_shapes, operand
-from fungrad.numpy.creation import full
+from fungrad.numpy.creation import arange, full
 from fungrad.numpy.grids import eye
 from fungrad.numpy.linalg._arguments import at_least_single, check_matrix, matrices, matrix
 from fungrad.numpy.linalg.decompositions import svd
@@ -157,7 +157,7 @@ def inv(a: Any) -> Array:
 
 def _swaps(pivots: Array) -> Array:
     """Whether the number of exchanges of rows is odd, as 1 or 0."""
-    return sum(pivots != np.arange(pivots.shape[-1], dtype=np.int32), axis=-1) % 2
+    return sum(pivots != arange(pivots.shape[-1], dtype=np.int32), axis=-1) % 2
 
 
 @custom_jvp
@@ -229,7 +229,7 @@ def _cofactors(a: Array) -> Array:
     """The matrix of derivatives of the determinant by the elements."""
     u, s, vh = svd(a)
     n = a.shape[-1]
-    others = where(np.eye(n, dtype=bool), 1, s[..., None, :])
+    others = where(eye(n, dtype=bool), 1, s[..., None, :])
     scaled = u * prod(others, axis=-1)[..., None, :].astype(a.dtype)
     phase = _det(u) * _det(vh)
     return conj(scaled @ vh) * phase[..., None, None]
