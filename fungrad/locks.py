@@ -16,6 +16,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 _locks: weakref.WeakSet[Any] = weakref.WeakSet()
+# Held while the set is changed or read, and during a fork: no thread waits for anything else meanwhile.
+_registry = threading.RLock()
 _foreign: list[AbstractContextManager] = []
 _held: list[Any] = []
 
@@ -51,7 +53,8 @@ def lock() -> AbstractContextManager:
       ...     pass
     """
     made = _Lock()
-    _locks.add(made)
+    with _registry:
+        _locks.add(made)
     return made
 
 
@@ -116,18 +119,25 @@ def include(foreign: AbstractContextManager) -> None:
 
 def _before_fork() -> None:
     """Takes all locks. Threads nest them in orders of their own, so never wait for one while holding others."""
-    wanted: list[Any] = list(_locks)
     while True:
+        with _registry:
+            wanted: list[Any] = list(_locks)
         held: list[Any] = []
+        busy = None
         for one in wanted:
             if not one.acquire(False):
+                busy = one
                 break
             held.append(one)
-        else:
-            break
+        if busy is None:
+            _registry.acquire()
+            if set(_locks) <= set(held):
+                break
+            _registry.release()  # a thread made another meanwhile, and may hold it
         for other in held:
             other.release()
-        one.wait()
+        if busy is not None:
+            busy.wait()
     for guard in _foreign:
         guard.__enter__()
     _held.extend(wanted)
@@ -138,6 +148,7 @@ def _after_fork() -> None:
         guard.__exit__(None, None, None)
     while _held:
         _held.pop().release()
+    _registry.release()
 
 
 if hasattr(os, "register_at_fork"):

@@ -491,3 +491,22 @@ def test_galore_is_that_of_optax():
         results.append((updates, state[0].projector))
     compare(results[0][0], results[1][0], 1e-3)
     assert outline(results[0][1]) == outline(results[1][1])
+
+
+@pytest.mark.parametrize(
+    ("updates", "words"),
+    [
+        ({"w": jnp.ones(3)}, r"adamw: updates: .*missing \['b'\].*structure of the parameters"),
+        ({"w": jnp.ones(4), "b": jnp.ones(2)}, r"adamw: updates\['w'\] has shape \(4,\), .* has shape \(3,\)"),
+    ],
+    ids=["structure", "shape"],
+)
+def test_updates_are_blamed_where_state_and_parameters_agree(updates, words):
+    params = {"w": jnp.ones(3), "b": jnp.ones(2)}
+    optimizer = optim.adamw(1e-3)
+    with pytest.raises(ValueError, match=words) as caught:
+        optimizer.update(updates, optimizer.init(params), params)
+    assert caught.value.__context__ is None
+    with pytest.raises(ValueError, match="apply_updates: updates") as caught:
+        optim.apply_updates(params, updates)
+    assert caught.value.__context__ is None

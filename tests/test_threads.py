@@ -219,3 +219,37 @@ def test_threads_that_a_flushing_program_started_keep_subnormals():
         "    assert all(np.all(np.asarray(f(x)) > 0) for _ in range(20))\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_waits_for_locks_that_are_made_meanwhile():
+    code = """
+import os, threading, time
+from fungrad import locks
+
+def work():
+    while not done:
+        made = locks.lock()
+        with made:
+            time.sleep(2e-4)
+
+done = []
+threads = [threading.Thread(target=work) for _ in range(4)]
+for t in threads:
+    t.start()
+held = 0
+for _ in range(40):
+    child = os.fork()
+    if child == 0:
+        free = True
+        for one in list(locks._locks):
+            free = free and one.acquire(False)
+        os._exit(0 if free else 1)
+    held += os.waitpid(child, 0)[1] != 0
+done.append(1)
+for t in threads:
+    t.join()
+print("held:", held)
+"""
+    out = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
+    assert out.stdout.strip() == "held: 0", out.stderr

@@ -18,6 +18,7 @@ RULES = ("abstract_eval", "impl", "jvp", "transpose", "batch", "lower")
 # their bits have no tangents.
 NOT_NEEDED = {
     "iota": ("jvp", "batch"),
+    "dim_as_value": ("batch",),
     **{
         name: ("jvp",)
         for name in (

@@ -47,15 +47,19 @@ def named(name: str, transformation: GradientTransformation, floating: bool = Fa
         try:
             return transformation.init(params)
         except REFUSALS as error:
-            _reword(error, api)
+            failure = error
+        _reword(failure, api)
 
     def update(updates: Updates = None, state: OptState = None, params: Params | None = None, **extra: Any) -> tuple:
         try:
             return transformation.update(updates, state, params, **extra)
         except REFUSALS as error:
-            if inside(error):
-                _examine(api, transformation, updates, state, params)
-            _reword(error, api)
+            if not inside(error):
+                raise
+            failure = error
+        # Outside of the handler, so that what is found to be wrong is all that is printed.
+        _examine(api, transformation, updates, state, params)
+        _reword(failure, api)
 
     return GradientTransformationExtraArgs(init, update)
 
@@ -64,7 +68,7 @@ def _reword(error: Exception, api: str) -> NoReturn:
     text = str(error)
     if inside(error) and text.startswith("fungrad"):
         error.args = (f"{api}: {text.partition(': ')[2]}", *error.args[1:])
-    raise
+    raise error
 
 
 def _is_state(x: Any) -> bool:
@@ -105,6 +109,8 @@ def _examine(api: str, transformation: GradientTransformation, updates: Any, sta
     _check_arrays(api, "updates", updates)
     if params is not None:
         _check_arrays(api, "params", params)
+        if _is_made_for(state, transformation, params):
+            _check_updates(api, updates, params)
         match(api, "params", tree.structure(updates), params, "Parameters must have the structure of the updates.")
     try:
         expected = transformation.init(updates)
@@ -125,9 +131,34 @@ def _examine(api: str, transformation: GradientTransformation, updates: Any, sta
             ) from None
 
 
-def match(api: str, name: str, structure: Any, value: Any, hint: str) -> None:
+def _is_made_for(state: Any, transformation: GradientTransformation, params: Any) -> bool:
+    """Whether a state is one for these parameters, as far as structures and shapes say."""
+    try:
+        expected = transformation.init(params)
+    except REFUSALS:
+        return False
+    if _outline(state) != _outline(expected) or tree.structure(state) != tree.structure(expected):
+        return False
+    pairs = zip(tree.leaves(expected), tree.leaves(state), strict=True)
+    return all(getattr(a, "shape", ()) == getattr(b, "shape", ()) for a, b in pairs)
+
+
+def _check_updates(api: str, updates: Any, params: Any) -> None:
+    """Raises what is wrong with updates for parameters that fit the state."""
+    match(api, "updates", tree.structure(params), updates, "Updates must have the structure of the parameters.")
+    for (path, new), old in zip(tree.flatten_with_path(updates)[0], tree.leaves(params), strict=True):
+        if np.shape(new) != np.shape(old):
+            raise ValueError(
+                f"{api}: updates{tree.keystr(path)} has shape {np.shape(new)}, but the parameter has shape "
+                f"{np.shape(old)}; an update must have the shape of its parameter"
+            )
+
+
+def match(
+    api: str, name: str, structure: Any, value: Any, hint: str, is_leaf: Callable[[Any], bool] | None = None
+) -> None:
     """Raises ValueError, which names the place, unless a tree has a structure."""
-    if tree.structure(value) != structure:
+    if tree.structure(value, is_leaf=is_leaf) != structure:
         raise_mismatch(
             differences(structure, value, open_treedef, open_value, prefix=False), api=api, name=name, hint=hint
         )

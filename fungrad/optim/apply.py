@@ -54,11 +54,14 @@ def apply_updates(params: Params, updates: Updates) -> Params:
         return tree.unflatten(
             treedef, [add(u, p) if s is None else s[0] for s, (p, u) in zip(sums, columns, strict=True)]
         )
-    except ValueError:
-        structure = tree.structure(updates, is_leaf=_is_none)
-        match("fungrad.optim.apply_updates", "params", structure, params, "They must have one structure.")
-        _check_shapes(updates, params)
-        raise
+    except ValueError as error:
+        failure = error
+    # What was added to is right: it is what there is to train.
+    structure = tree.structure(params, is_leaf=_is_none)
+    hint = "They must have the structure of the parameters."
+    match("fungrad.optim.apply_updates", "updates", structure, updates, hint, is_leaf=_is_none)
+    _check_shapes(updates, params)
+    raise failure
 
 
 def _check_shapes(updates: Updates, params: Params) -> None:
