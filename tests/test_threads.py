@@ -232,13 +232,14 @@ def work():
         made = locks.lock()
         with made:
             time.sleep(2e-4)
+        time.sleep(2e-3)
 
 done = []
-threads = [threading.Thread(target=work) for _ in range(4)]
+threads = [threading.Thread(target=work) for _ in range(2)]
 for t in threads:
     t.start()
 held = 0
-for _ in range(40):
+for _ in range(200):
     child = os.fork()
     if child == 0:
         free = True
