@@ -66,8 +66,8 @@ def symbolic_shape(
       >>> b, n = export.symbolic_shape("b, 2*b + 1")
       >>> (n - 1) // b, n % 2, n > b
       (2, 1, True)
-      >>> export.symbolic_shape("b, ..., 5", like=(2, 3, 4, 5))
-      (b, 3, 4, 5)
+      >>> export.symbolic_shape("b, ...", like=(2, 3, 4))
+      (b, 3, 4)
     """
     api = "fungrad.export.symbolic_shape"
     if shape_spec is not None and not isinstance(shape_spec, str):
