@@ -496,7 +496,7 @@ def test_galore_is_that_of_optax():
 @pytest.mark.parametrize(
     ("updates", "words"),
     [
-        ({"w": jnp.ones(3)}, r"adamw: updates: .*missing \['b'\].*structure of the parameters"),
+        ({"w": jnp.ones(3)}, r"adamw: updates: .*missing \['b'\].*structure of params"),
         ({"w": jnp.ones(4), "b": jnp.ones(2)}, r"adamw: updates\['w'\] has shape \(4,\), .* has shape \(3,\)"),
     ],
     ids=["structure", "shape"],

@@ -145,7 +145,7 @@ def _is_made_for(state: Any, transformation: GradientTransformation, params: Any
 
 def _check_updates(api: str, updates: Any, params: Any) -> None:
     """Raises what is wrong with updates for parameters that fit the state."""
-    match(api, "updates", tree.structure(params), updates, "Updates must have the structure of the parameters.")
+    match(api, "updates", tree.structure(params), updates, "updates must have the structure of params.")
     for (path, new), old in zip(tree.flatten_with_path(updates)[0], tree.leaves(params), strict=True):
         if np.shape(new) != np.shape(old):
             raise ValueError(

@@ -58,7 +58,7 @@ def apply_updates(params: Params, updates: Updates) -> Params:
         failure = error
     # What was added to is right: it is what there is to train.
     structure = tree.structure(params, is_leaf=_is_none)
-    hint = "They must have the structure of the parameters."
+    hint = "updates must have the structure of params."
     match("fungrad.optim.apply_updates", "updates", structure, updates, hint, is_leaf=_is_none)
     _check_shapes(updates, params)
     raise failure
