@@ -32,6 +32,7 @@ with _locks.imports:
     from fungrad.config import (
         allow_f16_reductions as allow_f16_reductions,
         array_garbage_collection_guard as array_garbage_collection_guard,
+        auto_pcast as auto_pcast,
         config as config,
         debug_infs as debug_infs,
         debug_key_reuse as debug_key_reuse,

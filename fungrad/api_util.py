@@ -124,7 +124,10 @@ def rebase_donate_argnums(donate_argnums: Sequence[int], static_argnums: Sequenc
     """
     both = set(donate_argnums) & set(static_argnums)
     if both:
-        raise ValueError(f"static_argnums and donate_argnums cannot intersect: arguments {sorted(both)} are in both")
+        raise ValueError(
+            "fungrad.api_util.rebase_donate_argnums: static_argnums and donate_argnums cannot intersect: arguments "
+            f"{sorted(both)} are in both"
+        )
     return tuple([d - sum(s < d for s in static_argnums) for d in sorted(donate_argnums)])
 
 

@@ -618,6 +618,9 @@ threefry_partitionable = _switch(
 legacy_prng_key = _switch(
     "legacy_prng_key", "allow", "What raw keys do inside a ``with`` block: ``allow`` them, ``warn``, or ``error``."
 )
+auto_pcast = _switch(
+    "auto_pcast", True, "Without effect: values that vary over fewer axes of ``shard_map`` are always taken as varying."
+)
 softmax_custom_jvp = _switch("softmax_custom_jvp", True, "Without effect: ``softmax`` has one rule, the stable one.")
 allow_f16_reductions = _switch("allow_f16_reductions", True, "Without effect: 16-bit floats are added up in single.")
 array_garbage_collection_guard = _switch(

@@ -10,7 +10,7 @@ import fungrad
 import fungrad.debug
 import fungrad.numpy as fnp
 from fungrad import lax
-from fungrad.experimental import io_callback
+from fungrad.experimental import buffer_callback as buffers, io_callback
 from fungrad.jit.passes import run_passes
 
 F32 = fungrad.ShapeDtypeStruct((), "float32")
@@ -456,3 +456,35 @@ def test_options_of_prints_and_callbacks_may_come_first(wrap, capsys):
             call(ordered=True, x=1)
     with pytest.raises(ValueError, match="no placeholder for the keyword argument.*partitioned"):
         fungrad.debug.print(ordered=True)("hello {a}", a=42, partitioned=True)
+
+
+def test_callbacks_that_write_into_buffers():
+    def scaled(ctx, out, x, by):
+        assert ctx.stage is buffers.ExecutionStage.EXECUTE and out.writeable and out.dtype == "float32"
+        with pytest.raises(ValueError, match="GPU context is not available"):
+            ctx.stream  # noqa: B018
+        np.asarray(out)[...] = np.asarray(x) * np.asarray(by)[..., None]
+
+    x, by = np.ones((2, 3), np.float32), np.arange(2, dtype=np.float32)
+    result = fungrad.ShapeDtypeStruct((3,), np.float32)
+    for method in ("sequential", "expand_dims", "broadcast_all"):
+        f = buffers.buffer_callback(scaled, result, vmap_method=method)
+        for axes in ((0, 0), (None, 0)):
+            given = (x if axes[0] == 0 else x[0], by)
+            mapped = fungrad.vmap(f, axes)
+            for g in (mapped, fungrad.jit(mapped)):
+                np.testing.assert_array_equal(g(*given), x * by[:, None])
+
+    def add_in_place(ctx, out, x):
+        np.asarray(out)[...] += 1  # begins as x
+
+    f = buffers.buffer_callback(add_in_place, F32, input_output_aliases={0: 0}, has_side_effect=True)
+    x = fnp.float32(4.0)
+    assert float(fungrad.jit(f)(x)) == 5.0 and float(x) == 4.0
+    for aliases, message in (({1: 0}, "input index 1 outside"), ({0: 1}, "output index 1 outside")):
+        with pytest.raises(ValueError, match=message):
+            buffers.buffer_callback(add_in_place, F32, input_output_aliases=aliases)(x)
+    with pytest.raises(ValueError, match="different abstract value"):
+        buffers.buffer_callback(add_in_place, F32, input_output_aliases={0: 0})(fnp.arange(2))
+    with pytest.raises(ValueError, match="must not return any values"):
+        buffers.buffer_callback(lambda ctx, out: 1, F32)()

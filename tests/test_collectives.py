@@ -445,3 +445,53 @@ def test_compiled_programs_have_no_collectives():
         np.testing.assert_allclose(np.asarray(compiled(x)), np.asarray(mapped(x)), rtol=1e-6)
     with pytest.raises(UnboundAxisNameError):
         fungrad.jit(centred)(x)
+
+
+def exchanged(operand, output, begin, sent, into, per_member):
+    """What `ragged_all_to_all` gives to all members, written slice by slice."""
+    out = output.copy()
+    for member in range(len(operand)):
+        for i in range(begin.shape[1]):
+            source, which = i // per_member, member * per_member + i % per_member
+            start, count, at = (x[source, which] for x in (begin, sent, into))
+            out[member, at : at + count] = operand[source, start : start + count]
+    return out
+
+
+@pytest.mark.parametrize(("size", "per_member"), [(2, 1), (3, 2)])
+def test_ragged_exchanges(size, per_member):
+    rng = np.random.default_rng(size)
+    slices = size * per_member
+    sent = rng.integers(0, 3, (size, slices))
+    begin, into = np.cumsum(sent, 1) - sent, np.zeros_like(sent)
+    received = []
+    for member in range(size):
+        theirs = [(s, member * per_member + j) for s in range(size) for j in range(per_member)]
+        counts = np.array([sent[t] for t in theirs])
+        for t, place in zip(theirs, np.cumsum(counts) - counts, strict=True):
+            into[t] = place
+        received.append(counts)
+    operand, output = rng.normal(size=(2, size, 3 * slices, 2)).astype(np.float32)
+    f = fungrad.vmap(lambda *args: lax.ragged_all_to_all(*args, axis_name="i"), axis_name="i")
+    rest = (begin, sent, into, np.stack(received))
+    want = exchanged(operand, output, begin, sent, into, per_member)
+    for g in (f, fungrad.jit(f)):
+        np.testing.assert_array_equal(g(operand, output, *rest), want)
+    fungrad.test_util.check_grads(lambda x, y: f(x, y, *rest), (operand, output), order=1)
+
+
+def test_ragged_exchanges_check_their_arguments():
+    x, n = np.ones((2, 4), np.float32), np.zeros((2, 2), np.int32)
+
+    def call(*args):
+        return fungrad.vmap(lambda *args: lax.ragged_all_to_all(*args, axis_name="i"), axis_name="i")(*args)
+
+    for args, message in (
+        ((x, x.astype(np.int32), n, n, n, n), "operand and output must agree"),
+        ((x, x, n.astype(np.float32), n, n, n), "input_offsets must be of integer type"),
+        ((x, x, n, n[:, 0], n, n), "send_sizes must have one dimension"),
+        ((x, x, n[:, :1], n[:, :1], n, n), "must have one length"),
+        ((x, x, *[np.zeros((2, 3), np.int32)] * 4), "must be a multiple of the size of axis 'i', 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call(*args)

@@ -142,3 +142,32 @@ def test_utilities_for_several_processes_of_which_there_is_one(tmp_path):
     """))
     out, _ = run("-m", "fungrad.jax", str(script))
     assert "not been initialized" in out and out.endswith("[('/a', 1.5, {'kind': 'b'})] 2\n")
+
+
+def test_modules_about_what_is_not_here_refuse_when_called(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent("""
+        import jax, jax.ffi, jax.extend.mlir
+        from jax.extend.core.primitives import get_p, sharding_constraint_p
+        from jax.extend.sharding import GSPMDSharding
+        from jax.experimental import cur_qdd, primal_tangent_dtype, serialize_executable, topologies
+        from jax.experimental.custom_partitioning import custom_partitioning
+
+        for f in (jax.ffi.ffi_call, jax.lax.psend, cur_qdd, primal_tangent_dtype, serialize_executable.serialize,
+                  jax.interpreters.mlir.make_ir_context, jax.profiler.ProfileData, jax.interpreters.ad.linearize):
+            try:
+                f("x")
+            except NotImplementedError as error:
+                assert "cannot be used through fungrad.compat: " in str(error)
+            else:
+                raise AssertionError(f)
+        assert not isinstance(1, GSPMDSharding) and {get_p: 1}
+        f = custom_partitioning(lambda x, n=2: x * n, static_argnums=(1,))
+        f.def_partition(None, sharding_rule="... -> ...")
+        assert float(jax.jit(f, static_argnums=1)(jax.numpy.float32(2.0), n=3)) == 6.0
+        assert topologies.make_mesh(topologies.get_attached_topology(), (1,), ("x",)).axis_names == ("x",)
+        with jax.auto_pcast(False):
+            pass
+        print("done")
+    """))
+    assert run("-m", "fungrad.jax", str(script))[0] == "done\n"

@@ -33,32 +33,32 @@ PUBLIC = frozenset(
     """
     jax jax.ad_checkpoint jax.api_util jax.custom_batching jax.custom_derivatives jax.custom_transpose jax.debug
     jax.distributed jax.dlpack jax.dtypes jax.errors jax.example_libraries jax.example_libraries.optimizers
-    jax.example_libraries.stax jax.experimental jax.experimental.checkify jax.experimental.compilation_cache
-    jax.experimental.compilation_cache.compilation_cache jax.experimental.compute_on
-    jax.experimental.control_deps jax.experimental.custom_dce jax.experimental.custom_partitioning
-    jax.experimental.hijax jax.experimental.jet jax.experimental.layout jax.experimental.mesh_utils
-    jax.experimental.multihost_utils jax.experimental.ode jax.experimental.pjit jax.experimental.profiler
-    jax.experimental.random jax.experimental.shard_alike jax.experimental.shard_map jax.experimental.sparse
-    jax.experimental.sparse.ad jax.experimental.sparse.api jax.experimental.sparse.bcoo jax.experimental.sparse.bcsr
-    jax.experimental.sparse.coo jax.experimental.sparse.csr jax.experimental.sparse.linalg
-    jax.experimental.sparse.random jax.experimental.sparse.transform jax.experimental.sparse.util
-    jax.experimental.rnn jax.experimental.xla_metadata jax.experimental.x64_context jax.flatten_util jax.image
-    jax.export jax.extend jax.extend.backend jax.extend.core jax.extend.core.primitives jax.extend.linear_util
-    jax.extend.random jax.extend.sharding jax.extend.source_info_util jax.extend.lowering jax.ffi
-    jax.interpreters jax.interpreters.ad jax.interpreters.batching jax.interpreters.mlir
-    jax.interpreters.partial_eval jax.interpreters.pxla jax.interpreters.xla jax.lax jax.lax.linalg jax.memory
-    jax.monitoring jax.nn jax.nn.initializers jax.numpy jax.numpy.fft jax.numpy.linalg jax.ops jax.profiler
-    jax.random jax.ref jax.scipy jax.scipy.cluster jax.scipy.cluster.vq jax.scipy.fft jax.scipy.integrate
-    jax.scipy.interpolate jax.scipy.linalg jax.scipy.ndimage jax.scipy.optimize jax.scipy.signal jax.scipy.sparse
-    jax.scipy.sparse.linalg jax.scipy.spatial jax.scipy.spatial.transform jax.scipy.special jax.scipy.stats
-    jax.scipy.stats.bernoulli jax.scipy.stats.beta jax.scipy.stats.betabinom jax.scipy.stats.binom
-    jax.scipy.stats.cauchy jax.scipy.stats.chi2 jax.scipy.stats.dirichlet jax.scipy.stats.expon
-    jax.scipy.stats.gamma jax.scipy.stats.gennorm jax.scipy.stats.geom jax.scipy.stats.gumbel_l
-    jax.scipy.stats.gumbel_r jax.scipy.stats.laplace jax.scipy.stats.logistic jax.scipy.stats.multinomial
-    jax.scipy.stats.multivariate_normal jax.scipy.stats.nbinom jax.scipy.stats.norm jax.scipy.stats.pareto
-    jax.scipy.stats.poisson jax.scipy.stats.t jax.scipy.stats.truncnorm jax.scipy.stats.uniform
-    jax.scipy.stats.vonmises jax.scipy.stats.wrapcauchy jax.sharding jax.stages jax.test_util jax.tree jax.tree_util
-    jax.typing
+    jax.example_libraries.stax jax.experimental jax.experimental.buffer_callback jax.experimental.checkify
+    jax.experimental.compilation_cache jax.experimental.compilation_cache.compilation_cache
+    jax.experimental.compute_on jax.experimental.control_deps jax.experimental.custom_dce
+    jax.experimental.custom_partitioning jax.experimental.hijax jax.experimental.jet jax.experimental.layout
+    jax.experimental.mesh_utils jax.experimental.multihost_utils jax.experimental.ode jax.experimental.pjit
+    jax.experimental.profiler jax.experimental.random jax.experimental.shard_alike jax.experimental.shard_map
+    jax.experimental.sparse jax.experimental.sparse.ad jax.experimental.sparse.api jax.experimental.sparse.bcoo
+    jax.experimental.sparse.bcsr jax.experimental.sparse.coo jax.experimental.sparse.csr
+    jax.experimental.sparse.linalg jax.experimental.sparse.random jax.experimental.sparse.transform
+    jax.experimental.sparse.util jax.experimental.rnn jax.experimental.scheduling_groups jax.experimental.topologies
+    jax.experimental.xla_metadata jax.experimental.x64_context jax.flatten_util jax.image jax.export jax.extend
+    jax.extend.backend jax.extend.core jax.extend.core.primitives jax.extend.linear_util jax.extend.random
+    jax.extend.sharding jax.extend.source_info_util jax.extend.lowering jax.ffi jax.interpreters jax.interpreters.ad
+    jax.interpreters.batching jax.interpreters.mlir jax.interpreters.partial_eval jax.interpreters.pxla
+    jax.interpreters.xla jax.lax jax.lax.linalg jax.memory jax.monitoring jax.nn jax.nn.initializers jax.numpy
+    jax.numpy.fft jax.numpy.linalg jax.ops jax.profiler jax.random jax.ref jax.scipy jax.scipy.cluster
+    jax.scipy.cluster.vq jax.scipy.fft jax.scipy.integrate jax.scipy.interpolate jax.scipy.linalg jax.scipy.ndimage
+    jax.scipy.optimize jax.scipy.signal jax.scipy.sparse jax.scipy.sparse.linalg jax.scipy.spatial
+    jax.scipy.spatial.transform jax.scipy.special jax.scipy.stats jax.scipy.stats.bernoulli jax.scipy.stats.beta
+    jax.scipy.stats.betabinom jax.scipy.stats.binom jax.scipy.stats.cauchy jax.scipy.stats.chi2
+    jax.scipy.stats.dirichlet jax.scipy.stats.expon jax.scipy.stats.gamma jax.scipy.stats.gennorm
+    jax.scipy.stats.geom jax.scipy.stats.gumbel_l jax.scipy.stats.gumbel_r jax.scipy.stats.laplace
+    jax.scipy.stats.logistic jax.scipy.stats.multinomial jax.scipy.stats.multivariate_normal jax.scipy.stats.nbinom
+    jax.scipy.stats.norm jax.scipy.stats.pareto jax.scipy.stats.poisson jax.scipy.stats.t jax.scipy.stats.truncnorm
+    jax.scipy.stats.uniform jax.scipy.stats.vonmises jax.scipy.stats.wrapcauchy jax.sharding jax.stages
+    jax.test_util jax.tree jax.tree_util jax.typing
     """.split()
 )
 

@@ -65,5 +65,17 @@ def refused(name: str, why: str, libraries: str = "") -> Row:
     return Row("refused", Refused, libraries)
 
 
+def refused_all(module: str, names: str, why: str, libraries: str = "") -> dict[str, Row]:
+    """The rows of a module of which nothing can be used.
+
+    Args:
+      module: name of the module.
+      names: its names, divided by spaces.
+      why: the reason, and what to do instead.
+      libraries: who asks for them.
+    """
+    return {name: refused(f"{module}.{name}", why, libraries) for name in names.split()}
+
+
 def nothing(*args: Any, **kwargs: Any) -> None:
     """Does nothing."""

@@ -17,6 +17,7 @@ from fungrad import lax
 from fungrad.core import dtypes, tree
 from fungrad.core.array import as_array, is_array_like
 from fungrad.core.public_names import publish
+from fungrad.extend.linear_util import transformation2
 from fungrad.flatten_util import ravel_pytree
 from fungrad.jit.front.api import jit
 from fungrad.transforms.api import vjp
@@ -253,9 +254,22 @@ def ravel_first_arg(f: Callable[..., Any], unravel: Callable[[Any], Any], debug_
     return of_array
 
 
+@transformation2
+def ravel_first_arg_(f: Callable[..., Any], unravel: Callable[[Any], Any], y_flat: Any, *args: Any) -> Any:
+    """As `ravel_first_arg`, of a wrapped function (``extend.linear_util``).
+
+    Args:
+      f: the wrapped function.
+      unravel: makes the tree from the array.
+      y_flat: the array.
+      *args: the other arguments of the function.
+    """
+    return ravel_pytree(f(unravel(y_flat), *args))[0]
+
+
 __all__ = [
     "abs2", "fit_4th_order_polynomial", "initial_step_size", "interp_fit_dopri", "mean_error_ratio", "odeint",
-    "optimal_step_size", "ravel_first_arg", "runge_kutta_step",
+    "optimal_step_size", "ravel_first_arg", "ravel_first_arg_", "runge_kutta_step",
 ]  # fmt: skip
 
 publish(globals(), __name__, __all__)

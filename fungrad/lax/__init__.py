@@ -82,6 +82,9 @@ if TYPE_CHECKING:
         rng_uniform as rng_uniform,
         rng_uniform_p as rng_uniform_p,
     )
+    from fungrad.lax.ragged_exchange import (
+        ragged_all_to_all as ragged_all_to_all,
+    )
     from fungrad.lax.scaled_and_ragged_dot import (
         DotDimensionNumbers as DotDimensionNumbers,
         RaggedDotDimensionNumbers as RaggedDotDimensionNumbers,
@@ -350,6 +353,9 @@ if TYPE_CHECKING:
         reduce_window_sum_p as reduce_window_sum_p,
         select_and_gather_add_p as select_and_gather_add_p,
         select_and_scatter_add_p as select_and_scatter_add_p,
+    )
+    from fungrad.ops.resharding import (
+        sharding_constraint_p as sharding_constraint_p,
     )
     from fungrad.ops.scatter import (
         scatter as scatter,

@@ -21,6 +21,7 @@ NAMES = {
     "fungrad.control.while_primitive": "while_p",
     "fungrad.lax": "linalg",
     "fungrad.lax.bit_generators": "RandomAlgorithm rng_bit_generator rng_bit_generator_p rng_uniform rng_uniform_p",
+    "fungrad.lax.ragged_exchange": "ragged_all_to_all",
     "fungrad.lax.scaled_and_ragged_dot": "DotDimensionNumbers RaggedDotDimensionNumbers ragged_dot_general scaled_dot",
     "fungrad.ops._accuracy": "AccuracyMode Tolerance",
     "fungrad.ops._windows": "GatherScatterMode",
@@ -80,6 +81,7 @@ NAMES = {
         "reduce_window_max_p reduce_window_min_p reduce_window_sum_p select_and_gather_add_p "
         "select_and_scatter_add_p"
     ),
+    "fungrad.ops.resharding": "sharding_constraint_p",
     "fungrad.ops.scatter": (
         "scatter scatter_max scatter_max_p scatter_min scatter_min_p scatter_mul scatter_mul_p scatter_p "
         "scatter_sub scatter_sub_p"

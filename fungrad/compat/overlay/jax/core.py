@@ -1,5 +1,7 @@
 """``jax.core``, of which JAX documents few names; the others are those that libraries ask for."""
 
+from typing import Any
+
 import numpy as np
 
 from fungrad.api_util import shaped_abstractify
@@ -16,4 +18,5 @@ NAMES: dict[str, Row] = {
 }  # fmt: skip
 
 NAMES["get_aval"] = adapter(shaped_abstractify, "equinox")
+NAMES["ParamDict"] = adapter(dict[str, Any])
 NAMES["pytype_aval_mappings"] = inert({np.ndarray: shaped_abstractify}, "tensorflow_probability")

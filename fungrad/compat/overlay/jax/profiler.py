@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from fungrad.compat.rows import Row, inert
+from fungrad.compat.rows import Row, inert, refused, refused_all
 
 
 class _Annotation(contextlib.ContextDecorator):
@@ -26,7 +26,16 @@ def _annotate_function(fun: Callable | None = None, name: str = "", **_: Any) ->
     return functools.partial(_annotate_function, name=name) if fun is None else fun
 
 
-NAMES: dict[str, Row] = {}
+NAMES: dict[str, Row] = {
+    **refused_all(
+        "jax.profiler",
+        "ProfileData ProfileEvent ProfilePlane",
+        "they are the format of XLA's profiles; jax.profiler.trace writes JSON, which the json module reads",
+    ),
+    "register_subprocess": refused(
+        "jax.profiler.register_subprocess", "each process writes a trace of its own; call jax.profiler.trace there"
+    ),
+}
 
 UNTIL_NATIVE: dict[str, Row] = {
     "StepTraceAnnotation": inert(_Annotation, "flax"),

@@ -1,5 +1,7 @@
 """``jax.experimental.multihost_utils``: what several processes agree on, where there is one."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,8 +36,27 @@ def _preempted(step_id: int) -> bool:
     )
 
 
-def _everywhere(inputs: Any, global_mesh: Any, pspecs: Any) -> Any:
+def _globally(local_inputs: Any, global_mesh: Any, pspecs: Any) -> Any:
     """The arrays of this process are those of all: put where the mesh says."""
+    return _everywhere(local_inputs, global_mesh, pspecs)
+
+
+def _locally(global_inputs: Any, global_mesh: Any, pspecs: Any) -> Any:
+    """Likewise."""
+    return _everywhere(global_inputs, global_mesh, pspecs)
+
+
+@contextlib.contextmanager
+def _live(devices: Any) -> Iterator[list[Any]]:
+    """The devices whose processes live: all of them."""
+    yield list(devices)
+
+
+class _ProcessFailureError(RuntimeError):
+    """A process has failed; there is one, so it is never raised."""
+
+
+def _everywhere(inputs: Any, global_mesh: Any, pspecs: Any) -> Any:
 
     def of(spec: Any) -> Any:
         return fungrad.NamedSharding(global_mesh, fungrad.P() if spec is None else spec)
@@ -47,8 +68,10 @@ def _everywhere(inputs: Any, global_mesh: Any, pspecs: Any) -> Any:
 NAMES: dict[str, Row] = {
     "assert_equal": inert(_same, "orbax"),
     "broadcast_one_to_all": adapter(_broadcast, "orbax"),
-    "global_array_to_host_local_array": adapter(_everywhere),
-    "host_local_array_to_global_array": adapter(_everywhere),
+    "ProcessFailureError": inert(_ProcessFailureError),
+    "global_array_to_host_local_array": adapter(_locally),
+    "host_local_array_to_global_array": adapter(_globally),
+    "live_devices": adapter(_live),
     "process_allgather": adapter(_gather, "orbax"),
     "reached_preemption_sync_point": adapter(_preempted, "orbax"),
     "sync_global_devices": inert(nothing, "orbax"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 import fungrad
-from fungrad.compat.rows import Row, adapter, inert, nothing
+from fungrad.compat.rows import Row, adapter, alias, inert, nothing, refused_all
 
 
 class Client:
@@ -30,7 +30,22 @@ class Client:
 
 _CLIENT = Client()
 
+
+def _default_device() -> Any:
+    """The device of arrays that are put on none."""
+    return fungrad.config.default_device or fungrad.devices()[0]
+
+
 NAMES: dict[str, Row] = {
+    **refused_all(
+        "jax.extend.backend",
+        "get_compile_options register_backend_factory",
+        "there is one backend, the CPU, and programs are compiled by LLVM, without XLA",
+    ),
+    "backend_xla_version": adapter(lambda platform=None: None),
+    "clear_in_memory_compilation_cache": alias("fungrad:clear_caches"),
+    "get_default_device": adapter(_default_device),
+    "register_backend_cache": inert(nothing),
     "backends": adapter(lambda: {"cpu": _CLIENT}),
     "clear_backends": inert(nothing),
     "get_backend": adapter(lambda platform=None: _CLIENT, "chex"),
