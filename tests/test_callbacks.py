@@ -462,7 +462,7 @@ def test_callbacks_that_write_into_buffers():
     def scaled(ctx, out, x, by):
         assert ctx.stage is buffers.ExecutionStage.EXECUTE and out.writeable and out.dtype == "float32"
         with pytest.raises(ValueError, match="GPU context is not available"):
-            ctx.stream  # noqa: B018
+            ctx.stream
         np.asarray(out)[...] = np.asarray(x) * np.asarray(by)[..., None]
 
     x, by = np.ones((2, 3), np.float32), np.arange(2, dtype=np.float32)
