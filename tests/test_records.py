@@ -10,7 +10,7 @@ import pytest
 
 from fungrad.jit.front import load as runtime
 from fungrad.jit.ir.loop_check import check
-from fungrad.jit.ir.loops import Acc, Affine, Buffer, Const, Let, Load, Loop, Nest, Program, Store, Update
+from fungrad.jit.ir.loops import Acc, Affine, Buffer, Const, Index, Let, Load, Loop, Nest, Program, Store, Update
 
 i, j = Affine.var("i"), Affine.var("j")
 RNG = np.random.default_rng(7)
@@ -157,6 +157,20 @@ def test_some_elements_of_records(dtype, size, columns, n):
     for result in (y, z):
         np.testing.assert_array_equal(result, x[:, columns].T)
     assert not gathered(text)
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("uint8", 5), ("uint8", 8), ("int8", 16), ("uint16", 8)])
+def test_long_records_of_narrow_elements(dtype, size):
+    """y[i, k] = x[i] + k: records of eight are written as whole vectors, other long ones are not."""
+    type_ = dtype[0] + str(8 * np.dtype(dtype).itemsize)
+    for n in (63, 64, 1003):
+        x = RNG.integers(0, 50, n).astype(dtype)
+        buffers = [Buffer("x", dtype, (n,), "input"), Buffer("y", dtype, (n, size), "output")]
+        inner = [Index("k", j, type_), Let("v", "add", ("a", "k"), type_), Store("y", i * size + j, "v")]
+        text, (y,) = agree(program(buffers, [Loop("i", n, [Load("a", "x", i), Loop("j", size, inner)])]), x)
+        np.testing.assert_array_equal(y, x[:, None] + np.arange(size, dtype=dtype))
+        wide = [int(lanes) for lanes in re.findall(r"store <(\d+) x", text)]
+        assert any(lanes >= 8 * size for lanes in wide) == (size == 8), wide
 
 
 def test_records_one_after_the_other():

@@ -41,8 +41,7 @@ from fungrad.core.staging import (
     trace_flat,
     trace_tree,
 )
-from fungrad.ops._families import LinearElementwise
-from fungrad.ops.cast import ANYTHING
+from fungrad.ops.cast import name_p
 from fungrad.transforms.api import check_callable, flat_arrays
 from fungrad.transforms.batching import batch_jaxpr, used_axis_names
 from fungrad.transforms.checkpoint_answers import is_saved
@@ -317,21 +316,6 @@ def _calls_inlined(jaxpr: Jaxpr) -> Jaxpr:
 
 
 # -- names and policies --------------------------------------------------------------------------
-
-
-class Name(LinearElementwise):
-    """The identity, which gives its operand a name that policies refer to."""
-
-    def jvp(
-        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
-    ) -> tuple[Any, Any]:
-        return self.bind(*primals, **params), tangents[0]
-
-    def lower(self, ctx: Any, x: Any, **_: Any) -> Any:
-        return x
-
-
-name_p = Name("name", lambda x, **_: x, ANYTHING, lambda ct, aval, **_: ct, cheap=True)
 
 
 def checkpoint_name(x: Any, name: str) -> Any:

@@ -6,6 +6,7 @@ May import ``ir.affine`` and ``ir.provenance``.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from fungrad.jit.ir import provenance
@@ -138,10 +139,37 @@ class Node:
         """Sets a field while the node is made."""
         object.__setattr__(self, name, value)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple([getattr(self, name) for name in self.FIELDS])
+
     @property
     def reads_what_it_writes(self) -> bool:
         """Whether what is there is combined with what is written."""
         return False
+
+
+def _constructor(cls: Any) -> Callable[..., None]:
+    """The function ``__init__`` of a class of nodes."""
+    names: dict[str, Any] = {}
+    parameters, lines = ["self"], []
+    for f in dataclasses.fields(cls):
+        names[f"set_{f.name}"] = getattr(cls, f.name).__set__
+        names[f"default_{f.name}"] = default = f.default
+        if f.default_factory is not dataclasses.MISSING:
+            names[f"default_{f.name}"] = default = f.default_factory
+            lines.append(f"    if {f.name} is default_{f.name}: {f.name} = default_{f.name}()")
+        lines.append(f"    set_{f.name}(self, {f.name})")
+        parameters.append(f.name if default is dataclasses.MISSING else f"{f.name}=default_{f.name}")
+    text = "\n".join([f"def __init__({', '.join(parameters)}):", *lines, "    self.__post_init__()"])
+    exec(text, names)
+    names["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
+    return names["__init__"]  # type: ignore[no-any-return]
 
 
 @dataclass_transform(
@@ -165,7 +193,9 @@ class Node:
 )
 def node(cls: Any) -> Any:
     """Makes a class of nodes: a frozen dataclass that knows the roles of its fields."""
-    made: Any = dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
+    # What `dataclass` would write for frozen classes, as texts to compile, took a twentieth of a first call.
+    made: Any = dataclasses.dataclass(init=False, slots=True, eq=False, repr=False)(cls)
+    made.__init__ = _constructor(made)
     fields = dataclasses.fields(made)
     roles = {f.name: f.metadata.get(_ROLE) for f in fields}
 

@@ -48,7 +48,7 @@ def groups(nest: NestWriter, statements: Sequence[Any]) -> dict[int, Group]:
     for at, s in enumerate(statements):
         if s.is_access and _is_plain(nest, s):
             stride = s.index.coefficient(nest.vector.symbol)
-            if 2 <= stride <= _longest(nest.module.program.buffers[s.buffer], type(s)):
+            if stride >= 2 and _is_short(stride, nest.module.program.buffers[s.buffer], type(s)):
                 key = (type(s), s.buffer, s.index - s.index.const, getattr(s, "update", None))
                 families.setdefault(key, []).append((at, s))
     for (kind, _, index, _), family in families.items():
@@ -77,11 +77,14 @@ def _records(family: Sequence[tuple[int, Any]], stride: int) -> list[tuple[int, 
     return [(first, [(at, s) for at, s in family if 0 <= s.index.const - first < stride]) for first in starts]
 
 
-def _longest(buffer: Buffer, kind: type) -> int:
-    """Elements of the longest record of a buffer that is read or written at once."""
-    if kind is Store:
-        return tuning.LONGEST_RECORD if buffer.type != "i1" else 0
-    return max(tuning.LONGEST_RECORD, tuning.RECORD_BYTES // buffer.dtype.itemsize)
+def _is_short(length: int, buffer: Buffer, kind: type) -> bool:
+    """Whether records of a buffer are so short that they are read or written at once."""
+    longest = max(tuning.LONGEST_RECORD, tuning.RECORD_BYTES // buffer.dtype.itemsize)
+    if kind is Load:
+        return length <= longest
+    # Longer ones are put together by pairs.
+    is_power = length & (length - 1) == 0
+    return buffer.type != "i1" and (length <= tuning.LONGEST_RECORD or is_power and length <= longest)
 
 
 def _is_plain(nest: NestWriter, s: Any) -> bool:
@@ -158,12 +161,16 @@ def store(nest: NestWriter, group: Group, s: Store) -> None:
 
 def _put_together(nest: NestWriter, parts: list[Value]) -> Value:
     """Lanes of several values in turns."""
-    n, stride = nest.m.lanes, len(parts)
-    shuffle, two = nest.access.shuffle, nest.builder(2 * nest.m.lanes)
+    m = parts[0].m
+    n, stride = m.lanes, len(parts)
+    shuffle, two = nest.access.shuffle, nest.builder(2 * n)
     order = [k * n + lane for lane in range(n) for k in range(stride)]
     target = nest.builder(stride * n)
     if stride == 2:
         return shuffle(parts[0], parts[1], order, target)
+    if stride > tuning.LONGEST_RECORD:
+        # Turns of turns: processors have instructions for pairs, and none for more.
+        return _put_together(nest, [_put_together(nest, parts[0::2]), _put_together(nest, parts[1::2])])
     low = shuffle(parts[0], parts[1], list(range(2 * n)), two)
     high = shuffle(parts[2], parts[-1], list(range(2 * n)), two)
     return shuffle(low, high, order, target)

@@ -21,7 +21,7 @@ from fungrad.core.ir import Atom, Builder, Eqn, Jaxpr, Literal, Var
 from fungrad.core.primitive import Primitive
 from fungrad.jit.ir import tuning
 from fungrad.jit.passes.sweep import Replacement, swept
-from fungrad.ops.cast import convert_element_type_p, copy_p, stop_gradient_p
+from fungrad.ops.cast import convert_element_type_p, copy_p, name_p, stop_gradient_p
 from fungrad.ops.compare import clamp_p, max_p, min_p, select_n_p
 from fungrad.ops.complex_parts import conj_p
 from fungrad.ops.dynamic import dynamic_slice_p
@@ -32,7 +32,6 @@ from fungrad.ops.joining import concatenate_p
 from fungrad.ops.reduce import reduce_and_p, reduce_max_p, reduce_min_p, reduce_or_p, reduce_prod_p
 from fungrad.ops.shape import pad_p, rev_p, slice_p, squeeze_p
 from fungrad.ops.transcendental import pow_p
-from fungrad.transforms.checkpointing import name_p
 
 Rule = Callable[[Eqn, Callable[[Atom], Eqn | None]], "Atom | list[Eqn] | None"]
 RULES: dict[Primitive, list[Rule]] = {}

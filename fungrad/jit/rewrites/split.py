@@ -159,7 +159,7 @@ class _Rewriter:
         part = redirected(part_of(loop, Affine.var(piece, length), length), rows, piece)
         used = {s.acc for s in of_kind(Update, walk(loop.body))}
         mine = [partial(self.program, a, (pieces,)) for a in accs if a.name in used]
-        fill = [_fill(rows[b], piece, op) for b, op in sums.items()]
+        fill = [_fill(self.program.buffers[b], rows[b], piece, op) for b, op in sums.items()]
         many, gather = in_pieces(mine, piece, pieces, [*fill, part])
         before = [s for s in head if type(s) is not Acc]
         pure = [s for s in before if s.is_pure]
@@ -182,8 +182,13 @@ class _Rewriter:
         return None
 
     def _copies(self, name: str, pieces: int) -> Buffer:
+        """Memory for a copy of a buffer per piece. Small ones have cache lines, and pairs of those, of their own, which
+        threads would take away from each other at every update otherwise (false sharing)."""
         original = self.program.buffers[name]
-        return self.program.temporary(f"{name}.part", original.dtype, (pieces, original.size))
+        stride, step = original.size, max(1, tuning.FETCHED_TOGETHER // original.dtype.itemsize)
+        if stride < tuning.FETCHES_APART * step:
+            stride = -(-stride // step) * step
+        return self.program.temporary(f"{name}.part", original.dtype, (pieces, stride))
 
     def _roles(self, loop: Loop, accs: list[Acc]) -> tuple[dict[str, str], list[str]] | None:
         """Buffers that an ordered loop sums into (with the monoid) and those it uses as scratch memory in every
@@ -236,12 +241,12 @@ def _reads(program: Program, s: Any, root: Buffer) -> int:
     return sum(program.root(name) is root for name in own_buffers(s)[0])
 
 
-def _fill(copies: Buffer, piece: str, op: str) -> Loop:
+def _fill(target: Buffer, copies: Buffer, piece: str, op: str) -> Loop:
     """Neutral elements in the row of a piece."""
     index = f"{copies.name}.at"
     start = Const(neutral(op, copies.type), copies.type)
     place = Affine.var(piece, copies.shape[1]) + index
-    return Loop(index, copies.shape[1], [Store(copies.name, place, start)])
+    return Loop(index, target.size, [Store(copies.name, place, start)])
 
 
 def _combined(target: Buffer, copies: Buffer, op: str, piece: str, pieces: int) -> Loop:
@@ -251,6 +256,6 @@ def _combined(target: Buffer, copies: Buffer, op: str, piece: str, pieces: int) 
     rows = Loop(piece, pieces, [Load(value, copies.name, place), Update(total, value)])
     return Loop(
         index,
-        copies.shape[1],
+        target.size,
         [Acc(total, op, copies.type), rows, Store(target.name, Affine.var(index), total, update=op)],
     )

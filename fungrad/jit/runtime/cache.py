@@ -3,7 +3,8 @@
 There are two kinds of entries. The key of object code is a hash of everything that depends on: the text of the module,
 the processor and the version of LLVM. To know the text one has to compile; so whole programs, and modules that all
 programs share, have entries of another kind, whose key is a hash of what they are compiled from and of the compiler
-itself (`named`); they say which object code it is, and what else it takes to run it.
+itself (`named`); they say which object code it is, and what else it takes to run it. One more entry has the hash of the
+compiler's source, under one of its files' dates, so that not every process reads them all.
 So an entry cannot be stale, and there is no index: one file per key, written under another name and renamed. A file
 holds a hash of its key and its code together: one that is damaged, or has the name of another, is a miss.
 
@@ -33,7 +34,7 @@ from functools import cache as memoised
 from pathlib import Path
 
 from fungrad.jit.runtime.native import Host, Session
-from fungrad.jit.runtime.version import is_unchanged, version
+from fungrad.jit.runtime.version import content, is_unchanged, stamp
 
 # Raise when the meaning of the object code changes other than through the text of the module.
 FORMAT = 2
@@ -65,6 +66,31 @@ def key(text: str, host: Host) -> str:
         digest.update(part.encode())
         digest.update(b"\0")
     return digest.hexdigest()
+
+
+def version() -> str | None:
+    """A digest of the package and its environment; None if it cannot be told or has changed."""
+    known = _version()
+    return known if known is not None and is_unchanged() else None
+
+
+@memoised
+def _version() -> str | None:
+    """The digest of the source, which is only read if no earlier process has found it with these dates."""
+    place = version_place()
+    kept = read(place) if place is not None else None
+    if kept is not None:
+        return kept.decode()
+    found = content()
+    if place is not None and found is not None:
+        write(place, found.encode())
+    return found
+
+
+def version_place() -> str | None:
+    """The key of the entry that has the digest of the source."""
+    dates = stamp()
+    return None if dates is None else hashlib.sha256(b"version\0" + dates.encode()).hexdigest()
 
 
 def named(kind: str, name: str, host: Host) -> str | None:

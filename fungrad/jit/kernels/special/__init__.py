@@ -2,39 +2,38 @@
 
 Each is a scalar function over a builder, like those of `vecmath`, but with loops (`ScalarBuilder.iterate`): a vector of
 arguments goes on until all of its elements have converged. They compute in double, for float32 too. docs/vecmath.md
-lists the measured errors. `FUNCTIONS` holds them by name.
+lists the measured errors. `FUNCTIONS` holds them by name; their modules are imported when one of them is called, which
+few programs do.
 """
 
-from fungrad.jit.kernels.special.bessel_first import bessel_jn
-from fungrad.jit.kernels.special.core import FUNCTIONS
-from fungrad.jit.kernels.special.exponential_integrals import cosine_integral, expi, expn, sine_integral
-from fungrad.jit.kernels.special.gamma_slope import (
-    igamma_grad_a,
-    random_gamma_grad,
-    random_gamma_grad_a,
-    random_gamma_grad_x,
-)
-from fungrad.jit.kernels.special.gamma_variate import random_gamma, random_loggamma
-from fungrad.jit.kernels.special.incomplete_beta import regularized_incomplete_beta
-from fungrad.jit.kernels.special.incomplete_gamma import igamma, igammac
-from fungrad.jit.kernels.special.zeta import polygamma, zeta
+from __future__ import annotations
 
-__all__ = [
-    "FUNCTIONS",
-    "bessel_jn",
-    "cosine_integral",
-    "expi",
-    "expn",
-    "igamma",
-    "igamma_grad_a",
-    "igammac",
-    "polygamma",
-    "random_gamma",
-    "random_gamma_grad",
-    "random_gamma_grad_a",
-    "random_gamma_grad_x",
-    "random_loggamma",
-    "regularized_incomplete_beta",
-    "sine_integral",
-    "zeta",
-]
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from fungrad.jit.kernels.scalars import ScalarBuilder, Value
+
+_MODULES = {
+    "bessel_first": ("bessel_jn",),
+    "exponential_integrals": ("cosine_integral", "expi", "expn", "sine_integral"),
+    "gamma_slope": ("igamma_grad_a", "random_gamma_grad", "random_gamma_grad_a", "random_gamma_grad_x"),
+    "gamma_variate": ("random_gamma", "random_loggamma"),
+    "incomplete_beta": ("regularized_incomplete_beta",),
+    "incomplete_gamma": ("igamma", "igammac"),
+    "zeta": ("polygamma", "zeta"),
+}
+
+
+def _imported_when_called(module: str, name: str) -> Callable[..., Value]:
+    def function(m: ScalarBuilder, *arguments: Value, **parameters: Any) -> Value:
+        found = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        return found(m, *arguments, **parameters)  # type: ignore[no-any-return]
+
+    return function
+
+
+FUNCTIONS: dict[str, Callable[..., Value]] = {
+    name: _imported_when_called(module, name) for module, names in _MODULES.items() for name in names
+}
+"""Every iterative function by name; each takes a builder and values of one float type."""

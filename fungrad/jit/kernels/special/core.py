@@ -10,9 +10,6 @@ from fungrad.jit.kernels import vecmath
 from fungrad.jit.kernels.scalars import ScalarBuilder, Value
 from fungrad.jit.kernels.vecmath.core import polynomial
 
-FUNCTIONS: dict[str, Callable[..., Value]] = {}
-"""Every iterative function by name; each takes a builder and values of one float type."""
-
 EPS = 2.0**-53
 SQRT_TWO_PI = math.sqrt(2 * math.pi)
 # log(gamma(a)) is (a - 1/2) log(a) - a + log(2 pi) / 2 plus 1/a times this series in 1/a**2, from `STIRLING` on.
@@ -23,7 +20,7 @@ _ATANH_SERIES = tuple(1 / (2 * k + 3) for k in range(14))
 
 
 def iterative(function: Callable[..., tuple[Value, ...]]) -> Callable[..., Value]:
-    """Register a function on doubles, which returns a tuple of one value, for all float types.
+    """Makes a function on doubles, which returns a tuple of one value, one for all float types.
 
     It is compiled once, as a function of its own, whoever uses it.
     """
@@ -34,7 +31,6 @@ def iterative(function: Callable[..., tuple[Value, ...]]) -> Callable[..., Value
         (result,) = m.outline(function, ("f64",), *wide)
         return m.convert(result, arguments[0].type)
 
-    FUNCTIONS[function.__name__] = call
     return call
 
 

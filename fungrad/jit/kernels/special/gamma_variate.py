@@ -14,7 +14,6 @@ import numpy as np
 
 from fungrad.jit.kernels import vecmath
 from fungrad.jit.kernels.scalars import ScalarBuilder, Value, bit_width, dtype_of
-from fungrad.jit.kernels.special.core import FUNCTIONS
 from fungrad.jit.kernels.vecmath.core import NAN
 from fungrad.ops.random_bits import hash_scalar
 from fungrad.ops.random_gamma import LIMIT, SQUEEZE, unit_format
@@ -103,7 +102,3 @@ def random_gamma(m: ScalarBuilder, k0: Value, k1: Value, a: Value) -> Value:
 def random_loggamma(m: ScalarBuilder, k0: Value, k1: Value, a: Value) -> Value:
     """The logarithm of a gamma variate, which is finite also where the variate is too small for its type."""
     return m.outline(_logarithmic, (a.type,), k0, k1, a)[0]
-
-
-FUNCTIONS["random_gamma"] = random_gamma
-FUNCTIONS["random_loggamma"] = random_loggamma
