@@ -5,17 +5,19 @@ import os
 import sys
 from importlib.util import find_spec
 
-import hypothesis
-import pytest
-
-import fungrad
-from fungrad.core.primitive import Primitive
-
 # Compiled programs of the tests must not come from another run's disk cache.
 os.environ.setdefault("FUNGRAD_CACHE_DIR", os.path.join(os.path.dirname(__file__), ".cache"))
 
-# The verifier looks at every program of the loop IR after every pass, whatever test compiles it.
+# The verifier looks at every program of the loop IR after every pass, whatever test compiles it. The compiler asks for
+# this when it is imported.
 os.environ.setdefault("FUNGRAD_CHECK", "1")
+
+import hypothesis
+import pytest
+import thinning
+
+import fungrad
+from fungrad.core.primitive import Primitive
 
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
@@ -45,6 +47,7 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker("quick")
         if item.get_closest_marker("parity") and not PARITY:
             item.add_marker(pytest.mark.skip(reason="compares with JAX or optax: pip install -e '.[parity]'"))
+    thinning.mark(items, pytest.mark.slow)
     if "slow" in config.option.markexpr or any("::" in arg for arg in config.args):
         return
     slow = [item for item in items if item.get_closest_marker("slow")]

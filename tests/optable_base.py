@@ -15,6 +15,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+from thinning import kind
 
 from fungrad.core.array import Array, wrap
 from fungrad.core.avals import ShapedArray
@@ -140,6 +141,20 @@ class Op:
         chosen = [(s, dtypes[0]) for s in shapes]
         chosen += [(s, d) for d in dtypes[1:] for s in shapes[:2]]
         return chosen
+
+    def few_dtypes(self) -> list[Any]:
+        """The first entry of ``dtypes`` of each kind."""
+        found: dict[Any, Any] = {}
+        for entry in self.dtypes:
+            found.setdefault(tuple(map(kind, self.operand_dtypes(entry))), entry)
+        return list(found.values())
+
+    def few_cases(self) -> list[tuple[tuple[Shape, ...], tuple[np.dtype, ...]]]:
+        """Every shape with the first dtypes and the first shape with dtypes of every other kind."""
+        few = {self.operand_dtypes(entry) for entry in self.few_dtypes()}
+        first = tuple(self.shapes[0])
+        every = self.cases()
+        return [(s, d) for s, d in every if d == every[0][1] or (s == first and d in few)]
 
     def sample(self, shapes: Sequence[Shape], dtypes: Sequence[np.dtype], seed: int = 0) -> list[np.ndarray]:
         """Random operands in the domain of the operation."""

@@ -41,6 +41,15 @@ differentiable_rows = pytest.mark.parametrize(
     "op", [op for op in OPS if op.order], ids=[op.name for op in OPS if op.order]
 )
 
+# Compiling takes long: the main set compiles a few cases of every row, `thinning` says that the rest is slow.
+PARTS = [(op, part) for op in OPS for part in ("few", "rest") if part == "few" or op.cases() != op.few_cases()]
+parts_of_rows = pytest.mark.parametrize("op, part", PARTS, ids=[f"{op.name}-{part}" for op, part in PARTS])
+parts_of_special_rows = pytest.mark.parametrize(
+    "op, part",
+    [(op, part) for op, part in PARTS if op.special and (part == "few" or list(op.dtypes) != op.few_dtypes())],
+    ids=lambda x: x if isinstance(x, str) else x.name,
+)
+
 
 def tolerance(dtype, overrides):
     """Relative tolerance for results of ``dtype``."""
@@ -432,11 +441,12 @@ def batch_axes(shapes):
 # -- jit --------------------------------------------------------------------------------------------------------------
 
 
-@rows
-def test_jit_equals_eager(op):
+@parts_of_rows
+def test_jit_equals_eager(op, part):
     jit = pytest.importorskip("fungrad.jit.front.api").jit
     compiled = jit(op.call)
-    for shapes, dtypes in op.cases():
+    few = op.few_cases()
+    for shapes, dtypes in few if part == "few" else [case for case in op.cases() if case not in few]:
         operands = [array(x) for x in op.sample(shapes, dtypes)]
         for a, e in zip(as_list(compiled(*operands)), as_list(op.call(*operands)), strict=True):
             assert a.aval == e.aval
@@ -465,11 +475,12 @@ def test_jit_needs_no_python(op):
             assert names <= ON_THE_HOST, f"{op.name}({case_text(shapes, dtypes)})"
 
 
-@special_rows
-def test_jit_equals_eager_on_special_values(op):
+@parts_of_special_rows
+def test_jit_equals_eager_on_special_values(op, part):
     jit = pytest.importorskip("fungrad.jit.front.api").jit
     compiled = jit(op.call)
-    for entry in op.dtypes:
+    few = op.few_dtypes()
+    for entry in few if part == "few" else [entry for entry in op.dtypes if entry not in few]:
         operands = [array(x) for x in special_operands(op, op.operand_dtypes(entry))]
         (a,), (e,) = as_list(compiled(*operands)), as_list(op.call(*operands))
         rtol = max(4 * tolerance(e.dtype, {**op.rtol, **op.jit_rtol}), 1e-5 if e.dtype.kind == "c" else 0)

@@ -6,7 +6,7 @@ that may run as marked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from fungrad.jit.ir import loops as ir
@@ -25,12 +25,62 @@ class LoopError(ValueError):
     """A program of the loop IR that is not well formed."""
 
 
-def check(program: Program) -> None:
+class Checked:
+    """What of a program has been checked: what stays as it is, since nodes do not change, needs no second look."""
+
+    def __init__(self) -> None:
+        self._program: Any = None
+        self._buffers: Any = None
+        self._nests: dict[Any, Any] = {}
+        self._writes: dict[int, tuple[Any, set[str]]] = {}
+        self._places: Any = None
+
+    def is_known(self, program: Program) -> bool:
+        """Whether nothing has changed since the last call; forgets the nests if buffers have."""
+        buffers = [(b.name, b.dtype, b.shape, b.kind, b.alias, id(b.value)) for b in program.buffers.values()]
+        if buffers != self._buffers:
+            self._nests.clear()
+        now = list(program.steps), program.inputs, program.outputs
+        known = (now, buffers) == (self._program, self._buffers)
+        self._program, self._buffers = now, buffers
+        return known
+
+    def has_moved(self, program: Program) -> bool:
+        """Whether the steps or the places of buffers are others than in the last call."""
+        places = list(program.steps), [(b.name, b.kind, b.alias, b.offset, b.nbytes) for b in program.buffers.values()]
+        moved = places != self._places
+        self._places = places
+        return moved
+
+    def is_new(self, nest: Any, extents: Mapping[str, int]) -> bool:
+        """Whether a nest has not been checked within these loops; from now on it has."""
+        key = id(nest), tuple(extents.items())
+        if key in self._nests:
+            return False
+        self._nests[key] = nest  # so that no other has its identity
+        return True
+
+    def writes(self, step: Any) -> set[str]:
+        """Names of the buffers that a step writes."""
+        found = self._writes.get(id(step))
+        if found is None:
+            found = self._writes[id(step)] = step, buffers_of(step)[1]
+        return found[1]
+
+
+def check(program: Program, known: Checked | None = None) -> None:
     """Check a program.
+
+    Args:
+      program: all of it.
+      known: what has been checked before of this program or one that it was made from; is added to.
 
     Raises:
       LoopError: says which statement is wrong, and how.
     """
+    known = Checked() if known is None else known
+    if known.is_known(program):
+        return
     for name in program.inputs:
         if program.buffers[name].kind != "input":
             raise LoopError(f"program {program.name}: input {name} is a {program.buffers[name].kind}")
@@ -38,12 +88,12 @@ def check(program: Program) -> None:
         _check_buffer(program, name, b)
     written: set[str] = set()
     for step in program.steps:
-        written |= {program.root(n).name for n in buffers_of(step)[1]}
+        written |= {program.root(n).name for n in known.writes(step)}
     for name in program.outputs:
         root = program.root(name)
         if root.name not in written and root.size and root.kind != "input":
             raise LoopError(f"program {program.name}: output {name} is never written")
-    _Checker(program).steps(program.steps, {})
+    _Checker(program, known).steps(program.steps, {})
 
 
 def _check_buffer(program: Program, name: str, b: Buffer) -> None:
@@ -63,8 +113,9 @@ def _check_buffer(program: Program, name: str, b: Buffer) -> None:
 class _Checker:
     """Walks a program with the scope of names: value name -> type, cell name -> declaration."""
 
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, known: Checked):
         self.program = program
+        self.known = known
 
     def fail(self, s: Any, message: str) -> NoReturn:
         raise LoopError(f"{message} in\n{statements_text(self.program, [s])}")
@@ -85,7 +136,8 @@ class _Checker:
             handler(self, step, extents)
 
     def nest(self, step: ir.Nest, extents: dict[str, int]) -> None:
-        self.block(step.body, {}, {}, dict(extents), None)
+        if self.known.is_new(step, extents):
+            self.block(step.body, {}, {}, dict(extents), None)
 
     def views(self, step: ir.Call | ir.Host, extents: dict[str, int]) -> None:
         for v in (*step.inputs, *step.outputs):

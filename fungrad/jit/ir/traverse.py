@@ -7,6 +7,7 @@ rather than classes, so they serve new nodes as they are.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -169,8 +170,14 @@ def with_bodies(node: Any, bodies: Sequence[Sequence[Any]]) -> Any:
 
 
 def map_bodies(change: Callable[[Sequence[Any]], Sequence[Any]], node: Any) -> Any:
-    """A node with every list in it changed; the node itself where it has none."""
-    return with_bodies(node, [change(b) for b in children(node)]) if node.BODIES else node
+    """A node with every list in it changed; the node itself where it has none or the same stays in all of them."""
+    if not node.BODIES:
+        return node
+    bodies = children(node)
+    changed = [change(b) for b in bodies]
+    # Nodes are compared by identity.
+    same = all([len(a) == len(b) and all(map(operator.is_, a, b)) for a, b in zip(changed, bodies, strict=True)])
+    return node if same else with_bodies(node, changed)
 
 
 def map_steps(change: Callable[[Sequence[Any]], Sequence[Any]], step: Any) -> Any:

@@ -75,7 +75,7 @@ class Verifier:
         def same(a: str, b: str) -> bool:
             return spans[a] == spans[b]
 
-        run = _Run(program, values, share, same)
+        run = _Run(program, values, share, same, spans)
         run.program({values[n] for n in program.outputs})
 
 
@@ -93,13 +93,18 @@ class _Run:
         value: Mapping[str, str],
         share: Callable[[str, str], bool],
         same: Callable[[str, str], bool] | None = None,
+        able: Iterable[str] | None = None,
     ):
         self.of = program
         self.value = value
         # Whether arrays that share memory are in the same place of it.
         self.same = same or share
-        values = sorted({*value.values()})
-        self.sharing = {a: [b for b in values if b != a and share(a, b)] for a in values}
+        # All arrays, and those that may share memory at all, which are fewer.
+        values = {*value.values()}
+        able = sorted(values if able is None else values.intersection(able))
+        self.sharing: dict[str, list[str]] = {a: [] for a in values}
+        for a in able:
+            self.sharing[a] = [b for b in able if b != a and share(a, b)]
         self.valid: set[str] = set()
         self.missing: dict[str, int] = {}
         self.written: set[str] = set()

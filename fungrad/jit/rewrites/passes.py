@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fungrad.jit.ir.loops import Nest, Program
-from fungrad.jit.ir.traverse import map_nests
+from fungrad.jit.ir.traverse import map_bodies, map_nests
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,6 @@ class Pass:
     def nests(self, program: Program, nest: Nest) -> Sequence[Nest]:
         """What becomes of one nest."""
         if self.scope == "statements":
-            return [nest.replace(body=self.run(program, nest.body))]
+            return [map_bodies(lambda body: self.run(program, body), nest)]
         found = self.run(program, nest)
         return [nest] if found is None else [found] if type(found) is Nest else found

@@ -79,21 +79,22 @@ def run(
     Raises:
       LoopError: a pass made something that is not well formed (with ``FUNGRAD_CHECK=1``).
     """
+    known = loop_check.Checked()
     if CHECKING:
-        loop_check.check(program)
+        loop_check.check(program, known)
     for step in passes:
         program = step(program)
         if CHECKING:
-            _verify(step, program)
+            _verify(step, program, known)
         if after is not None:
             after(step.name, program)
     return program
 
 
-def _verify(step: Pass, program: Program) -> None:
+def _verify(step: Pass, program: Program, known: loop_check.Checked) -> None:
     try:
-        loop_check.check(program)
-        if buffers.verifier is not None:
+        loop_check.check(program, known)
+        if buffers.verifier is not None and known.has_moved(program):
             buffers.verifier.placed(program)
     except loop_check.LoopError as error:
         raise loop_check.LoopError(f"after the pass {step.name!r}: {error}") from None

@@ -1,0 +1,97 @@
+"""Which variants of sweeps the main set runs; all others are marked ``slow``, here and nowhere else.
+
+A sweep is a test that is parametrised over hundreds of combinations, most of which go the same way through the library.
+The main set runs those that the rule in `SWEEPS` picks: every primitive, every program and every kind of dtype occurs,
+not every combination of them. ``pytest -m slow`` runs the rest, and so does naming a test on the command line. Rules are:
+
+* `pairs`: any two values of two parameters meet somewhere (a tuple counts as a parameter per element);
+* `values`: every value of every parameter occurs;
+* `first`: the first variant for each value of a function of the parameters.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+Variants = Sequence[Mapping[str, Any]]
+Rule = Callable[[Variants], set[int]]
+
+
+def kind(dtype: Any) -> str:
+    """What dtypes have in common that compiled programs treat in the same way, but for their width."""
+    return "narrow" if dtype.name in ("float16", "bfloat16") else dtype.kind
+
+
+def _covering(variants: Variants, size: int) -> set[int]:
+    """Positions of variants in which every combination of values of `size` parameters occurs."""
+    wanted = [list(itertools.combinations(sorted(_parts(v)), size)) for v in variants]
+    kept: set[int] = set()
+    seen: set[Any] = set()
+    # Those that bring the most come first, so that few are enough.
+    for gain in range(max(map(len, wanted), default=0), 0, -1):
+        for i, combinations in enumerate(wanted):
+            if sum(c not in seen for c in combinations) >= gain:
+                kept.add(i)
+                seen.update(combinations)
+    return kept
+
+
+def _parts(variant: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    for name, value in variant.items():
+        if isinstance(value, tuple):
+            yield from ((f"{name}{i}", str(x)) for i, x in enumerate(value))
+        else:
+            yield name, str(getattr(value, "__name__", value))
+
+
+def pairs(variants: Variants) -> set[int]:
+    """Any two values of two parameters meet."""
+    return _covering(variants, 2)
+
+
+def values(variants: Variants) -> set[int]:
+    """Every value of every parameter occurs."""
+    return _covering(variants, 1)
+
+
+def first(key: Callable[[Mapping[str, Any]], Hashable]) -> Rule:
+    """The first variant for each key."""
+
+    def rule(variants: Variants) -> set[int]:
+        found: dict[Hashable, int] = {}
+        for i, variant in enumerate(variants):
+            found.setdefault(key(variant), i)
+        return set(found.values())
+
+    return rule
+
+
+def where(test: Callable[[Mapping[str, Any]], bool]) -> Rule:
+    """Variants for which something holds."""
+    return lambda variants: {i for i, v in enumerate(variants) if test(v)}
+
+
+# By file and function.
+SWEEPS: dict[str, Rule] = {
+    "test_optable::test_jit_equals_eager": where(lambda v: v["part"] == "few"),
+    "test_optable::test_jit_equals_eager_on_special_values": where(lambda v: v["part"] == "few"),
+    "test_poisoned_memory::test_operations": first(lambda v: v["op"].covers),
+    "test_transposed_nests::test_values": pairs,
+}
+
+
+def mark(items: Iterable[Any], slow: Any) -> None:
+    """Adds the mark to the variants of sweeps that the main set leaves out."""
+    sweeps = defaultdict(list)
+    for item in items:
+        name = f"{item.path.stem}::{getattr(item, 'originalname', item.name)}"
+        if name in SWEEPS:
+            sweeps[name].append(item)
+    for name, variants in sweeps.items():
+        kept = SWEEPS[name]([v.callspec.params for v in variants])
+        for i, variant in enumerate(variants):
+            if i not in kept:
+                variant.add_marker(slow)
