@@ -71,9 +71,9 @@ def test_sort_and_argsort(dtype):
     for shape, axis in SHAPES:
         x = sample(rng, dtype, shape)
         for function in (lambda x: [lax.sort(x, axis)], lambda x: [fnp.argsort(x, axis=axis)]):
-            compiled = fg.jit(function)
+            compiled = fg.jit(function).lower(x).compile()
             assert_same(compiled(x), function(x))
-            assert host_steps(compiled, x) == 0
+            assert " host " not in compiled.as_text("steps")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -81,15 +81,14 @@ def test_top_k(dtype):
     rng = np.random.default_rng(2)
     for shape, axis in SHAPES:
         x = sample(rng, dtype, shape)
-        for k in {0, 1, 3, 16, 17, 40}:
-            if k <= shape[axis]:
+        numbers = [k for k in (0, 1, 3, 16, 17, 40) if k <= shape[axis]]
 
-                def top(x, k=k, axis=axis):
-                    return lax.top_k(x, k, axis=axis)
+        def tops(x, numbers=numbers, axis=axis):
+            return [y for k in numbers for y in lax.top_k(x, k, axis=axis)]
 
-                compiled = fg.jit(top)
-                assert_same(compiled(x), top(x))
-                assert host_steps(compiled, x) == 0
+        compiled = fg.jit(tops).lower(x).compile()
+        assert_same(compiled(x), tops(x))
+        assert " host " not in compiled.as_text("steps")
 
 
 @pytest.mark.parametrize("num_keys", [1, 2, 3])

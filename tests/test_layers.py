@@ -1,6 +1,7 @@
 """Imports point one way: every module imports only from layers below its own, and at module level."""
 
 import ast
+import functools
 import graphlib
 import re
 from pathlib import Path
@@ -107,6 +108,12 @@ def imported(node, package):
 PACKAGES = {".".join(p.parent.relative_to(PACKAGE.parent).parts) for p in PACKAGE.rglob("__init__.py")}
 
 
+@functools.cache
+def parsed(path):
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text())
+
+
 def type_checking_only(tree):
     """Nodes under ``if TYPE_CHECKING``."""
     out = set()
@@ -118,7 +125,7 @@ def type_checking_only(tree):
 
 @pytest.mark.parametrize("path, name", list(modules()))
 def test_imports_point_down(path, name):
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     exempt = type_checking_only(tree)
     level = layer_of(name)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
@@ -131,15 +138,12 @@ def test_imports_point_down(path, name):
 
 @pytest.mark.parametrize("path, name", list(modules()))
 def test_no_imports_inside_functions(path, name):
-    tree = ast.parse(path.read_text())
-    for function in ast.walk(tree):
-        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            for node in ast.walk(function):
-                if isinstance(node, (ast.Import, ast.ImportFrom)):
-                    package = name.rpartition(".")[0]
-                    for target in imported(node, package):
-                        lazy = target.split(".")[0] in LAZY or target in LAZY_MODULES
-                        assert lazy, f"line {node.lineno}: {name} imports {target} in a function"
+    functions = [f for f in ast.walk(parsed(path)) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    for node in {n for f in functions for n in ast.walk(f) if isinstance(n, (ast.Import, ast.ImportFrom))}:
+        package = name.rpartition(".")[0]
+        for target in imported(node, package):
+            lazy = target.split(".")[0] in LAZY or target in LAZY_MODULES
+            assert lazy, f"line {node.lineno}: {name} imports {target} in a function"
 
 
 def room_of(name):
@@ -151,7 +155,7 @@ def room_of(name):
 def imports_of(path, name):
     """What a module imports of the package anywhere, even for type checkers only: pairs of line and module."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             for target in imported(node, package):
                 if target.startswith("fungrad."):

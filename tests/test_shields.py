@@ -104,15 +104,8 @@ def close(got, wanted):
         np.testing.assert_allclose(g, r, rtol=2e-4, atol=2e-5)
 
 
-# Every way and every function in the default run, and all pairs of them with the slow tests.
-PAIRS = [
-    pytest.param(name, choose, id=f"{name}-{choose.__name__}", marks=() if (i + k) % 3 == 0 else pytest.mark.slow)
-    for i, name in enumerate(SINGULAR)
-    for k, choose in enumerate(CHOICES)
-]
-
-
-@pytest.mark.parametrize("name, choose", PAIRS)
+@pytest.mark.parametrize("choose", CHOICES, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("name", SINGULAR)
 def test_examples_leave_no_trace_of_what_they_do_not_take(name, choose):
     f = functools.partial(choose, SINGULAR[name])
     total = lambda w, rows: fungrad.vmap(f, (None, 0))(w, rows).sum()  # noqa: E731

@@ -2,7 +2,7 @@
 
 A sweep is a test that is parametrised over hundreds of combinations, most of which go the same way through the library.
 The main set runs those that the rule in `SWEEPS` picks: every primitive, every program and every kind of dtype occurs,
-not every combination of them. ``pytest -m slow`` runs the rest, and so does naming a test on the command line. Rules are:
+not every combination of them. ``pytest -m slow`` runs the rest, and so does naming a test on the command line. Rules:
 
 * `pairs`: any two values of two parameters meet somewhere (a tuple counts as a parameter per element);
 * `values`: every value of every parameter occurs;
@@ -74,12 +74,37 @@ def where(test: Callable[[Mapping[str, Any]], bool]) -> Rule:
     return lambda variants: {i for i, v in enumerate(variants) if test(v)}
 
 
+def either(*rules: Rule) -> Rule:
+    """What one of several rules picks."""
+    return lambda variants: set().union(*[rule(variants) for rule in rules])
+
+
+few = where(lambda v: v["part"] == "few")
+
 # By file and function.
 SWEEPS: dict[str, Rule] = {
-    "test_optable::test_jit_equals_eager": where(lambda v: v["part"] == "few"),
-    "test_optable::test_jit_equals_eager_on_special_values": where(lambda v: v["part"] == "few"),
+    "test_accuracy::test_compiled_products_leave_the_range_only_with_their_result": values,
+    "test_accuracy::test_compiled_products_of_special_numbers": values,
+    "test_composition::test_jit_changes_nothing": pairs,
+    "test_control_cond::test_compositions": pairs,
+    "test_control_cond::test_derivatives": values,
+    "test_control_scan::test_compositions": pairs,
+    "test_control_scan::test_derivatives": pairs,
+    "test_control_while::test_compositions": pairs,
+    "test_leading_sums::test_reductions_over_a_leading_axis": values,
+    "test_linalg::test_derivatives_of_eigenvectors_keep_the_greatest_component_real": values,
+    "test_optable::test_jit_equals_eager": few,
+    "test_optable::test_jit_equals_eager_on_special_values": few,
     "test_poisoned_memory::test_operations": first(lambda v: v["op"].covers),
+    "test_scipy_solvers::test_minima": values,
+    # Complex systems go the same ways as real ones.
+    "test_scipy_solvers::test_solvers": either(values, first(lambda v: (v["solver"], v["kind"]))),
+    "test_shields::test_examples_leave_no_trace_of_what_they_do_not_take": values,
+    "test_shields::test_second_derivatives": values,
     "test_transposed_nests::test_values": pairs,
+    "test_ufuncs::test_accumulate_reduceat_and_outer_are_numpys": first(lambda v: v["name"]),
+    "test_ufuncs::test_at_is_numpys": values,
+    "test_ufuncs::test_reduce_is_numpys": first(lambda v: v["name"]),
 }
 
 
