@@ -75,6 +75,14 @@ def test_random_arrays_come_divided(name, names):
             np.testing.assert_allclose(x, draw(), rtol=1e-5, atol=1e-5)
 
 
+def test_specifications_are_no_longer_than_shapes(names, monkeypatch):
+    lengths, filled = [], P.filled
+    monkeypatch.setattr(P, "filled", lambda self, ndim: lengths.append(ndim) or filled(self, ndim))
+    with fungrad.set_mesh(names["mesh"]):
+        fungrad.random.gamma(fungrad.random.key(0), 2.0, (8,), out_sharding=P("x"))
+    assert lengths and max(lengths) == 1
+
+
 def test_parameters_and_segments_come_divided(names):
     init = fungrad.nn.initializers
     with fungrad.set_mesh(names["mesh"]):

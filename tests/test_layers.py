@@ -109,39 +109,39 @@ PACKAGES = {".".join(p.parent.relative_to(PACKAGE.parent).parts) for p in PACKAG
 
 
 @functools.cache
-def parsed(path):
-    """The syntax tree of a file."""
-    return ast.parse(path.read_text())
+def statements(path):
+    """The import statements of a file, each with whether it stands in a function and whether it is there for type
+    checkers only."""
+    found = []
 
+    def visit(node, in_function, for_types):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.append((node, in_function, for_types))
+        in_function |= isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for_types |= isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+            for inner in getattr(node, field, ()):
+                visit(inner, in_function, for_types)
 
-def type_checking_only(tree):
-    """Nodes under ``if TYPE_CHECKING``."""
-    out = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            out.update(ast.walk(node))
-    return out
+    visit(ast.parse(path.read_text()), False, False)
+    return found
 
 
 @pytest.mark.parametrize("path, name", list(modules()))
 def test_imports_point_down(path, name):
-    tree = parsed(path)
-    exempt = type_checking_only(tree)
     level = layer_of(name)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)) and node not in exempt:
-            for target in imported(node, package):
-                if target == "fungrad" or target.startswith("fungrad."):
-                    assert layer_of(target) <= level, f"line {node.lineno}: {name} imports {target} from a layer above"
+    for node, _, for_types in statements(path):
+        for target in () if for_types else imported(node, package):
+            if target == "fungrad" or target.startswith("fungrad."):
+                assert layer_of(target) <= level, f"line {node.lineno}: {name} imports {target} from a layer above"
 
 
 @pytest.mark.parametrize("path, name", list(modules()))
 def test_no_imports_inside_functions(path, name):
-    functions = [f for f in ast.walk(parsed(path)) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    for node in {n for f in functions for n in ast.walk(f) if isinstance(n, (ast.Import, ast.ImportFrom))}:
-        package = name.rpartition(".")[0]
-        for target in imported(node, package):
+    package = name.rpartition(".")[0]
+    for node, in_function, _ in statements(path):
+        for target in imported(node, package) if in_function else ():
             lazy = target.split(".")[0] in LAZY or target in LAZY_MODULES
             assert lazy, f"line {node.lineno}: {name} imports {target} in a function"
 
@@ -155,11 +155,10 @@ def room_of(name):
 def imports_of(path, name):
     """What a module imports of the package anywhere, even for type checkers only: pairs of line and module."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            for target in imported(node, package):
-                if target.startswith("fungrad."):
-                    yield node.lineno, target
+    for node, _, _ in statements(path):
+        for target in imported(node, package):
+            if target.startswith("fungrad."):
+                yield node.lineno, target
 
 
 @pytest.mark.parametrize("path, name", [p for p in modules() if p.values[1].startswith("fungrad.jit.")])

@@ -1,12 +1,14 @@
-"""Which variants of sweeps the main set runs; all others are marked ``slow``, here and nowhere else.
+"""Which variants of sweeps the main set runs: those that a rule picks, all others are marked ``slow``.
 
-A sweep is a test that is parametrised over hundreds of combinations, most of which go the same way through the library.
-The main set runs those that the rule in `SWEEPS` picks: every primitive, every program and every kind of dtype occurs,
-not every combination of them. ``pytest -m slow`` runs the rest, and so does naming a test on the command line. Rules:
+A sweep is a test that is parametrised over dozens or hundreds of combinations, most of which go the same way through
+the library. The main set keeps every value of what is swept over (every primitive, every program, every kind of
+dtype), but not every combination of them. ``pytest -m slow`` runs the rest, and so does naming a test on the command
+line. Rules:
 
 * `pairs`: any two values of two parameters meet somewhere (a tuple counts as a parameter per element);
 * `values`: every value of every parameter occurs;
-* `first`: the first variant for each value of a function of the parameters.
+* `first`: the first variant for each value of a function of the parameters;
+* `where`: variants for which something holds.
 """
 
 from __future__ import annotations

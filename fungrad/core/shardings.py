@@ -428,17 +428,17 @@ def explicit_part(spec: PartitionSpec, mesh: BaseMesh) -> PartitionSpec:
     return PartitionSpec(*entries, unreduced=spec.unreduced & explicit, reduced=spec.reduced & explicit)
 
 
-def wanted_type(spec: Any, ndim: int, api: str) -> NamedSharding | None:
+def wanted_type(spec: Any, ndim: int | None, api: str) -> NamedSharding | None:
     """The sharding of a result that a user asks for with ``out_sharding``, over the mesh that has been set.
 
     Args:
       spec: a ``PartitionSpec``, a sharding, or None.
-      ndim: number of dimensions of the result.
+      ndim: number of dimensions of the result, None if it is not known yet.
       api: where it was asked for, for messages.
 
     Returns:
-      A sharding with an entry per dimension over a mesh that has explicit axes; None if nothing was asked for, or the
-      mesh has no such axes.
+      A sharding with an entry per known dimension over a mesh that has explicit axes; None if nothing was asked for, or
+      the mesh has no such axes.
 
     Raises:
       ValueError: there is no mesh, or the specification is too long.
@@ -479,6 +479,8 @@ def wanted_type(spec: Any, ndim: int, api: str) -> NamedSharding | None:
             )
     if not mesh.explicit_axes:
         return None
+    if ndim is None:
+        return NamedSharding(mesh.abstract_mesh, spec)
     if len(spec) > ndim:
         raise ValueError(f"{api}: out_sharding {spec} has {len(spec)} entries, but the result has {ndim} dimensions")
     return NamedSharding(mesh.abstract_mesh, spec.filled(ndim))
