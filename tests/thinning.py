@@ -83,21 +83,30 @@ def either(*rules: Rule) -> Rule:
 
 few = where(lambda v: v["part"] == "few")
 
+# One of every width and kind.
+SORTED = ("float32", "float64", "bfloat16", "uint32", "int64", "int8", "bool")
+
 # By file and function.
 SWEEPS: dict[str, Rule] = {
     "test_accuracy::test_compiled_products_leave_the_range_only_with_their_result": values,
     "test_accuracy::test_compiled_products_of_special_numbers": values,
+    "test_compiled_sorting::test_sort_and_argsort": where(lambda v: v["dtype"] in (*SORTED, "complex64")),
+    "test_compiled_sorting::test_top_k": where(lambda v: v["dtype"] in SORTED),
     "test_composition::test_jit_changes_nothing": pairs,
     "test_control_cond::test_compositions": pairs,
     "test_control_cond::test_derivatives": values,
     "test_control_scan::test_compositions": pairs,
     "test_control_scan::test_derivatives": pairs,
     "test_control_while::test_compositions": pairs,
+    # All lengths that are no product of other ones, and some of each further kind.
+    "test_fft::test_real": where(lambda v: v["n"] not in (4, 6, 10, 11, 12, 14, 15, 63, 1000)),
     "test_leading_sums::test_reductions_over_a_leading_axis": values,
-    "test_linalg::test_derivatives_of_eigenvectors_keep_the_greatest_component_real": values,
+    "test_linalg::test_derivatives_of_eigenvectors_keep_the_greatest_component_real": where(lambda v: all(v["sides"])),
     "test_optable::test_jit_equals_eager": few,
     "test_optable::test_jit_equals_eager_on_special_values": few,
     "test_poisoned_memory::test_operations": first(lambda v: v["op"].covers),
+    "test_poisoned_memory::test_products_of_every_size": values,
+    "test_random_in_place::test_risky_programs": pairs,
     "test_scipy_solvers::test_minima": values,
     # Complex systems go the same ways as real ones.
     "test_scipy_solvers::test_solvers": either(values, first(lambda v: (v["solver"], v["kind"]))),

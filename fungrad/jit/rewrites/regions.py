@@ -123,6 +123,7 @@ class _Region:
         except _UnsuitableError:
             return None
         inside = [name for name, outer in self.cells.items() if not outer]
+        self.mentions: dict[int, Counter] = {}
         self.scopes: dict[int, list[str]] = {}
         for name in inside:
             self.scopes.setdefault(id(self.scope(body, name)), []).append(name)
@@ -279,8 +280,14 @@ class _Region:
         for s in statements:
             if s.is_access and self.program.root(s.buffer).name == name:
                 return statements
-            around += [b for b in children(s) if _accesses(self.program, b)[name]]
+            around += [b for b in children(s) if name in self.mentioned(b)]
         return self.scope(around[0], name) if len(around) == 1 else statements
+
+    def mentioned(self, statements: Sequence[Any]) -> Counter:
+        """How often statements, which stay as they are, mention each memory."""
+        if id(statements) not in self.mentions:
+            self.mentions[id(statements)] = _accesses(self.program, statements)
+        return self.mentions[id(statements)]
 
     def outer_cells(self, body: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Statements that read the cells that others use before the loop, and write them after it.
