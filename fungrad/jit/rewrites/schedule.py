@@ -9,6 +9,7 @@ from __future__ import annotations
 from fungrad.jit.ir.loops import Nest, Program
 from fungrad.jit.rewrites.collapse import collapse
 from fungrad.jit.rewrites.hoist import hoist
+from fungrad.jit.rewrites.jam import unroll_and_jam
 from fungrad.jit.rewrites.masks import branch_on_masks
 from fungrad.jit.rewrites.passes import Pass
 from fungrad.jit.rewrites.threads import parallelise, separate
@@ -21,6 +22,7 @@ SCHEDULE = (
     Pass("branch on masks", "statements", branch_on_masks),
     Pass("vectorise", "statements", vectorise),
     Pass("tile", "statements", tile),
+    Pass("unroll and jam", "statements", unroll_and_jam),
     Pass("separate", "nest", separate),
     Pass("threads", "nest", parallelise),
 )
