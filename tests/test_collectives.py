@@ -419,7 +419,7 @@ def test_a_collective_cannot_run_for_one_member_alone():
 
 def test_every_collective_says_its_names():
     found = [p for p in Primitive.instances.values() if isinstance(p, collectives.Collective)]
-    assert len(found) == 12
+    assert len(found) == 16
     for p in found:
         assert p.uses_axis_names
         assert p.axis_names({p.param: ("i", "j")}) == ("i", "j")

@@ -329,7 +329,7 @@ def test_what_functions_of_shards_refuse(names):
         outer(lambda a: lax.pcast(a, "x", to="varying"))
     with pytest.raises(ValueError, match="Allowed `to` values"):
         outer(lambda a: lax.pcast(a, "x", to="other"))
-    with pytest.raises(NotImplementedError, match="lax.psum"):
+    with pytest.raises(ValueError, match="out_specs passed to shard_map should be equal to the unreduced present"):
         outer(lambda a: lax.pcast(a, "x", to="unreduced"))
     doubled = outer(lambda a: lax.with_sharding_constraint(a * 2, P(None, "y")), axis_names={"x"})
     np.testing.assert_array_equal(doubled, 2 * u)

@@ -102,7 +102,11 @@ def test_collectives_over_a_mesh(mesh):
     np.testing.assert_array_equal(run(lambda a: a, s, s), X)
     np.testing.assert_array_equal(run(lambda a: a, P(("y", "x")), P(("y", "x"))), X)
     np.testing.assert_allclose(run(lambda a: lax.psum(a, "x"), s, P(None, "y")), blocks.sum(0).reshape(2, 4), rtol=1e-6)
-    np.testing.assert_array_equal(run(lambda a: lax.all_gather(a, "x", tiled=True), s, P(None, "y")), X)
+    gathered = run(lambda a: lax.all_gather(a, "x", tiled=True, to="invarying"), s, P(None, "y"))
+    np.testing.assert_array_equal(gathered, X)
+    np.testing.assert_array_equal(run(lambda a: lax.all_gather(a, "x", tiled=True), s, s)[:8], X)
+    with pytest.raises(ValueError, match="replication which can't be statically inferred"):
+        run(lambda a: lax.all_gather(a, "x"), s, P(None, None, "y"))
     shifted = np.roll(blocks, 1, axis=0).reshape(8, 4)
     ring = [(i, (i + 1) % 4) for i in range(4)]
     np.testing.assert_array_equal(run(lambda a: lax.ppermute(a, "x", ring), s, s), shifted)

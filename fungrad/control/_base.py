@@ -18,7 +18,7 @@ import numpy as np
 from fungrad.config import config
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like, wrap_unchecked
-from fungrad.core.avals import ShapedArray, Zero, same_type
+from fungrad.core.avals import ShapedArray, Zero, interchangeable, same_type
 from fungrad.core.context import EVAL, Tracer, running, state
 from fungrad.core.ir import Atom, Builder, Jaxpr, Literal, Var, any_high, eval_jaxpr, jaxprs_in_params, params_key
 from fungrad.core.jaxpr_parts import chosen, closed, memoised
@@ -465,7 +465,7 @@ def check_carry(
     lines = [
         f"{name} has type {a.str_short()} on input but {b.str_short()} on output ({_difference(a, b)})"
         for name, a, b in zip(names, carry[1], out[1], strict=True)
-        if not same_type(a, b)
+        if not interchangeable(a, b)
     ]
     if lines:
         shown = "\n  ".join(lines)
@@ -485,4 +485,6 @@ def _difference(a: ShapedArray, b: ShapedArray) -> str:
         else "shapes differ"
         if shapes
         else "dtypes differ"
+        if kinds
+        else "what is unreduced or reduced differs"
     )

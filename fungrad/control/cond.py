@@ -25,7 +25,7 @@ from fungrad.control._base import (
 from fungrad.control.cond_primitive import cond_p, joined
 from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array, is_array_like
-from fungrad.core.avals import same_type
+from fungrad.core.avals import interchangeable
 from fungrad.core.refs import BackwardRefsError
 from fungrad.core.signatures import T, X, Y
 from fungrad.core.source import api_boundary, function_name
@@ -262,7 +262,7 @@ def _check_alike(api: str, first: tuple[str, Traced], second: tuple[str, Traced]
     lines = [
         f"{path} has type {x.str_short()} in {name.split()[0]} and {y.str_short()} in {other.split()[0]}"
         for path, x, y in zip(paths, a.out_avals, b.out_avals, strict=True)
-        if not same_type(x, y)
+        if not interchangeable(x, y)
     ]
     if lines:
         shown = "\n  ".join(lines)

@@ -301,6 +301,17 @@ def same_type(a: Any, b: Any) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype  # type: ignore[no-any-return]
 
 
+def interchangeable(a: Any, b: Any) -> bool:
+    """Whether values of two types may come from one operation: they agree but for weakness and how they are divided."""
+    if not same_type(a, b):
+        return False
+    p, q = a.placement, b.placement
+    if p is q:
+        return True
+    of_p, of_q = [(x.spec.unreduced, x.spec.reduced) if x is not None else (_NOWHERE, _NOWHERE) for x in (p, q)]
+    return of_p == of_q
+
+
 class Typed:
     """Base of what stands for an array: tells what its type says.
 

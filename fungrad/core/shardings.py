@@ -274,6 +274,14 @@ class NamedSharding(Sharding):
 
     addressable_devices_indices_map = devices_indices_map
 
+    def holders(self, all_summands: bool = False) -> set[Device]:
+        """The devices that hold the sum of an array that is unreduced along some axes: the first ones along them, the
+        others hold zeros. With ``all_summands``, for each summand one device that holds it."""
+        mesh = self._mesh()
+        dividing = {*self.spec.all_names(), *self.spec.unreduced}
+        first = [n not in dividing if all_summands else n in self.spec.unreduced for n in mesh.axis_names]
+        return set(mesh.devices[tuple([slice(1) if f else slice(None) for f in first])].flat)
+
     def _part(self, where: dict[Any, int], dimension: int) -> int:
         """Which part along a dimension the device at the position ``where`` holds."""
         part = 0
@@ -305,10 +313,10 @@ class NamedSharding(Sharding):
     # -- as part of the type of an array -------------------------------------------------------------------------------
 
     def of_type(self, shape: Sequence[int]) -> NamedSharding | None:
-        """What the type of arrays of that shape says of the sharding: over explicit axes, with an entry per dimension.
-        None if the mesh has no such axes."""
+        """What the type of arrays of that shape says of the sharding: over explicit axes, with an entry per dimension,
+        and along which explicit and manual axes values are unreduced or reduced. None if that is nothing."""
         mesh = self.mesh
-        if not mesh.explicit_axes:
+        if not mesh.explicit_axes and not (mesh.manual_axes and (self.spec.unreduced or self.spec.reduced)):
             return None
         if isinstance(mesh, Mesh):
             note_mesh(mesh)
@@ -420,12 +428,14 @@ def named(spec: Any, api: str, error: type[Exception] = ValueError) -> Sharding:
 
 
 def explicit_part(spec: PartitionSpec, mesh: BaseMesh) -> PartitionSpec:
-    """The specification without the axes of the mesh that are not explicit."""
+    """The specification without the axes of the mesh of which types do not speak: dimensions are divided along explicit
+    axes, summands are held along explicit and manual ones."""
     if mesh.are_all_axes_explicit:
         return spec.update([None if e is PartitionSpec.UNCONSTRAINED else e for e in spec])
     explicit = set(mesh.explicit_axes)
     entries = [tuple([n for n in spec.names(d) if n in explicit]) for d in range(len(spec))]
-    return PartitionSpec(*entries, unreduced=spec.unreduced & explicit, reduced=spec.reduced & explicit)
+    typed = explicit.union(mesh.manual_axes)
+    return PartitionSpec(*entries, unreduced=spec.unreduced & typed, reduced=spec.reduced & typed)
 
 
 def wanted_type(spec: Any, ndim: int | None, api: str) -> NamedSharding | None:
@@ -489,7 +499,13 @@ def wanted_type(spec: Any, ndim: int | None, api: str) -> NamedSharding | None:
 def sharding_of_type(aval: Any) -> NamedSharding:
     """The sharding in a type: over the mesh that has been set if the type itself names none."""
     if aval.placement is not None:
-        return aval.placement  # type: ignore[no-any-return]
+        placement: NamedSharding = aval.placement
+        manual = set(placement.mesh.manual_axes)
+        if not manual:
+            return placement
+        # How values differ between the members of manual axes is said elsewhere.
+        spec = placement.spec
+        return placement.update(spec=spec.update(unreduced=spec.unreduced - manual, reduced=spec.reduced - manual))
     return NamedSharding(get_abstract_mesh(), PartitionSpec(*[None] * aval.ndim))
 
 

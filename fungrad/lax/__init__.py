@@ -115,7 +115,6 @@ if TYPE_CHECKING:
         axis_index as axis_index,
         axis_index_p as axis_index_p,
         axis_size as axis_size,
-        pcast as pcast,
         pmax as pmax,
         pmax_p as pmax_p,
         pmean as pmean,
@@ -430,6 +429,9 @@ if TYPE_CHECKING:
         regularized_incomplete_beta_p as regularized_incomplete_beta_p,
         zeta as zeta,
         zeta_p as zeta_p,
+    )
+    from fungrad.ops.summands import (
+        pcast as pcast,
     )
     from fungrad.ops.tokens import (
         after_all as after_all,

@@ -29,7 +29,7 @@ NAMES = {
         "bitcast_convert_type bitcast_convert_type_p convert_element_type convert_element_type_p copy_p full "
         "full_like reduce_precision reduce_precision_p stop_gradient stop_gradient_p"
     ),
-    "fungrad.ops.collectives": "axis_index axis_index_p axis_size pcast pmax pmax_p pmean pmin pmin_p psum psum_p",
+    "fungrad.ops.collectives": "axis_index axis_index_p axis_size pmax pmax_p pmean pmin pmin_p psum psum_p",
     "fungrad.ops.compare": (
         "clamp clamp_p eq eq_p eq_to_p ge ge_p gt gt_p le le_p le_to_p lt lt_p lt_to_p max max_p min min_p ne ne_p "
         "select select_n select_n_p"
@@ -97,6 +97,7 @@ NAMES = {
         "erfc_p igamma igamma_grad_a igamma_grad_a_p igamma_p igammac igammac_p lgamma lgamma_p polygamma "
         "polygamma_p random_gamma_grad regularized_incomplete_beta_p zeta zeta_p"
     ),
+    "fungrad.ops.summands": "pcast",
     "fungrad.ops.tokens": "after_all after_all_p create_token create_token_p",
     "fungrad.ops.transcendental": (
         "acos acos_p acosh acosh_p asin asin_p asinh asinh_p atan atan2 atan2_p atan_p atanh atanh_p cos cos_p cosh "

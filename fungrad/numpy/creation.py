@@ -30,6 +30,7 @@ from fungrad.core.context import Tracer
 from fungrad.core.device import check_device
 from fungrad.core.dimensions import as_size, is_symbolic, is_symbolic_shape, max_size
 from fungrad.core.placement import placement
+from fungrad.core.shardings import sharding_of_type
 from fungrad.core.transfers import host_to_device, unseen
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import ufuncs
@@ -446,7 +447,7 @@ def _where_like(x: Array, a: Any, device: Any, api: str) -> Array:
     if not isinstance(a, Array) or a.aval.shape != x.aval.shape:
         return x
     if a.aval.placement is not None:
-        return resharded(x, a.aval.placement)
+        return resharded(x, sharding_of_type(a.aval))
     return put(x, placement(a)) if watch.placed else x
 
 

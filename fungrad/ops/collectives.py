@@ -8,7 +8,7 @@ then too the result depends on the axis.  Several names stand for one axis of al
 first name being the most significant.
 
 May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.elementwise``, ``ops.cast``,
-``ops.compare``, ``ops.shape`` and ``ops.reduce``.
+``ops.compare``, ``ops.shape``, ``ops.reduce`` and ``ops.resharding``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from fungrad.core import context, dtypes, tree
 from fungrad.core.array import Array, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData
+from fungrad.core.context import AxisData, ManualAxis, state
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import lift, scalar_array
 from fungrad.ops.cast import convert_element_type
@@ -31,6 +31,7 @@ from fungrad.ops.compare import eq, select
 from fungrad.ops.elementwise import add, div, mul
 from fungrad.ops.foundation import batch_to, reduce_sum
 from fungrad.ops.reduce import Reduction, reduce_max_p, reduce_min_p
+from fungrad.ops.resharding import relabelled, resharded, summed_sets
 from fungrad.ops.shape import canonical_axis, iota
 
 Names = tuple[Hashable, ...]
@@ -104,6 +105,72 @@ def times_size(x: Any, size: int) -> Any:
 
 def without(names: Names, name: Hashable) -> Names:
     return tuple([n for n in names if n != name])
+
+
+# -- how values differ between members -------------------------------------------------------------
+
+# Inside of a function of shards a value is, along each axis, one of four: it varies, it is the same for all members
+# (invarying), every member has a summand of it (unreduced), or it is the same for all while every member has a summand
+# of its cotangent (reduced). Arrays are whole, so an unreduced value is kept as the sum and a reduced one as the value;
+# that they are is a fact in their types, in the specification of `ShapedArray.placement`. Hence a cast to unreduced
+# adds up, and taking the sum of an unreduced value changes its type only.
+
+
+def kind_along(aval: ShapedArray, name: Any) -> str:
+    """How values of a type differ between the members of an axis, in the words of ``pcast``."""
+    if name in aval.vma:
+        return "varying"
+    unreduced, reduced = summed_sets(aval)
+    return "unreduced" if name in unreduced else "reduced" if name in reduced else "invarying"
+
+
+def kind_of(aval: ShapedArray, names: Names, api: str) -> str:
+    """How values of a type differ between the members of some axes.
+
+    Raises:
+      ValueError: not in one way along all of them, some being sums or reduced.
+    """
+    kinds = {kind_along(aval, n) for n in names}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"fungrad.lax.{api}: jax.lax.{api} can only accept axis_name which corresponds to one of varying, "
+            f"unreduced, reduced or invarying state of the input. Got input type: {aval!r}, axes: {names} and input "
+            f"state: {sorted(kinds)}; name the axes of each state in a call of its own"
+        )
+    return kinds.pop() if kinds else "invarying"
+
+
+def checked_kind(aval: ShapedArray, names: Names, api: str) -> str:
+    """``kind_of`` for collectives, which take values that vary along some of the axes only.
+
+    Raises:
+      ValueError: the values are reduced along an axis, or sums along some of them.
+    """
+    if not any(summed_sets(aval)):
+        return "varying"
+    kind = kind_of(aval, names, api)
+    if kind == "reduced":
+        raise ValueError(f"fungrad.lax.{api}: {refusal(api, 'reduced', aval, names)}")
+    return kind
+
+
+def refuse_sums(aval: ShapedArray, names: Names, api: str) -> None:
+    """Raises for operands of collectives that take what varies, or is the same for all members.
+
+    Raises:
+      ValueError: the values are unreduced or reduced along an axis.
+    """
+    for kind, found in zip(("unreduced", "reduced"), summed_sets(aval), strict=True):
+        if found.intersection(names):
+            raise ValueError(f"fungrad.lax.{api}: {refusal(api, kind, aval, names)}")
+
+
+def refusal(name: str, kind: str, aval: ShapedArray, names: Any) -> str:
+    """What is said of an operand that an operation among members does not take."""
+    advice = "take the sum first, with lax.psum"
+    if kind == "reduced":
+        advice = "cast it first, with lax.pcast(..., to='varying')"
+    return f"{name} cannot accept args which are {kind}. Got {aval!r} and axes={set(names)}; {advice}"
 
 
 # -- reductions over members -----------------------------------------------------------------------
@@ -186,6 +253,10 @@ class PVary(LinearCollective):
 class PCast(PVary):
     """The same, but every member gets a copy, so that it varies from there on."""
 
+    def transpose(self, ct: Any, *args: Any, axes: Names) -> Sequence[Any]:
+        # Inside, each member has a cotangent of its own also of what is the same for all.
+        return (ct,)
+
     def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axes: Names) -> tuple[Any, Any]:
         x, d = args[0], dims[0]
         if axis.name in axes:
@@ -208,6 +279,127 @@ pcast_p = PCast("pvary")
 psame_p = PSame("psame")
 pmax_p = PExtremum("pmax", reduce_max_p)
 pmin_p = PExtremum("pmin", reduce_min_p)
+
+
+def over_manual_axes(names: Names) -> bool:
+    """Whether all of these are axes of functions of shards with types that say how values differ."""
+    inner = {a.name: a for a in state.axis_env}
+    return all(type(inner.get(n)) is ManualAxis for n in names)
+
+
+class ManualCast(LinearCollective):
+    """An operand that is of another kind along some axes of a function of shards.
+
+    Its rule for batches, where members meet, leaves an operation that changes types only, or the sum of the members.
+    """
+
+    param = "axes"
+
+    def abstract(self, avals: tuple[ShapedArray, ...], params: dict[str, Any]) -> ShapedArray:
+        return self.abstract_eval(*avals, **params)
+
+    def retyped(self, aval: ShapedArray, axes: Names) -> ShapedArray:
+        """The type of the result."""
+        raise NotImplementedError
+
+    def abstract_eval(self, x: ShapedArray, *, axes: Names) -> ShapedArray:
+        members(axes, self.name)
+        return self.retyped(x, axes)
+
+    def batch(self, axis: AxisData, args: Sequence[Any], dims: Sequence[Any], *, axes: Names) -> tuple[Any, Any]:
+        x, d = args[0], dims[0]
+        if axis.name in axes:
+            x, d = self.along(axis, x, d)
+            axes = without(axes, axis.name)
+        return (self.bind(x, axes=axes) if axes else x), d
+
+    def along(self, axis: AxisData, x: Any, d: int | None) -> tuple[Any, int | None]:
+        """The result along one axis, whose members are along dimension ``d``."""
+        raise NotImplementedError
+
+
+def _type(aval: ShapedArray, unreduced: frozenset, reduced: frozenset, vma: frozenset) -> ShapedArray:
+    return relabelled(aval, unreduced, reduced).update(vma=vma)
+
+
+class UnreducedSum(ManualCast):
+    """The sum of what is unreduced."""
+
+    def retyped(self, aval: ShapedArray, axes: Names) -> ShapedArray:
+        unreduced, reduced = summed_sets(aval)
+        return _type(aval, unreduced.difference(axes), reduced, aval.vma)
+
+    def along(self, axis: AxisData, x: Any, d: int | None) -> tuple[Any, int | None]:
+        unreduced, reduced = summed_sets(x.aval)
+        return _labelled(x, unreduced - {axis.name}, reduced), d
+
+    def transpose(self, ct: Any, *args: Any, axes: Names) -> Sequence[Any]:
+        # Each member has a summand of the cotangent of what is the same for all.
+        return (preduced_p.bind(psum_p.bind(ct, axes=axes, axis_index_groups=None), axes=axes),)
+
+
+class PReduced(ManualCast):
+    """What is the same for all, as reduced."""
+
+    def retyped(self, aval: ShapedArray, axes: Names) -> ShapedArray:
+        unreduced, reduced = summed_sets(aval)
+        return _type(aval, unreduced, reduced.union(axes), aval.vma)
+
+    def along(self, axis: AxisData, x: Any, d: int | None) -> tuple[Any, int | None]:
+        unreduced, reduced = summed_sets(x.aval)
+        return _labelled(x, unreduced, reduced | {axis.name}), d
+
+    def transpose(self, ct: Any, *args: Any, axes: Names) -> Sequence[Any]:
+        total = unreduced_psum_p.bind(ct, axes=axes)
+        share = np.asarray(1 / members(axes, "preduced")).astype(ct.aval.dtype)
+        return (mul(total, wrap_unchecked(share, ShapedArray((), ct.aval.dtype, ct.aval.weak_type))),)
+
+
+class VaryToUnreduced(ManualCast):
+    """The values of all members as summands."""
+
+    def retyped(self, aval: ShapedArray, axes: Names) -> ShapedArray:
+        unreduced, reduced = summed_sets(aval)
+        return _type(aval, unreduced.union(axes), reduced, aval.vma.difference(axes))
+
+    def along(self, axis: AxisData, x: Any, d: int | None) -> tuple[Any, int | None]:
+        x = times_size(x, axis.size) if d is None else reduce_sum(x, (d,))
+        unreduced, reduced = summed_sets(x.aval)
+        return _labelled(x, unreduced | {axis.name}, reduced), None
+
+    def transpose(self, ct: Any, *args: Any, axes: Names) -> Sequence[Any]:
+        return (reduced_vary_cast_p.bind(ct, axes=axes),)
+
+
+class ReducedToVary(ManualCast):
+    """A copy of what is reduced for every member."""
+
+    def retyped(self, aval: ShapedArray, axes: Names) -> ShapedArray:
+        unreduced, reduced = summed_sets(aval)
+        return _type(aval, unreduced, reduced.difference(axes), aval.vma.union(axes))
+
+    def along(self, axis: AxisData, x: Any, d: int | None) -> tuple[Any, int | None]:
+        unreduced, reduced = summed_sets(x.aval)
+        return batch_to(_labelled(x, unreduced, reduced - {axis.name}), d, 0, axis), 0
+
+    def transpose(self, ct: Any, *args: Any, axes: Names) -> Sequence[Any]:
+        return (vary_unreduced_cast_p.bind(ct, axes=axes),)
+
+
+unreduced_psum_p = UnreducedSum("unreduced_psum")
+preduced_p = PReduced("preduced")
+vary_unreduced_cast_p = VaryToUnreduced("vary_unreduced_cast")
+reduced_vary_cast_p = ReducedToVary("reduced_vary_cast")
+
+
+def _labelled(x: Any, unreduced: frozenset, reduced: frozenset) -> Any:
+    return resharded(x, relabelled(x.aval, unreduced, reduced).placement)
+
+
+def varying_along(x: Any, names: Names) -> Any:
+    """A value that varies along those of the axes that are of functions of shards."""
+    axes = tuple([n for n in names if over_manual_axes((n,)) and kind_along(x.aval, n) == "invarying"])
+    return pcast_p.bind(x, axes=axes) if axes else x
 
 
 def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
@@ -250,60 +442,11 @@ def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
         if dimensions:
             axes = [canonical_axis("fungrad.lax.psum", d, leaf.aval.ndim) for d in dimensions]
             leaf = reduce_sum(leaf, axes)
+        if checked_kind(leaf.aval, names, "psum") == "unreduced":
+            return unreduced_psum_p.bind(leaf, axes=names)
         return psum_p.bind(leaf, axes=names, axis_index_groups=None) if names else leaf
 
     return tree.map(one, x)
-
-
-def pcast(x: Any, axis_name: Any, *, to: str) -> Any:
-    """``x`` taken as a value that may differ between the members of an axis.
-
-    Results need it nowhere. A derivative by the result, taken inside of a function given to ``shard_map``, is that of
-    each member, and not their sum.
-
-    Args:
-      x: array or pytree of arrays.
-      axis_name: name of a mapped axis, or a tuple of names.
-      to: must be ``"varying"``.
-
-    Returns:
-      ``x``.
-
-    Raises:
-      UnboundAxisNameError: a name is not in scope.
-      ValueError: there is no such kind, or ``x`` varies along the axes already.
-      NotImplementedError: ``to`` is ``"reduced"`` or ``"unreduced"``.
-
-    Example:
-      >>> import fungrad
-      >>> import fungrad.numpy as jnp
-      >>> from fungrad import lax
-      >>> fungrad.vmap(lambda x: lax.pcast(x, 'i', to='varying'), axis_name='i')(jnp.arange(2))
-      Array([0, 1], dtype=int32)
-    """
-    if to not in ("varying", "reduced", "unreduced"):
-        raise ValueError(
-            f"fungrad.lax.pcast: Got unexpected `to` value. Allowed `to` values are: 'varying', 'reduced' and "
-            f"'unreduced', got {to!r}"
-        )
-    if to != "varying":
-        raise NotImplementedError(
-            f"fungrad.lax.pcast: to must be 'varying', got {to!r}: arrays are whole, so that members cannot hold "
-            "summands; use lax.psum"
-        )
-    names = axis_names_of(axis_name)
-    members(names, "pcast")
-
-    def cast(leaf: Any) -> Any:
-        array = as_array(leaf, "fungrad.lax.pcast: x")
-        if names and array.aval.vma.issuperset(names):
-            raise ValueError(
-                f"fungrad.lax.pcast: Unsupported pcast from=varying, to='varying': {array.aval!r} varies along {names} "
-                "already; leave the cast out"
-            )
-        return pcast_p.bind(array, axes=names)
-
-    return tree.map(cast, x)
 
 
 def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
@@ -342,6 +485,7 @@ def _pextremum(primitive: PExtremum, x: Any, axis_name: Any, groups: Any) -> Any
 
     def one(leaf: Any) -> Any:
         leaf = lift(leaf, f"fungrad.lax.{primitive.name}: x")
+        refuse_sums(leaf.aval, names, primitive.name)
         return primitive.bind(leaf, axes=names, axis_index_groups=None)
 
     return tree.map(one, x)

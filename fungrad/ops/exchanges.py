@@ -17,6 +17,7 @@ from fungrad.core import context, tree
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData
 from fungrad.core.primitive import Primitive
+from fungrad.core.sharded_types import lenient
 from fungrad.ops._operands import lift, scalar_array
 from fungrad.ops.collectives import (
     LinearCollective,
@@ -24,13 +25,20 @@ from fungrad.ops.collectives import (
     axis_index,
     axis_names_of,
     axis_size,
+    checked_kind,
     checked_names,
     members,
+    over_manual_axes,
+    preduced_p,
     psum_p,
+    refuse_sums,
     times_size,
+    unreduced_psum_p,
+    varying_along,
 )
 from fungrad.ops.compare import eq, select
-from fungrad.ops.dynamic import dynamic_index_in_dim
+from fungrad.ops.dynamic import dynamic_index_in_dim, dynamic_slice_in_dim
+from fungrad.ops.elementwise import mul
 from fungrad.ops.foundation import batch_to, move_dim, reduce_sum, reshape, zeros
 from fungrad.ops.indexing import GatherDimensionNumbers, gather
 from fungrad.ops.shape import canonical_axis, expand_dims, index_in_dim, squeeze
@@ -135,14 +143,15 @@ def all_gather(
       axis: where the members are put: position of the new dimension in the result; with ``tiled``,
         the existing dimension along which their values are concatenated. May be negative.
       tiled: concatenate instead of stacking.
-      to: how the result varies over the axis, ``"varying"``, ``"reduced"`` or ``"invariant"``; the values are the same.
+      to: how the result varies over the axis, ``"varying"``, ``"reduced"`` or ``"invarying"``; the values are the same.
+        A reduced result has unreduced cotangents (``pcast``).
 
     Returns:
       The gathered values, the same for all members, in the structure of ``x``.
 
     Raises:
       UnboundAxisNameError: a name is not in scope.
-      ValueError: there is no such ``axis``.
+      ValueError: there is no such ``axis`` or ``to``.
 
     Example:
       >>> import fungrad
@@ -154,12 +163,21 @@ def all_gather(
              [1., 3.]], dtype=float32)
     """
     names = checked_names("all_gather", axis_name, axis_index_groups)
+    if to not in ("varying", "reduced", "invarying"):
+        raise ValueError(
+            f"fungrad.lax.all_gather: Got unexpected `to` value for `jax.lax.all_gather`. Allowed `to` values are: "
+            f"'varying', 'reduced' and 'invarying', got {to!r}"
+        )
     size = members(names, "all_gather")
 
     def one(leaf: Any) -> Any:
         leaf = lift(leaf, "fungrad.lax.all_gather: x")
+        refuse_sums(leaf.aval, names, "all_gather")
         d = canonical_axis("fungrad.lax.all_gather", axis, leaf.aval.ndim + (not tiled))
-        return _bind_all_gather(leaf, names, size, d, bool(tiled))
+        out = _bind_all_gather(leaf, names, size, d, bool(tiled))
+        if not over_manual_axes(names) or to == "invarying":
+            return out
+        return preduced_p.bind(out, axes=names) if to == "reduced" else varying_along(out, names)
 
     return tree.map(one, x)
 
@@ -241,6 +259,18 @@ def _bind_reduce_scatter(x: Any, names: Names, size: int, dimension: int, tiled:
     )
 
 
+def _my_part(x: Any, names: Names, size: int, dimension: int, tiled: bool) -> Any:
+    """The part of the sum that each member gets of what is unreduced."""
+    # The shape is checked as that of other operands.
+    params = {"axis_index_groups": None, "axis_name": names, "axis_size": size}
+    reduce_scatter_p.abstract((x.aval.plain(),), {**params, "scatter_dimension": dimension, "tiled": tiled})
+    x = unreduced_psum_p.bind(x, axes=names)
+    n = x.aval.shape[dimension] // size
+    with lenient():  # along other axes it may still be unreduced
+        part = dynamic_slice_in_dim(x, mul(axis_index(names), n), n, dimension)
+    return part if tiled else squeeze(part, (dimension,))
+
+
 def psum_scatter(
     x: Any, axis_name: Any, *, scatter_dimension: int = 0, axis_index_groups: Any = None, tiled: bool = False
 ) -> Any:
@@ -272,6 +302,8 @@ def psum_scatter(
     def one(leaf: Any) -> Any:
         leaf = lift(leaf, "fungrad.lax.psum_scatter: x")
         d = canonical_axis("fungrad.lax.psum_scatter", scatter_dimension, leaf.aval.ndim)
+        if checked_kind(leaf.aval, names, "psum_scatter") == "unreduced":
+            return _my_part(leaf, names, size, d, bool(tiled))
         return _bind_reduce_scatter(leaf, names, size, d, bool(tiled))
 
     return tree.map(one, x)
@@ -386,6 +418,7 @@ def all_to_all(
 
     def one(leaf: Any) -> Any:
         leaf = lift(leaf, f"{api}: x")
+        refuse_sums(leaf.aval, names, "all_to_all")
         ndim = leaf.aval.ndim
         split = canonical_axis(api, split_axis, ndim, "split_axis")
         concat = canonical_axis(api, concat_axis, ndim, "concat_axis")
@@ -511,6 +544,8 @@ def ppermute(x: Any, axis_name: Any, perm: Sequence[tuple[int, int]]) -> Any:
 
     def one(leaf: Any) -> Any:
         leaf = lift(leaf, "fungrad.lax.ppermute: x")
+        refuse_sums(leaf.aval, names, "ppermute")
+        leaf = varying_along(leaf, names)
         if len(names) == 1:
             return _checked(ppermute_p, leaf, axis_name=names, perm=pairs)
         # A permutation of several axes together is none of each: everyone gets all values and picks
@@ -599,6 +634,8 @@ def pbroadcast(x: Any, axis_name: Hashable, source: int) -> Any:
 
     def one(leaf: Any) -> Any:
         leaf = lift(leaf, "fungrad.lax.pbroadcast: x")
-        return _checked(pbroadcast_p, leaf, axis_name=names[0], source=operator.index(source))
+        refuse_sums(leaf.aval, names, "pbroadcast")
+        out = _checked(pbroadcast_p, leaf, axis_name=names[0], source=operator.index(source))
+        return varying_along(out, names)
 
     return tree.map(one, x)

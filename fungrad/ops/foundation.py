@@ -19,11 +19,11 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
-from fungrad.core.context import AxisData, evaluate
+from fungrad.core.context import AxisData, ManualAxis, evaluate
 from fungrad.core.dimensions import sizes_of
 from fungrad.core.primitive import Primitive
 from fungrad.ops._operands import check_kind, kind_of, lift, scalar_array
-from fungrad.ops.resharding import at_sharding, resharded
+from fungrad.ops.resharding import at_sharding, resharded, varied
 
 Dims = tuple[int, ...]
 
@@ -349,6 +349,8 @@ def batch_to(x: Any, dim: int | None, destination: int, axis: AxisData | int) ->
     if dim is not None:
         return move_dim(x, dim, destination)
     size, entry = (axis.size, axis.entry) if isinstance(axis, AxisData) else (axis, None)
+    if type(axis) is ManualAxis:
+        x = varied(x, axis.name, "shard_map")
     shape = list(x.aval.shape)
     shape.insert(destination, size)
     out = broadcast_in_dim(x, shape, tuple(d for d in range(len(shape)) if d != destination))

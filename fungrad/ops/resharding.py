@@ -17,7 +17,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import EVAL, AxisData, state
 from fungrad.core.device import Device, Space, check_device
 from fungrad.core.formats import Format
-from fungrad.core.meshes import AbstractMesh, PartitionSpec
+from fungrad.core.meshes import AbstractMesh, PartitionSpec, get_abstract_mesh
 from fungrad.core.placement import following, placed, placement
 from fungrad.core.primitive import Primitive
 from fungrad.core.shardings import DEFAULT, NamedSharding, SingleDeviceSharding, wanted_type
@@ -51,6 +51,8 @@ class Reshard(Primitive):
         return self.bind(primals[0], **params), self.bind(tangents[0], **params)
 
     def transpose(self, ct: Any, *args: Any, **params: Any) -> Sequence[Any]:
+        if ct.aval.vma & summed_sets(args[0].aval)[1]:
+            return (ct,)  # the caller adds up what members have (`ops.summands`)
         return (retyped(ct, args[0].aval),)
 
     def batch(
@@ -159,6 +161,40 @@ def resharded(x: Any, sharding: NamedSharding | None) -> Any:
     aval = x.aval
     wanted = ShapedArray(aval.shape, aval.dtype, aval.weak_type, sharding=sharding, vma=aval.vma)
     return x if wanted is aval else reshard_p.bind(x, sharding=wanted.placement)
+
+
+_NONE: frozenset = frozenset()
+
+
+def summed_sets(aval: Any) -> tuple[frozenset, frozenset]:
+    """Along which mesh axes values of a type are unreduced, and along which reduced."""
+    if aval.placement is None:
+        return _NONE, _NONE
+    return aval.placement.spec.unreduced, aval.placement.spec.reduced
+
+
+def relabelled(aval: ShapedArray, unreduced: frozenset, reduced: frozenset) -> ShapedArray:
+    """The type of values that are unreduced and reduced along these axes."""
+    placement = aval.placement
+    if placement is None:
+        placement = NamedSharding(get_abstract_mesh(), PartitionSpec(*[None] * aval.ndim))
+    sharding = placement.update(spec=placement.spec.update(unreduced=unreduced, reduced=reduced))
+    return ShapedArray(aval.shape, aval.dtype, aval.weak_type, sharding=sharding, vma=aval.vma)
+
+
+def varied(x: Any, name: Any, api: str) -> Any:
+    """A value that is the same for all members of an axis, with a copy for each: it is no longer reduced there.
+
+    Raises:
+      ValueError: it is a sum over the members.
+    """
+    unreduced, reduced = summed_sets(x.aval)
+    if name in unreduced:
+        raise ValueError(
+            f"fungrad.{api}: pvary cannot accept args which are unreduced. Got {x.aval!r} along {name!r} beside values "
+            "that vary there; take the sum first, with lax.psum, or cast the others with lax.pcast"
+        )
+    return resharded(x, relabelled(x.aval, unreduced, reduced - {name}).placement) if name in reduced else x
 
 
 def put(x: Any, where: Any) -> Any:

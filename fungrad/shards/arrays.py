@@ -28,14 +28,18 @@ class Shard:
       data: the part, an array.
     """
 
-    def __init__(self, device: Device, index: tuple[slice, ...], replica_id: int, whole: Array):
+    def __init__(
+        self, device: Device, index: tuple[slice, ...], replica_id: int, whole: Array, zeros: bool = False
+    ):
         self.device, self.index, self.replica_id = device, index, replica_id
-        self._whole = whole
+        self._whole, self._zeros = whole, zeros
 
     @property
     def data(self) -> Array:
         """The part, as an array on its device."""
         part = self._whole._concrete("Shard.data")[self.index]
+        if self._zeros:
+            part = np.zeros_like(part)
         with unseen():
             return placed(as_array(np.asarray(part, order="C")), SingleDeviceSharding(self.device))
 
@@ -54,12 +58,16 @@ def sharding_of(x: Array) -> Sharding:
 
 
 def shards_of(x: Array) -> list[Shard]:
-    """The parts of an array, one per device."""
+    """The parts of an array, one per device. Of an array that is unreduced the sum is one of the summands, and the
+    others are zeros."""
     seen: dict[Any, int] = {}
     out = []
-    for device, index in sharding_of(x).devices_indices_map(x.shape).items():  # type: ignore[attr-defined]
+    sharding: Any = sharding_of(x)
+    summed = isinstance(sharding, NamedSharding) and sharding.spec.unreduced
+    holders = sharding.holders() if summed else ()
+    for device, index in sharding.devices_indices_map(x.shape).items():
         key = tuple([(s.start, s.stop) for s in index])
-        out.append(Shard(device, index, seen.setdefault(key, 0), x))
+        out.append(Shard(device, index, seen.setdefault(key, 0), x, bool(summed) and device not in holders))
         seen[key] += 1
     return out
 
@@ -108,7 +116,7 @@ def make_array_from_callback(
     api = "make_array_from_callback"
     sharding = _check_sharding(sharding, shape, api)
     indices = sharding.devices_indices_map(shape)  # type: ignore[attr-defined]
-    return _assembled(shape, [(i, data_callback(i)) for i in indices.values()], sharding, dtype, api)
+    return _assembled(shape, [(d, i, data_callback(i)) for d, i in indices.items()], sharding, dtype, api)
 
 
 def make_array_from_single_device_arrays(
@@ -142,7 +150,7 @@ def make_array_from_single_device_arrays(
         )
     devices = [next(iter(sharding_of(as_array(a)).device_set)) for a in arrays]
     order = devices if set(devices) == set(indices) else list(indices)
-    parts = [(indices[d], a) for d, a in zip(order, arrays, strict=True)]
+    parts = [(d, indices[d], a) for d, a in zip(order, arrays, strict=True)]
     return _assembled(shape, parts, sharding, dtype, api)
 
 
@@ -180,19 +188,24 @@ def make_array_from_process_local_data(
 
 
 def _assembled(shape: tuple[int, ...], parts: Sequence[Any], sharding: Sharding, dtype: Any, api: str) -> Array:
-    """The array of parts at their indices."""
-    arrays = [(index, as_array(part, f"fungrad.{api}: a part")) for index, part in parts]
+    """The array of parts on devices at their indices; what is unreduced is the sum of what devices hold."""
+    arrays = [(device, index, as_array(part, f"fungrad.{api}: a part")) for device, index, part in parts]
     if dtype is None:
         if not arrays:
             raise ValueError(f"fungrad.{api}: there are no devices, so dtype must be given")
-        dtype = arrays[0][1].dtype
-    whole = np.empty(shape, dtype)
-    for index, part in arrays:
+        dtype = arrays[0][2].dtype
+    summed = isinstance(sharding, NamedSharding) and sharding.spec.unreduced
+    holders = sharding.holders(all_summands=True) if isinstance(sharding, NamedSharding) and summed else ()
+    whole = np.zeros(shape, dtype) if summed else np.empty(shape, dtype)
+    for device, index, part in arrays:
         if whole[index].shape != part.shape:
             raise ValueError(
                 f"fungrad.{api}: the part at {index} must have shape {whole[index].shape}, got {part.shape}"
             )
-        whole[index] = part._concrete(api)
+        if not summed:
+            whole[index] = part._concrete(api)
+        elif device in holders:
+            whole[index] += part._concrete(api)
     with unseen():
         return placed(as_array(whole), sharding)
 

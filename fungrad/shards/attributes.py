@@ -53,7 +53,12 @@ ShapedArray.sharding = property(  # type: ignore[attr-defined]
 
 
 def _manual_axis_type(self: ShapedArray) -> ManualAxisType:
-    return ManualAxisType(self.vma)
+    if self.placement is None:
+        return ManualAxisType(self.vma)
+    spec, manual = self.placement.spec, self.placement.mesh.manual_axes
+    return ManualAxisType(
+        self.vma, unreduced=spec.unreduced.intersection(manual), reduced=spec.reduced.intersection(manual)
+    )
 
 
 ShapedArray.manual_axis_type = property(  # type: ignore[attr-defined]

@@ -22,7 +22,8 @@ from fungrad.core.source import api_boundary, function_name
 from fungrad.core.staging import argument_names
 from fungrad.ops.dynamic import dynamic_index_in_dim
 from fungrad.ops.foundation import batch_to, reshape, transpose
-from fungrad.ops.resharding import constrained, note_move, resharded
+from fungrad.ops.resharding import constrained, note_move, relabelled, resharded, summed_sets
+from fungrad.ops.summands import unreduced_results
 from fungrad.shards.following import check_same_devices, places_of
 from fungrad.shards.putting import put
 from fungrad.transforms.api import check_callable, flat_arrays
@@ -93,15 +94,21 @@ def shard_map(
     def sharded(*args: Any) -> Any:
         where = _mesh(mesh)
         manual = _manual_axes(axis_names, where)
+        _check_sums(out_specs, "out_specs", where, manual)
         leaves, in_tree = flat_arrays(args, "shard_map", f"an argument of {name}: args")
         specs = _in_specs(in_specs, args, leaves, where, name)
-        if in_specs is None:
-            _check_specs(specs, "in_specs, as inferred from the arguments,")
+        _check_sums(specs, "in_specs", where, manual)
         names = argument_names(f, args, {})
         for leaf, spec, path in zip(leaves, specs, names, strict=True):
             _check_spec(leaf.aval.shape, spec, where, manual, "in_specs", f"the argument {path}", name)
             if in_specs is not None:
                 _check_type(leaf.aval, spec, where, manual)
+            if spec.unreduced and not check:
+                raise NotImplementedError(
+                    f"fungrad.shard_map: the argument {path} of {name} is unreduced along {set(spec.unreduced)}, and "
+                    "with check_vma=False members would see the summands, but arrays are whole, so that there are "
+                    "none. Leave check_vma, or fungrad.reshard the argument before"
+                )
         if watch.placed and isinstance(where, Mesh):
             places = [*places_of(leaves), NamedSharding(where, P())]
             check_same_devices(places, lambda i: f"argument {names[i]} of" if i < len(names) else "mesh of shard_map")
@@ -109,6 +116,7 @@ def shard_map(
             for leaf, spec in zip(leaves, specs, strict=True):
                 note_move(leaf, NamedSharding(where, spec))
         leaves = [unplaced(x) for x in leaves]
+        checked = bool(check)
         out: dict[str, Any] = {}
 
         def flat(*parts: Any) -> Sequence[Any]:
@@ -122,13 +130,15 @@ def shard_map(
             for x, spec, path in zip(outs, out["specs"], paths, strict=True):
                 _check_spec(x.aval.shape, spec, where, manual, "out_specs", f"the result{path}", name, out=True)
             out["paths"] = paths
-            return outs
+            return [_summed(x, s, checked, name, p) for x, s, p in zip(outs, out["specs"], paths, strict=True)]
 
         axes = [(n, where.shape[n]) for n in where.axis_names if n in manual]
         inside = where.abstract_mesh.update_axis_types(dict.fromkeys(manual, AxisType.Manual))
         with use_abstract_mesh(inside):
             divided = [_divided(x, s, axes, inside) for x, s in zip(leaves, specs, strict=True)]
-            results = mapped(flat, axes, divided, specs, out, bool(check), name)
+            if not checked:
+                divided = [_untyped(x, manual) for x in divided]
+            results = mapped(flat, axes, divided, specs, out, checked, name)
             others = [x.aval.placement for x in results]
             whole = [_whole(resharded(x, None), s, axes) for x, s in zip(results, out["specs"], strict=True)]
         placings = [
@@ -193,6 +203,29 @@ def mapped(
             x = dynamic_index_in_dim(x, 0, d, keepdims=False)
         placed_outs.append(x)
     return placed_outs
+
+
+def _summed(x: Any, spec: P, check: bool, name: str, path: str) -> Any:
+    """A result that is of the kind that its specification says."""
+    x = unreduced_results(x, spec.unreduced, check, lambda: f"the result{path} of {name}")
+    for what, wanted, found in zip(
+        ("unreduced", "reduced"), (spec.unreduced, spec.reduced), summed_sets(x.aval), strict=True
+    ):
+        if check and wanted != found:
+            raise ValueError(
+                f"fungrad.shard_map: out_specs passed to shard_map should be equal to the {what} present on the "
+                f"out_aval. Got out_specs={spec} for the result{path} of {name} and out_aval={x.aval!r}; cast it with "
+                "lax.pcast, or take the sum with lax.psum"
+            )
+    return x
+
+
+def _untyped(x: Any, manual: frozenset) -> Any:
+    """An argument where types do not say how values differ between members."""
+    unreduced, reduced = summed_sets(x.aval)
+    if not reduced & manual:
+        return x
+    return resharded(x, relabelled(x.aval, unreduced, reduced - manual).placement)
 
 
 def _of_result(spec: P, inner: NamedSharding | None, ndim: int, mesh: Any) -> NamedSharding:
@@ -297,7 +330,15 @@ def _manual_axes(names: Any, mesh: Any) -> frozenset:
 
 
 def _check_type(aval: Any, spec: P, mesh: Any, manual: frozenset) -> None:
-    """Raises if the type of an argument says that it is divided otherwise along explicit axes."""
+    """Raises if the type of an argument says that it is divided otherwise along explicit axes, or is no such sum."""
+    for what, wanted, found in zip(
+        ("unreduced", "reduced"), (spec.unreduced, spec.reduced), summed_sets(aval), strict=True
+    ):
+        if wanted != found:
+            raise ValueError(
+                f"fungrad.shard_map: in_specs containing {what} {spec} passed to shard_map should be equal to the "
+                f"{what} present on the in_aval {aval!r}; fungrad.reshard the argument before"
+            )
     if aval.placement is None:
         return
     explicit = manual.intersection(mesh.explicit_axes)
@@ -318,10 +359,26 @@ def _check_specs(specs: Any, what: str) -> None:
             raise TypeError(
                 f"fungrad.shard_map: {what} must be a tree of PartitionSpec, got {leaf!r} of type {type(leaf).__name__}"
             )
-        if leaf.unreduced or leaf.reduced:
+
+
+def _check_sums(specs: Any, what: str, mesh: Any, manual: frozenset) -> None:
+    """Raises unless arguments or results may be unreduced or reduced where their specifications say so."""
+    for spec in tree.leaves(specs):
+        names = spec.unreduced | spec.reduced
+        if not names:
+            continue
+        said = "unreduced" if spec.unreduced else "reduced"
+        if manual != frozenset(mesh.axis_names):
             raise NotImplementedError(
-                f"fungrad.shard_map: {what} has {leaf}, but arrays are whole, so that members cannot be given "
-                "summands of them; fungrad.reshard the argument, or lax.psum the result"
+                f"fungrad.shard_map: unreduced/reduced can only be passed to {what} when shard_map is in full manual "
+                f"mode. Got mesh axis names {tuple(mesh.axis_names)}, manual_axes: {set(manual)}, specs: {spec}; map "
+                "over all axes of the mesh"
+            )
+        shardings.check_names(mesh, spec, f"shard_map: {what}")
+        if not all(mesh.type_of(n) is AxisType.Explicit for n in names):
+            raise ValueError(
+                f"fungrad.shard_map: {said} in {what} {spec} can only be used when the mesh passed to shard_map "
+                f"contains axis names all of type `Explicit`. Got mesh {mesh}"
             )
 
 

@@ -113,7 +113,7 @@ def reshard(xs: Any, out_shardings: Any) -> Any:
         if wanted is not None:
             wanted.check_shape(x.aval.shape, "fungrad.reshard")
             x = resharded(x, wanted)
-        else:
+        elif not get_abstract_mesh().are_all_axes_manual:  # where members see parts nothing is divided
             sharding = shardings.named(each, "reshard")
             if isinstance(sharding, NamedSharding):
                 sharding.check_shape(x.aval.shape, "fungrad.reshard")
@@ -157,6 +157,9 @@ def with_sharding_constraint(x: Any, shardings: Any) -> Any:
 def _constrained(x: Array, wanted: Any) -> Array:
     api = "lax.with_sharding_constraint"
     sharding = shardings.named(wanted, api, RuntimeError)
+    if get_abstract_mesh().are_all_axes_manual and isinstance(sharding, NamedSharding):
+        if not sharding.spec.all_names():
+            return x  # where members see parts nothing is divided
     found = placement(x)
     if found is not None:
         check_same_devices((found, sharding), lambda i: ("the argument of", "sharding passed to")[i] + f" {api}")

@@ -19,7 +19,9 @@ from fungrad.core.meshes import DuplicateSpecError, PartitionSpec
 from fungrad.core.sharded_types import register_rules
 from fungrad.core.shardings import NamedSharding, check_names
 from fungrad.errors import ShardingTypeError
+from fungrad.ops.collectives import over_manual_axes
 from fungrad.shards.reshaping import reshaped_entries
+from fungrad.shards.summed import sets_of_results
 
 Entries = Sequence[Any]
 Rule = Callable[..., Sequence[Entries]]
@@ -60,7 +62,7 @@ def shardings(
                 f"with fungrad.sharding.auto_axes(fun, out_sharding=...). Got {_texts(avals)}"
             )
     found = rule(primitive.name, mesh, avals, params, outs)
-    unreduced, reduced = _sets(primitive.name, avals)
+    unreduced, reduced = sets_of_results(primitive, avals, outs)
     made: list[NamedSharding | None] = []
     for entries, out in zip(found, outs, strict=True):
         spec = PartitionSpec(*entries)
@@ -83,83 +85,6 @@ def shardings(
 
 def _texts(avals: Sequence[ShapedArray]) -> str:
     return ", ".join(a.str_short() for a in avals)
-
-
-# -- sums of which every device has a part ----------------------------------------------------------------------------
-
-# What may be done to summands before they are added up: the result is the sum of the results.
-_LINEAR = frozenset(
-    """
-    add add_any sub neg mul convert_element_type copy broadcast_in_dim reshape squeeze transpose concatenate slice pad
-    rev split stack unstack reduce_sum select_n optimization_barrier dynamic_update_slice copy_p stop_gradient name
-    """.split()
-)
-
-
-def _sets(name: str, avals: Sequence[ShapedArray]) -> tuple[frozenset, frozenset]:
-    """Along which mesh axes the results are unreduced, and along which reduced."""
-    if all(a.placement is None or not (a.placement.spec.unreduced or a.placement.spec.reduced) for a in avals):
-        return frozenset(), frozenset()
-    unreduced = [frozenset() if a.placement is None else a.placement.spec.unreduced for a in avals]
-    reduced = [frozenset() if a.placement is None else a.placement.spec.reduced for a in avals]
-    kept = {r for r in reduced if r}
-    if len(kept) > 1:
-        raise ShardingTypeError(
-            f"All inputs should be reduced across the same mesh axes. Got specs: {sorted(map(sorted, kept))}"
-        )
-    out_reduced = kept.pop() if kept else frozenset()
-    for aval, r in zip(avals, reduced, strict=True):
-        if out_reduced and not r and aval.placement is not None and out_reduced & set(aval.placement.spec.all_names()):
-            raise ShardingTypeError(
-                "Inputs cannot be sharded/varying on the same axes that another input is reduced on. Reshard the "
-                "input which is reduced to be sharded on the mesh axes it is reduced on via "
-                f"`fungrad.reshard(inp, fungrad.P(...))`. Got input type: {aval!r} and reduced spec: {set(out_reduced)}"
-            )
-    if not any(unreduced):
-        return frozenset(), out_reduced
-    if name == "dot_general":
-        raise ShardingTypeError(
-            f"lhs or rhs passed to dot_general cannot be unreduced. Got lhs={avals[0]!r} and rhs={avals[1]!r}"
-        )
-    if name not in _LINEAR:
-        raise NotImplementedError(
-            f"unreduced rule for {name} is not implemented: the result is not the sum of the results of the summands. "
-            f"Reduce the operand first with fungrad.reshard. Got {_texts(avals)}"
-        )
-    if name == "mul":
-        return _set_of_product(avals, unreduced, reduced)
-    some = {u for u in unreduced if u}
-    if name in ("add", "add_any", "sub") and not all(unreduced):
-        which, other = ("lhs", "rhs") if unreduced[0] else ("rhs", "lhs")
-        raise ShardingTypeError(
-            f"{which} is unreduced while {other} is not. `{name}` operation does not allow this because there will be "
-            f"implicit communication. Please reduce {which} via `reshard` before calling `{name}`."
-        )
-    if len(some) > 1:
-        who = "lhs and rhs to" if len(avals) == 2 else "All operands of"
-        raise ShardingTypeError(
-            f"{who} `{name}` must be unreduced along the same mesh axes. Got "
-            + ", ".join(str(set(u)) for u in unreduced)
-        )
-    return some.pop(), out_reduced
-
-
-def _set_of_product(
-    avals: Sequence[ShapedArray], unreduced: Sequence[frozenset], reduced: Sequence[frozenset]
-) -> tuple[frozenset, frozenset]:
-    if all(unreduced):
-        raise ShardingTypeError(
-            "lhs and rhs to `mul` cannot be unreduced since mul is bilinear. Got "
-            f"lhs={set(unreduced[0])}, rhs={set(unreduced[1])}"
-        )
-    k = 0 if unreduced[0] else 1
-    if avals[1 - k].ndim and reduced[1 - k] != unreduced[k]:
-        names = ("LHS", "RHS")
-        raise ShardingTypeError(
-            f"{names[1 - k]} should be reduced along the same axes {names[k]} is unreduced on. Got lhs={avals[0]!r} "
-            f"and rhs={avals[1]!r}"
-        )
-    return unreduced[k], frozenset()
 
 
 # -- elementwise ------------------------------------------------------------------------------------------------------
@@ -582,6 +507,10 @@ def varying(primitive: Any, avals: Sequence[ShapedArray], params: dict[str, Any]
     names = frozenset().union(*[a.vma for a in avals])
     if primitive.name in ("psum", "pmax", "pmin"):
         return names.difference(params["axes"])
+    if primitive.name in ("all_gather", "pbroadcast"):
+        return names.difference(primitive.axis_names(params))
+    if primitive.name in ("reduce_scatter", "all_to_all"):
+        return names.union([n for n in primitive.axis_names(params) if over_manual_axes((n,))])
     if primitive.name == "pvary":
         return names.union(params["axes"])
     return names

@@ -26,6 +26,7 @@ from fungrad.core.signatures import P, R
 from fungrad.core.source import api_boundary, function_name, wraps
 from fungrad.core.transfers import unseen
 from fungrad.ops._operands import scalar_array
+from fungrad.ops.summands import check_kind
 from fungrad.transforms.forward import jvp_flat
 from fungrad.transforms.linear_functions import Linearized, Pullback, Types, checked_tangent, float0_zeros, visible
 from fungrad.transforms.linearization import LinearProgram, TangentVar, record_linear
@@ -550,7 +551,9 @@ def _value_and_grad(
         flat_fun = _ScalarFunction(of_selected, has_aux, api, name, holomorphic)
         outs, program = linearize_at(flat_fun, primals, active, label)
         value = outs[0]
-        cts = iter(backward_pass(program, [_one(value.aval)] + [Zero(x.aval.tangent()) for x in outs[1:]]))
+        one = _one(value.aval)
+        check_kind(one, value.aval, api)
+        cts = iter(backward_pass(program, [one] + [Zero(x.aval.tangent()) for x in outs[1:]]))
         gradients = [
             visible(next(cts), p.aval) if on else float0_zeros(p.aval) for p, on in zip(primals, active, strict=True)
         ]

@@ -3,7 +3,7 @@
 ``BatchTracer`` is a whole batch that looks like one example: a value with the position of the batch among its
 dimensions.  The ``batch`` rule of a primitive says how to run it on whole batches.
 
-May import ``core`` and ``ops.foundation``.
+May import ``core``, ``ops.foundation``, ``ops.resharding`` and ``ops.collectives``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from fungrad.core.primitive import Primitive
 from fungrad.core.source import current_source
 from fungrad.core.staging import DebugInfo, conversion_advice, trace_flat
 from fungrad.errors import TracerArrayConversionError, concretization_error_class
+from fungrad.ops.collectives import ManualCast, kind_along, refusal
 from fungrad.ops.foundation import batch_to
+from fungrad.ops.resharding import varied
 
 
 class BatchTracer(Tracer):
@@ -87,10 +89,36 @@ class BatchTrace(Trace):
         if not active and not names_axis(primitive, params, self.axis.name):
             return primitive.bind(*values, **params)
         values = [as_array(v) for v in values]
+        if self.manual is not None and primitive.kind != "higher_order":
+            values = self._checked(primitive, params, values, dims)
         out, dim = primitive.batch(self.axis, values, dims, **params)
         if primitive.multiple_results:
             return [self.tracer(x, d) for x, d in zip(out, dim, strict=True)]
         return self.tracer(out, dim)
+
+    def _checked(
+        self, primitive: Primitive, params: dict[str, Any], values: Sequence[Any], dims: Sequence[int | None]
+    ) -> list[Any]:
+        """Operands of an operation among the members of a mesh axis, some of which may be reduced along it: beside
+        values that vary every member has a copy.
+
+        Raises:
+          ValueError: an operand is one that the operation does not take.
+        """
+        name = self.axis.name
+        out = list(values)
+        for i, (x, d) in enumerate(zip(values, dims, strict=True)):
+            if d is not None or x.aval.placement is None:
+                continue
+            kind = kind_along(x.aval, name)
+            if kind != "unreduced" and kind != "reduced":
+                continue
+            if name not in primitive.axis_names(params):
+                out[i] = varied(x, name, "shard_map")
+            elif not isinstance(primitive, ManualCast):
+                said = refusal(primitive.name, kind, x.aval, (name,))
+                raise ValueError(f"fungrad.lax.{primitive.name}: {said}")
+        return out
 
     def write_ref(self, ref: Any, value: Any) -> None:
         """Replaces the contents of a reference made inside; one from outside cannot hold a value of every example."""

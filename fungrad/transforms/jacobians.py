@@ -25,6 +25,7 @@ from fungrad.ops.compare import eq
 from fungrad.ops.elementwise import add
 from fungrad.ops.foundation import batch_to, broadcast_in_dim, instantiate, reshape
 from fungrad.ops.shape import broadcasted_iota, slice as slice_op
+from fungrad.ops.summands import check_kind
 from fungrad.transforms.api import _check_input, _FlatFunction, _positions, _resolve_all, check_callable, flat_arrays
 from fungrad.transforms.batching import batch_flat
 from fungrad.transforms.manual_axes import linearize_at
@@ -226,6 +227,8 @@ def _reverse_blocks(
     """Blocks of the Jacobian by pullback: ``[output][input]``."""
     basis, size = standard_basis(outs)
     axis = AxisData(AnonymousAxis(), size)
+    for x, aval in zip(basis, outs, strict=True):
+        check_kind(x, aval, api)
 
     def pull(*cts: Any) -> list[Any]:
         return [instantiate(ct) for ct in backward_pass(program, cts)]

@@ -25,6 +25,7 @@ from fungrad.core.tree_registration import register_pytree_node, register_static
 from fungrad.errors import IncompatibleShapesError
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.foundation import instantiate
+from fungrad.ops.summands import check_kind
 from fungrad.transforms.linearization import LinearProgram, TangentVar, linear_jaxpr, record_linear
 from fungrad.transforms.transposition import backward_pass
 
@@ -381,6 +382,7 @@ class Pullback(LinearFunction):
                 if dtypes.is_complex(expected.dtype) or not dtypes.is_complex(x.aval.dtype):
                     x = scalar_array(x._concrete("cotangent").item(), expected.dtype, expected.weak_type)
             if x.aval.shape == expected.shape and x.aval.dtype == expected.dtype:
+                check_kind(x, expected, self._types.api)
                 return x
         path = tree.leaf_paths(cotangent)[position]
         got = (

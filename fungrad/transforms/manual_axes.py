@@ -16,6 +16,7 @@ from typing import Any
 from fungrad.core.array import as_array
 from fungrad.core.context import ManualAxis, Tracer, state
 from fungrad.ops.collectives import psame_p, pvary_p
+from fungrad.ops.resharding import summed_sets
 from fungrad.transforms.batching import BatchTracer
 from fungrad.transforms.forward import JVPTracer
 from fungrad.transforms.linearization import LinearizeTracer, LinearProgram, linearize_flat
@@ -38,6 +39,13 @@ def varying(x: Any) -> set:
     return names
 
 
+def _same(axes: Sequence[Any], x: Any) -> tuple:
+    """The axes along which ``x`` is the same for all members, and its cotangents are too: what is unreduced or reduced
+    has one cotangent anyway."""
+    differs = varying(x).union(*summed_sets(x.aval))
+    return tuple([a for a in axes if a not in differs])
+
+
 def linearize_at(
     fun: Callable[..., Sequence[Any]], primals: Sequence[Any], active: Sequence[bool], label: str
 ) -> tuple[list[Any], LinearProgram]:
@@ -45,7 +53,7 @@ def linearize_at(
     axes = [a.name for a in state.axis_env if type(a) is ManualAxis]
     if not axes:
         return linearize_flat(fun, primals, active, label)
-    same = [tuple([a for a in axes if a not in varying(p)]) for p in primals]
+    same = [_same(axes, p) for p in primals]
 
     def inside(*xs: Any) -> list[Any]:
         given = [
@@ -54,7 +62,7 @@ def linearize_at(
         outs = []
         for x in fun(*given):
             x = as_array(x)
-            names = tuple([a for a in axes if a not in varying(x)]) if x.aval.inexact else ()
+            names = _same(axes, x) if x.aval.inexact else ()
             outs.append(psame_p.bind(x, axes=names) if names else x)
         return outs
 

@@ -24,7 +24,7 @@ from fungrad.core.source import attributed
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.cast import convert_element_type_p
 from fungrad.ops.foundation import add_any
-from fungrad.ops.resharding import retyped
+from fungrad.ops.summands import cotangent_of
 from fungrad.transforms.linearization import LinearEqn, LinearProgram, TangentVar, record_linear
 
 
@@ -86,7 +86,7 @@ def _transposed(eqn: LinearEqn, cts: Sequence[Any]) -> list[tuple[TangentVar, An
         if type(marked) is Linear and result is not None and type(result) is not Zero:
             if result.aval is not operand.aval:
                 _check_cotangent(eqn, operand, result)
-                result = retyped(result, operand.aval)
+                result = cotangent_of(result, operand.aval)
             out.append((operand, result))
     return out
 
@@ -136,7 +136,8 @@ def _backward_pass_now(program: LinearProgram, cotangents: Sequence[Any]) -> lis
     finally:
         unsilence(token)
     out = [wrap(total[id(v)], types.get(id(v), v.aval)) if id(v) in total else Zero(v.aval) for v in program.inputs]
-    return [x if x.aval.placement is None else retyped(x, v.aval) for x, v in zip(out, program.inputs, strict=True)]
+    inputs = program.inputs
+    return [x if x.aval.placement is None else cotangent_of(x, v.aval) for x, v in zip(out, inputs, strict=True)]
 
 
 def _is_strong(eqn: LinearEqn, operand: TangentVar) -> bool:
