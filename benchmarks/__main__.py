@@ -27,6 +27,7 @@ import numpy as np
 
 from benchmarks import conditions, libraries, report, roofline, startup
 from benchmarks.registry import ROWS, Row
+from fungrad.core.programs import finish
 
 
 class Worker:
@@ -217,4 +218,4 @@ def run_rows(args: argparse.Namespace, order: list[str], chosen: list[str]) -> N
 
 
 if __name__ == "__main__":
-    main()
+    finish(main)

@@ -27,6 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.core.programs import finish
+
 # A call of what is measured; what it returns is waited for.
 Thunk = Callable[[], Any]
 
@@ -406,4 +408,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    finish(main)

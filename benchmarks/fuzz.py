@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.__main__ import Worker, measure
 from benchmarks.fuzz_programs import KINDS, find
 from benchmarks.report import pretty
+from fungrad.core.programs import finish
 
 # Two threads lose to one above this: the noise of a machine that has other things to do.
 LOST = 1.15
@@ -97,4 +98,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    finish(main)

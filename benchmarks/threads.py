@@ -19,6 +19,7 @@ from benchmarks import conditions, libraries, rows  # noqa: F401 - registers the
 from benchmarks.registry import ROWS, data
 from benchmarks.report import pretty
 from benchmarks.worker import timed
+from fungrad.core.programs import finish
 
 SIZES, BATCHES = (64, 128, 256, 512, 1024, 2048), (8, 16, 32, 64, 128, 256, 512)
 HEADING = "| row | one thread | all | ratio | medians: one | all | ratio |"
@@ -90,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    finish(main)

@@ -1,8 +1,7 @@
 """``python -m fungrad``: see ``fungrad.cli``."""
 
-import sys
-
 from fungrad.cli import main
+from fungrad.core.programs import finish
 
 if __name__ == "__main__":
-    sys.exit(main())
+    finish(main)

@@ -345,6 +345,7 @@ def concretization_error_class(what: str) -> type[FungradTypeError]:
     return {
         "bool()": TracerBoolConversionError,
         "__index__()": TracerIntegerConversionError,
+        "boolean index": NonConcreteBooleanIndexError,
         "__array__()": TracerArrayConversionError,
     }.get(what, ConcretizationTypeError)
 

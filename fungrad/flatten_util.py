@@ -11,9 +11,11 @@ from typing import Any
 
 import fungrad.numpy as jnp
 from fungrad.core import dtypes, tree
+from fungrad.core.arguments import shown
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray
 from fungrad.core.public_names import publish
+from fungrad.core.source import api_boundary
 
 __all__ = ["ravel_pytree"]
 
@@ -49,8 +51,7 @@ def ravel_pytree(pytree: Any) -> tuple[Array, Callable[[Any], Any]]:
     if not all(map(is_array_like, leaves)):
         path, leaf = next((p, x) for p, x in tree.leaves_with_path(pytree) if not is_array_like(x))
         raise TypeError(
-            f"{_API}: pytree{tree.keystr(path)} must be an array or a scalar, got {leaf!r} of type "
-            f"{type(leaf).__name__}"
+            f"{_API}: pytree{tree.keystr(path)} must be an array or a scalar, got {shown(leaf)}"
         )
     arrays = [as_array(x, f"{_API}: a leaf") for x in leaves]
     avals = [x.aval for x in arrays]
@@ -71,6 +72,7 @@ class _Unravel:
     avals: tuple[ShapedArray, ...]
     dtype: Any
 
+    @api_boundary
     def __call__(self, vector: Any) -> Any:
         return tree.unflatten(self.structure, _pieces(vector, self.avals, self.dtype))
 

@@ -11,11 +11,14 @@ Usage:
 from __future__ import annotations
 
 import atexit
+import importlib.util
 import os
 import runpy
 import sys
+from types import TracebackType
 
 from fungrad import compat
+from fungrad.compat import proxies
 
 
 def _report() -> None:
@@ -26,6 +29,29 @@ def _report() -> None:
     print(f"fungrad.jax: {len(found)} times a name of JAX was asked for that is not here:", file=sys.stderr)
     for miss in sorted(found):
         print(f"  {miss.name}  {miss.file}:{miss.line}", file=sys.stderr)
+
+
+def _is_module(name: str) -> bool:
+    try:
+        found = importlib.util.find_spec(name)
+        if found is not None and found.submodule_search_locations is not None:
+            found = importlib.util.find_spec(f"{name}.__main__")
+    except (ImportError, ValueError):
+        return False
+    return found is not None
+
+
+def _show(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Prints an error of the program as if it had been run by itself."""
+    rest = traceback
+    while rest is not None and rest.tb_frame.f_code.co_filename in (__file__, "<frozen runpy>"):
+        rest = rest.tb_next
+    if isinstance(error, ImportError) and rest is not None:  # ends at the `import`, not in what looks for modules
+        last = rest
+        while last.tb_next is not None and last.tb_next.tb_frame.f_code.co_filename != proxies.__file__:
+            last = last.tb_next
+        last.tb_next = None
+    sys.__excepthook__(kind, error.with_traceback(rest or traceback), rest or traceback)
 
 
 def main(arguments: list[str]) -> int:
@@ -44,6 +70,7 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
     compat.install()
+    sys.excepthook = _show
     what, *rest = arguments
     if what in ("-m", "-c"):
         if not rest:
@@ -56,8 +83,17 @@ def main(arguments: list[str]) -> int:
             namespace = {"__name__": "__main__", "__builtins__": __builtins__}
             exec(compile(target, "<string>", "exec"), namespace)
         else:
+            if not _is_module(target):
+                print(f"fungrad.jax: there is no module {target!r} that can be run", file=sys.stderr)
+                return 1
             runpy.run_module(target, run_name="__main__", alter_sys=True)
         return 0
+    if not os.path.exists(what):
+        print(f"fungrad.jax: there is no file {what!r}", file=sys.stderr)
+        return 2
+    if os.path.isdir(what) and not os.path.exists(os.path.join(what, "__main__.py")):
+        print(f"fungrad.jax: {what!r} is a directory without __main__.py", file=sys.stderr)
+        return 1
     sys.argv = [what, *rest]
     sys.path[0] = os.path.dirname(os.path.abspath(what))
     runpy.run_path(what, run_name="__main__")

@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from fungrad.core.programs import finish
+
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE.parent / "docs" / "lessons"
 MARK = "<!-- python -m lessons gallery -->\n"
@@ -156,4 +158,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    finish(lambda: main(sys.argv[1:]))

@@ -3,25 +3,22 @@ the function and the argument, in the library's own words."""
 
 import ast
 import builtins
-import os
 import re
 import traceback
 
 import pytest
 from wrong_calls import NAMES, rows
 
-import fungrad
 from fungrad import errors
 
 ROWS = rows()
-PACKAGE = os.path.dirname(fungrad.__file__) + os.sep
 
 # What Python, NumPy, ctypes and optree say to those who implement a function, not to those who call it.
 FOREIGN = re.compile(
     r"'\w+' object|object of type|cannot be interpreted as|unsupported operand|incompatible function arguments|"
     r"ufunc|ctypes|too large to convert|Maximum allowed|not iterable|not callable|not subscriptable|unhashable type|"
     r"indices must be integers or slices|is ambiguous|internal error|setting an array element|invalid literal|"
-    r"<locals>\.|positional arguments? but|AxisError"
+    r"<locals>\.|positional arguments? but|AxisError|Tracer<|PyTreeSpec"
 )
 
 
@@ -46,19 +43,24 @@ def test_wrong_call(row):
     error = caught.value
     message = str(error)
     assert type(error) is expected, f"{type(error).__name__}: {message}"
-    assert message.startswith("fungrad."), message
-    assert re.search(rf"\b{function_called(row.call)}\b", message), message
-    assert re.search(rf"(?<!\w){re.escape(row.word)}(?!\w)", message), message
-    assert not FOREIGN.search(message), message
-    # Transformations remove the library's own frames; then the call itself is the last.
-    last = traceback.extract_tb(error.__traceback__)[-1].filename
-    assert last.startswith(PACKAGE) or last == "<string>", f"raised in {last}: {message}"
+    if row.table == "nested":
+        assert re.match(rf"{re.escape(row.word)}(?!\w)", message), message
+    else:
+        assert message.startswith("fungrad."), message
+        assert re.search(rf"\b{function_called(row.call)}\b", message), message
+        assert re.search(rf"(?<!\w){re.escape(row.word)}(?!\w)", message), message
+    # What NumPy says of these is known to everybody.
+    known = ("is ambiguous", "unhashable type") if row.table == "nested" else ()
+    found = FOREIGN.search(message)
+    assert found is None or found[0] in known, message
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    assert last.filename == "<string>", f"the traceback ends within the library, in {last}: {message}"
     assert error.__cause__ is None, "an error of somebody else is shown as the cause"
 
 
 def test_the_tables_are_large_and_name_every_module():
     assert len(ROWS) >= 1000
     assert len({r.call for r in ROWS}) == len(ROWS)
-    modules = {re.match(r"(?:V\(lambda v: )?(\w+)", r.call).group(1) for r in ROWS}
+    modules = {re.match(r"(?:V\(lambda v: )?(\w+)", r.call).group(1) for r in ROWS if r.table != "nested"}
     wanted = {"fungrad", "jnp", "lax", "nn", "random", "special", "optim", "tree", "tree_util", "debug", "checkify"}
     assert wanted | {"extend", "test_util", "flatten_util"} <= modules

@@ -221,6 +221,7 @@ def page() -> str:
         "here.",
         f"Of {sum(total)} names in {len(found)} modules {total[0]} are here, {total[1]} are left out on purpose, "
         f"{total[2]} are not here yet.",
+        *_not_recorded(),
         "`jax.x.y` is `fungrad.x.y`. Differences in what functions do are in [architecture.md](architecture.md) and",
         "[numpy-and-scipy.md](numpy-and-scipy.md).",
         "",
@@ -240,6 +241,19 @@ def page() -> str:
         if missing:
             lines += _listed("Not yet", missing)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _not_recorded() -> list[str]:
+    """What the page says of the modules that it leaves out."""
+    modules = [m.removesuffix("*") for m in NOT_RECORDED if "._" not in m]
+    here = [m for m in modules if _ours(m) is not None]
+    text = (
+        "Not counted, and not in the lists below, are modules that JAX keeps for itself or for other machines, and "
+        f"some experimental ones: {', '.join(f'`{m}`' for m in modules if m not in here)} (not here; programs that "
+        "`python -m fungrad.jax` runs find a few of their names), and "
+        f"{', '.join(f'`{m}`' for m in here)} (which have at least their most used names here)."
+    )
+    return textwrap.wrap(text, 130, break_long_words=False, break_on_hyphens=False)
 
 
 def _counted(found: dict) -> list[tuple[list, list, list]]:

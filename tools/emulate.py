@@ -18,6 +18,8 @@ import sysconfig
 import zipfile
 from pathlib import Path
 
+from fungrad.core.programs import finish
+
 ROOT = Path(__file__).resolve().parent.parent
 SMOKE = ROOT / "tools" / "smoke_kernels.py"
 
@@ -96,4 +98,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    finish(main)

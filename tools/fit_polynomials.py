@@ -26,6 +26,8 @@ import mpmath as mp
 import numpy as np
 from scipy.optimize import linprog
 
+from fungrad.core.programs import finish
+
 mp.mp.dps = 90
 OUTPUT = Path(__file__).parent.parent / "fungrad/jit/kernels/vecmath/coefficients.py"
 Function = Callable[[mp.mpf], mp.mpf]
@@ -588,4 +590,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    finish(main)

@@ -6,13 +6,12 @@ it, one line for each kind, and exits with status 1 if a value is wrong.
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import lax
+from fungrad.core.programs import finish
 from fungrad.jit.runtime import native
 
 rng = np.random.default_rng(0)
@@ -200,4 +199,4 @@ def with_numpy(function):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    finish(main)

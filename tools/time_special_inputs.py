@@ -11,7 +11,6 @@ such an operand or result may take a hundred cycles. `--check LIMIT` fails if so
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 import fungrad
 import fungrad.numpy as jnp
 from fungrad import lax, nn
+from fungrad.core.programs import finish
 from fungrad.scipy import special
 
 FUNCTIONS = {
@@ -142,4 +142,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    finish(main)

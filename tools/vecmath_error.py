@@ -23,6 +23,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
+from fungrad.core.programs import finish
 from fungrad.jit.kernels import vecmath
 from fungrad.jit.kernels.scalars import NUMPY_DTYPES, ScalarBuilder, Value, bit_width
 from fungrad.jit.llvm.scalar import LLVMScalars, memory_type
@@ -501,4 +502,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    finish(main)

@@ -45,10 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TargetError as error:
         print(f"fungrad: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        # Whoever read the output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 _DELEGATED = {

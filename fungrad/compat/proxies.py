@@ -133,6 +133,8 @@ class ProxyModule(ModuleType):
         self.__dict__["_fungrad_rows"] = getattr(overlay, "NAMES", {})
         self.__dict__["_fungrad_later"] = getattr(overlay, "UNTIL_NATIVE", {})
         self.__dict__["_fungrad_module"] = importlib.import_module(ours) if ours else None
+        # Programs ask where JAX is installed: its modules are those of the package.
+        self.__file__ = getattr(self._fungrad_module or overlay, "__file__", None) or str(_HERE / "__init__.py")
         self.__doc__ = getattr(overlay or self._fungrad_module, "__doc__", None)
 
     def __getattr__(self, name: str) -> Any:
@@ -203,6 +205,21 @@ class Distribution(importlib.metadata.Distribution):
         return _HERE / path
 
 
+# Modules that are often asked for and will not be here, and what to do instead.
+_INSTEAD = {
+    "jax.experimental.pallas": "kernels of one's own are functions for fungrad.extend.numba_kernel and "
+    "numba_array_kernel; jit fuses the rest",
+    "jax.experimental.jax2tf": "functions are exported with jax.export",
+    "jax.experimental.array_serialization": "arrays are written with fungrad.io",
+}
+
+
+def _why_missing(name: str) -> str:
+    text = "fungrad, which stands for JAX in this process, does not have it"
+    instead = [advice for module, advice in _INSTEAD.items() if f"{name}.".startswith(f"{module}.")]
+    return "; ".join([text, *instead])
+
+
 class Finder(MetaPathFinder):
     """Finds the modules of ``jax`` and ``jaxlib``."""
 
@@ -211,7 +228,7 @@ class Finder(MetaPathFinder):
             return None
         if not exists(name):
             _note(name)
-            raise ModuleNotFoundError(f"No module named {name!r} (provided by fungrad.compat)", name=name)
+            raise ModuleNotFoundError(f"No module named {name!r}: {_why_missing(name)}", name=name)
         return ModuleSpec(name, _Loader(), is_package=True)
 
     @classmethod

@@ -13,6 +13,7 @@ from fungrad.core import tree
 from fungrad.core.array import as_array
 from fungrad.core.signatures import T
 from fungrad.core.source import api_boundary, function_name
+from fungrad.core.treedef import structure_text
 from fungrad.ops.foundation import reshape
 from fungrad.ops.joining import concatenate, stack
 from fungrad.ops.shape import canonical_axis, rev, slice_in_dim
@@ -66,7 +67,8 @@ def associative_scan(
         leaves, found = tree.flatten(out)
         if found != structure:
             raise TypeError(
-                f"fungrad.{API}: {function_name(fn)} must return the structure of elems, {structure}, got {found}"
+                f"fungrad.{API}: {function_name(fn)} must return the structure of elems, "
+                f"{structure_text(structure)}, got {structure_text(found)}"
             )
         return [as_array(y) for y in leaves]
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core import dtypes, tree
+from fungrad.core.arguments import shown
 from fungrad.core.array import Array, as_array, is_array_like, wrap_unchecked
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import EVAL, AxisData, running
@@ -26,6 +27,7 @@ from fungrad.core.key_values import keys_of_words, words_of
 from fungrad.core.nonfinite import replay
 from fungrad.core.primitive import Primitive
 from fungrad.core.source import api_boundary, function_name
+from fungrad.core.treedef import structure_text
 from fungrad.ops.foundation import broadcast_in_dim, instantiate, move_dim
 from fungrad.transforms.api import abstract_argument, check_callable
 
@@ -88,7 +90,7 @@ class Returning:
             raise TypeError(
                 f"fungrad.{api}: {name} must return a tree with the structure of "
                 "result_shape_dtypes, "
-                f"{self.out_tree}, got {structure}"
+                f"{structure_text(self.out_tree)}, got {structure_text(structure)}"
             )
         out = []
         for i, (x, aval) in enumerate(zip(leaves, avals, strict=True)):
@@ -408,7 +410,7 @@ def _flat(
         raise TypeError(
             f"fungrad.{api}: the argument{tree.leaf_paths((args, kwargs))[i]} of "
             f"{function_name(callback)} must be an array or a "
-            f"scalar, got {x!r} of type {type(x).__name__}; use functools.partial for other values"
+            f"scalar, got {shown(x)}; use functools.partial for other values"
         )
     arrays = [as_array(x) for i, x in enumerate(leaves) if i not in others]
     return FlatCallback(api, callback, in_tree, others), arrays
@@ -707,6 +709,12 @@ def debug_log(
 _LOGGER = logging.getLogger("fungrad.debug")
 
 
+class FormatKeyError(KeyError):
+    """A format has a name that is no argument."""
+
+    __str__ = Exception.__str__  # as other errors, and not as the key that a dict lacks
+
+
 def _show(
     write: Callable[[str], Any],
     api: str,
@@ -719,11 +727,17 @@ def _show(
 ) -> None:
     if not isinstance(fmt, str):
         raise TypeError(
-            f"fungrad.debug.{api}: the format must be a string, got {fmt!r} of type "
-            f"{type(fmt).__name__}"
+            f"fungrad.debug.{api}: the format must be a string, got {shown(fmt)}"
         )
     if not skip_format_check:
-        _Format().format(fmt, *args, **kwargs)
+        try:
+            _Format().format(fmt, *args, **kwargs)
+        except (KeyError, IndexError) as error:
+            what = f"the name {error.args[0]!r}" if isinstance(error, KeyError) else "one more place"
+            raise (FormatKeyError if isinstance(error, KeyError) else IndexError)(
+                f"fungrad.debug.{api}: fmt has {what}, which is no argument: got {fmt!r} with {len(args)} positional "
+                f"arguments and the names {sorted(kwargs)}"
+            ) from None
 
     def show(*values: Any, **named: Any) -> None:
         write(fmt.format(*values, **named))

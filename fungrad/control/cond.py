@@ -6,7 +6,7 @@ May import ``core``, ``ops`` and ``control.cond_primitive``.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -24,12 +24,13 @@ from fungrad.control._base import (
 )
 from fungrad.control.cond_primitive import cond_p, joined
 from fungrad.core import dtypes, tree
+from fungrad.core.arguments import shown
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import interchangeable
 from fungrad.core.refs import BackwardRefsError
 from fungrad.core.signatures import T, X, Y
 from fungrad.core.source import api_boundary, function_name
-from fungrad.core.treedef import differences, open_treedef
+from fungrad.core.treedef import differences, open_treedef, structure_text
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import clamp, ne
 
@@ -174,6 +175,8 @@ def switch(
                 f"fungrad.{api}: give operands by position or the keyword operand, not both"
             )
         operands = (operand,)
+    if callable(branches) or not isinstance(branches, Iterable):
+        raise TypeError(f"fungrad.{api}: branches must be a sequence of functions, got {shown(branches)}")
     branches = tuple(branches)
     check_callables(api, **{f"branches[{i}]": b for i, b in enumerate(branches)})
     if not is_array_like(index):
@@ -256,7 +259,7 @@ def _check_alike(api: str, first: tuple[str, Traced], second: tuple[str, Traced]
         ]
         raise TypeError(
             f"fungrad.{api}: {name} and {other} must return trees of one structure, but they return\n"
-            f"  {a.out_tree} and\n  {b.out_tree}\n" + "\n".join(lines)
+            f"  {structure_text(a.out_tree)} and\n  {structure_text(b.out_tree)}\n" + "\n".join(lines)
         )
     paths = [f"the result{tree.keystr(path)}" for path in tree.key_paths(a.out_tree)]
     lines = [

@@ -22,6 +22,7 @@ from fungrad.core.context import AnonymousAxis, AxisData
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.primitive import Primitive
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.core.treedef import structure_text
 from fungrad.ops._operands import constant, kind_of, lift_pair, scalar_array
 from fungrad.ops.compare import select
 from fungrad.ops.dynamic import dynamic_slice
@@ -292,8 +293,8 @@ def reduce_window(
     init_leaves, init_structure = tree.flatten(init_value)
     if structure != init_structure or not leaves:
         raise ValueError(
-            f"{api}: operand and init_value must have the same structure with at least one array, got {structure} "
-            f"and {init_structure}"
+            f"{api}: operand and init_value must have the same structure with at least one array, got "
+            f"{structure_text(structure)} and {structure_text(init_structure)}"
         )
     pairs = [lift_pair("reduce_window", x, init) for x, init in zip(leaves, init_leaves, strict=True)]
     xs, inits = [x for x, _ in pairs], [init for _, init in pairs]

@@ -24,6 +24,7 @@ from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.primitive import Primitive
 from fungrad.core.source import function_name
 from fungrad.core.staging import DebugInfo, check_results, trace_flat
+from fungrad.core.treedef import structure_text
 from fungrad.ops._operands import lift_pair
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.foundation import (
@@ -209,7 +210,7 @@ def reduce(
         raise ValueError(
             f"{api}: operands and init_values must have the same structure with at least one "
             f"array, "
-            f"got {structure} and {init_structure}"
+            f"got {structure_text(structure)} and {structure_text(init_structure)}"
         )
     pairs = [lift_pair("reduce", x, init) for x, init in zip(leaves, init_leaves, strict=True)]
     xs, inits = [x for x, _ in pairs], [init for _, init in pairs]
@@ -269,7 +270,8 @@ def trace_computation(
             error = ValueError if found != structure else TypeError
             raise error(
                 f"fungrad.lax.{name}: {debug.fun_name} must return the structure and types of its "
-                f"accumulators, {structure} of {wanted}, got {found} of {got}"
+                f"accumulators, {structure_text(structure)} of {wanted}, "
+                f"got {structure_text(found)} of {got}"
             )
         return outs
 

@@ -32,6 +32,7 @@ from fungrad.core.dimensions import as_size
 from fungrad.core.refs import BackwardRefsError
 from fungrad.core.signatures import Carry, X, Y
 from fungrad.core.source import api_boundary, function_name
+from fungrad.core.treedef import structure_text
 from fungrad.jit.passes.scan_unroll import Loop, at
 from fungrad.ops.joining import stack
 
@@ -205,7 +206,7 @@ def _trace(
 def _described(body: Traced) -> str:
     if body.out_tree.is_leaf():
         return f"an array of type {body.out_avals[0].str_short()}"
-    return f"a result of structure {body.out_tree}"
+    return f"a result of structure {structure_text(body.out_tree)}"
 
 
 def _length(leaves: Sequence[Array], xs: Any, length: int | None) -> int:

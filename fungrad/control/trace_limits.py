@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fungrad.core import tree
-from fungrad.core.arguments import index
+from fungrad.core.arguments import index, shown
 from fungrad.core.context import Tracer
 from fungrad.core.source import current_source, function_name
 from fungrad.jit.front.api import JitFunction
@@ -55,8 +55,7 @@ class assert_max_traces:  # noqa: N801 - a decorator and context manager reads b
             return self._around(fun)
         if not callable(fun):
             raise TypeError(
-                f"fungrad.debug.assert_max_traces: expected a function to decorate, got {fun!r} of type "
-                f"{type(fun).__name__}"
+                f"fungrad.debug.assert_max_traces: expected a function to decorate, got {shown(fun)}"
             )
         count = 0
         name = function_name(fun)

@@ -28,6 +28,7 @@ from fungrad.control._base import (
 from fungrad.control.scan_bodies import Loop
 from fungrad.control.while_primitive import WhileLoop
 from fungrad.core import dtypes, tree
+from fungrad.core.arguments import shown
 from fungrad.core.array import Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray
 from fungrad.core.ir import Jaxpr, eval_jaxpr
@@ -36,6 +37,7 @@ from fungrad.core.refs import BackwardRefsError
 from fungrad.core.signatures import T
 from fungrad.core.source import api_boundary
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.core.treedef import structure_text
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import lt
 from fungrad.ops.elementwise import add
@@ -163,7 +165,7 @@ def _body(
 def _check_predicate(api: str, predicate: Traced) -> None:
     avals = predicate.out_avals
     if not predicate.out_tree.is_leaf() or avals[0].shape or not dtypes.is_bool(avals[0].dtype):
-        got = avals[0].str_short() if predicate.out_tree.is_leaf() else f"{predicate.out_tree}"
+        got = avals[0].str_short() if predicate.out_tree.is_leaf() else f"{structure_text(predicate.out_tree)}"
         raise TypeError(
             f"fungrad.{api}: cond_fun must return a boolean scalar, but {predicate.debug.fun_name} returns "
             f"{got}; compare with something, and reduce arrays with all() or any()"
@@ -320,7 +322,7 @@ def _bounds(api: str, lower: Any, upper: Any) -> tuple[list[Array], np.dtype]:
     for name, bound in (("lower", lower), ("upper", upper)):
         if not is_array_like(bound):
             raise TypeError(
-                f"fungrad.{api}: {name} must be an integer scalar, got {bound!r} of type {type(bound).__name__}"
+                f"fungrad.{api}: {name} must be an integer scalar, got {shown(bound)}"
             )
         x = as_array(bound, f"fungrad.{api}: {name}")
         if x.aval.shape or not (dtypes.is_integer(x.aval.dtype) or dtypes.is_float(x.aval.dtype)):

@@ -17,7 +17,6 @@ import inspect
 import math
 import numbers
 import operator
-import os
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +30,7 @@ from fungrad.core.array import Array, is_array_like, typeof
 from fungrad.core.avals import ShapedArray
 from fungrad.core.dimensions import is_symbolic
 from fungrad.core.scalar_types import canonicalize_dtype
-from fungrad.core.source import PACKAGE_DIR
+from fungrad.core.source import filter_exception, is_below, is_ours
 from fungrad.errors import (
     ConcretizationTypeError,
     FungradTypeError,
@@ -124,8 +123,26 @@ def shown(value: Any) -> str:
         return f"an array of type {value.aval.str_short()}"
     if isinstance(value, np.ndarray):
         return f"an array of type {value.dtype.name}{list(value.shape)}"
+    return f"{brief(value, 80)} of type {type(value).__name__}"
+
+
+def brief(value: Any, length: int = 60) -> str:
+    """A value for a message, in about ``length`` letters: arrays, also those in it, by their types."""
+    if type(value) in (tuple, list) and len(value) <= 4:
+        inner = ", ".join([brief(v, length) for v in value])
+        if isinstance(value, list):
+            return f"[{inner}]"
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if type(value) is dict and len(value) <= 4:
+        return f"{{{', '.join([f'{k!r}: {brief(v, length)}' for k, v in value.items()])}}}"
+    if isinstance(value, slice):
+        return f"slice({', '.join([brief(v, length) for v in (value.start, value.stop, value.step)])})"
+    if isinstance(value, Array):
+        return value.aval.str_short()
+    if isinstance(value, np.ndarray):
+        return ShapedArray.__repr__(ShapedArray(value.shape, value.dtype)) if value.dtype.kind in "biufc" else "ndarray"
     text = repr(value)
-    return f"{text if len(text) <= 80 else text[:77] + '...'} of type {type(value).__name__}"
+    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 # -- annotations -------------------------------------------------------------------------------------------------------
@@ -244,7 +261,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "padding": ("an integer, a pair of integers, or a sequence of pairs of them", _is_padding),
     "pair": ("a pair: what is contracted, and what is batched", _is_pair),
     "dtype": ("a dtype", _is_dtype),
-    "array": ("an array or a scalar", is_array_like),
+    "array": ("an array or a scalar", lambda value: is_array_like(value) or hasattr(value, "todense")),
     "arrays": ("a sequence of arrays", lambda value: _is_array(value) or _elements(value) is not None),
 }
 _FUNCTION = ("a function", callable)
@@ -348,11 +365,10 @@ REFUSALS = (
 )  # fmt: skip
 
 _BUILTIN = (TypeError, ValueError, IndexError, OverflowError, AttributeError, KeyError)
-_STANDARD_LIBRARY = os.path.dirname(os.path.abspath(inspect.__file__)) + os.sep
-_PACKAGES = f"{os.sep}site-packages{os.sep}"
-_LIBRARIES = tuple(f"{_PACKAGES}{name}{os.sep}" for name in ("numpy", "optree", "opt_einsum", "scipy"))
 # The argument that a message names; the functions inside of a public one have names of their own for it.
 _BLAMED = re.compile(r": (?:the )?(\w+)[^:]{0,20} must be ")
+# What says only that an array is no number, somewhere inside.
+_CONVERSION = re.compile(r"fungrad\.Array(?:\.__\w+__)?")
 _OURS = re.compile(r"fungrad(?:\.[A-Za-z_]\w*(?:\[\.\.\.\])?)*")
 
 
@@ -361,11 +377,7 @@ def inside(error: Exception) -> bool:
     traceback = error.__traceback__
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
-        if _PACKAGES in file:
-            below = any(name in file for name in _LIBRARIES)
-        else:
-            below = file.startswith((PACKAGE_DIR, _STANDARD_LIBRARY, "<fungrad", "<__array_function__"))
-        if not below:
+        if not (is_ours(file) or is_below(file)):
             return False
         traceback = traceback.tb_next
     return True
@@ -428,15 +440,15 @@ def explained(error: Exception, api: str, fun: Callable[..., Any], args: tuple, 
     if isinstance(error, TypePromotionError) or text.startswith("Python integer "):
         error.args = (f"{api}: {text}", *error.args[1:])
         return error
-    if ours is not None and ours.group() != api:
+    if ours is not None and ours.group() != api and not _CONVERSION.fullmatch(ours.group()):
         # An error of a function further inside, whose name means nothing to the caller.
         _, separator, rest = text.partition(": ")
         if separator:
             error.args = (f"{api}: {rest}", *error.args[1:])
         return error
-    if ours is not None:
+    if ours is not None and ours.group() == api:
         return error
-    listed = ", ".join(f"{name}={_brief(value)}" for name, value in bound.arguments.items())
+    listed = ", ".join(f"{name}={brief(value)}" for name, value in bound.arguments.items())
     return _of_class(error, f"{api}: these arguments do not fit together or are not supported: {listed}")
 
 
@@ -475,18 +487,6 @@ def _holds_function(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
         return any(map(callable, value))
     return callable(value) and not isinstance(value, type)
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, (tuple, list)) and len(value) <= 4:
-        inner = ", ".join(map(_brief, value))
-        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    if isinstance(value, Array):
-        return value.aval.str_short()
-    if isinstance(value, np.ndarray):
-        return ShapedArray.__repr__(ShapedArray(value.shape, value.dtype)) if value.dtype.kind in "biufc" else "ndarray"
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _of_class(error: Exception, message: str, wrong_type: bool = False) -> Exception:
@@ -549,16 +549,20 @@ def guarded(api: str, fun: Callable[..., Any], early: bool = False) -> Callable[
     @functools.wraps(fun)
     def checked(*args: Any, **kwargs: Any) -> Any:
         try:
-            if early:
-                check(api, fun, args, kwargs)
-            return fun(*args, **kwargs)
-        except REFUSALS as error:
-            if isinstance(error, _PROMOTIONS):
-                if getattr(fun, "asks_for_promotion", False):
-                    raise
-                if _of_own_making(error, args, kwargs):
-                    return _permitted(api, fun, args, kwargs)
-            reword(error, api, fun, args, kwargs)
+            try:
+                if early:
+                    check(api, fun, args, kwargs)
+                return fun(*args, **kwargs)
+            except REFUSALS as error:
+                if isinstance(error, _PROMOTIONS):
+                    if getattr(fun, "asks_for_promotion", False):
+                        raise
+                    if _of_own_making(error, args, kwargs):
+                        return _permitted(api, fun, args, kwargs)
+                reword(error, api, fun, args, kwargs)
+        except Exception as error:
+            filter_exception(error, api)
+            raise
 
     # Pickles refer to functions by these.
     checked.__module__, _, checked.__qualname__ = api.rpartition(".")

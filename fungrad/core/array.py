@@ -22,6 +22,7 @@ from fungrad.config import watch
 from fungrad.core import buffers, dlpack, dtypes
 from fungrad.core.avals import ShapedArray, scalar_aval
 from fungrad.core.hitypes import is_hi_class
+from fungrad.core.source import api_boundary
 from fungrad.core.transfers import host_to_device, number_to_device
 from fungrad.core.tree import known_leaf_types
 
@@ -150,7 +151,10 @@ class Array(AttachedMethods):
     def __index__(self) -> int:
         aval = self.aval
         if aval.ndim or not dtypes.is_integer(aval.dtype):
-            raise TypeError(f"only integer scalar arrays can be converted to an index, got {aval.str_short()}")
+            raise TypeError(
+                "fungrad.Array.__index__: only integer scalar arrays can be converted to an index, got "
+                f"{aval.str_short()}"
+            )
         return int(self._known("__index__()")[()])
 
     def __bytes__(self) -> bytes:
@@ -160,7 +164,7 @@ class Array(AttachedMethods):
         """The single element of ``data`` as a NumPy scalar, for ``bool``, ``int``, ``float`` and ``complex``."""
         if self.aval.dtype.names is not None:
             raise TypeError(
-                f"{what}: {self.aval.str_short()} is not a number"
+                f"fungrad.Array: {what}: {self.aval.str_short()} is not a number"
                 + (
                     "; fungrad.random.key_data gives the words of a random key"
                     if dtypes.is_key(self.aval.dtype)
@@ -170,10 +174,11 @@ class Array(AttachedMethods):
         if self.aval.size != 1:
             if what == "bool()":
                 raise ValueError(
-                    f"The truth value of an array of shape {self.aval.shape} is ambiguous. Use a.any() or a.all()"
+                    f"fungrad.Array: The truth value of an array of shape {self.aval.shape} is ambiguous. Use "
+                    "a.any() or a.all()"
                 )
             raise TypeError(
-                f"{what} needs an array with one element, got {self.aval.str_short()}; "
+                f"fungrad.Array: {what} needs an array with one element, got {self.aval.str_short()}; "
                 "use .item(), index it, or reduce it first"
             )
         return data.reshape(())[()]
@@ -192,11 +197,11 @@ class Array(AttachedMethods):
         return self._concrete("tolist()").tolist()
 
     def __hash__(self) -> int:
-        raise TypeError(f"unhashable type: {type(self).__name__}; arrays compare elementwise, so they cannot be keys")
+        raise TypeError("fungrad.Array.__hash__: unhashable type: arrays compare elementwise, so they cannot be keys")
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
-            "fungrad arrays are immutable: `x[idx] = y` is not possible; "
+            "fungrad.Array.__setitem__: fungrad arrays are immutable: `x[idx] = y` is not possible; "
             "use `x = x.at[idx].set(y)` (also add, multiply, min, max ... on `.at[idx]`)"
         )
 
@@ -205,6 +210,11 @@ class Array(AttachedMethods):
         """Attaches operators and methods; called once by ``fungrad.numpy``."""
         for name, value in table.items():
             setattr(cls, name, value)
+
+
+for _name in ("__array__", "__bool__", "__bytes__", "__complex__", "__float__", "__hash__", "__index__", "__int__",
+              "__len__", "__setitem__", "item", "tolist"):  # fmt: skip
+    setattr(Array, _name, api_boundary(getattr(Array, _name)))
 
 
 class ArrayImpl(Array):
@@ -219,9 +229,10 @@ class ArrayImpl(Array):
     def _concrete(self, what: str) -> np.ndarray:
         return self._data
 
+    @api_boundary
     def __iter__(self) -> Iterator[Array]:
         if not self.aval.shape:
-            raise TypeError("iteration over a 0-d array")
+            raise TypeError("fungrad.Array.__iter__: iteration over a 0-d array")
         aval = ShapedArray(self.aval.shape[1:], self.aval.dtype, self.aval.weak_type)
         return (wrap(row, aval) for row in self._data)
 

@@ -233,7 +233,7 @@ class ShapedArray(AbstractValue):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of unsized object")
+            raise TypeError("fungrad.Array.__len__: len() of unsized object: the array is 0-dimensional")
         return self.shape[0]
 
     def __reduce__(self) -> tuple:

@@ -26,7 +26,7 @@ from fungrad.core.float_errors import SILENT, silence, unsilence
 from fungrad.core.hitypes import tracer_attribute
 from fungrad.core.nonfinite import examine
 from fungrad.core.placement import following
-from fungrad.core.source import Source, current_source
+from fungrad.core.source import Source, api_boundary, current_source
 from fungrad.core.tree import known_leaf_types
 from fungrad.errors import UnboundAxisNameError, UnexpectedTracerError, concretization_error_class
 
@@ -36,13 +36,14 @@ if TYPE_CHECKING:
 
 class AxisData(NamedTuple):
     """A mapped axis: its name (a unique object if the user gave none), its size, the axes of a mesh that divide it
-    as the types of the mapped arguments say (as in a specification of a sharding), and those that are to divide it
-    where a function of examples says how they are divided."""
+    as the types of the mapped arguments say (as in a specification of a sharding), those that are to divide it where a
+    function of examples says how they are divided, and whether it is an axis of a mesh itself."""
 
     name: Hashable
     size: int
     entry: Any = None
     spmd: Any = None
+    of_mesh: bool = False
 
 
 class ManualAxis(AxisData):
@@ -56,7 +57,7 @@ class ManualAxis(AxisData):
 
 def manual_axis(name: Hashable, size: int, checked: bool) -> AxisData:
     """The axis for a function of shards."""
-    return ManualAxis(name, size) if checked else AxisData(name, size)
+    return (ManualAxis if checked else AxisData)(name, size, of_mesh=True)
 
 
 class _State(threading.local):
@@ -188,9 +189,10 @@ class Tracer(Array):
         if not self._trace.alive:
             raise leaked_tracer_error(self)
 
+    @api_boundary
     def __iter__(self) -> Iterator[Any]:
         if not self.aval.shape:
-            raise TypeError("iteration over a 0-d array")
+            raise TypeError("fungrad.Array.__iter__: iteration over a 0-d array")
         return iter([self[i] for i in range(self.aval.shape[0])])
 
     def __repr__(self) -> str:
@@ -507,11 +509,12 @@ def axis_size(name: Hashable, api: str) -> int:
         if axis.name == name:
             return axis.size
     bound = [a.name for a in state.axis_env if not isinstance(a.name, AnonymousAxis)]
-    raise UnboundAxisNameError(
-        f"fungrad.lax.{api}: unbound axis name {name!r}; "
-        + (f"axis names in scope: {bound}" if bound else "no axis is named here")
-        + f". Name the mapped axis: vmap(f, axis_name={name!r})"
-    )
+    scope = f"axis names in scope: {bound}" if bound else "no axis is named here"
+    if any(a.of_mesh for a in state.axis_env):
+        advice = "Name one of these: in shard_map they are the axes of its mesh, in pmap and vmap the one of axis_name"
+    else:
+        advice = f"Name the mapped axis: vmap(f, axis_name={name!r})"
+    raise UnboundAxisNameError(f"fungrad.lax.{api}: unbound axis name {name!r}; {scope}. {advice}")
 
 
 class AnonymousAxis:

@@ -9,7 +9,7 @@ import optree
 
 from fungrad.core.tree_keys import KeyPath
 from fungrad.core.tree_nodes import NAMESPACE
-from fungrad.core.treedef import PyTreeDef, flatten, key_paths, unflatten
+from fungrad.core.treedef import PyTreeDef, flatten, key_paths, structure_text, unflatten
 
 __all__ = ["FlatTree"]
 
@@ -38,7 +38,7 @@ class FlatTree:
         self._leaves = tuple(leaves)
         if len(self._leaves) != treedef.num_leaves:
             raise ValueError(
-                f"FlatTree: {treedef} has {treedef.num_leaves} leaves, got {len(self._leaves)}. "
+                f"FlatTree: {structure_text(treedef)} has {treedef.num_leaves} leaves, got {len(self._leaves)}. "
                 "Give one value per leaf."
             )
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.core.source import api_class
+
 
 class _Auto:
     """Stands for the layout that the compiler chooses: C order."""
@@ -18,6 +20,7 @@ class _Auto:
         return "AUTO"
 
 
+@api_class
 class Layout:
     """The order of an array's dimensions in memory.
 
@@ -59,6 +62,7 @@ class Layout:
         return f"Layout(major_to_minor={self.major_to_minor})"
 
 
+@api_class
 class Format:
     """A layout and a sharding, for ``device_put``.
 

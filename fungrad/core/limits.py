@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
+from fungrad.core.source import api_class
 
 _NUMBERS = ("eps", "epsneg", "max", "min", "resolution", "smallest_normal", "smallest_subnormal", "tiny")
 _COUNTS = ("bits", "iexp", "machep", "maxexp", "minexp", "negep", "nexp", "nmant", "precision")
 
 
+@api_class
 class finfo:  # noqa: N801 - NumPy's name
     """Machine limits of a floating point type.
 
@@ -97,6 +99,7 @@ def _float_limits(dtype: np.dtype) -> finfo:
     return self
 
 
+@api_class
 class iinfo:  # noqa: N801 - NumPy's name
     """Machine limits of an integer type.
 

@@ -18,6 +18,7 @@ import numpy as np
 from fungrad.config import config
 from fungrad.core.arguments import index as as_index
 from fungrad.core.device import Device, devices
+from fungrad.core.source import api_class
 
 # -- specifications ---------------------------------------------------------------------------------------------------
 
@@ -31,6 +32,7 @@ class _Unconstrained(enum.Enum):
     __str__ = __repr__
 
 
+@api_class
 class PartitionSpec:
     """For each dimension of an array the mesh axes along which it is divided.
 
@@ -333,6 +335,7 @@ class BaseMesh:
         return f"{axes}, axis_types={self.axis_types}"
 
 
+@api_class
 class AbstractMesh(BaseMesh):
     """A mesh without devices.
 
@@ -413,6 +416,7 @@ class AbstractDevice:
 _CPU_KIND = AbstractDevice()
 
 
+@api_class
 class Mesh(BaseMesh):
     """Devices in an array whose axes have names.
 
@@ -542,6 +546,7 @@ _EMPTY = Mesh(np.empty((0,), dtype=object), ("none",))
 _EMPTY.axis_names, _EMPTY.axis_sizes, _EMPTY.axis_types = (), (), ()
 
 
+@api_class
 class set_mesh:  # noqa: N801 - JAX's name
     """Sets the mesh to which specifications without one refer, until the end of a ``with`` block if used in one.
 

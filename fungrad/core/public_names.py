@@ -22,6 +22,7 @@ import numpy as np
 
 from fungrad import locks
 from fungrad.core.arguments import guard, guarded
+from fungrad.core.source import filter_exception
 
 # Public modules in the order in which a name is looked for. They are above this one and are loaded only when somebody
 # asks for a name that does not exist.
@@ -164,7 +165,12 @@ def publish(
             return sys.modules[inner]
         if "__path__" in names and importlib.util.find_spec(inner) is not None:
             return _loaded(inner)
-        raise missing(module, name)
+        error = missing(module, name)
+        try:
+            raise error
+        except AttributeError:
+            filter_exception(error)
+            raise
 
     def directory() -> list[str]:
         return sorted({*public, *(name for name in names if name.startswith("__"))})

@@ -22,6 +22,7 @@ from fungrad.core.array import Array, ArrayImpl, as_array, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import Trace, state
 from fungrad.core.placement import placed, placement
+from fungrad.core.source import api_class
 from fungrad.errors import UnexpectedTracerError
 
 
@@ -67,6 +68,7 @@ class AbstractRef:
         return hash((AbstractRef, self.inner_aval))
 
 
+@api_class
 class Ref:
     """A mutable array.
 
@@ -138,7 +140,7 @@ class Ref:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of unsized object")
+            raise TypeError("fungrad.Ref: len() of unsized object")
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> Array:

@@ -31,6 +31,7 @@ from fungrad.core.meshes import (
     note_mesh,
 )
 from fungrad.core.placement import following
+from fungrad.core.source import api_class
 
 
 class Sharding:
@@ -94,6 +95,7 @@ class Sharding:
         raise NotImplementedError(f"{type(self).__name__} does not say how it divides arrays")
 
 
+@api_class
 class SingleDeviceSharding(Sharding):
     """The whole array on one device.
 
@@ -173,6 +175,7 @@ def make_single_device_sharding(device: Device, *, memory_kind: str | None = Non
 # -- shardings by name ------------------------------------------------------------------------------------------------
 
 
+@api_class
 class NamedSharding(Sharding):
     """Arrays divided along the axes of a mesh.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import sys
 import threading
 import types
@@ -21,9 +22,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fungrad.config import config
+from fungrad.config import Config, UserContext, config
 
 PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# The package, and code that it has written.
+_OURS = (PACKAGE_DIR, "<tree code>")
+_STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_PACKAGES = f"{os.sep}site-packages{os.sep}"
+_LIBRARIES = tuple(f"{_PACKAGES}{name}{os.sep}" for name in ("numpy", "optree", "opt_einsum", "scipy"))
 # What NumPy and SciPy ask of an array, the user asked of them.
 _NUMPY_DIR = os.path.dirname(os.path.abspath(np.__file__))
 _NOBODYS_LINES = (PACKAGE_DIR, _NUMPY_DIR + os.sep, os.path.join(os.path.dirname(_NUMPY_DIR), "scipy") + os.sep)
@@ -225,10 +231,26 @@ def wraps(fun: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return functools.wraps(fun, assigned=names)
 
 
+def is_ours(file: str) -> bool:
+    """Whether a source file is one of the package."""
+    return file.startswith(_OURS)
+
+
+def is_below(file: str) -> bool:
+    """Whether a source file is one of those libraries by which the package does its work."""
+    if _PACKAGES in file:
+        return any(name in file for name in _LIBRARIES)
+    return file.startswith((_STANDARD_LIBRARY, "<__array_function__"))
+
+
 def _without_library_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:
+    """The frames that are neither the package's nor of a library that it has called."""
     frames = []
+    hidden = True
     while traceback is not None:
-        if not traceback.tb_frame.f_code.co_filename.startswith(PACKAGE_DIR):
+        file = traceback.tb_frame.f_code.co_filename
+        hidden = is_ours(file) or (hidden and is_below(file))
+        if not hidden:
             frames.append(traceback)
         traceback = traceback.tb_next
     out = None
@@ -237,23 +259,83 @@ def _without_library_frames(traceback: types.TracebackType | None) -> types.Trac
     return out
 
 
-def filter_exception(error: BaseException) -> None:
-    """Removes library frames from the traceback of ``error``, if filtering is on and a user's frame remains."""
-    if config.traceback_filtering:
-        kept = _without_library_frames(error.__traceback__)
-        if kept is not None:
-            error.__traceback__ = kept
+def _is_worded(error: BaseException) -> bool:
+    """Whether an error is one that the library raises on purpose, and none of Python within the library."""
+    return str(error).startswith(("fungrad", "module 'fungrad")) or type(error).__module__ == "fungrad.errors"
 
 
-def api_boundary(fun: F) -> F:
-    """Decorator of public entry points: exceptions leave without library frames."""
+# What Python says where the library calls a function of the user with arguments that this does not take.
+_MISFIT = re.compile(
+    r"^(?:[\w.<>]*<locals>\.)?([\w.<>]+\(\) (?:takes|missing|got an unexpected|got multiple) .*)", re.DOTALL
+)
+
+
+def filter_exception(error: BaseException, api: str = "") -> None:
+    """Removes library frames from the traceback of ``error``, if filtering is on.
+
+    A traceback of such frames only becomes empty, so that the line which called the library is the last, if the message
+    is one for users; else the frames are all that there is to know.
+
+    Args:
+      error: is changed in place.
+      api: the public function that it leaves, for the message of a function that cannot be called as it is.
+    """
+    kept = _without_library_frames(error.__traceback__)
+    misfit = _MISFIT.match(str(error)) if kept is None and type(error) is TypeError else None
+    if misfit is not None and api:
+        text = re.sub(r" but (.*) (?:was|were) given$", r", and was called with \1", misfit.group(1))
+        error.args = (f"{api}: {text}",)
+    if config.traceback_filtering and (kept is not None or misfit is not None or _is_worded(error)):
+        error.__traceback__ = kept
+
+
+def api_boundary(fun: F, api: str = "") -> F:
+    """Decorator of public entry points: exceptions leave without library frames.
+
+    Args:
+      fun: the entry point.
+      api: the public function, where that has no guard.
+    """
 
     @functools.wraps(fun)
     def boundary(*args: Any, **kwargs: Any) -> Any:
         try:
             return fun(*args, **kwargs)
         except Exception as error:
-            filter_exception(error)
+            filter_exception(error, api)
             raise
 
     return boundary  # type: ignore[return-value]
+
+
+def boundary_of(api: str) -> Callable[[F], F]:
+    """``api_boundary`` of what the public function ``api`` returns."""
+    return functools.partial(api_boundary, api=api)
+
+
+C = TypeVar("C", bound=type)
+
+
+_SPECIAL = frozenset(
+    f"__{name}__"
+    for name in "init new call getitem setitem iter len matmul rmatmul add radd sub rsub mul rmul truediv pow".split()
+)
+
+
+def api_class(cls: C) -> C:
+    """Decorator of public classes: constructors, operators and public methods are boundaries (``api_boundary``)."""
+    for name, value in list(vars(cls).items()):
+        if name.startswith("_") and name not in _SPECIAL:
+            continue
+        api = f"fungrad.{cls.__name__}" if name.startswith("_") else f"fungrad.{cls.__name__}.{name}"
+        if isinstance(value, types.FunctionType):
+            made = api_boundary(value, api)
+            setattr(cls, name, staticmethod(made) if name == "__new__" else made)
+        elif isinstance(value, (classmethod, staticmethod)):
+            setattr(cls, name, type(value)(api_boundary(value.__func__, api)))
+    return cls
+
+
+api_class(named_scope)
+api_class(Config)
+api_class(UserContext)

@@ -339,6 +339,11 @@ _ADVICE = {
         "a traced array is used as a Python complex number",
         "Use the functions of fungrad.numpy instead of those of cmath and complex()",
     ),
+    "boolean index": (
+        "the values of a boolean index are needed, since the shape of the result depends on them,",
+        "Use fungrad.numpy.where(mask, x, y) to select without removing, or fungrad.numpy.nonzero(mask, size=n) for a "
+        "fixed number of positions",
+    ),
     "format()": (
         "a traced array is formatted as a number",
         "fungrad.debug.print(\"{x:.3f}\", x=x) prints values, also inside of compiled functions",

@@ -48,6 +48,7 @@ from fungrad.core.treedef import (
     open_treedef,
     open_value,
     raise_mismatch,
+    structure_text,
     subtrees_at_leaves,
     unflatten,
 )
@@ -378,7 +379,7 @@ def transpose(
         subtrees = flatten_up_to(outer_treedef, pytree_to_transpose)
         if not subtrees:
             raise ValueError(
-                f"fungrad.tree.transpose: the outer structure {outer_treedef} has no leaves, so "
+                f"fungrad.tree.transpose: the outer structure {structure_text(outer_treedef)} has no leaves, so "
                 "the inner structure cannot be taken from the tree. Pass inner_treedef."
             )
         inner_treedef = structure(subtrees[0])
@@ -386,8 +387,8 @@ def transpose(
     if len(flat) != size * outer_treedef.num_leaves:
         raise TypeError(
             f"fungrad.tree.transpose: pytree_to_transpose must have the structure "
-            f"{outer_treedef.compose(inner_treedef)}, which has {size * outer_treedef.num_leaves} "
-            f"leaves; got {treedef}, which has {len(flat)}."
+            f"{structure_text(outer_treedef.compose(inner_treedef))}, which has {size * outer_treedef.num_leaves} "
+            f"leaves; got {structure_text(treedef)}, which has {len(flat)}."
         )
     return unflatten(inner_treedef, [unflatten(outer_treedef, flat[i::size]) for i in range(size)])
 

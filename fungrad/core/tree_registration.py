@@ -9,6 +9,7 @@ import operator
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Self, TypeVar
 
+from fungrad.core.source import api_class
 from fungrad.core.tree_keys import GetAttrKey, KeyEntry, KeyPath
 from fungrad.core.tree_nodes import NodeType, flattened_index_keys, node_type, register
 from fungrad.core.treedef import PyTreeDef, flatten, flatten_with_path
@@ -387,6 +388,7 @@ def register_static(cls: C) -> C:
     return cls
 
 
+@api_class
 class Partial(functools.partial):
     """A `functools.partial` that is a pytree: its arguments are children, its function is metadata.
 

@@ -29,6 +29,11 @@ from fungrad.core.tree_order import flattened
 
 PyTreeDef = optree.PyTreeSpec
 
+def structure_text(treedef: PyTreeDef) -> str:
+    """A structure for a message, such as ``{'a': *, 'b': (*, *)}``."""
+    return str(treedef).removeprefix("PyTreeSpec(").removesuffix(")").removesuffix(f", namespace={NAMESPACE!r}")
+
+
 LEAF: PyTreeDef = optree.tree_structure(0, namespace=NAMESPACE)  # type: ignore[arg-type]
 
 
@@ -103,7 +108,7 @@ def _raise_wrong_number_of_leaves(treedef: PyTreeDef, got: int) -> None:
     else:
         detail = f"too many leaves, {got - expected} left over"
     raise ValueError(
-        f"fungrad.tree.unflatten: {detail}; expected {expected} for {treedef}, got {got}. Pass one "
+        f"fungrad.tree.unflatten: {detail}; expected {expected} for {structure_text(treedef)}, got {got}. Pass one "
         "value per leaf, in the order of fungrad.tree.leaves."
     )
 

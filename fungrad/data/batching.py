@@ -19,6 +19,7 @@ from fungrad.core import dtypes, tree
 from fungrad.core.arguments import function, index, shown
 from fungrad.core.array import Array, is_array_like, wrap_unchecked
 from fungrad.core.avals import ShapedArray
+from fungrad.core.source import api_class
 
 _LAST = ("drop", "keep", "pad")
 
@@ -61,6 +62,7 @@ def rows_of(arrays: Any, rows: np.ndarray) -> Any:
     return tree.map(taken, arrays)
 
 
+@api_class
 class Batches:
     """Batches of a data set: what ``fungrad.data.batches`` makes.
 

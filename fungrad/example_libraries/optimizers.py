@@ -25,6 +25,7 @@ from fungrad import numpy as jnp
 from fungrad.core import tree
 from fungrad.core.public_names import publish
 from fungrad.core.tree_registration import register_pytree_node
+from fungrad.core.treedef import structure_text
 
 __all__ = [
     "InitFn",
@@ -122,7 +123,7 @@ def optimizer(opt_maker: Callable[..., tuple[Callable, Callable, Callable]]) -> 
             if structure != state.tree_def:
                 raise TypeError(
                     "fungrad.example_libraries.optimizers: the gradients have another structure than the parameters: "
-                    f"{structure} and {state.tree_def}"
+                    f"{structure_text(structure)} and {structure_text(state.tree_def)}"
                 )
             new = _packed([update(i, g, s) for g, s in zip(leaves, _states(state), strict=True)], structure)
             if tuple(new.subtree_defs) != tuple(state.subtree_defs):

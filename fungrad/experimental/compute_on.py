@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from fungrad.core.arguments import shown
 from fungrad.core.public_names import publish
 
 __all__ = ["compute_on", "compute_on2"]
@@ -16,8 +17,7 @@ _KINDS = ("device_host", "device", "tpu_sparsecore")
 def _check(compute_type: Any, api: str) -> None:
     if not isinstance(compute_type, str):
         raise TypeError(
-            f"fungrad.experimental.compute_on.{api}: compute_type must be a string, got {compute_type!r} of type "
-            f"{type(compute_type).__name__}"
+            f"fungrad.experimental.compute_on.{api}: compute_type must be a string, got {shown(compute_type)}"
         )
     if compute_type not in _KINDS and not compute_type.startswith("gpu_stream:"):
         raise ValueError(

@@ -34,6 +34,7 @@ from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.public_names import publish
 from fungrad.core.refs import AbstractRef
 from fungrad.core.source import api_boundary
+from fungrad.core.treedef import structure_text
 from fungrad.interpreters.ad import instantiate_zeros, is_undefined_primal
 from fungrad.ops.foundation import add_any, batch_to
 from fungrad.transforms.batching import batch_flat
@@ -153,7 +154,7 @@ def _leaves(structure: Any, value: Any, what: str) -> list[Any]:
     """The leaves of ``value``, whose structure must be ``structure``."""
     leaves, found = tree.flatten(value)
     if found != structure:
-        raise TypeError(f"{what} must have the structure {structure}, got {found}")
+        raise TypeError(f"{what} must have the structure {structure_text(structure)}, got {found}")
     return leaves
 
 

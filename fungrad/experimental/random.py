@@ -14,6 +14,7 @@ from fungrad.core.array import Array
 from fungrad.core.context import EVAL, current_trace
 from fungrad.core.public_names import publish
 from fungrad.core.refs import Ref, new_ref
+from fungrad.core.source import api_class
 from fungrad.core.tree_registration import register_pytree_node_class
 
 
@@ -23,6 +24,7 @@ def _shape(size: Any, *args: Any) -> tuple[int, ...]:
     return (size,) if isinstance(size, int) else tuple(size)
 
 
+@api_class
 @register_pytree_node_class
 class StatefulPRNG:
     """A generator of random numbers: a key and a counter, which every draw advances.

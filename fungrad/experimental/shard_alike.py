@@ -8,6 +8,7 @@ from fungrad.core import tree
 from fungrad.core.array import as_array
 from fungrad.core.placement import placed, placement
 from fungrad.core.public_names import publish
+from fungrad.core.treedef import structure_text
 
 __all__ = ["shard_alike"]
 
@@ -33,7 +34,7 @@ def shard_alike(x: Any, y: Any) -> tuple[Any, Any]:
     (xs, structure), (ys, other) = tree.flatten(x), tree.flatten(y)
     api = "fungrad.experimental.shard_alike.shard_alike"
     if structure != other:
-        raise ValueError(f"{api}: Trees should be equal. Got x_tree: {structure}, y_tree: {other}")
+        raise ValueError(f"{api}: Trees should be equal. Got x_tree: {structure_text(structure)}, y_tree: {other}")
     out_x, out_y = [], []
     for a, b, path in zip(map(as_array, xs), map(as_array, ys), tree.leaf_paths(x), strict=True):
         if a.aval.shape != b.aval.shape:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fungrad.core import tree
+from fungrad.core.arguments import shown
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr
 from fungrad.core.source import api_boundary
@@ -215,7 +216,7 @@ def as_jitted(fun: Any, api: str) -> Any:
     if isinstance(fun, JitFunction):
         return fun
     if not callable(fun):
-        raise TypeError(f"fungrad.{api}: fun must be a function, got {fun!r} of type {type(fun).__name__}")
+        raise TypeError(f"fungrad.{api}: fun must be a function, got {shown(fun)}")
     return jit(fun)
 
 

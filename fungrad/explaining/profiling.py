@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.core.arguments import shown
 from fungrad.core.array import as_array
 from fungrad.core.source import api_boundary
 from fungrad.explaining import terminal
@@ -182,8 +183,7 @@ def profile(fun: Callable[..., Any], *args: Any, roofline: bool = True, **kwargs
     for x in call.leaves:
         if not isinstance(x, (int, float, complex)) and not hasattr(x, "__array__"):
             raise TypeError(
-                f"fungrad.profile: arguments must have values, since the function is run on them, got {x!r} of type "
-                f"{type(x).__name__}"
+                f"fungrad.profile: arguments must have values, since the function is run on them, got {shown(x)}"
             )
     traced = jitted.trace(*args, **kwargs)
     jaxpr = traced.jaxpr

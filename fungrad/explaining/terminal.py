@@ -68,10 +68,10 @@ def show(e: Explanation, *, assembly: bool, passes: bool) -> None:
 
 def show_sections(parts: list[Section]) -> None:
     """Prints sections."""
-    if importlib.util.find_spec("rich") is None:
+    console = importlib.import_module("rich.console").Console() if importlib.util.find_spec("rich") else None
+    if console is None or not console.is_terminal:
         print(as_text(parts))
         return
-    console = importlib.import_module("rich.console").Console()
     for part in parts:
         console.print()
         console.rule(f"[bold]{_escaped(part.title)}", align="left")
@@ -86,7 +86,9 @@ def _rich(block: Any) -> Any:
     if isinstance(block, Table):
         table = importlib.import_module("rich.table").Table(box=importlib.import_module("rich.box").SIMPLE_HEAD)
         for c in block.columns:
-            table.add_column(text.Text(c.removeprefix(">")), justify="right" if c.startswith(">") else "left")
+            # Where the terminal is narrow, cells have more lines, and lose nothing.
+            side = "right" if c.startswith(">") else "left"
+            table.add_column(text.Text(c.removeprefix(">")), justify=side, overflow="fold")
         for row in block.rows:
             table.add_row(*[text.Text(str(cell)) for cell in row])
         return table

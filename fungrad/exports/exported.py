@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fungrad.core import shardings, tree
+from fungrad.core.arguments import shown
 from fungrad.core.array import as_array, is_array_like
 from fungrad.core.avals import ShapedArray
 from fungrad.core.dimensions import is_symbolic, is_symbolic_shape
@@ -263,7 +264,7 @@ class Exported:
     def _check_argument(self, x: Any, aval: ShapedArray, i: int) -> None:
         if is_array_like(x) and _fits(x.aval.shape, aval.shape) and x.aval.dtype == aval.dtype:
             return
-        got = x.aval.str_short() if is_array_like(x) else f"{x!r} of type {type(x).__name__}"
+        got = x.aval.str_short() if is_array_like(x) else f"{shown(x)}"
         what = "type"
         if is_array_like(x):
             what = "Dtype" if x.aval.dtype != aval.dtype else "Shape" if x.aval.ndim == aval.ndim else "Rank"

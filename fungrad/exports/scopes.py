@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from fungrad.core.source import current_source
+from fungrad.core.source import api_class, current_source
 from fungrad.exports.bounds import Knowledge
 from fungrad.exports.dimension_text import parse_dimension
 from fungrad.exports.dimensions import FLOORDIV, MOD, Dim, Factor, Scope, Term, as_expression, from_terms
@@ -31,6 +31,7 @@ class Constraint(NamedTuple):
         return f"Constraint({self.text})"
 
 
+@api_class
 class SymbolicScope(Scope):
     """Where the variables of symbolic dimensions have their meaning, and the constraints on them.
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.core import tree
+from fungrad.core.arguments import shown
 from fungrad.core.array import as_array
 from fungrad.core.dimensions import is_symbolic
 from fungrad.exports.dimension_text import parse_shape
@@ -72,8 +73,7 @@ def symbolic_shape(
     api = "fungrad.export.symbolic_shape"
     if shape_spec is not None and not isinstance(shape_spec, str):
         raise ValueError(
-            f"{api}: polymorphic shape spec should be None or a string. Found {shape_spec!r} of type "
-            f"{type(shape_spec).__name__}"
+            f"{api}: polymorphic shape spec should be None or a string. Found {shown(shape_spec)}"
         )
     _check_constraints(api, constraints)
     if scope is None:

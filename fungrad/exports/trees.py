@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import optree
 
 from fungrad.core import tree
+from fungrad.core.arguments import shown
 from fungrad.core.tree_nodes import NAMESPACE, node_type
 from fungrad.core.tree_registration import flatten_one_level
 from fungrad.core.treedef import PyTreeDef
@@ -207,8 +208,7 @@ def _node(value: Any, what: str) -> Any:
     written = found.write(metadata)
     if not isinstance(written, (bytes, bytearray)):
         raise TypeError(
-            f"fungrad.export: serialize_auxdata of {found.name} must return bytes, got {written!r} of type "
-            f"{type(written).__name__}"
+            f"fungrad.export: serialize_auxdata of {found.name} must return bytes, got {shown(written)}"
         )
     return ["custom", found.name, base64.b64encode(written).decode(), [_node(v, what) for v in children]]
 

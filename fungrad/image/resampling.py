@@ -18,12 +18,15 @@ import numpy as np
 
 import fungrad.numpy as jnp
 from fungrad.core import dtypes
+from fungrad.core.arguments import brief
 from fungrad.core.array import Array, as_array
 from fungrad.core.dimensions import sizes_of
+from fungrad.core.source import api_class
 from fungrad.numpy._promotion import promote_dtypes_inexact
 from fungrad.ops.shape import canonical_axis
 
 
+@api_class
 class ResizeMethod(enum.Enum):
     """How images are resampled.
 
@@ -167,7 +170,7 @@ def _shape(api: str, image: Array, shape: Any) -> tuple[int, ...]:
     try:
         dims = sizes_of(shape)
     except TypeError:
-        raise TypeError(f"fungrad.image.{api}: shape must be a sequence of ints, got {shape!r}") from None
+        raise TypeError(f"fungrad.image.{api}: shape must be a sequence of ints, got {brief(shape)}") from None
     if len(dims) != image.ndim:
         raise ValueError(
             f"fungrad.image.{api}: shape must have one size for each dimension of image, {image.shape}, got {dims}"

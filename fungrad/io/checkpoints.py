@@ -15,6 +15,7 @@ from typing import Any
 
 from fungrad.core.arguments import index, shown
 from fungrad.core.array import Array
+from fungrad.core.source import api_class
 from fungrad.io.atomic import sweep
 from fungrad.io.files import load, metadata_of, save_described
 
@@ -23,6 +24,7 @@ _FILE = re.compile(r"step_(\d{10,})\.safetensors")
 _METRICS = "metrics"
 
 
+@api_class
 class Checkpoints:
     """A directory of checkpoints: the last few, and the best one.
 

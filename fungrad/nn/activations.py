@@ -14,6 +14,7 @@ from typing import Any
 
 import fungrad.numpy as jnp
 from fungrad.core import dtypes
+from fungrad.core.arguments import brief
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
 from fungrad.core.dimensions import as_size, index_bound
@@ -426,7 +427,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
     except TypeError:
         kind = ConcretizationTypeError if isinstance(num_classes, Tracer) else TypeError
         raise kind(
-            f"{api}: num_classes must be an int that is known when the function is traced, got {num_classes!r}"
+            f"{api}: num_classes must be an int that is known when the function is traced, got {brief(num_classes)}"
         ) from None
     if not dtypes.is_integer(x.dtype):
         warnings.warn(

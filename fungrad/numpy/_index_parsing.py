@@ -17,6 +17,7 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core import dtypes, tree
+from fungrad.core.arguments import brief
 from fungrad.core.array import Array, as_array, typeof
 from fungrad.core.context import Tracer
 from fungrad.core.dimensions import (
@@ -34,7 +35,6 @@ from fungrad.errors import (
     FungradTypeError,
     IncompatibleShapesError,
     InconclusiveDimensionOperation,
-    NonConcreteBooleanIndexError,
 )
 from fungrad.numpy._promotion import broadcast_shapes
 from fungrad.numpy.creation import asarray
@@ -193,7 +193,7 @@ def _nested(part: Sequence[Any], api: str) -> Any:
 def _classify_array(part: Any, api: str) -> tuple[Kind, Any]:
     dtype = part.dtype
     if dtypes.is_known(dtype) and dtypes.is_bool(dtype):
-        mask = _concrete_mask(part) if isinstance(part, Array) else np.asarray(part)
+        mask = part._known("boolean index") if isinstance(part, Array) else np.asarray(part)
         return (Kind.BOOL, bool(mask)) if mask.ndim == 0 else (Kind.ARRAY, mask)
     if dtype.kind not in "iu":
         raise _wrong_dtype(api, f"an array of shape {part.shape}", dtype.name)
@@ -210,17 +210,6 @@ def _wrong_dtype(api: str, what: str, name: str) -> TypeError:
     )
 
 
-def _concrete_mask(mask: Array) -> np.ndarray:
-    try:
-        return mask._known("boolean index")
-    except FungradTypeError:
-        raise NonConcreteBooleanIndexError(
-            f"a boolean index must have known values, got a traced array of type {mask.aval.str_short()}: the shape of "
-            "the result would depend on them. Use fungrad.numpy.where(mask, x, y) to select without removing, or "
-            "fungrad.numpy.nonzero(mask, size=n) for a fixed number of positions."
-        ) from None
-
-
 def _static_slice(part: slice, api: str) -> slice:
     """A slice of Python ints."""
     ends = []
@@ -229,11 +218,11 @@ def _static_slice(part: slice, api: str) -> slice:
             ends.append(None if end is None else as_size(end))
         except FungradTypeError:
             raise IndexError(
-                f"{api}: the ends of a slice must be static integers, got {part!r}; for a slice of static size at a "
-                "traced position use fungrad.lax.dynamic_slice (to read) and dynamic_update_slice (to write)"
+                f"{api}: the ends of a slice must be static integers, got {brief(part)}; for a slice of static size at "
+                "a traced position use fungrad.lax.dynamic_slice (to read) and dynamic_update_slice (to write)"
             ) from None
         except TypeError:
-            raise TypeError(f"{api}: the ends of a slice must be integers or None, got {part!r}") from None
+            raise TypeError(f"{api}: the ends of a slice must be integers or None, got {brief(part)}") from None
     if ends[2] == 0:
         raise ValueError(f"{api}: the step of a slice must not be 0, got {part!r}")
     return slice(*ends)

@@ -12,6 +12,7 @@ from fungrad.core import dtypes
 from fungrad.core.arguments import REFUSALS, reword
 from fungrad.core.array import Array
 from fungrad.core.primitive import Primitive
+from fungrad.core.source import filter_exception
 from fungrad.numpy._promotion import (
     cast,
     inexact,
@@ -56,11 +57,15 @@ def unary_inexact(name: str, primitive: Primitive, what: str, example: str = "")
 
     def f(x: Any, /) -> Array:
         try:
-            if not isinstance(x, Array) or not x.aval.inexact:
-                x = inexact(x, name)
-            return bind(x)
-        except REFUSALS as error:
-            reword(error, f"fungrad.numpy.{name}", f, (x,), {})
+            try:
+                if not isinstance(x, Array) or not x.aval.inexact:
+                    x = inexact(x, name)
+                return bind(x)
+            except REFUSALS as error:
+                reword(error, f"fungrad.numpy.{name}", f, (x,), {})
+        except Exception as error:
+            filter_exception(error)
+            raise
 
     doc = f"""{what}
 
@@ -79,12 +84,16 @@ def binary(name: str, primitive: Primitive, what: str, promote: Any = promote_pa
 
     def f(x: Any, y: Any, /, out: None = None, where: None = None) -> Array:
         try:
-            if out is not None or where is not None:
-                refuse_out(name, out, where)
-            x, y = promote(name, x, y)
-            return bind(x, y)
-        except REFUSALS as error:
-            reword(error, f"fungrad.numpy.{name}", f, (x, y), {})
+            try:
+                if out is not None or where is not None:
+                    refuse_out(name, out, where)
+                x, y = promote(name, x, y)
+                return bind(x, y)
+            except REFUSALS as error:
+                reword(error, f"fungrad.numpy.{name}", f, (x, y), {})
+        except Exception as error:
+            filter_exception(error)
+            raise
 
     return named(f, name, binary_doc(what))
 

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.arguments import guarded
+from fungrad.core.arguments import REFUSALS, guarded, reword
 from fungrad.core.array import PYTHON_SCALARS, Array, DeletedArray, delete
 from fungrad.core.context import Tracer
 from fungrad.core.device import CPU, Device
 from fungrad.core.formats import Format, Layout
 from fungrad.core.primitive import Primitive
 from fungrad.core.shardings import DEFAULT as DEFAULT_SHARDING, Sharding
+from fungrad.core.source import api_boundary, filter_exception
 from fungrad.numpy import (
     creation,
     division,
@@ -59,8 +60,12 @@ def _operator(
     """
 
     def general(x: Any, y: Any) -> Any:
-        if isinstance(y, Array) or _is_operand(y):
-            return function(x, y)
+        try:
+            if isinstance(y, Array) or _is_operand(y):
+                return function(x, y)
+        except Exception as error:
+            filter_exception(error)
+            raise
         return NotImplemented
 
     if primitive is None:
@@ -69,16 +74,20 @@ def _operator(
         bind = primitive.bind
 
         def operator(x: Any, y: Any) -> Any:
-            aval = x.aval
-            kind = type(y)
-            if kind is float or kind is int:
-                partner = partners.get((aval, kind, y or repr(y)))
-                if partner is not None and (aval.inexact or accepts is None or accepts(aval.dtype)):
-                    return bind(x, partner)
-            elif isinstance(y, Array) and (aval is y.aval or (aval, y.aval) in fitting):
-                if aval.inexact or accepts is None or accepts(aval.dtype):
-                    return bind(x, y)
-            return general(x, y)
+            try:
+                aval = x.aval
+                kind = type(y)
+                if kind is float or kind is int:
+                    partner = partners.get((aval, kind, y or repr(y)))
+                    if partner is not None and (aval.inexact or accepts is None or accepts(aval.dtype)):
+                        return bind(x, partner)
+                elif isinstance(y, Array) and (aval is y.aval or (aval, y.aval) in fitting):
+                    if aval.inexact or accepts is None or accepts(aval.dtype):
+                        return bind(x, y)
+                return general(x, y)
+            except Exception as error:
+                filter_exception(error)
+                raise
 
     operator.__name__ = operator.__qualname__ = name
     return operator
@@ -93,15 +102,19 @@ def _reflected(
     """``y <op> x`` for an ``y`` that does not know arrays; ``primitive`` and ``accepts`` as in ``_operator``."""
 
     def operator(x: Any, y: Any) -> Any:
-        kind = type(y)
-        if primitive is not None and (kind is float or kind is int):
-            aval = x.aval
-            partner = partners.get((aval, kind, y or repr(y)))
-            if partner is not None and (aval.inexact or accepts is None or accepts(aval.dtype)):
-                return primitive.bind(partner, x)
-        if isinstance(y, Array) or _is_operand(y):
-            return function(y, x)
-        return NotImplemented
+        try:
+            kind = type(y)
+            if primitive is not None and (kind is float or kind is int):
+                aval = x.aval
+                partner = partners.get((aval, kind, y or repr(y)))
+                if partner is not None and (aval.inexact or accepts is None or accepts(aval.dtype)):
+                    return primitive.bind(partner, x)
+            if isinstance(y, Array) or _is_operand(y):
+                return function(y, x)
+            return NotImplemented
+        except Exception as error:
+            filter_exception(error)
+            raise
 
     operator.__name__ = operator.__qualname__ = name
     return operator
@@ -113,7 +126,14 @@ def _no_bools(dtype: np.dtype) -> bool:
 
 def _unary(name: str, function: Callable[[Any], Any]) -> Callable:
     def operator(x: Any) -> Any:
-        return function(x)
+        try:
+            try:
+                return function(x)
+            except REFUSALS as error:
+                reword(error, f"fungrad.numpy.{function.__name__}", function, (x,), {})
+        except Exception as error:
+            filter_exception(error)
+            raise
 
     operator.__name__ = operator.__qualname__ = name
     return operator
@@ -343,11 +363,11 @@ def _methods() -> dict[str, Any]:
     # Functions bind as methods: the array is their first argument.
     methods = same | {
         "__array_namespace__": _array_namespace,
-        "__contains__": _contains,
+        "__contains__": api_boundary(_contains),
         "__getitem__": indexing.getitem,
         "__matmul__": _operator("__matmul__", linear.matmul),
         "__rmatmul__": _reflected("__rmatmul__", linear.matmul),
-        "__round__": _dunder_round,
+        "__round__": api_boundary(_dunder_round),
         "T": property(manipulation.transpose, doc="The array with its dimensions reversed."),
         "mT": property(manipulation.matrix_transpose, doc="The array with its last two dimensions exchanged."),
         "real": property(ufuncs.real, doc="The real part."),

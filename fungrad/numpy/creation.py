@@ -14,7 +14,7 @@ import numpy as np
 
 from fungrad.config import watch
 from fungrad.core import dtypes
-from fungrad.core.arguments import shown
+from fungrad.core.arguments import brief, shown
 from fungrad.core.array import (
     PYTHON_SCALARS,
     Array,
@@ -297,7 +297,7 @@ def canonical_shape(shape: Any, api: str) -> tuple[int, ...]:
         if type(error) is not TypeError:
             raise  # a traced size has its own explanation
         raise TypeError(
-            f"fungrad.numpy.{api}: shape must be an integer or a sequence of integers, got {shape!r}"
+            f"fungrad.numpy.{api}: shape must be an integer or a sequence of integers, got {brief(shape)}"
         ) from error
     if any(n < 0 for n in out):
         raise IncompatibleShapesError(f"fungrad.numpy.{api}: sizes must not be negative, got shape {out}")
@@ -567,8 +567,8 @@ def _symbolic_range(first: Any, last: Any, step: Any, dtype: np.dtype) -> Any:
     for x in (first, last, step):
         if not is_symbolic(x) and not isinstance(x, int):
             raise TypeError(
-                f"fungrad.numpy.arange: beside symbolic dimensions, start, stop and step must be integers, got {x!r}; "
-                "multiply and add floating-point numbers afterwards"
+                f"fungrad.numpy.arange: beside symbolic dimensions, start, stop and step must be integers, got "
+                f"{brief(x)}; multiply and add floating-point numbers afterwards"
             )
     size = max_size(0, (last - first + step - 1) // step if step > 0 else (first - last - step - 1) // -step)
     out: Any = shape_ops.iota(dtype, size)

@@ -9,6 +9,7 @@ import dataclasses
 import operator
 from typing import Any
 
+from fungrad.core.arguments import brief, shown
 from fungrad.core.array import Array
 from fungrad.core.tree_registration import register_pytree_node
 
@@ -55,7 +56,7 @@ def ds(start: Any, size: Any = None, stride: Any = None) -> slice | Slice:
     if stride is None:
         stride = 1
     if isinstance(stride, Array):
-        raise ValueError(f"fungrad.ds: stride must be a static integer, got {stride!r}")
+        raise ValueError(f"fungrad.ds: stride must be a static integer, got {brief(stride)}")
     count, step = _integer("size", size), _integer("stride", stride)
     if not isinstance(start, Array):
         start = _integer("start", start)
@@ -74,7 +75,7 @@ def _integer(name: str, value: Any) -> int:
         if isinstance(value, Array):
             raise
         raise TypeError(
-            f"fungrad.ds: {name} must be an integer, got {value!r} of type {type(value).__name__}"
+            f"fungrad.ds: {name} must be an integer, got {shown(value)}"
         ) from error
 
 

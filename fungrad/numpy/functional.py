@@ -14,7 +14,7 @@ import numpy as np
 
 from fungrad.core import tree
 from fungrad.core.array import Array, as_array, is_array_like
-from fungrad.core.source import function_name
+from fungrad.core.source import api_boundary, function_name
 from fungrad.numpy import manipulation
 from fungrad.numpy._promotion import broadcast_shapes, cast, check_rank_promotion, converted, operand
 from fungrad.numpy.ufuncs import truth
@@ -62,6 +62,7 @@ def vectorize(
     fixed = _excluded(excluded)
     dims = None if signature is None else _parse(signature)
 
+    @api_boundary
     @functools.wraps(pyfunc)
     def vectorized(*args: Any, **kwargs: Any) -> Any:
         where = f"vectorize of {function_name(pyfunc)}" + (f" with signature {signature!r}" if dims else "")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dlpack, dtypes
-from fungrad.core.arguments import index
+from fungrad.core.arguments import index, shown
 from fungrad.core.array import Array, as_array, wrap
 from fungrad.core.avals import ShapedArray
 from fungrad.core.dimensions import as_size, is_symbolic
@@ -463,7 +463,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
         return on_device(copy_op(x) if copy else x, device, "fungrad.numpy.from_dlpack")
     if not hasattr(x, "__dlpack__"):
         raise TypeError(
-            f"fungrad.numpy.from_dlpack: x must be an array with __dlpack__, got {x!r} of type {type(x).__name__}; "
+            f"fungrad.numpy.from_dlpack: x must be an array with __dlpack__, got {shown(x)}; "
             "fungrad.numpy.asarray converts numbers, lists and ndarrays"
         )
     if copy is False:

@@ -23,6 +23,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, state
 from fungrad.core.dimensions import index_bound, max_size, min_size
 from fungrad.core.placement import placement
+from fungrad.core.source import filter_exception
 from fungrad.numpy import division
 from fungrad.numpy._index_parsing import (
     Entry,
@@ -68,23 +69,27 @@ def getitem(x: Array, idx: Any) -> Array:
       TypeError: ``idx`` is a list, a string, or has a dtype that is neither integer nor boolean.
       NonConcreteBooleanIndexError: a mask is traced.
     """
-    if type(x) is ArrayImpl and state.trace is EVAL:
-        if watch.transfers:
-            note_index(idx)
-        if watch.placed and placement(x) is not None:  # what operations return is where their operands are
-            return rewriting_take(x, idx)
-        out = _read_basic(x._data, idx)
-        if out is None:
-            out = _read_array(x._data, idx)
-        if out is None:
-            return _read_concrete(x, idx)
-        if not out.flags.c_contiguous:
-            out = out.copy()
-        aval = x.aval
-        if aval.placement is not None:  # the operations say how the result is divided
-            return rewriting_take(x, idx)
-        return wrap_unchecked(out, ShapedArray(out.shape, aval.dtype, aval.weak_type))
-    return rewriting_take(x, idx)
+    try:
+        if type(x) is ArrayImpl and state.trace is EVAL:
+            if watch.transfers:
+                note_index(idx)
+            if watch.placed and placement(x) is not None:  # what operations return is where their operands are
+                return rewriting_take(x, idx)
+            out = _read_basic(x._data, idx)
+            if out is None:
+                out = _read_array(x._data, idx)
+            if out is None:
+                return _read_concrete(x, idx)
+            if not out.flags.c_contiguous:
+                out = out.copy()
+            aval = x.aval
+            if aval.placement is not None:  # the operations say how the result is divided
+                return rewriting_take(x, idx)
+            return wrap_unchecked(out, ShapedArray(out.shape, aval.dtype, aval.weak_type))
+        return rewriting_take(x, idx)
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 def _read_basic(data: np.ndarray, idx: Any) -> np.ndarray | None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.arguments import index
+from fungrad.core.arguments import brief, index
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
 from fungrad.core.dimensions import as_size, is_symbolic, is_symbolic_shape
@@ -39,7 +39,9 @@ def axes_tuple(api: str, axis: Any, ndim: int) -> tuple[int, ...]:
     except TypeError as error:
         if type(error) is not TypeError:
             raise  # a traced axis has its own explanation
-        raise TypeError(f"fungrad.numpy.{api}: axis must be an integer or a tuple of integers, got {axis!r}") from error
+        raise TypeError(
+            f"fungrad.numpy.{api}: axis must be an integer or a tuple of integers, got {brief(axis)}"
+        ) from error
     out = tuple([canonical_axis(f"fungrad.numpy.{api}", a, ndim) for a in given])
     if len(set(out)) != len(out):
         raise IncompatibleShapesError(

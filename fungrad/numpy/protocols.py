@@ -22,10 +22,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fungrad.config import config
+from fungrad.config import config, watch
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
+from fungrad.core.transfers import unseen
 from fungrad.numpy import creation, manipulation
 
 # Methods of ufuncs, by the ufunc: np.add.reduce(x) is a sum.
@@ -282,7 +283,15 @@ def _is_hint(name: str, value: Any) -> bool:
 
 
 def _promoting(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
-    """A call of ours for one of NumPy's functions, which promotes dtypes and ranks as NumPy does."""
+    """A call of ours for one of NumPy's functions: it promotes dtypes and ranks as NumPy does, and its operands are on
+    the host, as far as NumPy knows."""
+    if watch.transfers:
+        with unseen():
+            return _with_numpys_promotion(function, args, kwargs)
+    return _with_numpys_promotion(function, args, kwargs)
+
+
+def _with_numpys_promotion(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
     if config.numpy_dtype_promotion == "standard" and config.numpy_rank_promotion == "allow":
         return function(*args, **kwargs)
     with config.override("numpy_dtype_promotion", "standard"), config.override("numpy_rank_promotion", "allow"):

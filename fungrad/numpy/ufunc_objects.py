@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.arguments import guarded
+from fungrad.core.arguments import brief, guarded, shown
 from fungrad.core.array import Array, ArrayImpl, typeof
 from fungrad.core.source import function_name
 from fungrad.numpy import creation, manipulation, reductions, updating
@@ -82,13 +82,13 @@ class ufunc(functools.partial[Any]):  # noqa: N801 - NumPy's name
         reduceat: Method = None,
     ) -> ufunc:  # fmt: skip
         if not callable(func):
-            raise TypeError(f"fungrad.numpy.ufunc: func must be a function, got {func!r} of type {type(func).__name__}")
+            raise TypeError(f"fungrad.numpy.ufunc: func must be a function, got {shown(func)}")
         counts = {}
         for what, n in (("nin", nin), ("nout", nout), ("nargs", nin if nargs is None else nargs)):
             try:
                 counts[what] = operator.index(n)
             except TypeError:
-                raise TypeError(f"fungrad.numpy.ufunc: {what} must be an integer, got {n!r}") from None
+                raise TypeError(f"fungrad.numpy.ufunc: {what} must be an integer, got {brief(n)}") from None
             if counts[what] < 0:
                 raise ValueError(f"fungrad.numpy.ufunc: {what} must not be negative, got {n}")
         title = name or function_name(func)

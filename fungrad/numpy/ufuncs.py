@@ -14,6 +14,7 @@ from fungrad.core import dtypes
 from fungrad.core.arguments import REFUSALS, index, reword
 from fungrad.core.array import Array
 from fungrad.core.primitive import Primitive
+from fungrad.core.source import filter_exception
 from fungrad.numpy._ordering import promote_extremum
 from fungrad.numpy._promotion import (
     cast,
@@ -238,12 +239,16 @@ def _arithmetic(name: str, primitive: Primitive, for_bool: Primitive, what: str)
 
     def f(x: Any, y: Any, /, out: None = None, where: None = None) -> Array:
         try:
-            if out is not None or where is not None:
-                refuse_out(name, out, where)
-            x, y = promote_pair(name, x, y)
-            return (for_bool if x.aval.dtype.kind == "b" else primitive).bind(x, y)
-        except REFUSALS as error:
-            reword(error, f"fungrad.numpy.{name}", f, (x, y), {})
+            try:
+                if out is not None or where is not None:
+                    refuse_out(name, out, where)
+                x, y = promote_pair(name, x, y)
+                return (for_bool if x.aval.dtype.kind == "b" else primitive).bind(x, y)
+            except REFUSALS as error:
+                reword(error, f"fungrad.numpy.{name}", f, (x, y), {})
+        except Exception as error:
+            filter_exception(error)
+            raise
 
     return named(f, name, binary_doc(what))
 

@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from fungrad.core.primitive import Primitive
+from fungrad.core.programs import finish
 from fungrad.ops._families import Elementwise
 
 RULES = ("abstract_eval", "impl", "jvp", "transpose", "batch", "lower")
@@ -105,4 +106,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(table(), end="")
+    finish(lambda: print(table(), end=""))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes, tree
+from fungrad.core.arguments import shown
 from fungrad.core.array import Array, as_array, is_array_like, wrap
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData, evaluate
@@ -452,8 +453,7 @@ def _stop_gradient(x: Any) -> Any:
     if not isinstance(x, Array):
         if not is_array_like(x):
             raise TypeError(
-                f"fungrad.lax.stop_gradient: x must be an array or a tree of arrays, got {x!r} of type "
-                f"{type(x).__name__}"
+                f"fungrad.lax.stop_gradient: x must be an array or a tree of arrays, got {shown(x)}"
             )
         x = as_array(x)
     return stop_gradient_p.bind(x) if x.aval.inexact else x

@@ -16,6 +16,7 @@ from fungrad.core.array import Array, wrap
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import evaluate
 from fungrad.core.primitive import is_linear
+from fungrad.core.source import filter_exception
 from fungrad.ops._families import Elementwise, sum_of_terms, unbroadcast, unbroadcast_like
 from fungrad.ops._operands import check_kind, constant, kind_of, lift, lift_like, lift_pair
 from fungrad.ops.elementwise import mul, mul_p
@@ -352,7 +353,11 @@ def max(x: Any, y: Any) -> Array:
       >>> lax.max(np.float32([-1, 2]), 0.0)
       Array([0., 2.], dtype=float32)
     """
-    return max_p.bind(*lift_pair("max", x, y))
+    try:
+        return max_p.bind(*lift_pair("max", x, y))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 def min(x: Any, y: Any) -> Array:
@@ -364,7 +369,11 @@ def min(x: Any, y: Any) -> Array:
       >>> lax.min(jnp.array([1.0, 5.0]), jnp.array([3.0, 2.0]))
       Array([1., 2.], dtype=float32)
     """
-    return min_p.bind(*lift_pair("min", x, y))
+    try:
+        return min_p.bind(*lift_pair("min", x, y))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 def _clamp(low: np.ndarray, x: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
+from fungrad.core.arguments import brief
 from fungrad.core.array import Array
 from fungrad.ops._operands import lift, lift_pair, scalar_array
 from fungrad.ops.cast import convert_element_type
@@ -42,7 +43,7 @@ def _count(api: str, name: str, value: Any) -> int:
     try:
         return operator.index(value)
     except TypeError:
-        raise TypeError(f"{api}: {name} must be an integer, got {value!r}") from None
+        raise TypeError(f"{api}: {name} must be an integer, got {brief(value)}") from None
 
 
 def conv_general_dilated(

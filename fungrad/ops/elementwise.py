@@ -22,6 +22,7 @@ from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import evaluate
 from fungrad.core.primitive import is_linear
 from fungrad.core.printing import register_param_type
+from fungrad.core.source import filter_exception
 from fungrad.ops._accuracy import check_accuracy
 from fungrad.ops._families import Elementwise, LinearElementwise, sum_of_terms, unbroadcast, unbroadcast_like
 from fungrad.ops._operands import constant, kind_of, lift, lift_pair
@@ -53,7 +54,11 @@ def neg(x: Any) -> Array:
       >>> lax.neg(jnp.array([1, -2]))
       Array([-1,  2], dtype=int32)
     """
-    return neg_p.bind(lift(x, "fungrad.lax.neg: x"))
+    try:
+        return neg_p.bind(lift(x, "fungrad.lax.neg: x"))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 class Add(Elementwise):
@@ -91,7 +96,11 @@ def add(x: Any, y: Any) -> Array:
       >>> lax.add(1.0, 2.0)
       Array(3., dtype=float32, weak_type=True)
     """
-    return add_p.bind(*lift_pair("add", x, y))
+    try:
+        return add_p.bind(*lift_pair("add", x, y))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 class Sub(Elementwise):
@@ -132,7 +141,11 @@ def sub(x: Any, y: Any) -> Array:
       >>> lax.sub(2.0, 3.0)
       Array(-1., dtype=float32, weak_type=True)
     """
-    return sub_p.bind(*lift_pair("sub", x, y))
+    try:
+        return sub_p.bind(*lift_pair("sub", x, y))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 class Mul(Elementwise):
@@ -182,10 +195,14 @@ def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Array:
       >>> lax.mul(2.0, 3.0)
       Array(6., dtype=float32, weak_type=True)
     """
-    x, y = lift_pair("mul", x, y)
-    if out_dtype is not None:
-        x, y = convert_element_type(x, out_dtype), convert_element_type(y, out_dtype)
-    return mul_p.bind(x, y)
+    try:
+        x, y = lift_pair("mul", x, y)
+        if out_dtype is not None:
+            x, y = convert_element_type(x, out_dtype), convert_element_type(y, out_dtype)
+        return mul_p.bind(x, y)
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 # -- quotients -----------------------------------------------------------------------------------
@@ -252,7 +269,11 @@ def div(x: Any, y: Any) -> Array:
       >>> lax.div(np.int32([7, -7]), 2)
       Array([ 3, -3], dtype=int32)
     """
-    return div_p.bind(*lift_pair("div", x, y))
+    try:
+        return div_p.bind(*lift_pair("div", x, y))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 rem_p = Elementwise(
@@ -473,9 +494,13 @@ def sqrt(x: Any, *, accuracy: Any = None) -> Array:
       >>> lax.sqrt(4.0)
       Array(2., dtype=float32, weak_type=True)
     """
-    if accuracy is not None:
-        check_accuracy("sqrt", accuracy)
-    return sqrt_p.bind(lift(x, "fungrad.lax.sqrt: x"))
+    try:
+        if accuracy is not None:
+            check_accuracy("sqrt", accuracy)
+        return sqrt_p.bind(lift(x, "fungrad.lax.sqrt: x"))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 def in_float32(fun: Callable[..., Any]) -> Callable[..., Any]:

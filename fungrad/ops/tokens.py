@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.core.arguments import shown
 from fungrad.core.array import as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
@@ -73,6 +74,6 @@ def after_all(*tokens: Any) -> Any:
     """
     for x in tokens:
         if not is_array_like(x) or as_array(x).aval is not TOKEN:
-            got = as_array(x).aval.short() if is_array_like(x) else f"{x!r} of type {type(x).__name__}"
+            got = as_array(x).aval.short() if is_array_like(x) else f"{shown(x)}"
             raise TypeError(f"fungrad.lax.after_all: Arguments to after_all must be tokens, got {got}")
     return after_all_p.bind(*tokens)

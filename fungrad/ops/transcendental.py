@@ -13,6 +13,7 @@ import numpy as np
 
 from fungrad.core.array import PYTHON_SCALARS, Array
 from fungrad.core.avals import ShapedArray
+from fungrad.core.source import filter_exception
 from fungrad.ops._accuracy import check_accuracy
 from fungrad.ops._families import Elementwise
 from fungrad.ops._operands import check_kind, constant, kind_of, lift, lift_pair
@@ -50,9 +51,13 @@ def exp(x: Any, *, accuracy: Any = None) -> Array:
       >>> lax.exp(0.0)
       Array(1., dtype=float32, weak_type=True)
     """
-    if accuracy is not None:
-        check_accuracy("exp", accuracy)
-    return exp_p.bind(lift(x, "fungrad.lax.exp: x"))
+    try:
+        if accuracy is not None:
+            check_accuracy("exp", accuracy)
+        return exp_p.bind(lift(x, "fungrad.lax.exp: x"))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 def _exp2(x: np.ndarray) -> Any:
@@ -143,9 +148,13 @@ def log(x: Any, *, accuracy: Any = None) -> Array:
       >>> lax.log(jnp.array([0.0, 1.0]))
       Array([-inf,   0.], dtype=float32)
     """
-    if accuracy is not None:
-        check_accuracy("log", accuracy)
-    return log_p.bind(lift(x, "fungrad.lax.log: x"))
+    try:
+        if accuracy is not None:
+            check_accuracy("log", accuracy)
+        return log_p.bind(lift(x, "fungrad.lax.log: x"))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 def _log1p(x: np.ndarray) -> Any:
@@ -316,9 +325,13 @@ def sin(x: Any, *, accuracy: Any = None) -> Array:
       >>> lax.sin(0.0)
       Array(0., dtype=float32, weak_type=True)
     """
-    if accuracy is not None:
-        check_accuracy("sin", accuracy)
-    return sin_p.bind(lift(x, "fungrad.lax.sin: x"))
+    try:
+        if accuracy is not None:
+            check_accuracy("sin", accuracy)
+        return sin_p.bind(lift(x, "fungrad.lax.sin: x"))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 def cos(x: Any, *, accuracy: Any = None) -> Array:
@@ -334,9 +347,13 @@ def cos(x: Any, *, accuracy: Any = None) -> Array:
       >>> lax.cos(0.0)
       Array(1., dtype=float32, weak_type=True)
     """
-    if accuracy is not None:
-        check_accuracy("cos", accuracy)
-    return cos_p.bind(lift(x, "fungrad.lax.cos: x"))
+    try:
+        if accuracy is not None:
+            check_accuracy("cos", accuracy)
+        return cos_p.bind(lift(x, "fungrad.lax.cos: x"))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 def tan(x: Any, *, accuracy: Any = None) -> Array:
@@ -472,9 +489,13 @@ def tanh(x: Any, *, accuracy: Any = None) -> Array:
       >>> lax.tanh(jnp.array([0.0, 20.0]))
       Array([0., 1.], dtype=float32)
     """
-    if accuracy is not None:
-        check_accuracy("tanh", accuracy)
-    return tanh_p.bind(lift(x, "fungrad.lax.tanh: x"))
+    try:
+        if accuracy is not None:
+            check_accuracy("tanh", accuracy)
+        return tanh_p.bind(lift(x, "fungrad.lax.tanh: x"))
+    except Exception as error:
+        filter_exception(error)
+        raise
 
 
 asinh_p = Elementwise("asinh", np.arcsinh, INEXACT, partial=lambda m, x, y: m.rsqrt(m.add(m.square(x), 1.0)))

@@ -15,6 +15,7 @@ from fungrad.core import tree
 from fungrad.core.arguments import REFUSALS, inside, shown
 from fungrad.core.array import is_array_like
 from fungrad.core.dtypes import issubdtype
+from fungrad.core.source import filter_exception
 from fungrad.core.treedef import differences, open_treedef, open_value, raise_mismatch
 from fungrad.optim.base import (
     GradientTransformation,
@@ -43,24 +44,33 @@ def named(name: str, transformation: GradientTransformation, floating: bool = Fa
     api = f"fungrad.optim.{name}"
 
     def init(params: Params) -> OptState:
-        _check_arrays(api, "params", params, floating)
         try:
-            return transformation.init(params)
-        except REFUSALS as error:
-            failure = error
-        _reword(failure, api)
+            _check_arrays(api, "params", params, floating)
+            try:
+                return transformation.init(params)
+            except REFUSALS as error:
+                failure = error
+            _reword(failure, api)
+        except Exception as error:
+            filter_exception(error)
+            raise
 
     def update(updates: Updates = None, state: OptState = None, params: Params | None = None, **extra: Any) -> tuple:
         try:
-            return transformation.update(updates, state, params, **extra)
-        except REFUSALS as error:
-            if not inside(error):
-                raise
-            failure = error
-        # Outside of the handler, so that what is found to be wrong is all that is printed.
-        _examine(api, transformation, updates, state, params)
-        _reword(failure, api)
+            try:
+                return transformation.update(updates, state, params, **extra)
+            except REFUSALS as error:
+                if not inside(error):
+                    raise
+                failure = error
+            # Outside of the handler, so that what is found to be wrong is all that is printed.
+            _examine(api, transformation, updates, state, params)
+            _reword(failure, api)
+        except Exception as error:
+            filter_exception(error)
+            raise
 
+    init.__qualname__, update.__qualname__ = f"{api}.init", f"{api}.update"
     return GradientTransformationExtraArgs(init, update)
 
 

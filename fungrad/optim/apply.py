@@ -39,6 +39,8 @@ def apply_updates(params: Params, updates: Updates) -> Params:
 
     def add(u, p):  # type: ignore[no-untyped-def]
         if u is None or p is None:
+            if p is not None and not tree.all_leaves([p]):
+                raise ValueError  # one None for a whole tree is a mistake, such as the updates that were forgotten
             return p
         if not isinstance(p, Array):
             p = jnp.asarray(p)

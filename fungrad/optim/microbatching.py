@@ -15,11 +15,13 @@ from fungrad import lax
 from fungrad.core import tree as pytree
 from fungrad.core.arguments import index, shown
 from fungrad.core.public_names import publish
+from fungrad.core.source import api_class
 from fungrad.transforms.api import value_and_grad
 from fungrad.transforms.inspection import eval_shape
 from fungrad.transforms.mapping import vmap
 
 
+@api_class
 @dataclasses.dataclass(frozen=True)
 class Accumulator:
     """How results of parts become one.

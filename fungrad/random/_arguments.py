@@ -13,6 +13,7 @@ import numpy as np
 
 from fungrad.config import config, watch
 from fungrad.core import dtypes
+from fungrad.core.arguments import brief, shown
 from fungrad.core.array import Array, as_array, is_array_like, typeof
 from fungrad.core.dimensions import sizes_of
 from fungrad.core.key_types import identify
@@ -39,7 +40,7 @@ def any_keys(api: str, key: Any, name: str = "key") -> tuple[Array, bool]:
     if not is_array_like(key) or isinstance(key, (bool, int, float, complex)):
         hint = f"; make one with fungrad.random.key({key if type(key) is int else 0})"
         raise TypeError(
-            f"fungrad.random.{api}: {name} must be a random key, got {key!r} of type {type(key).__name__}{hint}"
+            f"fungrad.random.{api}: {name} must be a random key, got {shown(key)}{hint}"
         )
     aval = typeof(key)
     if dtypes.is_key(aval.dtype):
@@ -112,8 +113,8 @@ def shape_of(api: str, shape: Any, name: str = "shape") -> Dims:
         dims = sizes_of(sizes)
     except TypeError:
         raise TypeError(
-            f"fungrad.random.{api}: {name} must be an int or a sequence of ints, got {shape!r}; sizes must be known "
-            "when the function is traced"
+            f"fungrad.random.{api}: {name} must be an int or a sequence of ints, got {brief(shape)}; sizes must be "
+            "known when the function is traced"
         ) from None
     if any(n < 0 for n in dims):
         raise ValueError(f"fungrad.random.{api}: {name} must not have negative sizes, got {dims}")

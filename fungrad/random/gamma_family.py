@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
+from fungrad.core.arguments import shown
 from fungrad.core.array import Array
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.cast import stop_gradient
@@ -339,7 +340,7 @@ def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None, *, ou
     try:
         size = operator.index(d)
     except TypeError:
-        raise TypeError(f"fungrad.random.ball: d must be an int, got {d!r} of type {type(d).__name__}") from None
+        raise TypeError(f"fungrad.random.ball: d must be an int, got {shown(d)}") from None
     if size < 0:
         raise ValueError(f"fungrad.random.ball: d must not be negative, got {size}")
     power = parameter("ball", "p", p, found)

@@ -18,6 +18,7 @@ import numpy as np
 
 from fungrad.config import config
 from fungrad.core import dtypes, key_types
+from fungrad.core.arguments import shown
 from fungrad.core.array import Array, as_array
 from fungrad.core.key_types import PRNGImpl
 from fungrad.ops import random_bits as threefry
@@ -356,7 +357,7 @@ def resolve_prng_impl(spec: Any, api: str = "resolve_prng_impl", name: str = "im
         return found
     raise TypeError(
         f"fungrad.random.{api}: {name} must be the name of a generator ({names}), fungrad.random.key_dtype(...) or "
-        f"what fungrad.extend.random.define_prng_impl returns, got {spec!r} of type {type(spec).__name__}"
+        f"what fungrad.extend.random.define_prng_impl returns, got {shown(spec)}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import fungrad.numpy as jnp
 from fungrad.core import dtypes
+from fungrad.core.arguments import shown
 from fungrad.core.array import Array, as_array
 from fungrad.numpy import linalg
 from fungrad.numpy._promotion import promote_dtypes_inexact
@@ -150,7 +151,7 @@ def orthogonal(
         try:
             sizes.append(operator.index(size))
         except TypeError:
-            raise TypeError(f"{api}: {name} must be an int, got {size!r} of type {type(size).__name__}") from None
+            raise TypeError(f"{api}: {name} must be an int, got {shown(size)}") from None
         if sizes[-1] < 0:
             raise ValueError(f"{api}: {name} must not be negative, got {size}")
     rows, columns = sizes

@@ -15,6 +15,7 @@ import fungrad.numpy as jnp
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.public_names import publish
+from fungrad.core.source import api_class
 from fungrad.core.tree_registration import register_pytree_node
 from fungrad.scipy._operands import inexact, number, operand
 
@@ -27,6 +28,7 @@ def _check_method(method: Any) -> str:
     return str(method)
 
 
+@api_class
 class RegularGridInterpolator:
     """Values between the points of a grid whose lines are parallel to the axes, not necessarily evenly spaced.
 

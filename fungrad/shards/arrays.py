@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fungrad.core import shardings, tree
+from fungrad.core.arguments import shown
 from fungrad.core.array import Array, as_array
 from fungrad.core.device import Device
 from fungrad.core.placement import placed, placement
@@ -83,7 +84,7 @@ def _check_sharding(sharding: Any, shape: Sequence[int], api: str) -> Any:
         sharding = shardings.named(sharding, api)
     if not isinstance(sharding, Sharding):
         raise TypeError(
-            f"fungrad.{api}: sharding must be a Sharding, got {sharding!r} of type {type(sharding).__name__}"
+            f"fungrad.{api}: sharding must be a Sharding, got {shown(sharding)}"
         )
     if isinstance(sharding, NamedSharding):
         sharding.check_shape(shape, f"fungrad.{api}")

@@ -14,11 +14,12 @@ from typing import Any
 
 from fungrad.config import watch
 from fungrad.core import shardings, tree
+from fungrad.core.arguments import shown
 from fungrad.core.context import Tracer, manual_axis, state
 from fungrad.core.meshes import AbstractMesh, AxisType, Mesh, PartitionSpec, get_abstract_mesh, use_abstract_mesh
 from fungrad.core.placement import placement, unplaced
 from fungrad.core.shardings import NamedSharding
-from fungrad.core.source import api_boundary, function_name
+from fungrad.core.source import boundary_of, function_name
 from fungrad.core.staging import argument_names
 from fungrad.ops.dynamic import dynamic_index_in_dim
 from fungrad.ops.foundation import batch_to, reshape, transpose
@@ -90,7 +91,7 @@ def shard_map(
     name = function_name(f)
 
     @functools.wraps(f)
-    @api_boundary
+    @boundary_of("fungrad.shard_map")
     def sharded(*args: Any) -> Any:
         where = _mesh(mesh)
         manual = _manual_axes(axis_names, where)
@@ -306,7 +307,7 @@ def _mesh(mesh: Any) -> Any:
         mesh = around if mesh is None else mesh
     found = shardings.get_mesh() if mesh is None else mesh
     if not isinstance(found, (Mesh, AbstractMesh)):
-        raise TypeError(f"fungrad.shard_map: mesh must be a Mesh, got {mesh!r} of type {type(mesh).__name__}")
+        raise TypeError(f"fungrad.shard_map: mesh must be a Mesh, got {shown(mesh)}")
     if found.empty:
         raise ValueError(
             "fungrad.shard_map: The context mesh cannot be empty. Use `fungrad.set_mesh(mesh)` to enter into a mesh "
@@ -357,7 +358,7 @@ def _check_specs(specs: Any, what: str) -> None:
     for leaf in tree.leaves(specs):
         if not isinstance(leaf, PartitionSpec):
             raise TypeError(
-                f"fungrad.shard_map: {what} must be a tree of PartitionSpec, got {leaf!r} of type {type(leaf).__name__}"
+                f"fungrad.shard_map: {what} must be a tree of PartitionSpec, got {shown(leaf)}"
             )
 
 

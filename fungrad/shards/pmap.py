@@ -16,7 +16,7 @@ from fungrad.core.device import devices as all_devices
 from fungrad.core.meshes import Mesh, PartitionSpec as P
 from fungrad.core.placement import placed, unplaced
 from fungrad.core.shardings import NamedSharding
-from fungrad.core.source import api_boundary, function_name
+from fungrad.core.source import boundary_of, function_name
 from fungrad.jit.front.api import jit
 from fungrad.ops.resharding import note_move
 from fungrad.shards.following import check_same_devices, places_of
@@ -81,7 +81,7 @@ def pmap(
     compiled = jit(functools.wraps(fun)(whole), static_argnums=tuple(static), donate_argnums=donate_argnums)
 
     @functools.wraps(fun)
-    @api_boundary
+    @boundary_of("fungrad.pmap")
     def pmapped(*args: Any, **kwargs: Any) -> Any:
         for i in static:
             if not -len(args) <= i < len(args):

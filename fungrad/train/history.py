@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.core.source import api_class
 
+
+@api_class
 class History:
     """Rows of numbers, one for each time a run was looked at.
 

@@ -16,6 +16,7 @@ from fungrad.config import debug_infs, debug_nans
 from fungrad.core import tree
 from fungrad.core.arguments import function, index, shown
 from fungrad.core.array import Array, DeletedArray
+from fungrad.core.source import api_class
 from fungrad.data.batching import Batches
 from fungrad.errors import NonFiniteError
 from fungrad.io.checkpoints import Checkpoints
@@ -41,6 +42,7 @@ class Look(NamedTuple):
     history: History
 
 
+@api_class
 class Fit(NamedTuple):
     """What a run has come to.
 

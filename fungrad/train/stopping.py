@@ -13,6 +13,7 @@ import numpy as np
 from fungrad.core import tree
 from fungrad.core.arguments import index, number, shown
 from fungrad.core.array import ArrayImpl, wrap_unchecked
+from fungrad.core.source import api_class
 
 _API = "fungrad.train.EarlyStopping"
 
@@ -28,6 +29,7 @@ def snapshot(state: Any) -> Any:
     return tree.map(copied, state)
 
 
+@api_class
 class EarlyStopping:
     """Stops when a metric has not improved for some time, and goes back to the best state.
 

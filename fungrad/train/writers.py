@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.core.arguments import shown
+from fungrad.core.source import api_class
 from fungrad.optional import optional
 from fungrad.train.history import History
 from fungrad.train.loop import Look
@@ -22,6 +23,7 @@ def _path(api: str, name: str, value: Any) -> str:
     return os.fspath(value)
 
 
+@api_class
 class CSVWriter:
     """A callback that writes a table: a row for every look, a column for every metric.
 
@@ -55,6 +57,7 @@ class CSVWriter:
         os.replace(temporary, self.path)
 
 
+@api_class
 class TensorBoardWriter:
     """A callback that writes event files for TensorBoard.
 

@@ -17,14 +17,15 @@ from types import FunctionType
 from typing import Any
 
 from fungrad.core import dtypes, tree
-from fungrad.core.arguments import shown
+from fungrad.core.arguments import brief, shown
 from fungrad.core.array import Array, ArrayImpl, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import Tracer
 from fungrad.core.refs import Ref, check_distinct, contents, passed, store
 from fungrad.core.signatures import P, R
-from fungrad.core.source import api_boundary, function_name, wraps
+from fungrad.core.source import api_boundary, boundary_of, function_name, wraps
 from fungrad.core.transfers import unseen
+from fungrad.core.treedef import structure_text
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.summands import check_kind
 from fungrad.transforms.forward import jvp_flat
@@ -69,8 +70,7 @@ def flat_arrays(values: Any, api: str, what: str) -> tuple[list[Array], Any]:
             if not is_array_like(leaf):
                 path = tree.leaf_paths(values)[i]
                 raise TypeError(
-                    f"fungrad.{api}: {what}{path} must be an array or a scalar, got {leaf!r} of type "
-                    f"{type(leaf).__name__}; {other_values(leaf)}"
+                    f"fungrad.{api}: {what}{path} must be an array or a scalar, got {shown(leaf)}; {other_values(leaf)}"
                 )
             leaf = as_array(leaf, f"fungrad.{api}: {what}")
         out.append(leaf)
@@ -107,8 +107,7 @@ class _FlatFunction:
             if not isinstance(result, (tuple, list)) or len(result) != 2:
                 raise TypeError(
                     f"fungrad.{self.api}: with has_aux=True {self.name} must return a pair (output, auxiliary data), "
-                    "got "
-                    f"{type(result).__name__}{f' of length {len(result)}' if isinstance(result, (tuple, list)) else ''}"
+                    f"got {shown(result)}"
                 )
             result, aux = result
             self.aux_leaves, self.aux_tree = tree.flatten(aux)
@@ -170,7 +169,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     if in_tree != tangent_tree:
         raise TypeError(
             "fungrad.jvp: primals and tangents must have the same tree structure, got "
-            f"{tree.structure(tuple(primals))} and {tree.structure(tuple(tangents))}"
+            f"{structure_text(in_tree)} and {structure_text(tangent_tree)}"
         )
     flat_tangents = [
         checked_tangent(t, p.aval, "jvp", i, primals)
@@ -219,7 +218,7 @@ class _Discharged:
                 if not isinstance(dots[i], Ref):
                     raise TypeError(
                         f"fungrad.{self._api}: primals{tree.leaf_paths(self._primals)[i]} is a reference, so its "
-                        f"tangent must be one too, got {dots[i]!r} of type {type(dots[i]).__name__}"
+                        f"tangent must be one too, got {shown(dots[i])}"
                     )
             used = [*self.refs.values(), *[dots[i] for i in self.refs]]
             if len(set(map(id, used))) < len(used):
@@ -431,7 +430,7 @@ def abstract_argument(x: Any, api: str, whole: Any, position: int) -> ShapedArra
     if not is_array_like(x):
         raise TypeError(
             f"fungrad.{api}: the argument{tree.leaf_paths(whole)[position]} must be an array, a scalar or a "
-            f"ShapeDtypeStruct, got {x!r} of type {type(x).__name__}"
+            f"ShapeDtypeStruct, got {shown(x)}"
         )
     try:
         with unseen():
@@ -480,7 +479,7 @@ def grad(
     value_and_grad_f = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, "grad")
 
     @wraps(fun)
-    @api_boundary
+    @boundary_of("fungrad.grad")
     def grad_f(*args: Any, **kwargs: Any) -> Any:
         if has_aux:
             (_, aux), g = value_and_grad_f(args, kwargs)
@@ -512,7 +511,7 @@ def value_and_grad(
     value_and_grad_f = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, "value_and_grad")
 
     @wraps(fun)
-    @api_boundary
+    @boundary_of("fungrad.value_and_grad")
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return value_and_grad_f(args, kwargs)
 
@@ -581,7 +580,7 @@ class _ScalarFunction(_FlatFunction):
             if not isinstance(result, (tuple, list)) or len(result) != 2:
                 raise TypeError(
                     f"fungrad.{self.api}: with has_aux=True {self.name} must return a pair (loss, auxiliary data), got "
-                    f"{type(result).__name__}{f' of length {len(result)}' if isinstance(result, (tuple, list)) else ''}"
+                    f"{shown(result)}"
                 )
             result, aux = result
             self.aux_leaves, self.aux_tree = tree.flatten(aux)
@@ -623,7 +622,7 @@ def _positions(argnums: Any, api: str) -> tuple[int, ...]:
     try:
         return tuple(operator.index(a) for a in argnums)
     except TypeError:
-        raise TypeError(f"fungrad.{api}: argnums must be an int or a tuple of ints, got {argnums!r}") from None
+        raise TypeError(f"fungrad.{api}: argnums must be an int or a tuple of ints, got {brief(argnums)}") from None
 
 
 def _resolve(position: int, n_args: int, api: str, name: str) -> int:

@@ -21,7 +21,7 @@ from fungrad.core.ir import Jaxpr, eval_jaxpr, jaxprs_in_params
 from fungrad.core.primitive import Primitive
 from fungrad.core.source import current_source
 from fungrad.core.staging import DebugInfo, conversion_advice, trace_flat
-from fungrad.errors import TracerArrayConversionError, concretization_error_class
+from fungrad.errors import NonConcreteBooleanIndexError, TracerArrayConversionError, concretization_error_class
 from fungrad.ops.collectives import ManualCast, kind_along, refusal
 from fungrad.ops.foundation import batch_to
 from fungrad.ops.resharding import varied
@@ -46,7 +46,7 @@ class BatchTracer(Tracer):
         problem, advice = f"{what} of a mapped value", (
             "Use fungrad.numpy.where or fungrad.lax.cond for choices and array operations instead of Python numbers"
         )
-        if concretization_error_class(what) is TracerArrayConversionError:
+        if concretization_error_class(what) in (TracerArrayConversionError, NonConcreteBooleanIndexError):
             problem, advice = conversion_advice(what)
         raise concretization_error_class(what)(
             f"fungrad.vmap: {problem} inside {self._trace.label}, at {current_source()}: the value "

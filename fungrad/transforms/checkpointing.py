@@ -32,7 +32,7 @@ from fungrad.core.primitive import Primitive, is_linear
 from fungrad.core.ref_calls import call_with_refs
 from fungrad.core.refs import Ref, RefFrame, RefsUsedError, differentiating
 from fungrad.core.signatures import P, R
-from fungrad.core.source import api_boundary, function_name, wraps
+from fungrad.core.source import api_boundary, boundary_of, function_name, wraps
 from fungrad.core.staging import (
     DebugInfo,
     JaxprTrace,
@@ -318,6 +318,7 @@ def _calls_inlined(jaxpr: Jaxpr) -> Jaxpr:
 # -- names and policies --------------------------------------------------------------------------
 
 
+@api_boundary
 def checkpoint_name(x: Any, name: str) -> Any:
     """The identity, which names a value for the policies of ``checkpoint``.
 
@@ -338,7 +339,7 @@ def checkpoint_name(x: Any, name: str) -> Any:
       f32[] named 'c' from ...
     """
     if not isinstance(name, str):
-        raise TypeError(f"fungrad.checkpoint_name: name must be a text, got {name!r} of type {type(name).__name__}")
+        raise TypeError(f"fungrad.checkpoint_name: name must be a text, got {shown(name)}")
     return tree.map(
         lambda leaf: name_p.bind(as_array(leaf, "fungrad.checkpoint_name: x"), name=name), x
     )
@@ -569,7 +570,7 @@ def checkpoint(
     }
 
     @wraps(fun)
-    @api_boundary
+    @boundary_of("fungrad.checkpoint")
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         static = _static(fun, args, kwargs, numbers, names)
         dynamic = tuple([x for i, x in enumerate(args) if i not in static])

@@ -21,9 +21,10 @@ from fungrad.core.array import as_array
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.refs import Ref, TransformedRef, check_distinct, note_backward
-from fungrad.core.source import api_boundary, function_name, wraps
+from fungrad.core.source import api_boundary, api_class, function_name, wraps
 from fungrad.core.staging import debug_info, trace_tree
 from fungrad.core.tree_registration import Partial, register_pytree_node
+from fungrad.core.treedef import structure_text
 from fungrad.errors import UnexpectedTracerError
 from fungrad.ops.cast import stop_gradient
 from fungrad.ops.foundation import add_any, zeros
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 
+@api_class
 class _CustomFunction:
     """A function with derivative rules; ``_kind`` is the rule that it must have."""
 
@@ -186,7 +188,8 @@ class _CustomFunction:
         if (self.jvp if self._kind == "jvp" else self.fwd) is None:
             kind = self._kind.upper()
             raise AttributeError(
-                f"No {kind} defined for custom_{self._kind} function {name} using def{self._kind}."
+                f"fungrad.custom_{self._kind}: No {kind} defined for custom_{self._kind} function {name} using "
+                f"def{self._kind}."
             )
         args = self._resolved(args, kwargs, name)
         if self._kind == "vjp" and any(isinstance(x, (Ref, TransformedRef)) for x in tree.leaves(args)):
@@ -337,6 +340,7 @@ def _parameters(fun: Callable[..., Any]) -> list[inspect.Parameter]:
     return [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
+@api_class
 class custom_jvp(_CustomFunction):  # noqa: N801 - a decorator, and JAX's name
     """A function whose derivative is given by a rule for forward mode.
 
@@ -369,6 +373,7 @@ class custom_jvp(_CustomFunction):  # noqa: N801 - a decorator, and JAX's name
     _kind = "jvp"
 
 
+@api_class
 class custom_vjp(_CustomFunction):  # noqa: N801 - a decorator, and JAX's name
     """A function whose derivative is given by rules for reverse mode.
 
@@ -551,7 +556,7 @@ class _Converted:
         if structure != self.args_tree:
             raise TypeError(
                 f"fungrad.closure_convert: {self.name} was converted for arguments of the structure "
-                f"{self.args_tree}, got {structure}"
+                f"{structure_text(self.args_tree)}, got {structure_text(structure)}"
             )
         values = [next(given) if on else c for c, on in zip(kept, self.hoisted, strict=True)]
         operands = [as_array(x) for x in (*values, *flat)]

@@ -19,8 +19,9 @@ from fungrad.core import tree
 from fungrad.core.avals import Zero
 from fungrad.core.context import EVAL, AxisData, state
 from fungrad.core.ir import Jaxpr, eval_jaxpr
-from fungrad.core.source import api_boundary, function_name
+from fungrad.core.source import api_boundary, api_class, function_name
 from fungrad.core.staging import debug_info, trace_tree
+from fungrad.core.treedef import structure_text
 from fungrad.ops.foundation import batch_to, instantiate
 from fungrad.transforms.api import check_callable, flat_arrays
 from fungrad.transforms.custom_calls import CustomCall
@@ -68,12 +69,12 @@ class _Rule:
         if out_tree != flags_tree:
             raise ValueError(
                 f"fungrad.custom_batching.custom_vmap: structure of output value and output batching specification "
-                f"returned by {rule} do not match: {out_tree} and {flags_tree}"
+                f"returned by {rule} do not match: {structure_text(out_tree)} and {structure_text(flags_tree)}"
             )
         if out_tree != self.out_tree:
             raise ValueError(
                 f"fungrad.custom_batching.custom_vmap: structure of output returned by {rule} does not match that of "
-                f"the original function: {out_tree}, and {self.out_tree} is expected"
+                f"the original function: {structure_text(out_tree)}, and {structure_text(self.out_tree)} is expected"
             )
         return outs, [bool(b) for b in out_batched]
 
@@ -189,6 +190,7 @@ class _WithConsts:
 custom_vmap_call_p = CustomVmapCall("custom_vmap_call")
 
 
+@api_class
 class custom_vmap:  # noqa: N801 - a decorator, and JAX's name
     """A function whose behaviour under ``vmap`` is given by a rule.
 
@@ -247,7 +249,10 @@ class custom_vmap:  # noqa: N801 - a decorator, and JAX's name
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         name = function_name(self.fun)
         if self.vmap_rule is None:
-            raise AttributeError(f"No batching rule defined for custom_vmap function {name} using def_vmap.")
+            raise AttributeError(
+                "fungrad.custom_batching.custom_vmap: No batching rule defined for custom_vmap function "
+                f"{name} using def_vmap."
+            )
         if kwargs:
             args = self._resolved(args, kwargs, name)
         if state.trace is EVAL:

@@ -17,12 +17,13 @@ from fungrad.core.array import typeof
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AxisData, Tracer, named_axis
 from fungrad.core.refs import AbstractRef, RefFrame
-from fungrad.core.source import api_boundary, wraps
+from fungrad.core.source import api_boundary, api_class, boundary_of, wraps
 from fungrad.core.staging import debug_info, trace_tree
 from fungrad.ops.foundation import zeros
 from fungrad.transforms.api import abstract_argument, check_callable
 
 
+@api_class
 class ShapeDtypeStruct:
     """Shape and dtype of an array, without the array.
 
@@ -146,7 +147,7 @@ def make_jaxpr(
     static = integers("fungrad.make_jaxpr", "static_argnums", static_argnums)
 
     @wraps(fun)
-    @api_boundary
+    @boundary_of("fungrad.make_jaxpr")
     def jaxpr_of(*args: Any, **kwargs: Any) -> Any:
         with contextlib.ExitStack() as stack:
             for name, size in axis_env or ():

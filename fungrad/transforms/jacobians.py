@@ -19,7 +19,7 @@ from fungrad.core.avals import ShapedArray
 from fungrad.core.context import AnonymousAxis, AxisData
 from fungrad.core.dimensions import is_symbolic
 from fungrad.core.signatures import P
-from fungrad.core.source import api_boundary, function_name, wraps
+from fungrad.core.source import boundary_of, function_name, wraps
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.compare import eq
 from fungrad.ops.elementwise import add
@@ -132,7 +132,7 @@ def _jacobian(
     name = function_name(fun)
 
     @wraps(fun)
-    @api_boundary
+    @boundary_of(f"fungrad.{api}")
     def jacobian_f(*args: Any, **kwargs: Any) -> Any:
         where = _resolve_all(positions, len(args), api, name)
         selected = args[where[0]] if single else tuple([args[i] for i in where])

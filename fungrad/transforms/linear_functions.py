@@ -20,8 +20,9 @@ from fungrad.core import dtypes, tree
 from fungrad.core.array import Array, as_array
 from fungrad.core.avals import ShapedArray, Zero, same_type
 from fungrad.core.ir import Jaxpr, eval_jaxpr
-from fungrad.core.source import api_boundary
+from fungrad.core.source import api_boundary, api_class
 from fungrad.core.tree_registration import register_pytree_node, register_static
+from fungrad.core.treedef import structure_text
 from fungrad.errors import IncompatibleShapesError
 from fungrad.ops._operands import scalar_array
 from fungrad.ops.foundation import instantiate
@@ -288,7 +289,7 @@ class Linearized(LinearFunction):
         if given_tree != types.in_tree:
             raise TypeError(
                 f"fungrad.linearize: the linearized function of {types.name} takes tangents of structure "
-                f"{types.in_tree}, got {given_tree}"
+                f"{structure_text(types.in_tree)}, got {structure_text(given_tree)}"
             )
         given = []
         for i, (t, aval) in enumerate(zip(flat, types.in_avals, strict=True)):
@@ -299,6 +300,7 @@ class Linearized(LinearFunction):
         return tree.unflatten(types.out_tree, [visible(t, a) for t, a in zip(results, types.out_avals, strict=True)])
 
 
+@api_class
 class Pullback(LinearFunction):
     """The function that ``vjp`` returns: from cotangents of the output to cotangents of the arguments."""
 
@@ -319,8 +321,8 @@ class Pullback(LinearFunction):
         flat, structure = tree.flatten(wanted)
         if structure != types.in_tree:
             raise ValueError(
-                f"fungrad.vjp: with_refs takes arguments like those of {types.name}, of structure {types.in_tree}, got "
-                f"{structure}"
+                f"fungrad.vjp: with_refs takes arguments like those of {types.name}, of structure "
+                f"{structure_text(types.in_tree)}, got {structure_text(structure)}"
             )
 
         def pull(cotangent: Any) -> Any:
@@ -349,7 +351,8 @@ class Pullback(LinearFunction):
         if treedef != types.out_tree:
             raise (TypeError if types.api == "linear_transpose" else ValueError)(
                 f"fungrad.{types.api}: unexpected tree structure: the cotangent for "
-                f"{types.name} must have the tree structure of its output, {types.out_tree}, got {treedef}"
+                f"{types.name} must have the tree structure of its output, "
+                f"{structure_text(types.out_tree)}, got {structure_text(treedef)}"
             )
         cts = [
             self._cotangent(x, a, i, cotangent) for i, (x, a) in enumerate(zip(leaves, types.out_avals, strict=True))

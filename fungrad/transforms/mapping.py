@@ -20,7 +20,7 @@ from fungrad.core.dimensions import SymbolicDim, is_symbolic
 from fungrad.core.hitypes import MappingSpec
 from fungrad.core.refs import AbstractRef, Ref, contents, passed, store
 from fungrad.core.signatures import P, R
-from fungrad.core.source import api_boundary, function_name, wraps
+from fungrad.core.source import boundary_of, function_name, wraps
 from fungrad.core.staging import argument_names
 from fungrad.ops.foundation import batch_to
 from fungrad.transforms.api import check_callable, flat_arrays, other_values
@@ -77,7 +77,7 @@ def vmap(
     name = function_name(fun)
 
     @wraps(fun)
-    @api_boundary
+    @boundary_of("fungrad.vmap")
     def vmapped(*args: Any, **kwargs: Any) -> Any:
         if isinstance(in_axes, tuple) and len(in_axes) != len(args):
             raise ValueError(

@@ -22,11 +22,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fungrad.core import dtypes, tree
+from fungrad.core.arguments import shown
 from fungrad.core.array import PYTHON_SCALARS, Array, as_array, is_array_like
 from fungrad.core.avals import ShapedArray, Typed, Zero
 from fungrad.core.context import AnonymousAxis, AxisData, Tracer, named_axis
 from fungrad.core.source import function_name
 from fungrad.core.staging import DebugInfo, trace_flat
+from fungrad.core.treedef import structure_text
 from fungrad.ops.cast import convert_element_type
 from fungrad.ops.foundation import batch_to, instantiate, reduce_sum
 from fungrad.ops.shape import index_in_dim
@@ -224,7 +226,7 @@ def _check_output(
         raise TypeError(
             f"fungrad.custom_{kind}: the rule {rule} of {sig.name} must return a pair whose first "
             f"element is the output of {sig.name}, "
-            f"with the tree structure {expected}, got the structure {structure}"
+            f"with the tree structure {expected}, got the structure {structure_text(structure)}"
         )
     for i, (x, aval) in enumerate(zip(outs, avals, strict=True)):
         if x.aval.shape != aval.shape or x.aval.dtype != aval.dtype:
@@ -311,8 +313,7 @@ class JvpRule(_Comparable):
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise TypeError(
                 f"{api}: the rule {name} of {sig.name} must return a pair (output, output "
-                f"tangent), got {result!r} of type "
-                f"{type(result).__name__}"
+                f"tangent), got {shown(result)}"
             )
         outs, structure = _arrays(
             result[0], f"{api}: the output that the rule {name} of {sig.name} returns: output"
@@ -323,7 +324,7 @@ class JvpRule(_Comparable):
             raise TypeError(
                 f"{api}: the rule {name} of {sig.name} must return an output and an output tangent "
                 "of the same tree structure, got "
-                f"{structure} and {tangent_structure}"
+                f"{structure_text(structure)} and {structure_text(tangent_structure)}"
             )
         checked = [
             self._tangent(t, x, i, result[0])
@@ -342,7 +343,7 @@ class JvpRule(_Comparable):
             t = as_array(t)
             if t.aval.shape == expected.shape and t.aval.dtype == expected.dtype:
                 return t
-        got = t.aval.str_short() if isinstance(t, Array) else f"{t!r} of type {type(t).__name__}"
+        got = t.aval.str_short() if isinstance(t, Array) else f"{shown(t)}"
         raise TypeError(
             f"fungrad.custom_jvp: the rule {self.__name__} of {self.sig.name} must return a "
             "tangent of the type of the output: at "
@@ -490,7 +491,7 @@ class Backward(_Comparable):
                 "tuple with one cotangent per "
                 "differentiable argument, each with the tree structure of the argument (or None "
                 "for zeros): expected the structure "
-                f"{sig.in_tree}, got {tree.structure(result)}"
+                f"{structure_text(sig.in_tree)}, got {structure_text(tree.structure(result))}"
                 + ("; is a return missing in the rule?" if result is None else "")
             )
         return out
@@ -513,7 +514,7 @@ class Backward(_Comparable):
                 return (
                     x if x.aval.dtype == expected.dtype else convert_element_type(x, expected.dtype)
                 )
-        got = x.aval.str_short() if isinstance(x, Array) else f"{x!r} of type {type(x).__name__}"
+        got = x.aval.str_short() if isinstance(x, Array) else f"{shown(x)}"
         raise ValueError(
             f"fungrad.custom_vjp: the bwd rule {self.__name__} of {self.rule.sig.name} must return "
             "cotangents of the types of the "
@@ -571,7 +572,7 @@ class VjpRule(_Comparable):
                 raise TypeError(
                     f"fungrad.custom_vjp: the fwd rule {self.__name__} of {sig.name} must return a "
                     "pair (output, residuals), got "
-                    f"{result!r} of type {type(result).__name__}"
+                    f"{shown(result)}"
                 )
             where = f"fungrad.custom_vjp: the fwd rule {self.__name__} of {sig.name}:"
             outs, structure = _arrays(result[0], f"{where} output")

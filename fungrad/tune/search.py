@@ -16,6 +16,7 @@ import numpy as np
 import fungrad.numpy as jnp
 from fungrad.core.arguments import function, index, number, shown
 from fungrad.core.array import Array
+from fungrad.core.source import api_class
 from fungrad.jit.front.api import jit
 from fungrad.optional import optional
 from fungrad.transforms.mapping import vmap
@@ -24,6 +25,7 @@ _SAMPLERS = ("tpe", "random", "grid", "gp")
 _PRUNERS = (None, "hyperband", "median")
 
 
+@api_class
 class Uniform(NamedTuple):
     """Numbers of an interval, evenly or, with ``log``, evenly in their logarithms.
 

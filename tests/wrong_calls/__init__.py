@@ -29,6 +29,7 @@ from fungrad import (
     optim,
     random,
     scipy,
+    sharding,
     test_util,
     train,
     tree,
@@ -48,6 +49,12 @@ class Record:
 def over_axis(f):
     """``f`` within a mapped axis called i."""
     return fungrad.vmap(f, axis_name="i")(jnp.arange(4.0))
+
+
+def shards(f):
+    """``f`` on the shards of an array along the axis i of a mesh."""
+    mesh = fungrad.make_mesh((1,), ("i",))
+    return fungrad.shard_map(f, mesh=mesh, in_specs=fungrad.P("i"), out_specs=fungrad.P("i"))(jnp.arange(4.0))
 
 
 def generator(v):
@@ -73,10 +80,11 @@ NAMES = {
     "optim": optim, "io": io, "data": data, "train": train, "tree": tree, "tree_util": tree_util, "debug": debug,
     "checkify": checkify, "test_util": test_util, "tune": tune, "extend": extend, "flatten_util": flatten_util,
     "dtypes": dtypes, "operator": operator, "Record": Record,
-    "V": over_axis,
+    "V": over_axis, "S": shards,
     "sq": lambda v: v * v,
     "x": jnp.arange(4.0), "m": jnp.ones((3, 4)), "s": jnp.ones((3, 3)), "i": jnp.arange(4),
     "b": jnp.array([True, False, True, True]), "c": jnp.ones(4, "complex64"), "k": random.key(0),
+    "mesh": fungrad.make_mesh((1,), ("i",)), "P": fungrad.P, "sharding": sharding,
     "q": jnp.ones((1, 4, 2, 8)), "X": np.ones((4, 3)), "x4": jnp.ones((3, 2, 5, 4)), "w4": jnp.ones((4, 2, 3, 3)),
     "n3": lax.ConvDimensionNumbers((0, 2, 1), (0, 2, 1), (0, 2, 1)),
     "params": {"a": jnp.ones(3), "b": jnp.ones(2)},

@@ -19,6 +19,7 @@ from fungrad import lax
 from fungrad.core.arguments import shown
 from fungrad.core.array import Array, as_array
 from fungrad.core.public_names import publish
+from fungrad.core.source import api_class
 from fungrad.core.tree_registration import register_pytree_node_class
 from fungrad.experimental.sparse._base import dims_of, in_bounds, is_sparse
 from fungrad.experimental.sparse._bcoo_layout import (
@@ -68,6 +69,7 @@ class BCOOProperties(NamedTuple):
     nse: int
 
 
+@api_class
 @register_pytree_node_class
 class BCOO(Coordinates):
     """A sparse array in batched coordinates.

@@ -10,6 +10,7 @@ import numpy as np
 import fungrad.numpy as jnp
 from fungrad.core.array import Array, as_array
 from fungrad.core.public_names import publish
+from fungrad.core.source import api_class
 from fungrad.core.tree_registration import register_pytree_node_class
 from fungrad.experimental.sparse import bcoo
 from fungrad.experimental.sparse._base import JAXSparse, is_sparse, over_batch, require
@@ -30,6 +31,7 @@ class BCSRProperties(NamedTuple):
     nse: int
 
 
+@api_class
 @register_pytree_node_class
 class BCSR(JAXSparse):
     """A sparse array with compressed rows.

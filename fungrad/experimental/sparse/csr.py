@@ -9,6 +9,7 @@ import numpy as np
 
 from fungrad.core.array import Array, as_array
 from fungrad.core.public_names import publish
+from fungrad.core.source import api_class
 from fungrad.core.tree_registration import register_pytree_node_class
 from fungrad.experimental.sparse import bcoo
 from fungrad.experimental.sparse._base import JAXSparse
@@ -54,6 +55,7 @@ class _Compressed(JAXSparse):
         return out
 
 
+@api_class
 @register_pytree_node_class
 class CSR(_Compressed):
     """A sparse matrix with compressed rows.
@@ -77,6 +79,7 @@ class CSR(_Compressed):
         return CSC((self.data, self.indices, self.indptr), shape=self.shape[::-1])
 
 
+@api_class
 @register_pytree_node_class
 class CSC(_Compressed):
     """A sparse matrix with compressed columns.

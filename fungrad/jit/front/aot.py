@@ -24,6 +24,7 @@ from fungrad.core.refs import AbstractRef, Ref
 from fungrad.core.shardings import DEFAULT
 from fungrad.core.signatures import P, R_co
 from fungrad.core.source import api_boundary
+from fungrad.core.treedef import structure_text
 from fungrad.errors import JaxRuntimeError
 from fungrad.jit.front.sharded import putting
 from fungrad.transforms.inspection import shape_struct
@@ -284,8 +285,8 @@ class Compiled(Lowered):
         if treedef != self.in_tree:
             raise TypeError(
                 f"fungrad.jit: Function compiled with input pytree does not match the input pytree it was called with: "
-                f"the compiled {self.fun_name} takes {self.in_tree}, got {treedef}; static arguments are already fixed "
-                "and must be left out"
+                f"the compiled {self.fun_name} takes {structure_text(self.in_tree)}, got {structure_text(treedef)}; "
+                "static arguments are already fixed and must be left out"
             )
         arrays: list[Any] = [x if isinstance(x, Ref) else as_array(x) for x in leaves]
         for i, (x, aval) in enumerate(zip(arrays, self._argument_avals, strict=True)):

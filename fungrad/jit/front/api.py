@@ -24,7 +24,7 @@ import numpy as np
 
 from fungrad.config import config, watch
 from fungrad.core import dtypes, tree, tree_cache
-from fungrad.core.arguments import integers
+from fungrad.core.arguments import integers, shown
 from fungrad.core.array import Array, ArrayImpl, as_array, give_away, is_array_like, typeof, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, ManualAxis, Tracer, state
@@ -36,7 +36,7 @@ from fungrad.core.meshes import use_abstract_mesh
 from fungrad.core.ref_calls import call_with_refs
 from fungrad.core.refs import Ref, RefFrame, differentiating
 from fungrad.core.signatures import P, R
-from fungrad.core.source import Source, api_boundary, current_source, filter_exception, function_name
+from fungrad.core.source import Source, api_boundary, boundary_of, current_source, filter_exception, function_name
 from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.front.aot import Traced, Wrapped, check_compiler_options
 from fungrad.jit.front.cache_info import CacheInfo, note_trace, versions_of
@@ -333,7 +333,7 @@ class JitFunction:
                     return entry.build(outs)
             return self._call(args, kwargs)
         except Exception as error:
-            filter_exception(error)
+            filter_exception(error, "fungrad.jit")
             raise
 
     def _call(self, args: tuple, kwargs: dict) -> Any:
@@ -466,8 +466,8 @@ class JitFunction:
             )
             traced = " (a traced array cannot be static)" if isinstance(value, Tracer) else ""
             raise ValueError(
-                f"fungrad.jit: the static argument {name!r} of {self._name} must be hashable, got {value!r} of type "
-                f"{type(value).__name__}{traced}; pass a tuple instead of a list, or do not declare it static"
+                f"fungrad.jit: the static argument {name!r} of {self._name} must be hashable, got "
+                f"{shown(value)}{traced}; pass a tuple instead of a list, or do not declare it static"
             ) from None
 
     def _entry(self, call: Call) -> Entry:
@@ -517,8 +517,8 @@ class JitFunction:
             if is_record(x):
                 advice = f"{other_values(x)}, or {advice}"
             raise TypeError(
-                f"fungrad.jit: the argument {name} of {self._name} must be an array or a scalar, got {x!r} of type "
-                f"{type(x).__name__}; {advice}"
+                f"fungrad.jit: the argument {name} of {self._name} must be an array or a scalar, got {shown(x)}; "
+                f"{advice}"
             )
         return abstract_argument(x, "jit", (call.dynamic, call.keywords), position)
 
@@ -572,18 +572,19 @@ class JitFunction:
 
     # -- stages and maintenance ---------------------------------------------------------------------------------
 
-    @api_boundary
+    @boundary_of("fungrad.jit")
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
         """Traces for the given arguments (arrays or ``ShapeDtypeStruct``) without compiling."""
         call = self._arguments(args, kwargs)
         entry = self._entry(call)
         return Traced(entry, call.treedef, self._name, self._donated(call))
 
+    @boundary_of("fungrad.jit")
     def lower(self, *args: Any, **kwargs: Any) -> Any:
         """Traces and lowers for the given arguments; see ``fungrad.stages.Lowered``."""
         return self.trace(*args, **kwargs).lower()
 
-    @api_boundary
+    @boundary_of("fungrad.jit")
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Shapes and dtypes of the result, as a tree of ``ShapeDtypeStruct``."""
         entry = self._entry(self._arguments(args, kwargs))
@@ -654,11 +655,15 @@ def jit(fun: Callable[P, R], **options: Unpack[Keywords]) -> Wrapped[P, R]: ...
 
 
 @overload
-def jit(fun: None = None, **options: Unpack[Keywords]) -> Callable[[Callable[P, R]], Wrapped[P, R]]: ...
+def jit(**options: Unpack[Keywords]) -> Callable[[Callable[P, R]], Wrapped[P, R]]: ...
 
 
+_UNSPECIFIED: Any = object()
+
+
+@api_boundary
 def jit(
-    fun: Callable[..., Any] | None = None,
+    fun: Callable[..., Any] = _UNSPECIFIED,
     *,
     static_argnums: int | Sequence[int] | None = None,
     static_argnames: str | Sequence[str] | None = None,
@@ -724,7 +729,7 @@ def jit(
         "donate_argnames": as_tuple(donate_argnames, str, "donate_argnames"),
     }
     places = {"in_shardings": in_shardings, "out_shardings": out_shardings, "device": other_device(device)}
-    if fun is None:
+    if fun is _UNSPECIFIED:
         return lambda f: jit(f, **declared, keep_unused=keep_unused, inline=inline, **places)
     check_callable(fun, "jit")
     found = resolved(fun, **declared) if any(v is not None for v in declared.values()) else ((), (), (), ())

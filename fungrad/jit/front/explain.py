@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fungrad.core.source import current_source
+from fungrad.core.treedef import structure_text
 
 
 def log(message: str, *args: Any) -> None:
@@ -53,7 +54,8 @@ def differences(key: tuple, other: tuple, leaf_names: Sequence[str]) -> list[tup
     treedef, avals, settings, static, axes = parts_of(key)
     old_treedef, old_avals, old_settings, old_static, old_axes = parts_of(other)
     if treedef != old_treedef:
-        out.append((100, f"the tree of the arguments is {treedef}, before {old_treedef}"))
+        new, old = structure_text(treedef), structure_text(old_treedef)
+        out.append((100, f"the tree of the arguments is {new}, before {old}"))
     elif len(avals) == len(old_avals):
         for leaf, new, old in zip(leaf_names, avals, old_avals, strict=True):
             if new is not old:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fungrad.core.array import is_array_like
 from fungrad.errors import KernelError
 
 # Options of numba that make no sense for code inside of a program.
@@ -119,6 +120,11 @@ class ScalarKernel(Kernel):
         """The kernel as scalar code over a builder."""
         from fungrad.jit.llvm.linking import call_scalar
 
+        if is_array_like(m):
+            raise KernelError(
+                f"{self.describe()} is not called on arrays: it is the code of a primitive; give it to "
+                "fungrad.extend.Elementwise, and call the primitive"
+            )
         return call_scalar(self, m, xs, self.ordered(len(xs), params))
 
     def ordered(self, operands: int, params: dict[str, Any]) -> list[Any]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from fungrad.control.solves import custom_linear_solve
 from fungrad.core import dtypes
+from fungrad.core.arguments import brief
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer, staging
 from fungrad.numpy._promotion import broadcast_shapes, operand
@@ -473,7 +474,7 @@ def matrix_power(a: Any, n: int) -> Array:
     try:
         n = operator.index(n)
     except TypeError:
-        raise TypeError(f"fungrad.numpy.linalg.matrix_power: n must be an integer, got {n!r}") from None
+        raise TypeError(f"fungrad.numpy.linalg.matrix_power: n must be an integer, got {brief(n)}") from None
     if n == 0:
         one = eye(a.aval.shape[-1], dtype=a.aval.dtype)
         return broadcast_to(one, a.aval.shape)

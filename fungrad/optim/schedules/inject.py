@@ -15,6 +15,7 @@ import numpy as np
 import fungrad.numpy as jnp
 from fungrad.core import tree
 from fungrad.core.array import Array
+from fungrad.core.source import api_boundary, function_name
 from fungrad.optim._formulas import next_count, zero_count
 from fungrad.optim._naming import named
 from fungrad.optim.base import (
@@ -168,9 +169,16 @@ def inject_hyperparams(
             f"{', '.join(sorted(unknown))}; it has {', '.join(signature.parameters)}"
         )
 
+    @api_boundary
     @functools.wraps(inner_factory)
     def wrapped(*args: Any, **kwargs: Any) -> GradientTransformationExtraArgs:
-        bound = signature.bind(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as mismatch:
+            raise TypeError(
+                f"fungrad.optim.inject_hyperparams: {function_name(inner_factory)}: {mismatch}; it has the arguments "
+                f"{', '.join(signature.parameters)}"
+            ) from None
         bound.apply_defaults()
         schedules: dict[str, Any] = {}
         values: dict[str, Any] = {}

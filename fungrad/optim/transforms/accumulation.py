@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import fungrad.numpy as jnp
 from fungrad.core import tree
 from fungrad.core.arguments import index, shown
+from fungrad.core.source import api_class
 from fungrad.optim._formulas import cast, corrected, decayed, gained, is_wide, next_count, square, zero_count
 from fungrad.optim._leafwise import map_leaves
 from fungrad.optim._naming import naming
@@ -189,6 +190,7 @@ def _never_skip(updates: Updates, gradient_step: Any, params: Params | None) -> 
     return jnp.array(False), ()
 
 
+@api_class
 class MultiSteps:
     """Gradient accumulation: an optimizer that is applied to the mean of several gradients.
 

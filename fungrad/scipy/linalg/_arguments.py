@@ -12,6 +12,7 @@ from typing import Any
 
 import fungrad.numpy as jnp
 from fungrad.core import dtypes
+from fungrad.core.arguments import brief
 from fungrad.core.array import Array
 from fungrad.ops._operands import lift
 from fungrad.transforms.mapping import vmap
@@ -96,7 +97,7 @@ def count(api: str, name: str, n: Any, least: int = 0) -> int:
     try:
         n = operator.index(n)
     except TypeError:
-        raise TypeError(f"fungrad.scipy.linalg.{api}: {name} must be an integer, got {n!r}") from None
+        raise TypeError(f"fungrad.scipy.linalg.{api}: {name} must be an integer, got {brief(n)}") from None
     if n < least:
         raise ValueError(f"fungrad.scipy.linalg.{api}: {name} must be at least {least}, got {n}")
     return n

@@ -18,6 +18,7 @@ import numpy as np
 import fungrad.numpy as jnp
 from fungrad.core.array import Array
 from fungrad.core.public_names import publish
+from fungrad.core.source import api_class
 from fungrad.random import normal
 from fungrad.scipy._operands import at_least_single, inexact
 
@@ -64,6 +65,7 @@ def _axes_of(method: str, seq: Any, count: tuple[int, ...]) -> tuple[list[int], 
     return ["xyz".index(a) for a in seq.lower()], seq.isupper()
 
 
+@api_class
 class Rotation(NamedTuple):
     """One rotation or several: a tuple of an array of unit quaternions.
 
@@ -460,6 +462,7 @@ class Rotation(NamedTuple):
         return self.quat.ndim == 1
 
 
+@api_class
 class Slerp(NamedTuple):
     """Interpolation between rotations, with constant angular velocity between each two of them.
 

@@ -18,6 +18,7 @@ import numpy as np
 
 import fungrad.numpy as jnp
 from fungrad.core import dtypes
+from fungrad.core.arguments import brief
 from fungrad.core.array import Array
 from fungrad.ops import special as ops
 from fungrad.ops.cast import stop_gradient
@@ -167,7 +168,7 @@ def log_ndtr(x: Any, series_order: int = 3) -> Array:
       -5005.52
     """
     if not isinstance(series_order, int):
-        raise TypeError(f"fungrad.scipy.special.log_ndtr: series_order must be an int, got {series_order!r}")
+        raise TypeError(f"fungrad.scipy.special.log_ndtr: series_order must be an int, got {brief(series_order)}")
     if not 0 <= series_order <= 30:
         raise ValueError(f"fungrad.scipy.special.log_ndtr: series_order must be in [0, 30], got {series_order}")
     return in_single(_log_ndtr, real(x, "log_ndtr"))

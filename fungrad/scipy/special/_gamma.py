@@ -12,6 +12,7 @@ from typing import Any
 
 import fungrad.numpy as jnp
 from fungrad.core import dtypes
+from fungrad.core.arguments import brief
 from fungrad.core.array import Array
 from fungrad.ops import special as ops
 from fungrad.ops.cast import stop_gradient
@@ -380,7 +381,7 @@ def bernoulli(n: int) -> Array:
     try:
         last = operator.index(n)
     except TypeError:
-        raise TypeError(f"fungrad.scipy.special.bernoulli: n must be an int, got {n!r}") from None
+        raise TypeError(f"fungrad.scipy.special.bernoulli: n must be an int, got {brief(n)}") from None
     if last < 0:
         raise ValueError(f"fungrad.scipy.special.bernoulli: n must not be negative, got {last}")
     numbers = [1.0, -0.5] + [0.0] * max(0, last - 1)

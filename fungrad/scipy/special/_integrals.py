@@ -10,6 +10,7 @@ import operator
 from typing import Any
 
 import fungrad.numpy as jnp
+from fungrad.core.arguments import brief
 from fungrad.core.array import Array
 from fungrad.numpy import windows
 from fungrad.ops import integrals, special as ops
@@ -214,7 +215,7 @@ def bessel_jn(z: Any, *, v: int, n_iter: int = 50) -> Array:
         try:
             operator.index(value)
         except TypeError:
-            raise TypeError(f"fungrad.scipy.special.bessel_jn: {name} must be an int, got {value!r}") from None
+            raise TypeError(f"fungrad.scipy.special.bessel_jn: {name} must be an int, got {brief(value)}") from None
     if v < 0:
         raise ValueError(f"fungrad.scipy.special.bessel_jn: v must not be negative, got {v}")
     orders = jnp.arange(v + 1, dtype=z.dtype).reshape(-1, *[1] * z.ndim)

@@ -13,6 +13,7 @@ import numpy as np
 
 import fungrad.numpy as jnp
 from fungrad.control.while_loop import fori_loop
+from fungrad.core.arguments import brief
 from fungrad.core.array import Array, as_array
 from fungrad.ops._operands import kind_of
 from fungrad.scipy.special._base import real
@@ -24,7 +25,7 @@ def _degree(api: str, m: Any, n: Any, z: Any) -> tuple[int, Array]:
         try:
             sizes.append(operator.index(value))
         except TypeError:
-            raise TypeError(f"fungrad.scipy.special.{api}: {name} must be an int, got {value!r}") from None
+            raise TypeError(f"fungrad.scipy.special.{api}: {name} must be an int, got {brief(value)}") from None
         if sizes[-1] < 0:
             raise ValueError(f"fungrad.scipy.special.{api}: {name} must not be negative, got {value}")
     if sizes[0] != sizes[1]:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import fungrad.numpy as jnp
 from fungrad import random
 from fungrad.core.array import Array
+from fungrad.core.source import api_class
 from fungrad.core.tree_registration import register_pytree_node_class
 from fungrad.nn.normalization import logsumexp
 from fungrad.numpy import linalg
@@ -23,6 +24,7 @@ from fungrad.transforms.mapping import vmap
 _API = "gaussian_kde"
 
 
+@api_class
 @register_pytree_node_class
 class gaussian_kde:  # noqa: N801  SciPy's name
     """Density of a sample, estimated with a Gaussian kernel at each point.
