@@ -69,9 +69,15 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
+    what, *rest = arguments
+    if what not in ("-m", "-c") and not os.path.exists(what):
+        print(f"fungrad.jax: there is no file {what!r}", file=sys.stderr)
+        return 2
+    if os.path.isdir(what) and not os.path.exists(os.path.join(what, "__main__.py")):
+        print(f"fungrad.jax: {what!r} is a directory without __main__.py", file=sys.stderr)
+        return 1
     compat.install()
     sys.excepthook = _show
-    what, *rest = arguments
     if what in ("-m", "-c"):
         if not rest:
             print(f"fungrad.jax: {what} needs an argument", file=sys.stderr)
@@ -88,12 +94,6 @@ def main(arguments: list[str]) -> int:
                 return 1
             runpy.run_module(target, run_name="__main__", alter_sys=True)
         return 0
-    if not os.path.exists(what):
-        print(f"fungrad.jax: there is no file {what!r}", file=sys.stderr)
-        return 2
-    if os.path.isdir(what) and not os.path.exists(os.path.join(what, "__main__.py")):
-        print(f"fungrad.jax: {what!r} is a directory without __main__.py", file=sys.stderr)
-        return 1
     sys.argv = [what, *rest]
     sys.path[0] = os.path.dirname(os.path.abspath(what))
     runpy.run_path(what, run_name="__main__")

@@ -1,7 +1,9 @@
 """``python -m fungrad``."""
 
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from fungrad.cli import compare
 from fungrad.cli.targets import evaluated
 from fungrad.jit.runtime import cache
 
+REPOSITORY = Path(__file__).parent.parent
 MODEL = """
 import fungrad
 import fungrad.numpy as jnp
@@ -175,3 +178,13 @@ def test_assert_max_traces_wants_a_count(n, error):
         debug.assert_max_traces(n)
     with pytest.raises(TypeError, match="expected a function to decorate, got 3"):
         debug.assert_max_traces(1)(3)
+
+
+def test_readers_of_the_output_may_stop():
+    for words in (["-m", "lessons"], ["-m", "fungrad.ops"]):
+        writer = subprocess.Popen(
+            [sys.executable, "-u", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY
+        )
+        writer.stdout.close()
+        assert writer.stderr.read() == b"" and writer.wait() == 0
+        writer.stderr.close()

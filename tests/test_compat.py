@@ -6,7 +6,9 @@ import textwrap
 
 import pytest
 
+import fungrad
 from fungrad.compat import proxies, rows
+from fungrad.jax import main
 
 
 def run(*arguments, code=0):
@@ -171,3 +173,20 @@ def test_modules_about_what_is_not_here_refuse_when_called(tmp_path):
         print("done")
     """))
     assert run("-m", "fungrad.jax", str(script))[0] == "done\n"
+
+
+def test_errors_of_programs_look_as_if_they_had_been_run_by_themselves(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import jax\ndef f(x):\n    return x * x\njax.grad(f)(jax.numpy.ones(3))\n")
+    _, told = run("-m", "fungrad.jax", str(script), code=1)
+    assert told.count("  File ") == 1 and f'{script}", line 4' in told
+    code = "import jax; print(jax.__file__); import jax.experimental.pallas"
+    place, told = run("-m", "fungrad.jax", "-c", code, code=1)
+    assert place.strip() == fungrad.__file__
+    assert told.count("  File ") == 1 and "fungrad.extend.numba_kernel" in told
+
+
+def test_scripts_that_do_not_exist(tmp_path, capsys):
+    for name, told in (("nosuch.py", "there is no file 'nosuch.py'"), (str(tmp_path), "a directory without")):
+        assert main([name])
+        assert told in capsys.readouterr().err

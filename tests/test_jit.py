@@ -1,7 +1,10 @@
 """``jit``: dispatch, static and donated arguments, nesting, stages, errors and cache-miss explanations."""
 
+import copy
 import functools
 import gc
+import operator
+import pickle
 import threading
 
 import numpy as np
@@ -391,3 +394,29 @@ def test_donation_with_static_arguments():
         with pytest.raises(RuntimeError, match="donated to jit"):
             old[0] + 1
     assert x[0].tolist() == [9.0] * 3
+
+
+@fungrad.jit
+def of_this_module(x):
+    return x + 1
+
+
+def test_compiled_functions_are_copied_and_pickled_as_functions_are():
+    x = jnp.ones(2)
+    of_this_module(x)
+    named = fungrad.jit(operator.neg)
+    named(x)
+    placed = fungrad.jit(operator.neg, in_shardings=fungrad.sharding.SingleDeviceSharding(fungrad.devices()[0]))
+    for f in (of_this_module, named, placed):
+        assert copy.copy(f) is f and copy.deepcopy([f])[0] is f
+    assert pickle.loads(pickle.dumps(of_this_module)) is of_this_module
+    assert pickle.loads(pickle.dumps(named))(x).tolist() == [-1.0, -1.0]
+    program = of_this_module.lower(x).compile()
+    assert copy.deepcopy(program) is program
+    with pytest.raises(TypeError, match=r"^fungrad.stages.Compiled: .* fungrad.export"):
+        pickle.dumps(program)
+    exported = fungrad.export.export(of_this_module)(x)
+    assert pickle.loads(pickle.dumps(exported)).call(x).tolist() == [2.0, 2.0]
+    assert copy.deepcopy(exported) is exported
+    with pytest.raises(TypeError, match=r"^fungrad.vjp: .*pickle"):
+        pickle.dumps(fungrad.vjp(of_this_module, x)[1])

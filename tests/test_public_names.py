@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import traceback
 
 import numpy as np
 import pytest
@@ -161,3 +162,39 @@ def test_wrong_arguments_have_no_cause_unless_frames_are_asked_for():
     finally:
         fungrad.config.update("traceback_filtering", True)
     assert caught.value.__cause__ is not None
+
+
+def _frames(call):
+    """The functions in the traceback of a call that raises, from the one that called."""
+    with pytest.raises(Exception) as caught:
+        call()
+    return [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)[1:]]
+
+
+def test_tracebacks_end_where_the_user_has_called():
+    def body(c, x):
+        return c.astype(int), jnp.add(jnp.ones(3), x)
+
+    def loss(v):
+        return v * v
+
+    def wrong(v):
+        return v + jnp.ones(7)
+
+    x = jnp.ones(4)
+    assert _frames(lambda: fungrad.grad(loss)(x)) == ["<lambda>"]
+    assert _frames(lambda: lax.scan(body, 0.0, jnp.ones(3))) == ["<lambda>"]
+    assert _frames(lambda: fungrad.jit(lambda v: lax.cond(True, loss, lambda u: u[0], v))(x)) == ["<lambda>"] * 2
+    assert _frames(lambda: fungrad.tree.map(wrong, [x])) == ["<lambda>", "wrong"]
+    assert _frames(lambda: fungrad.jit(fungrad.vmap(wrong))(jnp.ones((2, 3)))) == ["<lambda>", "wrong"]
+    assert _frames(lambda: lax.scan(lambda c: c, 0.0, x)) == ["<lambda>"]
+    with pytest.raises(TypeError, match=r"^fungrad.lax.fori_loop: loss\(\) takes 1 .*, and was called with 2$"):
+        lax.fori_loop(0, 3, loss, 0.0)
+
+
+def test_what_is_not_raised_on_purpose_keeps_its_frames(monkeypatch):
+    def broken(*args):
+        raise KeyError("inside")
+
+    monkeypatch.setattr("fungrad.control.scan._length", broken)
+    assert _frames(lambda: lax.scan(lambda c, x: (c, x), 0.0, jnp.ones(3)))[-1] == "broken"

@@ -1,5 +1,8 @@
 """Mutable references: reads and writes under every transformation."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -417,3 +420,11 @@ def test_functions_of_loops_and_branches_that_use_references_are_called_once():
     calls.clear()
     lax.scan(lambda c, x: (step(c, x)[0], None), 0, jnp.arange(3.0))
     assert calls == ["scan"] * 2 and r[...].tolist() == [9.0, 6.0, 6.0]
+
+
+def test_copies_of_references_are_references_of_their_own():
+    ref = fungrad.new_ref(jnp.arange(3.0))
+    for other in (copy.copy(ref), copy.deepcopy({"r": ref})["r"], pickle.loads(pickle.dumps(ref))):
+        other[0] = 9.0
+        fungrad.jit(lambda r: r.addupdate(jnp.ones(3)))(other)
+        assert other[...].tolist() == [10.0, 2.0, 3.0] and ref[...].tolist() == [0.0, 1.0, 2.0]

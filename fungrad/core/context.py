@@ -224,6 +224,9 @@ class EvalTrace(Trace):
 
     __slots__ = ()
 
+    def __reduce__(self) -> str:
+        return "EVAL"  # there is one
+
     def bind(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         return evaluate(primitive, args, params)
 

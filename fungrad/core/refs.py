@@ -12,6 +12,7 @@ May import ``core.array``, ``core.avals``, ``core.context``, ``core.placement`` 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -102,6 +103,16 @@ class Ref:
         # "own", "passed" (it stands for one from outside), "frozen" or "freed".
         self._state = "passed" if passed else "own"
         self._kind = kind
+
+    def __copy__(self) -> Ref:
+        # Two references never share their contents: what one writes, the other must not see.
+        return new_ref(read(self), kind=self._kind)
+
+    def __deepcopy__(self, memo: dict) -> Ref:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple:
+        return functools.partial(new_ref, kind=self._kind), (read(self),)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -224,6 +224,15 @@ def function_name(fun: Any) -> str:
     return name if isinstance(name, str) and name else type(fun).__name__
 
 
+def reference_to(fun: Any) -> str | None:
+    """The name by which pickles find an object that stands for a function, None if it is not found there."""
+    module, name = getattr(fun, "__module__", None), getattr(fun, "__qualname__", None)
+    found: Any = sys.modules.get(module) if isinstance(module, str) else None
+    for part in name.split(".") if isinstance(name, str) else ():
+        found = getattr(found, part, None)
+    return name if found is fun else None
+
+
 def wraps(fun: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``functools.wraps``, also of callables whose attributes are not what functions have under these names."""
     kinds = {"__name__": str, "__qualname__": str, "__annotations__": dict}

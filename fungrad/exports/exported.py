@@ -207,6 +207,15 @@ class Exported:
             self.fun_name, traced, in_tree, out_tree, self.platforms, self.disabled_safety_checks, self.nr_devices
         )
 
+    def __deepcopy__(self, memo: dict) -> Exported:
+        return self
+
+    def __reduce__(self) -> tuple:
+        try:
+            return deserialize, (bytes(self.serialize(1)),)
+        except Exception:  # noqa: BLE001 - whatever it has no derivative for
+            return deserialize, (bytes(self.serialize()),)
+
     def serialize(self, vjp_order: int = 0) -> bytearray:
         """The function as bytes, which ``deserialize`` reads in any process with the same major version.
 

@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from fungrad.core import dtypes, tree
 from fungrad.core.arguments import integers, shown
@@ -21,7 +21,7 @@ from fungrad.core.array import as_array
 from fungrad.core.context import Tracer
 from fungrad.core.ir import Jaxpr, eval_jaxpr
 from fungrad.core.refs import Ref, TransformedRef, check_distinct, note_backward
-from fungrad.core.source import api_boundary, api_class, function_name, wraps
+from fungrad.core.source import api_boundary, api_class, function_name, reference_to, wraps
 from fungrad.core.staging import debug_info, trace_tree
 from fungrad.core.tree_registration import Partial, register_pytree_node
 from fungrad.core.treedef import structure_text
@@ -76,6 +76,15 @@ class _CustomFunction:
         self.fwd: Callable[..., Any] | None = None
         self.bwd: Callable[..., Any] | None = None
         self._jvp_symbolic_zeros = self._vjp_symbolic_zeros = False
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return reference_to(self) or super().__reduce_ex__(protocol)
 
     def _positions(
         self, numbers: int | Sequence[int], names: str | Sequence[str]

@@ -278,6 +278,18 @@ class LinearFunction:
     def __repr__(self) -> str:
         return f"<{self._types.api} of {self._types.name}>"
 
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"fungrad.{self._types.api}: the function for {self._types.name} holds a recorded program, which cannot be "
+            "pickled; pickle the arguments, and differentiate where it is needed"
+        )
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        return self
+
 
 class Linearized(LinearFunction):
     """What ``linearize`` returns: from tangents of the arguments to those of the output."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from fungrad.config import watch
 from fungrad.core import tree
@@ -149,6 +149,18 @@ class Stage:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.fun_name}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"fungrad.stages.{type(self).__name__}: programs of a process cannot be pickled, got that of "
+            f"{self.fun_name}; use fungrad.export.export and serialize, or pickle the function that is compiled"
+        )
 
 
 class Traced(Stage):

@@ -36,7 +36,15 @@ from fungrad.core.meshes import use_abstract_mesh
 from fungrad.core.ref_calls import call_with_refs
 from fungrad.core.refs import Ref, RefFrame, differentiating
 from fungrad.core.signatures import P, R
-from fungrad.core.source import Source, api_boundary, boundary_of, current_source, filter_exception, function_name
+from fungrad.core.source import (
+    Source,
+    api_boundary,
+    boundary_of,
+    current_source,
+    filter_exception,
+    function_name,
+    reference_to,
+)
 from fungrad.core.staging import DebugInfo, trace_tree
 from fungrad.jit.front.aot import Traced, Wrapped, check_compiler_options
 from fungrad.jit.front.cache_info import CacheInfo, note_trace, versions_of
@@ -297,6 +305,17 @@ class JitFunction:
         self._versions = _versions_of(fun, options)
         self._plain = not (options.static_argnums or options.static_argnames)
         self._splits: dict[tuple, Split] = {}
+
+    # As functions, which are copied and pickled by reference; what it has compiled belongs to the process.
+
+    def __copy__(self) -> JitFunction:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> JitFunction:
+        return self
+
+    def __reduce__(self) -> Any:
+        return reference_to(self) or (JitFunction, (self._fun, self._options))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -650,15 +669,15 @@ class Split(NamedTuple):
     names: tuple[str, ...]
 
 
+_UNSPECIFIED: Any = object()
+
+
 @overload
 def jit(fun: Callable[P, R], **options: Unpack[Keywords]) -> Wrapped[P, R]: ...
 
 
 @overload
 def jit(**options: Unpack[Keywords]) -> Callable[[Callable[P, R]], Wrapped[P, R]]: ...
-
-
-_UNSPECIFIED: Any = object()
 
 
 @api_boundary

@@ -21,7 +21,7 @@ from fungrad.core.ir import Jaxpr
 from fungrad.core.jaxpr_parts import jaxprs_in_params
 from fungrad.core.meshes import AbstractMesh, PartitionSpec
 from fungrad.core.placement import following, placed, placement
-from fungrad.core.source import api_boundary
+from fungrad.core.source import api_boundary, reference_to
 from fungrad.ops.resharding import note_move, resharded, sharding_constraint_p
 
 
@@ -61,6 +61,15 @@ class ShardedFunction:
             *_devices_of(out_shardings, "out_shardings"),
         ]
         _check_devices(self._devices)
+
+    def __copy__(self) -> ShardedFunction:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> ShardedFunction:
+        return self
+
+    def __reduce__(self) -> Any:
+        return reference_to(self) or super().__reduce__()
 
     @api_boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
