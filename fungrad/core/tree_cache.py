@@ -23,7 +23,7 @@ from typing import Any
 import optree
 
 from fungrad.core.tree_code import MOST_LEAVES, NoCodeError, TreeReader, constructor, defined
-from fungrad.core.tree_nodes import NAMESPACE, has_hash, known_leaf_types
+from fungrad.core.tree_nodes import NAMESPACE, has_hash, known_leaf_types, when_registered
 from fungrad.core.tree_order import flattened
 
 __all__ = [
@@ -391,3 +391,6 @@ def clear() -> None:
     """Forgets all code and all structures."""
     for table in (readers, _histories, structures, _uses):
         table.clear()
+
+
+when_registered.append(clear)

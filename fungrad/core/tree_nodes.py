@@ -28,6 +28,7 @@ __all__ = [
     "node_type",
     "register",
     "registered_types",
+    "when_registered",
 ]
 
 NAMESPACE = "fungrad"
@@ -144,6 +145,9 @@ known_leaf_types: set[type] = {int, float, bool, complex}
 _builtin_types = frozenset(_node_types)
 registered_types: set[type] = set()
 
+# Called when a type has been registered: what was found out of trees with instances of it as leaves is wrong now.
+when_registered: list[Callable[[], None]] = []
+
 
 def has_hash(cls: type) -> bool:
     """Whether a class may be looked up in tables: a metaclass that defines `__eq__` alone has no hash.
@@ -204,3 +208,5 @@ def register(
     known_leaf_types.discard(cls)
     registered_types.add(cls)
     _node_types[cls] = node
+    for forget in when_registered:
+        forget()
