@@ -88,8 +88,10 @@ SORTED = ("float32", "float64", "bfloat16", "uint32", "int64", "int8", "bool")
 
 # By file and function.
 SWEEPS: dict[str, Rule] = {
+    "test_accumulate::test_sums_with_parts": values,
     "test_accuracy::test_compiled_products_leave_the_range_only_with_their_result": values,
     "test_accuracy::test_compiled_products_of_special_numbers": values,
+    "test_complex_neighbours::test_values": pairs,
     "test_compiled_sorting::test_sort_and_argsort": where(lambda v: v["dtype"] in (*SORTED, "complex64")),
     "test_compiled_sorting::test_top_k": where(lambda v: v["dtype"] in SORTED),
     "test_composition::test_jit_changes_nothing": pairs,
@@ -98,20 +100,27 @@ SWEEPS: dict[str, Rule] = {
     "test_control_scan::test_compositions": pairs,
     "test_control_scan::test_derivatives": pairs,
     "test_control_while::test_compositions": pairs,
+    "test_emit::test_matrix_product": pairs,
     # All lengths that are no product of other ones, and some of each further kind.
     "test_fft::test_real": where(lambda v: v["n"] not in (4, 6, 10, 11, 12, 14, 15, 63, 1000)),
+    "test_lazy::test_values": values,
     "test_leading_sums::test_reductions_over_a_leading_axis": values,
     "test_linalg::test_derivatives_of_eigenvectors_keep_the_greatest_component_real": where(lambda v: all(v["sides"])),
+    "test_masked_inputs::test_no_subnormal_numbers_on_masks": pairs,
+    "test_narrow_records::test_reductions_of_records": values,
     "test_optable::test_jit_equals_eager": few,
     "test_optable::test_jit_equals_eager_on_special_values": few,
     "test_poisoned_memory::test_operations": first(lambda v: v["op"].covers),
     "test_poisoned_memory::test_products_of_every_size": values,
     "test_random_in_place::test_risky_programs": pairs,
+    "test_records::test_some_elements_of_records": pairs,
+    "test_records::test_sum_and_update_of_records": pairs,
     "test_scipy_solvers::test_minima": values,
     # Complex systems go the same ways as real ones.
     "test_scipy_solvers::test_solvers": either(values, first(lambda v: (v["solver"], v["kind"]))),
     "test_shields::test_examples_leave_no_trace_of_what_they_do_not_take": values,
     "test_shields::test_second_derivatives": values,
+    "test_subnormals::test_functions_of_subnormal_and_small_numbers": pairs,
     "test_transposed_nests::test_values": pairs,
     "test_ufuncs::test_accumulate_reduceat_and_outer_are_numpys": first(lambda v: v["name"]),
     "test_ufuncs::test_at_is_numpys": values,
