@@ -344,3 +344,23 @@ def test_device_of_jit(names):
     np.testing.assert_array_equal(jax.jit(jax.grad(lambda x: f(x, 3).sum()))(u), 3 * u)
     with pytest.raises(ValueError, match="device is specified"):
         jax.jit(lambda x: x, device=d[2], in_shardings=names["S"]())
+
+
+def test_constraints_that_do_not_divide_evenly(names):
+    s, x = names["S"]("x"), jnp.arange(6.0)
+
+    def constrained(a):
+        return lax.with_sharding_constraint(2 * a, s)
+
+    gradient = jax.grad(lambda a: jnp.sum(constrained(a) ** 2))
+    for f, value, expected in (
+        (jax.jit(constrained), x, 2 * x),
+        (jax.jit(jax.vmap(constrained)), x[None], 2 * x[None]),
+        (jax.vmap(constrained), x[None], 2 * x[None]),
+        (jax.jit(gradient), x, 8 * x),
+    ):
+        out = f(value)
+        np.testing.assert_array_equal(out, expected)
+        assert out.sharding.is_fully_replicated and len(out.sharding.device_set) == 8
+    with pytest.raises(ValueError, match="does not evenly divide"):
+        constrained(x)

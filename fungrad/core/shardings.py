@@ -241,19 +241,31 @@ class NamedSharding(Sharding):
         """Into how many parts each dimension is divided."""
         return tuple([math.prod([self.mesh.shape[n] for n in self.spec.names(d)]) for d in range(ndim)])
 
-    def check_shape(self, shape: Sequence[int], api: str) -> None:
-        """Raises ValueError unless arrays of that shape can be divided so."""
+    def check_rank(self, shape: Sequence[int], api: str) -> None:
+        """Raises ValueError unless arrays of that shape have the dimensions that are divided."""
         if len(self.spec) > len(shape):
             raise ValueError(
                 f"{api}: Sharding {self} is only valid for values of rank at least {len(self.spec)}, but was applied "
                 f"to a value of rank {len(shape)}"
             )
+
+    def check_shape(self, shape: Sequence[int], api: str) -> None:
+        """Raises ValueError unless arrays of that shape can be divided so."""
+        self.check_rank(shape, api)
         for d, (n, k) in enumerate(zip(shape, self.parts(len(shape)), strict=True)):
             if n % k:
                 raise IndivisibleError(
                     f"{api}: Sharding {self} implies that array axis {d} is partitioned {k} times, but does not evenly "
                     f"divide the dimension size {n}. Got shape: {tuple(shape)}"
                 )
+
+    def even(self, shape: Sequence[int]) -> NamedSharding:
+        """The sharding without the dimensions of arrays of that shape that cannot be divided evenly."""
+        parts = self.parts(len(shape))
+        if not any([n % k for n, k in zip(shape, parts, strict=True)]):
+            return self
+        kept = [None if n % k else e for n, k, e in zip(shape, parts, self.spec.filled(len(shape)), strict=True)]
+        return self.update(spec=self.spec.update(kept))
 
     def shard_shape(self, global_shape: Sequence[int]) -> tuple[int, ...]:
         """Shape of the part that each device holds."""

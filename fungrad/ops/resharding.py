@@ -98,6 +98,7 @@ class ShardingConstraint(Primitive):
         (x,) = args
         if state.trace is EVAL and type(x) is ArrayImpl and params["sharding"] is not None:
             now, wanted = placement(x), params["sharding"]
+            wanted.check_shape(x.aval.shape, "fungrad.lax.with_sharding_constraint")
             following.check_same_devices((now, wanted), lambda i: ("the argument of", _SHARDING_OF)[i])
             return placed(x, _determined(wanted, now, x.aval.ndim))
         if not watch.constraints:
@@ -130,7 +131,7 @@ class ShardingConstraint(Primitive):
                     f"spec {sharding.spec}; name an axis that divides no dimension of the examples"
                 )
             filled = sharding.update(spec=sharding.spec.filled(args[0].aval.ndim - 1))
-            sharding = filled.of_batch(dims[0], names or PartitionSpec.UNCONSTRAINED)
+            sharding = filled.of_batch(dims[0], names or PartitionSpec.UNCONSTRAINED).even(args[0].aval.shape)
         return self.bind(args[0], sharding=sharding), dims[0]
 
     def lower(self, ctx: Any, x: Any, *, sharding: Any) -> Any:

@@ -65,6 +65,7 @@ ShapedArray.manual_axis_type = property(  # type: ignore[attr-defined]
     _manual_axis_type, doc="How values of this type differ between members of the axes of functions of shards."
 )
 ShapedArray.mat = ShapedArray.manual_axis_type  # type: ignore[attr-defined]
+Tracer.mat = property(lambda self: self.aval.mat, doc="How the value differs between members.")  # type: ignore[attr-defined]
 
 Array._bind_operators(
     {

@@ -211,7 +211,9 @@ def _results(
 ) -> list[Entries]:
     """How the results of one operation are divided; None for all if no operand says anything."""
     if primitive is sharding_constraint_p and params["sharding"] is not None:
-        return [_constraint(params["sharding"], entries[0], outs[0].ndim)]
+        asked = _constraint(params["sharding"], entries[0], outs[0].ndim)
+        # XLA divides what does not divide evenly too, but not results.
+        return [_divisible(_sharding(mesh, asked), outs[0], mesh)]
     inside = primitive.kind == "higher_order"
     if all(e is None for e in entries) and not (inside and any(map(constraints_of, jaxprs_in_params(params)))):
         return [None] * len(outs)

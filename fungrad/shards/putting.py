@@ -165,7 +165,10 @@ def _constrained(x: Array, wanted: Any) -> Array:
         check_same_devices((found, sharding), lambda i: ("the argument of", "sharding passed to")[i] + f" {api}")
     said = None
     if isinstance(sharding, NamedSharding):
-        sharding.check_shape(x.shape, f"fungrad.{api}")
+        if isinstance(x, Tracer) and not sharding.mesh.explicit_axes:
+            sharding.check_rank(x.shape, f"fungrad.{api}")
+        else:
+            sharding.check_shape(x.shape, f"fungrad.{api}")
         said = sharding.of_type(x.aval.shape)
         if said is not None:
             mine = x.aval.placement

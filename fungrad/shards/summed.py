@@ -57,11 +57,11 @@ def sets_of_results(
         )
     dropped: frozenset = frozenset()
     if name in _DROPPING or (primitive.kind != "elementwise" and name not in _KEEPING):
-        dropped: frozenset = frozenset().union(*reduced) if name == "dot_general" else _manual(avals)
+        dropped = frozenset().union(*reduced) if name == "dot_general" else _manual(avals)
     if typing.lenient:
         # Derivatives of what has been accepted are linear.
         return everywhere, frozenset().union(*reduced) - everywhere - dropped
-    out_reduced = _reduced(primitive, avals, reduced) - dropped
+    out_reduced = frozenset() if name == "dot_general" else _reduced(primitive, avals, reduced) - dropped
     if not everywhere:
         return frozenset(), out_reduced
     if name == "dot_general":
