@@ -131,3 +131,22 @@ def test_a_signal_stops_a_long_compilation():
                 pass
         assert fungrad.jit(lambda x: x + 1)(1.0) == 2
     """)
+
+
+def test_a_signal_at_the_edge_of_a_callback_is_a_failure_of_the_call():
+    # What a handler raises before or after the body of a function that native code calls, ctypes only prints.
+    run("""
+        import numpy as np
+        from fungrad.jit.runtime.executable import Executable
+        inner = Executable._run_host
+        def outer(self, number, table):
+            inner(self, number, table)
+            raise KeyboardInterrupt
+        Executable._run_host = outer
+        f = fungrad.jit(lambda x: fungrad.pure_callback(np.negative, x, x) + 1)
+        try:
+            f(jnp.ones(3))
+        except KeyboardInterrupt:
+            raise SystemExit(0)
+        raise SystemExit("not stopped")
+    """)

@@ -322,7 +322,8 @@ class ProgramEmitter:
         k = next(self.names)
         self.lines += [
             f"{status} = call i32 @{function}(i32 {number}, ptr %table)",
-            f"{failed} = icmp ne i32 {status}, 0",
+            # Anything but success: 0 is what a signal leaves that Python handles on the way in or out.
+            f"{failed} = icmp ne i32 {status}, 1",
             f"br i1 {failed}, label %fail{k}, label %host{k}",
             f"fail{k}:",
             "ret i32 1",

@@ -220,12 +220,16 @@ class Executable:
         return results
 
     def _raise(self) -> None:
-        raise self._failures.pop(threading.get_ident())
+        # None is noted where Ctrl-C came just before or after the host step, where nobody could catch it.
+        raise self._failures.pop(threading.get_ident(), None) or KeyboardInterrupt
 
     def _run_host(self, number: int, table: int) -> int:
-        """Called by native code for a host step."""
-        host = self.image.hosts[number]
+        """Called by native code for a host step; 1 if that is done.
+
+        What a signal handler raises outside of the `try` is printed by ctypes, which returns 0.
+        """
         try:
+            host = self.image.hosts[number]
             results = self._functions[number](*(piece.array(table, writeable=False) for piece in host.inputs))
             outputs = [piece.array(table, writeable=True) for piece in host.outputs]
             if len(outputs) == 1 and not isinstance(results, (list, tuple)):
@@ -241,8 +245,8 @@ class Executable:
                 target[...] = result
         except BaseException as failure:  # noqa: BLE001 - must not cross native frames; `run` raises it
             self._failures[threading.get_ident()] = failure
-            return 1
-        return 0
+            return 0
+        return 1
 
 
 # -- as bytes ----------------------------------------------------------------------------------------------------------
