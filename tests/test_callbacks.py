@@ -488,3 +488,46 @@ def test_callbacks_that_write_into_buffers():
         buffers.buffer_callback(add_in_place, F32, input_output_aliases={0: 0})(fnp.arange(2))
     with pytest.raises(ValueError, match="must not return any values"):
         buffers.buffer_callback(lambda ctx, out: 1, F32)()
+
+
+@pytest.fixture
+def mesh8():
+    fungrad.config.update("jax_num_cpu_devices", 8)
+    yield fungrad.make_mesh((8,), ("x",))
+    fungrad.config.update("jax_num_cpu_devices", 0)
+
+
+def test_devices_of_a_function_of_shards_call_back_with_their_shards(mesh8):
+    x = fnp.arange(16.0)
+
+    def numbered(x):
+        assert x.shape == (2,)
+        like = fungrad.ShapeDtypeStruct(x.shape, x.dtype)
+        return fungrad.pure_callback(lambda v: np.asarray(v) + np.arange(v.size, dtype=v.dtype), like, x)
+
+    inner, seen = fungrad.jit(numbered), []
+
+    def watched(x):
+        io_callback(lambda v: seen.append(np.asarray(v)), None, x, ordered=True)
+        return inner(x)
+
+    for check in (True, False):
+        for f in (numbered, inner, watched):
+            mapped = fungrad.shard_map(f, mesh=mesh8, in_specs=fungrad.P("x"), out_specs=fungrad.P("x"), check_vma=check)
+            for g in (mapped, fungrad.jit(mapped)):
+                np.testing.assert_array_equal(g(x), np.arange(16) + np.arange(16) % 2)
+    np.testing.assert_array_equal(np.concatenate(seen[:8]), x)
+    # What has been batched for devices does not serve examples.
+    with pytest.raises(NotImplementedError, match="vmap needs to know"):
+        fungrad.vmap(inner, axis_name="x")(x.reshape(8, 2))
+
+
+def test_results_of_callbacks_may_be_what_numpy_takes_for_an_array():
+    class Boxed:
+        def __array__(self, dtype=None, copy=None):
+            return np.array(3, np.float32)
+
+    device = fungrad.sharding.SingleDeviceSharding(fungrad.devices()[0])
+    assert float(fungrad.jit(lambda: fungrad.pure_callback(Boxed, F32, sharding=device))()) == 3.0
+    with pytest.raises(TypeError, match="sharding must be a sharding or None, got 'here'"):
+        fungrad.pure_callback(Boxed, F32, sharding="here")

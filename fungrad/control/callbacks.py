@@ -26,6 +26,7 @@ from fungrad.core.context import EVAL, AxisData, running
 from fungrad.core.key_values import keys_of_words, words_of
 from fungrad.core.nonfinite import replay
 from fungrad.core.primitive import Primitive
+from fungrad.core.shardings import Sharding
 from fungrad.core.source import api_boundary, function_name
 from fungrad.core.treedef import structure_text
 from fungrad.ops.foundation import broadcast_in_dim, instantiate, move_dim
@@ -106,7 +107,7 @@ class Returning:
         return out
 
     def _data(self, x: Any, aval: ShapedArray) -> np.ndarray | None:
-        if not is_array_like(x):
+        if not is_array_like(x) and not hasattr(x, "__array__"):
             return None
         data = np.asarray(x)
         scalar = isinstance(x, (bool, int, float, complex))
@@ -284,6 +285,8 @@ class PureCallback(Callback):
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], *, vmap_method: str | None, **params: Any
     ) -> tuple[Any, Any]:
         params["vmap_method"] = vmap_method
+        if axis.of_mesh:  # each device calls with its own shard
+            return self._sequential(axis, args, dims, params)
         if vmap_method is None:
             raise NotImplementedError(
                 "fungrad.pure_callback: vmap needs to know how to treat the batch: pass "
@@ -314,7 +317,7 @@ class IOCallback(Callback):
     def batch(
         self, axis: AxisData, args: Sequence[Any], dims: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
-        if params["ordered"]:
+        if params["ordered"] and not axis.of_mesh:
             raise ValueError(
                 "fungrad.experimental.io_callback: an ordered callback cannot be mapped by vmap, "
                 "since examples have no order; "
@@ -436,12 +439,19 @@ def _returning(
     return Returning(callback, out_tree, tuple(avals)), tuple(avals), out_tree
 
 
+def _check_sharding(api: str, sharding: Any) -> None:
+    if sharding is not None and not isinstance(sharding, Sharding):
+        raise TypeError(
+            f"fungrad.{api}: sharding must be a sharding or None, got {sharding!r} of type {type(sharding).__name__}"
+        )
+
+
 @api_boundary
 def pure_callback(
     callback: Callable[..., Any],
     result_shape_dtypes: Any,
     *args: Any,
-    sharding: None = None,
+    sharding: Any = None,
     vmap_method: str | None = None,
     vectorized: bool | None = None,
     **kwargs: Any,
@@ -455,7 +465,7 @@ def pure_callback(
       result_shape_dtypes: tree of ``ShapeDtypeStruct`` (or arrays) that tells the types of its
         results.
       *args: arguments of the callback, trees of arrays.
-      sharding: accepted for compatibility; must be None.
+      sharding: where the callback runs, a sharding or None. Without effect: it runs in this process.
       vmap_method: what ``vmap`` does: ``sequential`` (also ``sequential_unrolled``) calls once per
         example; ``expand_dims`` and ``broadcast_all`` call once with a leading batch dimension on
         all arguments, of size 1 or repeated for those that are not mapped; ``legacy_vectorized``
@@ -476,8 +486,7 @@ def pure_callback(
       >>> fungrad.jit(f)(np.float32([3, 1, 2]))
       Array([1., 2., 3.], dtype=float32)
     """
-    if sharding is not None:
-        raise TypeError(f"fungrad.pure_callback: sharding is not supported, got {sharding!r}")
+    _check_sharding("pure_callback", sharding)
     if vectorized is not None and vmap_method is None:
         vmap_method = "legacy_vectorized" if vectorized else "sequential"
     if vmap_method is not None and vmap_method not in VMAP_METHODS:
@@ -498,7 +507,7 @@ def io_callback(
     callback: Callable[..., Any],
     result_shape_dtypes: Any,
     *args: Any,
-    sharding: None = None,
+    sharding: Any = None,
     ordered: bool = False,
     **kwargs: Any,
 ) -> Any:
@@ -509,7 +518,7 @@ def io_callback(
       result_shape_dtypes: tree of ``ShapeDtypeStruct`` that tells the types of its results; None
         if it returns None.
       *args: arguments of the callback, trees of arrays.
-      sharding: accepted for compatibility; must be None.
+      sharding: where the callback runs, a sharding or None. Without effect: it runs in this process.
       ordered: whether calls must keep their order (they always do); such a call cannot be mapped
         by ``vmap``.
       **kwargs: keyword arguments of the callback.
@@ -528,10 +537,7 @@ def io_callback(
       >>> print(f(1.0), log)
       2.0 [1.0]
     """
-    if sharding is not None:
-        raise TypeError(
-            f"fungrad.experimental.io_callback: sharding is not supported, got {sharding!r}"
-        )
+    _check_sharding("experimental.io_callback", sharding)
     flat, arrays = _flat("experimental.io_callback", callback, args, kwargs, static=False)
     returning, avals, out_tree = _returning(flat, result_shape_dtypes)
     outs = io_callback_p.bind(
