@@ -208,6 +208,8 @@ def _derived(source: Any) -> tuple[tuple, bool]:
         key = (*key, source.context_mesh)
     if source.collects_index_errors:
         key = (*key, "collects index errors")
+    if source.leaves_out_checks:
+        key = (*key, "leaves out checks")
     if _contexts:
         key = (*key, *[getattr(source, name) for name in _contexts])
     return key, source.debug_nans or source.debug_infs
@@ -240,6 +242,8 @@ class Config(threading.local):
     context_mesh = None
     # Whether `checkify` collects indices outside of arrays, so that known ones must not raise; no option either.
     collects_index_errors = False
+    # Whether `checkify` is asked for other errors than those of `checkify.check`.
+    leaves_out_checks = False
     # The semantic options as one hashable value, kept up to date by every setter.
     trace_key: tuple = ()
     # Whether eager operations examine their results (debug_nans or debug_infs), kept up to date likewise.
@@ -344,6 +348,10 @@ class Config(threading.local):
     def collecting_index_errors(self) -> contextlib.AbstractContextManager[None]:
         """Lets known indices outside of arrays go where traced ones go, for ``checkify`` to find them."""
         return self._overriding("collects_index_errors", True)
+
+    def leaving_out_checks(self) -> contextlib.AbstractContextManager[None]:
+        """Lets ``checkify.check`` do nothing, for ``checkify`` with other errors."""
+        return self._overriding("leaves_out_checks", True)
 
     def _refresh(self) -> None:
         self.__dict__["trace_key"], self.__dict__["check_results"] = _derived(self)

@@ -93,7 +93,8 @@ def debug_check(pred: Any, message: str, *args: Any, **values: Any) -> None:
 def check(pred: Any, msg: str, *fmt_args: Any, debug: bool = False, **fmt_kwargs: Any) -> None:
     """``debug.check`` under JAX's name, whose message says that a check has failed.
 
-    JAX refuses to compile it unless ``checkify`` has turned it into a value; here it raises.
+    JAX refuses to compile it unless ``checkify`` has turned it into a value; here it raises. Inside of ``checkify`` that
+    looks for other errors it does nothing.
 
     Args:
       pred: boolean scalar that must hold.
@@ -117,6 +118,8 @@ def check(pred: Any, msg: str, *fmt_args: Any, debug: bool = False, **fmt_kwargs
       -3.0 needs to be positive! (`check` failed)
     """
     primitive = debug_check_p if debug else check_p
+    if config.leaves_out_checks:
+        return
     _check("experimental.checkify.check", pred, msg, fmt_args, fmt_kwargs, primitive, _FAILED)
 
 
@@ -288,7 +291,8 @@ def checkify(fun: Callable[..., Any], errors: Iterable[type[RuntimeCheckError]] 
     """A function that returns what may have failed in ``fun`` instead of raising.
 
     It can be compiled, mapped and differentiated; checks inside loops and branches are found there, and
-    the message names the iteration. Checks that are not among ``errors`` raise as they would without.
+    the message names the iteration. Calls of ``checkify.check`` are left out where ``errors`` has no
+    ``user_checks``, as in JAX; other checks that are not among ``errors`` raise as they would without.
 
     Args:
       fun: function with ``check`` in it, or without.
@@ -333,7 +337,11 @@ def checkify(fun: Callable[..., Any], errors: Iterable[type[RuntimeCheckError]] 
             return check_results(leaves, result, debug)
 
         debug = DebugInfo(function_name(fun), (), "checkify")
-        with config.collecting_index_errors() if OOBError in kinds else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            if OOBError in kinds:
+                stack.enter_context(config.collecting_index_errors())
+            if not any(issubclass(FailedCheckError, kind) for kind in kinds):
+                stack.enter_context(config.leaving_out_checks())
             jaxpr = trace_flat(flat, (), debug)
         found = Errors(kinds)
         outs = eval_checked(jaxpr, found, jaxpr.consts)
