@@ -513,7 +513,8 @@ def test_devices_of_a_function_of_shards_call_back_with_their_shards(mesh8):
 
     for check in (True, False):
         for f in (numbered, inner, watched):
-            mapped = fungrad.shard_map(f, mesh=mesh8, in_specs=fungrad.P("x"), out_specs=fungrad.P("x"), check_vma=check)
+            specs = {"in_specs": fungrad.P("x"), "out_specs": fungrad.P("x")}
+            mapped = fungrad.shard_map(f, mesh=mesh8, **specs, check_vma=check)
             for g in (mapped, fungrad.jit(mapped)):
                 np.testing.assert_array_equal(g(x), np.arange(16) + np.arange(16) % 2)
     np.testing.assert_array_equal(np.concatenate(seen[:8]), x)

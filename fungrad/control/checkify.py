@@ -93,8 +93,8 @@ def debug_check(pred: Any, message: str, *args: Any, **values: Any) -> None:
 def check(pred: Any, msg: str, *fmt_args: Any, debug: bool = False, **fmt_kwargs: Any) -> None:
     """``debug.check`` under JAX's name, whose message says that a check has failed.
 
-    JAX refuses to compile it unless ``checkify`` has turned it into a value; here it raises. Inside of ``checkify`` that
-    looks for other errors it does nothing.
+    JAX refuses to compile it unless ``checkify`` has turned it into a value; here it raises. Inside of ``checkify``
+    that looks for other errors it does nothing.
 
     Args:
       pred: boolean scalar that must hold.
