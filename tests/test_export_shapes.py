@@ -235,6 +235,16 @@ PROGRAMS = {
     "value of a size": lambda x: (jnp.array(x.shape[0]), x.shape[0] * 2.5, 5.0 + x.shape[0], x.shape[0] / 2),
     "sizes as arrays": lambda x: (jnp.sqrt(x.shape[0]), x.shape[0] - jnp.arange(4), 2 ** x.shape[0], x.size),
     "mean and variance": lambda x: (x.mean(0), x.var(), x.std(0), jnp.median(x, 0), jnp.cov(x.T)),
+    "resized": lambda x: (
+        fungrad.image.resize(x, (4, 3), "linear"),
+        fungrad.image.resize(x, (2 * x.shape[0], 5), "nearest"),
+        fungrad.image.resize(x, (x.shape[0] + 1, 2), "cubic"),
+    ),
+    "inserted": lambda x: (
+        jnp.insert(x, 1, 7.0, axis=0), jnp.insert(x, jnp.array([0, 1]), 7.0, 0), jnp.insert(x, x.shape[0] - 1, 7.0, 0)
+    ),
+    "triangles": lambda x: jnp.tril_indices(x.shape[0]),
+    "traces along traced diagonals": lambda x: jnp.trace(x, offset=(x[0, 0] > 0).astype("int32")),
     "softmax": lambda x: fungrad.nn.softmax(x, 0),
     "products": lambda x: (x.T @ x, x @ x.T, jnp.einsum("bi,bj,bk->ijk", x, x, x)),
     "reshape": lambda x: (x.reshape(-1), x.reshape(3, -1), x.reshape((x.shape[0], 1, -1)), jnp.ravel(x)),
@@ -544,3 +554,21 @@ def test_another_process_reads_a_function_for_symbolic_shapes(tmp_path):
     lines = done.stdout.splitlines()
     assert lines[0] == f"{e.in_avals} {e.out_avals} 144.0 144.0"
     assert lines[1].startswith("fungrad.export: Input shapes do not match the symbolic shape constraint")
+
+
+def test_positions_of_triangles():
+    """Where it can be told how many there are, which JAX cannot for all of these."""
+    shapes = (1, 1), (2, 4), (4, 2), (3, 3)
+    for k in (-1, 0, 1):
+        for ours, theirs in ((jnp.tril_indices, np.tril_indices), (jnp.triu_indices, np.triu_indices)):
+            if ours is jnp.triu_indices and k < 0:
+                continue
+            e = exported(lambda x, ours=ours, k=k: ours(x.shape[0], k, x.shape[1]), "a, b")
+            for a, b in shapes:
+                for x, y in zip(e.call(np.zeros((a, b), np.float32)), theirs(a, k, b), strict=True):
+                    np.testing.assert_array_equal(x, y)
+
+
+def test_insertions_refuse_slices_of_symbolic_sizes():
+    with pytest.raises(TypeError, match="obj must be no slice where the size of axis 0 is symbolic"):
+        exported(lambda x: jnp.insert(x, slice(0, 2), 7.0, 0), "a, 3")

@@ -349,3 +349,15 @@ def test_compiled_eigenvalues_come_in_the_same_order(dtype):
     for got, wanted in zip(fungrad.jit(jnp.linalg.eig)(x), jnp.linalg.eig(x), strict=True):
         assert got.dtype == wanted.dtype
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_traces_along_a_traced_diagonal():
+    x = np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)
+    f = fungrad.jit(lambda x, k: jnp.trace(x, k, 1, 2))
+    for k in range(-4, 6):
+        np.testing.assert_array_equal(f(x, k), np.trace(x, k, 1, 2))
+    np.testing.assert_array_equal(
+        fungrad.vmap(lambda k: jnp.trace(x, k, 1, 2))(jnp.arange(3)), [np.trace(x, k, 1, 2) for k in range(3)]
+    )
+    with pytest.raises(TypeError):
+        f(x, 1.0)

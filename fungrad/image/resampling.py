@@ -20,7 +20,7 @@ import fungrad.numpy as jnp
 from fungrad.core import dtypes
 from fungrad.core.arguments import brief
 from fungrad.core.array import Array, as_array
-from fungrad.core.dimensions import sizes_of
+from fungrad.core.dimensions import is_symbolic, is_symbolic_shape, sizes_of
 from fungrad.core.source import api_class
 from fungrad.numpy._promotion import promote_dtypes_inexact
 from fungrad.ops.shape import canonical_axis
@@ -111,16 +111,16 @@ def _weights(n: int, size: int, scale: Array, shift: Array, method: ResizeMethod
     inverse = 1 / scale
     if method is ResizeMethod.AREA:
         # The overlap of the output pixel, brought back to the input, with each input pixel.
-        begin = (jnp.arange(size, dtype=dtype) - shift) * inverse
-        low = jnp.arange(n, dtype=dtype)[:, None]
+        begin = (_range(0, size, dtype) - shift) * inverse
+        low = _range(0, n, dtype)[:, None]
         weights = jnp.maximum(0, jnp.minimum(begin + inverse, low + 1) - jnp.maximum(begin, low))
     else:
         radius, kernel = _KERNELS[method]
         # Of images that shrink, the kernel grows so that it takes the mean of what falls together.
         width = jnp.maximum(inverse, 1.0) if antialias else 1.0
-        places = (jnp.arange(size, dtype=dtype) + 0.5 - shift) * inverse - 0.5
+        places = (_range(0, size, dtype) + 0.5 - shift) * inverse - 0.5
         edge = radius if method is ResizeMethod.CUBIC_PYTORCH and not antialias else 0
-        pixels = jnp.arange(-edge, n + edge, dtype=dtype)
+        pixels = _range(-edge, n + edge, dtype)
         weights = kernel(jnp.abs(places - pixels[:, None]) / width)
         if edge:
             # Pixels beyond the edge are those at the edge.
@@ -128,8 +128,8 @@ def _weights(n: int, size: int, scale: Array, shift: Array, method: ResizeMethod
             inner = inner.at[0].add(jnp.sum(weights[:edge], axis=0))
             return _normalized(inner.at[n - 1].add(jnp.sum(weights[edge + n :], axis=0)))
     weights = _normalized(weights)
-    places = (jnp.arange(size, dtype=dtype) + 0.5 - shift) * inverse - 0.5
-    return jnp.where((places >= -0.5) & (places <= n - 0.5), weights, 0)
+    places = (_range(0, size, dtype) + 0.5 - shift) * inverse - 0.5
+    return jnp.where((places >= -0.5) & (places <= _number(n, dtype) - 0.5), weights, 0)
 
 
 def _normalized(weights: Array) -> Array:
@@ -151,16 +151,36 @@ def _resampled(
     if method is ResizeMethod.CUBIC_PYTORCH and antialias:
         method = ResizeMethod.CUBIC
     # Dimensions that shrink first: fewer multiplications.
-    order = sorted(range(len(dims)), key=lambda i: shape[dims[i]] / max(1, image.shape[dims[i]]))
+    order: Sequence[int] = range(len(dims))
+    if not is_symbolic_shape(shape) and not is_symbolic_shape(image.shape):
+        order = sorted(order, key=lambda i: shape[dims[i]] / max(1, image.shape[dims[i]]))
     for i in order:
         d = dims[i]
         n = image.shape[d]
-        if not n:
+        if not is_symbolic(n) and not n:
             image = jnp.zeros((*image.shape[:d], shape[d], *image.shape[d + 1 :]), image.dtype)
             continue
         weights = _weights(n, shape[d], scale[i], shift[i], method, antialias).astype(image.dtype)
         image = jnp.moveaxis(jnp.tensordot(image, weights, ((d,), (0,))), -1, d)
     return image
+
+
+def _number(size: Any, dtype: np.dtype) -> Array:
+    """A size, which may be symbolic, as a floating-point number."""
+    return jnp.asarray(size).astype(dtype) if is_symbolic(size) else jnp.asarray(size, dtype)
+
+
+def _range(first: int, last: Any, dtype: np.dtype) -> Array:
+    if is_symbolic(last):
+        return jnp.arange(first, last).astype(dtype)
+    return jnp.arange(first, last, dtype=dtype)
+
+
+def _ratio(new: Any, old: Any, dtype: np.dtype) -> Array:
+    """By how much a dimension grows, 1 where there is nothing in it."""
+    if is_symbolic(new) or is_symbolic(old):
+        return _number(new, dtype) / _number(old, dtype)
+    return jnp.asarray(new / old if new and old else 1.0, dtype)
 
 
 # -- arguments -------------------------------------------------------------------------------------------------------
@@ -232,13 +252,19 @@ def resize(
         for d in changed:
             n, size = x.shape[d], dims[d]
             # In single precision, as elsewhere, which decides halves.
+            if is_symbolic(n) or is_symbolic(size):
+                single = np.dtype(np.float32)
+                middles = jnp.arange(size).astype(single) + 0.5
+                places = jnp.floor(middles * _number(n, single) / _number(size, single))
+                x = jnp.take(x, places.astype(np.int32), axis=d)
+                continue
             places = np.floor((np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(n) / np.float32(size))
             x = jnp.take(x, jnp.asarray(places.astype(np.int32)), axis=d)
         return x
     (x,) = promote_dtypes_inexact("image.resize", x)
     real = dtypes.to_real_dtype(x.dtype)
     work = real if real.itemsize == 8 else np.dtype(np.float32)
-    scale = [jnp.asarray(dims[d] / x.shape[d] if dims[d] and x.shape[d] else 1.0, work) for d in changed]
+    scale = [_ratio(dims[d], x.shape[d], work) for d in changed]
     return _resampled(x, dims, changed, scale, [jnp.zeros((), work)] * len(changed), chosen, antialias)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.array import Array
+from fungrad.core.array import Array, as_array
 from fungrad.core.context import Tracer
 from fungrad.core.dimensions import as_size, is_symbolic, max_size, min_size
 from fungrad.errors import ConcretizationTypeError, IncompatibleShapesError
@@ -398,8 +398,13 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
     axis = canonical_axis("fungrad.numpy.insert", axis, a.aval.ndim)
     n = a.aval.shape[axis]
     if isinstance(obj, slice):
+        if is_symbolic(n):
+            raise TypeError(
+                f"fungrad.numpy.insert: obj must be no slice where the size of axis {axis} is symbolic ({n}), since "
+                "how much is inserted would depend on it; pass positions"
+            )
         obj = np.arange(n)[obj]
-    where: Any = obj if isinstance(obj, Tracer) else np.asarray(obj)
+    where: Any = as_array(obj) if is_symbolic(obj) else obj if isinstance(obj, Tracer) else np.asarray(obj)
     if where.dtype.kind == "b":
         if isinstance(where, Tracer):
             raise ConcretizationTypeError(
@@ -412,7 +417,8 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
     flat = where.reshape(-1)
     if flat.dtype.kind not in "iu":
         raise TypeError(f"fungrad.numpy.insert: obj must be integers, got dtype {flat.dtype}")
-    if isinstance(where, np.ndarray) and where.ndim == 0 and not -n <= int(flat[0]) <= n:
+    known = isinstance(where, np.ndarray) and not is_symbolic(n)
+    if known and where.ndim == 0 and not -n <= int(flat[0]) <= n:
         raise IndexError(f"fungrad.numpy.insert: index {int(flat[0])} is out of bounds for axis {axis} of size {n}")
     new = shape_ops.broadcast_to_rank(new, a.aval.ndim)
     if where.ndim == 0:
@@ -427,10 +433,12 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
 
 def _insertion_order(flat: Any, k: int, n: int) -> Any:
     """Where the slices of the result are among ``k`` new ones, for positions ``flat``, followed by ``n`` old ones."""
-    if isinstance(flat, np.ndarray):
+    if isinstance(flat, np.ndarray) and not is_symbolic(n):
         flat = np.clip(np.where(flat < 0, flat + n, flat), 0, n).astype(np.int32)
         return np.argsort(np.concatenate([np.broadcast_to(flat, (k,)), np.arange(n)]), kind="stable").astype(np.int32)
-    flat = clamp(np.int32(0), wrapped(cast(flat, dtypes.int32), n), np.int32(n))
+    flat = cast(as_array(flat), dtypes.int32)
+    last = cast(as_array(n), dtypes.int32) if is_symbolic(n) else np.int32(n)
+    flat = clamp(np.int32(0), wrapped(flat, n), last)
     keys = lax_joining.concatenate([creation.broadcast_to(flat, (k,), "insert"), creation.arange(n, dtype="int32")], 0)
     # Stable: the new slices come before the old slice at their position, in their order.
     return lax_sort.sort((keys, creation.arange(n + k, dtype="int32")), num_keys=1)[1]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core.array import Array
+from fungrad.core.context import Tracer
 from fungrad.core.dimensions import is_symbolic_shape
 from fungrad.errors import IncompatibleShapesError
 from fungrad.numpy import creation, reductions, ufuncs
@@ -450,8 +451,8 @@ def _planes_last(a: Array, axis1: int, axis2: int, api: str) -> Array:
     return moveaxis(a, (i, j), (-2, -1))
 
 
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
-    """Sum of the diagonal of the planes of two axes; see ``diagonal``.
+def trace(a: Any, offset: Any = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
+    """Sum of the diagonal of the planes of two axes; see ``diagonal``. The offset may be traced.
 
     Example:
       >>> import fungrad.numpy as jnp
@@ -460,12 +461,13 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
     """
     no_out("trace", out)
     a = operand(a, "trace", "a")
-    if not is_symbolic_shape(a.aval.shape) or a.aval.ndim < 2:
+    traced = isinstance(offset, Tracer) and not offset.aval.shape and offset.aval.dtype.kind in "iu"
+    if not (traced or is_symbolic_shape(a.aval.shape)) or a.aval.ndim < 2:
         return reductions.sum(diagonal(a, offset, axis1, axis2), -1, dtype)
-    # Which side is the shorter one may not be known.
+    # How long the diagonal is may not be known.
     x = _planes_last(a, axis1, axis2, "trace")
     rows, columns = x.aval.shape[-2:]
-    mask = _eye_mask(rows, columns, operator.index(offset))
+    mask = _eye_mask(rows, columns, cast(offset, np.dtype(np.int32)) if traced else operator.index(offset))
     return reductions.sum(where(mask, x, creation.zeros_like(x, shape=())), (-2, -1), dtype)
 
 
@@ -490,7 +492,7 @@ def diag(v: Any, k: int = 0) -> Array:
     return where(_eye_mask(n, n, k), foundation.broadcast(placed, (n, n)), zero)
 
 
-def _eye_mask(rows: int, columns: int, k: int) -> Array:
+def _eye_mask(rows: int, columns: int, k: Any) -> Array:
     row = shape_ops.broadcasted_iota(np.int32, (rows, columns), 0)
     column = shape_ops.broadcasted_iota(np.int32, (rows, columns), 1)
     return ufuncs.equal(ufuncs.add(row, k), column)

@@ -17,10 +17,12 @@ import numpy as np
 from fungrad.core import dtypes
 from fungrad.core.array import Array
 from fungrad.core.context import Tracer
+from fungrad.core.dimensions import is_symbolic, max_size
 from fungrad.errors import FungradTypeError
 from fungrad.numpy import division, ufuncs
 from fungrad.numpy._promotion import cast, converted, operand, promote_dtypes
 from fungrad.numpy.creation import arange, asarray, canonical_shape, ones, raw_values
+from fungrad.numpy.grids import tri
 from fungrad.numpy.indexing import require_integers, size_like, take
 from fungrad.numpy.selection import nonzero, where
 from fungrad.numpy.updating import index_update, require_copy
@@ -261,8 +263,22 @@ def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Array, Array
       >>> jnp.tril_indices(2)
       (Array([0, 1, 1], dtype=int32), Array([0, 0, 1], dtype=int32))
     """
+    if is_symbolic(n) or is_symbolic(m):
+        m = n if m is None else m
+        return nonzero(tri(n, m, operator.index(k)), size=_in_lower(n, m, operator.index(k)))  # type: ignore[return-value]
     rows, columns = np.tril_indices(operator.index(n), operator.index(k), None if m is None else operator.index(m))
     return asarray(rows), asarray(columns)
+
+
+def _in_lower(n: Any, m: Any, k: int) -> Any:
+    """How many elements of an ``(n, m)`` array are in its lower triangle, sizes being symbolic or not."""
+
+    def up_to(t: Any) -> Any:
+        t = max_size(t, 0)
+        return t * (t + 1) // 2
+
+    # It is never negative, which the sizes may not tell.
+    return max_size(up_to(n + k) - up_to(k) - up_to(n + k - m) + up_to(k - m), 0)
 
 
 def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Array, Array]:
@@ -278,6 +294,10 @@ def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Array, Array
       >>> jnp.triu_indices(2)
       (Array([0, 0, 1], dtype=int32), Array([0, 1, 1], dtype=int32))
     """
+    if is_symbolic(n) or is_symbolic(m):
+        m, k = n if m is None else m, operator.index(k)
+        above = ufuncs.logical_not(tri(n, m, k - 1, bool))
+        return nonzero(above, size=_in_lower(m, n, -k))  # type: ignore[return-value]
     rows, columns = np.triu_indices(operator.index(n), operator.index(k), None if m is None else operator.index(m))
     return asarray(rows), asarray(columns)
 
