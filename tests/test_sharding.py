@@ -392,3 +392,11 @@ def test_what_shardings_of_compiled_functions_may_say(mesh):
         fungrad.jit(lambda x: x, in_shardings=NamedSharding(mesh, P("x")))(x=jnp.arange(8))
     with pytest.raises(ValueError, match="device or backend, not both"):
         fungrad.jit(lambda x: x, device=fungrad.devices()[0], backend="cpu")
+
+
+def test_smap_divides_arguments_as_their_shardings_say(devices):
+    mesh = fungrad.make_mesh((4,), ("x",), axis_types=(fungrad.sharding.AxisType.Explicit,))
+    with fungrad.set_mesh(mesh):
+        x = fungrad.device_put(jnp.arange(32.0).reshape(4, 8), P(None, "x"))
+        f = fungrad.smap(lambda part: part * part.shape[1], out_axes=1, axis_name="x")
+        np.testing.assert_array_equal(f(x), 2 * np.arange(32).reshape(4, 8))

@@ -406,11 +406,11 @@ class AbstractDevice:
       device_kind: its name.
     """
 
-    def __init__(self, device_kind: str = "cpu", num_cores: int | None = None):
-        self.device_kind, self.num_cores = device_kind, num_cores
+    def __init__(self, device_kind: str = "cpu", num_cores: int | None = None, platform: str = "cpu"):
+        self.device_kind, self.num_cores, self.platform = device_kind, num_cores, platform
 
     def __repr__(self) -> str:
-        return f"device_kind={self.device_kind}, num_cores={self.num_cores}, platform=cpu"
+        return f"device_kind={self.device_kind}, num_cores={self.num_cores}, platform={self.platform}"
 
 
 _CPU_KIND = AbstractDevice()

@@ -12,6 +12,7 @@ from fungrad.control.callbacks import io_callback, pure_callback
 from fungrad.core import tree
 from fungrad.core.array import as_array
 from fungrad.core.public_names import publish
+from fungrad.errors import JaxRuntimeError
 
 _API = "fungrad.experimental.buffer_callback"
 
@@ -40,9 +41,9 @@ class ExecutionContext:
         """The queue of a GPU.
 
         Raises:
-          ValueError: always, on a CPU.
+          JaxRuntimeError: always, on a CPU.
         """
-        raise ValueError(f"{_API}: XLA FFI GPU context is not available: this is a CPU")
+        raise JaxRuntimeError(f"{_API}: XLA FFI GPU context is not available: this is a CPU")
 
 
 class Buffer:
@@ -113,7 +114,7 @@ def _checked_aliases(aliases: Mapping[int, int] | None, args: list[Any], results
 
 
 def buffer_callback(
-    callback: Callable[..., None],
+    callback: Callable[..., Any],
     result_shape_dtypes: Any,
     *,
     has_side_effect: bool = False,

@@ -105,7 +105,7 @@ _KERNELS: dict[ResizeMethod, tuple[int, Callable[[Array], Array]]] = {
 # -- weights ---------------------------------------------------------------------------------------------------------
 
 
-def _weights(n: int, size: int, scale: Array, shift: Array, method: ResizeMethod, antialias: bool) -> Array:
+def _weights(n: Any, size: Any, scale: Array, shift: Array, method: ResizeMethod, antialias: bool) -> Array:
     """The matrix ``[n, size]`` of one dimension, for output pixels whose places are ``scale * x + shift``."""
     dtype = scale.dtype
     inverse = 1 / scale

@@ -290,7 +290,7 @@ def _contracted(
     return x, lx
 
 
-def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "greedy") -> tuple[list[Any], Any]:
+def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "auto") -> tuple[list[Any], Any]:
     """The order of contractions that ``einsum`` would use, and a description of it.
 
     Example:

@@ -441,12 +441,17 @@ def _check_spec(
             n //= mesh.shape[m]
 
 
-def smap(f: Callable[..., Any] | None = None, *, in_axes: Any = 0, out_axes: Any, axis_name: Hashable) -> Any:
+_INFER = object()
+"""Stands for dimensions that the shardings of the arguments say."""
+
+
+def smap(f: Callable[..., Any] | None = None, *, in_axes: Any = _INFER, out_axes: Any, axis_name: Hashable) -> Any:
     """Maps a function over one axis of the mesh that has been set.
 
     Args:
       f: function of parts. Works as a decorator.
-      in_axes: for each argument the dimension that is divided, or None.
+      in_axes: for each argument the dimension that is divided, or None. By default arguments are divided as their
+        shardings say.
       out_axes: for each result the dimension along which parts are put together, or None.
       axis_name: the mesh axis.
 
@@ -466,5 +471,5 @@ def smap(f: Callable[..., Any] | None = None, *, in_axes: Any = 0, out_axes: Any
     def specs(axes: Any) -> Any:
         return tree.map(spec, axes, is_leaf=lambda a: a is None)
 
-    in_specs = specs(tuple(in_axes) if isinstance(in_axes, list) else in_axes)
+    in_specs = None if in_axes is _INFER else specs(tuple(in_axes) if isinstance(in_axes, list) else in_axes)
     return shard_map(f, in_specs=in_specs, out_specs=specs(out_axes), axis_names={axis_name})

@@ -236,7 +236,7 @@ def bcoo_dynamic_slice(mat: Coords, start_indices: Sequence[Any], slice_sizes: S
     return mat.with_(jnp.where(inside, mat.data, 0), indices, slice_sizes, unique_indices=mat.unique_indices)
 
 
-def bcoo_rev(operand: Coords, *, dimensions: Sequence[int]) -> Coords:
+def bcoo_rev(operand: Coords, dimensions: Sequence[int]) -> Coords:
     """The array with the order along dimensions reversed.
 
     Example:

@@ -195,16 +195,19 @@ class Traced(Stage):
 class Lowered(Stage):
     """A function ready to compile: every intermediate form can be read."""
 
-    def as_text(self, stage: str = "steps") -> str:
+    def as_text(self, stage: str | None = "steps", *, dialect: str | None = None, debug_info: bool = False) -> str:
         """Text of the program.
 
         Args:
           stage: ``jaxpr`` (as traced), ``passes`` (after each pass), ``steps`` (loop nests and calls), ``llvm`` or
-            ``asm``.
+            ``asm``; None for ``steps``.
+          dialect: JAX's name of the same; its dialects (``stablehlo``, ``hlo``) do not exist here.
+          debug_info: accepted for compatibility: texts name the lines of the program anyway.
 
         Raises:
           ValueError: there is no such stage.
         """
+        stage = dialect or stage or "steps"
         if stage == "jaxpr":
             return self._entry.jaxpr.pretty_print(name_stack=True)
         return self._entry.program().text(stage)
@@ -233,11 +236,14 @@ class Lowered(Stage):
             )
         return self._entry.program().compilation.program
 
-    def compile(self, compiler_options: Mapping[str, Any] | None = None) -> Compiled:
+    def compile(
+        self, compiler_options: Mapping[str, Any] | None = None, *, device_assignment: Any = None
+    ) -> Compiled:
         """Compiles to native code.
 
         Args:
           compiler_options: options of XLA by name; accepted for compatibility, without effect here.
+          device_assignment: likewise.
         """
         check_compiler_options(compiler_options, "fungrad.jit: compile")
         self._entry.program()
