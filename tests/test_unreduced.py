@@ -100,6 +100,18 @@ w = W.reshape(4, 2, 8)
             lambda i: jax.grad(lambda i: jnp.sum(lax.ppermute(i, "x", [(0, 1), (1, 0), (2, 3), (3, 2)])))(i),
             "i", P(), np.full(8, 4.0), None,
         ),
+        (
+            lambda r, x: jax.grad(lambda r: jnp.sum(jax.jit(jnp.square)(r) * x))(r),
+            "rv", P(unreduced={"x"}), 2 * R * v.sum(0), None,
+        ),
+        (
+            lambda r, x: jax.grad(lambda r: jnp.sum(lax.scan(lambda c, _: (c * r, c), r, None, length=2)[1] * x))(r),
+            "rv", P(unreduced={"x"}), (1 + 2 * R) * v.sum(0), None,
+        ),
+        (
+            lambda u: jax.grad(lambda u: jnp.sum(lax.psum(lax.fori_loop(0, 2, lambda _, c: c + c, u), "x")))(u),
+            "u", P(reduced={"x"}), np.full(8, 4.0), None,
+        ),
         (lambda r, u: jax.vjp(jnp.sin, r)[1](u)[0], "ru", P(unreduced={"x"}), np.cos(R) * A, None),
         (lambda r: jax.jvp(jnp.sin, (r,), (r,))[1], "r", P(reduced={"x"}), np.cos(R) * R, None),
     ],

@@ -21,6 +21,7 @@ from fungrad.jit.ir import tuning
 from fungrad.jit.ir.cost import application_cost
 from fungrad.jit.passes.scan_unroll import Loop
 from fungrad.ops.foundation import add_any, zeros
+from fungrad.ops.summands import cotangent_type
 from fungrad.transforms.forward import jvp_jaxpr
 from fungrad.transforms.linearization import (
     LinearProgram,
@@ -301,10 +302,10 @@ def transposed_body(
     const_linear, _, x_linear = loop.operands(linear)
     groups = [
         [a for a, on in zip(consts, const_linear, strict=True) if not on],
-        [a.tangent() for a in chosen(consts, const_made)],
-        [a.tangent() for a in chosen(carry, ct_carry)],
+        [cotangent_type(a) for a in chosen(consts, const_made)],
+        [cotangent_type(a) for a in chosen(carry, ct_carry)],
         [a for a, on in zip(xs, x_linear, strict=True) if not on],
-        [a.tangent() for a in chosen(loop.jaxpr.out_avals[loop.num_carry :], ct_ys)],
+        [cotangent_type(a) for a in chosen(loop.jaxpr.out_avals[loop.num_carry :], ct_ys)],
     ]
 
     def fun(*args: Any) -> list[Any]:

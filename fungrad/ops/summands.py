@@ -53,6 +53,14 @@ def cotangent_of(ct: Any, aval: ShapedArray) -> Any:
     return retyped(ct, aval)
 
 
+def cotangent_type(aval: Any) -> Any:
+    """The type of cotangents of values of a type."""
+    tangent = aval.tangent()
+    if not any(summed_sets(tangent)):
+        return tangent
+    return tangent.update(sharding=tangent.placement.of_cotangent())
+
+
 def check_kind(ct: Any, aval: ShapedArray, api: str) -> None:
     """Raises unless a cotangent that is given inside of a function of shards is of the kind that goes with the result.
 

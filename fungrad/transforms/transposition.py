@@ -24,7 +24,7 @@ from fungrad.core.source import attributed
 from fungrad.core.staging import DebugInfo, trace_flat
 from fungrad.ops.cast import convert_element_type_p
 from fungrad.ops.foundation import add_any
-from fungrad.ops.summands import cotangent_of
+from fungrad.ops.summands import cotangent_of, cotangent_type
 from fungrad.transforms.linearization import LinearEqn, LinearProgram, TangentVar, record_linear
 
 
@@ -213,7 +213,7 @@ def transpose_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool], ct_nonzero: Sequence[b
         nonzero[:] = [type(r) is not Zero for r in results]
         return [r for r in results if type(r) is not Zero]
 
-    ct_avals = [v.aval.tangent() for v, nz in zip(jaxpr.outvars, ct_nonzero, strict=True) if nz]
+    ct_avals = [cotangent_type(v.aval) for v, nz in zip(jaxpr.outvars, ct_nonzero, strict=True) if nz]
     name = jaxpr.debug.fun_name if jaxpr.debug else "jaxpr"
     frame = RefFrame()
     out = trace_flat(fun, fixed_avals + ct_avals, DebugInfo(name, (), "transpose"), frame), nonzero
