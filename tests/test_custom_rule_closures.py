@@ -161,17 +161,17 @@ def jitted_with(define, fun=lambda x: {"a": x}):
         (
             jvp_with(lambda p, t: t[0]),
             TypeError,
-            r"must return a pair \(output, output tangent\), got .* of type ArrayImpl",
+            r"must return a pair \(output, output tangent\), got an array of type f32\[\]",
         ),
         (
             jvp_with(lambda p, t: ((p[0], p[0]), t[0])),
             TypeError,
-            r"same tree structure, got .*\(\(\*, \*\)\) and .*\(\*\)",
+            r"same tree structure, got \(\*, \*\) and \*",
         ),
         (
             jvp_with(lambda p, t: (p[0], None)),
             TypeError,
-            r"same tree structure, got .*\(\*\) and .*\(None\)",
+            r"same tree structure, got \* and None",
         ),
         (
             jvp_with(lambda p, t: (p[0], fnp.ones(3))),
@@ -216,12 +216,12 @@ def jitted_with(define, fun=lambda x: {"a": x}):
         (
             vjp_with(lambda x: (x, None), lambda r, ct: ct),
             TypeError,
-            r"a tuple with one cotangent per .*\(\(\*,\)\), got .*\(\*\)",
+            r"a tuple with one cotangent per .*\(\*,\), got \*",
         ),
         (
             vjp_with(lambda x: (x, None), lambda r, ct: (ct, ct)),
             TypeError,
-            r"\(\(\*,\)\), got .*\(\(\*, \*\)\)",
+            r"\(\*,\), got \(\*, \*\)",
         ),
         (
             vjp_with(lambda x: (x, None), lambda r, ct: (fnp.ones(3),)),
