@@ -347,6 +347,14 @@ def test_a_process_during_which_a_file_changes_keeps_nothing(directory, monkeypa
     monkeypatch.undo()
 
 
+def test_dates_of_the_last_two_seconds_tell_no_version(monkeypatch):
+    """File systems that count seconds give two edits within one the same date."""
+    newest = max(max(e.stat().st_mtime_ns, e.stat().st_ctime_ns) for e in version._sources())
+    for later, known in ((1.9e9, False), (2.1e9, True)):
+        monkeypatch.setattr(version.time, "time_ns", lambda later=later: newest + int(later))
+        assert (version.stamp() is not None) == known
+
+
 def test_literals_are_compared_by_bits():
     """-0.0 is not 0.0, and NaN is itself."""
     aval = fungrad.core.avals.ShapedArray((), np.dtype("float32"))

@@ -10,7 +10,7 @@ from fungrad.errors import ShardingTypeError
 
 SPECS = {
     "u": P(unreduced={"x"}), "r": P(reduced={"x"}), "v": P("x"), "i": P(), "w": P(("x", "y")),
-    "uxy": P(unreduced={"x", "y"}), "rxy": P(reduced={"x", "y"}),
+    "n": P(unreduced={"x"}), "uxy": P(unreduced={"x", "y"}), "rxy": P(reduced={"x", "y"}),
 }  # fmt: skip
 A = np.arange(1.0, 9.0, dtype=np.float32) / 8
 V = np.arange(32.0, dtype=np.float32) / 16
@@ -26,7 +26,7 @@ def mesh():
 
 
 def given(name):
-    value = {"v": V, "w": W}.get(name, A)
+    value = {"v": V, "w": W, "n": A.astype(np.int16)}.get(name, A)
     return jax.reshard(jnp.asarray(value + 1 if name in ("r", "rxy") else value), SPECS[name])
 
 
@@ -153,7 +153,9 @@ def test_two_axes():
 def test_kinds():
     for f, names, kind in (
         (lambda u: u, "u", "{U:x}"), (lambda r: r, "r", "{R:x}"), (lambda u: u + u, "u", "{U:x}"),
-        (lambda u: 2.0 * u[1:3].reshape(1, 2), "u", "{U:x}"), (lambda r: jnp.sin(r).sum(), "r", "{R:x}"),
+        (lambda u: 2.0 * u[1:3].reshape(1, 2), "u", "{U:x}"), (jax.jit(lambda u: jnp.pad(u, 1)), "u", "{U:x}"),
+        (lambda u: u.astype("int8") * 3, "n", "{U:x}"), (lambda u: u.astype("float16"), "u", "{U:x}"),
+        (lambda r: jnp.sin(r).sum(), "r", "{R:x}"),
         (lambda r, x: r + x, "rv", "{V:x}"), (lambda r: jnp.dot(r, r), "r", ""), (lambda r: jnp.zeros_like(r), "r", ""),
         (lambda x: lax.all_gather(x, "x"), "v", "{V:x}"), (lambda x: lax.all_gather(x, "x", to="invarying"), "v", ""),
         (lambda u, r: jax.jit(lambda a, b: a * b)(u, r), "ur", "{U:x}"),
@@ -180,6 +182,11 @@ def test_what_is_refused():
         (lambda u, i: jnp.concatenate([u, i]), "ui", ShardingTypeError, "unreduced along the same"),
         (lambda r, i: r * i, "ri", ShardingTypeError, "cannot be replicated on the same axes"),
         (lambda u: u.astype(int), "u", NotImplementedError, "unreduced rule for convert"),
+        # Sums of narrow integers wrap around, those of what is padded with ones have one of every member.
+        (lambda u: u.astype("int8").astype(int), "n", NotImplementedError, "convert it before"),
+        (lambda u: u * 1.5, "n", NotImplementedError, "unreduced rule for convert"),
+        (lambda u: lax.pad(u, np.float32(1), [(1, 0, 0)]), "u", NotImplementedError, "padded with zeros only"),
+        (jax.jit(lambda u: jnp.pad(u, 1, constant_values=2)), "u", NotImplementedError, "padded with zeros"),
         (lambda r: lax.psum(r, "x"), "r", ValueError, "psum cannot accept args which are reduced"),
         (lambda u: lax.pmax(u, "x"), "u", ValueError, "pmax cannot accept args which are unreduced"),
         (lambda u: lax.psum(u, ("x", "y")), "u", ValueError, "can only accept axis_name which corresponds to one of"),
@@ -225,3 +232,15 @@ def test_without_checks():
     gradient = jax.grad(lambda r: jnp.sum(f(r)))(given("r"))
     assert gradient.sharding.spec == P(None, unreduced={"x"})
     np.testing.assert_array_equal(jax.reshard(gradient, P()), np.full(8, 4.0))
+
+
+def test_zeros_are_of_the_kind_of_cotangents():
+    for name in "urvi":
+        x = given(name)
+        spec = P(*x.sharding.spec, unreduced=x.sharding.spec.reduced, reduced=x.sharding.spec.unreduced)
+        unused = jax.grad(lambda y, x: y * y, argnums=1)
+        for g in (unused, jax.jit(unused), lambda y, x: jax.vjp(lambda y, x: y, y, x)[1](y)[1]):
+            zero = g(1.0, x)
+            assert zero.sharding.spec == spec, (name, zero.sharding)
+            assert zero.shape == x.shape and not np.asarray(jax.reshard(zero, P())).any()
+    assert jax.jvp(lambda x: (x, lax.stop_gradient(x)), (given("v"),), (given("v"),))[1][1].sharding.spec == P("x")

@@ -123,7 +123,8 @@ def zeros(aval: ShapedArray) -> Array:
     if aval.dtype.names is not None:
         return wrap_unchecked(np.zeros(aval.shape, aval.dtype), aval)
     zero = scalar_array(False if dtypes.is_bool(aval.dtype) else 0, aval.dtype, aval.weak_type)
-    return broadcast_in_dim(zero, aval.shape, ()) if aval.shape else zero
+    made = broadcast_in_dim(zero, aval.shape, ()) if aval.shape else zero
+    return made if aval.placement is None else resharded(made, aval.placement)
 
 
 # What types of users' own define by methods, so that they can ask the types of their parts.

@@ -1,7 +1,7 @@
 """Primitives that select, pad and reorder elements of one array: squeeze, slice, pad, rev, iota,
 and functions made of them.
 
-May import ``core``, ``ops._operands``, ``ops.foundation`` and ``ops.compare``.
+May import ``core``, ``ops._operands``, ``ops.foundation``, ``ops.compare`` and ``ops.resharding``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fungrad.core import dtypes
-from fungrad.core.array import Array
+from fungrad.core.array import Array, ArrayImpl
 from fungrad.core.avals import ShapedArray, Zero
 from fungrad.core.context import AxisData
 from fungrad.core.dimensions import as_size
@@ -31,7 +31,7 @@ from fungrad.ops.foundation import (
     reshape,
     zeros,
 )
-from fungrad.ops.resharding import at_sharding
+from fungrad.ops.resharding import at_sharding, summed_sets
 
 PaddingConfig = tuple[tuple[int, int, int], ...]
 
@@ -453,6 +453,7 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
     Raises:
       TypeError: the dtypes differ.
       ValueError: ``padding_config`` does not fit the operand, or removes more than there is.
+      NotImplementedError: the operand is unreduced, and the value not zero.
 
     Example:
       >>> import numpy as np
@@ -462,6 +463,14 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
     """
     operand, padding_value = lift_pair("pad", operand, padding_value)
     config = tuple([int_tuple(c) for c in padding_config])
+    unreduced = summed_sets(operand.aval)[0]
+    if unreduced and summed_sets(padding_value.aval)[0] != unreduced:
+        # Every device would add the value.
+        if not isinstance(padding_value, ArrayImpl) or padding_value._data.item() != 0:
+            raise NotImplementedError(
+                f"fungrad.lax.pad: an operand that is unreduced can be padded with zeros only, got {padding_value!r} "
+                f"for {operand.aval.str_short()}; reduce it first with fungrad.reshard, in shard_map with lax.psum"
+            )
     return pad_p.bind(operand, padding_value, padding_config=config)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fungrad.core import dtypes
 from fungrad.core.avals import ShapedArray
 from fungrad.core.sharded_types import typing
 from fungrad.errors import ShardingTypeError
@@ -29,7 +30,7 @@ _LINEAR = frozenset(
 _KEEPING = _LINEAR | frozenset("dynamic_slice random_bits".split())
 _DROPPING = frozenset("integer_pow clamp".split())
 # Of these all operands are summands, or none. The others have operands that say what is done with the summands.
-_SUMMANDS_ONLY = frozenset("concatenate stack select_n dynamic_update_slice".split())
+_SUMMANDS_ONLY = frozenset("concatenate stack select_n dynamic_update_slice pad".split())
 
 
 def sets_of_results(
@@ -68,16 +69,26 @@ def sets_of_results(
         raise ShardingTypeError(
             f"lhs or rhs passed to dot_general cannot be unreduced. Got lhs={avals[0]!r} and rhs={avals[1]!r}"
         )
-    rounds = name == "convert_element_type" and (outs[0].dtype == bool or (avals[0].inexact and not outs[0].inexact))
-    if name not in _LINEAR or rounds:
+    if name not in _LINEAR or (name == "convert_element_type" and not _keeps_sums(avals[0], outs[0])):
         raise NotImplementedError(
             f"fungrad.lax.{name}: unreduced rule for {name} is not implemented: the result is not the sum of the "
-            "results of the summands. Reduce the operand first with fungrad.reshard, in shard_map with lax.psum. "
-            f"Got {_texts(avals)}"
+            "results of the summands. Reduce the operand first with fungrad.reshard, in shard_map with lax.psum"
+            f"{', or convert it before it is unreduced' * (name == 'convert_element_type')}. Got {_texts(avals)}"
         )
     if name == "mul":
         return _of_product(avals, unreduced, reduced)
     return _of_sum(name, avals, unreduced), out_reduced - everywhere
+
+
+def _keeps_sums(before: ShapedArray, after: ShapedArray) -> bool:
+    """Whether a sum is the same, but for rounding, added up before or after its terms are converted.
+
+    Sums of integers wrap around, so that in a wider type, or among floats, they may be others.
+    """
+    if before.inexact:
+        return after.inexact
+    bits = before.dtype.itemsize
+    return dtypes.is_integer(before.dtype) and dtypes.is_integer(after.dtype) and after.dtype.itemsize <= bits
 
 
 def _texts(avals: Sequence[ShapedArray]) -> str:
@@ -120,7 +131,9 @@ def _of_sum(name: str, avals: Sequence[ShapedArray], unreduced: Sequence[frozens
             f"{which} is unreduced while {other} is not. `{name}` operation does not allow this because there will be "
             f"implicit communication. Please reduce {which} via `reshard` before calling `{name}`."
         )
-    summands = unreduced[1:] if name == "select_n" else unreduced[:2] if name == "dynamic_update_slice" else unreduced
+    # The value with which an array is padded is zero, or a sum as well: `lax.pad` looks at it.
+    ours = {"select_n": slice(1, None), "dynamic_update_slice": slice(2), "pad": slice(1)}
+    summands = unreduced[ours.get(name, slice(None))]
     if len(some) > 1 or (name in _SUMMANDS_ONLY and not all(summands)):
         who = "lhs and rhs to" if len(avals) == 2 else "All operands of"
         raise ShardingTypeError(

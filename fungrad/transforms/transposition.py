@@ -63,7 +63,7 @@ def _backward_pass(program: LinearProgram, cotangents: Sequence[Any]) -> list[An
                 with attributed(None if eqn.source is None else eqn.source.transposed()):
                     result = add_any(before, result)
             total[key] = result
-    return [total[id(v)] if id(v) in total else Zero(v.aval) for v in program.inputs]
+    return [total[id(v)] if id(v) in total else Zero(cotangent_type(v.aval)) for v in program.inputs]
 
 
 def _transposed(eqn: LinearEqn, cts: Sequence[Any]) -> list[tuple[TangentVar, Any]]:
@@ -77,7 +77,7 @@ def _transposed(eqn: LinearEqn, cts: Sequence[Any]) -> list[tuple[TangentVar, An
         return []
     ct: Any = cts[0]
     if eqn.primitive.multiple_results:
-        ct = [Zero(v.aval) if c is None else c for v, c in zip(eqn.outs, cts, strict=True)]
+        ct = [Zero(cotangent_type(v.aval)) if c is None else c for v, c in zip(eqn.outs, cts, strict=True)]
     trace = eqn.outs[0]._trace
     args = [Linear(a.aval) if type(a) is TangentVar and a._trace is trace else a for a in eqn.args]
     results = _cotangents(eqn, ct, args)
@@ -135,9 +135,14 @@ def _backward_pass_now(program: LinearProgram, cotangents: Sequence[Any]) -> lis
                 total[key] = result if before is None else before + result
     finally:
         unsilence(token)
-    out = [wrap(total[id(v)], types.get(id(v), v.aval)) if id(v) in total else Zero(v.aval) for v in program.inputs]
-    inputs = program.inputs
-    return [x if x.aval.placement is None else cotangent_of(x, v.aval) for x, v in zip(out, inputs, strict=True)]
+    out: list[Any] = []
+    for v in program.inputs:
+        if id(v) not in total:
+            out.append(Zero(cotangent_type(v.aval)))
+            continue
+        ct = wrap(total[id(v)], types.get(id(v), v.aval))
+        out.append(ct if ct.aval.placement is None else cotangent_of(ct, v.aval))
+    return out
 
 
 def _is_strong(eqn: LinearEqn, operand: TangentVar) -> bool:
@@ -208,7 +213,9 @@ def transpose_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool], ct_nonzero: Sequence[b
         fixed, given = iter(args[: len(fixed_avals)]), iter(args[len(fixed_avals) :])
         operands = [v.aval if on else next(fixed) for v, on in zip(jaxpr.invars, linear, strict=True)]
         program = record_linear(lambda *xs: eval_jaxpr(jaxpr, (), *xs), operands, linear, "transpose")
-        cts = [next(given) if nz else Zero(v.aval.tangent()) for nz, v in zip(ct_nonzero, jaxpr.outvars, strict=True)]
+        cts = [
+            next(given) if nz else Zero(cotangent_type(v.aval)) for nz, v in zip(ct_nonzero, jaxpr.outvars, strict=True)
+        ]
         results = backward_pass(program, cts)
         nonzero[:] = [type(r) is not Zero for r in results]
         return [r for r in results if type(r) is not Zero]

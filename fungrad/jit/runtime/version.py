@@ -25,6 +25,8 @@ from fungrad.core.source import PACKAGE_DIR
 
 # Some file systems count in steps of ten milliseconds.
 _RESOLUTION = 20_000_000
+# The coarsest count two seconds: of two edits within one step the second does not change the date.
+_COARSEST_RESOLUTION = 2_000_000_000
 
 
 def is_unchanged() -> bool:
@@ -44,7 +46,7 @@ def stamp() -> str | None:
     except OSError:
         return None
     found.update(_others().encode())
-    return found.hexdigest() if newest < time.time_ns() - _RESOLUTION else None
+    return found.hexdigest() if newest < time.time_ns() - _COARSEST_RESOLUTION else None
 
 
 def content() -> str | None:
