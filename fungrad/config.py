@@ -77,8 +77,8 @@ _SAME: dict[str, dict[Any, Any]] = {
     },
 }  # fmt: skip
 
-_TRUE = ("1", "true", "yes", "on")
-_FALSE = ("0", "false", "no", "off", "")
+_TRUE = ("1", "true", "yes", "on", "t", "y")
+_FALSE = ("0", "false", "no", "off", "f", "n", "")
 
 
 def _parse(name: str, text: str, default: Any, what: str = "") -> Any:
@@ -413,6 +413,21 @@ Config.trace_key, Config.check_results = _derived(Config)
 watch.change()
 
 config = Config()
+
+
+def read_jax_variables() -> None:
+    """Sets options that the environment gives by JAX's names, such as ``JAX_ENABLE_X64``.
+
+    For programs that were written for JAX (`fungrad.compat`). ``FUNGRAD_...`` comes before ``JAX_...``.
+
+    Raises:
+      ValueError: the option cannot have the value.
+    """
+    for name in (*_OPTIONS, *ACCEPTED):
+        variable = f"JAX_{name.upper()}"
+        text = os.environ.get(variable)
+        if text is not None and f"FUNGRAD_{name.upper()}" not in os.environ:
+            config.update(name, _parse(name, text, getattr(Config, name), variable))
 
 
 class _NotGiven:

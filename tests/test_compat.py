@@ -1,5 +1,6 @@
 """Programs written for JAX, run through ``fungrad.compat`` in processes of their own."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -11,8 +12,9 @@ from fungrad.compat import proxies, rows
 from fungrad.jax import main
 
 
-def run(*arguments, code=0):
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=300)
+def run(*arguments, code=0, **variables):
+    env = {**os.environ, **variables}
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=300, env=env)
     assert done.returncode == code, done.stderr
     return done.stdout, done.stderr
 
@@ -47,6 +49,15 @@ def test_a_script_with_arguments_and_a_report(tmp_path):
 def test_sizes_of_dimensions_and_the_context_of_evaluation_are_in_core():
     code = "import jax.core as c; assert callable(c.eval_context); print(c.max_dim(2, 3), c.min_dim(2, 3))"
     assert run("-m", "fungrad.jax", "-c", code)[0] == "3 2\n"
+
+
+def test_variables_of_jax_set_options():
+    code = "import jax, jax.numpy as jnp; print(jnp.ones(1).dtype, len(jax.devices()), jax.random.key_impl(jax.random.key(0)))"
+    given = {"JAX_ENABLE_X64": "1", "JAX_NUM_CPU_DEVICES": "2", "JAX_DEFAULT_PRNG_IMPL": "rbg"}
+    assert run("-m", "fungrad.jax", "-c", code, **given)[0] == "float64 2 rbg\n"
+    assert run("-m", "fungrad.jax", "-c", code, **given, FUNGRAD_ENABLE_X64="0")[0] == "float32 2 rbg\n"
+    assert run("-c", "import fungrad.numpy as jnp; print(jnp.ones(1).dtype)", **given)[0] == "float32\n"
+    assert "JAX_ENABLE_X64='perhaps'" in run("-m", "fungrad.jax", "-c", code, code=1, JAX_ENABLE_X64="perhaps")[1]
 
 
 def test_modules_run_too(tmp_path):

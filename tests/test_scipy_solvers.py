@@ -67,6 +67,14 @@ def test_minima(problem, x0, method):
     np.testing.assert_allclose(np.asarray(single.x), wanted.x, rtol=1e-3, atol=5e-3)
 
 
+@pytest.mark.parametrize("method", ["BFGS", LIMITED])
+def test_minimize_with_64_bits_by_default(method):
+    with fg.enable_x64(True):
+        for run in (lambda f: f, fg.jit):
+            found = run(lambda x0: minimize(himmelblau(jnp), x0, method=method))(jnp.ones(2))
+            assert found.success and found.x.dtype == np.float64 and found.status.dtype == found.nit.dtype == np.int64
+
+
 @pytest.mark.parity
 def test_steps_are_those_of_jax():
     theirs = pytest.importorskip("jax.scipy.optimize")

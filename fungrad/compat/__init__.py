@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 
 from fungrad.compat.proxies import Finder, Miss, ProxyModule, misses
+from fungrad.config import read_jax_variables
 
 __all__ = ["Miss", "install", "installed", "missing"]
 
@@ -28,10 +29,12 @@ def installed() -> bool:
 def install() -> None:
     """Makes ``import jax`` and ``import jaxlib`` find fungrad, for the rest of the process.
 
-    Call it before anything imports JAX. It is never called implicitly.
+    Call it before anything imports JAX. It is never called implicitly. Environment variables that set options of JAX
+    (``JAX_ENABLE_X64``, ``JAX_DEBUG_NANS``, ``JAX_NUM_CPU_DEVICES``, ...) set those of fungrad.
 
     Raises:
       RuntimeError: JAX itself has been imported already.
+      ValueError: a variable has a value that the option cannot have.
 
     Example:
       >>> import fungrad.compat
@@ -48,6 +51,7 @@ def install() -> None:
             )
     if not installed():
         sys.meta_path.insert(0, Finder())
+        read_jax_variables()
     for name in ("jax", "jaxlib"):  # what the distribution `fungrad-jax` has put there
         if hasattr(sys.modules.get(name), "__fungrad_stub__"):
             sys.modules[name] = ProxyModule(name)

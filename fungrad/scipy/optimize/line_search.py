@@ -153,8 +153,8 @@ def line_search(at: Callable[[Array], Point], start: Point, first: Array, most: 
         next_state = choose(s.zooming, zoom(s, new), grow(s, new))
         return next_state._replace(evaluations=s.evaluations + 1)
 
-    no, one = jnp.asarray(False), jnp.asarray(1, jnp.int32)
-    state = _State(one, no, no, no, start, start, start, start, start, jnp.asarray(0, jnp.int32))
+    no, one = jnp.asarray(False), jnp.asarray(1)
+    state = _State(one, no, no, no, start, start, start, start, start, jnp.asarray(0))
     state = lax.while_loop(lambda s: ~s.done & ~s.failed, body, state)
     status = jnp.where(state.done, 0, jnp.where(state.zooming, 1, 3))
     return Result(choose(state.done, state.found, state.low), state.failed, status, state.evaluations)

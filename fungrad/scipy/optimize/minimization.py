@@ -115,7 +115,7 @@ def _bfgs(
             s.iterations + 1,
         )  # fmt: skip
 
-    zero = jnp.asarray(0, jnp.int32)
+    zero = jnp.asarray(0)
     state = _State(
         x, value, gradient, value + jnp.linalg.norm(gradient) / 2, jnp.eye(n, dtype=x.dtype),
         _norm(gradient, norm) < gtol, jnp.asarray(False), zero, zero + 1, zero,
@@ -202,7 +202,7 @@ def _lbfgs(
             jnp.where(converged, 0, status), evaluations, iterations,
         )  # fmt: skip
 
-    zero = jnp.asarray(0, jnp.int32)
+    zero = jnp.asarray(0)
     none = jnp.zeros((maxcor, n), x.dtype)
     history = _History(none, none, jnp.zeros(maxcor, real), jnp.ones((), real))
     converged = _norm(gradient, norm) < gtol
