@@ -52,7 +52,7 @@ def test_sizes_of_dimensions_and_the_context_of_evaluation_are_in_core():
 
 
 def test_variables_of_jax_set_options():
-    code = "import jax, jax.numpy as jnp; print(jnp.ones(1).dtype, len(jax.devices()), jax.random.key_impl(jax.random.key(0)))"
+    code = "import jax, jax.random as r; print(jax.numpy.ones(1).dtype, len(jax.devices()), r.key_impl(r.key(0)))"
     given = {"JAX_ENABLE_X64": "1", "JAX_NUM_CPU_DEVICES": "2", "JAX_DEFAULT_PRNG_IMPL": "rbg"}
     assert run("-m", "fungrad.jax", "-c", code, **given)[0] == "float64 2 rbg\n"
     assert run("-m", "fungrad.jax", "-c", code, **given, FUNGRAD_ENABLE_X64="0")[0] == "float32 2 rbg\n"
