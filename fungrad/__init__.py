@@ -181,10 +181,8 @@ if TYPE_CHECKING:
         explain as explain,
         profile as profile,
     )
-    from fungrad.jit.front.api import (
-        clear_caches as clear_caches,
-        fwd_and_bwd as fwd_and_bwd,
-    )
+    from fungrad.jit.front.api import clear_caches as clear_caches
+    from fungrad.jit.front.fwd_and_bwd import fwd_and_bwd as fwd_and_bwd
     from fungrad.numpy.dynamic_slices import ds as ds
     from fungrad.shards.arrays import (
         Shard as Shard,

@@ -25,7 +25,8 @@ NAMES = {
     "fungrad.core.source": "named_call named_scope",
     "fungrad.drawing": "Drawing draw",
     "fungrad.explaining": "Explanation Profile explain profile",
-    "fungrad.jit.front.api": "clear_caches fwd_and_bwd",
+    "fungrad.jit.front.api": "clear_caches",
+    "fungrad.jit.front.fwd_and_bwd": "fwd_and_bwd",
     "fungrad.numpy.dynamic_slices": "ds",
     "fungrad.shards.arrays": (
         "Shard make_array_from_callback make_array_from_process_local_data make_array_from_single_device_arrays"

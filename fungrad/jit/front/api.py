@@ -24,7 +24,7 @@ import numpy as np
 
 from fungrad.config import config, watch
 from fungrad.core import dtypes, tree, tree_cache
-from fungrad.core.arguments import integers, shown
+from fungrad.core.arguments import shown
 from fungrad.core.array import Array, ArrayImpl, as_array, give_away, is_array_like, typeof, wrap_unchecked
 from fungrad.core.avals import ShapedArray
 from fungrad.core.context import EVAL, ManualAxis, Tracer, state
@@ -56,7 +56,7 @@ from fungrad.jit.front.recorded import note_tracing, prepared
 from fungrad.jit.front.sharded import ShardedFunction, other_device, putting, says_where
 from fungrad.jit.front.tree_code import builder, is_time, reader
 from fungrad.ops.foundation import zeros
-from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values, vjp
+from fungrad.transforms.api import abstract_argument, check_callable, is_record, other_values
 from fungrad.transforms.inspection import ShapeDtypeStruct, shape_struct
 
 
@@ -757,59 +757,6 @@ def jit(
     return ShardedFunction(compiled, fun, **places) if any(map(tree.leaves, places.values())) else compiled
 
 
-def fwd_and_bwd(
-    fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool = False, jitted: bool = True
-) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The forward and the backward pass of a function as two functions, each compiled once.
-
-    Args:
-      fun: function of arrays and trees of arrays.
-      argnums: position of the argument to differentiate, or a tuple of positions.
-      has_aux: whether ``fun`` returns a pair of the output and auxiliary data.
-      jitted: whether both are compiled.
-
-    Returns:
-      ``(fwd, bwd)``: ``fwd(*args)`` is ``(output, residuals)``, or ``(output, residuals, aux)``, and
-      ``bwd(residuals, cotangent)`` the cotangent of the argument, or the tuple of those of the arguments.
-
-    Raises:
-      TypeError: a position is not that of an argument.
-
-    Example:
-      >>> import fungrad
-      >>> fwd, bwd = fungrad.fwd_and_bwd(lambda x, y: x * y, argnums=(0, 1))
-      >>> z, residuals = fwd(2.0, 3.0)
-      >>> [float(x) for x in bwd(residuals, 1.0)]
-      [3.0, 2.0]
-    """
-    check_callable(fun, "fwd_and_bwd")
-    single = not isinstance(argnums, (tuple, list))
-    numbers = integers("fungrad.fwd_and_bwd", "argnums", argnums)
-
-    def fwd(*args: Any, **kwargs: Any) -> Any:
-        for number in numbers:
-            if not -len(args) <= number < len(args):
-                raise TypeError(
-                    f"fungrad.fwd_and_bwd: argnums={argnums} but {function_name(fun)} was called with {len(args)} "
-                    "positional argument(s)"
-                )
-        where = [number % len(args) for number in numbers]
-
-        def of_selected(*selected: Any) -> Any:
-            full = list(args)
-            for i, x in zip(where, selected, strict=True):
-                full[i] = x
-            return fun(*full, **kwargs)
-
-        return vjp(of_selected, *[args[i] for i in where], has_aux=has_aux)
-
-    def bwd(f_vjp: Callable[..., Any], outgrad: Any) -> Any:
-        cotangents = f_vjp(outgrad)
-        return cotangents[0] if single else cotangents
-
-    return (jit(fwd), jit(bwd)) if jitted else (fwd, bwd)
-
-
 def clear_caches() -> None:
     """Forgets every traced function and compiled program of the process."""
     clear_programs()
@@ -820,4 +767,4 @@ def clear_caches() -> None:
     gc.collect()  # programs and what they are compiled from refer to each other
 
 
-__all__ = ["jit", "clear_caches", "fwd_and_bwd", "JitFunction"]
+__all__ = ["jit", "clear_caches", "JitFunction"]
